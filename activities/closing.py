@@ -1,0 +1,127 @@
+"""Packaging what was exported, and closing a request: books, conclusion, and the dates on which things are destroyed.
+
+The one rule: the conclusion is computed from receipts and looks in the ledger, never from what a workflow remembers.
+"""
+
+from temporalio import activity
+
+from activities.opening import Ask
+from activities.facts import ParcelFacts
+from activities.parcels import discard, package
+from activities.tools import Tools
+from ledger.standing import RequestRow
+from rights.plan import Operation
+from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
+from rights.request import Conclusion, Phase
+from rights.value import Value
+
+
+class Closed(Value):
+    """How a request ended, in numbers."""
+
+    conclusion: Conclusion
+    systems: int
+    rows_erased: int = 0
+    rows_exported: int = 0
+
+
+class ClosingActivities:
+    """The last steps of a request."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    @activity.defn(name="package", no_thread_cancel_exception=True)
+    def package(self, ask: Ask) -> str:
+        """Seal the parcel from the spools; returns the SHA-256 of the ZIP, hex."""
+        tools = self._tools
+        ledger = tools.ledger
+        row = ledger.request(ask.request_id)
+        ledger.move(ask.request_id, Phase.PACKAGING, at=ask.as_of)
+        receipts = ledger.receipts(ask.request_id)
+        exported = _newest(receipts, Operation.EXPORT)
+        systems = tuple(name for name, receipt in exported.items() if receipt.outcome.settled)
+        packed = package(
+            tools.store,
+            ask.request_id,
+            systems,
+            key=ledger.case_key(ask.request_id, "parcel", create=True),
+            facts=ParcelFacts.of(
+                ask.request_id,
+                tools.pinned(row.map_digest),
+                row.clock,
+                {**_newest(receipts, Operation.LOCATE), **exported},
+            ),
+            as_of=ask.as_of,
+            beat=activity.heartbeat,
+        )
+        ledger.keep_parcel(ask.request_id, packed.digest, packed.size, packed.rows, at=ask.as_of)
+        return packed.digest
+
+    @activity.defn(name="close", no_thread_cancel_exception=True)
+    def close(self, ask: Ask) -> Closed:
+        """Draw the conclusion, write the books, set the keep-until dates, sign the chain's head."""
+        tools = self._tools
+        ledger = tools.ledger
+        row = ledger.request(ask.request_id)
+        receipts = ledger.receipts(ask.request_id)
+        located = _newest(receipts, Operation.LOCATE)
+        books = {n: self._books(row, n, receipts) for n in _newest(receipts, Operation.ERASE)}
+        conclusion = _conclusion(row, receipts, books)
+        if row.phase is not Phase.CLOSED:
+            terms = tools.terms
+            ledger.close(
+                ask.request_id,
+                conclusion,
+                books=books,
+                at=ask.as_of,
+                working_until=ask.as_of + terms.working,
+                file_until=ask.as_of + terms.file,
+                parcel_until=ask.as_of + terms.parcel,
+            )
+        exported = _newest(receipts, Operation.EXPORT)
+        # Only now: a run that is started anew packs the same spools again.
+        discard(tools.store, ask.request_id, exported)
+        return Closed(
+            conclusion=conclusion,
+            systems=len(located),
+            rows_erased=sum(b.erased for of in books.values() for b in of),
+            rows_exported=sum(r.tally.found for r in exported.values()),
+        )
+
+    def _books(self, row: RequestRow, system: str, receipts: list[Receipt]) -> tuple[Books, ...]:
+        """The books of one system; empty until a look has closed them."""
+        ledger = self._tools.ledger
+        verified = _newest(receipts, Operation.VERIFY).get(system)
+        if verified is None or verified.certainty is not Certainty.VERIFIED:
+            return ()
+        before = ledger.before(row.id, system)
+        if before is None:
+            # No destructive call was ever made: the look of the erasure itself is the one before.
+            before = _newest(receipts, Operation.ERASE)[system].tally
+        return keep_books(before, ledger.deleted(row.id, system), verified.tally)
+
+
+def _newest(receipts: list[Receipt], operation: Operation) -> dict[str, Receipt]:
+    """The last receipt of an operation, per system."""
+    return {r.step.system: r for r in receipts if r.step.operation is operation}
+
+
+def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]]) -> Conclusion:
+    """The most modest word that the receipts allow."""
+    if row.withdrawn:
+        return Conclusion.WITHDRAWN
+    last = [_newest(receipts, op) for op in (Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY)]
+    located, exported, erased, verified = last
+    if located and all(r.outcome is Outcome.NOTHING_HELD for r in located.values()):
+        return Conclusion.NOTHING_HELD
+    ends = [*exported.values(), *(verified.get(name, r) for name, r in erased.items())]
+    unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
+    whole = (
+        bool(ends)
+        and not unsettled
+        and all(r.outcome in {Outcome.DONE, Outcome.NOTHING_HELD} for r in ends)
+        and all(book.closed and not book.kept for of in books.values() for book in of)
+        and all(verified.get(n) is not None or r.certainty is Certainty.ATTESTED for n, r in erased.items())
+    )
+    return Conclusion.ANSWERED if whole else Conclusion.IN_PART

@@ -1,0 +1,101 @@
+"""One system's spool on its way into the bag: JSON lines as they are, CSV as given or made, rows to show.
+
+The one rule: every collection is delivered in both forms, and counted by its JSON lines.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from activities.bag import Bag, Filed
+from activities.facts import SystemFacts
+from activities.sheets import Sheet
+from activities.spool import CHUNK, CSV, JSON_LINES, Entry, files_in, payload_path
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One collection as it stands in the bag."""
+
+    system: str
+    collection: str
+    sheet: Sheet
+    csv: Filed
+    json_lines: Filed
+
+    @property
+    def files(self) -> tuple[Filed, Filed]:
+        """The easier one first."""
+        return self.csv, self.json_lines
+
+
+def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO], beat: Callable[[], None]) -> list[Delivered]:
+    """Put a spool's files into the bag. `read` opens the spool at its start.
+
+    The spool is read for what it holds, then for its files, and once more for the CSV of large ones: a ZIP takes one
+    file after the other, and a table's columns are known when all its rows are. Decrypting again costs next to nothing.
+
+    Raises:
+        SealBroken: the spool is not what was written.
+        BadExport: it holds lines that are not JSON objects.
+    """
+    sizes = _sizes(read(), beat)
+    given = {entry.collection for entry in sizes if entry.media_type == CSV}
+    desk = _Desk(bag, facts, sizes)
+    large = set()
+    for entry, chunks in files_in(read()):
+        if entry.media_type == CSV:
+            desk.file(entry, CSV, chunks, sizes[entry])
+        elif entry.collection in given:
+            desk.lines(entry, chunks, table=False)
+        elif sizes[entry] <= CHUNK:
+            held = list(chunks)
+            desk.lines(entry, held, table=True)
+            desk.table(entry, held)
+        else:
+            desk.lines(entry, chunks, table=True)
+            large.add(entry)
+    if large:
+        for entry, chunks in files_in(read()):
+            if entry in large:
+                desk.table(entry, chunks)
+    return [
+        Delivered(facts.system, name, sheet, desk.filed[name, CSV], desk.filed[name, JSON_LINES])
+        for name, sheet in desk.sheets.items()
+    ]
+
+
+def _sizes(spool: BinaryIO, beat: Callable[[], None]) -> dict[Entry, int]:
+    """What a spool holds, and how many bytes each file has."""
+    sizes: dict[Entry, int] = {}
+    for entry, chunks in files_in(spool):
+        sizes[entry] = 0
+        for chunk in chunks:
+            sizes[entry] += len(chunk)
+            beat()
+    return sizes
+
+
+class _Desk:
+    """Where a system's files pass, and are noted."""
+
+    def __init__(self, bag: Bag, facts: SystemFacts, sizes: dict[Entry, int]) -> None:
+        self._bag = bag
+        self._facts = facts
+        self._sizes = sizes
+        self.sheets: dict[str, Sheet] = {}
+        self.filed: dict[tuple[str, str], Filed] = {}
+
+    def file(self, entry: Entry, media_type: str, chunks: Iterable[bytes], most: int) -> None:
+        path = payload_path(self._facts.system, entry.file(media_type))
+        self.filed[entry.collection, media_type] = self._bag.add(path, chunks, most)
+
+    def lines(self, entry: Entry, chunks: Iterable[bytes], *, table: bool) -> None:
+        sheet = self.sheets[entry.collection] = Sheet(f"{self._facts.system}.{entry.collection}")
+        self.file(entry, JSON_LINES, sheet.watch(chunks, table=table), self._sizes[entry])
+
+    def table(self, entry: Entry, chunks: Iterable[bytes]) -> None:
+        """Make the CSV, from the same chunks that `lines` had."""
+        sheet = self.sheets[entry.collection]
+        made = sheet.csv(chunks, self._facts.of(entry.collection).fields)
+        self.file(entry, CSV, made, sheet.most_csv_bytes(self._sizes[entry]))

@@ -1,0 +1,184 @@
+"""What a parcel says beside the rows: purposes, recipients, terms and dates, from the data map and the clock.
+
+The one rule: it names systems, collections and fields, never a value of the person.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from rights.datamap import Collection, DataMap, Retention, System
+from rights.deadlines import Clock
+from rights.plan import Operation
+from rights.receipt import Outcome, Receipt
+from rights.regimes import regime
+from rights.value import Value
+
+
+class Part(StrEnum):
+    """What a parcel has of a system."""
+
+    GIVEN = "given"
+    NOTHING_HELD = "nothing_held"
+    """We looked, and nobody of these identities was there."""
+    OUTSTANDING = "outstanding"
+    """Not in this parcel, for whatever reason; the parcel says so."""
+
+
+class CollectionFacts(Value):
+    """What GDPR Art. 15(1)(a) to (d), (g) and (2) ask of one collection; empty where the map says nothing."""
+
+    collection: str
+    fields: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Fields that the map keeps out of parcels."""
+    categories: tuple[str, ...] = ()
+    purpose: str = ""
+    lawful_basis: str = ""
+    recipients: tuple[str, ...] = ()
+    storage: tuple[str, ...] = ()
+    source: str = ""
+    transfers: str = ""
+
+
+class SystemFacts(Value):
+    """One system, and what the parcel has of it."""
+
+    system: str
+    description: str = ""
+    part: Part
+    collections: tuple[CollectionFacts, ...] = ()
+
+    def of(self, collection: str) -> CollectionFacts:
+        """One collection's facts; all empty if the map does not have it."""
+        for facts in self.collections:
+            if facts.collection == collection:
+                return facts
+        return CollectionFacts(collection=collection)
+
+
+class ParcelFacts(Value):
+    """Everything a parcel says that is not in a row."""
+
+    request_id: str
+    regime: str
+    law: str
+    """The regime's title."""
+    received: date
+    due: date
+    zone: str
+    """The time zone that dates are given in."""
+    map_digest: str
+    systems: tuple[SystemFacts, ...]
+    controller: str = ""
+    """Who answers for the data; empty where the deployment has not said."""
+    contact: str = ""
+    authority: str = ""
+    """The supervisory authority to complain to."""
+    automated_decisions: str = ""
+    """Art. 15(1)(h), in words."""
+
+    @classmethod
+    def of(
+        cls,
+        request_id: str,
+        data_map: DataMap,
+        clock: Clock,
+        receipts: Mapping[str, Receipt],
+        *,
+        controller: str = "",
+        contact: str = "",
+        authority: str = "",
+        automated_decisions: str = "",
+    ) -> Self:
+        """Gather the facts of a request.
+
+        `receipts` holds, per system, the newest receipt of its export, or of its locate where nothing was exported. A
+        system of the map without one counts as outstanding.
+        """
+        zone = ZoneInfo(clock.zone)
+        return cls(
+            request_id=request_id,
+            regime=clock.regime,
+            law=regime(clock.regime).title,
+            received=clock.received_at.astimezone(zone).date(),
+            due=clock.legal_due.astimezone(zone).date(),
+            zone=clock.zone,
+            map_digest=data_map.digest,
+            systems=tuple(
+                _system(system, receipts.get(name), clock.regime) for name, system in sorted(data_map.systems.items())
+            ),
+            controller=controller,
+            contact=contact,
+            authority=authority,
+            automated_decisions=automated_decisions,
+        )
+
+    def system(self, name: str) -> SystemFacts:
+        """One system's facts; one that the map does not have has no statements."""
+        for facts in self.systems:
+            if facts.system == name:
+                return facts
+        return SystemFacts(system=name, part=Part.GIVEN)
+
+    @property
+    def unstated(self) -> tuple[str, ...]:
+        """What Art. 15 asks and the map leaves open, as ``shop.orders: purpose``, for the agent who answers."""
+        asked = ("purpose", "categories", "lawful_basis", "recipients", "storage")
+        return tuple(
+            f"{system.system}.{facts.collection}: {name}"
+            for system in self.systems
+            for facts in system.collections
+            for name in asked
+            if not getattr(facts, name)
+        )
+
+
+def _system(system: System, receipt: Receipt | None, regime_name: str) -> SystemFacts:
+    return SystemFacts(
+        system=system.system,
+        description=system.description,
+        part=_part(receipt),
+        collections=tuple(
+            _collection(name, collection, regime_name) for name, collection in system.collections.items()
+        ),
+    )
+
+
+def _part(receipt: Receipt | None) -> Part:
+    if receipt is not None and receipt.outcome is Outcome.NOTHING_HELD:
+        return Part.NOTHING_HELD
+    if receipt is not None and receipt.step.operation is Operation.EXPORT and receipt.outcome.settled:
+        return Part.GIVEN
+    return Part.OUTSTANDING
+
+
+def _collection(name: str, collection: Collection, regime_name: str) -> CollectionFacts:
+    fields = collection.fields
+    return CollectionFacts(
+        collection=name,
+        fields=tuple(n for n, field in fields.items() if field.export),
+        left_out=tuple(n for n, field in fields.items() if not field.export),
+        categories=tuple(sorted({f.category for f in fields.values() if f.category})),
+        purpose=collection.purpose,
+        lawful_basis=collection.lawful_basis,
+        recipients=collection.recipients,
+        storage=_storage(collection, regime_name),
+        source=collection.source,
+        transfers=collection.transfers,
+    )
+
+
+def _storage(collection: Collection, regime_name: str) -> tuple[str, ...]:
+    """How long it is kept: what the map says in words, and each duty to keep that applies."""
+    duties = (r for r in collection.retention if not r.regimes or regime_name in r.regimes)
+    return tuple(filter(None, (collection.storage, *map(_duty, duties))))
+
+
+def _duty(rule: Retention) -> str:
+    parts = ((rule.months // 12, "year"), (rule.months % 12, "month"), (rule.days, "day"))
+    term = " and ".join(f"{n} {unit}{'s' if n > 1 else ''}" for n, unit in parts if n)
+    start = f"the end of the year of {rule.after}" if rule.from_ else rule.after
+    return f"at least {term} from {start}: {rule.ground}"

@@ -1,0 +1,111 @@
+"""From what was located to a plan that is stored, and back again when a person rules that something is to be done anew.
+
+The one rule: the plan is made by a pure function of right, map and time, and kept in the ledger.
+"""
+
+from temporalio import activity
+
+from activities.opening import Ask
+from activities.tools import Tools
+from rights.codes import Code
+from rights.datamap import Mode
+from rights.plan import Plan, Step, make_plan
+from rights.receipt import Certainty, Outcome, Receipt
+from rights.request import Phase, Right
+from rights.value import Value
+
+
+class Planned(Value):
+    """What the workflow needs of a plan: which systems in which order, and whether a person has to approve."""
+
+    waves: tuple[tuple[str, ...], ...]
+    """Systems that hold something, in order; the systems of a wave may be worked on together."""
+    needs_approval: bool
+
+
+class Planning(Value):
+    """A request, the workflow's time, the round, and the systems in which something was located."""
+
+    ask: Ask
+    round: int
+    holding: tuple[str, ...]
+
+
+class Ruled(Value):
+    """A ruling on a step, to be carried into the ledger."""
+
+    ask: Ask
+    step: Step
+    word: str
+
+
+class Stuck(Value):
+    """A step that cannot go on without a person."""
+
+    ask: Ask
+    step: Step
+    code: Code
+
+
+class PlanningActivities:
+    """Plans, and what follows from rulings."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    @activity.defn(name="plan", no_thread_cancel_exception=True)
+    def plan(self, planning: Planning) -> Planned:
+        """Make and keep the plan; move to approval where an operator wants to see it first, else to fulfilment."""
+        tools, ask = self._tools, planning.ask
+        row = tools.ledger.request(ask.request_id)
+        plan = make_plan(row.right, tools.pinned(row.map_digest), ask.as_of)
+        tools.ledger.keep_plan(ask.request_id, planning.round, plan, at=ask.as_of)
+        needs_approval = self._needs_approval(plan, planning.holding) and not row.approved
+        if planning.holding:
+            there = Phase.APPROVING if needs_approval else Phase.FULFILLING
+            tools.ledger.move(ask.request_id, there, at=ask.as_of)
+        waves = (tuple(p.system for p in wave if p.system in planning.holding) for wave in plan.waves)
+        return Planned(waves=tuple(wave for wave in waves if wave), needs_approval=needs_approval)
+
+    def _needs_approval(self, plan: Plan, holding: tuple[str, ...]) -> bool:
+        """A system in mode observe asks in its own step; approval is for those that wait for a person's word."""
+        if plan.right is not Right.ERASURE:
+            return False
+        return any(plan.of(name).mode is Mode.APPROVE for name in holding)
+
+    @activity.defn(name="stuck", no_thread_cancel_exception=True)
+    def stuck(self, stuck: Stuck) -> None:
+        """Put a step on a person's desk after the attempts have run out, or what was erased keeps coming back."""
+        self._tools.ledger.open_task(
+            stuck.ask.request_id, stuck.step.key, stuck.code, stuck.step.system, at=stuck.ask.as_of
+        )
+
+    @activity.defn(name="rule", no_thread_cancel_exception=True)
+    def rule(self, ruled: Ruled) -> bool:
+        """Carry a ruling out in the ledger. True when the map has changed, so that everything must be looked at anew.
+
+        A ruling usually follows a change of the map, so the request is pinned to the worker's present map.
+        """
+        tools, ask = self._tools, ruled.ask
+        ledger = tools.ledger
+        ledger.settle_tasks(ask.request_id, ruled.step.key, at=ask.as_of)
+        if ruled.word == "done":
+            # A person says it is done: attested, and never called verified.
+            ledger.keep_receipt(
+                Receipt(
+                    step=ruled.step,
+                    outcome=Outcome.DONE,
+                    certainty=Certainty.ATTESTED,
+                    at=ask.as_of,
+                )
+            )
+            return False
+        if ruled.word == "give_up":
+            return False
+        row = ledger.request(ask.request_id)
+        if row.map_digest == tools.data_map.digest:
+            return False
+        ledger.pin_map(ask.request_id, tools.data_map, at=ask.as_of)
+        # Another map makes another preview, so an approval of the old one is taken back with this move.
+        ledger.move(ask.request_id, Phase.LOCATING, at=ask.as_of)
+        return True

@@ -1,0 +1,58 @@
+"""What the activities of one worker share: the ledger, the connectors, the data map, the parcel store.
+
+The one rule: everything is given at start; an activity looks nothing up in the environment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from activities.store import Store
+from connectors.protocol import Connector
+from ledger.ledger import Ledger
+from rights.datamap import DataMap, System
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How long what a closed request leaves behind is kept."""
+
+    working: timedelta = timedelta(days=30)
+    """Identities and anchors: for questions about the answer, and to look again."""
+    file: timedelta = timedelta(days=3 * 365)
+    """What was asked and decided: the limitation period of most complaints and claims."""
+    parcel: timedelta = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a destructive call may take, and what an export may weigh."""
+
+    call: timedelta = timedelta(minutes=5)
+    """The life of an intent, for connectors that do not say how long a call of theirs can still take effect."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Built once by the composition root."""
+
+    ledger: Ledger
+    connectors: Mapping[str, Connector]
+    data_map: DataMap
+    store: Store
+    environment: str
+    terms: Terms = field(default_factory=Terms)
+    limits: Limits = field(default_factory=Limits)
+    _maps: dict[str, DataMap] = field(default_factory=dict)
+
+    def pinned(self, digest: str | None) -> DataMap:
+        """The map that a request is pinned to: the worker's own, or an older one from the ledger."""
+        if digest is None or digest == self.data_map.digest:
+            return self.data_map
+        if digest not in self._maps:
+            self._maps[digest] = self.ledger.pinned_map(digest)
+        return self._maps[digest]
+
+    def connector(self, system: System) -> Connector | None:
+        """The live connector of a system; None when this worker's map does not have that system any more."""
+        return self.connectors.get(system.system)

@@ -1,0 +1,62 @@
+"""What the engine owes itself: lost runs found again, keys destroyed on their day, the chain's head signed.
+
+The one rule: what upkeep does is due by the ledger's dates, never by what a process remembers.
+"""
+
+from datetime import datetime
+
+import structlog
+from temporalio import activity
+
+from activities.parcels import parcel_name
+from activities.tools import Tools
+from rights.value import Value
+
+
+class Round(Value):
+    """The time of one round of upkeep, by the workflow."""
+
+    as_of: datetime
+
+
+class Kept(Value):
+    """What a round did, in numbers."""
+
+    shredded: int
+    keys_destroyed: int
+    parcels_deleted: int
+
+
+class UpkeepActivities:
+    """The rounds of the `upkeep` workflow."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    @activity.defn(name="reconcile", no_thread_cancel_exception=True)
+    def reconcile(self, round: Round) -> None:
+        """Ask the dispatcher to compare the open requests of the ledger with the living runs.
+
+        The comparison itself needs a Temporal client, which belongs to the doors (starter/dispatch.py).
+        """
+        self._tools.ledger.announce("reconcile", at=round.as_of)
+
+    @activity.defn(name="destroy", no_thread_cancel_exception=True)
+    def destroy(self, round: Round) -> Kept:
+        """Shred what is past its keep-until, and destroy key-encryption keys nothing needs any more."""
+        ledger, store = self._tools.ledger, self._tools.store
+        shredded = ledger.shred_due(round.as_of)
+        parcels = 0
+        for shred in shredded:
+            if shred.purpose == "parcel":
+                store.delete(parcel_name(shred.case_id))
+                parcels += 1
+        destroyed = ledger.retire_keks(round.as_of)
+        if shredded:
+            structlog.get_logger().info("destroyed", keys=len(shredded), month_keys=len(destroyed))
+        return Kept(shredded=len(shredded), keys_destroyed=len(destroyed), parcels_deleted=parcels)
+
+    @activity.defn(name="sign", no_thread_cancel_exception=True)
+    def sign(self, round: Round) -> None:
+        """Sign the head of the chain and place it outside the ledger."""
+        self._tools.ledger.checkpoint(at=round.as_of)

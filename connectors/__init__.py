@@ -1,0 +1,38 @@
+"""One module or folder per kind of system; knows nothing of Temporal or the ledger.
+
+What an author of a connector imports stands here.
+"""
+
+from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
+from connectors.protocol import (
+    Anchors,
+    Call,
+    Candidate,
+    Connector,
+    Connects,
+    Export,
+    Intent,
+    Look,
+    Pending,
+    Rulings,
+    capabilities,
+)
+
+__all__ = [
+    "Anchors",
+    "Call",
+    "Candidate",
+    "Connector",
+    "ConnectorError",
+    "Connects",
+    "Export",
+    "Held",
+    "Intent",
+    "Look",
+    "NeedsHuman",
+    "Pending",
+    "Retryable",
+    "Rulings",
+    "Unsupported",
+    "capabilities",
+]

@@ -1,0 +1,72 @@
+"""The promises of a connector, as tests to inherit.
+
+    class TestOurs(Conformance):
+        @pytest.fixture
+        def bench(self) -> Bench:
+            return OurBench()
+
+is the whole test file of a connector, beside its `Bench`. The one rule: a promise is judged through the bench's back
+door into the system, never by what the connector says of itself.
+
+What a connector has no method for is skipped, and so is what a bench cannot stage; the reason is in the report.
+"""
+
+# ruff: noqa: E402 - the modules are registered before they are imported, so that a failing promise shows what it compared
+import pytest
+
+for _module in ("erasing", "exporting", "keeping", "locating", "speaking", "suite", "verifying"):
+    pytest.register_assert_rewrite(f"{__name__}.{_module}")
+
+from connectors.conformance.bench import (
+    AS_OF,
+    ENVIRONMENT,
+    Arrives,
+    Bench,
+    Cuts,
+    Dates,
+    Dump,
+    Orphans,
+    Overwrites,
+    Person,
+    Refuses,
+    Shares,
+    needs,
+)
+from connectors.conformance.erasing import Erasing
+from connectors.conformance.exporting import Exporting
+from connectors.conformance.gate import Crash, Gate, Passage, Stop
+from connectors.conformance.keeping import Keeping
+from connectors.conformance.locating import Locating
+from connectors.conformance.speaking import Speaking
+from connectors.conformance.suite import Trial
+from connectors.conformance.verifying import Verifying
+
+
+class Conformance(Locating, Exporting, Erasing, Keeping, Verifying, Speaking):
+    """Everything a connector promises. Override the fixture `bench`.
+
+    To differ from a promise, override its test and write down why.
+    """
+
+
+__all__ = [
+    "AS_OF",
+    "ENVIRONMENT",
+    "Arrives",
+    "Bench",
+    "Conformance",
+    "Crash",
+    "Cuts",
+    "Dates",
+    "Dump",
+    "Gate",
+    "Orphans",
+    "Overwrites",
+    "Passage",
+    "Person",
+    "Refuses",
+    "Shares",
+    "Stop",
+    "Trial",
+    "needs",
+]

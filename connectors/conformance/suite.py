@@ -1,0 +1,200 @@
+"""What the promises have in common: people to seed, calls to make, and what the data map says must come of it.
+
+The one rule: what is expected is worked out here from the data map and the back door alone.
+"""
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+
+from connectors.conformance.bench import AS_OF, ENVIRONMENT, Bench, Dump, Person, lacking
+from connectors.conformance.gate import Gate
+from connectors.conformance.outlook import Outlook, outlook_of
+from connectors.protocol import (
+    Anchors,
+    Call,
+    Connector,
+    Erases,
+    Export,
+    Exports,
+    Fence,
+    Look,
+    Rulings,
+    capabilities,
+)
+from connectors.strategies import text
+from rights.datamap import DataMap, System
+from rights.plan import Operation, Work, make_plan
+from rights.receipt import Tally
+from rights.request import Right
+from rights.subject import Identity
+
+_numbers = itertools.count(100_000_000 + secrets.randbelow(700_000_000))
+
+
+class Promises:
+    """A group of promises about one bench."""
+
+    @pytest.fixture
+    def bench(self) -> Bench:
+        """The system to try. Override it."""
+        raise NotImplementedError("override the fixture 'bench': it returns a Bench of your system")
+
+    @pytest.fixture
+    def trial(self, bench: Bench, request: pytest.FixtureRequest) -> "Trial":
+        """The bench, if it and the connector have what this promise is about."""
+        can = capabilities(bench.connector)
+        for what in getattr(request.function, "needs", ()):
+            if reason := lacking(what, bench, can):
+                pytest.skip(reason)
+        return Trial(bench)
+
+
+class Trial:
+    """A bench, with the calls that promises make on it."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        bench.mark(ENVIRONMENT)
+        self.system: System = bench.system
+        self.connector: Connector = bench.connector
+        plan = make_plan(Right.ERASURE, DataMap.of({self.system.system: self.system}), AS_OF)
+        self.works: tuple[Work, ...] = plan.of(self.system.system).works
+        self._keys: dict[tuple[Identity, ...], int] = {}
+        self.kinds = {
+            about.identity: about
+            for collection in self.system.collections.values()
+            for about in collection.identities.values()
+            if about.identity
+        }
+
+    def person(self, words: str = "", local: str = "") -> Person:
+        """Make somebody up, with `words` as the text and `local` in the local part of the address."""
+        number = next(_numbers)
+        identities = [
+            Identity(kind, f"{local}zq{number}@example.org" if kind == "email" else str(next(_numbers)))
+            for kind in self.kinds
+        ]
+        return Person(tuple(identities), words or f"Quartz {number}")
+
+    def seeded(self, rows: int = 12, words: str = "", local: str = "") -> Person:
+        """Make somebody up and put them into the system."""
+        person = self.person(words, local)
+        self.bench.seed(person, rows)
+        return person
+
+    def call(
+        self,
+        who: Person | Iterable[Identity],
+        *,
+        fence: Fence | None = None,
+        beat: Callable[[], None] = lambda: None,
+        anchors: Anchors | None = None,
+        rulings: Rulings | None = None,
+        environment: str = ENVIRONMENT,
+        cut_short: bool = False,
+    ) -> Call:
+        identities = who.identities if isinstance(who, Person) else tuple(who)
+        # One key for all attempts of a step: here a step is whatever is done about the same identities.
+        number = self._keys.setdefault(identities, len(self._keys))
+        return Call(
+            key=f"conformance/{self.system.system}/{number}",
+            session=f"conformance-{number}",
+            as_of=AS_OF,
+            system=self.system,
+            work=self.works,
+            identities=identities,
+            beat=beat,
+            fence=fence or Gate(),
+            anchors=anchors or {},
+            rulings=rulings or Rulings(),
+            environment=environment,
+            cut_short=cut_short,
+            pseudonym_key=b"conformance " * 3,
+        )
+
+    def locate(self, call: Call) -> Look:
+        return self.connector.locate(call)
+
+    def export(self, call: Call) -> dict[tuple[str, str], bytes]:
+        """Everything an export gives, by collection and media type."""
+        assert isinstance(self.connector, Exports)
+        files: dict[tuple[str, str], bytes] = {}
+        for part in self.connector.export(call):
+            assert isinstance(part, Export)
+            place = (part.collection, part.media_type)
+            assert place not in files, "one file of a kind for each collection"
+            files[place] = b"".join(part.pages)
+        return files
+
+    def erase(self, call: Call) -> Tally:
+        assert isinstance(self.connector, Erases)
+        tally = self.connector.erase(call)
+        assert isinstance(tally, Tally), "the suite cannot wait for work that is pending"
+        return tally
+
+    def verify(self, call: Call) -> Look:
+        assert isinstance(self.connector, Erases)
+        return self.connector.verify(call)
+
+    def each(self, call: Call) -> dict[Operation, Callable[[], object]]:
+        """The operations this connector has, ready to be carried out."""
+        ways: dict[Operation, Callable[[], object]] = {
+            Operation.LOCATE: lambda: self.locate(call),
+            Operation.EXPORT: lambda: self.export(call),
+            Operation.ERASE: lambda: self.erase(call),
+            Operation.VERIFY: lambda: self.verify(call),
+        }
+        can = capabilities(self.connector)
+        return {operation: way for operation, way in ways.items() if operation in can}
+
+    def held(self, person: Person) -> dict[str, int]:
+        """Rows of a person by collection, by the back door."""
+        return {name: len(keys) for name, keys in self.bench.rows(person).items() if keys}
+
+    def outlook(self, *people: Person) -> Outlook:
+        """What an erasure of these people must make of what is in the system now."""
+        dump = self.bench.everything()
+        rows = {
+            (name, key): dump[name][key]
+            for person in people
+            for name, keys in self.bench.rows(person).items()
+            for key in keys
+        }
+        return outlook_of(self.system, self.works, rows)
+
+    def check(self, before: Dump, outlook: Outlook, *people: Person) -> None:
+        """Compare the system with what it was and what an erasure must have made of it."""
+        after = self.bench.everything()
+        words = [word for person in people for word in (person.text, *(i.value for i in person.identities))]
+        for name, rows in before.items():
+            for key, row in rows.items():
+                place = (name, key)
+                if place in outlook.gone:
+                    assert key not in after[name], f"a row of {name} is still there"
+                    continue
+                assert key in after[name], f"a row of {name} is gone"
+                emptied = outlook.emptied.get(place, frozenset())
+                for column, value in row.items():
+                    now = after[name][key][column]
+                    if column not in emptied:
+                        assert now == value, f"{name}.{column} was not to change"
+                    else:
+                        assert now != value, f"{name}.{column} was to change"
+                        assert not any(word in text(now) for word in words), f"{name}.{column} still tells"
+        for name, rows in after.items():
+            assert not rows.keys() - before[name].keys(), f"{name} has rows that were not there"
+
+
+def asked(person: Person, kind: str) -> tuple[Identity, ...]:
+    """One identity of a person."""
+    return (Identity(kind, person.of(kind)),)
+
+
+def renamed(person: Person, kind: str, value: str) -> Person:
+    """The same person with another value of one identity."""
+    identities = [replace(i, value=value) if i.kind == kind else i for i in person.identities]
+    return replace(person, identities=tuple(identities))

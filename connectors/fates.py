@@ -1,0 +1,165 @@
+"""What an erasure makes of one row, for connectors that hold rows in Python.
+
+The one rule: a row goes unless the plan says that it stays, and a row that stays is either kept on a ground that is
+named or tells nothing of anybody. A row counts once: as erased, as anonymised, as pseudonymised or as kept.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from connectors.protocol import Key
+from connectors.strategies import clean, rewrite, text
+from rights.datamap import Collection, Erase, Strategy
+from rights.plan import Keep, Work, Write
+from rights.receipt import Count, Kept, Tally
+
+Row = Mapping[str, object]
+Place = tuple[str, Key]
+"""Where a row is: its collection and its key."""
+
+
+def key_of(columns: Sequence[str], row: Row) -> Key:
+    """A row's key as text."""
+    return tuple(text(row.get(column)) for column in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of a row."""
+
+    place: Place = field(repr=False)
+    row: Row = field(repr=False)
+    stays: bool = False
+    writes: tuple[Write, ...] = ()
+    ground: str = ""
+    """Why it is kept. A row that stays without a ground tells nothing of anybody once it is clean."""
+    until: date | None = None
+
+    @property
+    def collection(self) -> str:
+        return self.place[0]
+
+    @property
+    def clean(self) -> bool:
+        return all(clean(write, self.row.get(write.field)) for write in self.writes)
+
+    @property
+    def due(self) -> bool:
+        """Whether there is anything to do to the row."""
+        return not (self.stays and self.clean)
+
+    @property
+    def settled(self) -> bool:
+        """Whether an erasure has already made of the row all that it makes of it, and nothing of the person is left."""
+        return self.stays and not self.ground and self.clean
+
+    def new_values(self, pseudonym_key: bytes) -> Row | None:
+        """The fields to set; what is clean already is left as it is. None: the row goes."""
+        if not self.stays:
+            return None
+        return {
+            write.field: rewrite(write, self.row.get(write.field), pseudonym_key)
+            for write in self.writes
+            if not clean(write, self.row.get(write.field))
+        }
+
+
+def fate_of(row: Row, work: Work, collection: Collection, *, shell: bool) -> Fate:
+    """What becomes of a row of the person. `shell` says that a row which stays points to it."""
+    place = (work.collection, key_of(collection.key, row))
+    if work.erase is Erase.RETAIN:
+        return Fate(place, row, stays=True, ground=work.ground)
+    if duties := [keep for keep in work.keeps if _in_force(keep, row)]:
+        longest = max(duties, key=lambda keep: _until(keep, row) or date.max)
+        # A field goes from a kept row only if every duty that keeps the row can do without it.
+        writes = tuple(w for w in longest.writes if all(w in keep.writes for keep in duties))
+        return Fate(place, row, True, writes, longest.ground, _until(longest, row))
+    if work.erase is Erase.REDACT or shell:
+        grounds = [
+            about.ground
+            for column, about in collection.fields.items()
+            if about.strategy is Strategy.RETAIN and text(row.get(column))
+        ]
+        return Fate(place, row, True, work.writes, min(grounds, default=""))
+    return Fate(place, row)
+
+
+def tally_of(
+    works: Iterable[Work], fates: Iterable[Fate], doubtful: Mapping[str, int], *, verifying: bool = False
+) -> Tally:
+    """Count what a look saw; rows of which it is open whose they are count too, by collection in `doubtful`."""
+    seen: dict[str, list[Fate]] = defaultdict(list)
+    for fate in fates:
+        seen[fate.collection].append(fate)
+    return Tally(
+        counts=tuple(
+            Count(
+                collection=name,
+                found=len(seen[name]) + doubtful.get(name, 0),
+                kept=_kept(seen[name]),
+                unclean=sum(bool(fate.ground) and not fate.clean for fate in seen[name]) if verifying else 0,
+            )
+            for name in (work.collection for work in works)
+        )
+    )
+
+
+def changes_of(works: Iterable[Work], fates: Iterable[Fate]) -> Tally:
+    """Count what was done. A kept row counts as kept even if a field of it went, so it is not counted here."""
+    done: Counter[tuple[str, str]] = Counter()
+    for fate in fates:
+        if not fate.stays:
+            done[fate.collection, "erased"] += 1
+        elif not fate.ground:
+            keyed = any(write.strategy is Strategy.PSEUDONYM for write in fate.writes)
+            done[fate.collection, "pseudonymised" if keyed else "anonymised"] += 1
+    return Tally(
+        counts=tuple(
+            Count(
+                collection=name,
+                erased=done[name, "erased"],
+                anonymised=done[name, "anonymised"],
+                pseudonymised=done[name, "pseudonymised"],
+            )
+            for name in (work.collection for work in works)
+        )
+    )
+
+
+def _kept(fates: Iterable[Fate]) -> tuple[Kept, ...]:
+    """Kept rows by ground, each ground with the last day on which any of its rows must be kept."""
+    grounds: dict[str, list[date | None]] = defaultdict(list)
+    for fate in fates:
+        if fate.ground:
+            grounds[fate.ground].append(fate.until)
+    kept = []
+    for ground, days in sorted(grounds.items()):
+        known = [day for day in days if day is not None]
+        until = max(known) if len(known) == len(days) else None
+        kept.append(Kept(ground=ground, until=until, rows=len(days)))
+    return tuple(kept)
+
+
+def _in_force(keep: Keep, row: Row) -> bool:
+    """Whether a duty keeps a row. One without a date stays: that its term is over cannot be shown."""
+    day = day_of(row.get(keep.column))
+    return day is None or day >= keep.cutoff.date()
+
+
+def _until(keep: Keep, row: Row) -> date | None:
+    day = day_of(row.get(keep.column))
+    return None if day is None else keep.until(day)
+
+
+def day_of(value: object) -> date | None:
+    """The UTC day of a date, a time or an ISO text; None if it is none of these."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, datetime):
+        return (value.astimezone(UTC) if value.tzinfo else value).date()
+    return value if isinstance(value, date) else None

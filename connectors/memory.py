@@ -1,0 +1,348 @@
+"""The reference connector: a system that is a few lists of dicts inside this process.
+
+Authors of connectors read this first, and the conformance suite is measured against it. The one rule: what the contract
+means, this module does in the plainest way there is; speed is other connectors' business.
+
+Two steps carry everything: `_see` finds the person's rows, `_fates` says what an erasure makes of each. Locate, export,
+erase and verify are four uses of the two.
+"""
+
+import base64
+import json
+import math
+import threading
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, ParamSpec, TypeVar
+
+from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
+from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
+from connectors.strategies import clean, text
+from rights.codes import Code
+from rights.datamap import Collection, Field, System
+from rights.plan import Work
+from rights.receipt import Tally
+from rights.subject import Identity, Sharing
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BATCH: Final = 500
+"""Rows that one destructive call changes at most, unless the option `batch` says otherwise: small enough that a hold
+placed in the middle of a large erasure binds soon."""
+PAGE: Final = 64 * 1024
+"""Bytes after which a page of an export ends: enough to be worth a write, few enough for any number of workers."""
+
+
+class Store:
+    """The system itself: what a server is to another connector. Calls may raise ConnectionError or PermissionError."""
+
+    def __init__(self, system: System, environment: str = "") -> None:
+        self.environment = environment
+        self.rows: dict[str, list[dict[str, object]]] = {name: [] for name in system.collections}
+        self._keys = {name: collection.key for name, collection in system.collections.items()}
+        self._lock = threading.Lock()
+
+    def mark(self) -> str:
+        """The environment this system belongs to; empty if nobody has marked it."""
+        return self.environment
+
+    def scan(self, collection: str) -> Sequence[Row]:
+        """All rows. `change` puts new rows in place of old ones, so rows once read never change under the reader."""
+        return self.rows[collection]
+
+    def change(self, changes: Mapping[Place, Row | None]) -> set[Place]:
+        """Delete rows (None) or set fields of them, all at once, and say which of them were still there."""
+        with self._lock:
+            there: set[Place] = set()
+            for name in {name for name, _ in changes}:
+                left = []
+                for row in self.rows[name]:
+                    place = (name, key_of(self._keys[name], row))
+                    if place not in changes:
+                        left.append(row)
+                        continue
+                    there.add(place)
+                    if (values := changes[place]) is not None:
+                        left.append({**row, **values})
+                self.rows[name] = left
+            return there
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """The rows that a look found, by collection, parents before children."""
+
+    certain: dict[str, list[Row]] = field(default_factory=dict)
+    doubtful: dict[str, list[Row]] = field(default_factory=dict)
+    """Rows of subject collections that match, and of which nobody has said whose they are."""
+
+
+class Memory:
+    """One system in memory."""
+
+    def __init__(self, system: System, store: Store, batch: int = BATCH) -> None:
+        self.system, self.store, self.batch = system, store, batch
+
+    @property
+    def rows(self) -> dict[str, list[dict[str, object]]]:
+        """The back door: the rows themselves, by collection."""
+        return self.store.rows
+
+    def locate(self, call: Call) -> Look:
+        """Count this person's rows, and find the anchors. Changes nothing."""
+        sight = self._see(call)
+        fates = self._fates(call, sight)
+        return self._look(call, sight, fates, tally_of(call.work, fates, _counted(sight.doubtful)))
+
+    def verify(self, call: Call) -> Look:
+        """Look again: rows that an erasure has rewritten are not the person's any more, all others are."""
+        sight = self._see(call)
+        fates = self._fates(call, sight)
+        left = [fate for fate in fates if not fate.settled]
+        tally = tally_of(call.work, left, _counted(sight.doubtful), verifying=True)
+        return self._look(call, sight, fates, tally)
+
+    def export(self, call: Call) -> Iterator[Export]:
+        """One file of JSON lines per collection, as of the moment the first one is taken."""
+        sight = self._see(call)
+        self._refuse_doubt(sight)
+        for work in call.work:
+            pages = _pages(call, work, sight.certain[work.collection])
+            yield Export(work.collection, "application/x-ndjson", pages)
+
+    def erase(self, call: Call) -> Tally:
+        """Delete and rewrite, children before parents, so that whatever cuts it short leaves a path to the rest."""
+        if not call.environment or self._ask(self.store.mark) != call.environment:
+            raise NeedsHuman(Code.ENVIRONMENT, self.system.system)
+        sight = self._see(call)
+        self._refuse_doubt(sight)
+        fates = self._fates(call, sight)
+        look = tally_of(call.work, fates, {})
+        due = [fate for fate in fates if fate.due]
+        done: list[Fate] = []
+        for start in range(0, len(due), self.batch):
+            call.beat()
+            batch = due[start : start + self.batch]
+            changes = {fate.place: fate.new_values(call.pseudonym_key) for fate in batch}
+            with call.fence(Counter(fate.collection for fate in batch), look) as intent:
+                there = self._ask(self.store.change, changes)
+                changed = [fate for fate in batch if fate.place in there]
+                intent.done(changes_of(call.work, changed))
+            done += changed
+        return Tally(
+            counts=tuple(
+                count.model_copy(update={"found": seen.found, "kept": seen.kept})
+                for count, seen in zip(changes_of(call.work, done).counts, look.counts, strict=True)
+            )
+        )
+
+    def _see(self, call: Call) -> _Sight:
+        """Find the person's rows: by identity, by unique links from those, and by anchors where the path is cut."""
+        sight = _Sight()
+        for name in self.system.parents_first:
+            call.beat()
+            collection = self.system.collections[name]
+            mine = call.rulings.mine.get(name, frozenset())
+            others = call.rulings.others.get(name, frozenset())
+            anchored = set(call.anchors.get(name, {}).get(_key_name(collection), ()))
+            hangs_on = _follower(call, sight, collection)
+            recognise = _recogniser(call, collection)
+            certain: list[Row] = []
+            undecided: list[tuple[Row, Sharing]] = []
+            matching = 0
+            for row in self._ask(self.store.scan, name):
+                key, sharing = key_of(collection.key, row), recognise(row)
+                matching += sharing is not None
+                if key in others:
+                    continue
+                if _key_text(key) in anchored or hangs_on(row) or (sharing and key in mine):
+                    certain.append(row)
+                elif sharing:
+                    undecided.append((row, sharing))
+            # One match, and by an identity that only one person has: no need to ask.
+            if matching == 1 and undecided and undecided[0][1] is Sharing.UNIQUE:
+                certain.append(undecided.pop()[0])
+            sight.certain[name] = certain
+            sight.doubtful[name] = [row for row, _ in undecided]
+        return sight
+
+    def _fates(self, call: Call, sight: _Sight) -> list[Fate]:
+        """What becomes of every certain row, children first: a row that stays keeps what it points to as a shell."""
+        works = {work.collection: work for work in call.work}
+        fates: list[Fate] = []
+        pointed_to: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for name in reversed(self.system.parents_first):
+            collection = self.system.collections[name]
+            for row in sight.certain[name]:
+                shell = any(text(row.get(column)) in values for column, values in pointed_to[name].items())
+                fate = fate_of(row, works[name], collection, shell=shell)
+                fates.append(fate)
+                rewritten = {write.field for write in fate.writes}
+                for link in collection.links if fate.stays else ():
+                    if link.field not in rewritten and (value := text(row.get(link.field))):
+                        parent, column = link.target
+                        pointed_to[parent][column].add(value)
+        return fates
+
+    def _look(self, call: Call, sight: _Sight, fates: Sequence[Fate], tally: Tally) -> Look:
+        candidates = [
+            Candidate(name, key_of(collection.key, row), _traits(collection, row))
+            for name, collection in self.system.collections.items()
+            for row in sight.doubtful[name]
+        ]
+        return Look(tally, self._anchors(call, fates), tuple(candidates), self._links(call, sight))
+
+    def _anchors(self, call: Call, fates: Iterable[Fate]) -> Anchors:
+        """What links point to, and the keys of parents and of rows that stay. A later look forgets no anchor."""
+        collections = self.system.collections
+        pointed: dict[str, set[str]] = defaultdict(set)
+        for parent, column in (li.target for c in collections.values() for li in c.links if li.kind == "unique"):
+            pointed[parent].add(column)
+        found: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
+        for name, columns in call.anchors.items():
+            for column, values in columns.items():
+                found[name][column].update(dict.fromkeys(values))
+        for fate in fates:
+            name, key = fate.place
+            if fate.stays or name in pointed:
+                found[name][_key_name(collections[name])][_key_text(key)] = None
+            for column in pointed[name]:
+                if value := text(fate.row.get(column)):
+                    found[name][column][value] = None
+        return {name: {c: tuple(values) for c, values in columns.items()} for name, columns in found.items()}
+
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        """Unique identities in the person's rows that were not given; what an erasure wrote there is none."""
+        writes = {(work.collection, write.field): write for work in call.work for write in work.writes}
+        found: dict[tuple[str, str], Identity] = {}
+        for name, rows in sight.certain.items():
+            for column, about in self.system.collections[name].identities.items():
+                write = writes.get((name, column))
+                for row in rows if about.sharing == "unique" else ():
+                    value, kind = text(row.get(column)), str(about.identity)
+                    if value and not (write and clean(write, row.get(column))):
+                        found.setdefault((kind, value.casefold()), Identity(kind, value))
+        for identity in call.identities:
+            found.pop((identity.kind, identity.value.casefold()), None)
+        return tuple(found.values())
+
+    def _refuse_doubt(self, sight: _Sight) -> None:
+        """Nothing is disclosed or destroyed while it is open whose rows these are."""
+        for name, rows in sight.doubtful.items():
+            if rows:
+                raise NeedsHuman(Code.SEVERAL_PEOPLE, name)
+
+    def _ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Put a question to the store, and turn its errors into ours."""
+        failure: ConnectorError
+        try:
+            return question(*args, **kwargs)
+        except ConnectionError:
+            failure = Retryable(Code.UNREACHABLE, self.system.system)
+        except PermissionError:
+            failure = NeedsHuman(Code.CREDENTIALS, self.system.system)
+        # Out here, so that the driver's own error does not hang on ours as its context: it may quote a value.
+        raise failure
+
+
+def build(system: System, secrets: Mapping[str, str]) -> Memory:
+    """Build an empty system in memory.
+
+    Options: `environment`, the mark it bears; `batch`, how many rows one destructive call changes at most.
+
+    Raises:
+        ValueError: an option is unknown or wrong, or a connection is given.
+    """
+    options = dict(system.options)
+    environment, batch = options.pop("environment", ""), options.pop("batch", BATCH)
+    if options:
+        raise ValueError(f"options: '{min(options)}' is unknown: write environment or batch")
+    if secrets:
+        raise ValueError("connection: a system in memory has none: leave it out")
+    if not isinstance(environment, str):
+        raise ValueError("options: environment is a word such as production")
+    if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
+        raise ValueError("options: batch is a number of rows, 1 or more")
+    return Memory(system, Store(system, environment), batch)
+
+
+def _follower(call: Call, sight: _Sight, collection: Collection) -> Callable[[Row], bool]:
+    """A test whether a row hangs, by a unique link, on a row of the person that is there or, by its anchor, was."""
+    reached: list[tuple[str, set[str]]] = []
+    for link in collection.links:
+        if link.kind == "unique":
+            parent, column = link.target
+            values = {text(row.get(column)) for row in sight.certain[parent]}
+            values.update(call.anchors.get(parent, {}).get(column, ()))
+            reached.append((link.field, values - {""}))
+    return lambda row: any(text(row.get(column)) in values for column, values in reached)
+
+
+def _recogniser(call: Call, collection: Collection) -> Callable[[Row], Sharing | None]:
+    """A test how surely a row is the person's by its identity fields; None: not at all. Hints are never followed."""
+    wanted: list[tuple[str, Field, str, Sharing]] = []
+    for column, about in collection.identities.items():
+        for identity in call.identities:
+            kinds = {Sharing(about.sharing), identity.sharing}
+            if identity.kind == about.identity and Sharing.HINT not in kinds:
+                sharing = Sharing.SHARED if Sharing.SHARED in kinds else Sharing.UNIQUE
+                wanted.append((column, about, _comparable(about, identity.value), sharing))
+
+    def recognise(row: Row) -> Sharing | None:
+        matches = {
+            sharing
+            for column, about, value, sharing in wanted
+            if value and value == _comparable(about, text(row.get(column)))
+        }
+        return Sharing.UNIQUE if Sharing.UNIQUE in matches else next(iter(matches), None)
+
+    return recognise
+
+
+def _comparable(about: Field, value: str) -> str:
+    value = unicodedata.normalize("NFC", value)
+    return value.casefold() if about.casefold else value
+
+
+def _key_name(collection: Collection) -> str:
+    """Under which name a collection's keys stand among its anchors; several columns make one name."""
+    return ",".join(collection.key)
+
+
+def _key_text(key: Key) -> str:
+    return key[0] if len(key) == 1 else json.dumps(key)
+
+
+def _traits(collection: Collection, row: Row) -> Row:
+    return {name: row.get(name) for name, about in collection.fields.items() if about.category or about.identity}
+
+
+def _counted(rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
+    return {name: len(found) for name, found in rows.items()}
+
+
+def _pages(call: Call, work: Work, rows: Iterable[Row]) -> Iterator[bytes]:
+    page = bytearray()
+    for row in rows:
+        page += json.dumps({column: _plain(row.get(column)) for column in work.export}, default=_plain).encode()
+        page += b"\n"
+        if len(page) >= PAGE:
+            call.beat()
+            yield bytes(page)
+            page.clear()
+    yield bytes(page)
+
+
+def _plain(value: object) -> object:
+    """A value as JSON can say it: dates in ISO form, bytes in base64, numbers that JSON does not know as text."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None or isinstance(value, str | int | float | list | dict):
+        return value
+    return text(value)

@@ -1,0 +1,185 @@
+"""What a connector is: an ordinary object with `locate`, and a method for each further operation it is capable of.
+
+A connector is sync, has no base class and is testable without Temporal or a ledger. The one rule of destruction: every
+destructive call or batch stands inside ``with call.fence(planned, look) as intent:`` and reports `intent.done(tally)`;
+what the fence refuses must not happen, and what it lets through must end within the limits that the connector itself
+had set on the target *before* it entered the fence.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+from rights.datamap import System
+from rights.plan import Operation, Work
+from rights.receipt import Tally
+from rights.subject import Identity
+
+Anchors = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""Per collection and field, the values (as text) by which rows are found again once the path to them is cut: the parent
+keys that links use, and the keys of rows that are to be kept. Kept sealed in the vault."""
+
+Key = tuple[str, ...]
+"""A row's key: the values of the collection's `key` fields, as text, in the map's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One of several rows of a subject collection that match: is it the person?"""
+
+    collection: str
+    key: Key = field(repr=False)
+    traits: Mapping[str, object] = field(repr=False, default_factory=dict)
+    """Values that help an agent to tell; shown masked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rulings:
+    """Which rows of subject collections an agent has ruled to be the person, and which to be somebody else."""
+
+    mine: Mapping[str, frozenset[Key]] = field(default_factory=dict, repr=False)
+    others: Mapping[str, frozenset[Key]] = field(default_factory=dict, repr=False)
+
+
+class Intent(Protocol):
+    """A destructive call that the fence has let through."""
+
+    def done(self, tally: Tally) -> None:
+        """Say what the call changed, once the target has committed it. Without it the intent stays open, and is
+        settled by looking."""
+
+
+class Fence(Protocol):
+    """Asks whether a destructive call may happen now."""
+
+    def __call__(self, planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:
+        """Enter with the rows about to be changed per collection, and the last look before.
+
+        Raises (on entering):
+            Held: a hold or a withdrawal is in force.
+            NeedsHuman: the fuse of this system has blown.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One step as handed to a connector, with the personal data filled in.
+
+    It lives inside one activity and cannot be serialised: `beat` and `fence` see to that.
+    """
+
+    key: str
+    """Idempotency key; the same for every attempt. Opaque, may be shown to the target (a header)."""
+    as_of: datetime
+    system: System
+    work: tuple[Work, ...]
+    """One per collection of the system."""
+    identities: tuple[Identity, ...] = field(repr=False)
+    beat: Callable[[], None] = field(repr=False)
+    """Still alive. Call it once per page or batch; raises when the step is to stop. Never the guard of anything."""
+    fence: Fence = field(repr=False)
+    anchors: Anchors = field(default_factory=dict, repr=False)
+    rulings: Rulings = field(default_factory=Rulings, repr=False)
+    session: str = "habeas"
+    """An opaque name, up to 31 characters, for all attempts and rounds of this request in this system; shown to the
+    target (application_name), so that a cut attempt's session can be found and ended."""
+    environment: str = ""
+    """The worker's environment; an erasure refuses a target that is not marked with the same."""
+    cut_short: bool = False
+    """An earlier attempt of this very step was cut between fence and count: its session in the target must have ended
+    before anything is counted."""
+    pseudonym_key: bytes = field(default=b"", repr=False)
+    """Random per request, destroyed with its last step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What locate or verify saw."""
+
+    tally: Tally
+    anchors: Anchors = field(default_factory=dict, repr=False)
+    candidates: tuple[Candidate, ...] = field(default=(), repr=False)
+    """Filled only where more than one undecided row of a subject collection matches; the tally then counts all."""
+    links: tuple[Identity, ...] = field(default=(), repr=False)
+    """Further unique identities found, for links to other systems."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The system accepted the work and will finish it by itself."""
+
+    check_after: timedelta
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One collection's file of an export, streamed by the system itself where it can."""
+
+    collection: str
+    media_type: str
+    """application/x-ndjson (one JSON object per line, exact types; every collection has one) or text/csv (RFC 4180 with
+    a header line; formulas neutralised)."""
+    pages: Iterator[bytes] = field(repr=False)
+    """Pages of any size; must be read to the end before the next Export is taken."""
+
+
+@runtime_checkable
+class Connector(Protocol):
+    """One system that holds personal data."""
+
+    def locate(self, call: Call) -> Look:
+        """Count this person's rows, and find the anchors. Changes nothing."""
+
+
+@runtime_checkable
+class Exports(Connector, Protocol):
+    """Can give the person's rows."""
+
+    def export(self, call: Call) -> Iterator[Export]:
+        """Stream all the person's rows as of one moment. Changes nothing."""
+
+
+@runtime_checkable
+class Erases(Connector, Protocol):
+    """Can erase, and look again by anchors."""
+
+    def erase(self, call: Call) -> Tally | Pending:
+        """Delete or rewrite what the work says, converging: erasing what is gone is success.
+
+        The tally's `found` is the look before this attempt's first fence.
+        """
+
+    def verify(self, call: Call) -> Look:
+        """Look again by identities and by anchors, in each collection directly, and at kept rows' fields."""
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """Says how long after entering a fence one of its calls can still take effect; others are given minutes."""
+
+    @property
+    def longest(self) -> timedelta:
+        """The bound, enforced on the target."""
+
+
+@runtime_checkable
+class Connects(Protocol):
+    """Builds a connector: what an entry point of the group `habeas.connectors` names."""
+
+    def __call__(self, system: System, secrets: Mapping[str, str]) -> Connector:
+        """Build without connecting. `secrets` holds the resolved values of the map's `connection`.
+
+        Raises:
+            ValueError: an option of the map is unknown or wrong; the text says what to write.
+        """
+
+
+_METHODS = {operation: operation.value for operation in Operation}
+
+
+def capabilities(connector: Connector) -> frozenset[Operation]:
+    """The operations this connector has a method for; nothing is declared twice."""
+    return frozenset(operation for operation, name in _METHODS.items() if callable(getattr(connector, name, None)))

@@ -1,0 +1,73 @@
+"""Which kinds of connector are installed, and the data map turned into live connectors.
+
+The one rule: an entry point makes a kind available; only the data map switches a system on.
+"""
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from connectors.protocol import Connector
+from rights.datamap import DataMap, System
+
+GROUP = "habeas.connectors"
+
+
+class SetupError(ValueError):
+    """A system cannot be set up; the text says what to change and never shows a secret."""
+
+
+def kinds() -> tuple[str, ...]:
+    """The names a map may write under ``connector:``."""
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
+def resolve(secret: str) -> str:
+    """The value behind a reference: ``env:NAME`` or ``file:/path``.
+
+    Raises:
+        SetupError: it is not there, or empty.
+    """
+    kind, _, where = secret.partition(":")
+    if kind == "env":
+        value = os.environ.get(where, "")
+        advice = f"set the environment variable {where}"
+    else:
+        path = Path(where)
+        value = path.read_text().strip() if path.is_file() else ""
+        advice = f"write the secret to {where}"
+    if not value:
+        raise SetupError(f"the secret {secret} is missing or empty: {advice}")
+    return value
+
+
+def build(system: System) -> Connector:
+    """Build one system's connector.
+
+    Raises:
+        SetupError: the kind is unknown, a secret is missing or an option is wrong.
+    """
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if system.connector not in points:
+        raise SetupError(
+            f"system '{system.system}': no connector '{system.connector}' is installed; "
+            f"write one of: {', '.join(sorted(points))}"
+        )
+    factory: Any = points[system.connector].load()
+    try:
+        secrets = {name: resolve(secret) for name, secret in system.connection.items()}
+        connector: Connector = factory(system, secrets)
+    except ValueError as error:
+        raise SetupError(f"system '{system.system}': {error}") from None
+    return connector
+
+
+def build_all(data_map: DataMap) -> Mapping[str, Connector]:
+    """Build every system of a map; systems by name.
+
+    Raises:
+        SetupError: of the first system that cannot be set up.
+    """
+    return {name: build(system) for name, system in data_map.systems.items()}

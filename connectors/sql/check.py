@@ -1,0 +1,197 @@
+"""Checking a map against the database: what is missing, what is not allowed, what would be slow or go too far.
+
+The one rule: a finding is a sentence that says what is the matter and what to do about it.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import column as sql_column
+
+from connectors.errors import ConnectorError, NeedsHuman
+from connectors.sql.catalogue import Catalogue, Table, read_catalogue
+from connectors.sql.fates import day_of
+from connectors.sql.rewriting import dirty
+from connectors.sql.session import Database
+from rights.codes import Code
+from rights.datamap import DataMap, Erase, Strategy, System
+from rights.plan import Work, Write, make_plan
+from rights.request import Right
+
+OLDEST: Final = 140000
+"""PostgreSQL 14, the first that can wait until a session has ended; erasing after a crash needs it."""
+
+_ACTIONS: Final = {
+    "a": "so deleting is refused while such rows are there",
+    "r": "so deleting is refused while such rows are there",
+    "c": "so deleting takes such rows along, uncounted",
+    "n": "so deleting empties the column of such rows, uncounted",
+    "d": "so deleting resets the column of such rows, uncounted",
+}
+_RIGHTS: Final = """
+SELECT row_security_active(%(table)s::oid),
+  (SELECT coalesce(bool_and(has_column_privilege(%(table)s::oid, name, 'SELECT')), true) FROM unnest(%(read)s::text[]) name),
+  (SELECT coalesce(bool_and(has_column_privilege(%(table)s::oid, name, 'UPDATE')), true) FROM unnest(%(written)s::text[]) name)
+    AND has_any_column_privilege(%(table)s::oid, 'UPDATE'),
+  has_table_privilege(%(table)s::oid, 'DELETE')"""
+_SERVER: Final = """
+SELECT current_setting('server_version_num')::int, current_user::text, current_database()::text,
+  coalesce(current_setting('habeas.environment', true), ''), pg_is_in_recovery()"""
+
+
+def findings(system: System, reader: Database, writer: Database | None) -> Iterator[str]:
+    """Everything that does not fit, worst first.
+
+    Raises:
+        psycopg.Error: the database cannot be asked.
+    """
+    works = works_of(system)
+    with reader.plain() as connection:
+        catalogue = read_catalogue(connection, system)
+        version, role, *_ = connection.execute(_SERVER).fetchone()
+        if version < OLDEST:
+            yield "the server is older than PostgreSQL 14: upgrade it first"
+        yield from _misfits(system, catalogue)
+        yield from _refusals(connection, catalogue, works, role, writing=False)
+    if writer is None:
+        yield "connection.writer is not given: nothing can be erased in this system"
+    else:
+        with writer.plain() as connection:
+            _, role, database, mark, replica = connection.execute(_SERVER).fetchone()
+            yield from _refusals(connection, catalogue, works, role, writing=True)
+            if replica:
+                yield "connection.writer leads to a server that only reads: name the primary"
+            if not mark:
+                yield (
+                    f"the database '{database}' bears no environment mark, so erasures are refused: "
+                    f"ALTER DATABASE {database} SET habeas.environment = 'production' (or what it is)"
+                )
+    yield from _unfit(system, catalogue, works)
+    yield from _references(system, catalogue)
+    yield from _slow(system, catalogue)
+
+
+def refused(system: System, database: Database) -> ConnectorError | None:
+    """Why a role was refused: a right that it lacks, or row security; None if neither shows any more."""
+    with database.plain() as connection:
+        catalogue = read_catalogue(connection, system)
+        for name, table in catalogue.tables.items():
+            hidden, readable, *_ = _rights(connection, table, ())
+            if not readable:
+                return NeedsHuman(Code.RIGHTS, name)
+            if hidden:
+                return NeedsHuman(Code.ROW_SECURITY, name)
+        for name, work in works_of(system).items():
+            if name in catalogue.tables and work.erase is not Erase.RETAIN:
+                *_, writable, deletable = _rights(connection, catalogue.tables[name], _written(work))
+                if not writable or (work.erase is Erase.DELETE and not deletable):
+                    return NeedsHuman(Code.RIGHTS, name)
+    return None
+
+
+def works_of(system: System) -> dict[str, Work]:
+    """What an erasure would do, by collection; on which day makes no difference here."""
+    some_day = datetime(2000, 1, 1, tzinfo=UTC)
+    plan = make_plan(Right.ERASURE, DataMap.of({system.system: system}), some_day)
+    works = plan.of(system.system).works
+    return {work.collection: work for work in works}
+
+
+def _misfits(system: System, catalogue: Catalogue) -> Iterator[str]:
+    for name in catalogue.missing:
+        kind = "column" if "." in name and name.rpartition(".")[0] in system.collections else "table"
+        yield f"{name}: the database has no such {kind} (or the role may not see its schema): correct the map"
+    for name, table in catalogue.tables.items():
+        if not table.keyed:
+            key = ", ".join(system.collections[name].key)
+            yield (
+                f"{name}: the database does not see to it that the key ({key}) is unique and never null: "
+                "name the primary key, or add a unique index and NOT NULL"
+            )
+
+
+def _refusals(
+    connection: Any, catalogue: Catalogue, works: dict[str, Work], role: str, *, writing: bool
+) -> Iterator[str]:
+    for name, table in catalogue.tables.items():
+        work = works[name]
+        hidden, readable, writable, deletable = _rights(connection, table, _written(work))
+        lacking = [] if readable else ["SELECT"]
+        if writing and work.erase is not Erase.RETAIN:
+            lacking += [] if writable else ["UPDATE"]
+            lacking += [] if deletable or work.erase is not Erase.DELETE else ["DELETE"]
+        if lacking:
+            grant = f"GRANT {', '.join(lacking)} ON {table.schema}.{table.name} TO {role}"
+            yield f"{name}: the role {role} may not {' and '.join(lacking)} there: {grant}"
+        if hidden:
+            yield f"{name}: row security hides rows from the role {role}: ALTER ROLE {role} BYPASSRLS"
+
+
+def _unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[str]:
+    for name, table in catalogue.tables.items():
+        work = works[name]
+        for write in dict.fromkeys((*work.writes, *(w for keep in work.keeps for w in keep.writes))):
+            if about := table.columns.get(write.field):
+                try:
+                    dirty(about, write, sql_column(write.field, about.type))
+                except NeedsHuman:
+                    yield (
+                        f"{about.about}: strategy {_said(write)} does not go with a column of type "
+                        f"{about.internal}: choose null, constant or another"
+                    )
+                if write.strategy is Strategy.NULL and not about.nullable:
+                    yield f"{about.about}: strategy null, but the column is NOT NULL: choose another"
+        for keep in work.keeps:
+            if about := table.columns.get(keep.column):
+                try:
+                    day_of(about, sql_column(keep.column, about.type), keep)
+                except NeedsHuman:
+                    yield f"{about.about}: retention counts from it, but it holds no dates: name one that does"
+
+
+def _references(system: System, catalogue: Catalogue) -> Iterator[str]:
+    mapped = {table.relation: name for name, table in catalogue.tables.items()}
+    for reference in catalogue.references:
+        to, columns = mapped[reference.to], ", ".join(reference.columns)
+        action = _ACTIONS[reference.on_delete]
+        if reference.relation not in mapped:
+            yield (
+                f"{reference.schema}.{reference.table} points to {to} ({columns}) and is not in the map, "
+                f"{action}: add it as a collection"
+            )
+        elif catalogue.link_of(system, reference) is None:
+            yield (
+                f"{mapped[reference.relation]}: the foreign key {reference.name} ({columns}) onto {to} is no unique "
+                f"link of the map, {action}: add the link"
+            )
+
+
+def _slow(system: System, catalogue: Catalogue) -> Iterator[str]:
+    for name, table in catalogue.tables.items():
+        collection = system.collections[name]
+        wanted = {link.field: False for link in collection.links if link.kind == "unique"}
+        wanted.update({field: f.casefold for field, f in collection.identities.items() if f.sharing != "hint"})
+        wanted.setdefault(collection.key[0], False)
+        for field, casefold in wanted.items():
+            if field in table.columns and not table.serves(field, casefold=casefold):
+                over = f'lower("{field}")' if casefold else f'"{field}"'
+                yield (
+                    f"{name}.{field}: no index serves it, so every look reads the whole table: "
+                    f"CREATE INDEX ON {table.schema}.{table.name} ({over})"
+                )
+
+
+def _rights(connection: Any, table: Table, written: tuple[str, ...]) -> tuple[bool, bool, bool, bool]:
+    asked = {"table": table.relation, "read": list(table.columns), "written": list(written)}
+    row: tuple[bool, bool, bool, bool] = connection.execute(_RIGHTS, asked).fetchone()
+    return row
+
+
+def _written(work: Work) -> tuple[str, ...]:
+    writes = (*work.writes, *(write for keep in work.keeps for write in keep.writes))
+    return tuple(dict.fromkeys(write.field for write in writes))
+
+
+def _said(write: Write) -> str:
+    return f"{write.strategy} to {write.value}" if write.strategy is Strategy.GENERALISE else str(write.strategy)

@@ -1,0 +1,256 @@
+"""A PostgreSQL database as a connector: locate, export, erase, verify.
+
+The one rule: the database does the work. This module opens a transaction, hands over a statement that was made from the
+data map, and passes on counts; it decides nothing about rows.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.protocol import Call, Export, Look
+from connectors.sql import erasure
+from connectors.sql.catalogue import Catalogue, read_catalogue
+from connectors.sql.check import findings, refused
+from connectors.sql.erasure import Batch
+from connectors.sql.errors import RIGHTS, explain, schema_changed, sqlstate
+from connectors.sql.export import Reader, files
+from connectors.sql.limits import Limits
+from connectors.sql.look import Sight, sight_of
+from connectors.sql.programme import Programme, Programmes
+from connectors.sql.session import Database, Mode, Session
+from connectors.sql.statement import Statement
+from rights.codes import Code
+from rights.datamap import System
+from rights.receipt import Count, Tally
+
+T = TypeVar("T")
+Changes = list[tuple[Batch, tuple[int, int]]]
+Begin = Callable[[], AbstractContextManager[Session]]
+
+
+class SqlConnector:
+    """One database. `reader` serves looks and exports, `writer` erasures and the look that proves them."""
+
+    def __init__(self, system: System, reader: Database, writer: Database | None, limits: Limits) -> None:
+        self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
+        self._programmes = Programmes(system)
+        self._catalogue: Catalogue | None = None
+        self._reading = threading.Lock()
+
+    def locate(self, call: Call) -> Look:
+        """Count this person's rows, and find the anchors. Changes nothing."""
+        return self._explained(self.reader, lambda: self._look(self.reader, call, verifying=False))
+
+    def verify(self, call: Call) -> Look:
+        """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less."""
+        database = self.writer or self.reader
+        return self._explained(database, lambda: self._look(database, call, verifying=True))
+
+    def export(self, call: Call) -> Iterator[Export]:
+        """Stream two files per collection, JSON lines and a table, all of one moment."""
+        return self._streamed(self.reader, self._files(call))
+
+    def erase(self, call: Call) -> Tally:
+        """Delete and rewrite: up to `batch_rows` rows in one transaction, more in several, children before parents.
+
+        The tally's `found` and `kept` are the look before the first fence.
+        """
+        writer = self.writer
+        if writer is None:
+            raise NeedsHuman(Code.NO_WRITER, self.system.system)
+        return self._explained(writer, lambda: self._erase(writer, call))
+
+    def check(self) -> list[str]:
+        """What does not fit between the map, the database and the roles, each as a sentence that says what to do.
+
+        Raises:
+            ConnectorError: the database cannot be asked.
+        """
+        return self._explained(self.reader, lambda: list(findings(self.system, self.reader, self.writer)))
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        for database in filter(None, (self.reader, self.writer)):
+            database.close()
+
+    def _look(self, database: Database, call: Call, *, verifying: bool) -> Look:
+        call.beat()
+        programme = self._programme(database, call)
+        with database.transaction(Mode.LOOK, call.key, programme.document(call)) as session:
+            sight = sight_of(programme.scope, session.row(programme.look))
+            session.commit()
+        return sight.look(call, sight.tally(call.work, verifying=verifying))
+
+    def _files(self, call: Call) -> Iterator[Export]:
+        call.beat()
+        programme = self._programme(self.reader, call)
+        with self.reader.transaction(Mode.EXPORT, call.key, programme.document(call)) as session:
+            reader = Reader(self._streamed(self.reader, session.stream(programme.export)))
+            if reader.doubtful:
+                raise NeedsHuman(Code.SEVERAL_PEOPLE, reader.doubtful)
+            for file in files(programme.exporting, reader):
+                yield replace(file, pages=_beating(call, file.pages))
+            session.commit()
+
+    def _erase(self, writer: Database, call: Call) -> Tally:
+        call.beat()
+        if erasure.keyed(call.work) and not call.pseudonym_key:
+            raise ValueError("a pseudonym needs a key")
+        programme = self._programme(writer, call)
+        begin = partial(writer.transaction, Mode.CHANGE, call.key, programme.document(call))
+        done: Changes = []
+        with begin() as session:
+            _marked(session, call)
+            if call.cut_short and not session.end_others(call.key):
+                raise Retryable(Code.BUSY, self.system.system)
+            sight = sight_of(programme.scope, session.row(programme.locking_look))
+            if sight.doubtful:
+                raise NeedsHuman(Code.SEVERAL_PEOPLE, sight.doubtful)
+            before, planned = sight.tally(call.work), sight.planned
+            whole = sum(planned.values()) <= self.limits.batch_rows
+            if planned and whole:
+                done = self._pass(call, session, programme.change, programme.batches, planned, before)
+            else:
+                session.commit()
+        if planned and not whole:
+            self._in_batches(begin, call, programme, sight, before, done)
+        return _account(call, before, done)
+
+    def _in_batches(
+        self,
+        begin: Begin,
+        call: Call,
+        programme: Programme,
+        sight: Sight,
+        before: Tally,
+        done: Changes,
+    ) -> None:
+        """Change what a look has seen, one transaction after the other; what comes in meanwhile is found by verify."""
+        try:
+            for batch in programme.batches:
+                left = sight.due(batch)
+                while left > 0:
+                    call.beat()
+                    planned = {batch.collection: min(left, self.limits.batch_rows)}
+                    statement = programme.some(batch, self.limits.batch_rows)
+                    with begin() as session:
+                        _marked(session, call)
+                        changes = self._pass(call, session, statement, (batch,), planned, before)
+                    done += changes
+                    ((_, (rows, _)),) = changes
+                    left = left - rows if rows else 0
+        except ConnectorError as error:
+            error.tally = _account(call, before, done)
+            raise
+
+    def _pass(
+        self,
+        call: Call,
+        session: Session,
+        statement: Statement,
+        batches: tuple[Batch, ...],
+        planned: dict[str, int],
+        before: Tally,
+    ) -> Changes:
+        """Change rows inside the fence, and commit."""
+        with call.fence(planned, before) as intent:
+            try:
+                row = session.row(statement)
+                session.commit()
+            except (psycopg.Error, SQLAlchemyError) as error:
+                problem = self._problem(session.database, error)
+            else:
+                changes: Changes = [
+                    (batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)
+                ]
+                intent.done(erasure.tally(call.work, changes))
+                return changes
+            if session.undone:
+                intent.done(Tally())
+            raise problem
+
+    def _programme(self, database: Database, call: Call) -> Programme:
+        catalogue = self._catalogue
+        if catalogue is None:
+            with self._reading:
+                catalogue = self._catalogue or self._read(database)
+        return self._programmes.of(call, catalogue)
+
+    def _read(self, database: Database) -> Catalogue:
+        with database.plain() as connection:
+            catalogue = read_catalogue(connection, self.system)
+        catalogue.require(self.system)
+        self._catalogue = catalogue
+        return catalogue
+
+    def _explained(self, database: Database, act: Callable[[], T]) -> T:
+        """Do something, and say what goes wrong in the contract's words. Raised outside of the handler, so that the
+        driver's own error, which may quote a value, does not hang on as its context."""
+        try:
+            return act()
+        except (psycopg.Error, SQLAlchemyError) as error:
+            problem = self._problem(database, error)
+        raise problem
+
+    def _streamed(self, database: Database, items: Iterator[T]) -> Iterator[T]:
+        try:
+            yield from items
+        except (psycopg.Error, SQLAlchemyError) as error:
+            problem = self._problem(database, error)
+        else:
+            return
+        raise problem
+
+    def _problem(self, database: Database, error: psycopg.Error | SQLAlchemyError) -> ConnectorError:
+        problem = explain(error, self.system.system, self._covers)
+        try:
+            if sqlstate(error) == RIGHTS:
+                return refused(self.system, database) or problem
+            if schema_changed(error):
+                return self._changed(database) or problem
+        except ConnectorError as found:
+            return found
+        except (psycopg.Error, SQLAlchemyError):
+            pass  # it cannot be asked any more: what is known has to do
+        return problem
+
+    def _changed(self, database: Database) -> ConnectorError | None:
+        """A table that has changed since it was looked up is looked up again, for the next attempt."""
+        with self._reading:
+            old, self._catalogue = self._catalogue, None
+            new = self._read(database)
+        return Retryable(Code.BUSY, self.system.system) if new != old else None
+
+    def _covers(self, schema: str, table: str, constraint: str) -> bool:
+        catalogue = self._catalogue
+        return catalogue is not None and catalogue.covers(self.system, schema, table, constraint)
+
+
+def _marked(session: Session, call: Call) -> None:
+    """Refuse a database that is not marked with the worker's environment."""
+    if not call.environment or session.environment != call.environment:
+        raise NeedsHuman(Code.ENVIRONMENT, call.system.system)
+
+
+def _account(call: Call, before: Tally, done: Changes) -> Tally:
+    """What was found before, and what was done."""
+    changes = erasure.tally(call.work, done)
+    counts: list[Count] = [
+        changes.of(seen.collection).model_copy(update={"found": seen.found, "kept": seen.kept})
+        for seen in before.counts
+    ]
+    return Tally(counts=tuple(counts))
+
+
+def _beating(call: Call, pages: Iterator[bytes]) -> Iterator[bytes]:
+    for page in pages:
+        call.beat()
+        yield page

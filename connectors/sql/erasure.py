@@ -1,0 +1,143 @@
+"""Erasing: statements that delete and rewrite, and the order in which they are carried out.
+
+The one rule: children before parents, or all in one statement, so that whatever cuts an erasure short leaves a path to
+what is left; and a row is changed only by a statement that has locked it and looked at it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from sqlalchemy import CTE, FromClause, Select, and_, delete, false, func, select, true, update
+from sqlalchemy.sql.elements import Label
+
+from connectors.sql.fates import DIRTY, REASON, STAYS, Fates
+from connectors.sql.rewriting import Sql
+from connectors.sql.traversal import Scope
+from rights.datamap import Erase, Strategy
+from rights.plan import Work
+from rights.receipt import Count, Tally
+
+KEPT: Final = "=kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One kind of change in one collection."""
+
+    collection: str
+    deleting: bool
+
+
+def batches(scope: Scope) -> Iterator[Batch]:
+    """All changes of a system, in the order in which they may be carried out one by one."""
+    fates = Fates(scope)
+    for name in reversed(scope.system.parents_first):
+        if scope.works[name].erase is Erase.DELETE:
+            yield Batch(name, deleting=True)
+        if fates.may_stay(name) and _rewrites(scope.works[name]):
+            yield Batch(name, deleting=False)
+
+
+def lockable(scope: Scope) -> list[str]:
+    """The collections an erasure may change; a role needs no right to change those that are retained."""
+    return [name for name, work in scope.works.items() if work.erase is not Erase.RETAIN]
+
+
+def pointed_to(scope: Scope) -> list[str]:
+    """Of those, the collections that others hang on: while their rows are locked, no child can be added."""
+    parents = {link.target[0] for c in scope.system.collections.values() for link in c.links}
+    subjects = {name for name, c in scope.system.collections.items() if c.identities}
+    return [name for name in lockable(scope) if name in parents | subjects]
+
+
+def change(scope: Scope) -> Select[Any]:
+    """Everything at once: one row with, for each of `batches`, the rows changed."""
+    fates = Fates(scope, lockable(scope))
+    changed: list[Sql] = []
+    for number, batch in enumerate(batches(scope)):
+        fate = fates.of(batch.collection)
+        if batch.deleting:
+            done = _deleted(fates, batch.collection, fate.rows, ~fate.stays)
+        else:
+            done = _rewritten(fates, batch.collection, fate.rows, fate.dirty)
+        changed += _counted(done.cte(f"changed_{number}"), number)
+    return select(*changed)
+
+
+def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
+    """At most so many rows of one kind of change: one row with how many were changed."""
+    name = batch.collection
+    subject = bool(scope.system.collections[name].identities)
+    fates = Fates(scope, [name] if subject else [])
+    # A large collection is not read to its end for each batch, so the limit has to reach its table.
+    source: FromClause = fates.traversal.located(name) if subject else fates.traversal.rows(name).subquery("source")
+    if fates.may_stay(name):
+        chosen = fates.over(name, source)
+        wanted = cast(Label[bool], chosen.selected_columns[STAYS if batch.deleting else DIRTY]).element
+        chosen = chosen.where(~wanted if batch.deleting else wanted)
+    else:
+        chosen = select(source)
+    chosen = chosen.limit(rows)
+    picked = (chosen if subject else chosen.with_for_update(of=source)).cte("picked")
+    always = true()
+    make = _deleted if batch.deleting else _rewritten
+    return select(*_counted(make(fates, name, picked, always).cte("changed"), 0))
+
+
+def tally(works: Sequence[Work], changes: Iterable[tuple[Batch, tuple[int, int]]]) -> Tally:
+    """The counts of changes: each with the rows changed, and of those the ones that are kept on a ground.
+
+    A row counts once; a kept row counts as kept even if a field of it went, so it is not counted here.
+    """
+    counts = {work.collection: Count(collection=work.collection) for work in works}
+    for batch, (rows, kept) in changes:
+        count = counts[batch.collection]
+        keyed = any(w.strategy is Strategy.PSEUDONYM for w in _work(works, batch.collection).writes)
+        number = "erased" if batch.deleting else "pseudonymised" if keyed else "anonymised"
+        counts[batch.collection] = count.model_copy(update={number: getattr(count, number) + rows - kept})
+    return Tally(counts=tuple(counts.values()))
+
+
+def keyed(works: Iterable[Work]) -> bool:
+    """Whether any field becomes a pseudonym."""
+    return any(
+        write.strategy is Strategy.PSEUDONYM
+        for work in works
+        for write in (*work.writes, *(write for keep in work.keeps for write in keep.writes))
+    )
+
+
+def _deleted(fates: Fates, name: str, rows: FromClause, condition: Sql) -> Any:
+    table = fates.traversal.tables[name]
+    kept = false().label(KEPT)
+    return delete(table).where(_same_key(fates, name, rows), condition).returning(kept)
+
+
+def _rewritten(fates: Fates, name: str, rows: FromClause, condition: Sql) -> Any:
+    table = fates.traversal.tables[name]
+    kept = rows.c[REASON].is_not(None).label(KEPT)
+    values = fates.settings(name, rows, table)
+    return update(table).values(values).where(_same_key(fates, name, rows), condition).returning(kept)
+
+
+def _same_key(fates: Fates, name: str, rows: FromClause) -> Sql:
+    table = fates.traversal.tables[name]
+    keys = zip(fates.traversal.key(name, table), fates.traversal.key(name, rows), strict=True)
+    return and_(*(mine == theirs for mine, theirs in keys))
+
+
+def _counted(changed: CTE, number: int) -> list[Sql]:
+    kept = changed.c[KEPT]
+    return [
+        select(func.count()).select_from(changed).scalar_subquery().label(f"rows_{number}"),
+        select(func.count()).select_from(changed).where(kept).scalar_subquery().label(f"kept_{number}"),
+    ]
+
+
+def _rewrites(work: Work) -> bool:
+    return bool(work.writes or any(keep.writes for keep in work.keeps))
+
+
+def _work(works: Iterable[Work], name: str) -> Work:
+    return next(work for work in works if work.collection == name)

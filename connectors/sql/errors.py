@@ -1,0 +1,116 @@
+"""What the driver and the server say, as the four errors of the contract: the one place that reads SQLSTATEs.
+
+The one rule: a driver's own text goes no further, since it may quote a value. What goes on is a code, and a name from
+the catalogue.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from rights.codes import Code
+
+Covers = Callable[[str, str, str], bool]
+"""Whether a unique link of the map follows the foreign key of this schema, table and name."""
+
+RIGHTS: Final = "42501"
+"""Missing rights and row security have the same SQLSTATE; the catalogue tells which it is."""
+_SCHEMA: Final = frozenset({"42P01", "42703", "3F000", "42704", "42804", "42883", "42846", "0A000", "428C9"})
+_REFUSED_VALUES: Final = frozenset({"22", "23"})
+"""Classes: a rewritten value that a type or a constraint of the table does not take."""
+_RETRYABLE: Final[Mapping[str, Code]] = {
+    # Shutting down, starting up, or a server that only reads because another has taken over.
+    **dict.fromkeys(("57P01", "57P02", "57P03", "25006"), Code.UNREACHABLE),
+    # Locks, deadlocks, and the limits that we have set ourselves.
+    **dict.fromkeys(("40001", "40P01", "55P03", "55006", "57014", "25P02", "25P03", "25P04", "57P05"), Code.BUSY),
+}
+_RETRYABLE_CLASSES: Final[Mapping[str, Code]] = {
+    "08": Code.UNREACHABLE,  # the connection
+    "53": Code.BUSY,  # memory, disk, connections
+    "58": Code.UNREACHABLE,  # the machine under the server
+}
+_CREDENTIALS: Final = frozenset({"28000", "28P01", "3D000"})
+_REFERENCED: Final = frozenset({"23503", "23001"})
+
+# A connection that is not let in has no SQLSTATE in libpq, only the server's words.
+_NOT_LET_IN: Final = re.compile(
+    r"authentication failed|no password supplied|password retrieved|pg_hba\.conf|does not exist"
+    r"|not permitted to log in|not currently accepting connections|certificate|permission denied for database",
+    re.IGNORECASE,
+)
+_FULL: Final = re.compile(r"too many (clients|connections)|remaining connection slots", re.IGNORECASE)
+
+
+def schema_changed(error: BaseException) -> bool:
+    """Whether the server says that a table, column or type is not what the statement took it for."""
+    return sqlstate(error) in _SCHEMA
+
+
+def sqlstate(error: BaseException) -> str:
+    """The server's code; empty if there is none."""
+    if isinstance(error, DBAPIError):
+        return sqlstate(error.orig) if error.orig is not None else ""
+    return (error.sqlstate or "") if isinstance(error, psycopg.Error) else ""
+
+
+def explain(error: psycopg.Error | SQLAlchemyError, system: str, covers: Covers) -> ConnectorError:
+    """The contract's error for a driver's.
+
+    Args:
+        error: what was raised.
+        system: the system's name in the map.
+        covers: tells a writer who was quicker from a table that the map does not know.
+    """
+    if isinstance(error, PoolTimeoutError):
+        return Retryable(Code.BUSY, system)
+    if isinstance(error, DBAPIError) and isinstance(error.orig, psycopg.Error):
+        error = error.orig
+    if not isinstance(error, psycopg.Error):
+        return NeedsHuman(Code.INTERNAL, type(error).__name__)
+    return _explain(error, system, covers)
+
+
+def _explain(error: psycopg.Error, system: str, covers: Covers) -> ConnectorError:
+    state = error.sqlstate or ""
+    if not state:
+        return _without_state(error, system)
+    if state in _REFERENCED:
+        return _referenced(error.diag, system, covers)
+    if state in _RETRYABLE:
+        return Retryable(_RETRYABLE[state], system)
+    if state[:2] in _RETRYABLE_CLASSES:
+        return Retryable(_RETRYABLE_CLASSES[state[:2]], system)
+    if state in _CREDENTIALS:
+        return NeedsHuman(Code.CREDENTIALS, system)
+    if state in _SCHEMA or state[:2] in _REFUSED_VALUES:
+        return NeedsHuman(Code.SCHEMA, _place(error.diag) or system)
+    if state == RIGHTS:
+        return NeedsHuman(Code.RIGHTS, system)
+    return NeedsHuman(Code.INTERNAL, state)
+
+
+def _without_state(error: psycopg.Error, system: str) -> ConnectorError:
+    if not isinstance(error, psycopg.OperationalError):
+        return NeedsHuman(Code.INTERNAL, type(error).__name__)
+    if _FULL.search(str(error)):
+        return Retryable(Code.BUSY, system)
+    if _NOT_LET_IN.search(str(error)):
+        return NeedsHuman(Code.CREDENTIALS, system)
+    return Retryable(Code.UNREACHABLE, system)
+
+
+def _referenced(diagnosis: Any, system: str, covers: Covers) -> ConnectorError:
+    schema, table = diagnosis.schema_name or "", diagnosis.table_name or ""
+    if covers(schema, table, diagnosis.constraint_name or ""):
+        return Retryable(Code.BUSY, table)  # a row that came in while we looked
+    return NeedsHuman(Code.BLOCKED, table or system)
+
+
+def _place(diagnosis: Any) -> str:
+    names = (diagnosis.table_name, diagnosis.column_name or diagnosis.constraint_name)
+    return ".".join(name for name in names if name)

@@ -1,0 +1,333 @@
+"""What an erasure makes of each located row, as SQL: it goes, it is rewritten, or it is kept on a ground.
+
+The one rule is that of `connectors.fates`, which says the same for rows in Python: a row goes unless the plan says that
+it stays, and a row that stays is either kept on a ground that is named or tells nothing of anybody. A row that stays
+keeps what it points to as a shell, so fates are worked out from the children up.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Date,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+)
+
+from connectors.errors import NeedsHuman
+from connectors.sql.catalogue import Column, Family
+from connectors.sql.rewriting import Sql, dirty, rewritten
+from connectors.sql.traversal import Scope, Traversal, same
+from connectors.sql.values import given, slot
+from rights.codes import Code
+from rights.datamap import Erase, Link, Strategy
+from rights.plan import Keep, Work, Write
+
+GROUNDS: Final = 10_000
+"""Why a row is kept is one number: the ordinal of its last day times this, plus the place of its ground from behind,
+so that the greatest of several is the longest duty, and the first of equals."""
+NO_DATE: Final = date.max.toordinal()
+"""The ordinal of a last day that is not known."""
+FAR: Final = date(9000, 1, 1)
+"""From here on a column's date counts as none: a term added to it would leave the calendar."""
+
+STAYS: Final = "=stays"
+DUTY: Final = "=duty"
+REASON: Final = "=reason"
+DIRTY: Final = "=dirty"
+GROUND: Final = "=ground"
+DIRTY_KEPT: Final = "=dirty_kept"
+DIRTY_REST: Final = "=dirty_rest"
+LINK: Final = "=link:"
+"""Before a field's name: its value as a further identity; NULL for what an erasure wrote there."""
+TRAIT: Final = "=trait:"
+"""Before a field's name: its value as an agent may compare it."""
+
+TRAITS: Final = 12
+"""Fields by which an agent tells candidates apart; more are no help."""
+TRAIT_LENGTH: Final = 200
+"""Characters of each; a long text is no help either."""
+
+
+def traits_of(scope: Scope, name: str) -> tuple[str, ...]:
+    """The fields by which candidates of a collection are told apart."""
+    fields = scope.system.collections[name].fields.items()
+    return tuple(field for field, about in fields if about.identity or about.category)[:TRAITS]
+
+
+def grounds_of(scope: Scope) -> tuple[str, ...]:
+    """Every ground on which a row of the system may be kept, in a fixed order.
+
+    Raises:
+        NeedsHuman: TOO_LARGE: more than the numbers have room for.
+    """
+    named: list[str] = []
+    for name, work in scope.works.items():
+        fields = scope.system.collections[name].fields.values()
+        named += [work.ground, *(keep.ground for keep in work.keeps), *(f.ground for f in fields)]
+    grounds = tuple(dict.fromkeys(filter(None, named)))
+    if len(grounds) >= GROUNDS:
+        raise NeedsHuman(Code.TOO_LARGE, scope.system.system)
+    return grounds
+
+
+def reason_of(number: int, grounds: tuple[str, ...]) -> tuple[str, date | None]:
+    """The ground and the last day that a number stands for."""
+    ordinal, place = divmod(number, GROUNDS)
+    return grounds[GROUNDS - 1 - place], None if ordinal >= NO_DATE else date.fromordinal(ordinal)
+
+
+@dataclass(frozen=True)
+class Fate:
+    """A collection's located rows with what becomes of each."""
+
+    rows: FromClause
+    stays: Sql
+    duty: Sql
+    """Whether a duty of this very collection keeps the row."""
+    reason: Sql
+    """Why it is kept, as a number; NULL for a row that goes, or that tells nothing of anybody once it is clean."""
+    dirty: Sql
+    """Whether a row that stays has a field that is to go."""
+
+
+class Fates:
+    """The fates of one statement's rows; each collection's are worked out when they are first asked for."""
+
+    def __init__(self, scope: Scope, lock: Iterable[str] = ()) -> None:
+        self.scope = scope
+        self.traversal = Traversal(scope, self._columns, lock)
+        self._grounds = grounds_of(scope)
+        self._staying = self._may_stay()
+        self._fates: dict[str, Fate] = {}
+
+    def may_stay(self, name: str) -> bool:
+        """Whether any row of a collection can outlive an erasure."""
+        return name in self._staying
+
+    def of(self, name: str) -> Fate:
+        """The fates of a collection's located rows."""
+        if name not in self._fates:
+            located = self.traversal.located(name)
+            if self.may_stay(name):
+                number = list(self.scope.system.collections).index(name)
+                fates = self.over(name, located).cte(f"fate_{number}")
+                self._fates[name] = _read(fates)
+            else:
+                self._fates[name] = Fate(located, false(), false(), _nothing(), false())
+        return self._fates[name]
+
+    def over(self, name: str, rows: FromClause) -> Select[Any]:
+        """Rows of a collection, with their fates as further columns."""
+        work = self.scope.works[name]
+        duty: Sql = true() if work.erase is Erase.RETAIN else rows.c[DUTY].is_not(None)
+        shell = or_(false(), *self._needed(name, rows))
+        stays = or_(duty, true() if work.erase is Erase.REDACT else shell)
+        reason = case((duty, rows.c[DUTY]), (stays, rows.c[GROUND]))
+        unclean = case((duty, rows.c[DIRTY_KEPT]), (stays, rows.c[DIRTY_REST]), else_=false())
+        used = {DUTY, GROUND, DIRTY_KEPT, DIRTY_REST}
+        plain = [c for c in rows.c if c.name not in used and not c.name.startswith(TRAIT)]
+        return select(
+            *plain,
+            stays.label(STAYS),
+            duty.label(DUTY),
+            reason.label(REASON),
+            unclean.label(DIRTY),
+        )
+
+    def settings(self, name: str, rows: FromClause, table: FromClause) -> dict[str, Sql]:
+        """What the fields of a row that stays become, by field."""
+        work = self.scope.works[name]
+        values: dict[str, Sql] = {}
+        for field in _fields(work):
+            column, value = self.scope.column(name, field), table.c[field]
+            cases: list[tuple[Sql, Sql]] = []
+            for write in _kept_writes(work, field):
+                goes = and_(rows.c[DUTY], self._goes(work, field, rows))
+                cases.append((goes, rewritten(column, write, value)))
+            for write in (write for write in work.writes if write.field == field):
+                cases.append((not_(rows.c[DUTY]), rewritten(column, write, value)))
+            values[field] = case(*cases, else_=value)
+        return values
+
+    def _needed(self, name: str, rows: FromClause) -> list[Sql]:
+        """For each link to a collection, whether a row that stays points to the row by it."""
+        conditions = []
+        for child, collection in self.scope.system.collections.items():
+            for link in collection.links:
+                target, column = link.target
+                if target == name and self.may_stay(child):
+                    fate = self.of(child)
+                    pointing = select(fate.rows.c[link.field]).where(
+                        fate.stays, fate.rows.c[link.field].is_not(None), self._points(child, link, fate)
+                    )
+                    ours, theirs = self.scope.column(name, column), self.scope.column(child, link.field)
+                    conditions.append(same(ours, rows.c[column], theirs, pointing))
+        return conditions
+
+    def _points(self, name: str, link: Link, fate: Fate) -> Sql:
+        """Whether a row that stays still points to its parent once its fields are rewritten."""
+        work = self.scope.works[name]
+        if work.erase is Erase.RETAIN:
+            return true()
+        rest = false() if any(write.field == link.field for write in work.writes) else true()
+        return case((fate.duty, not_(self._goes(work, link.field, fate.rows))), else_=rest)
+
+    def _goes(self, work: Work, field: str, rows: FromClause) -> Sql:
+        """Whether a field goes from a kept row: only if every duty that keeps the row can do without it."""
+        return _everywhere(work, field, [rows.c[_label(number)] for number in range(len(work.keeps))])
+
+    def _may_stay(self) -> frozenset[str]:
+        staying: set[str] = set()
+        for name in reversed(self.scope.system.parents_first):
+            work = self.scope.works[name]
+            if work.erase is not Erase.DELETE or work.keeps or name in staying:
+                staying.add(name)
+                staying.update(link.target[0] for link in self.scope.system.collections[name].links)
+        return frozenset(staying)
+
+    def _columns(self, name: str, table: FromClause) -> list[Sql]:
+        """What a row's own fields say of it, worked out where the row is read."""
+        return [*self._told(name, table), *(self._signs(name, table) if self.may_stay(name) else ())]
+
+    def _told(self, name: str, table: FromClause) -> list[Sql]:
+        """What tells whose row of a subject collection it is."""
+        if not self.traversal.subject(name):
+            return []
+        told: list[Sql] = [
+            func.left(cast(table.c[field], Text), TRAIT_LENGTH).label(f"{TRAIT}{field}")
+            for field in traits_of(self.scope, name)
+        ]
+        writes = {write.field: write for write in self.scope.works[name].writes}
+        for field, about in self.scope.system.collections[name].identities.items():
+            if about.sharing == "unique":
+                value: Sql = cast(table.c[field], Text)
+                if field in writes:
+                    value = case((dirty(self.scope.column(name, field), writes[field], table.c[field]), value))
+                told.append(value.label(f"{LINK}{field}"))
+        return told
+
+    def _signs(self, name: str, table: FromClause) -> list[Sql]:
+        """What decides a row's fate."""
+        work = self.scope.works[name]
+        days = [day_of(self.scope.column(name, keep.column), table.c[keep.column], keep) for keep in work.keeps]
+        force = [
+            or_(day.is_(None), day >= given(slot("c", name, str(number)), Date())) for number, day in enumerate(days)
+        ]
+        held = zip(force, work.keeps, days, strict=True)
+        duty: list[Sql] = [case((inside, self._number(keep, day))) for inside, keep, day in held]
+        if work.erase is Erase.RETAIN:
+            duty = [self._reason(work.ground, cast(literal(NO_DATE), BigInteger))]
+        kept = [
+            and_(_everywhere(work, field, force), dirty(self.scope.column(name, field), write, table.c[field]))
+            for field in _fields(work)
+            for write in _kept_writes(work, field)
+        ]
+        rest = [dirty(self.scope.column(name, write.field), write, table.c[write.field]) for write in work.writes]
+        return [
+            (func.greatest(*duty) if len(duty) > 1 else duty[0] if duty else _nothing()).label(DUTY),
+            *(held.label(_label(number)) for number, held in enumerate(force)),
+            self._retained(name, table).label(GROUND),
+            or_(false(), *kept).label(DIRTY_KEPT),
+            or_(false(), *rest).label(DIRTY_REST),
+        ]
+
+    def _retained(self, name: str, table: FromClause) -> Sql:
+        """The ground of the first field, by ground, that a rewritten row keeps and that is not empty."""
+        fields = self.scope.system.collections[name].fields.items()
+        grounds = sorted((about.ground, field) for field, about in fields if about.strategy is Strategy.RETAIN)
+        if not grounds:
+            return _nothing()
+        return case(
+            *(
+                (
+                    func.coalesce(cast(table.c[field], Text), "") != "",
+                    self._reason(ground, cast(literal(NO_DATE), BigInteger)),
+                )
+                for ground, field in grounds
+            )
+        )
+
+    def _number(self, keep: Keep, day: Sql) -> Sql:
+        """Why a duty keeps a row, as a number: `Keep.until` in SQL."""
+        start = func.make_date(cast(func.extract("year", day), Integer), 12, 31) if keep.end_of_year else day
+        last = cast(
+            start + func.make_interval(0, keep.months),
+            Date,
+        ) + literal(keep.days, Integer)
+        ordinal = last - literal_column("DATE '0001-01-01'", Integer) + 1
+        return self._reason(keep.ground, func.coalesce(cast(ordinal, BigInteger), NO_DATE))
+
+    def _reason(self, ground: str, ordinal: Sql) -> Sql:
+        place = self._grounds.index(ground) if ground else 0
+        return ordinal * GROUNDS + (GROUNDS - 1 - place)
+
+
+def _read(fates: CTE) -> Fate:
+    return Fate(fates, fates.c[STAYS], fates.c[DUTY], fates.c[REASON], fates.c[DIRTY])
+
+
+def day_of(column: Column, value: Sql, keep: Keep) -> Sql:
+    """The UTC day of a column, NULL where none can be told: such a row is kept, for nobody can show that its term is
+    over.
+
+    Raises:
+        NeedsHuman: SCHEMA: the column holds no dates.
+    """
+    if column.family is Family.TEXT:
+        # By its digits, since a cast of a text that is no date would break the whole statement.
+        text = cast(value, Text)
+        year, month, day = (cast(func.substr(text, at, n), Integer) for at, n in ((1, 4), (6, 2), (9, 2)))
+        pattern = r"^[1-8]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ].*)?$"
+        return case((text.regexp_match(pattern), func.make_date(year, month, 1, type_=Date) + (day - 1)))
+    if column.family not in {Family.DATE, Family.TIMESTAMP}:
+        raise NeedsHuman(Code.SCHEMA, f"{column.about} ({keep.ground})")
+    moment = cast(value, Date)
+    return case((moment < literal_column(f"DATE '{FAR.isoformat()}'", Date), moment))
+
+
+def _fields(work: Work) -> list[str]:
+    """The fields that are rewritten in some row of a collection that stays."""
+    writes = [*work.writes, *(write for keep in work.keeps for write in keep.writes)]
+    return list(dict.fromkeys(write.field for write in writes))
+
+
+def _kept_writes(work: Work, field: str) -> list[Write]:
+    """What is written into a field of a kept row: one write, or none."""
+    return [write for keep in work.keeps for write in keep.writes if write.field == field][:1]
+
+
+def _everywhere(work: Work, field: str, force: list[Sql]) -> Sql:
+    """Whether every duty in force rewrites a field."""
+    lacking = [
+        held for keep, held in zip(work.keeps, force, strict=True) if all(write.field != field for write in keep.writes)
+    ]
+    if len(lacking) == len(work.keeps):
+        return false()
+    return not_(or_(*lacking)) if lacking else true()
+
+
+def _label(number: int) -> str:
+    return f"=duty:{number}"
+
+
+def _nothing() -> Sql:
+    return cast(null(), BigInteger)

@@ -1,0 +1,190 @@
+"""Looking: one statement that counts a person's rows, with their fates, anchors and candidates.
+
+The one rule: locate, verify and the look before an erasure are the same look, so that what is planned, what is done and
+what is found afterwards can be compared.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    Date,
+    Integer,
+    Select,
+    Text,
+    cast,
+    distinct,
+    extract,
+    func,
+    literal_column,
+    select,
+)
+
+from connectors.protocol import Anchors, Call, Candidate, Look
+from connectors.sql.erasure import Batch
+from connectors.sql.fates import GROUNDS, LINK, TRAIT, Fate, Fates, grounds_of, reason_of, traits_of
+from connectors.sql.rewriting import Sql
+from connectors.sql.traversal import Scope
+from connectors.sql.values import key_name, key_text, merged, targets
+from rights.plan import Work
+from rights.receipt import Count, Kept, Tally
+from rights.subject import Identity
+
+CANDIDATES: Final = 100
+"""Candidates shown per collection. An identity that more rows have in common tells nobody from anybody."""
+LINKS: Final = 50
+"""Further identities told per field: a person has a handful."""
+
+
+def look(scope: Scope, lock: Iterable[str] = ()) -> Select[Any]:
+    """One row with a JSON object per collection."""
+    fates = Fates(scope, lock)
+    columns = [
+        _sight(scope, fates, name).label(f"sight_{number}") for number, name in enumerate(scope.system.collections)
+    ]
+    return select(*columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a look saw, read from its row."""
+
+    scope: Scope
+    seen: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def doubtful(self) -> str | None:
+        """The first collection with rows of which it is open whose they are."""
+        return next((name for name, sight in self.seen.items() if sight.get("doubtful")), None)
+
+    @property
+    def planned(self) -> dict[str, int]:
+        """Rows that an erasure would change, by collection, where there are any."""
+        due = {name: sight["goes"] + sight["dirty"] for name, sight in self.seen.items()}
+        return {name: rows for name, rows in due.items() if rows}
+
+    def due(self, batch: Batch) -> int:
+        """Rows that one kind of change would change."""
+        rows: int = self.seen[batch.collection]["goes" if batch.deleting else "dirty"]
+        return rows
+
+    def tally(self, works: Sequence[Work], *, verifying: bool = False) -> Tally:
+        """The counts. To verify, rows that an erasure has rewritten are not the person's any more."""
+        grounds = grounds_of(self.scope)
+        counts = []
+        for name in (work.collection for work in works):
+            sight = self.seen[name]
+            found = sight["found"] + sight.get("doubtful", 0)
+            kept = [(reason_of(number, grounds), rows) for number, rows in sight.get("kept") or ()]
+            counts.append(
+                Count(
+                    collection=name,
+                    found=found - sight["settled"] if verifying else found,
+                    kept=tuple(
+                        Kept(ground=ground, until=until, rows=rows) for (ground, until), rows in sorted(kept, key=str)
+                    ),
+                    unclean=sight["unclean"] if verifying else 0,
+                )
+            )
+        return Tally(counts=tuple(counts))
+
+    def look(self, call: Call, tally: Tally) -> Look:
+        """What the step gets."""
+        return Look(
+            tally=tally,
+            anchors=merged(call.anchors, self._anchors()),
+            candidates=tuple(self._candidates()),
+            links=tuple(self._links(call)),
+        )
+
+    def _anchors(self) -> Anchors:
+        found: dict[str, dict[str, tuple[str, ...]]] = {}
+        for name, collection in self.scope.system.collections.items():
+            sight = self.seen[name]
+            if keys := sight.get("keys"):
+                several = len(collection.key) > 1
+                found.setdefault(name, {})[key_name(collection)] = tuple(
+                    key_text(key) if several else key for key in keys
+                )
+            for field in targets(self.scope.system, name):
+                if values := sight.get(f"to:{field}"):
+                    found.setdefault(name, {})[field] = tuple(values)
+        return found
+
+    def _candidates(self) -> Iterable[Candidate]:
+        for name, sight in self.seen.items():
+            for key, traits in sight.get("candidates") or ():
+                named = dict(zip(traits_of(self.scope, name), traits, strict=True))
+                yield Candidate(collection=name, key=tuple(key), traits=named)
+
+    def _links(self, call: Call) -> Iterable[Identity]:
+        told = {(identity.kind, identity.value.casefold()) for identity in call.identities}
+        for name, collection in self.scope.system.collections.items():
+            for field, about in collection.identities.items():
+                for value in (self.seen[name].get(f"link:{field}") or ())[:LINKS]:
+                    link = (str(about.identity), value.casefold())
+                    if value and link not in told:
+                        told.add(link)
+                        yield Identity(str(about.identity), value)
+
+
+def sight_of(scope: Scope, row: Sequence[Mapping[str, Any]]) -> Sight:
+    """Read a look's row."""
+    return Sight(scope, dict(zip(scope.system.collections, row, strict=True)))
+
+
+def _sight(scope: Scope, fates: Fates, name: str) -> Any:
+    fate, collection = fates.of(name), scope.system.collections[name]
+    rows = fate.rows
+    counts: dict[str, Sql] = {
+        "found": func.count(),
+        "goes": func.count().filter(~fate.stays),
+        "dirty": func.count().filter(fate.dirty),
+        "settled": func.count().filter(fate.stays, fate.reason.is_(None), ~fate.dirty),
+        "unclean": func.count().filter(fate.reason.is_not(None), fate.dirty),
+    }
+    pointed = targets(scope.system, name)
+    if pointed or fates.may_stay(name):
+        parts = [cast(rows.c[field], Text) for field in collection.key]
+        key = parts[0] if len(parts) == 1 else func.json_build_array(*parts)
+        keys = func.json_agg(key)
+        counts["keys"] = keys if pointed else keys.filter(fate.stays)
+    for field in pointed:
+        if (field,) != collection.key:
+            value: Sql = cast(rows.c[field], Text)
+            counts[f"to:{field}"] = func.json_agg(distinct(value)).filter(value.is_not(None))
+    for field, about in collection.identities.items():
+        if about.sharing == "unique":
+            value = rows.c[f"{LINK}{field}"]
+            counts[f"link:{field}"] = func.json_agg(distinct(value)).filter(value.is_not(None))
+    if fates.may_stay(name):
+        counts["kept"] = _kept(fate)
+    if fates.traversal.subject(name):
+        doubtful = fates.traversal.doubtful(name).subquery()
+        counts["doubtful"] = select(func.count()).select_from(doubtful).scalar_subquery()
+        counts["candidates"] = _candidates(scope, fates, name)
+    pairs = [part for label, value in counts.items() for part in (literal_column(f"'{label}'"), value)]
+    return select(func.json_build_object(*pairs)).select_from(rows).scalar_subquery()
+
+
+def _kept(fate: Fate) -> Sql:
+    """Kept rows by ground and year of their last day, each with the latest of those days."""
+    ordinal = cast(fate.reason // GROUNDS, Integer)
+    year = extract("year", literal_column("DATE '0001-01-01'", Date) + (ordinal - 1))
+    groups = (
+        select(func.max(fate.reason).label("reason"), func.count().label("rows"))
+        .where(fate.reason.is_not(None))
+        .group_by(fate.reason % GROUNDS, year)
+        .subquery()
+    )
+    pair = func.json_build_array(groups.c.reason, groups.c.rows)
+    return select(func.json_agg(pair)).select_from(groups).scalar_subquery()
+
+
+def _candidates(scope: Scope, fates: Fates, name: str) -> Sql:
+    doubtful = fates.traversal.doubtful(name).limit(CANDIDATES).subquery()
+    key = [cast(doubtful.c[field], Text) for field in scope.system.collections[name].key]
+    traits = [doubtful.c[f"{TRAIT}{field}"] for field in traits_of(scope, name)]
+    row = func.json_build_array(func.json_build_array(*key), func.json_build_array(*traits))
+    return select(func.json_agg(row)).select_from(doubtful).scalar_subquery()

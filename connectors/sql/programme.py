@@ -1,0 +1,112 @@
+"""The statements for one way of working on a system.
+
+The one rule: a statement is made once, on first use, and kept as long as the map's works and the database's tables stay
+as they are; only dates and people differ from call to call, and they are not in it.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from connectors.errors import NeedsHuman
+from connectors.protocol import Call
+from connectors.sql import erasure
+from connectors.sql.catalogue import Catalogue
+from connectors.sql.erasure import Batch
+from connectors.sql.export import Exporting
+from connectors.sql.look import look
+from connectors.sql.statement import Statement, compiled
+from connectors.sql.traversal import Scope
+from connectors.sql.values import document
+from rights.codes import Code
+from rights.datamap import Erase, System
+from rights.plan import Work
+
+Shape = tuple[Any, ...]
+
+MOST_KEPT: Final = 16
+"""Programmes kept per system. Each way of working on a map has one, and there are only a few."""
+
+
+class Programme:
+    """All statements made from the same works on the same tables."""
+
+    def __init__(self, system: System, works: Mapping[str, Work], catalogue: Catalogue) -> None:
+        retained = {"writes": (), "keeps": ()}
+        self.scope = Scope(
+            system,
+            # What is retained as it is has nothing written and no term.
+            {n: w.model_copy(update=retained) if w.erase is Erase.RETAIN else w for n, w in works.items()},
+            catalogue,
+        )
+        self._some: dict[tuple[Batch, int], Statement] = {}
+
+    def document(self, call: Call) -> str:
+        """All values of a call, as the statements read them."""
+        return document(call, self.scope.system, self.scope.catalogue)
+
+    @cached_property
+    def look(self) -> Statement:
+        return compiled(look(self.scope))
+
+    @cached_property
+    def locking_look(self) -> Statement:
+        """A look after which nobody can add a child to what was found, until the transaction ends."""
+        return compiled(look(self.scope, erasure.pointed_to(self.scope)))
+
+    @cached_property
+    def batches(self) -> tuple[Batch, ...]:
+        return tuple(erasure.batches(self.scope))
+
+    @cached_property
+    def change(self) -> Statement:
+        return compiled(erasure.change(self.scope))
+
+    def some(self, batch: Batch, rows: int) -> Statement:
+        """One batch of one kind of change."""
+        if (batch, rows) not in self._some:
+            self._some[batch, rows] = compiled(erasure.some(self.scope, batch, rows))
+        return self._some[batch, rows]
+
+    @cached_property
+    def exporting(self) -> Exporting:
+        return Exporting(self.scope)
+
+    @cached_property
+    def export(self) -> Statement:
+        return compiled(self.exporting.statement())
+
+
+class Programmes:
+    """The programmes of one system."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._kept: dict[Shape, Programme] = {}
+
+    def of(self, call: Call, catalogue: Catalogue) -> Programme:
+        """The programme for a call's works.
+
+        Raises:
+            NeedsHuman: MAP_CHANGED: the works are of another map; SCHEMA: a strategy does not fit a column.
+        """
+        system = self._system
+        ours, theirs = system.collections, call.system.collections
+        if theirs is not ours and theirs != ours:
+            raise NeedsHuman(Code.MAP_CHANGED, system.system)
+        works = {work.collection: work for work in call.work}
+        if works.keys() != ours.keys():
+            raise NeedsHuman(Code.MAP_CHANGED, system.system)
+        shape = tuple(_shape(work) for work in call.work)
+        programme = self._kept.get(shape)
+        if programme is None or programme.scope.catalogue is not catalogue:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            programme = self._kept[shape] = Programme(system, works, catalogue)
+        return programme
+
+
+def _shape(work: Work) -> Shape:
+    """A work without what differs from day to day."""
+    keeps = tuple((k.ground, k.column, k.months, k.days, k.end_of_year, k.writes) for k in work.keeps)
+    return (work.collection, work.export, work.erase, work.ground, work.writes, keeps)

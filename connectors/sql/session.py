@@ -1,0 +1,247 @@
+"""Connections to a database, and transactions on them that are limited before anything happens in them.
+
+The one rule: a connection goes back to the pool only after a commit. One whose transaction ended in any other way is
+closed, and the server undoes what it held.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import PoolProxiedConnection
+
+from connectors.sql.limits import ENDING, KEEPALIVE, POOL_TIMEOUT, Limits
+from connectors.sql.statement import Statement
+from connectors.sql.values import SETTING
+
+_DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
+_CHUNK: Final = 64
+"""Rows that the driver takes from the server at a time while it streams."""
+_NAME_BYTES: Final = 63
+"""What PostgreSQL keeps of an application_name."""
+
+# Whatever the role or the database has set, a statement here means the same.
+_MEANING: Final = (
+    "SET LOCAL row_security = off; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; "
+    "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; "
+    "SET LOCAL standard_conforming_strings = on; SET LOCAL plan_cache_mode = force_generic_plan; "
+    "SET LOCAL max_parallel_workers_per_gather = 0"
+)
+_INTRODUCE: Final = (
+    f"SELECT set_config('{SETTING}', $1, true) IS NULL, set_config('application_name', $2, true),"
+    " current_setting('habeas.environment', true)"
+).encode()
+# A commit that the server forgets in a crash would bring back what was reported as erased.
+_DURABLE: Final = (
+    b"SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+)
+_END: Final = b"""SELECT coalesce(bool_and(pg_terminate_backend(pid, $2)), true) FROM pg_stat_activity
+WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()"""
+
+
+class Mode(Enum):
+    """What a transaction is for."""
+
+    LOOK = "look"
+    EXPORT = "export"
+    CHANGE = "change"
+
+
+_LEVELS: Final = {
+    # All statements see one moment.
+    Mode.LOOK: "REPEATABLE READ READ ONLY",
+    Mode.EXPORT: "REPEATABLE READ READ ONLY",
+    # Each statement sees what was committed before it, and locks what it is to change as it reads it: so it decides on
+    # what the rows are now, and a writer who is quicker costs no second attempt.
+    Mode.CHANGE: "READ COMMITTED READ WRITE",
+}
+
+
+class Database:
+    """One database, reached with one credential."""
+
+    def __init__(self, url: URL, limits: Limits) -> None:
+        self.limits = limits
+        self._begin = {mode: _begin(mode, limits) for mode in Mode}
+        self._engine = create_engine(
+            url,
+            pool_size=limits.pool_size,
+            max_overflow=limits.pool_size,
+            pool_timeout=POOL_TIMEOUT,
+            use_native_hstore=False,
+            connect_args={
+                **{name: value for name, value in KEEPALIVE.items() if name not in url.query},
+                "application_name": "habeas",
+                "autocommit": True,  # so that BEGIN is ours, with all limits in the same message
+                "client_encoding": "utf8",
+                "connect_timeout": limits.connect_timeout,
+                "prepare_threshold": 0 if limits.prepare else None,
+            },
+        )
+
+    @contextmanager
+    def transaction(self, mode: Mode, key: str, document: str) -> Iterator["Session"]:
+        """Run a transaction that is known to the server by the step's key. It must commit; else it is undone.
+
+        Raises:
+            psycopg.Error: as the driver says it; `errors.explain` has to see to it that nobody else hears of it.
+            SQLAlchemyError: no connection can be had.
+        """
+        raw = self._open(self._begin[mode])
+        try:
+            session = Session(raw, self)
+            session.introduce(key, document, durable=mode is Mode.CHANGE)
+            yield session
+            if not session.committed:
+                raise RuntimeError("a transaction was left without a commit")
+        except BaseException:
+            raw.invalidate()
+            raise
+        raw.close()
+
+    @contextmanager
+    def plain(self) -> Iterator[Any]:
+        """Give the driver's own connection, in a read-only transaction, to ask the server about itself."""
+        raw = self._open(self._begin[Mode.LOOK])
+        try:
+            yield raw.driver_connection
+            _driver(raw).execute("COMMIT", prepare=False)
+        except BaseException:
+            raw.invalidate()
+            raise
+        raw.close()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._engine.dispose()
+
+    def _open(self, begin: str) -> PoolProxiedConnection:
+        """Take a connection and begin. Those that a restart of the server has left dead are thrown away first."""
+        for fresh in (False, True):
+            raw = self._engine.raw_connection()
+            try:
+                _driver(raw).execute(begin, prepare=False)
+            except psycopg.OperationalError:
+                broken = _driver(raw).broken
+                raw.invalidate()
+                if fresh or not broken:
+                    raise
+                self._engine.dispose()
+            except BaseException:
+                raw.invalidate()
+                raise
+            else:
+                return raw
+        raise AssertionError("unreachable")
+
+
+class Session:
+    """One open transaction."""
+
+    def __init__(self, raw: PoolProxiedConnection, database: Database) -> None:
+        self._raw, self.database = raw, database
+        self._connection = _driver(raw)
+        self._cursor = psycopg.RawCursor(self._connection)
+        self._committing = False
+        self.committed = False
+        self.environment = ""
+        """The mark that the database bears; empty if nobody has marked it."""
+
+    @property
+    def undone(self) -> bool:
+        """Whether it is certain that nothing of this transaction stays."""
+        if not self._committing:
+            return True
+        return not self.committed and not self._connection.broken
+
+    def introduce(self, key: str, document: str, *, durable: bool) -> None:
+        """Tell the server whose transaction this is and what it is about, and read the database's mark."""
+        row = self._cursor.execute(_INTRODUCE, [document, session_name(key)]).fetchone()
+        self.environment = (row[2] if row else None) or ""
+        if durable:
+            self._cursor.execute(_DURABLE)
+
+    def end_others(self, key: str) -> bool:
+        """End what an earlier attempt of the step has left; whether all of it is gone."""
+        milliseconds = int(ENDING.total_seconds() * 1000)
+        row = self._cursor.execute(_END, [session_name(key), milliseconds]).fetchone()
+        return bool(row and row[0])
+
+    def row(self, statement: Statement) -> tuple[Any, ...]:
+        """The one row that a statement gives."""
+        row: tuple[Any, ...] | None = self._cursor.execute(statement.text).fetchone()
+        if row is None:
+            raise RuntimeError("a statement gave no row")
+        return row
+
+    def stream(self, statement: Statement) -> Iterator[tuple[int, bytes]]:
+        """The rows of a statement, as the server makes them, without keeping any."""
+        query: bytes = statement.text
+        if self.database.limits.prepare:
+            # The driver cannot stream a statement that it has prepared, so the server is told to by name.
+            name = statement.name.encode()
+            prepared: set[bytes] = self._raw.info.setdefault("habeas", set())
+            if name not in prepared:
+                self._cursor.execute(b"PREPARE " + name + b" AS " + query, prepare=False)
+                prepared.add(name)
+            query = b"EXECUTE " + name
+        return self._cursor.stream(query, binary=True, size=_CHUNK)
+
+    def commit(self) -> None:
+        """Commit.
+
+        Raises:
+            psycopg.Error: `undone` then says whether anything can have stayed.
+        """
+        self._committing = True
+        done = self._cursor.execute(b"COMMIT", prepare=False)
+        if done.statusmessage != "COMMIT":
+            raise psycopg.errors.InFailedSqlTransaction("the server rolled back")
+        self.committed = True
+
+
+def read_url(secret: str, name: str) -> URL:
+    """A credential as SQLAlchemy and psycopg take it.
+
+    Raises:
+        ValueError: it is no address of a PostgreSQL database; the text does not quote it.
+    """
+    advice = f"connection.{name}: write the secret as postgresql://user:password@host:5432/database"
+    try:
+        url = make_url(secret.strip())
+    except (ArgumentError, ValueError):
+        raise ValueError(advice) from None
+    if url.drivername not in _DRIVERS or not url.database:
+        raise ValueError(advice)
+    return url.set(drivername="postgresql+psycopg")
+
+
+def session_name(key: str) -> str:
+    """A step's key as far as the server can keep it; what is cut off is stood for by a digest."""
+    if len(key) <= _NAME_BYTES and key.isascii() and key.isprintable():
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+    head = "".join(char for char in key[:30] if char.isascii() and char.isprintable())
+    return f"{head}~{digest}"
+
+
+def _driver(raw: PoolProxiedConnection) -> psycopg.Connection[Any]:
+    connection: psycopg.Connection[Any] | None = raw.driver_connection
+    if connection is None:
+        raise RuntimeError("the pool gave no connection")
+    return connection
+
+
+def _begin(mode: Mode, limits: Limits) -> str:
+    longest = limits.export_timeout if mode is Mode.EXPORT else limits.statement_timeout
+    return (
+        f"BEGIN ISOLATION LEVEL {_LEVELS[mode]}; SET LOCAL statement_timeout = '{longest}s'; "
+        f"SET LOCAL lock_timeout = '{limits.lock_timeout}s'; "
+        f"SET LOCAL idle_in_transaction_session_timeout = '{limits.idle_timeout}s'; {_MEANING}"
+    )

@@ -1,0 +1,35 @@
+"""Expressions turned into the text that the server gets.
+
+The one rule: a text holds names and constants of the data map and nothing of a call, so it is made once, prepared once
+per connection, and may be read by anybody who watches the server.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ClauseElement
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.sql.compiler import SQLCompiler
+
+_DIALECT: Final = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
+# Every session of ours sets standard_conforming_strings on: a backslash in a text is one character.
+_DIALECT._backslash_escapes = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement without parameters."""
+
+    text: bytes
+    name: str
+    """Under which it is prepared."""
+
+
+def compiled(expression: ClauseElement) -> Statement:
+    """Turn an expression into a statement."""
+    made = expression.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True})
+    if isinstance(made, SQLCompiler) and made.binds:
+        raise RuntimeError("a statement has a parameter that its text does not hold")
+    body = str(made).encode()
+    return Statement(body, f"habeas_{hashlib.sha256(body).hexdigest()[:24]}")

@@ -1,0 +1,98 @@
+"""The hash chain through the journal.
+
+The one rule: an entry's hash covers all it says, its number and the hash of the entry before, so that none can be
+changed, taken out or moved without the next one telling.
+
+hash = SHA-256(previous hash, 32 bytes | number, 8 bytes big-endian | SHA-256 of the JSON array
+[tenant, request id, kind, key, time, body])
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, cast, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from ledger.errors import ChainError
+from ledger.models import chain_heads, entries
+
+GENESIS: Final = bytes(32)
+"""What the first entry has before it."""
+
+
+def content(tenant: str, request_id: str | None, kind: str, key: str | None, at: datetime, body: str) -> bytes:
+    """The digest of what an entry says, wherever it stands."""
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return hashlib.sha256(orjson.dumps([tenant, request_id, kind, key, moment, body])).digest()
+
+
+def link(previous: bytes, seq: int, said: bytes) -> bytes:
+    """The hash of the entry that stands at a number and says something."""
+    return hashlib.sha256(previous + seq.to_bytes(8, "big") + said).digest()
+
+
+_next = chain_heads.c.seq + cast(1, BigInteger)
+_link = (
+    update(chain_heads)
+    .where(chain_heads.c.tenant == bindparam("of"))
+    .values(
+        seq=_next,
+        previous=chain_heads.c.hash,
+        hash=func.sha256(
+            chain_heads.c.hash.op("||")(func.int8send(_next)).op("||")(bindparam("content", type_=LargeBinary))
+        ),
+    )
+    .returning(chain_heads.c.seq, chain_heads.c.previous, chain_heads.c.hash)
+    .cte("link")
+)
+_SAID: Final = ("tenant", "request_id", "kind", "key", "body", "at")
+# One round trip, so that the head is locked no longer than it takes to commit.
+_APPEND: Final = insert(entries).from_select(
+    [*_SAID, "seq", "previous", "hash"],
+    select(
+        *(bindparam(f"said_{name}", type_=entries.c[name].type).label(name) for name in _SAID),
+        _link.c.seq,
+        _link.c.previous,
+        _link.c.hash,
+    ),
+)
+_BEGIN: Final = upsert(chain_heads).on_conflict_do_nothing()
+
+
+def append(
+    connection: Connection,
+    tenant: str,
+    kind: str,
+    body: str,
+    at: datetime,
+    *,
+    request_id: str | None = None,
+    key: str | None = None,
+) -> None:
+    """Add an entry. From here to the end of the transaction nobody else can add one.
+
+    Raises:
+        IntegrityError: a settled receipt with this key is there already.
+        ChainError: the head was taken back or is missing.
+    """
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone cannot be journaled")
+    said = {
+        "said_tenant": tenant,
+        "said_request_id": request_id,
+        "said_kind": kind,
+        "said_key": key,
+        "said_body": body,
+        "said_at": at,
+        "of": tenant,
+        "content": content(tenant, request_id, kind, key, at, body),
+    }
+    if connection.execute(_APPEND, said).rowcount:
+        return
+    found = connection.execute(select(entries.c.seq).where(entries.c.tenant == tenant).limit(1)).first()
+    if found:
+        raise ChainError("the journal has entries but no head: run `habeas ledger verify`")
+    connection.execute(_BEGIN, {"tenant": tenant, "seq": 0, "previous": GENESIS, "hash": GENESIS})
+    connection.execute(_APPEND, said)

@@ -1,0 +1,255 @@
+"""What people decide about a request: identity confirmed, erasure approved, request taken back, a ruling on a task.
+
+The one rule: a decision is recorded here first, with its note sealed; Temporal is told by the outbox, and a run that
+never hears of it reads it here.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal
+
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from ledger.errors import LedgerRefusal
+from ledger.fence import calls_of_request
+from ledger.ids import new_id
+from ledger.models import requests, tasks
+from ledger.notes import make_note
+from ledger.outbox import post
+from ledger.store import AnyRow, Store
+from ledger.vault import Sealed
+from rights.codes import Code
+from rights.plan import Operation
+from rights.request import Phase, Right
+
+Ruling = Literal["retry", "give_up", "done", "choose"]
+"""An agent's word on a task: try again; leave it and say so; it is done by hand; these rows are the person's."""
+
+_APPROVABLE: Final = {Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}
+"""Where there is a preview. Past approving, a system whose mode was made stricter waits for a word too."""
+_CONFIRMABLE: Final = {Phase.RECEIVED, Phase.CONFIRMING}
+_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED}
+"""Only what the engine cannot look at again may be called done by a person's word."""
+
+_LOCK: Final = (
+    select(requests)
+    .where(requests.c.tenant == bindparam("tenant"), requests.c.id == bindparam("request_id"))
+    .with_for_update(key_share=True)
+)
+_OPEN_TASK: Final = upsert(tasks).on_conflict_do_nothing().returning(tasks.c.id)
+_FIND_TASK: Final = select(tasks.c.id).where(
+    tasks.c.tenant == bindparam("tenant"),
+    tasks.c.request_id == bindparam("request_id"),
+    tasks.c.step_key == bindparam("step_key"),
+    tasks.c.code == bindparam("code"),
+    tasks.c.settled_at.is_(None),
+)
+_SETTLE_TASKS: Final = (
+    update(tasks)
+    .where(
+        tasks.c.tenant == bindparam("of"),
+        tasks.c.request_id == bindparam("request_id_"),
+        tasks.c.step_key == bindparam("step_key_"),
+        tasks.c.settled_at.is_(None),
+    )
+    .values(settled_at=bindparam("at"))
+)
+
+
+class Decisions(Store):
+    """Verbs of decisions and tasks. Each `note` is a free text, sealed in the request's file."""
+
+    def confirm_identity(self, request_id: str, *, at: datetime, note: str | None = None) -> bool:
+        """Attest that the asker is the person; False if it was attested before.
+
+        Raises:
+            LedgerRefusal: the request is closed, withdrawn or unknown.
+        """
+        with self._begin() as connection:
+            row = self._undecided(connection, request_id)
+            if row.confirmed_at:
+                return False
+            if row.phase not in _CONFIRMABLE:
+                raise LedgerRefusal(f"the request is {row.phase}: its identity is no question now")
+            self._decide(connection, row, "confirm_identity", {"confirmed_at": at}, at, note)
+        return True
+
+    def approve(self, request_id: str, *, at: datetime, note: str | None = None) -> bool:
+        """Approve the preview of an erasure; False if it was approved before.
+
+        Raises:
+            LedgerRefusal: there is no preview to approve, or the request is closed, withdrawn or unknown.
+        """
+        with self._begin() as connection:
+            row = self._undecided(connection, request_id)
+            if row.right != Right.ERASURE:
+                raise LedgerRefusal(f"only an erasure is approved; this request is about {row.right}")
+            if row.approved_at:
+                return False
+            if row.phase not in _APPROVABLE:
+                raise LedgerRefusal(
+                    f"the request is {row.phase}: there is nothing to approve before it is {Phase.APPROVING}"
+                )
+            self._decide(connection, row, "approve", {"approved_at": at}, at, note)
+        return True
+
+    def withdraw(self, request_id: str, *, at: datetime, note: str | None = None) -> int:
+        """Take a request back. Nothing is destroyed by a call that starts after this; how many may still be running.
+
+        Raises:
+            LedgerRefusal: the request is closed or unknown.
+        """
+        with self._begin() as connection:
+            self._people.lock_request(connection, self.tenant, request_id)
+            row = self._open_row(connection, request_id)
+            flying = calls_of_request(connection, self.tenant, request_id)
+            if row.withdrawn_at is None:
+                self._decide(connection, row, "withdraw", {"withdrawn_at": at}, at, note)
+        return flying
+
+    def rule(
+        self,
+        request_id: str,
+        task_id: str,
+        ruling: Ruling,
+        *,
+        at: datetime,
+        note: str | None = None,
+        chosen: bytes | None = None,
+    ) -> bool:
+        """Rule on a task; False if it was ruled so before. The task stays open until the ruling is carried out.
+
+        `chosen` goes with 'choose' alone: which rows are the person's and which are not, in the words of the activities
+        that read it; it is sealed as ``rulings/SYSTEM`` among the working identities.
+
+        Raises:
+            LedgerRefusal: the task is not open, the ruling makes no sense for it, or it was ruled otherwise.
+        """
+        with self._begin() as connection:
+            row = self._undecided(connection, request_id)
+            task = connection.execute(
+                select(tasks)
+                .where(
+                    tasks.c.tenant == self.tenant,
+                    tasks.c.request_id == request_id,
+                    tasks.c.id == task_id,
+                )
+                .with_for_update(key_share=True)
+            ).first()
+            if task is None:
+                raise LedgerRefusal("the request has no task of this id")
+            if task.ruling == ruling:
+                return False
+            _refuse_ruling(task, ruling, chosen)
+            connection.execute(
+                update(tasks).where(tasks.c.tenant == self.tenant, tasks.c.id == task_id).values(ruling=ruling)
+            )
+            _, system, operation, round_ = task.step_key.split("/")
+            if chosen is not None:
+                key = self._vault.key(connection, request_id, "working")
+                sealed = Sealed("working", f"rulings/{system}", chosen)
+                self._vault.put(connection, request_id, key, sealed, at)
+            told = {
+                "system": system,
+                "operation": Operation(operation),
+                "round": int(round_),
+                "word": ruling,
+            }
+            self._decide(connection, row, "rule", {}, at, note, told=told, key=task.step_key)
+        return True
+
+    def open_task(self, request_id: str, step_key: str, code: Code, about: str, *, at: datetime) -> str:
+        """Put a step on a person's desk; its id, also when the same task is there already.
+
+        `about` is a name from the data map or a system's catalogue.
+        """
+        wanted = {
+            "tenant": self.tenant,
+            "request_id": request_id,
+            "step_key": step_key,
+            "code": code.value,
+        }
+        row = {**wanted, "id": new_id(at), "about": about, "opened_at": at}
+        with self._begin() as connection:
+            made = connection.scalar(_OPEN_TASK, row)
+            if made:
+                body = {"task": made, "code": code, "about": about}
+                self._journal(connection, "task", body, at, request_id=request_id, key=step_key)
+            found: str | None = made or connection.scalar(_FIND_TASK, wanted)
+        # Settled between the two statements: then it is put there anew.
+        return found or self.open_task(request_id, step_key, code, about, at=at)
+
+    def settle_tasks(self, request_id: str, step_key: str, *, at: datetime) -> int:
+        """Take a step's tasks off the desk: ruled and carried out, or needless; how many there were."""
+        where = {"of": self.tenant, "request_id_": request_id, "step_key_": step_key, "at": at}
+        with self._begin() as connection:
+            settled = connection.execute(_SETTLE_TASKS, where).rowcount
+            if settled:
+                self._journal(
+                    connection,
+                    "tasks_settled",
+                    {"tasks": settled},
+                    at,
+                    request_id=request_id,
+                    key=step_key,
+                )
+        return settled
+
+    def _open_row(self, connection: Connection, request_id: str) -> AnyRow:
+        """The request's row, which nobody else changes until the transaction ends."""
+        row = connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first()
+        if row is None:
+            raise LedgerRefusal("there is no request of this id")
+        if row.phase == Phase.CLOSED:
+            raise LedgerRefusal(f"the request was closed on {row.closed_at:%Y-%m-%d}")
+        return row
+
+    def _undecided(self, connection: Connection, request_id: str) -> AnyRow:
+        row = self._open_row(connection, request_id)
+        if row.withdrawn_at:
+            raise LedgerRefusal(f"the request was withdrawn on {row.withdrawn_at:%Y-%m-%d}")
+        return row
+
+    def _decide(
+        self,
+        connection: Connection,
+        row: AnyRow,
+        kind: str,
+        changes: Mapping[str, datetime],
+        at: datetime,
+        note: str | None,
+        *,
+        told: Mapping[str, object] | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Write a decision down: row, sealed note, word to Temporal, journal."""
+        if changes:
+            connection.execute(
+                update(requests).where(requests.c.tenant == self.tenant, requests.c.id == row.id).values(**changes)
+            )
+        kept = make_note(f"note/{new_id(at)}", note)
+        for value in kept.values:
+            self._vault.put(connection, row.id, self._vault.key(connection, row.id, "file"), value, at)
+        post(connection, self.tenant, kind, row.id, at, told)
+        body = {**(told or {}), **kept.said}
+        self._journal(connection, kind, body, at, request_id=row.id, key=key)
+
+
+def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
+    code = Code(task.code)
+    if task.settled_at:
+        raise LedgerRefusal("the task is settled: nothing is left to rule on")
+    if task.ruling:
+        raise LedgerRefusal(f"the task was ruled '{task.ruling}', which is being carried out")
+    if (ruling == "choose") != (code is Code.SEVERAL_PEOPLE) and ruling != "give_up":
+        raise LedgerRefusal(
+            f"'{ruling}' does not answer a task '{code}': "
+            + ("rule 'choose' or 'give_up'" if code is Code.SEVERAL_PEOPLE else "nothing is to be chosen")
+        )
+    if (chosen is not None) != (ruling == "choose"):
+        raise LedgerRefusal("'choose' needs the rows that are the person's, and nothing else does")
+    if ruling == "done" and code not in _BY_HAND:
+        raise LedgerRefusal(f"a task '{code}' is not done by saying so: the engine looks for itself; rule 'retry'")
+    if ruling == "retry" and code is Code.APPROVAL:
+        raise LedgerRefusal("the step waits for approval: approve the request instead")

@@ -1,0 +1,31 @@
+"""How the ledger says no.
+
+* LedgerError
+  - LedgerRefusal   the verb makes no sense as things stand; the text is a sentence for the person who asked
+    - FenceRefused  (ledger/fence.py) a destructive call must not happen now; carries a code
+  - VaultError      something sealed cannot be opened
+    - KeyGoneError  because its key-encryption key is not there (any more)
+  - ChainError      the chain's head is not where the entries end
+
+The one rule: texts hold ids, names and dates; never a value of a person, never a driver's message.
+"""
+
+
+class LedgerError(Exception):
+    """Everything the ledger raises by itself."""
+
+
+class LedgerRefusal(LedgerError):
+    """The verb makes no sense as things stand; the text says why, and what would."""
+
+
+class VaultError(LedgerError):
+    """Something sealed cannot be opened: it was changed, moved, or is not under this key."""
+
+
+class KeyGoneError(VaultError):
+    """A key-encryption key is not at its provider: destroyed, or the provider is another one than it was."""
+
+
+class ChainError(LedgerError):
+    """The chain's head is not where the entries end, so nothing can be added: run `habeas ledger verify`."""

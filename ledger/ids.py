@@ -1,0 +1,19 @@
+"""Opaque ids that sort by time: ULIDs, in lower case.
+
+The one rule: an id says when something was opened and nothing else.
+"""
+
+import secrets
+from datetime import datetime
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base 32, which leaves out i, l, o and u."""
+_LENGTH: Final = 26
+_RANDOM_BITS: Final = 80
+
+
+def new_id(at: datetime) -> str:
+    """A fresh id of 26 characters: 48 bits of milliseconds since 1970, 80 random bits."""
+    number = int(at.timestamp() * 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5))

@@ -1,0 +1,48 @@
+"""The ledger: all its verbs in one place.
+
+Each group of verbs stands in a module of its own, by the noun it is about; here they come together. The one rule: every
+verb is one transaction, and time is an argument.
+"""
+
+from sqlalchemy import select
+
+from ledger.cases import Cases
+from ledger.decisions import Decisions
+from ledger.fence import Fence
+from ledger.holds import Holds
+from ledger.opening import Opening
+from ledger.outbox import Outbox
+from ledger.plans import Plans
+from ledger.receipts import Receipts
+from ledger.requests import Requests
+from ledger.standing import Standings
+from ledger.store import connect
+from ledger.verify import Verification
+
+__all__ = ["Ledger", "connect"]
+
+
+class Ledger(
+    Opening,
+    Requests,
+    Decisions,
+    Standings,
+    Receipts,
+    Plans,
+    Fence,
+    Holds,
+    Cases,
+    Outbox,
+    Verification,
+):
+    """What the engine remembers of one tenant. Safe to use from several threads."""
+
+    def ping(self) -> None:
+        """Ask for a sign of life; raises what the driver raises when there is none."""
+        with self._look() as connection:
+            connection.execute(select(1))
+
+    def close_connections(self) -> None:
+        """Give all connections back to the server."""
+        self.stop_waiting()
+        self._engine.dispose()

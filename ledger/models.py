@@ -1,0 +1,299 @@
+"""The ledger's tables.
+
+The one rule: every table has a tenant and every key begins with it; what tells of a person is in `vault.sealed`, in
+keyed digests, and nowhere else.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _tenant() -> Column[str]:
+    return Column("tenant", Text, primary_key=True)
+
+
+def _moment(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _of_request() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["tenant", "request_id"], ["requests.tenant", "requests.id"])
+
+
+requests: Final = Table(
+    "requests",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("right", Text, nullable=False),
+    Column("regime", Text, nullable=False),
+    Column("ruleset", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("holidays", ARRAY(Date), nullable=False),
+    Column("phase", Text, nullable=False),
+    _moment("received_at"),
+    _moment("internal_due"),
+    _moment("legal_due"),
+    Column("idempotency", LargeBinary),
+    Column("map_digest", Text),
+    _moment("confirmed_at", nullable=True),
+    _moment("approved_at", nullable=True),
+    _moment("withdrawn_at", nullable=True),
+    _moment("closed_at", nullable=True),
+    Column("conclusion", Text),
+    Column("data_version", Integer, nullable=False, server_default="1"),
+    ForeignKeyConstraint(["tenant", "map_digest"], ["maps.tenant", "maps.digest"]),
+    Index("uq_requests_idempotency", "tenant", "idempotency", unique=True),
+    Index("ix_requests_open", "tenant", "id", postgresql_where=text("phase <> 'closed'")),
+)
+"""One row per request: the present state, which `verify` compares with what the journal says."""
+
+request_subjects: Final = Table(
+    "request_subjects",
+    metadata,
+    _tenant(),
+    Column("request_id", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("given", Boolean, nullable=False),
+    _of_request(),
+    Index("ix_request_subjects_digest", "tenant", "digest"),
+)
+"""Whom a request is about, as keyed digests; `given` tells what the asker gave from what was learned later."""
+
+entries: Final = Table(
+    "entries",
+    metadata,
+    _tenant(),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("request_id", Text),
+    Column("kind", Text, nullable=False),
+    Column("key", Text),
+    Column("body", Text, nullable=False),
+    _moment("at"),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Index(
+        "ix_entries_request",
+        "tenant",
+        "request_id",
+        "seq",
+        postgresql_where=text("request_id IS NOT NULL"),
+    ),
+    Index(
+        "uq_entries_settled",
+        "tenant",
+        "key",
+        unique=True,
+        postgresql_where=text("kind = 'settled'"),
+    ),
+)
+"""The journal: events and receipts, append-only (a trigger says so), each chained to the one before."""
+
+chain_heads: Final = Table(
+    "chain_heads",
+    metadata,
+    _tenant(),
+    Column("seq", BigInteger, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+"""The newest entry of each journal; the last lock of every transaction that writes."""
+
+keks: Final = Table(
+    "keks",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("made_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+"""Key-encryption keys that data keys may be wrapped by."""
+
+retired_keks: Final = Table(
+    "retired_keks",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    _moment("retired_at"),
+    _moment("destroyed_at", nullable=True),
+    _moment("final_at", nullable=True),
+)
+"""Key-encryption keys that nothing is wrapped by any more and nothing may be again. `final_at` is when nobody can bring
+a destroyed one back."""
+
+case_keys: Final = Table(
+    "case_keys",
+    metadata,
+    _tenant(),
+    Column("case_id", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("kek", Text),
+    Column("wrapped", LargeBinary),
+    _moment("keep_until", nullable=True),
+    Column("shredded_kek", Text),
+    _moment("shredded_at", nullable=True),
+    # With it the database itself forbids a living data key under a retired key-encryption key.
+    ForeignKeyConstraint(["tenant", "kek"], ["keks.tenant", "keks.id"]),
+    CheckConstraint(
+        "(wrapped IS NULL) = (kek IS NULL) AND (wrapped IS NULL) = (shredded_at IS NOT NULL)",
+        name="whole",
+    ),
+    Index("ix_case_keys_living", "tenant", "kek", postgresql_where=text("wrapped IS NOT NULL")),
+    Index("ix_case_keys_due", "tenant", "keep_until", postgresql_where=text("wrapped IS NOT NULL")),
+    Index(
+        "ix_case_keys_shredded",
+        "tenant",
+        "shredded_kek",
+        postgresql_where=text("shredded_kek IS NOT NULL"),
+    ),
+)
+"""One data key per case and purpose, wrapped. A case is a request, a hold, or the tenant's own house."""
+
+vault: Final = Table(
+    "vault",
+    metadata,
+    _tenant(),
+    Column("case_id", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    _moment("at"),
+)
+
+maps: Final = Table(
+    "maps",
+    metadata,
+    _tenant(),
+    Column("digest", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+plans: Final = Table(
+    "plans",
+    metadata,
+    _tenant(),
+    Column("request_id", Text, primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("body", Text, nullable=False),
+    _moment("at"),
+    _of_request(),
+)
+
+tasks: Final = Table(
+    "tasks",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("request_id", Text, nullable=False),
+    Column("step_key", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    _moment("opened_at"),
+    Column("ruling", Text),
+    _moment("settled_at", nullable=True),
+    _of_request(),
+    Index(
+        "uq_tasks_open",
+        "tenant",
+        "request_id",
+        "step_key",
+        "code",
+        unique=True,
+        postgresql_where=text("settled_at IS NULL"),
+    ),
+)
+
+holds: Final = Table(
+    "holds",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    _moment("placed_at"),
+    _moment("released_at", nullable=True),
+)
+
+hold_subjects: Final = Table(
+    "hold_subjects",
+    metadata,
+    _tenant(),
+    Column("hold_id", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    ForeignKeyConstraint(["tenant", "hold_id"], ["holds.tenant", "holds.id"]),
+    Index("ix_hold_subjects_digest", "tenant", "digest"),
+)
+"""Whom the holds in force cover; a released hold has no rows here."""
+
+intents: Final = Table(
+    "intents",
+    metadata,
+    _tenant(),
+    Column("id", Text, primary_key=True),
+    Column("request_id", Text, nullable=False),
+    Column("system", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("planned", JSONB, nullable=False),
+    _moment("opened_at"),
+    _moment("expires_at"),
+    _moment("settled_at", nullable=True),
+    Column("how", Text),
+    Column("counted", JSONB),
+    _of_request(),
+    CheckConstraint(
+        "(settled_at IS NULL) = (how IS NULL) AND (counted IS NOT NULL) = (how IS NOT DISTINCT FROM 'counted')",
+        name="whole",
+    ),
+    Index("ix_intents_request", "tenant", "request_id", "system"),
+    Index("ix_intents_recent", "tenant", "system", "opened_at"),
+)
+"""Destructive calls that the fence let through. `how` they were settled: counted, or looked (the count is unknown)."""
+
+outbox: Final = Table(
+    "outbox",
+    metadata,
+    _tenant(),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("body", JSONB, nullable=False),
+    _moment("at"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _moment("due_at", nullable=True),
+    _moment("sent_at", nullable=True),
+    Index("ix_outbox_unsent", "tenant", "id", postgresql_where=text("sent_at IS NULL")),
+    Index(
+        "ix_outbox_order",
+        "tenant",
+        "request_id",
+        "id",
+        postgresql_where=text("sent_at IS NULL"),
+    ),
+)
+"""What Temporal has to be told; `due_at` keeps a claimed or failed message from others for a while."""

@@ -1,0 +1,45 @@
+"""Free texts that people typed: sealed in the vault, with a salted digest in the journal.
+
+The one rule: the journal can prove which text was given, and cannot be used to guess one: the salt goes when the text
+goes.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import orjson
+
+from ledger.vault import Sealed
+
+_SALT_BYTES: Final = 16
+
+
+class Note(NamedTuple):
+    """A text on its way into the request's file."""
+
+    values: tuple[Sealed, ...]
+    """What is to be sealed: the text with its salt, or nothing."""
+    said: Mapping[str, str]
+    """What the journal is to say of it."""
+
+
+def make_note(name: str, text: str | None) -> Note:
+    """Prepare a text to be kept under a name; no text makes an empty note."""
+    if not text:
+        return Note((), {})
+    salt = secrets.token_hex(_SALT_BYTES)
+    data = orjson.dumps({"salt": salt, "text": text})
+    return Note((Sealed("file", name, data),), {"note": name, "note_digest": note_digest(salt, text)})
+
+
+def note_digest(salt: str, text: str) -> str:
+    """SHA-256 over salt and text, hex."""
+    return hashlib.sha256(f"{salt}\0{text}".encode()).hexdigest()
+
+
+def note_text(data: bytes) -> str:
+    """The text of an unsealed note."""
+    text: str = orjson.loads(data)["text"]
+    return text

@@ -1,0 +1,178 @@
+"""Opening a request: the one verb that a person waits for at the door.
+
+The one rule: once its commit is done the request is open, whatever becomes of Temporal.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ARRAY, ColumnElement, Connection, LargeBinary, Text, bindparam, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from ledger.errors import LedgerRefusal
+from ledger.ids import new_id
+from ledger.models import case_keys, outbox, request_subjects, requests, vault
+from ledger.notes import make_note
+from ledger.outbox import CHANNEL
+from ledger.people import GIVEN, identities_text
+from ledger.requests import Opened
+from ledger.store import Store
+from ledger.vault import Purpose, Sealed
+from rights.deadlines import Clock
+from rights.request import Phase, Right
+from rights.subject import Identity
+
+_COLUMNS: Final = (
+    "tenant", "id", "right", "regime", "ruleset", "zone", "holidays", "phase", "received_at", "internal_due",
+    "legal_due", "idempotency", "confirmed_at",
+)  # fmt: skip
+
+
+def _texts(name: str) -> ColumnElement[str]:
+    return func.unnest(bindparam(name, type_=ARRAY(Text)))
+
+
+def _blobs(name: str) -> ColumnElement[bytes]:
+    return func.unnest(bindparam(name, type_=ARRAY(LargeBinary)))
+
+
+# All rows in one statement, since a door's caller pays for each round trip. What hangs on the first part is written
+# only if that was: the idempotency key may have been used before.
+_opened = (
+    upsert(requests)
+    .values({name: bindparam(f"row_{name}", type_=requests.c[name].type) for name in _COLUMNS})
+    .on_conflict_do_nothing(index_elements=[requests.c.tenant, requests.c.idempotency])
+    .returning(requests.c.tenant, requests.c.id, requests.c.received_at.label("at"))
+    .cte("opened")
+)
+_OPEN: Final = (
+    insert(outbox)
+    .from_select(
+        ["tenant", "request_id", "at", "kind", "body"],
+        select(_opened, literal("start", Text), literal({}, outbox.c.body.type)),
+    )
+    .returning(func.pg_notify(CHANNEL, outbox.c.tenant))
+    .add_cte(
+        insert(case_keys)
+        .from_select(
+            ["tenant", "case_id", "purpose", "kek", "wrapped"],
+            select(_opened.c.tenant, _opened.c.id, _texts("purposes"), _texts("keks"), _blobs("wrapped")),
+        )
+        .cte("keys"),
+        insert(vault)
+        .from_select(
+            ["tenant", "case_id", "at", "purpose", "name", "sealed"],
+            select(_opened, _texts("value_purposes"), _texts("value_names"), _blobs("values")),
+        )
+        .cte("sealed"),
+        insert(request_subjects)
+        .from_select(
+            ["tenant", "request_id", "given", "digest"],
+            select(_opened.c.tenant, _opened.c.id, literal(True), _blobs("digests")),
+        )
+        .cte("subjects"),
+    )
+)
+
+
+class Opening(Store):
+    """The verb that opens."""
+
+    def open_request(
+        self,
+        right: Right,
+        regime: str,
+        identities: Sequence[Identity],
+        clock: Clock,
+        *,
+        received_at: datetime,
+        idempotency_key: str | None = None,
+        confirmed: bool = False,
+        free_text: str | None = None,
+    ) -> Opened:
+        """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
+
+        `confirmed` is said by a door whose caller attests that the asker is the person. The same `idempotency_key`
+        gives the same request.
+
+        Raises:
+            LedgerRefusal: the idempotency key was used for another right or other identities.
+        """
+        mark = None if idempotency_key is None else self._people.mark(f"IDEMPOTENCY\0{idempotency_key}")
+        row = {
+            "tenant": self.tenant,
+            "right": right.value,
+            "regime": regime,
+            "ruleset": clock.ruleset,
+            "zone": clock.zone,
+            "holidays": list(clock.holidays),
+            "phase": Phase.RECEIVED.value,
+            "received_at": received_at,
+            "internal_due": clock.internal_due,
+            "legal_due": clock.legal_due,
+            "idempotency": mark,
+            "confirmed_at": received_at if confirmed else None,
+        }
+
+        def commit() -> Opened:
+            return self._open(new_id(received_at), row, identities, free_text, received_at)
+
+        return self._with_kek(commit)
+
+    def _open(
+        self,
+        request_id: str,
+        row: Mapping[str, object],
+        identities: Sequence[Identity],
+        free_text: str | None,
+        at: datetime,
+    ) -> Opened:
+        purposes: tuple[Purpose, ...] = ("working", "history", "file")
+        keys = {purpose: self._vault.make_key(purpose, at) for purpose in purposes}
+        note = make_note("request", free_text)
+        values = (Sealed("working", GIVEN, identities_text(identities)), *note.values)
+        digests = self._people.digests(identities)
+        rows = {f"row_{name}": value for name, value in row.items()} | {
+            "row_id": request_id,
+            "purposes": list(keys),
+            "keks": [key.kek for key in keys.values()],
+            "wrapped": [key.wrapped for key in keys.values()],
+            "value_purposes": [value.purpose for value in values],
+            "value_names": [value.name for value in values],
+            "values": [self._vault.sealed(request_id, keys[value.purpose].plain, value) for value in values],
+            "digests": digests,
+        }
+        told = {name: row[name] for name in _COLUMNS if name in row and name not in _UNTOLD}
+        body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said}
+        with self._begin() as connection:
+            if connection.execute(_OPEN, rows).first() is None:
+                return self._opened_before(connection, row, digests)
+            self._journal(connection, "opened", body, at, request_id=request_id)
+        return Opened(request_id=request_id, new=True)
+
+    def _opened_before(self, connection: Connection, row: Mapping[str, object], digests: list[bytes]) -> Opened:
+        """The request that this idempotency key has opened, if it is the same."""
+        found = connection.execute(
+            select(requests.c.id, requests.c.right).where(
+                requests.c.tenant == self.tenant, requests.c.idempotency == row["idempotency"]
+            )
+        ).one()
+        given = connection.scalars(
+            select(request_subjects.c.digest).where(
+                request_subjects.c.tenant == self.tenant,
+                request_subjects.c.request_id == found.id,
+                request_subjects.c.given,
+            )
+        ).all()
+        # Without subjects: their digests went with the identities, and only the right can be compared.
+        if found.right != row["right"] or (given and sorted(given) != digests):
+            raise LedgerRefusal(
+                f"this idempotency key has opened request {found.id} for another right or other identities: "
+                "use a new key for a new request"
+            )
+        return Opened(request_id=found.id, new=False)
+
+
+_UNTOLD: Final = {"tenant", "phase", "idempotency", "confirmed_at"}
+"""Columns the journal does not repeat: implied by the entry, or said in other words."""

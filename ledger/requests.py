@@ -1,0 +1,239 @@
+"""Requests on their way: identities, phases, closing.
+
+The one rule: a phase goes only where `rights.request.TRANSITIONS` lets it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Final
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Connection,
+    DateTime,
+    LargeBinary,
+    Text,
+    bindparam,
+    column,
+    func,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from ledger.checkpoints import Checkpoint
+from ledger.errors import LedgerRefusal
+from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
+from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
+from ledger.store import Store
+from ledger.vault import Purpose, Sealed
+from rights.receipt import Books
+from rights.request import TRANSITIONS, Conclusion, Phase
+from rights.subject import Identity
+from rights.value import Value
+
+_ADD_SUBJECTS: Final = (
+    upsert(request_subjects)
+    .from_select(
+        ["tenant", "request_id", "given", "digest"],
+        select(
+            bindparam("tenant", type_=Text),
+            bindparam("request_id", type_=Text),
+            bindparam("given", type_=Boolean),
+            func.unnest(bindparam("digests", type_=ARRAY(LargeBinary))),
+        ),
+    )
+    .on_conflict_do_nothing()
+)
+_DIGESTS: Final = select(request_subjects.c.digest).where(
+    request_subjects.c.tenant == bindparam("tenant"), request_subjects.c.request_id == bindparam("request_id")
+)
+_terms = (
+    func.unnest(
+        bindparam("purposes", type_=ARRAY(Text)),
+        bindparam("days", type_=ARRAY(DateTime(timezone=True))),
+    )
+    .table_valued(column("purpose", Text), column("day", DateTime(timezone=True)), name="terms")
+    .render_derived()
+)
+_KEEP_KEYS: Final = (
+    update(case_keys)
+    .where(
+        case_keys.c.tenant == bindparam("of"),
+        case_keys.c.case_id == bindparam("request_id"),
+        case_keys.c.purpose == _terms.c.purpose,
+    )
+    .values(keep_until=_terms.c.day)
+)
+_HEAD: Final = select(chain_heads.c.seq, chain_heads.c.hash).where(chain_heads.c.tenant == bindparam("tenant"))
+_here = (requests.c.tenant == bindparam("of"), requests.c.id == bindparam("request_id"))
+_MOVE: Final = {
+    phase: update(requests)
+    .where(
+        *_here,
+        requests.c.phase.in_([here.value for here in Phase if phase in TRANSITIONS[here]]),
+    )
+    # What was approved is what the last look had found; a new look makes a new preview.
+    .values({"phase": phase.value} | ({"approved_at": null()} if phase is Phase.LOCATING else {}))
+    for phase in Phase
+}
+
+
+class Opened(Value):
+    """A request, and whether this call has opened it."""
+
+    request_id: str
+    new: bool
+
+
+class Requests(Store):
+    """Verbs on requests; `open_request` is in ledger/opening.py, what people decide in ledger/decisions.py."""
+
+    def identities(self, request_id: str) -> tuple[Identity, ...]:
+        """All identities known so far, those given first. From the vault.
+
+        Raises:
+            LedgerRefusal: there is no such request, or they were destroyed.
+        """
+        with self._look() as connection:
+            known = self._vault.get_all(connection, request_id, "working", GIVEN, LEARNED)
+        if GIVEN not in known:
+            raise LedgerRefusal("there are no identities of this request, or no longer")
+        lists = (sealed_identities(known.get(name)) for name in (GIVEN, LEARNED))
+        return tuple(dict.fromkeys(chain.from_iterable(lists)))
+
+    def learn(self, request_id: str, identities: Iterable[Identity], *, at: datetime) -> int:
+        """Add identities that a look has found, so that holds on them bind too; how many were new."""
+        found = tuple(identities)
+        digests = self._people.digests(found)
+        its = {"tenant": self.tenant, "request_id": request_id}
+        with self._begin() as connection:
+            # In one go, as all locks of people are taken: else two of these could wait for each other.
+            self._people.lock(connection, [*digests, *connection.scalars(_DIGESTS, its)])
+            known = self._vault.get(connection, request_id, "working", LEARNED)
+            added = connection.execute(
+                _ADD_SUBJECTS,
+                {**its, "given": False, "digests": digests},
+            ).rowcount
+            if not added:
+                return 0
+            key = self._vault.key(connection, request_id, "working")
+            text = identities_text(tuple(dict.fromkeys((*sealed_identities(known), *found))))
+            self._vault.put(connection, request_id, key, Sealed("working", LEARNED, text), at)
+            self._journal(connection, "learned", {"identities": added}, at, request_id=request_id)
+        return added
+
+    def move(self, request_id: str, phase: Phase, *, at: datetime) -> None:
+        """Go to a phase; no effect if the request is there. A new look takes an earlier approval back.
+
+        Raises:
+            LedgerRefusal: no transition leads there. Only `close` leads to closed.
+        """
+        if phase is Phase.CLOSED:
+            raise LedgerRefusal("a request is closed with a conclusion, not moved")
+        with self._begin() as connection:
+            where = {"of": self.tenant, "request_id": request_id}
+            if connection.execute(_MOVE[phase], where).rowcount:
+                self._journal(connection, "moved", {"phase": phase}, at, request_id=request_id)
+                return
+            here = self._phase(connection, request_id)
+            if here is not phase:
+                raise LedgerRefusal(f"a request that is {here} cannot become {phase}")
+
+    def note(self, request_id: str, kind: str, body: Mapping[str, object], *, at: datetime) -> None:
+        """Journal something that has no row of its own (a date reached, a run found lost). Codes and counts only."""
+        with self._begin() as connection:
+            self._phase(connection, request_id)
+            self._journal(connection, kind, body, at, request_id=request_id)
+
+    def note_redriven(self, request_id: str, at: datetime) -> None:
+        """Journal that the request's run was lost and is started again."""
+        self.note(request_id, "redriven", {}, at=at)
+
+    def close(
+        self,
+        request_id: str,
+        conclusion: Conclusion,
+        *,
+        books: Mapping[str, Sequence[Books]],
+        at: datetime,
+        working_until: datetime,
+        file_until: datetime,
+        parcel_until: datetime,
+    ) -> None:
+        """Close a request, set the days on which its keys are shredded, and sign the head of the journal.
+
+        No effect, but for another checkpoint, if it was closed so before.
+
+        Raises:
+            LedgerRefusal: it was closed with another conclusion.
+        """
+        with self._begin() as connection:
+            closed = connection.execute(
+                _MOVE[Phase.CLOSED].values(closed_at=at, conclusion=conclusion.value),
+                {"of": self.tenant, "request_id": request_id},
+            ).rowcount
+            if closed:
+                days: dict[Purpose, datetime] = {
+                    "working": working_until,
+                    "history": working_until,
+                    "pseudonym": at,
+                    "parcel": parcel_until,
+                    "file": file_until,
+                }
+                connection.execute(
+                    _KEEP_KEYS,
+                    {
+                        "of": self.tenant,
+                        "request_id": request_id,
+                        "purposes": list(days),
+                        "days": list(days.values()),
+                    },
+                )
+                connection.execute(
+                    update(tasks)
+                    .where(
+                        tasks.c.tenant == self.tenant,
+                        tasks.c.request_id == request_id,
+                        tasks.c.settled_at.is_(None),
+                    )
+                    .values(settled_at=at)
+                )
+                body = {
+                    "conclusion": conclusion,
+                    "books": {system: list(of) for system, of in books.items()},
+                }
+                self._journal(connection, "closed", body, at, request_id=request_id)
+            else:
+                self._refuse_other_conclusion(connection, request_id, conclusion)
+        self.checkpoint(at=at)
+
+    def _refuse_other_conclusion(self, connection: Connection, request_id: str, conclusion: Conclusion) -> None:
+        before = connection.scalar(
+            select(requests.c.conclusion).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
+        )
+        if before is None:
+            raise LedgerRefusal("there is no request of this id")
+        if before != conclusion:
+            raise LedgerRefusal(f"the request was closed as {before}, so not as {conclusion}")
+
+    def checkpoint(self, *, at: datetime) -> Checkpoint | None:
+        """Sign the head of the journal and place it outside; None if nothing is journaled or no place was given."""
+        with self._look() as connection:
+            head = connection.execute(_HEAD, {"tenant": self.tenant}).first()
+        if head is None or self._checkpoints is None:
+            return None
+        made = Checkpoint(tenant=self.tenant, seq=head.seq, hash=head.hash.hex(), at=at)
+        self._checkpoints.add(made)
+        return made
+
+    def _phase(self, connection: Connection, request_id: str) -> Phase:
+        found = connection.scalar(
+            select(requests.c.phase).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
+        )
+        if found is None:
+            raise LedgerRefusal("there is no request of this id")
+        return Phase(found)

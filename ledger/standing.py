@@ -1,0 +1,330 @@
+"""Reading: how requests stand, without opening the vault.
+
+The one rule: what is shown here is impersonal, and may go to a screen, a log or Temporal.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Integer, Select, bindparam, cast, func, select
+
+from ledger.errors import LedgerRefusal
+from ledger.models import (
+    case_keys,
+    entries,
+    hold_subjects,
+    intents,
+    request_subjects,
+    requests,
+    retired_keks,
+    tasks,
+)
+from ledger.plans import newest_plan
+from ledger.store import AnyRow, Store
+from rights.codes import Code
+from rights.deadlines import Clock
+from rights.plan import Plan
+from rights.receipt import Books, Receipt
+from rights.request import Conclusion, Phase, Right
+from rights.value import Value
+
+_RECEIPTS: Final = ("look", "receipt", "settled")
+"""The kinds of entry that hold a receipt: of a look, of an act that is not done, and the one of an act that is."""
+
+
+class RequestRow(Value):
+    """A request's present state."""
+
+    id: str
+    right: Right
+    regime: str
+    phase: Phase
+    clock: Clock
+    map_digest: str | None
+    confirmed_at: datetime | None
+    approved_at: datetime | None
+    """The approval of the present preview; a look that is taken anew asks for a new one."""
+    withdrawn_at: datetime | None
+    closed_at: datetime | None
+    conclusion: Conclusion | None
+    ruled: bool
+    """An agent has ruled on a task and the ruling is not carried out yet."""
+
+    @property
+    def confirmed(self) -> bool:
+        return self.confirmed_at is not None
+
+    @property
+    def approved(self) -> bool:
+        return self.approved_at is not None
+
+    @property
+    def withdrawn(self) -> bool:
+        return self.withdrawn_at is not None
+
+
+class Task(Value):
+    """What a person has to do. Open until the ruling on it is carried out, or it has become needless."""
+
+    id: str
+    request_id: str
+    step_key: str
+    code: Code
+    about: str
+    opened_at: datetime
+    ruling: str | None
+    settled_at: datetime | None
+
+
+class Event(Value):
+    """An entry of the journal that is not a receipt."""
+
+    seq: int
+    kind: str
+    key: str | None
+    at: datetime
+    body: Mapping[str, Any]
+
+
+class KeyState(Value):
+    """The life of one data key, and so of all that it seals."""
+
+    purpose: str
+    keep_until: datetime | None
+    """None: as long as the request is open."""
+    shredded_at: datetime | None
+    out_of_backups_at: datetime | None
+    """From when no backup of the ledger can open what it sealed; None while it lives."""
+
+
+class Standing(Value):
+    """All there is to tell of a request."""
+
+    request: RequestRow
+    events: tuple[Event, ...]
+    receipts: tuple[Receipt, ...]
+    tasks: tuple[Task, ...]
+    plan: Plan | None
+    books: Mapping[str, tuple[Books, ...]]
+    """Per system, as they were closed; empty before."""
+    keys: tuple[KeyState, ...]
+    held: bool
+    """A hold on the person is in force."""
+    in_flight: int
+    """Destructive calls that may still be running."""
+
+
+_ruled = (
+    select(tasks.c.id)
+    .where(
+        tasks.c.tenant == requests.c.tenant,
+        tasks.c.request_id == requests.c.id,
+        tasks.c.settled_at.is_(None),
+        tasks.c.ruling.is_not(None),
+    )
+    .exists()
+    .label("ruled")
+)
+_ROWS: Final = select(requests, _ruled).where(requests.c.tenant == bindparam("tenant"))
+_ROW: Final = _ROWS.where(requests.c.id == bindparam("id"))
+_OPEN: Final = _ROWS.where(requests.c.phase != Phase.CLOSED.value).order_by(requests.c.id)
+_ENTRIES: Final = (
+    select(entries.c.seq, entries.c.kind, entries.c.key, entries.c.at, entries.c.body)
+    .where(entries.c.tenant == bindparam("tenant"), entries.c.request_id == bindparam("request_id"))
+    .order_by(entries.c.seq)
+)
+_RECEIPT_BODIES: Final = (
+    select(entries.c.body)
+    .where(
+        entries.c.tenant == bindparam("tenant"),
+        entries.c.request_id == bindparam("request_id"),
+        entries.c.kind.in_(_RECEIPTS),
+    )
+    .order_by(entries.c.seq)
+)
+_NEWEST_ROUND: Final = select(func.max(cast(func.split_part(entries.c.key, "/", 4), Integer))).where(
+    entries.c.tenant == bindparam("tenant"),
+    entries.c.request_id == bindparam("request_id"),
+    entries.c.kind.in_((*_RECEIPTS, "intent", "task")),
+)
+_TASKS: Final = select(tasks).where(tasks.c.tenant == bindparam("tenant")).order_by(tasks.c.id)
+_TASKS_OF: Final = _TASKS.where(tasks.c.request_id == bindparam("request_id"))
+_RULED: Final = _TASKS_OF.where(tasks.c.settled_at.is_(None), tasks.c.ruling.is_not(None))
+_KEYS: Final = (
+    select(case_keys.c.purpose, case_keys.c.keep_until, case_keys.c.shredded_at, retired_keks.c.final_at)
+    .outerjoin(
+        retired_keks,
+        (retired_keks.c.tenant == case_keys.c.tenant) & (retired_keks.c.id == case_keys.c.shredded_kek),
+    )
+    .where(case_keys.c.tenant == bindparam("tenant"), case_keys.c.case_id == bindparam("request_id"))
+    .order_by(case_keys.c.purpose)
+)
+_HELD: Final = select(
+    select(hold_subjects.c.hold_id)
+    .join(
+        request_subjects,
+        (request_subjects.c.tenant == hold_subjects.c.tenant) & (request_subjects.c.digest == hold_subjects.c.digest),
+    )
+    .where(
+        request_subjects.c.tenant == bindparam("tenant"),
+        request_subjects.c.request_id == bindparam("request_id"),
+    )
+    .exists()
+)
+_IN_FLIGHT: Final = select(func.count()).where(
+    intents.c.tenant == bindparam("tenant"),
+    intents.c.request_id == bindparam("request_id"),
+    intents.c.settled_at.is_(None),
+    intents.c.expires_at > func.clock_timestamp(),
+)
+
+
+class Standings(Store):
+    """The reading verbs."""
+
+    def request(self, request_id: str) -> RequestRow:
+        """A request's present state.
+
+        Raises:
+            LedgerRefusal: there is none of this id.
+        """
+        with self._look() as connection:
+            return self._row(connection.execute(_ROW, self._its(request_id)).first())
+
+    def requests(
+        self,
+        *,
+        open_only: bool = False,
+        right: Right | None = None,
+        phase: Phase | None = None,
+        before: str | None = None,
+        limit: int = 100,
+    ) -> list[RequestRow]:
+        """The newest requests first; `before` is the id that the page before ended with."""
+        wanted: Select[Any] = _ROWS.order_by(requests.c.id.desc()).limit(limit)
+        if open_only:
+            wanted = wanted.where(requests.c.phase != Phase.CLOSED.value)
+        if right:
+            wanted = wanted.where(requests.c.right == right.value)
+        if phase:
+            wanted = wanted.where(requests.c.phase == phase.value)
+        if before:
+            wanted = wanted.where(requests.c.id < before)
+        with self._look() as connection:
+            return [_request(row) for row in connection.execute(wanted, {"tenant": self.tenant})]
+
+    def open_requests(self) -> list[RequestRow]:
+        """All requests that are not closed, the oldest first: what reconciliation compares with the living runs."""
+        with self._look() as connection:
+            return [_request(row) for row in connection.execute(_OPEN, {"tenant": self.tenant})]
+
+    def standing(self, request_id: str) -> Standing:
+        """All there is to tell of a request, as of one moment.
+
+        Raises:
+            LedgerRefusal: there is none of this id.
+        """
+        its = self._its(request_id)
+        with self._frozen.begin() as connection:
+            request = self._row(connection.execute(_ROW, its).first())
+            written = connection.execute(_ENTRIES, its).all()
+            return Standing(
+                request=request,
+                events=tuple(_event(row) for row in written if row.kind not in _RECEIPTS),
+                receipts=tuple(Receipt.model_validate_json(row.body) for row in written if row.kind in _RECEIPTS),
+                tasks=tuple(_task(row) for row in connection.execute(_TASKS_OF, its)),
+                plan=newest_plan(connection, self.tenant, request_id),
+                books=_books(written),
+                keys=tuple(self._key_state(row) for row in connection.execute(_KEYS, its)),
+                held=bool(connection.scalar(_HELD, its)),
+                in_flight=connection.scalar(_IN_FLIGHT, its) or 0,
+            )
+
+    def receipts(self, request_id: str) -> list[Receipt]:
+        """All receipts of a request, in the order they were kept."""
+        with self._look() as connection:
+            bodies = connection.scalars(_RECEIPT_BODIES, self._its(request_id))
+            return [Receipt.model_validate_json(body) for body in bodies]
+
+    def newest_round(self, request_id: str) -> int:
+        """The newest round that anything was done in; 0 if nothing was."""
+        with self._look() as connection:
+            return connection.scalar(_NEWEST_ROUND, self._its(request_id)) or 0
+
+    def tasks(self, *, open_only: bool = True, request_id: str | None = None) -> list[Task]:
+        """What lies on people's desks, the oldest first; of one request or of all."""
+        wanted: Select[Any] = _TASKS_OF if request_id else _TASKS
+        if open_only:
+            wanted = wanted.where(tasks.c.settled_at.is_(None))
+        with self._look() as connection:
+            return [_task(row) for row in connection.execute(wanted, self._its(request_id or ""))]
+
+    def rulings(self, request_id: str) -> dict[str, str]:
+        """The rulings that are not carried out yet, by step key."""
+        with self._look() as connection:
+            found = connection.execute(_RULED, self._its(request_id))
+            return {row.step_key: row.ruling for row in found}
+
+    def _its(self, request_id: str) -> dict[str, str]:
+        return {"tenant": self.tenant, "request_id": request_id, "id": request_id}
+
+    def _row(self, row: AnyRow | None) -> RequestRow:
+        if row is None:
+            # The id is not quoted: somebody may have typed something else in its place.
+            raise LedgerRefusal("there is no request of this id")
+        return _request(row)
+
+    def _key_state(self, row: AnyRow) -> KeyState:
+        gone = row.shredded_at and row.shredded_at + self._backup_max_age
+        if gone and row.final_at:
+            gone = min(gone, row.final_at)
+        return KeyState(
+            purpose=row.purpose,
+            keep_until=row.keep_until,
+            shredded_at=row.shredded_at,
+            out_of_backups_at=gone,
+        )
+
+
+def _request(row: AnyRow) -> RequestRow:
+    return RequestRow(
+        id=row.id,
+        right=row.right,
+        regime=row.regime,
+        phase=row.phase,
+        clock=Clock(
+            regime=row.regime,
+            ruleset=row.ruleset,
+            zone=row.zone,
+            holidays=tuple(row.holidays),
+            received_at=row.received_at,
+            internal_due=row.internal_due,
+            legal_due=row.legal_due,
+        ),
+        map_digest=row.map_digest,
+        confirmed_at=row.confirmed_at,
+        approved_at=row.approved_at,
+        withdrawn_at=row.withdrawn_at,
+        closed_at=row.closed_at,
+        conclusion=row.conclusion,
+        ruled=row.ruled,
+    )
+
+
+def _task(row: AnyRow) -> Task:
+    return Task.model_validate(row._mapping)
+
+
+def _event(row: AnyRow) -> Event:
+    return Event(seq=row.seq, kind=row.kind, key=row.key, at=row.at, body=orjson.loads(row.body))
+
+
+def _books(written: Any) -> dict[str, tuple[Books, ...]]:
+    closed = [orjson.loads(row.body) for row in written if row.kind == "closed"]
+    if not closed:
+        return {}
+    return {
+        system: tuple(Books.model_validate(book) for book in books) for system, books in closed[-1]["books"].items()
+    }

@@ -1,0 +1,63 @@
+"""Why a step is not done, as a closed list of codes, and what a person can do about each.
+
+The one rule: a code is all that Temporal, logs and the clear ledger ever learn of a difficulty; no message of a driver,
+which may quote a value, goes with it.
+"""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Every reason the engine knows for a step that is not done."""
+
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+    INTERNAL = "internal"
+    CREDENTIALS = "credentials"
+    RIGHTS = "rights"
+    ROW_SECURITY = "row_security"
+    SCHEMA = "schema"
+    BLOCKED = "blocked"
+    ENVIRONMENT = "environment"
+    FUSE = "fuse"
+    OBSERVE = "observe"
+    NO_WRITER = "no_writer"
+    SEVERAL_PEOPLE = "several_people"
+    LEFT_BEHIND = "left_behind"
+    MANUAL = "manual"
+    HOLD = "hold"
+    WITHDRAWN = "withdrawn"
+    UNSUPPORTED = "unsupported"
+    TOO_LARGE = "too_large"
+    APPROVAL = "approval"
+    IDENTITY = "identity"
+    MAP_CHANGED = "map_changed"
+    RULED_OUT = "ruled_out"
+
+
+ADVICE: dict[Code, str] = {
+    Code.UNREACHABLE: "The system does not answer. Check that it runs and that the worker can reach it; the step goes on by itself when it does.",
+    Code.BUSY: "The system answers but is locked or overloaded. The step tries again by itself.",
+    Code.INTERNAL: "The connector failed in a way nobody foresaw. Look up the reference in the worker's log, then rule 'retry'.",
+    Code.CREDENTIALS: "The system refuses the credentials. Correct the secret that the data map names, restart the worker, then rule 'retry'.",
+    Code.RIGHTS: "The database role lacks a right on a table of the data map. Grant it (docs/postgresql.md lists the grants), then rule 'retry'.",
+    Code.ROW_SECURITY: "Row security would hide rows from this role, and hidden rows would be missed. Give the role BYPASSRLS or use another, then rule 'retry'.",
+    Code.SCHEMA: "A table or column of the data map is not in the system. Correct the map or the system (habeas map check), restart the worker, then rule 'retry'.",
+    Code.BLOCKED: "The system refused the change because other rows still point to these. Add the missing collection or link to the data map, then rule 'retry'.",
+    Code.ENVIRONMENT: "The system's environment mark is missing or is not the worker's, so nothing was destroyed. Make sure this is the right system, mark it (docs/postgresql.md), then rule 'retry'.",
+    Code.FUSE: "More people than max_people_per_hour would have been erased in this system. If that is expected, wait or raise the number in the data map, then rule 'retry'.",
+    Code.OBSERVE: "The system is in mode 'observe', so nothing was destroyed. Read the preview; when you trust it, set mode: approve or auto in the data map, restart the worker, then rule 'retry'.",
+    Code.NO_WRITER: "The data map names no writer credential for this system, so it can only be read. Add connection.writer, restart the worker, then rule 'retry'.",
+    Code.SEVERAL_PEOPLE: "More than one row in a subject table matches. Compare the masked candidates and rule 'choose' with the numbers of those that are this person.",
+    Code.LEFT_BEHIND: "After the erasure a look still finds rows of this person. Something writes them again, or a link is missing from the data map. Find out which, then rule 'retry'.",
+    Code.MANUAL: "Only a person can do this. Follow the instructions in the data map, then rule 'done' or 'retry'.",
+    Code.HOLD: "A hold covers this person. Nothing is destroyed while it is in force; rule 'retry' once it is released.",
+    Code.WITHDRAWN: "The request was withdrawn.",
+    Code.UNSUPPORTED: "The connector cannot do this operation. Do it by hand in the system and rule 'done', or rule 'give_up' and say so in the answer.",
+    Code.TOO_LARGE: "The result is larger than the limit in the settings. Raise the limit, restart the worker, then rule 'retry'.",
+    Code.APPROVAL: "The erasure waits for approval. Read the preview (habeas request preview), then approve it.",
+    Code.IDENTITY: "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it.",
+    Code.MAP_CHANGED: "The data map this request was planned on is not the worker's any more. Rule 'retry' to plan again on the present map.",
+    Code.RULED_OUT: "An agent ruled that this step is given up; the answer has to say so.",
+}
+"""For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

@@ -1,0 +1,101 @@
+"""When an answer is due: pure calendar arithmetic over a `Clock` that is resolved once, when a request opens.
+
+The one rule: nothing computes a date from today's settings again; a running request keeps the clock it was given.
+"""
+
+from collections.abc import Collection as AnyOf
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from rights.plan import keep_until
+from rights.regimes import Regime
+from rights.value import Value
+
+
+class Risk(StrEnum):
+    """How near the legal due date is. List filters of the Temporal UI know no relative dates, so the clock moves it."""
+
+    ON_TRACK = "on_track"
+    DUE_14D = "due_14d"
+    DUE_7D = "due_7d"
+    DUE_3D = "due_3d"
+    DUE_1D = "due_1d"
+    OVERDUE = "overdue"
+
+
+BUCKETS = ((1, Risk.DUE_1D), (3, Risk.DUE_3D), (7, Risk.DUE_7D), (14, Risk.DUE_14D))
+
+
+class Clock(Value):
+    """The dates of one request, with everything they were computed from."""
+
+    regime: str
+    ruleset: str
+    """SHA-256 of the regime's text, hex."""
+    zone: str
+    holidays: tuple[date, ...] = ()
+    received_at: datetime
+    internal_due: datetime
+    """What the engine works towards: the last working day on or before the earliest defensible reading."""
+    legal_due: datetime
+    """The latest defensible reading; past it the request is overdue."""
+
+    def risk(self, now: datetime) -> Risk:
+        """The bucket of a moment."""
+        if now > self.legal_due:
+            return Risk.OVERDUE
+        for days, risk in BUCKETS:
+            if self.legal_due - now <= timedelta(days=days):
+                return risk
+        return Risk.ON_TRACK
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """The next moment at which `risk` changes; None once overdue."""
+        if now > self.legal_due:
+            return None
+        moments = [self.legal_due - timedelta(days=days) for days, _ in BUCKETS]
+        moments.append(self.legal_due + timedelta(seconds=1))
+        return min((moment for moment in moments if moment > now), default=None)
+
+
+def start_clock(regime: Regime, received_at: datetime, zone: str, holidays: AnyOf[date] = ()) -> Clock:
+    """Resolve the dates of a request received at an instant.
+
+    The day of receipt is the local one and is not counted (Reg. 1182/71 Art. 3(1)); a month ends on the same day of the
+    next, else on its last day (Art. 3(2)(c)); a term that ends on a Saturday, Sunday or holiday ends with the next
+    working day (Art. 3(4)).
+    """
+    tz = ZoneInfo(zone)
+    day = received_at.astimezone(tz).date()
+    plain = keep_until(day, regime.months, 0, end_of_year=False)
+    return Clock(
+        regime=regime.regime,
+        ruleset=regime.digest,
+        zone=zone,
+        holidays=tuple(sorted(holidays)),
+        received_at=received_at.astimezone(UTC),
+        internal_due=_end_of(_back(plain, holidays), tz),
+        legal_due=_end_of(_forward(plain, holidays), tz),
+    )
+
+
+def _works(day: date, holidays: AnyOf[date]) -> bool:
+    return day.weekday() < 5 and day not in holidays
+
+
+def _forward(day: date, holidays: AnyOf[date]) -> date:
+    while not _works(day, holidays):
+        day += timedelta(days=1)
+    return day
+
+
+def _back(day: date, holidays: AnyOf[date]) -> date:
+    while not _works(day, holidays):
+        day -= timedelta(days=1)
+    return day
+
+
+def _end_of(day: date, tz: ZoneInfo) -> datetime:
+    """23:59:59 of a local day, as UTC."""
+    return datetime.combine(day, time(23, 59, 59), tz).astimezone(UTC)

@@ -1,0 +1,222 @@
+"""The plan: which operation touches which system, in which order, and what it does to each collection.
+
+The one rule: `make_plan` is a pure function of the right, the data map and the time, so a plan can be shown, stored,
+compared and made again.
+"""
+
+from calendar import monthrange
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from graphlib import TopologicalSorter
+
+from rights.datamap import Collection, DataMap, Erase, Mode, Strategy, System
+from rights.request import Right
+from rights.value import Value
+
+
+class Operation(StrEnum):
+    """What a connector can be asked to do. Connectors hear of operations, never of rights."""
+
+    CHANNELS = "channels"
+    LOCATE = "locate"
+    EXPORT = "export"
+    ERASE = "erase"
+    RESTRICT = "restrict"
+    LIFT = "lift"
+    RECTIFY = "rectify"
+    SUPPRESS = "suppress"
+    VERIFY = "verify"
+
+    @property
+    def look(self) -> bool:
+        """Looks are always carried out; acts have one settled receipt per key."""
+        return self in {Operation.LOCATE, Operation.VERIFY, Operation.CHANNELS}
+
+
+class Step(Value):
+    """One operation on one system for one request."""
+
+    request_id: str
+    system: str
+    operation: Operation
+    round: int = 0
+    """0, and one more for each ruling, re-look and re-drive that asks for new work."""
+
+    @property
+    def key(self) -> str:
+        """The idempotency key: the same work always has the same key."""
+        return f"{self.request_id}/{self.system}/{self.operation}/{self.round}"
+
+
+class Write(Value):
+    """What a field that is due to go becomes in a row that stays."""
+
+    field: str
+    strategy: Strategy
+    value: str | int | float | bool | None = None
+    """constant: the value. generalise: 'year', 'month', 'decade', 'network' or 'prefix:N'."""
+
+
+class Keep(Value):
+    """Rows a duty keeps: those whose `column` is not before `cutoff`.
+
+    A row's own end date is `until(value of the column)`.
+    """
+
+    ground: str
+    column: str
+    cutoff: datetime
+    months: int = 0
+    days: int = 0
+    end_of_year: bool = False
+    writes: tuple[Write, ...] = ()
+    """Fields that go all the same (data minimisation of what is kept)."""
+
+    def until(self, start: date) -> date:
+        """The last day on which a row that starts on `start` must be kept."""
+        return keep_until(start, self.months, self.days, end_of_year=self.end_of_year)
+
+
+class Work(Value):
+    """What is to be done in one collection. Names and dates only, no personal data."""
+
+    collection: str
+    export: tuple[str, ...] = ()
+    erase: Erase = Erase.DELETE
+    ground: str = ""
+    """Erase.RETAIN: why the whole collection stays."""
+    writes: tuple[Write, ...] = ()
+    """Erase.REDACT: what the fields become. Erase.DELETE: what they become in a row that must stay because a kept row
+    of another collection points to it (a shell)."""
+    keeps: tuple[Keep, ...] = ()
+
+
+class SystemPlan(Value):
+    """One system's part of a plan."""
+
+    system: str
+    mode: Mode
+    works: tuple[Work, ...]
+
+
+class Plan(Value):
+    """All the work of one request: waves of systems whose steps may run together."""
+
+    right: Right
+    as_of: datetime
+    map_digest: str
+    waves: tuple[tuple[SystemPlan, ...], ...]
+
+    @property
+    def systems(self) -> tuple[SystemPlan, ...]:
+        return tuple(system for wave in self.waves for system in wave)
+
+    def of(self, system: str) -> SystemPlan:
+        """One system's part.
+
+        Raises:
+            KeyError: the plan does not touch that system.
+        """
+        for part in self.systems:
+            if part.system == system:
+                return part
+        raise KeyError(system)
+
+
+def make_plan(right: Right, data_map: DataMap, as_of: datetime) -> Plan:
+    """Plan a request on a data map.
+
+    Every system of the map is looked at and worked on. An erasure goes to a source before the copies that it feeds
+    (`feeds` in the map), since a copy erased first would be filled again; otherwise systems run side by side.
+    """
+    after: dict[str, set[str]] = {name: set() for name in data_map.systems}
+    if right is Right.ERASURE:
+        for system in data_map.systems.values():
+            for fed in system.feeds:
+                after[fed].add(system.system)
+    sorter = TopologicalSorter(after)
+    sorter.prepare()
+    waves = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        waves.append(tuple(_part(data_map.systems[name], as_of) for name in ready))
+        sorter.done(*ready)
+    return Plan(right=right, as_of=as_of, map_digest=data_map.digest, waves=tuple(waves))
+
+
+def _part(system: System, as_of: datetime) -> SystemPlan:
+    return SystemPlan(
+        system=system.system,
+        mode=system.mode,
+        works=tuple(_work(name, c, as_of) for name, c in system.collections.items()),
+    )
+
+
+def _work(name: str, collection: Collection, as_of: datetime) -> Work:
+    writes = _writes(collection, list(collection.fields))
+    return Work(
+        collection=name,
+        export=tuple(n for n, field in collection.fields.items() if field.export),
+        erase=collection.erase,
+        ground=collection.ground,
+        writes=writes,
+        keeps=tuple(
+            Keep(
+                ground=rule.ground,
+                column=rule.after,
+                cutoff=keep_cutoff(as_of, rule.months, rule.days, end_of_year=rule.from_ is not None),
+                months=rule.months,
+                days=rule.days,
+                end_of_year=rule.from_ is not None,
+                writes=_writes(collection, rule.minimise),
+            )
+            for rule in collection.retention
+        ),
+    )
+
+
+def _writes(collection: Collection, names: Sequence[str]) -> tuple[Write, ...]:
+    writes = []
+    for name in names:
+        field = collection.fields[name]
+        if field.strategy is not None and field.strategy not in {Strategy.RETAIN, Strategy.DELETE}:
+            value = field.to if field.strategy is Strategy.GENERALISE else field.value
+            writes.append(Write(field=name, strategy=field.strategy, value=value))
+    return tuple(writes)
+
+
+def keep_until(start: date, months: int, days: int, *, end_of_year: bool) -> date:
+    """The last day a duty of so many months and days covers, counted from `start` or from the end of its year.
+
+    A month later is the same day of that month, else its last day (Reg. 1182/71 Art. 3(2)(c)). What would lie beyond
+    the calendar is its last day: systems write 9999-12-31 for "never".
+    """
+    if end_of_year:
+        start = date(start.year, 12, 31)
+    total = start.year * 12 + start.month - 1 + months
+    year, month = divmod(total, 12)
+    month += 1
+    if year > date.max.year:
+        return date.max
+    day = date(year, month, min(start.day, monthrange(year, month)[1]))
+    return date.max if (date.max - day).days < days else day + timedelta(days=days)
+
+
+def keep_cutoff(as_of: datetime, months: int, days: int, *, end_of_year: bool) -> datetime:
+    """The earliest moment whose row is still kept on the day of `as_of` (UTC days).
+
+    The inverse of `keep_until`: a row of day d is kept if and only if ``d >= cutoff.date()``.
+    """
+    today = as_of.astimezone(UTC).date()
+    if end_of_year:
+        year = today.year
+        while keep_until(date(year - 1, 1, 1), months, days, end_of_year=True) >= today:
+            year -= 1
+        while keep_until(date(year, 1, 1), months, days, end_of_year=True) < today:
+            year += 1
+        return datetime(year, 1, 1, tzinfo=UTC)
+    day = date.fromordinal(max(1, today.toordinal() - months * 31 - days - 1))
+    while keep_until(day, months, days, end_of_year=False) < today:
+        day += timedelta(days=1)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

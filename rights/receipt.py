@@ -1,0 +1,192 @@
+"""What was done and how certain it is: tallies, books and receipts. Counts and codes, never personal data.
+
+The one rule: nothing is called erased unless a later look found only what is kept.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from enum import StrEnum
+
+from rights.plan import Step
+from rights.value import Value
+
+
+class Outcome(StrEnum):
+    """How a step ended, or how it stands."""
+
+    DONE = "done"
+    NOTHING_HELD = "nothing_held"
+    PENDING = "pending"
+    RETAINED = "retained"
+    """Something stays, on a ground and until a date that the receipt names."""
+    HELD = "held"
+    UNSUPPORTED = "unsupported"
+    NEEDS_HUMAN = "needs_human"
+
+    @property
+    def settled(self) -> bool:
+        """True when the step needs nothing more, by machine or by person."""
+        return self in {Outcome.DONE, Outcome.NOTHING_HELD, Outcome.RETAINED}
+
+
+OPENNESS = (
+    Outcome.NEEDS_HUMAN,
+    Outcome.UNSUPPORTED,
+    Outcome.HELD,
+    Outcome.PENDING,
+    Outcome.RETAINED,
+    Outcome.DONE,
+    Outcome.NOTHING_HELD,
+)
+"""From the most open to the most closed: a step is as open as its most open collection."""
+
+
+class Certainty(StrEnum):
+    """How sure we are; the four are never merged."""
+
+    ACCEPTED = "accepted"
+    COMPLETED = "completed"
+    VERIFIED = "verified"
+    """Looked again, by a path that the erasure did not cut, and found nothing but what is kept."""
+    ATTESTED = "attested"
+
+
+class Kept(Value):
+    """Rows that stay: on which ground, until when (None: no date is known), how many."""
+
+    ground: str
+    until: date | None = None
+    rows: int
+
+
+class Count(Value):
+    """What a call saw and did in one collection. All numbers are rows (objects, messages, profiles)."""
+
+    collection: str
+    found: int = 0
+    erased: int = 0
+    anonymised: int = 0
+    pseudonymised: int = 0
+    kept: tuple[Kept, ...] = ()
+    unclean: int = 0
+    """verify only: kept rows in which a field that was due to go is still filled."""
+
+    @property
+    def kept_rows(self) -> int:
+        return sum(kept.rows for kept in self.kept)
+
+    @property
+    def changed(self) -> int:
+        return self.erased + self.anonymised + self.pseudonymised
+
+    @property
+    def left(self) -> int:
+        """verify only: rows that should be gone, and kept rows that are not clean."""
+        return self.found - self.kept_rows + self.unclean
+
+    @property
+    def outcome(self) -> Outcome:
+        """How an erasure stands in this collection, from what a look found."""
+        if self.left:
+            return Outcome.PENDING
+        return Outcome.RETAINED if self.kept else Outcome.DONE
+
+
+class Tally(Value):
+    """A call's counts, one per collection."""
+
+    counts: tuple[Count, ...] = ()
+
+    @property
+    def found(self) -> int:
+        return sum(count.found for count in self.counts)
+
+    @property
+    def changed(self) -> int:
+        return sum(count.changed for count in self.counts)
+
+    @property
+    def kept_rows(self) -> int:
+        return sum(count.kept_rows for count in self.counts)
+
+    @property
+    def left(self) -> int:
+        return sum(count.left for count in self.counts)
+
+    def of(self, collection: str) -> Count:
+        """The count of one collection; zeros if the call did not touch it."""
+        for count in self.counts:
+            if count.collection == collection:
+                return count
+        return Count(collection=collection)
+
+
+def most_open(outcomes: Iterable[Outcome]) -> Outcome:
+    """A step's outcome from its collections': the most open wins; none at all is nothing held."""
+    return min(outcomes, key=OPENNESS.index, default=Outcome.NOTHING_HELD)
+
+
+class Books(Value):
+    """The account of one collection over all attempts and rounds: what was there, what is left.
+
+    `before` is the last look before the first destructive call, `arrived` what came in afterwards, `kept` and `after`
+    what the closing look found. ``erased`` counts rows that no longer exist or no longer tell anything of the person.
+    """
+
+    collection: str
+    before: int
+    arrived: int = 0
+    kept: int = 0
+    after: int
+    derived: bool = False
+    """True when a crash hid an attempt's own count: the number is then derived by looking."""
+
+    @property
+    def erased(self) -> int:
+        return self.before + self.arrived - self.after
+
+    @property
+    def closed(self) -> bool:
+        """Only the kept rows are left; the one condition under which a text may say erased."""
+        return self.after == self.kept
+
+
+def keep_books(before: Tally, changed: Mapping[str, int | None], after: Tally) -> tuple[Books, ...]:
+    """Close the books of one system.
+
+    `changed` is, per collection, the rows that destructive calls reported as deleted, over all attempts; None where an
+    attempt was cut and its count is unknown. Rows that arrived after `before` are the ones deleted or left beyond it;
+    with an unknown count only those that the last look can prove.
+    """
+    books = []
+    names = dict.fromkeys([c.collection for c in before.counts] + [c.collection for c in after.counts])
+    for name in names:
+        first, last = before.of(name).found, after.of(name)
+        deleted = changed.get(name, 0)
+        arrived = max(0, (deleted or 0) + last.found - first)
+        books.append(
+            Books(
+                collection=name,
+                before=first,
+                arrived=arrived,
+                kept=last.kept_rows - last.unclean,
+                after=last.found,
+                derived=deleted is None,
+            )
+        )
+    return tuple(books)
+
+
+class Receipt(Value):
+    """What happened to one step. Safe in Temporal, in logs and in letters."""
+
+    step: Step
+    outcome: Outcome
+    certainty: Certainty | None = None
+    tally: Tally = Tally()
+    code: str = ""
+    """Why it is not done, as a word from `rights.codes`; the advice for people is looked up by it."""
+    check_after_seconds: int | None = None
+    digest: str | None = None
+    """export only: SHA-256 over what was written, hex."""
+    at: datetime

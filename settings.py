@@ -1,0 +1,207 @@
+"""Every setting of a deployment, typed, from `habeas.toml`, the environment (HABEAS_...) and `.env`.
+
+The one rule: no other module reads the environment, except for secrets named by reference.
+"""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+FILE = "habeas.toml"
+"""Looked for in the working directory; `habeas init` writes one."""
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("write a time zone by name, such as Europe/Berlin") from None
+    return name
+
+
+Reference = Annotated[str, Field(pattern=r"^(env|file|kms):.+")]
+"""Where a secret or key is found: env:NAME, file:/path or, for keys, kms:ALIAS_PREFIX."""
+
+
+class Settings(BaseSettings):
+    """All knobs. The description of each is its help text; the example is what `habeas config check` shows."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HABEAS_", env_file=".env", extra="ignore", toml_file=FILE, frozen=True
+    )
+
+    tenant: str = Field(
+        default="main",
+        pattern=r"^[a-z][a-z0-9-]{0,30}$",
+        description="Whose requests these are; part of every key in the ledger.",
+        examples=["main"],
+    )
+    environment: str = Field(
+        pattern=r"^[a-z][a-z0-9-]{0,30}$",
+        description="Which environment this worker belongs to; an erasure refuses a system marked otherwise.",
+        examples=["production"],
+    )
+    ledger: Reference = Field(
+        description="The ledger's PostgreSQL address, by reference.",
+        examples=["env:HABEAS_LEDGER_URL"],
+    )
+    keys: Reference = Field(
+        description="Where key-encryption keys live: file:DIRECTORY, env:NAME or kms:ALIAS_PREFIX.",
+        examples=["file:/var/lib/habeas/keys"],
+    )
+    checkpoints: Path = Field(
+        description="A file outside the ledger for signed checkpoints of its chain.",
+        examples=["/var/lib/habeas/checkpoints.jsonl"],
+    )
+    checkpoint_key: Reference = Field(
+        description="The Ed25519 key that signs checkpoints (PEM), by reference.",
+        examples=["file:/var/lib/habeas/checkpoint.pem"],
+    )
+    parcels: Path = Field(description="The directory that holds sealed parcels.", examples=["/var/lib/habeas/parcels"])
+    maps: tuple[Path, ...] = Field(
+        description="The data-map files, one per system; a directory stands for its *.yaml.",
+        examples=[["maps"]],
+    )
+    backup_max_age_days: int = Field(
+        ge=0,
+        description="After how many days the last ledger backup that holds a destroyed key is gone.",
+        examples=[35],
+    )
+    regime: Literal["gdpr"] = Field(default="gdpr", description="The law the clock follows.", examples=["gdpr"])
+    zone: Annotated[str, AfterValidator(_zone)] = Field(
+        default="Europe/Berlin",
+        description="The controller's time zone; days of a deadline are its days.",
+        examples=["Europe/Berlin"],
+    )
+    holidays: tuple[date, ...] = Field(
+        default=(),
+        description="Public holidays at the controller's seat; a term does not end on one.",
+        examples=[["2026-12-25"]],
+    )
+    temporal_address: str = Field(
+        default="127.0.0.1:7233", description="Temporal's address.", examples=["127.0.0.1:7233"]
+    )
+    temporal_namespace: str = Field(default="default", description="Temporal's namespace.", examples=["default"])
+    temporal_tls: bool = Field(default=False, description="Whether to speak TLS to Temporal.", examples=[True])
+    temporal_api_key: Reference | None = Field(
+        default=None,
+        description="Temporal's API key, by reference.",
+        examples=["env:TEMPORAL_API_KEY"],
+    )
+    temporal_ui: str | None = Field(
+        default=None,
+        description="The Temporal Web UI's address, for links.",
+        examples=["http://127.0.0.1:8233"],
+    )
+    task_queue: str = Field(default="habeas", description="The task queue of this region.", examples=["habeas"])
+    drain_seconds: int = Field(
+        default=30,
+        ge=0,
+        description="How long a stopping worker lets its activities finish; less than what the platform grants.",
+        examples=[30],
+    )
+    slots: int = Field(
+        default=20,
+        ge=1,
+        description="Activities a worker runs at once; also the size of its ledger pool.",
+        examples=[20],
+    )
+    health_port: int | None = Field(
+        default=None,
+        description="Port of /livez, /readyz and /metrics on health_host.",
+        examples=[9464],
+    )
+    health_host: str = Field(default="127.0.0.1", description="Address of the health port.", examples=["127.0.0.1"])
+    working_days: int = Field(
+        default=30,
+        ge=0,
+        description="Days after closing until identities and anchors are destroyed.",
+        examples=[30],
+    )
+    file_days: int = Field(
+        default=1095,
+        ge=0,
+        description="Days after closing until the request file is destroyed.",
+        examples=[1095],
+    )
+    parcel_days: int = Field(
+        default=14,
+        ge=0,
+        description="Days after closing until the parcel is destroyed.",
+        examples=[14],
+    )
+    log: Literal["auto", "json", "console"] = Field(
+        default="auto", description="Log format; auto is JSON unless on a terminal.", examples=["auto"]
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment before `.env` before `habeas.toml`."""
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def map_files(self) -> dict[str, str]:
+        """The data map's files by name, with their texts."""
+        files: dict[str, str] = {}
+        for path in self.maps:
+            for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+                files[str(file)] = file.read_text()
+        return files
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings.
+
+        Raises:
+            SettingsError: something is missing or wrong; the text names each setting with an example.
+        """
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise SettingsError.of(error) from None
+
+
+class SettingsError(ValueError):
+    """What is wrong with the settings, a line each."""
+
+    @classmethod
+    def of(cls, error: ValidationError) -> Self:
+        """Explain pydantic's findings; values are not quoted, since a secret may have been written there."""
+        lines = []
+        for detail in error.errors():
+            name = str(detail["loc"][0]) if detail["loc"] else ""
+            field = Settings.model_fields.get(name)
+            example = field.examples[0] if field and field.examples else ""
+            what = "is missing" if detail["type"] == "missing" else f"cannot be used: {detail['msg']}"
+            about = f" {field.description}" if field and field.description else ""
+            lines.append(
+                f"{name} {what}.{about}\n"
+                f"    in {FILE}: {name} = {_toml(example)}\n"
+                f"    or set:  HABEAS_{name.upper()}={_env(example)}"
+            )
+        return cls("\n".join(lines))
+
+
+def _toml(example: Any) -> str:
+    return json.dumps(example)
+
+
+def _env(example: Any) -> str:
+    return example if isinstance(example, str) else json.dumps(example)

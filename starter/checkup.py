@@ -1,0 +1,251 @@
+"""`habeas config check`: what a deployment still lacks, one line each, with what to do.
+
+The one rule: it changes nothing, and each check is carried out for real: a file is opened, a server asked.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rights.value import Value
+from settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from rights.datamap import DataMap
+
+REACH: Final = 5.0
+"""Seconds that Temporal gets to answer; a healthy one takes milliseconds."""
+
+
+class Check(Value):
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    about: str
+    """What is the case."""
+    advice: str = ""
+    """What to do about it; empty when all is well."""
+
+
+def check_all() -> list[Check]:
+    """Look at everything, in the order in which things build on each other."""
+    from starter.desk import load_settings
+
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        return list(_settings_missing(error))
+    found = [Check(name="settings", ok=True, about=f"tenant {settings.tenant}, environment {settings.environment}")]
+    for check in (_keys, _checkpoint_key, _checkpoints, _parcels, _ledger, _temporal):
+        found.append(check(settings))
+    found += _map(settings)
+    return found
+
+
+def _settings_missing(error: SettingsError) -> Iterator[Check]:
+    """A line for each setting that is missing or wrong, with its example."""
+    blocks: list[list[str]] = []
+    for line in str(error).splitlines():
+        if line.startswith(" ") and blocks:
+            blocks[-1].append(" ".join(line.split()))
+        else:
+            blocks.append([line])
+    for said, *examples in blocks:
+        name, _, rest = said.partition(" ")
+        yield Check(name=name, ok=False, about=rest, advice=" ".join(examples))
+
+
+def _checked(name: str, look: Callable[[], str], advice: Callable[[Exception], str]) -> Check:
+    try:
+        return Check(name=name, ok=True, about=look())
+    except Exception as error:  # noqa: BLE001 - whatever stops a check is what it reports; the text is never shown
+        return Check(name=name, ok=False, about=_why(error), advice=advice(error))
+
+
+class _NotSo(Exception):
+    """A check's own finding; what is the case, and what to do."""
+
+    def __init__(self, about: str, advice: str) -> None:
+        super().__init__(about)
+        self.about, self.advice = about, advice
+
+
+def _why(error: Exception) -> str:
+    from connectors.registry import SetupError
+
+    if isinstance(error, _NotSo):
+        return error.about
+    if isinstance(error, SetupError):
+        return str(error).partition(": ")[0]
+    return "it does not work"
+
+
+def _advice(otherwise: str) -> Callable[[Exception], str]:
+    from connectors.registry import SetupError
+
+    def advice(error: Exception) -> str:
+        if isinstance(error, _NotSo):
+            return error.advice
+        if isinstance(error, SetupError):
+            return str(error).partition(": ")[2] or str(error)
+        return otherwise
+
+    return advice
+
+
+def _keys(settings: Settings) -> Check:
+    def look() -> str:
+        from connectors.registry import SetupError
+        from ledger.keys import open_keys
+
+        kind, _, where = settings.keys.partition(":")
+        if kind == "file":
+            _private(Path(where), "mkdir -m 700", directory=True)
+            return f"{where}, a private directory"
+        try:
+            keys = open_keys(settings.keys)
+        except ValueError as error:
+            raise SetupError(f"{settings.keys} cannot be used: {error}") from None
+        if not keys.destroys:
+            return f"{settings.keys}; single keys cannot be destroyed there, so a shred waits for the last backup"
+        return settings.keys
+
+    return _checked("keys", look, _advice(f"see that {settings.keys} can be used from here"))
+
+
+def _private(path: Path, make: str, *, directory: bool) -> None:
+    """See that only we can read a file or directory."""
+    if not (path.is_dir() if directory else path.is_file()):
+        raise _NotSo(f"{path} is not there", f"{make} {path}, or habeas init")
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        wanted = "700" if directory else "600"
+        raise _NotSo(f"{path} can be read by others (mode {mode:o})", f"chmod {wanted} {path}")
+    if not os.access(path, os.R_OK | (os.W_OK | os.X_OK if directory else 0)):
+        raise _NotSo(f"{path} belongs to another user", f"chown it to the user who runs habeas ({os.geteuid()})")
+
+
+def _checkpoint_key(settings: Settings) -> Check:
+    def look() -> str:
+        from connectors.registry import SetupError, resolve
+        from ledger.checkpoints import Checkpoints
+
+        kind, _, where = settings.checkpoint_key.partition(":")
+        if kind == "file":
+            _private(Path(where), "openssl genpkey -algorithm ed25519 -out", directory=False)
+        try:
+            Checkpoints.open(settings.checkpoints, resolve(settings.checkpoint_key))
+        except SetupError:
+            raise
+        except ValueError as error:
+            raise SetupError(str(error)) from None
+        return f"{settings.checkpoint_key}, an Ed25519 key"
+
+    return _checked("checkpoint_key", look, _advice("habeas init makes one"))
+
+
+def _checkpoints(settings: Settings) -> Check:
+    def look() -> str:
+        path = settings.checkpoints
+        place = path if path.exists() else path.parent
+        if not place.exists() or not os.access(place, os.W_OK):
+            raise _NotSo(f"{place} cannot be written", f"make {path.parent} a directory of the user who runs habeas")
+        return f"{path}{'' if path.exists() else ', made with the first request'}"
+
+    return _checked("checkpoints", look, _advice(""))
+
+
+def _parcels(settings: Settings) -> Check:
+    def look() -> str:
+        _private(settings.parcels, "mkdir -m 700", directory=True)
+        return f"{settings.parcels}, a private directory"
+
+    return _checked("parcels", look, _advice(""))
+
+
+def _ledger(settings: Settings) -> Check:
+    def look() -> str:
+        from connectors.registry import resolve
+        from ledger import schema
+
+        stands, needed = schema.current(resolve(settings.ledger)), schema.head()
+        if stands != needed:
+            about = f"its schema is version {stands}, not {needed}" if stands else "it has no tables yet"
+            raise _NotSo(about, "habeas migrate")
+        return f"reached, schema {stands}"
+
+    where = settings.ledger
+    advice = f"see that PostgreSQL runs and that {where} holds postgresql://user:password@host:5432/database"
+    check = _checked("ledger", look, _advice(advice))
+    return check.model_copy(update={"about": "no answer"}) if check.about == "it does not work" else check
+
+
+def _temporal(settings: Settings) -> Check:
+    def look() -> str:
+        from starter.health import missing_attributes
+        from starter.temporal import bare_client
+
+        async def ask() -> list[str]:
+            async with asyncio.timeout(REACH):
+                return await missing_attributes(await bare_client(settings))
+
+        if missing := asyncio.run(ask()):
+            raise _NotSo(f"reached, but it lacks the search attributes {', '.join(missing)}", "habeas migrate")
+        return f"reached at {settings.temporal_address}, namespace {settings.temporal_namespace}"
+
+    advice = f"see that Temporal runs at {settings.temporal_address} with the namespace {settings.temporal_namespace}"
+    check = _checked("temporal", look, _advice(advice))
+    return check.model_copy(update={"about": "no answer"}) if check.about == "it does not work" else check
+
+
+def _map(settings: Settings) -> Iterator[Check]:
+    from rights.mapfile import MapErrors
+    from starter.desk import load_map
+
+    try:
+        data_map = load_map(settings)
+    except MapErrors as errors:
+        for error in errors.errors:
+            where = f"{error.file}:{error.line}: {error.path or 'the file'}"
+            yield Check(name="maps", ok=False, about=where, advice=error.advice)
+        return
+    except OSError:
+        yield Check(
+            name="maps", ok=False, about="a file cannot be read", advice="name files or directories that are there"
+        )
+        return
+    yield Check(name="maps", ok=True, about=f"{len(data_map.systems)} systems, digest {data_map.digest[:12]}")
+    yield from check_systems(data_map)
+
+
+def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]:
+    """Each system's connector and secrets; with `live`, the system itself is asked too."""
+    from connectors.errors import ConnectorError
+    from connectors.registry import SetupError, build
+    from rights.codes import ADVICE
+
+    for name, system in data_map.systems.items():
+        try:
+            connector = build(system)
+        except SetupError as error:
+            what, _, todo = str(error).removeprefix(f"system '{name}': ").partition(": ")
+            yield Check(name=f"system {name}", ok=False, about=what, advice=todo or "correct the data map")
+            continue
+        ask = getattr(connector, "check", None)
+        if live and callable(ask):
+            try:
+                findings = ask()
+            except ConnectorError as error:
+                about = f"{error.code}{f': {error.about}' if error.about else ''}"
+                yield Check(name=f"system {name}", ok=False, about=about, advice=ADVICE[error.code])
+                continue
+            for finding in findings:
+                what, _, todo = str(finding).partition(": ")
+                yield Check(name=f"system {name}", ok=False, about=what, advice=todo)
+            if findings:
+                continue
+        said = f"{system.connector}, mode {system.mode}"
+        yield Check(name=f"system {name}", ok=True, about=said + (", reached" if live and callable(ask) else ""))

@@ -1,0 +1,213 @@
+"""`habeas ledger`, `habeas parcel`, `habeas hold` and `habeas explain`: evidence, deliveries, holds.
+
+The one rule: a reason for a hold is sealed and never printed; a parcel is decrypted to a file of its reader's own.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from starter.commands.request import Json, RequestId
+from starter.exits import Exit, Failure
+
+ledger = typer.Typer(no_args_is_help=True, help="The journal, and the proof that nobody changed it.")
+parcels = typer.Typer(no_args_is_help=True, help="What is handed over after an access request.")
+holds = typer.Typer(no_args_is_help=True, help="Holds: nothing of whom they cover is destroyed.")
+
+HoldId = Annotated[str, typer.Argument(metavar="HOLD", help="The hold's id.", show_default=False)]
+
+
+@ledger.command()
+def verify(as_json: Json = False) -> None:
+    """Prove that the journal is whole.
+
+    Walks every entry and compares with the signed checkpoints and the requests' rows. Exit 1 if anything was edited,
+    removed, reordered or cut.
+    """
+    from starter.desk import desk
+    from starter.show import Cell, Page, answer, plural
+
+    with desk() as at:
+        verdict = at.ledger.verify()
+    page = Page()
+    summary = f"{plural(verdict.entries, 'entry', 'entries')}, {plural(verdict.checkpoints, 'signed checkpoint')}"
+    if verdict.sound:
+        page.line(Cell(f"sound: {summary}", "good"))
+        if verdict.entries and not verdict.checkpoints:
+            page.line(Cell("no checkpoint was compared, so a cut tail would not show", "warn"))
+    else:
+        page.line(Cell(f"damaged: {plural(len(verdict.findings), 'finding')} in {summary}", "bad"))
+        page.grid(
+            ("what", "entry", "finding"),
+            ((Cell(str(f.what), "bad"), str(f.seq or ""), f.text) for f in verdict.findings),
+        )
+    answer({**verdict.model_dump(mode="json"), "sound": verdict.sound}, page, as_json=as_json)
+    if not verdict.sound:
+        raise typer.Exit(Exit.BAD)
+
+
+def explain(request: RequestId, as_json: Json = False) -> None:
+    """Explain every date, decision and count.
+
+    Each as rule, fact and arithmetic, computed again from the ledger.
+    """
+    from starter.desk import desk, now
+    from starter.explain import explain as reasons
+    from starter.explain import page
+    from starter.inputs import ledger_id
+    from starter.show import answer
+
+    with desk() as at:
+        standing = at.ledger.standing(ledger_id(request, "request"))
+    lines = reasons(standing, now())
+    document = {"request_id": standing.request.id, "lines": [line.model_dump() for line in lines]}
+    answer(document, page(standing, lines), as_json=as_json)
+
+
+@parcels.command("open")
+def open_(
+    request: RequestId,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where the ZIP goes.", show_default="REQUEST.zip")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Decrypt a parcel into an ordinary ZIP.
+
+    Only you can read the file.
+    """
+    from activities.parcels import open_parcel
+    from activities.store import FileStore
+    from starter.desk import desk
+    from starter.inputs import ledger_id
+    from starter.show import Cell, Page, answer
+
+    request_id = ledger_id(request, "request")
+    target = out or Path(f"{request_id}.zip")
+    with desk() as at:
+        packed = [e for e in at.ledger.standing(request_id).events if e.kind == "parcel"]
+        if not packed:
+            raise Failure(
+                Exit.NOT_FOUND, "this request has no parcel, or none yet: habeas request show says how it stands"
+            )
+        key = at.ledger.case_key(request_id, "parcel")
+        if key is None:
+            raise Failure(Exit.NOT_FOUND, "the parcel's key was destroyed on its day, so nothing can open it any more")
+        try:
+            opened = open_parcel(
+                FileStore(at.settings.parcels),
+                request_id,
+                key,
+                target,
+                digest=str(packed[-1].body["digest"]),
+                replace=replace,
+            )
+        except FileExistsError:
+            raise Failure(
+                Exit.USAGE, "there is a file of that name already: name another with --out, or say --replace"
+            ) from None
+        except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError):
+            raise Failure(Exit.USAGE, "the file of --out cannot be written: name one in a directory of yours") from None
+    page = Page().line(Cell(f"opened: {target}", "good"))
+    page.pairs(
+        (
+            ("size", f"{opened.size:,} bytes"),
+            ("SHA-256", opened.digest),
+            ("start with", "data/index.html inside; it opens offline"),
+        )
+    )
+    answer({"file": str(target), "size": opened.size, "sha256": opened.digest}, page, as_json=as_json)
+
+
+@holds.command()
+def place(
+    identity: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--identity",
+            metavar="KIND=VALUE",
+            help="An identity of the person. May be given again.",
+            show_default=False,
+        ),
+    ] = None,
+    identities: Annotated[
+        str | None,
+        typer.Option(
+            "--identities",
+            metavar="FILE",
+            help="Identities from a file or - , as for request open.",
+            show_default=False,
+        ),
+    ] = None,
+    reason_file: Annotated[
+        str | None,
+        typer.Option(
+            "--reason-file", metavar="FILE", help="Why, from a file or - ; kept sealed. Required.", show_default=False
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Let nothing of a person be destroyed."""
+    from rights.subject import parse_identities
+    from starter.desk import desk, now
+    from starter.inputs import identity_pairs, read_text
+    from starter.show import Cell, Page, answer
+    from starter.submit import MAX_TEXT
+
+    if identities == "-" and reason_file == "-":
+        raise Failure(Exit.USAGE, "--identities and --reason-file cannot both read standard input")
+    reason = read_text(reason_file, "--reason-file").strip() if reason_file else ""
+    if not 1 <= len(reason) <= MAX_TEXT or "\0" in reason:
+        raise Failure(Exit.USAGE, f"--reason-file must give a plain text of 1 to {MAX_TEXT:,} characters")
+    people = parse_identities(identity_pairs(identity or (), identities))
+    with desk() as at:
+        hold = at.ledger.place_hold(people, reason, at=now())
+    page = Page().line(Cell(f"hold {hold.id}: {hold}", "good" if hold.in_force else "warn"))
+    answer({**hold.model_dump(mode="json"), "in_force": hold.in_force}, page, as_json=as_json)
+
+
+@holds.command()
+def release(hold: HoldId, as_json: Json = False) -> None:
+    """Lift a hold.
+
+    Steps that it stopped go on once they are ruled 'retry'.
+    """
+    from datetime import timedelta
+
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id
+    from starter.show import Cell, Page, answer
+
+    hold_id = ledger_id(hold, "hold")
+    with desk() as at:
+        moment = now()
+        at.ledger.release_hold(hold_id, at=moment, file_until=moment + timedelta(days=at.settings.file_days))
+        stands = at.ledger.hold_standing(hold_id)
+    answer(stands.model_dump(mode="json"), Page().line(Cell(f"hold {hold_id}: {stands}", "good")), as_json=as_json)
+
+
+@holds.command("list")
+def list_(
+    all_: Annotated[bool, typer.Option("--all", help="Those that were released too.")] = False, as_json: Json = False
+) -> None:
+    """List holds, and whether each is in force."""
+    from starter.desk import desk
+    from starter.show import Cell, Page, answer, minute
+
+    with desk() as at:
+        found = [at.ledger.hold_standing(h.id) for h in at.ledger.holds(in_force_only=not all_)]
+        page = Page()
+        if found:
+            page.grid(
+                ("hold", "placed", "stands"),
+                (
+                    (Cell(h.id, "strong"), minute(h.placed_at, at.zone), Cell(str(h), "" if h.in_force else "warn"))
+                    for h in found
+                ),
+            )
+        else:
+            page.line("no hold")
+    document = {"holds": [{**h.model_dump(mode="json"), "in_force": h.in_force} for h in found]}
+    answer(document, page, as_json=as_json)

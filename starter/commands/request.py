@@ -1,0 +1,410 @@
+"""`habeas request` and `habeas task`: opening requests, seeing how they stand, deciding.
+
+The one rule: identities go in and never come out; what tells candidates apart is shown masked.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+
+import typer
+
+from starter.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from ledger.decisions import Ruling
+    from ledger.standing import Standing, Task
+    from starter.desk import Desk
+
+requests = typer.Typer(no_args_is_help=True, help="Open requests, see how they stand, decide on them.")
+tasks = typer.Typer(no_args_is_help=True, help="What waits for a person.")
+
+POLL: Final = 0.5
+"""Seconds between two looks at the ledger while watching."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)]
+By = Annotated[
+    str | None,
+    typer.Option("--by", metavar="ROLE", help="Who says so, by role; kept sealed.", show_default=False),
+]
+NoteFile = Annotated[
+    str | None,
+    typer.Option("--note-file", metavar="FILE", help="A note, from a file or - ; kept sealed.", show_default=False),
+]
+
+
+WORDS: Final = ("retry", "give_up", "done", "choose")
+"""What a task can be ruled."""
+
+
+@requests.command("open")
+def open_(
+    right: Annotated[str, typer.Argument(metavar="RIGHT", help="access or erasure.", show_default=False)],
+    identity: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--identity",
+            metavar="KIND=VALUE",
+            help="An identity of the person, such as email=name@example.org. May be given again. "
+            "Other users of the machine can read a command line: --identities keeps it private.",
+            show_default=False,
+        ),
+    ] = None,
+    identities: Annotated[
+        str | None,
+        typer.Option(
+            "--identities",
+            metavar="FILE",
+            help="Identities from a file or - (standard input): a JSON object, or lines of KIND=VALUE.",
+            show_default=False,
+        ),
+    ] = None,
+    text_file: Annotated[
+        str | None,
+        typer.Option(
+            "--text-file",
+            metavar="FILE",
+            help="The request as it was received, from a file or - ; kept sealed.",
+            show_default=False,
+        ),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(
+            "--idempotency-key",
+            metavar="KEY",
+            help="Your name for this request: given again, it finds the same one.",
+            show_default=False,
+        ),
+    ] = None,
+    confirmed_by: Annotated[
+        str | None,
+        typer.Option(
+            "--confirmed-by",
+            metavar="ROLE",
+            help="Attests that the asker is the person: who has checked, by role.",
+            show_default=False,
+        ),
+    ] = None,
+    received_at: Annotated[
+        str | None,
+        typer.Option(
+            "--received-at",
+            metavar="WHEN",
+            help="When it came in, if not now: 2026-11-20 or 2026-11-20T14:30.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Receive a request.
+
+    Prints its id and due dates; what was typed is never shown again.
+    """
+    from starter.desk import desk, now, rules
+    from starter.inputs import identity_pairs, read_text, received
+    from starter.show import Cell, Page, answer, day, minute
+    from starter.submit import submit
+
+    if identities == "-" and text_file == "-":
+        raise Failure(Exit.USAGE, "--identities and --text-file cannot both read standard input")
+    pairs = identity_pairs(identity or (), identities)
+    text = read_text(text_file, "--text-file") if text_file is not None else None
+    role = _role(confirmed_by, "--confirmed-by")
+    with desk() as at:
+        opened = submit(
+            at.ledger,
+            at.data_map,
+            rules(at.settings),
+            right,
+            pairs,
+            received_at=received(received_at, at.zone, now()),
+            confirmed=role is not None,
+            idempotency_key=idempotency_key,
+            text=text,
+        )
+        if role is not None and opened.new:
+            at.ledger.seal(opened.request_id, "file", "attested_by", role.encode(), at=now())
+        row = at.ledger.request(opened.request_id)
+        document = {
+            "id": row.id,
+            "right": row.right,
+            "new": opened.new,
+            "received_at": row.clock.received_at,
+            "internal_due": row.clock.internal_due,
+            "legal_due": row.clock.legal_due,
+            "zone": row.clock.zone,
+        }
+        page = Page()
+        page.line(Cell(f"{row.right} request {row.id} {'received' if opened.new else 'was received before'}", "good"))
+        page.pairs(
+            (
+                ("received", minute(row.clock.received_at, at.zone)),
+                ("due", day(row.clock.internal_due, at.zone)),
+                ("due by law", day(row.clock.legal_due, at.zone)),
+                ("follow it", f"habeas request watch {row.id}"),
+            )
+        )
+        answer(document, page, as_json=as_json)
+
+
+@requests.command("list")
+def list_(
+    open_only: Annotated[bool, typer.Option("--open", help="Only those that are not closed.")] = False,
+    right: Annotated[str | None, typer.Option("--right", help="Only of this right.", show_default=False)] = None,
+    phase: Annotated[str | None, typer.Option("--phase", help="Only in this phase.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
+    before: Annotated[
+        str | None,
+        typer.Option("--before", metavar="ID", help="Older than this id: the next page.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List requests, the newest first."""
+    from rights.request import Phase, Right
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id
+    from starter.pages import list_page, request_document
+    from starter.show import answer
+
+    wanted_right = Right(_one_of(right, [r.value for r in Right], "--right")) if right else None
+    wanted_phase = Phase(_one_of(phase, [p.value for p in Phase], "--phase")) if phase else None
+    with desk() as at:
+        rows = at.ledger.requests(
+            open_only=open_only,
+            right=wanted_right,
+            phase=wanted_phase,
+            before=ledger_id(before, "request") if before else None,
+            limit=limit,
+        )
+        document = {"requests": [request_document(row, now()) for row in rows]}
+        answer(document, list_page(rows, now(), at.zone), as_json=as_json)
+
+
+@requests.command()
+def show(request: RequestId, as_json: Json = False) -> None:
+    """Show how a request stands.
+
+    What was done in each system, what waits for a person, and until when what is kept.
+    """
+    from starter.desk import desk, now
+    from starter.pages import show_document, show_page
+    from starter.show import answer
+
+    with desk() as at:
+        standing = _standing(at, request)
+        candidates = {t.id: _candidates(at, t) for t in standing.tasks if t.settled_at is None}
+        answer(
+            show_document(standing, candidates, now()),
+            show_page(standing, candidates, now(), at.zone),
+            as_json=as_json,
+        )
+
+
+@requests.command()
+def preview(request: RequestId, as_json: Json = False) -> None:
+    """Show what would be done, before it is.
+
+    Per system and collection: what would be exported, erased and kept, on which ground and until when.
+    """
+    from starter.desk import desk
+    from starter.pages import preview_document, preview_page
+    from starter.show import answer
+
+    with desk() as at:
+        standing = _standing(at, request)
+        if standing.plan is None:
+            raise Failure(Exit.REFUSED, "there is no preview yet: it is made once every system was looked at")
+        answer(preview_document(standing), preview_page(standing), as_json=as_json)
+
+
+@requests.command()
+def watch(request: RequestId, as_json: Json = False) -> None:
+    """Follow a request as it goes on.
+
+    Ends when it is closed (exit 0) or waits for a person (exit 6). With --json, one line per change.
+    """
+    from starter.desk import desk
+    from starter.watch import follow
+
+    with desk() as at:
+        at.ledger.request(_id(request))
+        waits = follow(at.ledger, _id(request), at.zone, as_json=as_json, every=POLL)
+    if waits:
+        raise typer.Exit(Exit.WAITING)
+
+
+@requests.command("confirm-identity")
+def confirm_identity(request: RequestId, by: By = None, as_json: Json = False) -> None:
+    """Attest that the asker is the person."""
+    from starter.desk import desk, now
+
+    with desk() as at:
+        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=_role(by, "--by"))
+    _decided("identity confirmed", fresh, as_json)
+
+
+@requests.command()
+def approve(request: RequestId, by: By = None, as_json: Json = False) -> None:
+    """Approve the preview of an erasure."""
+    from starter.desk import desk, now
+
+    with desk() as at:
+        fresh = at.ledger.approve(_id(request), at=now(), note=_role(by, "--by"))
+    _decided("erasure approved", fresh, as_json)
+
+
+@requests.command()
+def withdraw(request: RequestId, note_file: NoteFile = None, as_json: Json = False) -> None:
+    """Take a request back.
+
+    No call that destroys anything starts after this.
+    """
+    from starter.desk import desk, now
+    from starter.inputs import read_text
+    from starter.show import Cell, Page, answer, plural
+
+    note = read_text(note_file, "--note-file") if note_file else None
+    with desk() as at:
+        flying = at.ledger.withdraw(_id(request), at=now(), note=note)
+    if flying:
+        said = Cell(f"withdrawn; taking effect: {plural(flying, 'call')} still in flight", "warn")
+    else:
+        said = Cell("withdrawn, and in force: nothing is destroyed any more", "good")
+    answer({"withdrawn": True, "in_flight": flying}, Page().line(said), as_json=as_json)
+
+
+@requests.command()
+def rule(
+    request: RequestId,
+    word: Annotated[str, typer.Argument(metavar="WORD", help="retry, give_up, done or choose.", show_default=False)],
+    task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task's id.", show_default=False)],
+    person: Annotated[
+        str | None,
+        typer.Option(
+            "--person",
+            metavar="NUMBERS",
+            help="choose: the candidates that are this person, such as 1,2, or none.",
+            show_default=False,
+        ),
+    ] = None,
+    note_file: NoteFile = None,
+    as_json: Json = False,
+) -> None:
+    """Rule on a task.
+
+    Try the step again, give it up, say it was done by hand, or choose which rows are the person's.
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text
+
+    ruling = _ruling(word)
+    if (ruling == "choose") != (person is not None):
+        raise Failure(Exit.USAGE, "choose and --person belong together: habeas request show lists the candidates")
+    note = read_text(note_file, "--note-file") if note_file else None
+    with desk() as at:
+        request_id, task_id = _id(request), ledger_id(task, "task")
+        chosen = _chosen(at, request_id, task_id, person) if person is not None else None
+        fresh = at.ledger.rule(request_id, task_id, ruling, at=now(), note=note, chosen=chosen)
+    _decided(f"ruled {ruling}", fresh, as_json)
+
+
+@tasks.command("list")
+def list_tasks(
+    request: Annotated[
+        str | None, typer.Option("--request", metavar="REQUEST", help="Only of this request.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what waits for a person, the oldest first."""
+    from starter.desk import desk
+    from starter.pages import open_tasks, task_document, tasks_page
+    from starter.show import answer
+
+    with desk() as at:
+        found = open_tasks(at.ledger.tasks(request_id=_id(request) if request else None))
+        document = {"tasks": [task_document(t, _candidates(at, t)) for t in found]}
+        answer(document, tasks_page(found, at.zone), as_json=as_json)
+
+
+# Small things.
+
+
+def _id(text: str) -> str:
+    from starter.inputs import ledger_id
+
+    return ledger_id(text, "request")
+
+
+def _standing(at: "Desk", request: str) -> "Standing":
+    return at.ledger.standing(_id(request))
+
+
+def _ruling(word: str) -> "Ruling":
+    if word not in WORDS:
+        raise Failure(Exit.USAGE, f"WORD is one of {', '.join(WORDS)}")
+    return cast("Ruling", word)
+
+
+def _one_of(text: str, words: Sequence[str], option: str) -> str:
+    if text not in words:
+        raise Failure(Exit.USAGE, f"{option} takes one of {', '.join(words)}")
+    return text
+
+
+def _role(text: str | None, option: str) -> str | None:
+    """A role as somebody typed it."""
+    if text is None:
+        return None
+    role = text.strip()
+    if not role or len(role) > 200 or not role.isprintable():
+        raise Failure(Exit.USAGE, f"{option} takes a role of 1 to 200 characters, such as 'support desk'")
+    return role
+
+
+def _decided(said: str, fresh: bool, as_json: bool) -> None:
+    from starter.show import Cell, Page, answer
+
+    words = said if fresh else f"{said} before: nothing to do"
+    answer({"said": said, "new": fresh}, Page().line(Cell(words, "good")), as_json=as_json)
+
+
+def _candidates(at: "Desk", task: "Task") -> list[dict[str, Any]]:
+    """The masked candidates of a task; none for other tasks, or once they are destroyed."""
+    from rights.codes import Code
+    from starter.pages import read_candidates
+
+    if task.code is not Code.SEVERAL_PEOPLE:
+        return []
+    system = task.step_key.split("/")[1]
+    return read_candidates(at.ledger.unseal(task.request_id, "working", f"candidates/{system}"))
+
+
+def _chosen(at: "Desk", request_id: str, task_id: str, person: str) -> bytes:
+    """The ruling as connectors read it: all candidates, and all that was ruled before, as mine or others'."""
+    from starter.inputs import numbers
+
+    task = next((t for t in at.ledger.tasks(request_id=request_id) if t.id == task_id), None)
+    if task is None:
+        raise Failure(Exit.NOT_FOUND, "the request has no open task of this id")
+    candidates = _candidates(at, task)
+    if not candidates:
+        raise Failure(Exit.REFUSED, "there is nothing to choose in this task: rule retry, give_up or done")
+    picked = numbers(person)
+    if unknown := picked - {c["number"] for c in candidates}:
+        raise Failure(
+            Exit.USAGE,
+            f"there is no candidate {min(unknown)}: habeas request show lists 1 to {len(candidates)}",
+        )
+    system = task.step_key.split("/")[1]
+    earlier = at.ledger.unseal(request_id, "working", f"rulings/{system}")
+    ruled: dict[str, dict[str, list[list[str]]]] = json.loads(earlier) if earlier else {"mine": {}, "others": {}}
+    for candidate in candidates:
+        side, other = ("mine", "others") if candidate["number"] in picked else ("others", "mine")
+        key = list(candidate["key"])
+        keys = ruled[side].setdefault(candidate["collection"], [])
+        if key not in keys:
+            keys.append(key)
+        ruled[other][candidate["collection"]] = [k for k in ruled[other].get(candidate["collection"], []) if k != key]
+    return json.dumps(ruled, separators=(",", ":")).encode()

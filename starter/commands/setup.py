@@ -1,0 +1,196 @@
+"""`habeas init`, `config check`, `migrate`, `map check` and `worker`: from nothing to a running deployment.
+
+The one rule: nothing that is there is written over, and what is missing is named with what to do.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from starter.commands.request import Json
+from starter.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starter.checkup import Check
+    from starter.show import Page
+
+config = typer.Typer(no_args_is_help=True, help="The settings of this deployment.")
+maps = typer.Typer(no_args_is_help=True, help="The data map.")
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where; made if it is not there.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Write settings, a data map and keys to start from.
+
+    Nothing that is there is written over.
+    """
+    from starter.scaffold import scaffold
+    from starter.show import Cell, Page, answer
+
+    try:
+        written = scaffold(directory)
+    except OSError:
+        raise Failure(Exit.USAGE, "that directory cannot be made or written: name one of yours") from None
+    page = Page().grid(
+        ("", "file", "what it is"),
+        (
+            (
+                Cell("✓", "good") if w.new else Cell("·", "quiet"),
+                str(w.path),
+                w.about + ("" if w.new else " (kept as it was)"),
+            )
+            for w in written
+        ),
+    )
+    page.heading("Next")
+    page.line("copy .env.example to .env and fill it in; describe your system in maps/", indent=2)
+    page.line("habeas config check", indent=2)
+    answer({"files": [{"path": str(w.path), "new": w.new} for w in written]}, page, as_json=as_json)
+
+
+@config.command("check")
+def check_config(as_json: Json = False) -> None:
+    """Look at everything that a deployment needs.
+
+    Settings, keys, ledger, Temporal and the data map, a line each, with what to do. Exit 1 if something is missing.
+    """
+    from starter.checkup import check_all
+
+    _report(check_all(), as_json)
+
+
+@maps.command("check")
+def check_map(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Map files; a directory stands for its *.yaml.")
+    ],
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask each system too: tables, columns, rights, its mark.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check data-map files.
+
+    Errors name file, line and path, and say what to write instead.
+    """
+    from rights.mapfile import MapErrors, read_map
+    from starter.checkup import Check, check_systems
+    from starter.desk import load_env
+
+    load_env()
+    found: list[Check] = []
+    try:
+        data_map = read_map(_texts(files))
+    except MapErrors as errors:
+        found = [
+            Check(name=f"{e.file}:{e.line}", ok=False, about=e.path or "the file", advice=e.advice)
+            for e in errors.errors
+        ]
+    else:
+        rows = sum(len(system.collections) for system in data_map.systems.values())
+        found.append(
+            Check(
+                name="map",
+                ok=True,
+                about=f"{len(data_map.systems)} systems, {rows} collections, found by "
+                f"{', '.join(data_map.identity_kinds)}; digest {data_map.digest[:12]}",
+            )
+        )
+        if live:
+            found += check_systems(data_map, live=True)
+    _report(found, as_json)
+
+
+def _texts(files: "Sequence[Path]") -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for path in files:
+        try:
+            for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+                texts[str(file)] = file.read_text()
+        except (OSError, UnicodeDecodeError):
+            raise Failure(
+                Exit.USAGE, f"{path} cannot be read: name map files, or a directory that holds them"
+            ) from None
+    return texts
+
+
+def _report(checks: "Sequence[Check]", as_json: bool) -> None:
+    from starter.show import answer
+
+    ok = all(check.ok for check in checks)
+    answer({"ok": ok, "checks": [check.model_dump() for check in checks]}, _page(checks), as_json=as_json)
+    if not ok:
+        raise typer.Exit(Exit.BAD)
+
+
+def _page(checks: "Sequence[Check]") -> "Page":
+    from starter.show import Cell, Page
+
+    page = Page()
+    for check in checks:
+        mark = (
+            Cell(f"✓ {check.name}: {check.about}", "good")
+            if check.ok
+            else Cell(f"✗ {check.name}: {check.about}", "bad")
+        )
+        page.line(mark)
+        if check.advice:
+            page.line(check.advice, indent=4)
+    return page
+
+
+def migrate(as_json: Json = False) -> None:
+    """Bring ledger and Temporal to this version.
+
+    Makes or changes the ledger's tables, and registers Temporal's search attributes.
+    """
+    import asyncio
+
+    from connectors.registry import resolve
+    from ledger import schema
+    from starter.desk import load_settings
+    from starter.health import register_attributes
+    from starter.show import Cell, Page, answer
+    from starter.temporal import bare_client
+
+    settings = load_settings()
+    address = resolve(settings.ledger)
+    before = schema.current(address)
+    schema.upgrade(address)
+    after = schema.current(address)
+
+    async def register() -> list[str]:
+        return await register_attributes(await bare_client(settings))
+
+    try:
+        added = asyncio.run(register())
+    except RuntimeError:
+        raise Failure(
+            Exit.AWAY, f"the ledger is at {after}; but Temporal does not answer at {settings.temporal_address}"
+        ) from None
+    page = Page()
+    page.line(Cell(f"✓ ledger at {after}" + ("" if before == after else f", before {before or 'empty'}"), "good"))
+    page.line(Cell(f"✓ search attributes registered{': ' + ', '.join(added) if added else ' before'}", "good"))
+    answer({"schema": after, "before": before or None, "attributes_added": added}, page, as_json=as_json)
+
+
+def worker() -> None:
+    """Run a worker until SIGTERM or Ctrl-C.
+
+    It then lets its activities finish for drain_seconds. Logs go to standard error.
+    """
+    from starter.desk import load_settings
+    from starter.logs import set_up
+    from worker import main
+
+    settings = load_settings()
+    set_up(settings.log)
+    try:
+        main(settings)
+    except RuntimeError as error:
+        raise Failure(Exit.REFUSED, str(error)) from None

@@ -1,0 +1,134 @@
+"""`habeas dev`: the whole engine on this machine, with state that survives a restart and a kill -9.
+
+The one rule: its state is one directory; deleting that while nothing runs is the way to start anew.
+"""
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from starter.local import ATTRIBUTES, Local
+from starter.show import Cell, Page, out
+from starter.stack import Postgres, StackError, Temporal, free_port, state_dir
+
+CALM: Final = 60.0
+"""Seconds that a worker must have run for its next restart to come at once."""
+SLOWEST: Final = 30.0
+"""Seconds between restarts of a worker that keeps ending, at most."""
+_PORTS: Final = ("postgres", "temporal", "temporal_ui", "health")
+
+
+def run() -> None:
+    """Run until Ctrl-C or SIGTERM.
+
+    Raises:
+        StackError: a server or the worker cannot be started; the text says which and what to do.
+    """
+    home = state_dir()
+    home.mkdir(parents=True, exist_ok=True)
+    ports = _ports(home / "ports.json")
+    local = Local(
+        home / "deployment",
+        Postgres(home / "postgres", port=ports["postgres"]),
+        Temporal(
+            home / "temporal.db",
+            port=ports["temporal"],
+            ui=True,
+            ui_port=ports["temporal_ui"],
+            search_attributes=ATTRIBUTES,
+        ),
+        environment="dev",
+        mode="approve",
+        health_port=ports["health"],
+    )
+    out(Page().line("starting PostgreSQL, Temporal and a worker ..."))
+    with _stoppable(), local:
+        local.start_worker()
+        out(_welcome(local))
+        _keep_worker(local)
+
+
+def _ports(path: Path) -> dict[str, int]:
+    """The ports of last time, so that addresses stay the same; new ones at first."""
+    try:
+        saved = json.loads(path.read_text())
+        ports = {name: int(saved[name]) for name in _PORTS}
+    except (OSError, ValueError, KeyError, TypeError):
+        ports = {}
+        while len(set(ports.values())) < len(_PORTS):
+            ports = {name: free_port() for name in _PORTS}
+        path.write_text(json.dumps(ports))
+    return ports
+
+
+class _Stop(Exception):
+    """Somebody asked it to stop."""
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """End quietly on Ctrl-C and SIGTERM."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # Once is enough: a second one would cut the clean end short.
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_IGN)
+        raise _Stop
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except _Stop:
+        out(Page().line(Cell("stopped; the state is kept", "good")))
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _keep_worker(local: Local) -> None:
+    """Start the worker again whenever it ends."""
+    pause, started = 1.0, time.monotonic()
+    while True:
+        time.sleep(0.5)
+        if local.worker_alive:
+            continue
+        pause = 1.0 if time.monotonic() - started > CALM else min(pause * 2, SLOWEST)
+        out(
+            Page().line(
+                Cell(f"the worker has ended; it is started again in {pause:.0f} s ({local.worker_log})", "warn")
+            )
+        )
+        time.sleep(pause)
+        started = time.monotonic()
+        try:
+            local.start_worker()
+        except StackError as error:
+            out(Page().line(Cell(str(error), "bad")))
+        else:
+            out(Page().line(Cell("the worker runs again", "good")))
+
+
+def _welcome(local: Local) -> Page:
+    here = f"habeas -C {local.home}"
+    page = Page().heading(Cell("Habeas runs on this machine, until Ctrl-C", "good"))
+    page.pairs(
+        (
+            ("Temporal UI", local.temporal.ui_url),
+            ("settings and map", str(local.home)),
+            ("worker's log", str(local.worker_log)),
+            ("health", f"http://127.0.0.1:{local.health_port}/readyz"),
+        )
+    )
+    page.heading("Try it from another terminal")
+    for line in (
+        f"echo email=umut.ulrich@example.org | {here} request open access --identities - --confirmed-by desk",
+        f"echo email=hugo.ivanov@example.org | {here} request open erasure --identities - --confirmed-by desk",
+        f"{here} request list",
+    ):
+        page.line(line, indent=2)
+    return page

@@ -1,0 +1,197 @@
+"""From the ledger's outbox to Temporal, and lost runs back to life.
+
+The one rule: what the ledger has committed reaches Temporal at least once, however often either of them dies; every
+delivery may be repeated, since ids make it the same.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from ledger.ledger import Ledger
+from ledger.outbox import Message
+from rights.codes import Code
+from rights.request import Right
+from workflows import visibility
+from workflows.messages import Opening, Ruling
+from workflows.request import BY_RIGHT
+from workflows.upkeep import Upkeep
+
+BATCH: Final = 50
+"""Messages claimed at once; at some milliseconds each, a killed dispatcher leaves little to be claimed again."""
+LISTEN: Final = 1.0
+"""Seconds to wait for a notification before the outbox is read anyway; also how long a stop may take."""
+ENSURE: Final = timedelta(seconds=10)
+"""How often the upkeep workflow is made sure of, which also finds out that Temporal lost its database."""
+RPC: Final = timedelta(seconds=5)
+"""An update waits for a worker to accept it; without one it is delivered later."""
+AWAY: Final = 2.0
+"""Seconds before an unreachable Temporal or ledger is tried again."""
+
+log = structlog.get_logger()
+
+
+class Dispatcher:
+    """Runs beside a worker; several may run, each message is claimed by one."""
+
+    def __init__(self, ledger: Ledger, client: Client, task_queue: str) -> None:
+        self._ledger, self._client, self._queue = ledger, client, task_queue
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until told to stop; an outage of either side is waited out."""
+        ensured = datetime.min.replace(tzinfo=UTC)
+        while not stop.is_set():
+            try:
+                if datetime.now(UTC) - ensured >= ENSURE:
+                    await self._ensure_upkeep()
+                    ensured = datetime.now(UTC)
+                if not await self.deliver_once():
+                    await asyncio.to_thread(self._ledger.wait, LISTEN)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - an outage of any kind is waited out; its text may quote data
+                log.warning("dispatch_waits", error=type(error).__qualname__)
+                try:
+                    await asyncio.wait_for(stop.wait(), AWAY)
+                except TimeoutError:
+                    continue
+
+    async def deliver_once(self) -> int:
+        """Claim what is due and deliver it; how many messages there were."""
+        messages = await asyncio.to_thread(self._ledger.claim, BATCH)
+        if messages:
+            outcomes = await asyncio.gather(*(self._deliver(message) for message in messages))
+            sent = [m.id for m, delivered in zip(messages, outcomes, strict=True) if delivered]
+            failed = [m.id for m, delivered in zip(messages, outcomes, strict=True) if not delivered]
+            await asyncio.to_thread(self._ledger.delivered, sent, failed)
+        return len(messages)
+
+    async def _deliver(self, message: Message) -> bool:
+        kinds: dict[str, Callable[[Message], Awaitable[bool]]] = {
+            "start": self._start,
+            "reconcile": self._reconcile,
+        }
+        try:
+            return await kinds.get(message.kind, self._tell)(message)
+        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            log.warning("delivery_waits", kind=message.kind, error=type(error).__qualname__)
+            return False
+
+    async def _start(self, message: Message) -> bool:
+        await self._start_run(message.request_id, WorkflowIDReusePolicy.REJECT_DUPLICATE)
+        return True
+
+    async def _start_run(self, request_id: str, reuse: WorkflowIDReusePolicy) -> None:
+        row = await asyncio.to_thread(self._ledger.request, request_id)
+        right = Right(row.right)
+        try:
+            await self._client.start_workflow(
+                BY_RIGHT[right],
+                Opening(request_id=request_id, right=right),
+                id=visibility.workflow_id(right, self._ledger.tenant, request_id),
+                task_queue=self._queue,
+                id_reuse_policy=reuse,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                search_attributes=visibility.at_start(right, self._ledger.tenant, row.clock, datetime.now(UTC)),
+                static_summary=f"{right}, due {row.clock.internal_due:%Y-%m-%d}",
+            )
+        except WorkflowAlreadyStartedError:
+            log.info("already_run", request_id=request_id)
+
+    async def _tell(self, message: Message) -> bool:
+        """Wake a run for what the ledger has recorded; a run that is not there reads it when it starts."""
+        row = await asyncio.to_thread(self._ledger.request, message.request_id)
+        if not row.phase.open:
+            return True
+        handle = self._handle(row.right, message.request_id)
+        argument = [Ruling.model_validate(message.body)] if message.kind == "rule" else []
+        try:
+            await handle.start_update(
+                message.kind,
+                args=argument,
+                id=f"{message.kind}-{message.id}",
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                rpc_timeout=RPC,
+            )
+        except WorkflowUpdateFailedError:
+            # Refused: the run knows it already, from the ledger.
+            await handle.signal("refresh", rpc_timeout=RPC)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            # No living run: the one that reconciliation starts reads the decision from the ledger.
+        return True
+
+    async def _reconcile(self, message: Message) -> bool:
+        """Start again every request that is open in the ledger and has no living run; wake those that missed a word."""
+        running: dict[str, str] = {}
+        query = f"HabeasTenant = '{self._ledger.tenant}' AND ExecutionStatus = 'Running'"
+        async for run in self._client.list_workflows(query):
+            request_id = run.id.rpartition("/")[2]
+            running[request_id] = run.typed_search_attributes.get(visibility.WAITING_ON) or ""
+        for row in await asyncio.to_thread(self._ledger.open_requests):
+            waiting = running.get(row.id)
+            handle = self._handle(row.right, row.id)
+            if waiting is None:
+                if await self._lost(handle):
+                    await asyncio.to_thread(self._ledger.note_redriven, row.id, datetime.now(UTC))
+                    log.warning("redriven", request_id=row.id)
+                    await self._start_run(row.id, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
+            elif (
+                (waiting == Code.IDENTITY and row.confirmed)
+                or (waiting == Code.APPROVAL and row.approved)
+                or row.withdrawn
+                or (waiting and row.ruled)
+            ):
+                await handle.signal("refresh", rpc_timeout=RPC)
+        await self._shred_histories()
+        return True
+
+    async def _shred_histories(self) -> None:
+        """Destroy the history keys that are due, once the server says that their runs are over."""
+        now = datetime.now(UTC)
+        for request_id in await asyncio.to_thread(self._ledger.histories_due, now):
+            row = await asyncio.to_thread(self._ledger.request, request_id)
+            if await self._lost(self._handle(row.right, request_id)):
+                await asyncio.to_thread(partial(self._ledger.shred, request_id, ["history"], as_of=now))
+
+    async def _lost(self, handle: WorkflowHandle[object, object]) -> bool:
+        """Whether no run of this id lives; the list lags behind, so the run itself is asked."""
+        try:
+            description = await handle.describe(rpc_timeout=RPC)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return True
+            raise
+        return description.status not in {
+            WorkflowExecutionStatus.RUNNING,
+            WorkflowExecutionStatus.CONTINUED_AS_NEW,
+        }
+
+    def _handle(self, right: Right, request_id: str) -> WorkflowHandle[object, object]:
+        return self._client.get_workflow_handle(visibility.workflow_id(right, self._ledger.tenant, request_id))
+
+    async def _ensure_upkeep(self) -> None:
+        await self._client.start_workflow(
+            Upkeep.run,
+            0,
+            id=f"upkeep/{self._ledger.tenant}",
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary="reconcile, destroy what is due, sign the chain",
+        )

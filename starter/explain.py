@@ -1,0 +1,340 @@
+"""Why a request stands as it does: every date, decision and count as rule -> fact -> arithmetic.
+
+The one rule: nothing is stored to be shown here; each number is computed again from the ledger's facts by the rule that
+is quoted, so that a wrong one would show.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from ledger.standing import Event, KeyState, Standing
+from rights.deadlines import start_clock
+from rights.plan import Keep, Operation, keep_until
+from rights.receipt import Books, Certainty, Outcome, Receipt
+from rights.regimes import regime
+from rights.request import Conclusion, Right
+from rights.value import Value
+from starter.pages import PURPOSES, newest
+from starter.show import Cell, Page, day, minute, plural
+
+
+class Line(Value):
+    """One thing explained."""
+
+    about: str
+    rule: str
+    fact: str
+    result: str
+
+
+def explain(standing: Standing, now: datetime) -> tuple[Line, ...]:
+    """All that is to be explained of a request, in the order it happened."""
+    return (
+        *_dates(standing, now),
+        *_decisions(standing),
+        *_looks(standing),
+        *_keeping(standing),
+        *_accounts(standing),
+        *_exports(standing),
+        *_conclusion(standing),
+        *_destruction(standing),
+    )
+
+
+def page(standing: Standing, lines: tuple[Line, ...]) -> Page:
+    """The explanation as it is read."""
+    row = standing.request
+    shown = Page().heading(f"Why {row.right} request {row.id} stands as it does")
+    for line in lines:
+        shown.heading(line.about)
+        shown.pairs((("rule", line.rule), ("fact", line.fact), ("so", Cell(line.result, "strong"))))
+    return shown
+
+
+# Dates.
+
+
+def _dates(standing: Standing, now: datetime) -> Iterator[Line]:
+    row, clock = standing.request, standing.request.clock
+    law, tz = regime(row.regime), ZoneInfo(clock.zone)
+    received = clock.received_at.astimezone(tz)
+    plain = keep_until(received.date(), law.months, 0, end_of_year=False)
+    yield Line(
+        about="Legal due date",
+        rule=f"{law.title}, {law.source}: {plural(law.months, 'month')} from receipt; the day of receipt is the local one "
+        "and is not counted (Reg. 1182/71 Art. 3(1)); a month ends on the same day, else on its last day (Art. 3(2)(c)); a "
+        "term that would end on a Saturday, Sunday or holiday ends with the next working day (Art. 3(4))",
+        fact=f"received {minute(clock.received_at, clock.zone)} ({clock.zone}), a {received:%A}"
+        + _changed_law(law.digest, clock.ruleset),
+        result=_shift(received.date(), plain, day_of(clock.legal_due, tz), clock.holidays, law.months),
+    )
+    yield Line(
+        about="Internal due date",
+        rule="the engine works towards the last working day on or before the plain end of the term",
+        fact=f"the plain end is {plain}, a {plain:%A}{_holiday(plain, clock.holidays)}",
+        result=f"due {day(clock.internal_due, clock.zone)}, a {day_of(clock.internal_due, tz):%A}, at the end of the day",
+    )
+    again = start_clock(law, clock.received_at, clock.zone, clock.holidays)
+    if (again.internal_due, again.legal_due) != (clock.internal_due, clock.legal_due):
+        yield Line(
+            about="These dates differ from today's rules",
+            rule="a request keeps the dates it was opened with",
+            fact="the same rules computed today give "
+            f"{day(again.internal_due, clock.zone)} and {day(again.legal_due, clock.zone)}",
+            result="the stored dates count; find out what has changed since",
+        )
+    end = row.closed_at or now
+    if end > clock.legal_due:
+        late = (day_of(end, tz) - day_of(clock.legal_due, tz)).days
+        result = f"overdue by {plural(late, 'day')}"
+    else:
+        result = f"{clock.risk(end)}: {_span(clock.legal_due - end)} before the legal due date"
+    yield Line(
+        about="Closed in time" if row.closed_at and end <= clock.legal_due else "Time left",
+        rule="a request is overdue once the legal due date is past",
+        fact=f"{'closed' if row.closed_at else 'now'} {minute(end, clock.zone)}",
+        result=result,
+    )
+
+
+def _changed_law(now_digest: str, pinned: str) -> str:
+    return "" if now_digest == pinned else "; opened under an earlier version of the rules"
+
+
+def _shift(received: date, plain: date, due: date, holidays: tuple[date, ...], months: int) -> str:
+    start = f"{plural(months, 'month')} after {received} is {plain}, a {plain:%A}{_holiday(plain, holidays)}"
+    if due == plain:
+        return f"{start}: due {due} at the end of the day"
+    return f"{start}; the next working day is {due}, a {due:%A}: due {due} at the end of the day"
+
+
+def _holiday(which: date, holidays: tuple[date, ...]) -> str:
+    return " and a holiday" if which in holidays else ""
+
+
+def day_of(moment: datetime, tz: ZoneInfo) -> date:
+    """The local day of a moment."""
+    return moment.astimezone(tz).date()
+
+
+def _span(left: timedelta) -> str:
+    return plural(left.days, "day") if left.days else plural(left.seconds // 3600, "hour")
+
+
+# Decisions.
+
+_DECISIONS: Final = {
+    "confirm_identity": (
+        "Identity confirmed",
+        "nothing is looked at before somebody attests that the asker is the person",
+    ),
+    "approve": ("Erasure approved", "a system in mode approve is erased only after a person approved its preview"),
+    "withdraw": ("Withdrawn", "the person may take a request back; nothing is destroyed after that"),
+    "rule": ("A task was ruled on", "what the engine cannot decide lies on a person's desk until somebody rules"),
+    "redriven": ("Started again", "a request that is open in the ledger and has no living run is started again"),
+    "deadline": ("A date came near", "the risk moves 14, 7, 3 and 1 days before the legal due date, and past it"),
+    "learned": ("Further identities found", "unique identities that a look finds are searched for in other systems"),
+}
+
+
+def _decisions(standing: Standing) -> Iterator[Line]:
+    zone = standing.request.clock.zone
+    for event in standing.events:
+        if event.kind == "opened" and event.body.get("confirmed"):
+            about, rule = _DECISIONS["confirm_identity"]
+            yield Line(about=about, rule=rule, fact="attested by the door it came in by", result=_at(event, zone))
+        elif event.kind in _DECISIONS:
+            about, rule = _DECISIONS[event.kind]
+            yield Line(about=about, rule=rule, fact=_fact(event), result=_at(event, zone))
+    for task in standing.tasks:
+        yield Line(
+            about=f"A person was asked: {task.about}",
+            rule=f"'{task.code}' is not for the engine to decide",
+            fact=f"asked {minute(task.opened_at, zone)}, step {task.step_key}",
+            result=f"ruled {task.ruling or 'nothing'}, settled {minute(task.settled_at, zone)}"
+            if task.settled_at
+            else (f"ruled {task.ruling}, not carried out yet" if task.ruling else "open"),
+        )
+
+
+def _fact(event: Event) -> str:
+    shown = ", ".join(f"{name} {value}" for name, value in event.body.items() if name not in {"note", "note_digest"})
+    return "; ".join(filter(None, (shown, f"step {event.key}" if event.key else ""))) or "recorded in the journal"
+
+
+def _at(event: Event, zone: str) -> str:
+    return f"entry {event.seq} of the journal, {minute(event.at, zone)}"
+
+
+# Counts.
+
+
+def _looks(standing: Standing) -> Iterator[Line]:
+    zone = standing.request.clock.zone
+    for operation, about in ((Operation.LOCATE, "Located"), (Operation.VERIFY, "Looked at again")):
+        for system, receipt in newest(standing.receipts, operation).items():
+            looks = sum(r.step.system == system and r.step.operation is operation for r in standing.receipts)
+            counts = [c for c in receipt.tally.counts if c.found]
+            yield Line(
+                about=f"{about} in {system}",
+                rule="a look is always carried out, and the last one counts",
+                fact=f"{plural(looks, 'look')}, the last {minute(receipt.at, zone)}: "
+                + (", ".join(f"{c.collection} {c.found:,}" for c in counts) or "no row"),
+                result=_look_result(receipt),
+            )
+
+
+def _look_result(receipt: Receipt) -> str:
+    tally = receipt.tally
+    if receipt.outcome is Outcome.NOTHING_HELD:
+        return "nothing held"
+    total = " + ".join(f"{c.found:,}" for c in tally.counts if c.found) or "0"
+    found = f"{total} = {plural(tally.found, 'row')}"
+    if receipt.step.operation is Operation.VERIFY:
+        unclean = sum(count.unclean for count in tally.counts)
+        tail = f" + {unclean:,} not clean" if unclean else ""
+        return f"{tally.found:,} found - {tally.kept_rows:,} kept{tail} = {tally.left:,} left"
+    return f"{found}{f', waits: {receipt.code}' if receipt.code else ''}"
+
+
+def _keeping(standing: Standing) -> Iterator[Line]:
+    """Which duty keeps which rows, from when to when."""
+    if standing.plan is None or standing.request.right is not Right.ERASURE:
+        return
+    seen = {**newest(standing.receipts, Operation.LOCATE), **newest(standing.receipts, Operation.VERIFY)}
+    for part in standing.plan.systems:
+        receipt = seen.get(part.system)
+        for work in part.works:
+            kept = receipt.tally.of(work.collection).kept if receipt else ()
+            for rule in work.keeps:
+                for one in (k for k in kept if k.ground == rule.ground):
+                    yield Line(
+                        about=f"Kept in {part.system}.{work.collection}",
+                        rule=f"the map: {rule.ground}, {_term(rule)} after {rule.column}"
+                        f"{', from the end of that year' if rule.end_of_year else ''}",
+                        fact=f"planned {day(standing.plan.as_of)}; {plural(one.rows, 'row')} with {rule.column} on or after "
+                        f"{rule.cutoff.date()}",
+                        result=_kept_result(rule, one.until),
+                    )
+            for one in kept:
+                if one.ground not in {rule.ground for rule in work.keeps}:
+                    yield Line(
+                        about=f"Kept in {part.system}.{work.collection}",
+                        rule=f"the map: {one.ground}",
+                        fact=f"{plural(one.rows, 'row')} that others which are kept point to, or that the map retains",
+                        result="kept" + (f" until {one.until}" if one.until else "; the map sets no date"),
+                    )
+
+
+def _term(rule: Keep) -> str:
+    years, months = divmod(rule.months, 12)
+    parts = ((years, "year"), (months, "month"), (rule.days, "day"))
+    return " and ".join(plural(n, unit) for n, unit in parts if n) or "no time"
+
+
+def _kept_result(rule: Keep, until: date | None) -> str:
+    emptied = ", ".join(write.field for write in rule.writes)
+    tail = f"; {emptied} emptied all the same" if emptied else ""
+    first = rule.until(rule.cutoff.date())
+    if until is None:
+        return f"kept; no last day is known{tail}"
+    return f"the oldest may go after {first}, the last of these rows after {until}{tail}"
+
+
+def _accounts(standing: Standing) -> Iterator[Line]:
+    rule = (
+        "erased = before + arrived - after; before is the last look before the first destructive call, arrived came in "
+        "since, after is what the closing look found; only kept rows may be left"
+    )
+    for system, books in standing.books.items():
+        for book in books:
+            if book.before or book.arrived or book.after:
+                yield Line(
+                    about=f"Books of {system}.{book.collection}",
+                    rule=rule,
+                    fact=f"before {book.before:,}, arrived {book.arrived:,}, after {book.after:,}, kept {book.kept:,}"
+                    + ("; one attempt was cut, so its count is derived by looking" if book.derived else ""),
+                    result=_book_result(book),
+                )
+
+
+def _book_result(book: Books) -> str:
+    sum_ = f"{book.before:,} + {book.arrived:,} - {book.after:,} = {book.erased:,} erased"
+    if book.closed:
+        return f"{sum_}; {book.after:,} left, all of them kept"
+    return f"{sum_}; {book.after - book.kept:,} left that should be gone"
+
+
+def _exports(standing: Standing) -> Iterator[Line]:
+    for system, receipt in newest(standing.receipts, Operation.EXPORT).items():
+        counts = [c for c in receipt.tally.counts if c.found]
+        yield Line(
+            about=f"Exported from {system}",
+            rule="every row that was located is given, but for fields with export: false and rows of others",
+            fact=", ".join(f"{c.collection} {c.found:,}" for c in counts) or "no row",
+            result=f"{' + '.join(f'{c.found:,}' for c in counts) or '0'} = {plural(receipt.tally.found, 'row')}",
+        )
+
+
+# The end.
+
+_CONCLUSION_RULES: Final = {
+    Conclusion.ANSWERED: "answered only if every step is done, every look after an erasure found nothing left, and "
+    "nothing was kept, held or given up",
+    Conclusion.IN_PART: "in part if anything was kept, held, given up or not verified",
+    Conclusion.NOTHING_HELD: "nothing held only if every system was looked at and none knew the person",
+    Conclusion.WITHDRAWN: "withdrawn if the person took it back",
+}
+
+
+def _conclusion(standing: Standing) -> Iterator[Line]:
+    row = standing.request
+    if row.conclusion is None:
+        return
+    ends = {
+        **newest(standing.receipts, Operation.LOCATE),
+        **newest(standing.receipts, Operation.EXPORT),
+        **newest(standing.receipts, Operation.ERASE),
+        **newest(standing.receipts, Operation.VERIFY),
+    }
+    yield Line(
+        about="Conclusion",
+        rule=_CONCLUSION_RULES[row.conclusion],
+        fact="; ".join(f"{system}: {_end(receipt)}" for system, receipt in sorted(ends.items()))
+        or "no step was carried out",
+        result=str(row.conclusion),
+    )
+
+
+def _end(receipt: Receipt) -> str:
+    sure = f", {receipt.certainty}" if receipt.certainty else ""
+    note = " (the system offers no look)" if receipt.certainty is Certainty.ATTESTED else ""
+    return f"{receipt.step.operation} {receipt.outcome}{sure}{note}"
+
+
+def _destruction(standing: Standing) -> Iterator[Line]:
+    row = standing.request
+    for key in standing.keys:
+        yield Line(
+            about=f"Destruction of the {PURPOSES.get(key.purpose, key.purpose)}",
+            rule="its own key is destroyed on its day; no backup of the ledger can open it once the month's key is gone too, "
+            "or the last backup that holds it",
+            fact=_key_fact(key, row.closed_at, row.clock.zone),
+            result=_key_result(key, row.clock.zone),
+        )
+
+
+def _key_fact(key: KeyState, closed_at: datetime | None, zone: str) -> str:
+    if key.keep_until is None or closed_at is None:
+        return "the request is open"
+    days = (key.keep_until - closed_at).days
+    return f"closed {minute(closed_at, zone)} + {plural(days, 'day')} (settings) = {minute(key.keep_until, zone)}"
+
+
+def _key_result(key: KeyState, zone: str) -> str:
+    if key.shredded_at is None:
+        return f"kept until {day(key.keep_until, zone)}" if key.keep_until else "kept while the request is open"
+    gone = f"; out of backups by {day(key.out_of_backups_at, zone)}" if key.out_of_backups_at else ""
+    return f"unreadable since {minute(key.shredded_at, zone)}{gone}"

@@ -1,0 +1,204 @@
+"""A whole deployment on this machine: servers, databases, settings, keys and a worker, in one directory.
+
+The one rule: it is put together as a deployment is, with roles of least privilege and secrets in files of our own, and
+is used through the public command line alone.
+"""
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from psycopg.conninfo import conninfo_to_dict
+
+from ledger import schema
+from starter.scaffold import private_parts
+from starter.shop import SYSTEM_ROLES, make_shop, map_text
+from starter.stack import HOST, Postgres, StackError, Temporal, free_port
+from starter.stack.child import Child, lock
+from workflows.visibility import KEYS
+
+DRAIN: Final = 10
+"""Seconds that its activities get when it is told to end."""
+ATTRIBUTES: Final = {key.name: "".join(part.title() for part in key.indexed_value_type.name.split("_")) for key in KEYS}
+"""Temporal's search attributes by name, each with its type as the server's command line writes it."""
+
+
+class Local:
+    """Servers, a deployment's directory and its worker. `durable` is for state that is to survive."""
+
+    def __init__(
+        self,
+        home: Path,
+        postgres: Postgres,
+        temporal: Temporal,
+        *,
+        environment: str,
+        mode: str,
+        health_port: int | None = None,
+    ) -> None:
+        self.home, self.postgres, self.temporal = home, postgres, temporal
+        self._environment, self._mode = environment, mode
+        self.health_port: Final = health_port or free_port()
+        self._worker: Child | None = None
+
+    # The servers and what is in them.
+
+    def start(self) -> None:
+        """Start both servers, and make what is not there yet: files, roles, databases, tables, the shop.
+
+        Raises:
+            StackError: a server cannot be started; the text says which and what to do.
+        """
+        with ThreadPoolExecutor(2) as both:
+            for started in (both.submit(self.postgres.start), both.submit(self.temporal.start)):
+                started.result()
+        self._write_files()
+        make_shop(
+            self.postgres,
+            environment=self._environment,
+            passwords={role: self._secret(f"{role}.password") for role in SYSTEM_ROLES},
+        )
+        for role, file in SYSTEM_ROLES.items():
+            database = "ledger" if file == "ledger" else "shop"
+            self._write_secret(file, self._address(role, database))
+        schema.upgrade((self.home / "secrets" / "ledger").read_text())
+
+    def _write_files(self) -> None:
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        maps = self.home / "maps"
+        maps.mkdir(exist_ok=True)
+        if not (maps / "shop.yaml").exists():
+            (maps / "shop.yaml").write_text(map_text(self._mode))
+        # The ports may be others than last time.
+        (self.home / "habeas.toml").write_text(self._settings())
+        (self.home / "secrets").mkdir(mode=0o700, exist_ok=True)
+        private_parts(self.home)
+
+    def _settings(self) -> str:
+        return f"""# Written by habeas at each start of this local deployment.
+environment = "{self._environment}"
+ledger = "file:secrets/ledger"
+keys = "file:keys"
+checkpoints = "checkpoints.jsonl"
+checkpoint_key = "file:checkpoint.pem"
+parcels = "parcels"
+maps = ["maps"]
+backup_max_age_days = 35
+temporal_address = "{self.temporal.address}"
+temporal_ui = "{self.temporal.ui_url}"
+health_port = {self.health_port}
+drain_seconds = {DRAIN}
+log = "json"
+"""
+
+    def _secret(self, name: str) -> str:
+        """A password that is made once."""
+        path = self.home / "secrets" / name
+        if not path.exists():
+            self._write_secret(name, secrets.token_urlsafe(24))
+        return path.read_text()
+
+    def _write_secret(self, name: str, text: str) -> None:
+        path = self.home / "secrets" / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+
+    def _address(self, role: str, database: str) -> str:
+        port = conninfo_to_dict(self.postgres.conninfo())["port"]
+        return f"postgresql://{role}:{self._secret(f'{role}.password')}@{HOST}:{port}/{database}"
+
+    # The command line, and the worker it starts.
+
+    def habeas(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run the public command in this deployment; `given` is its standard input."""
+        return subprocess.run(
+            [*command(), *arguments],
+            cwd=self.home,
+            env=environment(),
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def worker_log(self) -> Path:
+        """Where the worker's log goes."""
+        return self.home / "worker.log"
+
+    def start_worker(self) -> None:
+        """Start the worker and return once it is ready.
+
+        Raises:
+            StackError: it ended, or was not ready in time; the text has its last words.
+        """
+        with lock(self.home / "worker.lock") as held:
+            self._worker = Child(
+                "The worker",
+                [*command(), "worker"],
+                log=self.worker_log,
+                lock=held,
+                farewell=signal.SIGTERM,
+                litter=None,
+                options={"cwd": self.home, "env": environment()},
+            )
+        self._worker.wait_until(self._ready)
+
+    @property
+    def worker_alive(self) -> bool:
+        """Whether the worker runs."""
+        return self._worker is not None and self._worker.alive
+
+    def stop_worker(self) -> None:
+        """Let the worker drain and end."""
+        if self._worker is not None:
+            self._worker.end()
+            self._worker = None
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self.health_port}/readyz", timeout=2) as answer:
+                ready: bool = answer.status == 200
+        except (OSError, urllib.error.URLError):
+            return False
+        return ready
+
+    def close(self) -> None:
+        """End the worker, then the servers."""
+        self.stop_worker()
+        for server in (self.temporal, self.postgres):
+            with contextlib.suppress(StackError):
+                server.close()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def command() -> list[str]:
+    """How the public command is run: the installed script, or the module where there is none."""
+    script = Path(sys.executable).with_name("habeas")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "starter.cli"]
+
+
+def environment() -> dict[str, str]:
+    """Our environment without the person's own Habeas settings, which must not reach a local deployment."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("HABEAS_")}

@@ -1,0 +1,79 @@
+"""Structured logs, for people on a terminal and as JSON for machines.
+
+The one rule: a log line holds codes, ids, counts and class names. Texts of exceptions, which may quote a value, are cut
+off here, the SDK's own included.
+"""
+
+import logging
+import re
+import sys
+from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+KEYS = frozenset(
+    {
+        "event", "level", "logger", "timestamp", "request_id", "step", "system", "operation", "outcome", "code", "kind",
+        "reference", "error", "where", "activity", "workflow_id", "attempt", "risk", "keys", "month_keys", "address",
+        "namespace", "queue", "seconds", "systems", "version", "digest", "port", "missing", "tenant", "environment",
+    }
+)  # fmt: skip
+"""What a line may hold; anything else is dropped, and its name is listed under `dropped`."""
+
+
+def _only_known_keys(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    dropped = sorted(name for name in event if name not in KEYS)
+    kept = {name: value for name, value in event.items() if name in KEYS}
+    if dropped:
+        kept["dropped"] = dropped
+    return kept
+
+
+class _NoTexts(logging.Filter):
+    """Reduces a standard-library record to the fixed part of its message and its exception's class."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.msg, dict):
+            # One of structlog's: its keys are sifted by `_only_known_keys`.
+            return True
+        error = record.exc_info[0].__qualname__ if record.exc_info and record.exc_info[0] else ""
+        # Libraries format errors and arguments into their messages: what stands before them is kept.
+        text = re.split(r"[:%(\[{\n]", str(record.msg), maxsplit=1)[0].strip()[:120]
+        record.msg = f"{text} ({error})" if error else text
+        record.args, record.exc_info, record.exc_text, record.stack_info = (), None, None, None
+        return True
+
+
+def set_up(form: Literal["auto", "json", "console"] = "auto") -> None:
+    """Send all logs, structlog's and the standard library's, to standard error in one form."""
+    pretty = form == "console" or (form == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    renderer: Processor = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_NoTexts())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _only_known_keys,
+                renderer,
+            ],
+        )
+    )
+    # What cannot be logged is not printed either: it might quote what it could not print.
+    logging.raiseExceptions = False
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    for noisy in ("alembic", "botocore", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,483 @@
+"""Requests and tasks as documents and pages: what `request list`, `show`, `preview` and `task list` print.
+
+The one rule: everything is made from the ledger's impersonal standing; only the candidates of a task come out of the
+vault, and they lie there masked.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from ledger.standing import KeyState, RequestRow, Standing, Task
+from rights.codes import ADVICE
+from rights.datamap import Erase, Mode
+from rights.deadlines import Risk
+from rights.plan import Operation, Work
+from rights.receipt import Books, Count, Kept, Outcome, Receipt
+from rights.request import Conclusion, Phase, Right
+from starter.show import Cell, Page, Text, Tone, day, minute, plural
+
+Document = dict[str, Any]
+
+OUTCOME_TONE: Final[dict[Outcome, Tone]] = {
+    Outcome.DONE: "good",
+    Outcome.NOTHING_HELD: "quiet",
+    Outcome.PENDING: "warn",
+    Outcome.RETAINED: "good",
+    Outcome.HELD: "warn",
+    Outcome.UNSUPPORTED: "warn",
+    Outcome.NEEDS_HUMAN: "warn",
+}
+RISK_TONE: Final[dict[Risk, Tone]] = {
+    Risk.ON_TRACK: "",
+    Risk.DUE_14D: "",
+    Risk.DUE_7D: "warn",
+    Risk.DUE_3D: "warn",
+    Risk.DUE_1D: "bad",
+    Risk.OVERDUE: "bad",
+}
+CONCLUSIONS: Final = {
+    Conclusion.ANSWERED: "answered: everything asked for was done, and looked at again",
+    Conclusion.IN_PART: "answered in part: something was kept, held or given up, and the receipts say what",
+    Conclusion.NOTHING_HELD: "nothing held: every system was looked at and none knew the person",
+    Conclusion.WITHDRAWN: "withdrawn by the person",
+}
+PURPOSES: Final = {
+    "working": "identities and anchors",
+    "file": "request file",
+    "history": "history in Temporal",
+    "parcel": "parcel",
+    "pseudonym": "key of pseudonyms",
+}
+_WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.APPROVING})
+
+
+def newest(receipts: Iterable[Receipt], operation: Operation) -> dict[str, Receipt]:
+    """The last receipt of an operation, by system."""
+    return {r.step.system: r for r in receipts if r.step.operation is operation}
+
+
+def open_tasks(tasks: Iterable[Task]) -> list[Task]:
+    """Tasks nobody has ruled on."""
+    return [task for task in tasks if task.settled_at is None and task.ruling is None]
+
+
+def waits_for(standing: Standing) -> str:
+    """What a request waits for from a person: a code, or nothing."""
+    row = standing.request
+    if row.phase is Phase.CONFIRMING and not row.confirmed:
+        return "identity"
+    if row.phase is Phase.APPROVING and not row.approved:
+        return "approval"
+    waiting = open_tasks(standing.tasks)
+    return str(waiting[0].code) if waiting else ""
+
+
+# Lists.
+
+
+def request_document(row: RequestRow, now: datetime) -> Document:
+    """One request as JSON; dates are ISO 8601 in UTC."""
+    return {
+        "id": row.id,
+        "right": row.right,
+        "regime": row.regime,
+        "phase": row.phase,
+        "received_at": row.clock.received_at,
+        "internal_due": row.clock.internal_due,
+        "legal_due": row.clock.legal_due,
+        "risk": row.clock.risk(now) if row.phase.open else None,
+        "confirmed_at": row.confirmed_at,
+        "approved_at": row.approved_at,
+        "withdrawn_at": row.withdrawn_at,
+        "closed_at": row.closed_at,
+        "conclusion": row.conclusion,
+    }
+
+
+def list_page(rows: Sequence[RequestRow], now: datetime, zone: str) -> Page:
+    """The table of requests, the newest first."""
+    page = Page()
+    if not rows:
+        return page.line("no request")
+    return page.grid(
+        ("id", "right", "phase", "received", "due", "by law", "conclusion"),
+        (
+            (
+                Cell(row.id, "strong"),
+                str(row.right),
+                phase_cell(row),
+                day(row.clock.received_at, zone),
+                due_cell(row, now, zone),
+                day(row.clock.legal_due, zone),
+                Cell(str(row.conclusion or ""), "good" if row.conclusion is Conclusion.ANSWERED else ""),
+            )
+            for row in rows
+        ),
+    )
+
+
+def phase_cell(row: RequestRow) -> Cell:
+    """A phase, marked when it waits for somebody."""
+    if row.phase in _WAITS_FOR_A_PERSON:
+        return Cell(str(row.phase), "warn")
+    return Cell(str(row.phase), "quiet" if row.phase is Phase.CLOSED else "")
+
+
+def due_cell(row: RequestRow, now: datetime, zone: str) -> Cell:
+    """The internal due date, louder as the legal one comes near."""
+    text = day(row.clock.internal_due, zone)
+    if not row.phase.open:
+        return Cell(text, "quiet")
+    return Cell(text, RISK_TONE[row.clock.risk(now)])
+
+
+# Tasks.
+
+
+def task_document(task: Task, candidates: Sequence[Mapping[str, Any]] = ()) -> Document:
+    """One task as JSON; the traits of candidates are masked."""
+    return {
+        "id": task.id,
+        "request_id": task.request_id,
+        "step": task.step_key,
+        "code": task.code,
+        "about": task.about,
+        "advice": ADVICE[task.code],
+        "opened_at": task.opened_at,
+        "ruling": task.ruling,
+        "settled_at": task.settled_at,
+        "candidates": [
+            {"number": c["number"], "collection": c["collection"], "traits": c["traits"]} for c in candidates
+        ],
+    }
+
+
+def tasks_page(tasks: Sequence[Task], zone: str) -> Page:
+    """The desk: what people have to do, the oldest first."""
+    if not tasks:
+        return Page().line(Cell("nothing waits for a person", "good"))
+    return Page().grid(
+        ("task", "request", "about", "why", "since"),
+        (
+            (
+                Cell(task.id, "strong"),
+                task.request_id,
+                task.about,
+                Cell(str(task.code), "warn"),
+                minute(task.opened_at, zone),
+            )
+            for task in tasks
+        ),
+    )
+
+
+def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) -> None:
+    """One task with its advice, and the masked candidates to choose from."""
+    operation = task.step_key.split("/")[2] if task.step_key.count("/") == 3 else task.step_key
+    page.line(Cell(f"{operation} {task.about}: {task.code}", "warn"), indent=2)
+    page.line(ADVICE[task.code], indent=4)
+    if candidates:
+        traits = list(dict.fromkeys(name for c in candidates for name in c["traits"]))
+        page.grid(
+            ("number", "in", *traits),
+            (
+                (str(c["number"]), c["collection"], *(str(c["traits"].get(name, "")) for name in traits))
+                for c in candidates
+            ),
+            numbers=("number",),
+        )
+        words = "choose --person NUMBERS"
+    else:
+        words = "retry | give_up | done"
+    page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
+
+
+def read_candidates(sealed: bytes | None) -> list[dict[str, Any]]:
+    """The candidates of one system, as the look sealed them."""
+    found: list[dict[str, Any]] = json.loads(sealed) if sealed else []
+    return found
+
+
+# One request.
+
+
+def show_document(standing: Standing, candidates: Mapping[str, Sequence[Mapping[str, Any]]], now: datetime) -> Document:
+    """All there is to tell of a request, as JSON."""
+    return {
+        "request": request_document(standing.request, now),
+        "waits_for": waits_for(standing) or None,
+        "held": standing.held,
+        "in_flight": standing.in_flight,
+        "systems": [_system_document(standing, name) for name in _systems(standing)],
+        "tasks": [task_document(t, candidates.get(t.id, ())) for t in standing.tasks if t.settled_at is None],
+        "kept_until": [_key_document(key) for key in standing.keys],
+    }
+
+
+def _systems(standing: Standing) -> list[str]:
+    return sorted({receipt.step.system for receipt in standing.receipts})
+
+
+def _system_document(standing: Standing, name: str) -> Document:
+    document: Document = {"system": name}
+    for operation in (Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY):
+        receipt = newest(standing.receipts, operation).get(name)
+        if receipt:
+            document[operation.value] = {
+                "outcome": receipt.outcome,
+                "certainty": receipt.certainty,
+                "code": receipt.code or None,
+                "at": receipt.at,
+                "round": receipt.step.round,
+                "collections": [count_document(count) for count in receipt.tally.counts],
+            }
+    document["books"] = [book_document(book) for book in standing.books.get(name, ())]
+    return document
+
+
+def count_document(count: Count) -> Document:
+    """The counts of one collection, as JSON."""
+    return {
+        "collection": count.collection,
+        "found": count.found,
+        "erased": count.erased,
+        "anonymised": count.anonymised,
+        "pseudonymised": count.pseudonymised,
+        "kept": [kept.model_dump(mode="json") for kept in count.kept],
+    }
+
+
+def book_document(book: Books) -> Document:
+    """The closed account of one collection, as JSON."""
+    return {**book.model_dump(mode="json"), "erased": book.erased, "closed": book.closed}
+
+
+def _key_document(key: KeyState) -> Document:
+    return {**key.model_dump(mode="json"), "what": PURPOSES.get(key.purpose, key.purpose)}
+
+
+def show_page(
+    standing: Standing, candidates: Mapping[str, Sequence[Mapping[str, Any]]], now: datetime, zone: str
+) -> Page:
+    """A request on one screen."""
+    row = standing.request
+    page = Page().heading(f"{row.right} request {row.id}")
+    waiting = waits_for(standing)
+    page.pairs(
+        (
+            ("stands", _stands(row, waiting)),
+            ("received", minute(row.clock.received_at, zone)),
+            ("due", _due(row, now, zone)),
+            ("identity", f"confirmed {minute(row.confirmed_at, zone)}" if row.confirmed_at else None),
+            ("approved", minute(row.approved_at, zone) if row.approved_at else None),
+            ("withdrawn", minute(row.withdrawn_at, zone) if row.withdrawn_at else None),
+            ("closed", minute(row.closed_at, zone) if row.closed_at else None),
+            ("conclusion", CONCLUSIONS[row.conclusion] if row.conclusion else None),
+            ("hold", _hold(standing)),
+        )
+    )
+    add_systems(page, standing)
+    tasks = open_tasks(standing.tasks)
+    if tasks:
+        page.heading("Waits for a person")
+        for task in tasks:
+            add_task(page, task, candidates.get(task.id, ()))
+    elif row.phase is Phase.CONFIRMING and not row.confirmed:
+        page.heading("Waits for a person")
+        page.line(ADVICE_IDENTITY, indent=2)
+        page.line(Cell(f"habeas request confirm-identity {row.id} --by ROLE", "quiet"), indent=4)
+    elif row.phase is Phase.APPROVING and not row.approved:
+        page.heading("Waits for a person")
+        page.line("The erasure waits for approval. Read the preview, then approve it.", indent=2)
+        page.line(Cell(f"habeas request preview {row.id}", "quiet"), indent=4)
+        page.line(Cell(f"habeas request approve {row.id} --by ROLE", "quiet"), indent=4)
+    if standing.keys:
+        page.heading("Kept until")
+        page.pairs((PURPOSES.get(key.purpose, key.purpose), _fate(key, zone)) for key in standing.keys)
+    return page
+
+
+ADVICE_IDENTITY: Final = "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it."
+
+
+def _stands(row: RequestRow, waiting: str) -> Cell:
+    if waiting:
+        return Cell(f"{row.phase}, waits for a person: {waiting}", "warn")
+    return Cell(str(row.phase), "good" if row.phase is Phase.CLOSED else "")
+
+
+def _due(row: RequestRow, now: datetime, zone: str) -> Cell:
+    text = f"{day(row.clock.internal_due, zone)}, by law {day(row.clock.legal_due, zone)}"
+    if not row.phase.open:
+        return Cell(text)
+    risk = row.clock.risk(now)
+    left = (row.clock.legal_due - now).days
+    words = "overdue" if risk is Risk.OVERDUE else f"{plural(left, 'day')} left"
+    return Cell(f"{text} ({words})", RISK_TONE[risk])
+
+
+def _hold(standing: Standing) -> Cell | None:
+    if not standing.held:
+        return None
+    if standing.in_flight:
+        return Cell(f"taking effect: {plural(standing.in_flight, 'call')} in flight", "bad")
+    return Cell("in force: nothing is destroyed", "warn")
+
+
+def _fate(key: KeyState, zone: str) -> Text:
+    if key.shredded_at:
+        gone = f"; out of backups by {day(key.out_of_backups_at, zone)}" if key.out_of_backups_at else ""
+        return Cell(f"unreadable since {minute(key.shredded_at, zone)}{gone}", "quiet")
+    return day(key.keep_until, zone) if key.keep_until else "while the request is open"
+
+
+def add_systems(page: Page, standing: Standing) -> None:
+    """Per system, the table of its collections: what was located, done, kept, and what a later look found."""
+    row = standing.request
+    for name in _systems(standing):
+        last = {
+            operation: newest(standing.receipts, operation).get(name)
+            for operation in (Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY)
+        }
+        page.heading(f"{name}: {_how(last, row.right)}")
+        books = {book.collection: book for book in standing.books.get(name, ())}
+        rows = []
+        for collection in _collections(last):
+            found, given, erased, seen = (r.tally.of(collection) if r else None for r in last.values())
+            if not any(count and count.found + count.changed for count in (found, given, erased, seen)):
+                continue
+            rows.append((collection, *_cells(row.right, found, given, erased, seen, books.get(collection))))
+        if rows:
+            page.grid(("collection", *COLUMNS[row.right]), rows, numbers=NUMBERS)
+
+
+COLUMNS: Final[dict[Right, tuple[str, ...]]] = {
+    Right.ACCESS: ("located", "exported"),
+    Right.ERASURE: ("located", "erased", "anonymised", "kept", "left", "why kept"),
+}
+NUMBERS: Final = ("located", "exported", "erased", "anonymised", "kept", "left")
+
+
+def _how(last: Mapping[Operation, Receipt | None], right: Right) -> str:
+    act = last[Operation.EXPORT] if right is Right.ACCESS else last[Operation.ERASE]
+    end = last[Operation.VERIFY] or act or last[Operation.LOCATE]
+    if end is None:
+        return "not looked at yet"
+    if right is Right.ACCESS and act is None and end.outcome is Outcome.DONE:
+        return "located"
+    words = str(end.outcome).replace("_", " ")
+    return f"{words}{f', {end.certainty}' if end.certainty else ''}{f' ({end.code})' if end.code else ''}"
+
+
+def _collections(last: Mapping[Operation, Receipt | None]) -> list[str]:
+    names = (count.collection for receipt in last.values() if receipt for count in receipt.tally.counts)
+    return list(dict.fromkeys(names))
+
+
+def _cells(
+    right: Right,
+    found: Count | None,
+    given: Count | None,
+    erased: Count | None,
+    seen: Count | None,
+    book: Books | None,
+) -> tuple[Text, ...]:
+    located = f"{found.found:,}" if found else ""
+    if right is not Right.ERASURE:
+        return (located, f"{given.found:,}" if given else "")
+    kept = (seen or erased or found or Count(collection="")).kept
+    left: Text = "" if seen is None else Cell(f"{seen.left:,}", "bad" if seen.left else "good")
+    anonymised = erased.anonymised if erased else 0
+    gone = book.erased - anonymised if book else (erased.erased if erased else None)
+    return (
+        located,
+        "" if gone is None else f"{gone:,}",
+        f"{anonymised:,}" if erased else "",
+        f"{sum(k.rows for k in kept):,}",
+        left,
+        why_kept(kept),
+    )
+
+
+def why_kept(kept: Iterable[Kept]) -> str:
+    """Grounds and dates of kept rows, in words."""
+    return "; ".join(f"{k.ground}{f' until {k.until:%Y-%m-%d}' if k.until else ''}" for k in kept)
+
+
+# Preview.
+
+
+def preview_document(standing: Standing) -> Document:
+    """What would happen to each collection, as JSON."""
+    return {
+        "request_id": standing.request.id,
+        "right": standing.request.right,
+        "map_digest": standing.plan.map_digest if standing.plan else standing.request.map_digest,
+        "systems": [
+            {"system": name, "mode": mode, "collections": list(collections)}
+            for name, mode, collections in _preview(standing)
+        ],
+    }
+
+
+def _preview(standing: Standing) -> Iterable[tuple[str, Mode, list[Document]]]:
+    located = newest(standing.receipts, Operation.LOCATE)
+    if standing.plan is None:
+        return
+    for part in standing.plan.systems:
+        receipt = located.get(part.system)
+        collections = []
+        for work in part.works:
+            count = receipt.tally.of(work.collection) if receipt else Count(collection=work.collection)
+            collections.append(_effect(standing.request.right, work, count))
+        yield part.system, part.mode, collections
+
+
+def _effect(right: Right, work: Work, count: Count) -> Document:
+    base: Document = {"collection": work.collection, "found": count.found}
+    if right is not Right.ERASURE:
+        return {**base, "exported": count.found, "fields": list(work.export)}
+    return {
+        **base,
+        "goes": count.found - count.kept_rows,
+        "how": "fields rewritten" if work.erase is Erase.REDACT else "deleted",
+        "kept": [kept.model_dump(mode="json") for kept in count.kept],
+        "fields_emptied_where_kept": sorted({w.field for keep in work.keeps for w in keep.writes}),
+    }
+
+
+def preview_page(standing: Standing) -> Page:
+    """What would be given, erased and kept, before anything is."""
+    row = standing.request
+    page = Page().heading(f"Preview of {row.right} request {row.id}")
+    for name, mode, collections in _preview(standing):
+        page.heading(f"{name} (mode {mode})")
+        found = [c for c in collections if c["found"]]
+        if not found:
+            page.line(Cell("nothing held", "quiet"), indent=2)
+        elif row.right is Right.ERASURE:
+            page.grid(
+                ("collection", "found", "goes", "how", "kept", "why kept", "emptied where kept"),
+                (
+                    (
+                        c["collection"],
+                        f"{c['found']:,}",
+                        f"{c['goes']:,}",
+                        c["how"] if c["goes"] else "",
+                        f"{c['found'] - c['goes']:,}",
+                        why_kept(Kept.model_validate(kept) for kept in c["kept"]),
+                        ", ".join(c["fields_emptied_where_kept"]) if c["kept"] else "",
+                    )
+                    for c in found
+                ),
+                numbers=("found", "goes", "kept"),
+            )
+        else:
+            page.grid(
+                ("collection", "rows given", "fields"),
+                ((c["collection"], f"{c['found']:,}", ", ".join(c["fields"])) for c in found),
+                numbers=("rows given",),
+            )
+    return page

@@ -1,0 +1,13 @@
+"""The real servers behind `habeas dev`, `habeas demo` and the tests: PostgreSQL and Temporal.
+
+Both come from the `dev` extra, listen on loopback alone, fetch nothing and report to nobody. The
+one rule: what is started here is ended here. No process is signalled but those started here, and
+none of them outlives the process that started it, however that process ends.
+"""
+
+from starter.stack.child import HOST, StackError, free_port
+from starter.stack.place import state_dir
+from starter.stack.postgres import Postgres
+from starter.stack.temporal import Temporal
+
+__all__ = ["HOST", "Postgres", "StackError", "Temporal", "free_port", "state_dir"]

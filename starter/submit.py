@@ -1,0 +1,94 @@
+"""Receiving a request: the one function behind every door.
+
+The one rule: one commit in the ledger receives it; the door answers then, even while Temporal is down, and the time of
+that commit is the time of receipt.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Final
+
+from ledger.ledger import Ledger
+from ledger.opening import Opened
+from rights.datamap import DataMap
+from rights.deadlines import start_clock
+from rights.regimes import regime
+from rights.request import OFFERED, Right
+from rights.subject import parse_identities
+from rights.value import Value
+
+MAX_TEXT: Final = 100_000
+"""Characters of free text with a request; a long letter has a tenth of that."""
+
+
+class SubmissionError(ValueError):
+    """Something in a new request cannot stand. One sentence that says what to do, without any value that was typed."""
+
+
+class Rules(Value):
+    """What the settings say about every new request."""
+
+    regime: str
+    zone: str
+    holidays: tuple[date, ...] = ()
+
+
+def submit(
+    ledger: Ledger,
+    data_map: DataMap,
+    rules: Rules,
+    right: str,
+    identities: Iterable[tuple[str, str]],
+    *,
+    received_at: datetime,
+    confirmed: bool = False,
+    idempotency_key: str | None = None,
+    text: str | None = None,
+) -> Opened:
+    """Check what was typed and commit it to the ledger.
+
+    Args:
+        identities: pairs of kind and value.
+        confirmed: whether the caller attests that the asker is the person.
+        idempotency_key: the caller's name for this request; given again, it finds the same request.
+
+    Raises:
+        SubmissionError: something cannot stand; nothing was started.
+        LedgerRefusal: the idempotency key belongs to another request.
+    """
+    known = _right(right)
+    people = parse_identities(identities)
+    kinds = data_map.identity_kinds
+    if unknown := sorted({i.kind for i in people} - set(kinds)):
+        raise SubmissionError(
+            f"no system of the data map knows the identity kind '{unknown[0]}': use one of {', '.join(kinds)}"
+        )
+    if text is not None:
+        if len(text) > MAX_TEXT:
+            raise SubmissionError(f"the text is longer than {MAX_TEXT:,} characters: shorten it")
+        if "\0" in text:
+            raise SubmissionError("the text holds a NUL byte: save it as plain text and try again")
+    if idempotency_key is not None and not 1 <= len(idempotency_key) <= 200:
+        raise SubmissionError("an idempotency key has 1 to 200 characters")
+    clock = start_clock(regime(rules.regime), received_at, rules.zone, rules.holidays)
+    return ledger.open_request(
+        known,
+        rules.regime,
+        people,
+        clock,
+        received_at=received_at,
+        idempotency_key=idempotency_key,
+        confirmed=confirmed,
+        free_text=text,
+    )
+
+
+def _right(text: str) -> Right:
+    offered = ", ".join(sorted(OFFERED))
+    try:
+        right = Right(text)
+    except ValueError:
+        raise SubmissionError(f"that is no right the engine knows: write one of {offered}") from None
+    if right not in OFFERED:
+        raise SubmissionError(f"the right '{right}' is not carried out yet: today these are {offered}")
+    return right

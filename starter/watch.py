@@ -1,0 +1,161 @@
+"""Following a request as the ledger has it: a live table on a terminal, a line per change elsewhere.
+
+The one rule: it only reads; whoever stops watching stops nothing.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from ledger.ledger import Ledger
+from ledger.standing import Standing
+from rights.plan import Operation
+from rights.receipt import Outcome, Receipt
+from rights.request import Right
+from starter.pages import CONCLUSIONS, OUTCOME_TONE, waits_for
+from starter.show import MARK, Cell, Page, Text, Tone, render, screen
+
+Change = tuple[str, str, str]
+"""What changed, as words: about, outcome, numbers."""
+
+SETTLES: Final = 3.0
+"""Seconds that a request must wait for a person before watching ends: a decision just taken is still on its way."""
+
+
+def follow(ledger: Ledger, request_id: str, zone: str, *, as_json: bool, every: float) -> bool:
+    """Follow a request to its end; True if it waits for a person instead."""
+    if as_json or not sys.stdout.isatty():
+        return _follow_plainly(ledger, request_id, as_json, every)
+    return _follow_live(ledger, request_id, every)
+
+
+def _states(ledger: Ledger, request_id: str, every: float) -> Iterator[tuple[Standing, bool]]:
+    """The standing again and again, and whether that is the end of watching."""
+    waiting_since: float | None = None
+    while True:
+        standing = ledger.standing(request_id)
+        if not standing.request.phase.open:
+            yield standing, True
+            return
+        if waits_for(standing):
+            waiting_since = waiting_since or time.monotonic()
+            if time.monotonic() - waiting_since >= SETTLES:
+                yield standing, True
+                return
+        else:
+            waiting_since = None
+        yield standing, False
+        time.sleep(every)
+
+
+def _follow_plainly(ledger: Ledger, request_id: str, as_json: bool, every: float) -> bool:
+    told: set[Change] = set()
+    waits = ""
+    for standing, over in _states(ledger, request_id, every):
+        for change in changes(standing):
+            if change not in told:
+                told.add(change)
+                _tell(change, as_json)
+        if over:
+            waits = waits_for(standing)
+            conclusion = standing.request.conclusion
+            last = ("waits for a person", waits, "") if waits else ("closed", str(conclusion), "")
+            _tell(last, as_json)
+    return bool(waits)
+
+
+def _tell(change: Change, as_json: bool) -> None:
+    about, outcome, numbers = change
+    if as_json:
+        line = json.dumps({"about": about, "outcome": outcome, "numbers": numbers})
+    else:
+        line = "  ".join(filter(None, (f"{about:<24}", outcome, numbers)))
+    sys.stdout.write(line.rstrip() + "\n")
+    sys.stdout.flush()
+
+
+def changes(standing: Standing) -> list[Change]:
+    """What has happened so far, in order, as words."""
+    row = standing.request
+    found: list[Change] = [("received", str(row.right), "")]
+    if row.confirmed_at:
+        found.append(("identity", "confirmed", ""))
+    if row.approved_at:
+        found.append(("preview", "approved", ""))
+    for receipt in standing.receipts:
+        about = f"{receipt.step.operation} {receipt.step.system}"
+        found.append((about, _outcome(receipt), numbers(receipt)))
+    found += [("parcel", "packed", f"{e.body.get('rows', 0):,} rows") for e in standing.events if e.kind == "parcel"]
+    if row.withdrawn_at:
+        found.append(("request", "withdrawn", ""))
+    return found
+
+
+def _outcome(receipt: Receipt) -> str:
+    words = str(receipt.outcome).replace("_", " ")
+    return f"{words} ({receipt.code})" if receipt.code else words
+
+
+def numbers(receipt: Receipt) -> str:
+    """What a receipt counts, in a few words."""
+    tally, operation = receipt.tally, receipt.step.operation
+    if operation is Operation.ERASE:
+        anonymised = sum(count.anonymised for count in tally.counts)
+        parts = [f"{sum(count.erased for count in tally.counts):,} rows erased"]
+        parts += [f"{anonymised:,} anonymised"] if anonymised else []
+        parts += [f"{tally.kept_rows:,} kept"] if tally.kept_rows else []
+        return ", ".join(parts)
+    if operation is Operation.VERIFY:
+        kept = f", {tally.kept_rows:,} kept" if tally.kept_rows else ""
+        return f"{tally.left:,} rows left{kept}"
+    return f"{tally.found:,} rows"
+
+
+# On a terminal.
+
+_STEPS: Final = {
+    Right.ACCESS: (Operation.LOCATE, Operation.EXPORT),
+    Right.ERASURE: (Operation.LOCATE, Operation.ERASE, Operation.VERIFY),
+}
+
+
+def _follow_live(ledger: Ledger, request_id: str, every: float) -> bool:
+    from rich.live import Live
+
+    waits = ""
+    with Live(console=screen(), auto_refresh=False) as live:
+        for standing, over in _states(ledger, request_id, every):
+            waits = waits_for(standing)
+            live.update(render(live_page(standing)), refresh=True)
+            if over:
+                break
+    return bool(waits)
+
+
+def live_page(standing: Standing) -> Page:
+    """A request at this moment, step by step."""
+    row = standing.request
+    page = Page()
+    waits = waits_for(standing)
+    stands: Tone = "warn" if waits else ("strong" if row.phase.open else "good")
+    words = f"waits for a person: {waits}" if waits else str(row.phase)
+    page.heading(Cell(f"{row.right} {row.id}  {words}", stands))
+    last = {(r.step.system, r.step.operation): r for r in standing.receipts}
+    systems = sorted({system for system, _ in last})
+    rows: list[tuple[Text, ...]] = []
+    for system in systems:
+        for operation in _STEPS.get(row.right, ()):
+            receipt = last.get((system, operation))
+            if receipt is None:
+                rows.append((Cell("·", "quiet"), Cell(f"{operation} {system}", "quiet"), "", ""))
+                continue
+            tone = OUTCOME_TONE[receipt.outcome]
+            mark = MARK.get(tone, "✓" if receipt.outcome is Outcome.NOTHING_HELD else "·")
+            rows.append((Cell(mark, tone), f"{operation} {system}", Cell(_outcome(receipt), tone), numbers(receipt)))
+    if rows:
+        page.grid(("", "step", "outcome", ""), rows)
+    if row.conclusion:
+        page.line(Cell(CONCLUSIONS[row.conclusion], "good"), indent=2)
+    return page

@@ -1,0 +1,244 @@
+"""``make bench`` and ``make bench-full``: what a request costs, everything counted, against stated goals.
+
+Prints a table and writes `.bench/latest.json`. CPU and ratio figures decide; wall figures are printed. The small scale
+is a shop of 2,000 customers, batches of 20 and one person with 20,000 rows; the full one is 10,000, 50 and 100,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import worker
+from rights.request import Right
+from starter.stack import Postgres, Temporal
+from tests.benchmarks import by_hand
+from tests.benchmarks.deployment import MAP, Used, counting, fatten, memory, seed
+from tests.conftest import SEARCH_ATTRIBUTES
+from tests.world import World
+
+OUT = Path(".bench/latest.json")
+GOALS = {"access": 0.15, "erasure": 0.20}
+"""CPU seconds a request, Temporal in memory, everything counted."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a run is."""
+
+    customers: int
+    batch: int
+    rows: int
+    submits: int
+    drained: int
+
+
+SMALL = Scale(customers=2_000, batch=20, rows=20_000, submits=1_000, drained=100)
+FULL = Scale(customers=10_000, batch=50, rows=100_000, submits=5_000, drained=5_000)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table; `goal` and `holds` are None where a figure only informs."""
+
+    name: str
+    value: float
+    unit: str
+    goal: str | None = None
+    holds: bool | None = None
+
+
+class Report:
+    """Figures as they come, printed at once."""
+
+    def __init__(self) -> None:
+        self.figures: list[Figure] = []
+
+    def add(self, name: str, value: float, unit: str, *, at_most: float | None = None) -> None:
+        """Note a figure, with a goal if there is one."""
+        holds = None if at_most is None else value <= at_most
+        goal = None if at_most is None else f"<= {at_most:g}"
+        self.figures.append(Figure(name, round(value, 5), unit, goal, holds))
+        mark = "" if holds is None else ("holds" if holds else "MISSED")
+        print(f"{name:<58} {value:>10.3f} {unit:<8} {goal or '':<10} {mark}", flush=True)
+
+    def write(self) -> None:
+        """Keep the figures for comparison."""
+        OUT.parent.mkdir(exist_ok=True)
+        OUT.write_text(json.dumps([asdict(figure) for figure in self.figures], indent=1) + "\n")
+
+
+@contextmanager
+def deployment(scale: Scale, *, file: bool) -> Iterator[World]:
+    """A seeded deployment with a running worker."""
+    with tempfile.TemporaryDirectory(prefix="habeas-bench-") as folder, Postgres(durable=True) as postgres:
+        home = Path(folder)
+        with (
+            Temporal(home / "temporal.db" if file else None, search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": MAP}, people=1) as world,
+        ):
+            seed(postgres, world.shop_db, scale.customers)
+            world.start_worker()
+            # The first requests warm caches, pools and plans of all processes.
+            for customer in range(1, 6):
+                for right in ("access", "erasure"):
+                    one(world, right, customer)
+            yield world
+
+
+def one(world: World, right: str, customer: int) -> float:
+    """One request on its own; seconds until it is closed."""
+    start = time.monotonic()
+    request = world.open(right, [("email", f"c{customer}@shop.example")])
+    wait_all(world, [request])
+    return time.monotonic() - start
+
+
+def wait_all(world: World, requests: list[str], seconds: float = 1800) -> None:
+    """Wait until all are closed, asking seldom so that the question does not weigh."""
+    until = time.monotonic() + seconds
+    pause = 0.02 if len(requests) < 3 else 0.5
+    while True:
+        (left,) = world.query("SELECT count(*) FROM requests WHERE id = ANY(%s) AND phase <> 'closed'", requests)[0]
+        if not left:
+            return
+        if time.monotonic() > until:
+            sys.exit(f"{left} requests did not close; log:\n{world.log[-3000:]}")
+        time.sleep(pause)
+
+
+def batch(world: World, right: str, first: int, count: int) -> tuple[Used, list[str]]:
+    """Submit a batch at once and wait for its end."""
+    with counting(world) as used:
+        requests = [world.open(right, [("email", f"c{c}@shop.example")]) for c in range(first, first + count)]
+        wait_all(world, requests)
+    wrong = world.query("SELECT id, conclusion FROM requests WHERE id = ANY(%s) AND conclusion <> 'answered'", requests)
+    if wrong:
+        sys.exit(f"not answered: {wrong}")
+    return used, requests
+
+
+def history(world: World, right: str, request: str) -> tuple[int, int]:
+    """Events and activities of a run."""
+
+    async def ask() -> tuple[int, int]:
+        client = await worker.connect(world.settings, world.ledger)
+        handle = client.get_workflow_handle(f"{Right(right)}/{world.ledger.tenant}/{request}")
+        events = [event async for event in handle.fetch_history_events()]
+        return len(events), sum(e.HasField("activity_task_scheduled_event_attributes") for e in events)
+
+    return asyncio.run(ask())
+
+
+def measure_batches(report: Report, scale: Scale, *, file: bool) -> None:
+    """What a request costs in a batch, and how long a lone one takes."""
+    where = "file" if file else "memory"
+    with deployment(scale, file=file) as world:
+        first = 100
+        for right in ("access", "erasure"):
+            used, requests = batch(world, right, first, scale.batch)
+            per = used.total / scale.batch
+            report.add(f"{right}, batch of {scale.batch}, Temporal in {where}: CPU", per, "s",
+                       at_most=None if file else GOALS[right])  # fmt: skip
+            for part, seconds in used.parts.items():
+                report.add(f"    of which {part}", seconds / scale.batch, "s")
+            report.add("    wall", used.wall / scale.batch, "s")
+            first += scale.batch
+            if file:
+                continue
+            events, activities = history(world, right, requests[0])
+            report.add(f"{right}: history events", events, "events", at_most=60)
+            report.add(f"{right}: activities", activities, "", at_most=7)
+            lone = [one(world, right, first + n) for n in range(9)]
+            first += 9
+            report.add(f"{right}: lone request p50", statistics.median(lone), "s", at_most=1.0)
+            hand = by_hand.timed(world.shop, first, 20, erase=right == "erasure") / 20
+            first += 20
+            report.add(f"{right}: by hand (psycopg, client only): CPU", hand, "s")
+            report.add(f"{right}: Habeas to by hand", per / hand, "x")
+
+
+def measure_large(report: Report, scale: Scale) -> None:
+    """One person with very many rows."""
+    with deployment(scale, file=False) as world:
+        fatten(world.postgres, world.shop_db, 50, scale.rows)
+        before = memory(world)
+        peak = before
+        start = time.monotonic()
+        request = world.open("access", [("email", "c50@shop.example")])
+        while world.phase(request) != "closed":
+            peak = max(peak, memory(world))
+            time.sleep(0.02)
+        ratio = scale.rows / FULL.rows
+        report.add(f"access of {scale.rows:,} rows: wall", time.monotonic() - start, "s", at_most=max(1.0, 2.0 * ratio))
+        report.add(f"access of {scale.rows:,} rows: growth of the worker", peak - before, "MB", at_most=60)
+        seconds = one(world, "erasure", 50)
+        report.add(f"erasure of {scale.rows:,} rows: wall", seconds, "s", at_most=max(1.5, 5.0 * ratio))
+
+
+def measure_submits(report: Report, scale: Scale) -> None:
+    """How fast requests are received, and that none is lost."""
+    with deployment(scale, file=False) as world:
+        requests, waits = [], []
+        start = time.monotonic()
+        for number in range(scale.submits):
+            began = time.monotonic()
+            drains = number < scale.drained
+            # What is not to be drained in this run waits for a confirmation.
+            requests.append(
+                world.open("access", [("email", f"c{number % scale.customers + 1}@shop.example")], confirmed=drains)
+            )
+            waits.append(time.monotonic() - began)
+        wall = time.monotonic() - start
+        report.add(
+            f"submit: p95 of the commit, {scale.submits:,} beside a working engine",
+            statistics.quantiles(waits, n=20)[18],
+            "s",
+        )
+        report.add(f"submit: {scale.submits:,} accepted", wall, "s", at_most=60.0 * scale.submits / FULL.submits)
+        wait_all(world, requests[: scale.drained])
+        drained = time.monotonic() - start
+        (lost,) = world.query(
+            "SELECT count(*) FROM unnest(%s::text[]) id WHERE NOT EXISTS (SELECT 1 FROM requests r WHERE r.id = id)",
+            requests,
+        )[0]
+        report.add(f"submit: {scale.drained:,} drained", drained, "s")
+        report.add("submit: lost", float(lost), "", at_most=0)
+
+
+def main() -> None:
+    """Run the parts that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="the sizes that the issues name")
+    parser.add_argument("--only", choices=["memory", "file", "large", "submit"], help="one part alone")
+    options = parser.parse_args()
+    scale = FULL if options.full else SMALL
+    print(
+        f"scale: {scale.customers:,} customers of 61 rows, batches of {scale.batch}, a person of {scale.rows:,} rows\n"
+    )
+    report = Report()
+    parts = {
+        "memory": lambda: measure_batches(report, scale, file=False),
+        "file": lambda: measure_batches(report, scale, file=True),
+        "large": lambda: measure_large(report, scale),
+        "submit": lambda: measure_submits(report, scale),
+    }
+    for name, part in parts.items():
+        if options.only in {None, name}:
+            part()
+    report.write()
+    if any(figure.holds is False for figure in report.figures):
+        sys.exit("a goal was missed")
+
+
+if __name__ == "__main__":
+    main()

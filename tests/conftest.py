@@ -1,0 +1,65 @@
+"""What every test may ask for: real servers, and a database of its own.
+
+The rule kept: tests share servers, never data. A server is started once per process, and only
+when a test asks for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+
+from starter.stack import Postgres, Temporal
+
+# As a deployment registers them; a missing one makes a workflow fail its first task for ever.
+SEARCH_ATTRIBUTES: Final = {
+    "HabeasRight": "Keyword",
+    "HabeasRegime": "KeywordList",
+    "HabeasPhase": "Keyword",
+    "HabeasWaitingOn": "Keyword",
+    "HabeasTenant": "Keyword",
+    "HabeasDueAt": "Datetime",
+    "HabeasLegalDueAt": "Datetime",
+    "HabeasRisk": "Keyword",
+}
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Database:
+    """An empty database: `url` is for SQLAlchemy, `conninfo` for psycopg."""
+
+    name: str
+    url: str
+    conninfo: str
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the session; take `database` unless the server itself is meant.
+
+    It is shared: a test that stops or kills a server starts its own.
+    """
+    with Postgres(durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Database]:
+    """A fresh, empty database, dropped afterwards with whatever sessions are left in it."""
+    name = f"test_{next(_numbers)}"
+    postgres.create_database(name)
+    yield Database(name, postgres.dsn(name), postgres.conninfo(name))
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def temporal_server() -> Iterator[Temporal]:
+    """A Temporal server in memory for the session; ids and task queues must be the test's own."""
+    with Temporal(search_attributes=SEARCH_ATTRIBUTES) as server:
+        yield server

@@ -1,0 +1,261 @@
+"""A bench for the reference connector: systems in memory, filled by what their maps say.
+
+The one rule: it touches the store, never the connector.
+"""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import count
+
+from connectors.conformance import AS_OF, Dump, Person
+from connectors.fates import Place, Row, key_of
+from connectors.memory import Memory, Store
+from connectors.protocol import Key
+from rights.datamap import Collection, System
+from rights.mapfile import read_map
+
+# Everything that goes with its row: several identities, a composite key, grandchildren, a second place for the address.
+SHOP = """
+system: shop
+owner: commerce
+connector: memory
+options: {batch: 4}
+collections:
+  customers:
+    key: [id]
+    fields:
+      id: {}
+      number: {category: reference, identity: customer_number}
+      email: {category: contact, identity: email}
+      phone: {category: contact, identity: phone, sharing: shared}
+      referrer: {category: contact, identity: referrer, sharing: hint}
+      name: {category: name}
+      password: {category: secret, export: false}
+  addresses:
+    key: [id]
+    fields: {id: {}, customer: {}, street: {category: contact}}
+    links: [{field: customer, to: customers.id}]
+  orders:
+    key: [id]
+    fields: {id: {}, customer: {}, remark: {category: free_text}, amount: {}}
+    links: [{field: customer, to: customers.id}]
+  order_lines:
+    key: [order_id, line]
+    fields: {order_id: {}, line: {}, engraving: {category: free_text}}
+    links: [{field: order_id, to: orders.id}]
+  newsletter:
+    key: [id]
+    fields: {id: {}, address: {category: contact, identity: email}, greeting: {category: name}}
+"""
+
+# Everything that stays: terms, what they can do without, shells, redaction, whole collections, fields with a ground.
+BOOKS = """
+system: books
+owner: finance
+connector: memory
+options: {batch: 3}
+collections:
+  clients:
+    key: [id]
+    fields:
+      id: {}
+      email: {category: contact, identity: email, strategy: pseudonym}
+      name: {category: name, strategy: 'null'}
+      born: {category: birth, strategy: generalise, to: decade}
+      town: {category: contact, strategy: generalise, to: 'prefix:2'}
+      login: {category: contact, strategy: generalise, to: network}
+  invoices:
+    key: [id]
+    fields:
+      id: {}
+      client: {}
+      issued: {}
+      remark: {category: free_text, strategy: 'null'}
+      phone: {category: contact, strategy: constant, value: unknown}
+      buyer: {category: name, strategy: 'null'}
+    links: [{field: client, to: clients.id}]
+    retention:
+      - {ground: tax law, after: issued, period: P10Y, from: end_of_year, minimise: [remark, phone]}
+      - {ground: warranty, after: issued, period: P2Y, minimise: [remark]}
+  invoice_lines:
+    key: [invoice, line]
+    fields: {invoice: {}, line: {}, issued: {}, text: {category: free_text, strategy: 'null'}}
+    links: [{field: invoice, to: invoices.id}]
+    retention:
+      - {ground: tax law, after: issued, period: P6M, minimise: [text]}
+  visits:
+    key: [id]
+    fields: {id: {}, client: {}, page: {category: behaviour}}
+    links: [{field: client, to: clients.id}]
+  members:
+    key: [id]
+    fields:
+      id: {}
+      email: {category: contact, identity: email, strategy: anonymise}
+      name: {category: name, strategy: constant, value: gone}
+    erase: redact
+  reviews:
+    key: [id]
+    fields:
+      id: {}
+      member: {}
+      author: {category: name, strategy: anonymise}
+      body: {category: free_text, strategy: 'null'}
+    links: [{field: member, to: members.id}]
+    erase: redact
+  donors:
+    key: [id]
+    fields:
+      id: {}
+      email: {category: contact, identity: email, strategy: 'null'}
+      tax_number: {category: tax, strategy: retain, ground: charity law}
+      name: {category: name, strategy: 'null'}
+    erase: redact
+  consents:
+    key: [id]
+    fields: {id: {}, email: {category: contact, identity: email}, given: {category: consent}}
+    erase: retain
+    ground: proof of consent
+"""
+
+
+def system_of(text: str) -> System:
+    """The one system of a map."""
+    (system,) = read_map({"map.yaml": text}).systems.values()
+    return system
+
+
+class FrailStore(Store):
+    """A system that can be away, closed, or cut off once it has carried a call out, and quotes rows as it fails."""
+
+    away = closed = cutting = False
+
+    def mark(self) -> str:
+        self._reach()
+        return super().mark()
+
+    def scan(self, collection: str) -> list[Row]:
+        self._reach()
+        return list(super().scan(collection))
+
+    def change(self, changes: Mapping[Place, Row | None]) -> set[Place]:
+        self._reach()
+        before = self.rows.copy()
+        there = super().change(changes)
+        if self.cutting:
+            self.cutting = False
+            raise ConnectionResetError(f"the connection was cut at {before!r}")
+        return there
+
+    def _reach(self) -> None:
+        if self.away:
+            raise ConnectionRefusedError(f"nobody answers about {self.rows!r}")
+        if self.closed:
+            raise PermissionError(f"nobody may read {self.rows!r}")
+
+
+class MemoryBench:
+    """Systems in memory. A test of a connector that is to fail gives another class than Memory."""
+
+    def __init__(self, text: str = SHOP, kind: type[Memory] = Memory) -> None:
+        self.system = system_of(text)
+        self.store = FrailStore(self.system)
+        batch = self.system.options["batch"]
+        assert isinstance(batch, int)
+        self.connector = kind(self.system, self.store, batch)
+        self._numbers = count(1)
+        self._seeded: dict[Person, dict[str, list[Row]]] = {}
+
+    def seed(self, person: Person, rows: int) -> None:
+        hanging = [c for c in self.system.collections.values() if c.links]
+        self._seeded[person] = {name: [] for name in self.system.collections}
+        for name in self.system.parents_first:
+            many = max(1, -(-rows // len(hanging))) if self.system.collections[name].links else 1
+            for number in range(many):
+                self._insert(name, person, number)
+
+    def rows(self, person: Person) -> dict[str, frozenset[Key]]:
+        return {
+            name: frozenset(self._key(name, row) for row in rows)
+            & frozenset(self._key(name, row) for row in self.store.rows[name])
+            for name, rows in self._seeded[person].items()
+        }
+
+    def everything(self) -> Dump:
+        return {name: {self._key(name, row): dict(row) for row in rows} for name, rows in self.store.rows.items()}
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        self.store.away = True
+        yield
+        self.store.away = False
+
+    @contextmanager
+    def refused(self) -> Iterator[None]:
+        self.store.closed = True
+        yield
+        self.store.closed = False
+
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        self.store.cutting = True
+        yield
+        self.store.cutting = False
+
+    def mark(self, environment: str) -> None:
+        self.store.environment = environment
+
+    shares = "email"
+
+    def arrive(self, person: Person) -> None:
+        if "visits" in self.system.collections:
+            self._insert("visits", person, 0)
+        elif self.rows(person)["customers"]:
+            self._insert("addresses", person, 0)
+        else:
+            self._insert("newsletter", person, 0)
+
+    def orphan(self, person: Person) -> None:
+        self._insert("order_lines" if "order_lines" in self.system.collections else "visits", person, 77)
+
+    def overwrite(self, collection: str, key: Key, column: str, value: object) -> None:
+        for row in self.store.rows[collection]:
+            if self._key(collection, row) == key:
+                row[column] = value
+
+    def seed_dated(self, person: Person, collection: str, day: date) -> None:
+        self._insert(collection, person, 0, day)
+
+    def _key(self, collection: str, row: Row) -> Key:
+        return key_of(self.system.collections[collection].key, row)
+
+    def _insert(self, name: str, person: Person, number: int, day: date | None = None) -> None:
+        collection = self.system.collections[name]
+        row = {column: self._value(collection, column, person, number, day) for column in collection.fields}
+        self._seeded[person][name].append(dict(row))
+        self.store.rows[name].append(row)
+
+    def _value(self, collection: Collection, column: str, person: Person, number: int, day: date | None) -> object:
+        field = collection.fields[column]
+        for link in collection.links:
+            if link.field == column:
+                parent, target = link.target
+                parents = self._seeded[person][parent]
+                return parents[number % len(parents)][target]
+        if field.identity:
+            return person.of(field.identity)
+        if column in {rule.after for rule in collection.retention}:
+            # Old parents have young children: what is kept of these makes shells of those.
+            ages = (9000, 1500, 100) if "line" in collection.fields else (100, 1500, 9000)
+            return day or AS_OF.date() - timedelta(days=ages[number % 3])
+        special = {
+            "born": date(1984, 7, 15),
+            "login": str(ipaddress.ip_address("192.0.2.77")),
+            "amount": Decimal("12.30"),
+        }
+        if column in special:
+            return special[column]
+        return person.text if field.category else next(self._numbers)

@@ -1,0 +1,152 @@
+"""The reference connector keeps every promise, and what its options and odd values do."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from connectors.conformance import Bench, Conformance, Trial
+from connectors.conformance.exporting import Exporting
+from connectors.conformance.suite import Promises
+from connectors.conformance.verifying import Verifying
+from connectors.memory import build
+from connectors.protocol import Erases, Exports, capabilities
+from connectors.registry import build as build_by_name
+from rights.plan import Operation
+from rights.subject import Identity, Sharing
+from tests.connectors.memory_bench import BOOKS, SHOP, MemoryBench, system_of
+from tests.connectors.variants import Restricting, Tables
+
+
+class TestWhatGoes(Conformance):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        return MemoryBench(SHOP)
+
+
+class TestWhatStays(Conformance):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        return MemoryBench(BOOKS)
+
+
+class TestWithTables(Promises):
+    test_pages_parse = Exporting.test_pages_parse_whatever_the_values_are
+    test_a_formula_does_not_run = Exporting.test_a_formula_does_not_run_from_a_spreadsheet
+
+    @pytest.fixture
+    def bench(self) -> Bench:
+        return MemoryBench(SHOP, Tables)
+
+
+class TestWithRestriction(Verifying):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        return MemoryBench(SHOP, Restricting)
+
+
+def test_it_can_locate_export_erase_and_verify() -> None:
+    connector = MemoryBench().connector
+
+    assert capabilities(connector) == {Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY}
+    assert isinstance(connector, Exports)
+    assert isinstance(connector, Erases)
+
+
+def test_the_map_names_it_memory() -> None:
+    connector = build_by_name(system_of(SHOP))
+
+    assert connector.locate(Trial(MemoryBench()).call([Identity("email", "a@example.org")])).tally.found == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"enviroment": "x"}, "'enviroment' is unknown: write environment or batch"),
+        ({"environment": 3}, "environment is a word"),
+        ({"batch": 0}, "1 or more"),
+        ({"batch": True}, "1 or more"),
+    ],
+)
+def test_a_wrong_option_is_refused_with_what_to_write(options: dict[str, Any], advice: str) -> None:
+    system = system_of(SHOP).model_copy(update={"options": options})
+
+    with pytest.raises(ValueError, match=advice):
+        build(system, {})
+
+
+def test_a_connection_is_refused() -> None:
+    with pytest.raises(ValueError, match="leave it out"):
+        build(system_of(SHOP), {"reader": "secret"})
+
+
+def test_an_identity_given_as_shared_is_a_question_even_where_the_map_says_unique() -> None:
+    trial = Trial(MemoryBench())
+    anna = trial.seeded()
+    shared = [replace(identity, sharing=Sharing.SHARED) for identity in anna.identities]
+
+    look = trial.locate(trial.call(shared))
+
+    assert {candidate.collection for candidate in look.candidates} == {"customers", "newsletter"}
+
+
+def test_an_empty_field_is_nobody_and_links_to_nobody() -> None:
+    bench = MemoryBench()
+    bench.store.rows["customers"] = [{"id": "", "email": ""}, {"id": None, "email": None}]
+    bench.store.rows["orders"] = [{"id": 1, "customer": ""}, {"id": 2, "customer": None}]
+    trial = Trial(bench)
+
+    assert (
+        trial.locate(trial.call([Identity("email", "")], anchors={"customers": {"id": ("",)}})).tally.of("orders").found
+        == 0
+    )
+
+
+def test_an_address_matches_in_either_form_of_unicode() -> None:
+    bench = MemoryBench()
+    trial = Trial(bench)
+    bench.store.rows["newsletter"] = [{"id": 1, "address": "rene\u0301@example.org"}]
+
+    assert trial.locate(trial.call([Identity("email", "ren\u00e9@example.org")])).tally.found == 1
+
+
+def test_what_an_erasure_wrote_is_no_identity_to_follow() -> None:
+    """Else a look would carry the constant to other systems, and match everybody who was ever erased there."""
+    trial = Trial(MemoryBench(BOOKS))
+    anna = trial.seeded()
+    anchors = trial.locate(trial.call(anna)).anchors
+    trial.erase(trial.call(anna, anchors=anchors))
+
+    links = trial.locate(trial.call([Identity("email", "other@example.org")], anchors=anchors)).links
+
+    assert links == (Identity("email", anna.of("email")),), "only the one that a duty keeps"
+
+
+def test_numbers_that_json_does_not_know_and_bytes_are_texts() -> None:
+    bench = MemoryBench()
+    trial = Trial(bench)
+    anna = trial.seeded(4)
+    for row in bench.store.rows["orders"]:
+        row.update(remark=b"\xff\x00", amount=float("nan"))
+
+    row, _ = (
+        json.loads(line) for line in trial.export(trial.call(anna))["orders", "application/x-ndjson"].splitlines()
+    )
+
+    assert (row["remark"], row["amount"]) == ("/wA=", "nan")
+
+
+def test_a_row_without_a_date_is_kept_for_its_term_cannot_be_shown_to_be_over() -> None:
+    bench = MemoryBench(BOOKS)
+    trial = Trial(bench)
+    anna = trial.seeded(3)
+    for row in bench.store.rows["invoices"]:
+        row["issued"] = None
+    before, outlook = bench.everything(), trial.outlook(anna)
+
+    tally = trial.erase(trial.call(anna))
+
+    trial.check(before, outlook, anna)
+    (kept,) = tally.of("invoices").kept
+    assert (kept.rows, kept.until) == (len(bench.rows(anna)["invoices"]), None)

@@ -1,0 +1,104 @@
+"""A real worker that kills (or freezes) itself once at a named place.
+
+TEST_TRIP is ``PLACE`` or ``freeze:PLACE``. Places: ``before:ACTIVITY``, ``after:ACTIVITY``, ``fence:enter`` (before the
+ledger hears of the call), ``fence:inside`` (let through, target not touched), ``fence:done`` (target committed, ledger
+not told), ``fence:left`` (ledger told, no receipt yet). TEST_LEAK is ``HOW:TEXT`` and leaks a text on purpose: as an error's
+type, in a result, in a log line, or in an unforeseen error. The rule kept: nothing in the engine knows of this; the worker
+is composed from the outside.
+"""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import structlog
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+import worker
+from activities.tools import Tools
+from ledger.ledger import Ledger
+from settings import Settings
+from starter import logs
+
+PLACE = os.environ.get("TEST_TRIP", "")
+LEAK = os.environ.get("TEST_LEAK", "")
+
+
+def trip(place: str) -> None:
+    """Die here if this is the place and nobody has died of it before."""
+    frozen = f"freeze:{place}" == PLACE
+    if not frozen and place != PLACE:
+        return
+    mark = Path(os.environ["TEST_HOME"]) / f"tripped-{PLACE.replace(':', '-')}"
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGSTOP if frozen else signal.SIGKILL)
+
+
+def leak(name: str) -> None:
+    """Leak once, in the way that is asked for."""
+    how, _, text = LEAK.partition(":")
+    if name != "locate" or activity.info().attempt > 1:
+        return
+    if how == "type":
+        raise ApplicationError("leaks", type=text)
+    if how == "log":
+        structlog.get_logger().info(text)
+    if how == "error":
+        raise RuntimeError(text)
+
+
+class _Tripping(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        name = activity.info().activity_type
+        trip(f"before:{name}")
+        leak(name)
+        result = await super().execute_activity(input)
+        trip(f"after:{name}")
+        if LEAK.startswith("result:") and name == "package":
+            return f"{result}{LEAK}"
+        return result
+
+
+class Tripwires(Interceptor):
+    """Trips before and after every activity."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _Tripping(super().intercept_activity(next))
+
+
+class _Ledger:
+    """The real ledger with tripwires around its fence."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._real = ledger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def enter_fence(self, *args: Any, **named: Any) -> Any:
+        trip("fence:enter")
+        intent = self._real.enter_fence(*args, **named)
+        trip("fence:inside")
+        return intent
+
+    def exit_fence(self, *args: Any, **named: Any) -> Any:
+        trip("fence:done")
+        result = self._real.exit_fence(*args, **named)
+        trip("fence:left")
+        return result
+
+
+def tripping_tools(settings: Settings, ledger: Ledger) -> Tools:
+    """The worker's tools, with tripwires."""
+    return worker.build_tools(settings, _Ledger(ledger))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    logs.set_up("json")
+    worker.main(Settings.load(), make_tools=tripping_tools, interceptors=[Tripwires()])

@@ -1,0 +1,282 @@
+"""The fence and the holds that close it."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ledger.errors import LedgerRefusal
+from ledger.fence import FenceRefused
+from ledger.ledger import Ledger
+from rights.codes import Code
+from rights.subject import Identity
+from tests.conftest import Database
+from tests.ledger.builders import (
+    ANNA,
+    AT,
+    OTTO,
+    a_tally,
+    close_one,
+    enter,
+    erased,
+    later,
+    open_one,
+    opened_id,
+)
+from tests.ledger.conftest import Door
+
+
+def refused(ledger: Ledger, request_id: str, **changes: Any) -> Code | None:
+    """Why the fence is closed; None if it is open."""
+    try:
+        enter(ledger, request_id, **changes)
+    except FenceRefused as refusal:
+        return refusal.code
+    return None
+
+
+def test_an_intent_is_committed_before_anything_happens(ledger: Ledger, door: Door) -> None:
+    request_id = opened_id(ledger)
+
+    intent = enter(ledger, request_id, planned={"orders": 3}, look=a_tally(orders=3))
+
+    assert door("SELECT id, system, planned, opened_at, settled_at FROM intents") == [
+        (intent, "shop", {"orders": 3}, AT, None)
+    ]
+    assert [row[0] for row in door("SELECT kind FROM entries ORDER BY seq")] == ["opened", "before", "intent"]
+    assert ledger.open_intents(request_id, "shop") == (intent,)
+    assert ledger.open_intents(request_id, "crm") == ()
+
+
+def test_the_look_before_the_first_call_opens_the_books(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+
+    assert ledger.before(request_id, "shop") is None
+    enter(ledger, request_id, look=a_tally(orders=3))
+    enter(ledger, request_id, look=a_tally(orders=1))
+    enter(ledger, request_id, system="crm", look=a_tally(people=1))
+
+    assert ledger.before(request_id, "shop") == a_tally(orders=3)
+    assert ledger.before(request_id, "crm") == a_tally(people=1)
+
+
+def test_what_calls_deleted_is_summed_over_attempts(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    for rows in (2, 5):
+        intent = enter(ledger, request_id, planned={"orders": rows, "items": 1})
+        assert ledger.exit_fence(intent, erased(orders=rows), at=AT)
+    enter(ledger, request_id, system="crm", planned={"people": 1})
+
+    assert ledger.open_intents(request_id, "shop") == ()
+    assert ledger.deleted(request_id, "shop") == {"orders": 7, "items": 0}
+    assert ledger.deleted(request_id, "crm") == {"people": None}
+    assert ledger.deleted(request_id, "mail") == {}
+
+
+def test_only_deleted_rows_count_as_deleted(ledger: Ledger) -> None:
+    from rights.receipt import Count, Tally
+
+    request_id = opened_id(ledger)
+    intent = enter(ledger, request_id, planned={"orders": 3})
+    ledger.exit_fence(intent, Tally(counts=(Count(collection="orders", erased=1, anonymised=2),)), at=AT)
+
+    assert ledger.deleted(request_id, "shop") == {"orders": 1}
+
+
+def test_a_call_that_was_cut_is_settled_by_looking_and_its_count_stays_unknown(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    counted = enter(ledger, request_id, planned={"orders": 1, "items": 1})
+    ledger.exit_fence(counted, erased(orders=1, items=1), at=AT)
+    cut = enter(ledger, request_id, planned={"orders": 4})
+
+    assert ledger.settle_by_looking((cut, counted), at=AT) == 1
+    assert ledger.settle_by_looking((), at=AT) == 0
+    assert not ledger.exit_fence(cut, erased(orders=4), at=AT)
+
+    assert ledger.open_intents(request_id, "shop") == ()
+    assert ledger.deleted(request_id, "shop") == {"orders": None, "items": 1}
+
+
+def test_a_hold_closes_the_fence_and_its_release_opens_it(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    hold = ledger.place_hold(ANNA[1:], "case 12 C 34/26", at=AT)
+
+    assert hold.in_force
+    assert str(ledger.hold_standing(hold.id)) == "in force"
+    assert refused(ledger, request_id) is Code.HOLD
+    assert ledger.standing(request_id).held
+    assert refused(ledger, opened_id(ledger, identities=OTTO)) is None
+
+    ledger.release_hold(hold.id, at=later(days=1), file_until=later(days=100))
+    ledger.release_hold(hold.id, at=later(days=2), file_until=later(days=200))
+
+    assert refused(ledger, request_id) is None
+    assert str(ledger.hold_standing(hold.id)) == "released on 2026-03-03"
+    assert ledger.holds() == []
+    assert [one.id for one in ledger.holds(in_force_only=False)] == [hold.id]
+    with pytest.raises(LedgerRefusal, match="no hold of this id"):
+        ledger.hold_standing("nonsense")
+    with pytest.raises(LedgerRefusal, match="no hold of this id"):
+        ledger.release_hold("nonsense", at=AT, file_until=AT)
+
+
+def test_a_hold_binds_however_the_address_is_capitalised(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    ledger.place_hold([Identity("email", "ANNA.BERG@example.org")], "a case", at=AT)
+
+    assert refused(ledger, request_id) is Code.HOLD
+
+
+def test_the_same_value_of_another_kind_is_another_person(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    ledger.place_hold([Identity("order_id", "4711")], "a case", at=AT)
+
+    assert refused(ledger, request_id) is None
+
+
+def test_a_hold_binds_on_what_a_look_has_learned(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    ledger.place_hold(OTTO, "a case", at=AT)
+    assert refused(ledger, request_id) is None
+
+    ledger.learn(request_id, OTTO, at=AT)
+
+    assert refused(ledger, request_id) is Code.HOLD
+
+
+def test_a_hold_takes_effect_when_the_last_call_before_it_has_ended(ledger: Ledger) -> None:
+    first, second = (open_one(ledger).request_id for _ in range(2))
+    intents = [enter(ledger, first), enter(ledger, second)]
+    enter(ledger, opened_id(ledger, identities=OTTO))
+
+    hold = ledger.place_hold(ANNA[:1], "a case", at=AT)
+
+    assert (hold.in_flight, hold.in_force) == (2, False)
+    assert str(hold) == "taking effect: 2 calls in flight"
+    ledger.exit_fence(intents[0], erased(customers=1), at=AT)
+    assert ledger.hold_standing(hold.id).in_flight == 1
+    ledger.settle_by_looking(intents[1:], at=AT)
+    assert ledger.hold_standing(hold.id).in_force
+
+
+def test_a_call_past_its_limit_is_over_by_the_ledgers_own_clock(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    # The worker's clock is years off; only the limit counts.
+    enter(ledger, request_id, at=later(days=4000), limit=timedelta(seconds=1.5))
+
+    hold = ledger.place_hold(ANNA, "a case", at=AT)
+
+    assert hold.in_flight == 1
+    time.sleep(1.6)
+    assert ledger.hold_standing(hold.id).in_force
+    assert len(ledger.open_intents(request_id, "shop")) == 1
+
+
+def test_a_withdrawal_closes_the_fence(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    ledger.withdraw(request_id, at=AT)
+
+    assert refused(ledger, request_id) is Code.WITHDRAWN
+
+
+def test_nothing_is_destroyed_for_a_closed_or_unknown_request(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    close_one(ledger, request_id)
+
+    with pytest.raises(LedgerRefusal, match="is closed"):
+        enter(ledger, request_id)
+    with pytest.raises(LedgerRefusal, match="no request"):
+        enter(ledger, "nonsense")
+
+
+def test_a_refused_call_leaves_no_trace(ledger: Ledger, door: Door) -> None:
+    request_id = opened_id(ledger)
+    ledger.place_hold(ANNA, "a case", at=AT)
+    before = door("SELECT count(*) FROM entries")
+
+    assert refused(ledger, request_id) is Code.HOLD
+
+    assert door("SELECT count(*) FROM intents") == [(0,)]
+    assert door("SELECT count(*) FROM entries") == before
+
+
+def test_the_fuse_counts_people_in_a_system_within_an_hour(ledger: Ledger) -> None:
+    a, b, c = (opened_id(ledger, identities=(Identity("email", f"{x}@example.org"),)) for x in "abc")
+    fuse = {"max_people_per_hour": 2}
+
+    assert refused(ledger, a, **fuse) is None
+    assert refused(ledger, a, **fuse) is None  # one person, however many calls
+    assert refused(ledger, b, **fuse) is None
+    assert refused(ledger, c, **fuse) is Code.FUSE
+    assert refused(ledger, c, system="crm", **fuse) is None
+    assert refused(ledger, a, **fuse) is None
+    assert refused(ledger, c, at=later(minutes=59), **fuse) is Code.FUSE
+    assert refused(ledger, c, at=later(minutes=61), **fuse) is None
+
+
+def test_the_fuse_holds_when_all_come_at_once(ledger: Ledger, door: Door) -> None:
+    people = [opened_id(ledger, identities=(Identity("email", f"p{n}@example.org"),)) for n in range(12)]
+    start = threading.Barrier(6)
+
+    def try_to_pass(share: list[str]) -> int:
+        start.wait()
+        return sum(refused(ledger, one, max_people_per_hour=4) is None for one in share)
+
+    with ThreadPoolExecutor(6) as pool:
+        passed = sum(pool.map(try_to_pass, [people[n::6] for n in range(6)]))
+
+    assert passed == 4
+    assert door("SELECT count(DISTINCT request_id) FROM intents") == [(4,)]
+
+
+def test_no_call_is_let_through_after_a_hold_is_said_to_be_in_force(
+    make_ledger: Callable[..., Ledger], ledger: Ledger, tables: Database, door: Door
+) -> None:
+    """Eight workers destroy for one person, one call after the other, while somebody else places a hold on them."""
+    other = make_ledger(tables.url)
+    for turn in range(6):
+        person = (Identity("email", f"racer{turn}@example.org"), Identity("customer_id", f"{turn}"))
+        requests = [open_one(ledger, person).request_id for _ in range(2)]
+        in_force = threading.Event()
+        late: list[str] = []
+        begun = threading.Barrier(7)
+
+        def destroy(
+            number: int,
+            requests: list[str] = requests,
+            in_force: threading.Event = in_force,
+            late: list[str] = late,
+            begun: threading.Barrier = begun,
+        ) -> int:
+            begun.wait()
+            for count in range(1000):
+                certain = in_force.is_set()
+                try:
+                    intent = enter(ledger, requests[number % 2])
+                except FenceRefused:
+                    return count
+                if certain:
+                    late.append(intent)
+                ledger.exit_fence(intent, erased(customers=1), at=AT)
+            return 1000
+
+        with ThreadPoolExecutor(6) as pool:
+            calls = [pool.submit(destroy, number) for number in range(6)]
+            begun.wait()
+            time.sleep(0.05 + turn * 0.02)
+            # Through one identity only; the requests know two.
+            hold = other.place_hold(person[:1], "a case", at=AT)
+            while not hold.in_force:
+                hold = other.hold_standing(hold.id)
+            in_force.set()
+            placed = door("SELECT max(seq) FROM entries WHERE kind = 'hold_placed'")[0][0]
+            done = [call.result() for call in calls]
+
+        assert late == []
+        assert max(done) < 1000
+        assert door("SELECT count(*) FROM entries WHERE kind = 'intent' AND seq > %s", placed) == [(0,)]
+    assert ledger.verify().sound

@@ -1,0 +1,38 @@
+"""The sequence of commands that each workflow's source can issue, as a fingerprint.
+
+Replaying recorded histories finds a break only on the branches that were recorded; this notices an edit on any branch.
+Only calls that become commands count, so wording and types may change freely.
+"""
+
+import ast
+import hashlib
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = {
+    "_do", "execute_activity_method", "sleep", "wait_condition", "upsert_search_attributes", "continue_as_new",
+    "gather", "create_task", "_wait", "_pause", "_settle", "_perform", "_see_through", "_read", "_show", "_enter",
+    "now", "set_current_details", "_together", "_look_until_gone", "_ask_about",
+}  # fmt: skip
+
+
+def fingerprints() -> dict[str, str]:
+    """SHA-256 per module, over the calls in the order of the source."""
+    return {name: _fingerprint(ROOT / "workflows" / f"{name}.py") for name in ("request", "upkeep")}
+
+
+def _fingerprint(path: Path) -> str:
+    calls = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in COMMANDS:
+                first = ast.unparse(node.args[0]) if node.args and name in {"_do", "execute_activity_method"} else ""
+                calls.append((node.lineno, node.col_offset, f"{name}({first})"))
+    text = "\n".join(call for _, _, call in sorted(calls))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "fingerprints.json").write_text(json.dumps(fingerprints(), indent=2) + "\n")

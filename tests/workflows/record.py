@@ -1,0 +1,83 @@
+"""Record the histories that `test_replay` replays: ``python -m tests.workflows.record``.
+
+Runs small deployments on real servers, opens what they sealed with their own keys, and seals it anew under the test key.
+"""
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import History
+from temporalio.converter import WorkflowSerializationContext
+
+import worker
+from starter.stack import Postgres, Temporal
+from tests.conftest import SEARCH_ATTRIBUTES
+from tests.world import World, shop_map
+from workflows.wire import HistoryKeys, SealingCodec
+
+HERE = Path(__file__).parent / "histories"
+KEY = bytes(32)
+
+
+async def _keep(world: World, workflow_id: str, name: str) -> None:
+    client = await worker.connect(world.settings, world.ledger)
+    events = [event async for event in client.get_workflow_handle(workflow_id).fetch_history_events()]
+    context = WorkflowSerializationContext(namespace="default", workflow_id=workflow_id)
+    opens = SealingCodec(HistoryKeys(world.ledger.history_key)).with_context(context)
+    seals = SealingCodec(HistoryKeys(lambda _: KEY)).with_context(context)
+    history = History(events=events)
+    await _reseal(history, opens, seals)
+    body = {"workflow_id": workflow_id, "history": json_format.MessageToDict(history)}
+    HERE.mkdir(exist_ok=True)
+    (HERE / f"{name}.json").write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
+
+
+async def _reseal(message: Message, opens: SealingCodec, seals: SealingCodec) -> None:
+    if isinstance(message, Payload):
+        if message.metadata.get("encoding", b"").startswith(b"binary/habeas"):
+            message.CopyFrom((await seals.encode(await opens.decode([message])))[0])
+        return
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        children: list[Any]
+        if field.message_type.GetOptions().map_entry:
+            children = list(value.values())
+        else:
+            children = list(value) if field.is_repeated else [value]
+        for child in children:
+            if isinstance(child, Message):
+                await _reseal(child, opens, seals)
+
+
+def main() -> None:
+    """Run the stories and keep their histories."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        home = Path(folder)
+        with (
+            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": shop_map("approve", retention=True)}) as world,
+        ):
+            world.start_worker()
+            tenant = world.ledger.tenant
+            access = world.open("access", [("email", "c3@shop.example")])
+            world.wait_closed(access)
+            erasure = world.open("erasure", [("email", "c7@shop.example")], confirmed=False)
+            world.wait(lambda: world.phase(erasure) == "confirming", 30, "the question")
+            world.ledger.confirm_identity(erasure, at=world.now(), note="")
+            world.wait(lambda: world.phase(erasure) == "approving", 30, "the approval")
+            world.ledger.approve(erasure, at=world.now(), note="")
+            world.wait_closed(erasure)
+            asyncio.run(_keep(world, f"access/{tenant}/{access}", "access-answered"))
+            asyncio.run(_keep(world, f"erasure/{tenant}/{erasure}", "erasure-approved-in-part"))
+            asyncio.run(_keep(world, f"upkeep/{tenant}", "upkeep-first-round"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""The composition root: settings in, a running worker out.
+
+The one rule: everything is built here and handed down; below this file nothing reads settings or makes its own engine.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.worker import Interceptor, Worker
+
+from activities.closing import ClosingActivities
+from activities.fulfil import FulfilActivities
+from activities.opening import OpeningActivities
+from activities.planning import PlanningActivities
+from activities.store import FileStore
+from activities.tools import Terms, Tools
+from activities.upkeep import UpkeepActivities
+from connectors.registry import SetupError, build_all, resolve
+from ledger import schema
+from ledger.checkpoints import Checkpoints
+from ledger.keys import open_keys
+from ledger.ledger import Ledger
+from ledger.ledger import connect as connect_ledger
+from rights.datamap import DataMap
+from rights.mapfile import read_map
+from settings import Settings
+from starter.dispatch import Dispatcher
+from starter.health import Health, missing_attributes
+from starter.submit import Rules
+from workflows.request import AccessRequest, ErasureRequest
+from workflows.upkeep import Upkeep
+from workflows.wire import plugin
+
+HEARTBEAT_THROTTLE: Final = timedelta(seconds=3)
+"""The longest the SDK holds heartbeats back; a cancelled or dead step is noticed within the heartbeat timeout."""
+WORKFLOW_TASKS: Final = 8
+"""Workflow tasks at once. More on a small machine trips the SDK's two-second deadlock detector after a restart, when
+every cached run is replayed at the same time."""
+
+MakeTools = Callable[[Settings, Ledger], Tools]
+"""How the activities' tools are composed; tests put things that break around them."""
+
+log = structlog.get_logger()
+
+
+def load_map(settings: Settings) -> DataMap:
+    """Read the data map.
+
+    Raises:
+        MapErrors: of everything that is wrong in it.
+    """
+    return read_map(settings.map_files)
+
+
+def rules(settings: Settings) -> Rules:
+    """What every new request is opened under."""
+    return Rules(regime=settings.regime, zone=settings.zone, holidays=settings.holidays)
+
+
+def open_ledger(settings: Settings, *, pool: int = 2) -> Ledger:
+    """The ledger, without connecting yet.
+
+    Raises:
+        SetupError: a secret it needs is missing.
+    """
+    try:
+        keys = open_keys(settings.keys)
+        checkpoints = Checkpoints.open(settings.checkpoints, resolve(settings.checkpoint_key))
+    except ValueError as error:
+        raise SetupError(str(error)) from None
+    return Ledger(
+        connect_ledger(resolve(settings.ledger), pool_size=pool),
+        settings.tenant,
+        keys,
+        backup_max_age=timedelta(days=settings.backup_max_age_days),
+        checkpoints=checkpoints,
+    )
+
+
+def build_tools(settings: Settings, ledger: Ledger) -> Tools:
+    """Everything the activities of one worker share.
+
+    Raises:
+        MapErrors: the data map cannot stand.
+        SetupError: a system cannot be set up.
+    """
+    data_map = load_map(settings)
+    return Tools(
+        ledger=ledger,
+        connectors=build_all(data_map),
+        data_map=data_map,
+        store=FileStore(settings.parcels),
+        environment=settings.environment,
+        terms=Terms(
+            working=timedelta(days=settings.working_days),
+            file=timedelta(days=settings.file_days),
+            parcel=timedelta(days=settings.parcel_days),
+        ),
+    )
+
+
+def check_schema(settings: Settings) -> None:
+    """Whether the ledger's tables are this version's.
+
+    Raises:
+        SetupError: they are not; the text says what to run.
+    """
+    there, needed = schema.current(resolve(settings.ledger)), schema.head()
+    if there != needed:
+        raise SetupError(
+            f"the ledger's tables are at version '{there or 'none'}' and this is '{needed}': run habeas migrate"
+        )
+
+
+async def connect(settings: Settings, ledger: Ledger, *, metrics_port: int | None = None) -> Client:
+    """A Temporal client that seals what it sends; the worker and the doors use the same.
+
+    Raises:
+        RuntimeError: Temporal does not answer.
+    """
+    telemetry = TelemetryConfig(
+        metrics=PrometheusConfig(
+            bind_address=f"127.0.0.1:{metrics_port}",
+            counters_total_suffix=True,
+            unit_suffix=True,
+            durations_as_seconds=True,
+        )
+        if metrics_port
+        else None
+    )
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        tls=settings.temporal_tls,
+        api_key=resolve(settings.temporal_api_key) if settings.temporal_api_key else None,
+        plugins=[plugin(ledger.history_key)],
+        runtime=Runtime(telemetry=telemetry) if metrics_port else None,
+        identity=f"habeas-{os.getpid()}",
+    )
+
+
+def build_worker(
+    settings: Settings, client: Client, tools: Tools, *, interceptors: Sequence[Interceptor] = ()
+) -> Worker:
+    """The Temporal worker of this process; tests add interceptors that break things."""
+    opening, planning = OpeningActivities(tools), PlanningActivities(tools)
+    fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[AccessRequest, ErasureRequest, Upkeep],
+        activities=[
+            opening.open,
+            opening.deadline,
+            planning.plan,
+            planning.rule,
+            planning.stuck,
+            fulfil.locate,
+            fulfil.export,
+            fulfil.erase,
+            fulfil.verify,
+            closing.package,
+            closing.close,
+            upkeep.reconcile,
+            upkeep.destroy,
+            upkeep.sign,
+        ],
+        activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
+        max_concurrent_activities=settings.slots,
+        max_concurrent_workflow_tasks=WORKFLOW_TASKS,
+        graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        interceptors=interceptors,
+    )
+
+
+async def run(
+    settings: Settings, *, make_tools: MakeTools | None = None, interceptors: Sequence[Interceptor] = ()
+) -> None:
+    """Run until SIGTERM or SIGINT, then drain.
+
+    Raises:
+        SetupError: something is missing; nothing was started.
+        RuntimeError: Temporal lacks search attributes, or the ledger's schema is not this version's.
+    """
+    ledger = open_ledger(settings, pool=settings.slots)
+    check_schema(settings)
+    tools = (make_tools or build_tools)(settings, ledger)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    metrics_port = settings.health_port + 1 if settings.health_port else None
+    client = await _connected(settings, ledger, stop, metrics_port)
+    if client is None:
+        return
+    if missing := await missing_attributes(client):
+        raise RuntimeError(f"Temporal does not know the search attributes {', '.join(missing)}: run habeas migrate")
+    worker = build_worker(settings, client, tools, interceptors=interceptors)
+    dispatcher = Dispatcher(ledger, client, settings.task_queue)
+    health = Health(settings.health_host, settings.health_port, client, ledger, metrics_port)
+    async with health, worker:
+        log.info(
+            "worker_ready",
+            tenant=settings.tenant,
+            environment=settings.environment,
+            queue=settings.task_queue,
+            systems=len(tools.connectors),
+            digest=tools.data_map.digest[:12],
+        )
+        dispatching = asyncio.create_task(dispatcher.run(stop))
+        await stop.wait()
+        log.info("worker_drains", seconds=settings.drain_seconds)
+        await dispatching
+    ledger.close_connections()
+    log.info("worker_stopped")
+
+
+async def _connected(
+    settings: Settings, ledger: Ledger, stop: asyncio.Event, metrics_port: int | None
+) -> Client | None:
+    """Wait for Temporal as long as it takes; None when told to stop meanwhile."""
+    while not stop.is_set():
+        try:
+            return await connect(settings, ledger, metrics_port=metrics_port)
+        except RuntimeError:
+            log.warning("temporal_away", address=settings.temporal_address)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 2)
+    return None
+
+
+def main(settings: Settings, *, make_tools: MakeTools | None = None, interceptors: Sequence[Interceptor] = ()) -> None:
+    """Run a worker and end the process.
+
+    The exit is hard: the SDK's threads can abort the interpreter while it finalises (seen on Python 3.11).
+    """
+    asyncio.run(run(settings, make_tools=make_tools, interceptors=interceptors))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

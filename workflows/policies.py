@@ -1,0 +1,58 @@
+"""Every timeout and retry policy of the workflows, named once, each with its reason.
+
+The one rule: retries belong to Temporal; nothing below this table sleeps and tries again.
+"""
+
+from datetime import timedelta
+from typing import Final, TypedDict
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments that a policy gives to `execute_activity_method`."""
+
+    start_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+    cancellation_type: ActivityCancellationType
+
+
+QUICK: Final[Options] = {
+    # A few statements on the ledger. Longer than its lock waits, short enough that a killed worker costs seconds.
+    "start_to_close_timeout": timedelta(seconds=15),
+    # The ledger is the engine's own: while it is away there is nothing to do but to try again, for ever.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(seconds=20),
+    ),
+}
+
+STEP: Final[Options] = {
+    # A person with millions of rows takes hours; heartbeats, not this limit, tell the living from the dead.
+    "start_to_close_timeout": timedelta(hours=12),
+    # A killed worker is noticed within this time; the SDK sends at most every 0.8 of it.
+    "heartbeat_timeout": timedelta(seconds=10),
+    # 1, 2, 4 ... 300 s: about an hour of attempts, then a person is asked and the step goes on trying hourly.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(minutes=5),
+        maximum_attempts=20,
+    ),
+    # Whoever cancels from outside still gets the count of what was destroyed.
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+}
+
+LOOK_AGAIN: Final = (timedelta(seconds=2), timedelta(seconds=30), timedelta(minutes=5))
+"""How long to wait before erasing once more what a look still finds; then a person is asked. A writer that was in the
+middle of a transaction is done after seconds, a job that copies rows after minutes."""
+
+TRY_AGAIN: Final = timedelta(hours=1)
+"""How long a step that ran out of attempts waits for a ruling before it tries by itself."""
+
+RECHECK: Final = timedelta(hours=6)
+"""How often a workflow that waits for a person reads the ledger's decisions again: an update that was lost with
+Temporal's database must not stall a request until its due date. Four activities a day."""

@@ -1,0 +1,392 @@
+"""The life of one request, from the commit that received it to the day it is closed.
+
+One life runs every right; the thin classes at the end give each its own name in the Temporal UI. The one rule: a
+request never fails because one system did. That part waits, tries again or asks a person; the others go on, and the
+clock runs beside them all.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.closing import Closed, ClosingActivities
+    from activities.fulfil import Doing, FulfilActivities
+    from activities.opening import Ask, Facts, OpeningActivities, Reached
+    from activities.planning import Planned, Planning, PlanningActivities, Ruled, Stuck
+    from rights.codes import Code
+    from rights.plan import Operation, Step
+    from rights.receipt import Outcome, Receipt
+    from rights.request import Phase, Right
+    from workflows import policies, visibility
+    from workflows.messages import Closing, Opening, Ruling, Standing, StepStanding
+
+_DOES: dict[Operation, Callable[[FulfilActivities, Doing], Receipt]] = {
+    Operation.LOCATE: FulfilActivities.locate,
+    Operation.EXPORT: FulfilActivities.export,
+    Operation.ERASE: FulfilActivities.erase,
+    Operation.VERIFY: FulfilActivities.verify,
+}
+
+_PHASE = {
+    Operation.LOCATE: Phase.LOCATING,
+    Operation.EXPORT: Phase.FULFILLING,
+    Operation.ERASE: Phase.FULFILLING,
+    Operation.VERIFY: Phase.VERIFYING,
+}
+
+
+class RequestLife:
+    """What all rights share. State is a cache of the ledger: `_read` fills it, updates refresh it."""
+
+    _opening: Opening
+    _facts: Facts
+
+    def __init__(self) -> None:
+        self._phase = Phase.RECEIVED
+        self._confirmed = False
+        self._approved = False
+        self._withdrawn = False
+        self._look_again = False
+        self._stale = False
+        self._round = 0
+        self._rulings: dict[str, str] = {}
+        self._waiting: dict[str, str] = {}
+        """What each waiting part waits on: a code by step key, or by itself."""
+        self._receipts: dict[tuple[str, Operation], Receipt] = {}
+
+    async def live(self, opening: Opening) -> Closing:
+        """Run a request to its end."""
+        self._opening = opening
+        await self._read()
+        clock = asyncio.create_task(self._watch_the_clock())
+        try:
+            if self._facts.phase.open:
+                await self._carry_out()
+            closed: Closed = await self._do(ClosingActivities.close, self._ask(), "close")
+        finally:
+            clock.cancel()
+        self._enter(Phase.CLOSED)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return Closing(**closed.model_dump())
+
+    # What a person or a system may say while it runs. The ledger knows it already; this only wakes the run.
+
+    @workflow.update
+    async def confirm_identity(self) -> None:
+        """The asker's identity is attested."""
+        self._confirmed = True
+
+    @confirm_identity.validator
+    def _confirm_once(self) -> None:
+        self._refuse_if(self._confirmed, "already_confirmed")
+
+    @workflow.update
+    async def approve(self) -> None:
+        """The preview of the erasure is approved."""
+        self._approved = True
+
+    @approve.validator
+    def _approve_once(self) -> None:
+        self._refuse_if(self._approved, "already_approved")
+
+    @workflow.update
+    async def rule(self, ruling: Ruling) -> None:
+        """An agent's word on a step that waits."""
+        self._rulings[self._key(ruling)] = ruling.word
+
+    @rule.validator
+    def _rule_on_waiting_steps(self, ruling: Ruling) -> None:
+        self._refuse_if(self._key(ruling) not in self._waiting, "not_waiting")
+
+    @workflow.update
+    async def withdraw(self) -> None:
+        """The person has taken the request back."""
+        self._withdrawn = True
+
+    @withdraw.validator
+    def _withdraw_once(self) -> None:
+        self._refuse_if(self._withdrawn, "already_withdrawn")
+
+    @workflow.signal
+    async def refresh(self) -> None:
+        """Something was decided that this run has not heard of: read the ledger again."""
+        self._stale = True
+
+    @workflow.query
+    def standing(self) -> Standing:
+        """Where the request stands."""
+        known = hasattr(self, "_facts")
+        return Standing(
+            phase=self._phase,
+            waiting_on=self._waiting_on(),
+            internal_due=self._facts.clock.internal_due if known else None,
+            legal_due=self._facts.clock.legal_due if known else None,
+            steps=tuple(
+                StepStanding(system=system, operation=op, outcome=r.outcome, code=r.code)
+                for (system, op), r in self._receipts.items()
+            ),
+        )
+
+    # The life itself.
+
+    async def _carry_out(self) -> None:
+        if not self._confirmed:
+            self._enter(Phase.CONFIRMING)
+            await self._wait(str(Code.IDENTITY), Code.IDENTITY, lambda: self._confirmed)
+        while not self._withdrawn:
+            self._look_again = False
+            holding = await self._locate()
+            if holding and not self._stopped:
+                await self._fulfil(holding)
+            if not self._look_again:
+                return
+            await self._read()
+
+    async def _locate(self) -> tuple[str, ...]:
+        """Look in every system; the names of those that hold something of the person."""
+        names = self._facts.systems
+        receipts = await self._together(Operation.LOCATE, names)
+        return tuple(n for n, r in zip(names, receipts, strict=True) if r and r.tally.found)
+
+    async def _fulfil(self, holding: tuple[str, ...]) -> None:
+        planned: Planned = await self._do(
+            PlanningActivities.plan,
+            Planning(ask=self._ask(), round=self._round, holding=holding),
+            "plan",
+        )
+        erasure = self._opening.right is Right.ERASURE
+        if planned.needs_approval and not self._approved:
+            self._enter(Phase.APPROVING)
+            await self._wait(str(Code.APPROVAL), Code.APPROVAL, lambda: self._approved)
+        for wave in planned.waves:
+            if self._stopped:
+                return
+            await self._together(Operation.ERASE if erasure else Operation.EXPORT, wave)
+        if erasure:
+            await asyncio.gather(*(self._look_until_gone(n) for w in planned.waves for n in w))
+        elif not self._stopped:
+            self._enter(Phase.PACKAGING)
+            await self._do(ClosingActivities.package, self._ask(), "package", policies.STEP)
+
+    async def _together(self, operation: Operation, names: tuple[str, ...]) -> list[Receipt | None]:
+        self._enter(_PHASE[operation])
+        return list(await asyncio.gather(*(self._see_through(name, operation) for name in names)))
+
+    async def _look_until_gone(self, system: str) -> None:
+        """Look again after an erasure; erase anew what is still found, then ask a person."""
+        delays = iter(policies.LOOK_AGAIN)
+        while not self._stopped:
+            erased = self._receipts.get((system, Operation.ERASE))
+            if erased is None or not (erased.outcome.settled or erased.outcome is Outcome.PENDING):
+                return
+            if erased.check_after_seconds:
+                await self._pause(timedelta(seconds=erased.check_after_seconds), f"look again in {system}")
+            self._enter(Phase.VERIFYING)
+            seen = await self._see_through(system, Operation.VERIFY)
+            if seen is None or seen.outcome is not Outcome.PENDING:
+                return
+            if delay := next(delays, None):
+                await self._pause(delay, f"erase again in {system}")
+            elif not await self._ask_about(seen.step, Code.LEFT_BEHIND):
+                return
+            self._round += 1
+            self._enter(Phase.FULFILLING)
+            await self._see_through(system, Operation.ERASE)
+
+    async def _see_through(self, system: str, operation: Operation) -> Receipt | None:
+        """Carry out a step until it is settled, accepted, given up, or everything has to be looked at anew."""
+        while not self._stopped:
+            step = Step(
+                request_id=self._opening.request_id,
+                system=system,
+                operation=operation,
+                round=self._round,
+            )
+            receipt = await self._perform(step)
+            if receipt is None:
+                continue
+            self._receipts[system, operation] = receipt
+            if receipt.outcome.settled or receipt.outcome is Outcome.PENDING:
+                return receipt
+            if self._withdrawn or not await self._settle(step, Code(receipt.code)):
+                return receipt
+        return self._receipts.get((system, operation))
+
+    async def _perform(self, step: Step) -> Receipt | None:
+        """One step with Temporal's retries. None when they ran out, a person was asked, and it is time to try again."""
+        try:
+            receipt: Receipt = await self._do(
+                _DOES[step.operation],
+                Doing(step=step, as_of=workflow.now()),
+                f"{step.operation} {step.system}",
+                policies.STEP,
+            )
+            return receipt
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            code = _code(error)
+        await self._do(PlanningActivities.stuck, Stuck(ask=self._ask(), step=step, code=code), "ask a person")
+        await self._settle(step, code, policies.TRY_AGAIN)
+        return None
+
+    async def _ask_about(self, step: Step, code: Code) -> bool:
+        """Put a step on a person's desk and wait for the ruling; True when the step is to be tried again."""
+        await self._do(PlanningActivities.stuck, Stuck(ask=self._ask(), step=step, code=code), "ask a person")
+        return await self._settle(step, code)
+
+    async def _settle(self, step: Step, code: Code, at_most: timedelta | None = None) -> bool:
+        """Wait for a ruling on a step and carry it out; True when the step is to be tried again."""
+
+        def ready() -> bool:
+            approved = code is Code.APPROVAL and self._approved
+            return step.key in self._rulings or approved
+
+        if not await self._wait(step.key, code, ready, at_most):
+            return not self._stopped
+        word = self._rulings.pop(step.key, "retry")
+        changed: bool = await self._do(
+            PlanningActivities.rule, Ruled(ask=self._ask(), step=step, word=word), f"rule {word}"
+        )
+        if word in {"give_up", "done"}:
+            return False
+        self._round += 1
+        if changed or (word == "choose" and step.operation is not Operation.LOCATE):
+            self._look_again = True
+        return not self._stopped
+
+    # Waiting, and the clock.
+
+    @property
+    def _stopped(self) -> bool:
+        """Whether the present work is to end: taken back, or to be looked at anew."""
+        return self._withdrawn or self._look_again
+
+    async def _wait(self, key: str, code: Code, ready: Callable[[], bool], at_most: timedelta | None = None) -> bool:
+        """Wait for a person; True when what was waited for has come. The ledger is read again now and then."""
+        until = workflow.now() + at_most if at_most else None
+        self._waiting[key] = str(code)
+        self._show()
+        try:
+            while not (ready() or self._stopped):
+                left = until - workflow.now() if until else policies.RECHECK
+                if left <= timedelta(0):
+                    break
+                try:
+                    await workflow.wait_condition(
+                        lambda: ready() or self._stopped or self._stale,
+                        timeout=min(left, policies.RECHECK),
+                        timeout_summary=f"waiting on {code}",
+                    )
+                    if not self._stale:
+                        continue
+                except TimeoutError:
+                    pass
+                self._stale = False
+                await self._read()
+        finally:
+            del self._waiting[key]
+        self._show()
+        return ready()
+
+    async def _pause(self, delay: timedelta, why: str) -> None:
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._stopped, timeout=delay, timeout_summary=why)
+
+    async def _watch_the_clock(self) -> None:
+        """Move the risk bucket as the due date comes near; a missed deadline is recorded, never fatal."""
+        clock = self._facts.clock
+        while change := clock.next_change(workflow.now()):
+            await workflow.sleep(change - workflow.now(), summary="deadline clock")
+            risk = clock.risk(workflow.now())
+            workflow.upsert_search_attributes(visibility.at_risk(risk))
+            await self._do(OpeningActivities.deadline, Reached(ask=self._ask(), risk=risk), f"{risk}")
+
+    # Small things.
+
+    async def _read(self) -> None:
+        self._facts = await self._do(OpeningActivities.open, self._ask(), "read the ledger")
+        facts = self._facts
+        self._confirmed |= facts.confirmed
+        self._approved |= facts.approved
+        self._withdrawn |= facts.withdrawn or not facts.phase.open
+        self._round = max(self._round, facts.round)
+        for key, word in facts.rulings.items():
+            if key in self._waiting:
+                self._rulings.setdefault(key, word)
+
+    async def _do(
+        self,
+        method: Callable[[Any, Any], Any],
+        argument: object,
+        summary: str,
+        policy: policies.Options = policies.QUICK,
+    ) -> Any:
+        return await workflow.execute_activity_method(method, argument, summary=summary, **policy)
+
+    def _ask(self) -> Ask:
+        return Ask(request_id=self._opening.request_id, as_of=workflow.now())
+
+    def _key(self, ruling: Ruling) -> str:
+        return Step(
+            request_id=self._opening.request_id,
+            system=ruling.system,
+            operation=ruling.operation,
+            round=ruling.round,
+        ).key
+
+    def _refuse_if(self, refused: bool, reason: str) -> None:
+        if refused:
+            raise ApplicationError(reason, type="Refused", non_retryable=True)
+
+    def _enter(self, phase: Phase) -> None:
+        if phase is not self._phase:
+            self._phase = phase
+            self._show()
+
+    def _waiting_on(self) -> str:
+        return next(iter(self._waiting.values()), "")
+
+    def _show(self) -> None:
+        """Tell the UI; one history event per change."""
+        shown = (self._phase, self._waiting_on())
+        if shown != getattr(self, "_shown", None):
+            self._shown = shown
+            workflow.upsert_search_attributes(visibility.now_in(*shown))
+            workflow.set_current_details(visibility.details(self.standing()))
+
+
+def _code(error: ActivityError) -> Code:
+    """Why the attempts failed, from the last one's error."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == "Retryable":
+        return Code(cause.message)
+    return Code.INTERNAL
+
+
+@workflow.defn(name="access-request")
+class AccessRequest(RequestLife):
+    """A person asks what is held on them (GDPR Art. 15)."""
+
+    @workflow.run
+    async def run(self, opening: Opening) -> Closing:
+        return await self.live(opening)
+
+
+@workflow.defn(name="erasure-request")
+class ErasureRequest(RequestLife):
+    """A person asks for their data to be erased (GDPR Art. 17)."""
+
+    @workflow.run
+    async def run(self, opening: Opening) -> Closing:
+        return await self.live(opening)
+
+
+BY_RIGHT = {Right.ACCESS: "access-request", Right.ERASURE: "erasure-request"}
+"""The workflow type of each right that is offered."""

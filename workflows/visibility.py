@@ -1,0 +1,89 @@
+"""What the list and the pages of the Temporal UI show of a request: search attributes and current details.
+
+The one rule: search attributes are in clear for everybody who may open the UI, so each holds a word from a closed list,
+an opaque id or a date.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+)
+
+from rights.deadlines import Clock, Risk
+from rights.request import Phase, Right
+from workflows.messages import Standing
+
+RIGHT: Final = SearchAttributeKey.for_keyword("HabeasRight")
+REGIME: Final = SearchAttributeKey.for_keyword_list("HabeasRegime")
+PHASE: Final = SearchAttributeKey.for_keyword("HabeasPhase")
+WAITING_ON: Final = SearchAttributeKey.for_keyword("HabeasWaitingOn")
+TENANT: Final = SearchAttributeKey.for_keyword("HabeasTenant")
+DUE_AT: Final = SearchAttributeKey.for_datetime("HabeasDueAt")
+LEGAL_DUE_AT: Final = SearchAttributeKey.for_datetime("HabeasLegalDueAt")
+RISK: Final = SearchAttributeKey.for_keyword("HabeasRisk")
+
+KEYS: Final[tuple[SearchAttributeKey[Any], ...]] = (
+    RIGHT,
+    REGIME,
+    PHASE,
+    WAITING_ON,
+    TENANT,
+    DUE_AT,
+    LEGAL_DUE_AT,
+    RISK,
+)
+"""All of them; a worker refuses to start where one is not registered, since a workflow would then fail for ever."""
+
+
+def workflow_id(right: Right, tenant: str, request_id: str) -> str:
+    """The one id under which a request runs, for ever."""
+    return f"{right}/{tenant}/{request_id}"
+
+
+def at_start(right: Right, tenant: str, clock: Clock, now: datetime) -> TypedSearchAttributes:
+    """The attributes a request starts with."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(RIGHT, str(right)),
+            SearchAttributePair(REGIME, [clock.regime]),
+            SearchAttributePair(PHASE, str(Phase.RECEIVED)),
+            SearchAttributePair(TENANT, tenant),
+            SearchAttributePair(DUE_AT, clock.internal_due),
+            SearchAttributePair(LEGAL_DUE_AT, clock.legal_due),
+            SearchAttributePair(RISK, str(clock.risk(now))),
+        ]
+    )
+
+
+def now_in(phase: Phase, waiting_on: str) -> list[SearchAttributeUpdate[Any]]:
+    """The update for a change of phase; what is waited on is a code, or nothing."""
+    return [
+        PHASE.value_set(str(phase)),
+        WAITING_ON.value_set(waiting_on) if waiting_on else WAITING_ON.value_unset(),
+    ]
+
+
+def at_risk(risk: Risk) -> list[SearchAttributeUpdate[Any]]:
+    """The update for a change of the risk bucket."""
+    return [RISK.value_set(str(risk))]
+
+
+def details(standing: Standing) -> str:
+    """The live Markdown text on a request's page: names of systems, outcomes, codes and dates."""
+    lines = [f"**{standing.phase}**"]
+    if standing.waiting_on:
+        lines[0] += f", waiting on `{standing.waiting_on}`"
+    if standing.internal_due and standing.legal_due:
+        lines.append(f"due {standing.internal_due:%Y-%m-%d}, by law {standing.legal_due:%Y-%m-%d}")
+    if standing.steps:
+        lines += ["", "| step | system | outcome |", "|---|---|---|"]
+        lines += [
+            f"| {step.operation} | {step.system} | {step.outcome}{f' `{step.code}`' if step.code else ''} |"
+            for step in standing.steps
+        ]
+    return "\n".join(lines)

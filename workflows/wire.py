@@ -1,0 +1,211 @@
+"""What client, worker and replayer share: converter, codec, failures, interceptors, sandbox.
+
+The one rule: every payload that reaches Temporal is sealed under a key of its own request, so that destroying the key
+makes the history, its backups and its archives unreadable; and no error reaches Temporal or the log with its text.
+"""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import structlog
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from temporalio import activity
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import (
+    ActivitySerializationContext,
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+    WorkflowSerializationContext,
+)
+from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+    WorkflowRunner,
+)
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+_ENCODING: Final = b"binary/habeas-sealed"
+_NONCE: Final = 12
+"""Bytes; the size AES-GCM is specified for."""
+_KEY_LIFE: Final = 300.0
+"""Seconds that a history key stays in memory; a shred takes effect on a running worker within this time."""
+_KEYS_HELD: Final = 20_000
+"""Keys held at once, about 4 MB; more than the requests one worker is busy with in five minutes."""
+GIVE_UP_AFTER: Final = 5
+"""Attempts after which an unforeseen error is handed to a person; it is a bug or a broken set-up, not the weather."""
+
+HistoryKey = Callable[[str], bytes | None]
+"""The history key of a request by its id; None once it is destroyed."""
+
+
+class KeyDestroyedError(RuntimeError):
+    """The key of this history was destroyed; nothing can read it any more."""
+
+
+class HistoryKeys:
+    """History keys in memory, for a while."""
+
+    def __init__(self, look_up: HistoryKey) -> None:
+        self._look_up = look_up
+        self._held: dict[str, tuple[float, AESGCM]] = {}
+
+    def cipher(self, request_id: str) -> AESGCM | None:
+        """The cipher of one request. Blocks on the ledger when it is not held."""
+        now = time.monotonic()
+        held = self._held.get(request_id)
+        if held and held[0] > now:
+            return held[1]
+        key = self._look_up(request_id)
+        if key is None:
+            self._held.pop(request_id, None)
+            return None
+        if len(self._held) >= _KEYS_HELD:
+            self._held.clear()
+        cipher = AESGCM(key)
+        self._held[request_id] = (now + _KEY_LIFE, cipher)
+        return cipher
+
+
+@dataclass(frozen=True)
+class SealingCodec(PayloadCodec, WithSerializationContext):
+    """Seals payloads under the key of the request they belong to; the workflow id is authenticated with them."""
+
+    keys: HistoryKeys
+    workflow_id: str = ""
+
+    def with_context(self, context: SerializationContext) -> "SealingCodec":
+        if isinstance(context, WorkflowSerializationContext | ActivitySerializationContext):
+            return replace(self, workflow_id=context.workflow_id or "")
+        return self
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Seal.
+
+        Raises:
+            KeyDestroyedError: the request's history key is gone.
+        """
+        cipher = self._cipher()
+        aad = self.workflow_id.encode()
+        sealed = []
+        for payload in payloads:
+            nonce = secrets.token_bytes(_NONCE)
+            data = nonce + cipher.encrypt(nonce, payload.SerializeToString(), aad)
+            sealed.append(Payload(metadata={"encoding": _ENCODING}, data=data))
+        return sealed
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Open what `encode` sealed; what the server itself wrote is left as it is.
+
+        Raises:
+            KeyDestroyedError: the request's history key is gone.
+        """
+        cipher = self._cipher()
+        aad = self.workflow_id.encode()
+        opened = []
+        for payload in payloads:
+            if payload.metadata.get("encoding") != _ENCODING:
+                opened.append(payload)
+                continue
+            nonce, body = payload.data[:_NONCE], payload.data[_NONCE:]
+            opened.append(Payload.FromString(cipher.decrypt(nonce, body, aad)))
+        return opened
+
+    def _cipher(self) -> AESGCM:
+        cipher = self.keys.cipher(self.workflow_id.rpartition("/")[2])
+        if cipher is None:
+            raise KeyDestroyedError("the history key of this run is destroyed")
+        return cipher
+
+
+class _QuietActivities(ActivityInboundInterceptor):
+    """Replaces an unforeseen error by a reference before the SDK logs it or sends it on."""
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        try:
+            return await super().execute_activity(input)
+        except (ApplicationError, CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a driver's text may quote a value: only its class may be named
+            reference = secrets.token_hex(6)
+            info = activity.info()
+            structlog.get_logger().error(
+                "unforeseen",
+                reference=reference,
+                error=type(error).__qualname__,
+                where=_where(error),
+                activity=info.activity_type,
+                workflow_id=info.workflow_id,
+                attempt=info.attempt,
+            )
+            raise ApplicationError(
+                f"unforeseen, reference {reference}",
+                type="Internal",
+                non_retryable=info.attempt >= GIVE_UP_AFTER and info.activity_type in _STEPS,
+            ) from None
+
+
+_STEPS: Final = frozenset({"locate", "export", "erase", "verify", "package"})
+"""Activities whose failure has a person to ask; the others only touch the ledger and are tried for ever."""
+
+
+def _where(error: BaseException) -> list[str]:
+    """File and line of the innermost frames: code, never values."""
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}:{code.co_name}")
+        trace = trace.tb_next
+    return frames[-4:]
+
+
+class QuietInterceptor(Interceptor):
+    """Puts `_QuietActivities` around every activity."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _QuietActivities(super().intercept_activity(next))
+
+
+def converter(keys: HistoryKeys) -> DataConverter:
+    """The one data converter: pydantic, sealed, failures with their attributes sealed too."""
+    return DataConverter(
+        payload_converter_class=PydanticPayloadConverter,
+        payload_codec=SealingCodec(keys),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+
+
+PASSED_THROUGH: Final = (
+    "pydantic", "pydantic_core", "rights", "activities", "connectors", "ledger", "workflows",
+    "sqlalchemy", "psycopg", "cryptography", "structlog", "orjson", "yaml", "annotated_types",
+)  # fmt: skip
+"""Modules that the sandbox does not load again for every workflow (20 times the CPU). What is not deterministic in them
+is kept out of workflows by import-linter, not by the sandbox."""
+
+
+def _sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
+    if not isinstance(runner, SandboxedWorkflowRunner):
+        runner = SandboxedWorkflowRunner()
+    restrictions = runner.restrictions.with_passthrough_modules(*PASSED_THROUGH)
+    return replace(runner, restrictions=restrictions)
+
+
+def plugin(look_up: HistoryKey) -> SimplePlugin:
+    """One object that gives client, worker and replayer the same wire."""
+    keys = HistoryKeys(look_up)
+    return SimplePlugin(
+        "habeas",
+        data_converter=converter(keys),
+        interceptors=[QuietInterceptor()],
+        workflow_runner=_sandboxed,
+    )
