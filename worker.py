@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
@@ -193,13 +194,12 @@ async def run(
         SetupError: something is missing; nothing was started.
         RuntimeError: Temporal lacks search attributes, or the ledger's schema is not this version's.
     """
-    ledger = open_ledger(settings, pool=settings.slots)
-    check_schema(settings)
-    tools = (make_tools or build_tools)(settings, ledger)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    ledger = open_ledger(settings, pool=settings.slots)
+    tools = (make_tools or build_tools)(settings, ledger)
     metrics_port = settings.health_port + 1 if settings.health_port else None
     client = await _connected(settings, ledger, stop, metrics_port)
     if client is None:
@@ -229,12 +229,13 @@ async def run(
 async def _connected(
     settings: Settings, ledger: Ledger, stop: asyncio.Event, metrics_port: int | None
 ) -> Client | None:
-    """Wait for Temporal as long as it takes; None when told to stop meanwhile."""
+    """Wait for the ledger and for Temporal as long as it takes; None when told to stop meanwhile."""
     while not stop.is_set():
         try:
+            await asyncio.to_thread(check_schema, settings)
             return await connect(settings, ledger, metrics_port=metrics_port)
-        except RuntimeError:
-            log.warning("temporal_away", address=settings.temporal_address)
+        except (OperationalError, RuntimeError) as error:
+            log.warning("waits_for", kind="ledger" if isinstance(error, OperationalError) else "temporal")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 2)
     return None

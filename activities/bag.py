@@ -97,6 +97,13 @@ class Bag:
         self.payload.append(filed)
         return filed
 
+    def passed(self, size: int) -> None:
+        """Note that so many bytes were worked on, and give a sign of life now and then."""
+        self._unbeaten += size
+        if self._unbeaten >= BEAT_EVERY:
+            self._unbeaten = 0
+            self._beat()
+
     def finish(self, info: Mapping[str, str], day: date) -> None:
         """Write the tag files: what the bag is, and the digest of every file."""
         size = sum(filed.size for filed in self.payload)
@@ -127,8 +134,5 @@ class Bag:
             for chunk in chunks:
                 size += file.write(chunk)
                 digest.update(chunk)
-                self._unbeaten += len(chunk)
-                if self._unbeaten >= BEAT_EVERY:
-                    self._unbeaten = 0
-                    self._beat()
+                self.passed(len(chunk))
         return Filed(path, size, digest.hexdigest())

@@ -5,8 +5,8 @@ The one rule: the conclusion is computed from receipts and looks in the ledger, 
 
 from temporalio import activity
 
-from activities.opening import Ask
 from activities.facts import ParcelFacts
+from activities.opening import Ask
 from activities.parcels import discard, package
 from activities.tools import Tools
 from ledger.standing import RequestRow
@@ -67,7 +67,7 @@ class ClosingActivities:
         receipts = ledger.receipts(ask.request_id)
         located = _newest(receipts, Operation.LOCATE)
         books = {n: self._books(row, n, receipts) for n in _newest(receipts, Operation.ERASE)}
-        conclusion = _conclusion(row, receipts, books)
+        conclusion = row.conclusion or _conclusion(row, receipts, books)
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
             ledger.close(
@@ -113,7 +113,8 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
         return Conclusion.WITHDRAWN
     last = [_newest(receipts, op) for op in (Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY)]
     located, exported, erased, verified = last
-    if located and all(r.outcome is Outcome.NOTHING_HELD for r in located.values()):
+    # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
+    if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD
     ends = [*exported.values(), *(verified.get(name, r) for name, r in erased.items())]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]

@@ -29,7 +29,7 @@ class Delivered:
         return self.csv, self.json_lines
 
 
-def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO], beat: Callable[[], None]) -> list[Delivered]:
+def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO]) -> list[Delivered]:
     """Put a spool's files into the bag. `read` opens the spool at its start.
 
     The spool is read for what it holds, then for its files, and once more for the CSV of large ones: a ZIP takes one
@@ -39,7 +39,12 @@ def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO], beat: Ca
         SealBroken: the spool is not what was written.
         BadExport: it holds lines that are not JSON objects.
     """
-    sizes = _sizes(read(), beat)
+    sizes: dict[Entry, int] = {}
+    for entry, chunks in files_in(read()):
+        sizes[entry] = 0
+        for chunk in chunks:
+            sizes[entry] += len(chunk)
+            bag.passed(len(chunk))
     given = {entry.collection for entry in sizes if entry.media_type == CSV}
     desk = _Desk(bag, facts, sizes)
     large = set()
@@ -63,17 +68,6 @@ def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO], beat: Ca
         Delivered(facts.system, name, sheet, desk.filed[name, CSV], desk.filed[name, JSON_LINES])
         for name, sheet in desk.sheets.items()
     ]
-
-
-def _sizes(spool: BinaryIO, beat: Callable[[], None]) -> dict[Entry, int]:
-    """What a spool holds, and how many bytes each file has."""
-    sizes: dict[Entry, int] = {}
-    for entry, chunks in files_in(spool):
-        sizes[entry] = 0
-        for chunk in chunks:
-            sizes[entry] += len(chunk)
-            beat()
-    return sizes
 
 
 class _Desk:

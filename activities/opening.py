@@ -11,6 +11,7 @@ from temporalio import activity
 
 from activities.tools import Tools
 from rights.deadlines import Clock, Risk
+from rights.plan import Operation
 from rights.request import Phase
 from rights.value import Value
 
@@ -34,6 +35,9 @@ class Facts(Value):
     """The newest round that anything was done in."""
     systems: tuple[str, ...]
     """The systems of the map the request is pinned to."""
+    begun: tuple[str, ...] = ()
+    """Systems in which an earlier look found something. A run that was started anew finds less, or nothing, where the
+    lost one had erased already; it has to see these through all the same."""
     rulings: dict[str, str] = Field(default_factory=dict)
     """The words agents have given, by step key; an update lost with Temporal's database comes back this way."""
 
@@ -83,5 +87,12 @@ class OpeningActivities:
             withdrawn=row.withdrawn,
             round=ledger.newest_round(request_id),
             systems=tuple(self._tools.pinned(row.map_digest).systems),
+            begun=tuple(
+                dict.fromkeys(
+                    r.step.system
+                    for r in ledger.receipts(request_id)
+                    if r.step.operation is Operation.LOCATE and r.tally.found
+                )
+            ),
             rulings=ledger.rulings(request_id),
         )

@@ -122,7 +122,7 @@ def package(
             name = spool_name(request_id, system)
             with store.read(name) as source:
                 read = partial(unseal, source, key, name)
-                held = deliver(bag, facts.system(system), read, beat)
+                held = deliver(bag, facts.system(system), read)
             exports[system] = digest_of((d.json_lines.path, d.json_lines.digest) for d in held)
             delivered += held
         parts = sections(facts, delivered)

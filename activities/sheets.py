@@ -33,7 +33,6 @@ _HALVES: Final = "backslashreplace"
 _DIGITS: Final = bytes(0x30 if chr(c) in "0123456789." else 0x20 for c in range(256))
 _LONG: Final = b"0" * 16
 """With fewer digits and points in a row than this, a float still writes itself as the number it was read from."""
-
 _MAY_BE_ROUNDED: Final = frozenset({float, dict, list})
 
 
@@ -86,8 +85,9 @@ class Sheet:
         """
         columns = tuple(self._columns) or otherwise
         names = (*columns, MORE) if self._more else columns
-        if names:
-            yield (",".join(map(_text, names)) + "\r\n").encode(errors=_HALVES)
+        if not names:
+            return  # rows there may be, of objects that hold nothing
+        yield (",".join(map(_text, names)) + "\r\n").encode(errors=_HALVES)
         cutter = _Cutter()
         for chunk in chunks:
             rows = _rows(cutter.cut(chunk), self._about)

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Final
 
 from connectors.protocol import Key
 from connectors.strategies import clean, rewrite, text
@@ -15,6 +16,8 @@ from rights.datamap import Collection, Erase, Strategy
 from rights.plan import Keep, Work, Write
 from rights.receipt import Count, Kept, Tally
 
+FAR: Final = 9000
+"""From this year on a date counts as none: systems write 9999-12-31 for "never"."""
 Row = Mapping[str, object]
 Place = tuple[str, Key]
 """Where a row is: its collection and its key."""
@@ -154,12 +157,14 @@ def _until(keep: Keep, row: Row) -> date | None:
 
 
 def day_of(value: object) -> date | None:
-    """The UTC day of a date, a time or an ISO text; None if it is none of these."""
+    """The UTC day of a date, a time or an ISO text; None if it is none of these, or so far that it means "never"."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
             return None
+    if not isinstance(value, date) or value.year >= FAR:
+        return None
     if isinstance(value, datetime):
         return (value.astimezone(UTC) if value.tzinfo else value).date()
-    return value if isinstance(value, date) else None
+    return value

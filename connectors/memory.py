@@ -197,7 +197,7 @@ class Memory:
         return Look(tally, self._anchors(call, fates), tuple(candidates), self._links(call, sight))
 
     def _anchors(self, call: Call, fates: Iterable[Fate]) -> Anchors:
-        """What links point to, and the keys of parents and of rows that stay. A later look forgets no anchor."""
+        """What links point to, and the keys of rows that stay. A later look forgets no anchor."""
         collections = self.system.collections
         pointed: dict[str, set[str]] = defaultdict(set)
         for parent, column in (li.target for c in collections.values() for li in c.links if li.kind == "unique"):
@@ -208,7 +208,7 @@ class Memory:
                 found[name][column].update(dict.fromkeys(values))
         for fate in fates:
             name, key = fate.place
-            if fate.stays or name in pointed:
+            if fate.stays:
                 found[name][_key_name(collections[name])][_key_text(key)] = None
             for column in pointed[name]:
                 if value := text(fate.row.get(column)):

@@ -101,7 +101,9 @@ class Look:
     tally: Tally
     anchors: Anchors = field(default_factory=dict, repr=False)
     candidates: tuple[Candidate, ...] = field(default=(), repr=False)
-    """Filled only where more than one undecided row of a subject collection matches; the tally then counts all."""
+    """Rows of which it is not known whether they are the person's: there are several in a collection, or the only one
+    is matched by a shared identity, or stands unruled beside a ruled one. The tally counts them; nothing follows from
+    them."""
     links: tuple[Identity, ...] = field(default=(), repr=False)
     """Further unique identities found, for links to other systems."""
 

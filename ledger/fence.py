@@ -265,7 +265,7 @@ class Fence(Store):
         return Tally.model_validate_json(body) if body else None
 
     def deleted(self, request_id: str, system: str) -> dict[str, int | None]:
-        """Rows that calls reported as deleted, per collection, over all attempts and rounds.
+        """Rows that calls reported as changed, per collection, over all attempts and rounds.
 
         None where a call's count is unknown: it was settled by looking, or is not settled.
         """
@@ -280,5 +280,5 @@ class Fence(Store):
             tally = Tally.model_validate(counted)
             for name in {*planned, *(count.collection for count in tally.counts)}:
                 so_far = sums.get(name, 0)
-                sums[name] = None if so_far is None else so_far + tally.of(name).erased
+                sums[name] = None if so_far is None else so_far + tally.of(name).changed
         return sums

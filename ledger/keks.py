@@ -88,7 +88,7 @@ class Keks:
             kek, number = name, 1
             while not self._take(connection, kek, retired):
                 number += 1
-                kek = f"{name}.{number}"
+                kek = f"{name}-{number}"
         return kek
 
     def _take(self, connection: Connection, kek: str, retired: set[str]) -> bool:

@@ -4,8 +4,6 @@ Each group of verbs stands in a module of its own, by the noun it is about; here
 verb is one transaction, and time is an argument.
 """
 
-from sqlalchemy import select
-
 from ledger.cases import Cases
 from ledger.decisions import Decisions
 from ledger.fence import Fence
@@ -36,11 +34,6 @@ class Ledger(
     Verification,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
-
-    def ping(self) -> None:
-        """Ask for a sign of life; raises what the driver raises when there is none."""
-        with self._look() as connection:
-            connection.execute(select(1))
 
     def close_connections(self) -> None:
         """Give all connections back to the server."""

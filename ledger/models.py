@@ -220,6 +220,7 @@ tasks: Final = Table(
     Column("ruling", Text),
     _moment("settled_at", nullable=True),
     _of_request(),
+    Index("ix_tasks_request", "tenant", "request_id"),
     Index(
         "uq_tasks_open",
         "tenant",

@@ -128,11 +128,11 @@ class Opening(Store):
         free_text: str | None,
         at: datetime,
     ) -> Opened:
+        digests = self._people.digests(identities)
         purposes: tuple[Purpose, ...] = ("working", "history", "file")
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in purposes}
         note = make_note("request", free_text)
         values = (Sealed("working", GIVEN, identities_text(identities)), *note.values)
-        digests = self._people.digests(identities)
         rows = {f"row_{name}": value for name, value in row.items()} | {
             "row_id": request_id,
             "purposes": list(keys),

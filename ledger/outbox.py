@@ -138,12 +138,6 @@ class Outbox(Store):
             if ids := list(failed):
                 connection.execute(_FAILED, {"of": self.tenant, "ids": ids})
 
-    def backlog(self) -> int:
-        """How many messages wait to be delivered; also the shortest question by which the ledger shows that it answers."""
-        waiting = select(func.count()).where(outbox.c.tenant == self.tenant, outbox.c.sent_at.is_(None))
-        with self._look() as connection:
-            return connection.scalar(waiting) or 0
-
     def wait(self, timeout: float) -> bool:
         """Block until a message was written or so many seconds are over; True if there may be something to claim.
 

@@ -5,7 +5,7 @@ The one rule: an act has one settled receipt per key, and whoever comes second i
 
 from typing import Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.exc import IntegrityError
 
 from ledger.models import entries
@@ -16,7 +16,8 @@ _ONE_SETTLED: Final = "uq_entries_settled"
 _SETTLED: Final = select(entries.c.body).where(
     entries.c.tenant == bindparam("tenant"),
     entries.c.key == bindparam("key"),
-    entries.c.kind == "settled",
+    # Said outright, not as a parameter: else a prepared statement could not use the partial index.
+    entries.c.kind == literal_column("'settled'"),
 )
 
 

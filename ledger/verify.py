@@ -142,8 +142,8 @@ class _Walk:
         last = max([head.seq if head else 0, *self._signed], default=0)
         if last > self._seq:
             self._cut(last)
-        elif self.entries and not self._findings and (head is None or head.hash != self._hash):
-            self._edited(self._seq)
+        elif self.entries and (head is None or head.hash != self._hash) and not self._is_broken(self._seq):
+            self._add(Wrong.EDITED, self._seq, f"the journal's head does not fit its last entry, {self._seq}")
         return sorted(self._findings, key=lambda finding: finding.seq or 0)
 
     def _is_broken(self, seq: int) -> bool:

@@ -154,9 +154,10 @@ class Books(Value):
 def keep_books(before: Tally, changed: Mapping[str, int | None], after: Tally) -> tuple[Books, ...]:
     """Close the books of one system.
 
-    `changed` is, per collection, the rows that destructive calls reported as deleted, over all attempts; None where an
-    attempt was cut and its count is unknown. Rows that arrived after `before` are the ones deleted or left beyond it;
-    with an unknown count only those that the last look can prove.
+    `changed` is, per collection, the rows that destructive calls reported as changed (deleted, or rewritten so that a
+    look no longer finds them), over all attempts; None where an attempt was cut and its count is unknown. Rows that
+    arrived after `before` are the ones changed or left beyond it; with an unknown count only those that the last look
+    can prove.
     """
     books = []
     names = dict.fromkeys([c.collection for c in before.counts] + [c.collection for c in after.counts])

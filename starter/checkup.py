@@ -6,8 +6,9 @@ The one rule: it changes nothing, and each check is carried out for real: a file
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from rights.value import Value
 from settings import Settings, SettingsError
@@ -223,29 +224,46 @@ def _map(settings: Settings) -> Iterator[Check]:
 
 def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]:
     """Each system's connector and secrets; with `live`, the system itself is asked too."""
-    from connectors.errors import ConnectorError
     from connectors.registry import SetupError, build
-    from rights.codes import ADVICE
 
     for name, system in data_map.systems.items():
+        about = f"system {name}"
+        said = f"{system.connector}, mode {system.mode}"
         try:
             connector = build(system)
         except SetupError as error:
             what, _, todo = str(error).removeprefix(f"system '{name}': ").partition(": ")
-            yield Check(name=f"system {name}", ok=False, about=what, advice=todo or "correct the data map")
+            yield Check(name=about, ok=False, about=what, advice=todo or "correct the data map")
             continue
-        ask = getattr(connector, "check", None)
-        if live and callable(ask):
-            try:
-                findings = ask()
-            except ConnectorError as error:
-                about = f"{error.code}{f': {error.about}' if error.about else ''}"
-                yield Check(name=f"system {name}", ok=False, about=about, advice=ADVICE[error.code])
-                continue
-            for finding in findings:
-                what, _, todo = str(finding).partition(": ")
-                yield Check(name=f"system {name}", ok=False, about=what, advice=todo)
-            if findings:
-                continue
-        said = f"{system.connector}, mode {system.mode}"
-        yield Check(name=f"system {name}", ok=True, about=said + (", reached" if live and callable(ask) else ""))
+        if live and isinstance(connector, _Checkable):
+            with closing(connector):
+                findings = list(_ask(connector, about))
+            yield from findings or [Check(name=about, ok=True, about=f"{said}, reached")]
+        else:
+            yield Check(name=about, ok=True, about=said)
+
+
+@runtime_checkable
+class _Checkable(Protocol):
+    """A connector that can compare the map with its system."""
+
+    def check(self) -> list[str]:
+        """What does not fit, a sentence each: what is the matter, a colon, what to do."""
+
+    def close(self) -> None:
+        """Let go of the system."""
+
+
+def _ask(connector: _Checkable, about: str) -> Iterator[Check]:
+    from connectors.errors import ConnectorError
+    from rights.codes import ADVICE
+
+    try:
+        findings = connector.check()
+    except ConnectorError as error:
+        why = f"{error.code}: {error.about}" if error.about else str(error.code)
+        yield Check(name=about, ok=False, about=why, advice=ADVICE[error.code])
+        return
+    for finding in findings:
+        what, _, todo = finding.partition(": ")
+        yield Check(name=about, ok=False, about=what, advice=todo)

@@ -48,7 +48,6 @@ def run() -> None:
     )
     out(Page().line("starting PostgreSQL, Temporal and a worker ..."))
     with _stoppable(), local:
-        local.start_worker()
         out(_welcome(local))
         _keep_worker(local)
 

@@ -130,7 +130,7 @@ class Dispatcher:
             )
         except WorkflowUpdateFailedError:
             # Refused: the run knows it already, from the ledger.
-            await handle.signal("refresh", rpc_timeout=RPC)
+            await self._wake(handle)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
@@ -158,9 +158,22 @@ class Dispatcher:
                 or row.withdrawn
                 or (waiting and row.ruled)
             ):
-                await handle.signal("refresh", rpc_timeout=RPC)
+                await self._wake(handle)
+        closed = running.keys() - {row.id for row in await asyncio.to_thread(self._ledger.open_requests)}
+        for request_id in closed - {self._ledger.tenant}:
+            # Temporal was restored to an earlier hour: the ledger has closed what still runs there.
+            row = await asyncio.to_thread(self._ledger.request, request_id)
+            await self._wake(self._handle(row.right, row.id))
         await self._shred_histories()
         return True
+
+    async def _wake(self, handle: WorkflowHandle[object, object]) -> None:
+        """Have a run read the ledger again; one that has just ended needs no waking."""
+        try:
+            await handle.signal("refresh", rpc_timeout=RPC)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
 
     async def _shred_histories(self) -> None:
         """Destroy the history keys that are due, once the server says that their runs are over."""

@@ -4,6 +4,7 @@ The one rule: no value that a person typed, and no text of a driver, is repeated
 """
 
 import os
+import re
 import sys
 from enum import IntEnum
 from typing import Any, Final
@@ -75,9 +76,14 @@ def _known(error: Exception) -> tuple[Exit, str] | None:
         module, _, cls = name.rpartition(".")
         known: Any = getattr(sys.modules.get(module), cls, None)
         if known is not None and isinstance(error, known):
-            return code, _SAY.get(name) or str(error)
+            said = _SAY.get(name) or str(error)
+            missing = code is Exit.REFUSED and _NOT_THERE.search(said)
+            return (Exit.NOT_FOUND if missing else code), said
     return None
 
+
+_NOT_THERE: Final = re.compile(r"(there is|has) no \w+ of this id")
+"""How the ledger says that an id is nobody's; it has one class for all that it refuses."""
 
 _BY_CLASS: Final[dict[str, Exit]] = {
     "settings.SettingsError": Exit.USAGE,

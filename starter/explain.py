@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from ledger.standing import Event, KeyState, Standing
 from rights.deadlines import start_clock
 from rights.plan import Keep, Operation, keep_until
-from rights.receipt import Books, Certainty, Outcome, Receipt
+from rights.receipt import Books, Certainty, Kept, Outcome, Receipt
 from rights.regimes import regime
 from rights.request import Conclusion, Right
 from rights.value import Value
@@ -63,9 +63,9 @@ def _dates(standing: Standing, now: datetime) -> Iterator[Line]:
     plain = keep_until(received.date(), law.months, 0, end_of_year=False)
     yield Line(
         about="Legal due date",
-        rule=f"{law.title}, {law.source}: {plural(law.months, 'month')} from receipt; the day of receipt is the local one "
-        "and is not counted (Reg. 1182/71 Art. 3(1)); a month ends on the same day, else on its last day (Art. 3(2)(c)); a "
-        "term that would end on a Saturday, Sunday or holiday ends with the next working day (Art. 3(4))",
+        rule=f"{law.title}, {law.source}: {plural(law.months, 'month')} from receipt. The day of receipt is the local "
+        "one and is not counted (Reg. 1182/71 Art. 3(1)); a month ends on the same day, else on its last day "
+        "(Art. 3(2)(c)); on a Saturday, Sunday or holiday the term ends with the next working day (Art. 3(4))",
         fact=f"received {minute(clock.received_at, clock.zone)} ({clock.zone}), a {received:%A}"
         + _changed_law(law.digest, clock.ruleset),
         result=_shift(received.date(), plain, day_of(clock.legal_due, tz), clock.holidays, law.months),
@@ -74,7 +74,8 @@ def _dates(standing: Standing, now: datetime) -> Iterator[Line]:
         about="Internal due date",
         rule="the engine works towards the last working day on or before the plain end of the term",
         fact=f"the plain end is {plain}, a {plain:%A}{_holiday(plain, clock.holidays)}",
-        result=f"due {day(clock.internal_due, clock.zone)}, a {day_of(clock.internal_due, tz):%A}, at the end of the day",
+        result=f"due {day(clock.internal_due, clock.zone)}, a {day_of(clock.internal_due, tz):%A}, "
+        "at the end of the day",
     )
     again = start_clock(law, clock.received_at, clock.zone, clock.holidays)
     if (again.internal_due, again.legal_due) != (clock.internal_due, clock.legal_due):
@@ -203,44 +204,47 @@ def _keeping(standing: Standing) -> Iterator[Line]:
     """Which duty keeps which rows, from when to when."""
     if standing.plan is None or standing.request.right is not Right.ERASURE:
         return
+    planned = standing.plan.as_of.date()
     seen = {**newest(standing.receipts, Operation.LOCATE), **newest(standing.receipts, Operation.VERIFY)}
     for part in standing.plan.systems:
         receipt = seen.get(part.system)
         for work in part.works:
             kept = receipt.tally.of(work.collection).kept if receipt else ()
+            about = f"Kept in {part.system}.{work.collection}"
             for rule in work.keeps:
-                for one in (k for k in kept if k.ground == rule.ground):
-                    yield Line(
-                        about=f"Kept in {part.system}.{work.collection}",
-                        rule=f"the map: {rule.ground}, {_term(rule)} after {rule.column}"
-                        f"{', from the end of that year' if rule.end_of_year else ''}",
-                        fact=f"planned {day(standing.plan.as_of)}; {plural(one.rows, 'row')} with {rule.column} on or after "
-                        f"{rule.cutoff.date()}",
-                        result=_kept_result(rule, one.until),
-                    )
-            for one in kept:
-                if one.ground not in {rule.ground for rule in work.keeps}:
-                    yield Line(
-                        about=f"Kept in {part.system}.{work.collection}",
-                        rule=f"the map: {one.ground}",
-                        fact=f"{plural(one.rows, 'row')} that others which are kept point to, or that the map retains",
-                        result="kept" + (f" until {one.until}" if one.until else "; the map sets no date"),
-                    )
+                if rows := [one for one in kept if one.ground == rule.ground]:
+                    yield _duty(about, rule, rows, planned)
+            if others := [one for one in kept if one.ground not in {rule.ground for rule in work.keeps}]:
+                yield Line(
+                    about=about,
+                    rule=f"the map: {'; '.join(one.ground for one in others)}",
+                    fact=f"{_rows(others)} that the map retains, or that others which are kept point to",
+                    result="kept; the map sets no date",
+                )
+
+
+def _duty(about: str, rule: Keep, rows: list[Kept], planned: date) -> Line:
+    first = rule.cutoff.date()
+    last_days = ", ".join(f"{one.rows:,} until {one.until or 'a day that is not known'}" for one in rows)
+    emptied = ", ".join(write.field for write in rule.writes)
+    start = f"{rule.column}, from the end of that year" if rule.end_of_year else rule.column
+    return Line(
+        about=about,
+        rule=f"the map: {rule.ground}, {_term(rule)} after {start}",
+        fact=f"{_rows(rows)} with {rule.column} on or after {first}: a term that began on {first} ends on "
+        f"{rule.until(first)}, which was not over when it was planned, on {planned}",
+        result=f"{last_days}{f'; {emptied} emptied all the same' if emptied else ''}",
+    )
+
+
+def _rows(kept: list[Kept]) -> str:
+    return plural(sum(one.rows for one in kept), "row")
 
 
 def _term(rule: Keep) -> str:
     years, months = divmod(rule.months, 12)
     parts = ((years, "year"), (months, "month"), (rule.days, "day"))
     return " and ".join(plural(n, unit) for n, unit in parts if n) or "no time"
-
-
-def _kept_result(rule: Keep, until: date | None) -> str:
-    emptied = ", ".join(write.field for write in rule.writes)
-    tail = f"; {emptied} emptied all the same" if emptied else ""
-    first = rule.until(rule.cutoff.date())
-    if until is None:
-        return f"kept; no last day is known{tail}"
-    return f"the oldest may go after {first}, the last of these rows after {until}{tail}"
 
 
 def _accounts(standing: Standing) -> Iterator[Line]:
@@ -319,8 +323,8 @@ def _destruction(standing: Standing) -> Iterator[Line]:
     for key in standing.keys:
         yield Line(
             about=f"Destruction of the {PURPOSES.get(key.purpose, key.purpose)}",
-            rule="its own key is destroyed on its day; no backup of the ledger can open it once the month's key is gone too, "
-            "or the last backup that holds it",
+            rule="its own key is destroyed on its day; no backup of the ledger can open it once the month's key is gone "
+            "too, or the last backup that holds it",
             fact=_key_fact(key, row.closed_at, row.clock.zone),
             result=_key_result(key, row.clock.zone),
         )

@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ledger import schema
 from starter.scaffold import private_parts
-from starter.shop import SYSTEM_ROLES, make_shop, map_text
+from starter.shop import ROLES, fill_shop, make_roles, map_text
 from starter.stack import HOST, Postgres, StackError, Temporal, free_port
 from starter.stack.child import Child, lock
 from workflows.visibility import KEYS
@@ -53,24 +53,29 @@ class Local:
     # The servers and what is in them.
 
     def start(self) -> None:
-        """Start both servers, and make what is not there yet: files, roles, databases, tables, the shop.
+        """Start servers and worker, and make what is not there yet: files, roles, databases, tables, the shop.
+
+        Returns once the worker is ready. What does not need each other is done side by side.
 
         Raises:
-            StackError: a server cannot be started; the text says which and what to do.
+            StackError: a server or the worker cannot be started; the text says which and what to do.
         """
-        with ThreadPoolExecutor(2) as both:
-            for started in (both.submit(self.postgres.start), both.submit(self.temporal.start)):
-                started.result()
         self._write_files()
-        make_shop(
-            self.postgres,
-            environment=self._environment,
-            passwords={role: self._secret(f"{role}.password") for role in SYSTEM_ROLES},
-        )
-        for role, file in SYSTEM_ROLES.items():
-            database = "ledger" if file == "ledger" else "shop"
-            self._write_secret(file, self._address(role, database))
-        schema.upgrade((self.home / "secrets" / "ledger").read_text())
+        with ThreadPoolExecutor(2) as both:
+            temporal = both.submit(self.temporal.start)
+            self.postgres.start()
+            self._make_ledger()
+            worker = both.submit(self.start_worker)
+            fill_shop(self.postgres, environment=self._environment)
+            temporal.result()
+            worker.result()
+
+    def _make_ledger(self) -> None:
+        """Roles with their secrets, and the ledger with its tables."""
+        make_roles(self.postgres, {role: self._secret(f"{role}.password") for role in ROLES})
+        for role, database in ROLES.items():
+            self._write_secret(role, self._address(role, database))
+        schema.upgrade((self.home / "secrets" / "habeas_ledger").read_text())
 
     def _write_files(self) -> None:
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,7 +91,7 @@ class Local:
     def _settings(self) -> str:
         return f"""# Written by habeas at each start of this local deployment.
 environment = "{self._environment}"
-ledger = "file:secrets/ledger"
+ledger = "file:secrets/habeas_ledger"
 keys = "file:keys"
 checkpoints = "checkpoints.jsonl"
 checkpoint_key = "file:checkpoint.pem"

@@ -6,7 +6,7 @@ vault, and they lie there masked.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from ledger.standing import KeyState, RequestRow, Standing, Task
@@ -38,8 +38,8 @@ RISK_TONE: Final[dict[Risk, Tone]] = {
     Risk.OVERDUE: "bad",
 }
 CONCLUSIONS: Final = {
-    Conclusion.ANSWERED: "answered: everything asked for was done, and looked at again",
-    Conclusion.IN_PART: "answered in part: something was kept, held or given up, and the receipts say what",
+    Conclusion.ANSWERED: "answered: everything asked for was done",
+    Conclusion.IN_PART: "answered in part: something was kept, held or given up",
     Conclusion.NOTHING_HELD: "nothing held: every system was looked at and none knew the person",
     Conclusion.WITHDRAWN: "withdrawn by the person",
 }
@@ -51,6 +51,11 @@ PURPOSES: Final = {
     "pseudonym": "key of pseudonyms",
 }
 _WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.APPROVING})
+
+
+def concluded(row: RequestRow) -> str | None:
+    """How a request ended, in words; None while it is open."""
+    return CONCLUSIONS[row.conclusion] if row.conclusion else None
 
 
 def newest(receipts: Iterable[Receipt], operation: Operation) -> dict[str, Receipt]:
@@ -274,7 +279,7 @@ def show_page(
             ("approved", minute(row.approved_at, zone) if row.approved_at else None),
             ("withdrawn", minute(row.withdrawn_at, zone) if row.withdrawn_at else None),
             ("closed", minute(row.closed_at, zone) if row.closed_at else None),
-            ("conclusion", CONCLUSIONS[row.conclusion] if row.conclusion else None),
+            ("conclusion", concluded(row)),
             ("hold", _hold(standing)),
         )
     )
@@ -341,7 +346,7 @@ def add_systems(page: Page, standing: Standing) -> None:
             operation: newest(standing.receipts, operation).get(name)
             for operation in (Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY)
         }
-        page.heading(f"{name}: {_how(last, row.right)}")
+        page.heading(_how(name, last, row.right))
         books = {book.collection: book for book in standing.books.get(name, ())}
         rows = []
         for collection in _collections(last):
@@ -360,15 +365,16 @@ COLUMNS: Final[dict[Right, tuple[str, ...]]] = {
 NUMBERS: Final = ("located", "exported", "erased", "anonymised", "kept", "left")
 
 
-def _how(last: Mapping[Operation, Receipt | None], right: Right) -> str:
+def _how(name: str, last: Mapping[Operation, Receipt | None], right: Right) -> Cell:
+    """A system's heading: the last thing done there, and how it ended."""
     act = last[Operation.EXPORT] if right is Right.ACCESS else last[Operation.ERASE]
     end = last[Operation.VERIFY] or act or last[Operation.LOCATE]
     if end is None:
-        return "not looked at yet"
-    if right is Right.ACCESS and act is None and end.outcome is Outcome.DONE:
-        return "located"
-    words = str(end.outcome).replace("_", " ")
-    return f"{words}{f', {end.certainty}' if end.certainty else ''}{f' ({end.code})' if end.code else ''}"
+        return Cell(name, "strong")
+    words = "located" if act is None and end.outcome is Outcome.DONE else str(end.outcome).replace("_", " ")
+    sure = f", {end.certainty}" if act and end.certainty else ""
+    why = f" ({end.code})" if end.code else ""
+    return Cell(f"{name}: {words}{sure}{why}", OUTCOME_TONE[end.outcome])
 
 
 def _collections(last: Mapping[Operation, Receipt | None]) -> list[str]:
@@ -402,8 +408,17 @@ def _cells(
 
 
 def why_kept(kept: Iterable[Kept]) -> str:
-    """Grounds and dates of kept rows, in words."""
-    return "; ".join(f"{k.ground}{f' until {k.until:%Y-%m-%d}' if k.until else ''}" for k in kept)
+    """Grounds and dates of kept rows, in words; of several dates the first and the last."""
+    days: dict[str, list[date]] = {}
+    for one in kept:
+        days.setdefault(one.ground, []).extend([one.until] if one.until else [])
+    return "; ".join(f"{ground}{_until(of)}" for ground, of in days.items())
+
+
+def _until(days: Sequence[date]) -> str:
+    if not days:
+        return ""
+    return f" until {min(days)}" + (f" … {max(days)}" if len(set(days)) > 1 else "")
 
 
 # Preview.
@@ -428,24 +443,38 @@ def _preview(standing: Standing) -> Iterable[tuple[str, Mode, list[Document]]]:
         return
     for part in standing.plan.systems:
         receipt = located.get(part.system)
+        keeping = bool(receipt and receipt.tally.kept_rows)
         collections = []
         for work in part.works:
             count = receipt.tally.of(work.collection) if receipt else Count(collection=work.collection)
-            collections.append(_effect(standing.request.right, work, count))
+            collections.append(_effect(standing.request.right, work, count, keeping))
         yield part.system, part.mode, collections
 
 
-def _effect(right: Right, work: Work, count: Count) -> Document:
+def _effect(right: Right, work: Work, count: Count, keeping: bool) -> Document:
+    """What becomes of a collection's rows; `keeping` says that rows of the system are kept, here or elsewhere."""
     base: Document = {"collection": work.collection, "found": count.found}
     if right is not Right.ERASURE:
         return {**base, "exported": count.found, "fields": list(work.export)}
     return {
         **base,
         "goes": count.found - count.kept_rows,
-        "how": "fields rewritten" if work.erase is Erase.REDACT else "deleted",
+        "how": _way(work, keeping),
         "kept": [kept.model_dump(mode="json") for kept in count.kept],
-        "fields_emptied_where_kept": sorted({w.field for keep in work.keeps for w in keep.writes}),
+        "fields_emptied_where_kept": _emptied(work, count),
     }
+
+
+def _way(work: Work, keeping: bool) -> str:
+    if work.erase is Erase.REDACT:
+        return "fields rewritten"
+    return "deleted, or stripped where kept rows point to it" if keeping and work.writes else "deleted"
+
+
+def _emptied(work: Work, count: Count) -> list[str]:
+    duties = {keep.ground: keep.writes for keep in work.keeps}
+    # Kept by no duty of its own: a shell, or the map retains one of its fields.
+    return sorted({write.field for kept in count.kept for write in duties.get(kept.ground, work.writes)})
 
 
 def preview_page(standing: Standing) -> Page:

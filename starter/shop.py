@@ -12,8 +12,8 @@ from psycopg import sql
 
 from starter.stack import Postgres
 
-SYSTEM_ROLES: Final = {"habeas_ledger": "ledger", "shop_reader": "shop-reader", "shop_writer": "shop-writer"}
-"""Each role, and the file of secrets that its address goes to."""
+ROLES: Final = {"habeas_ledger": "ledger", "shop_reader": "shop", "shop_writer": "shop"}
+"""Each role, and the database it is for."""
 
 MAPPED: Final = (
     "customers", "addresses", "orders", "order_items", "payments", "support_messages", "sessions", "newsletter",
@@ -32,8 +32,8 @@ REWRITTEN: Final[Mapping[str, tuple[str, ...]]] = {
     "sessions": ("id",),
     "newsletter": ("email",),
 }  # fmt: skip
-"""The columns that the data map rewrites in rows that stay; and one of each other table, since PostgreSQL lets a role lock
-rows, as is done before they are deleted, only where it may update something."""
+"""The columns that the data map rewrites in rows that stay; and one of each other table, since PostgreSQL lets a role
+lock rows, as is done before they are deleted, only where it may update something."""
 
 
 def map_text(mode: str) -> str:
@@ -42,8 +42,8 @@ def map_text(mode: str) -> str:
     return text.replace("mode: auto ", f"mode: {mode} ", 1)
 
 
-def make_shop(server: Postgres, *, environment: str, passwords: Mapping[str, str]) -> bool:
-    """Make roles and databases, fill the shop, mark it; False if all of it was there."""
+def make_roles(server: Postgres, passwords: Mapping[str, str]) -> None:
+    """Make the roles, and the ledger's database for the one that owns it."""
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
         for role, password in passwords.items():
             _role(connection, role, password)
@@ -51,6 +51,10 @@ def make_shop(server: Postgres, *, environment: str, passwords: Mapping[str, str
     with psycopg.connect(server.conninfo("ledger"), autocommit=True) as connection:
         connection.execute("ALTER DATABASE ledger OWNER TO habeas_ledger")
         connection.execute("ALTER SCHEMA public OWNER TO habeas_ledger")
+
+
+def fill_shop(server: Postgres, *, environment: str) -> bool:
+    """Make the shop, fill it and mark it; False if it was there."""
     server.create_database("shop")
     # In one transaction: a start that is cut short leaves an empty shop, which the next one fills.
     with psycopg.connect(server.conninfo("shop")) as connection:

@@ -6,7 +6,8 @@ never comes here unmasked.
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
@@ -57,6 +58,13 @@ class _Line:
 
 
 @dataclass(frozen=True, slots=True)
+class _Mark:
+    ok: bool
+    text: str
+    indent: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Pairs:
     pairs: tuple[tuple[str, Cell], ...]
 
@@ -72,7 +80,7 @@ class _Grid:
 class Page:
     """What is printed, piece by piece; each method adds one and gives the page back."""
 
-    blocks: list[_Heading | _Line | _Pairs | _Grid] = field(default_factory=list)
+    blocks: list[_Heading | _Line | _Mark | _Pairs | _Grid] = field(default_factory=list)
 
     def heading(self, text: Text) -> Self:
         """A line that opens a part."""
@@ -82,6 +90,11 @@ class Page:
     def line(self, text: Text, *, indent: int = 0) -> Self:
         """A sentence, or a command to copy."""
         self.blocks.append(_Line(cell(text), indent))
+        return self
+
+    def mark(self, ok: bool, text: str, *, indent: int = 0) -> Self:
+        """A finding, with a tick or a cross before it."""
+        self.blocks.append(_Mark(ok, text, indent))
         return self
 
     def pairs(self, pairs: Iterable[tuple[str, Text | None]]) -> Self:
@@ -127,6 +140,16 @@ def screen() -> "Console":
     return Console(highlight=False)
 
 
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Show on a terminal that something goes on; elsewhere say nothing."""
+    if not sys.stdout.isatty():
+        yield
+        return
+    with screen().status(text, spinner="dots", spinner_style="green"):
+        yield
+
+
 def render(page: Page) -> "RenderableType":
     """A page as Rich draws it."""
     from rich.console import Group
@@ -140,12 +163,13 @@ def render(page: Page) -> "RenderableType":
     parts: list[RenderableType] = []
     for block in page.blocks:
         if isinstance(block, _Heading):
-            parts += [
-                *([Styled()] if parts else []),
-                Styled(block.text.text, style=_STYLE[block.text.tone] or "bold"),
-            ]
+            parts += [Styled(), Styled(block.text.text, style=_STYLE[block.text.tone] or "bold")]
         elif isinstance(block, _Line):
             parts.append(Padding(styled(block.text), (0, 0, 0, block.indent)))
+        elif isinstance(block, _Mark):
+            tone: Tone = "good" if block.ok else "bad"
+            text = Styled.assemble((f"{MARK[tone]} ", _STYLE[tone]), (block.text, "" if block.ok else _STYLE[tone]))
+            parts.append(Padding(text, (0, 0, 0, block.indent)))
         elif isinstance(block, _Pairs):
             grid = Table.grid(padding=(0, 3, 0, 0))
             grid.add_column(style=_STYLE["quiet"], no_wrap=True)
@@ -169,9 +193,11 @@ def plain(page: Page) -> list[str]:
     lines: list[str] = []
     for block in page.blocks:
         if isinstance(block, _Heading):
-            lines += [*([""] if lines else []), block.text.text]
+            lines += ["", block.text.text]
         elif isinstance(block, _Line):
             lines.append(" " * block.indent + block.text.text)
+        elif isinstance(block, _Mark):
+            lines.append(f"{' ' * block.indent}{MARK['good' if block.ok else 'bad']} {block.text}")
         elif isinstance(block, _Pairs):
             wide = max((len(name) for name, _ in block.pairs), default=0)
             lines += [f"  {name:<{wide}}  {value.text}" for name, value in block.pairs]

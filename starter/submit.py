@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Final
 
 from ledger.ledger import Ledger
-from ledger.opening import Opened
+from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.regimes import regime

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from ledger.ledger import Ledger
@@ -14,7 +15,7 @@ from ledger.standing import Standing
 from rights.plan import Operation
 from rights.receipt import Outcome, Receipt
 from rights.request import Right
-from starter.pages import CONCLUSIONS, OUTCOME_TONE, waits_for
+from starter.pages import OUTCOME_TONE, concluded, waits_for
 from starter.show import MARK, Cell, Page, Text, Tone, render, screen
 
 Change = tuple[str, str, str]
@@ -79,18 +80,22 @@ def _tell(change: Change, as_json: bool) -> None:
 def changes(standing: Standing) -> list[Change]:
     """What has happened so far, in order, as words."""
     row = standing.request
-    found: list[Change] = [("received", str(row.right), "")]
-    if row.confirmed_at:
-        found.append(("identity", "confirmed", ""))
-    if row.approved_at:
-        found.append(("preview", "approved", ""))
+    found: list[tuple[datetime, Change]] = []
+    for moment, change in (
+        (row.confirmed_at, ("identity", "confirmed", "")),
+        (row.approved_at, ("preview", "approved", "")),
+        (row.withdrawn_at, ("request", "withdrawn", "")),
+    ):
+        if moment:
+            found.append((moment, change))
     for receipt in standing.receipts:
         about = f"{receipt.step.operation} {receipt.step.system}"
-        found.append((about, _outcome(receipt), numbers(receipt)))
-    found += [("parcel", "packed", f"{e.body.get('rows', 0):,} rows") for e in standing.events if e.kind == "parcel"]
-    if row.withdrawn_at:
-        found.append(("request", "withdrawn", ""))
-    return found
+        found.append((receipt.at, (about, _outcome(receipt), numbers(receipt))))
+    for event in standing.events:
+        if event.kind == "parcel":
+            found.append((event.at, ("parcel", "packed", f"{event.body.get('rows', 0):,} rows")))
+    found.sort(key=lambda one: one[0])
+    return [("received", str(row.right), ""), *(change for _, change in found)]
 
 
 def _outcome(receipt: Receipt) -> str:
@@ -157,5 +162,5 @@ def live_page(standing: Standing) -> Page:
     if rows:
         page.grid(("", "step", "outcome", ""), rows)
     if row.conclusion:
-        page.line(Cell(CONCLUSIONS[row.conclusion], "good"), indent=2)
+        page.line(Cell(concluded(row) or "", "good"), indent=2)
     return page

@@ -28,6 +28,7 @@ from ledger.decisions import Ruling
 from ledger.holds import Hold
 from ledger.ledger import Ledger
 from ledger.schema import upgrade
+from rights.mapfile import read_map
 from rights.receipt import Books
 from rights.request import Phase
 from rights.subject import parse_identities
@@ -219,6 +220,7 @@ class World:
             old.unlink()
         for name, text in maps.items():
             (folder / f"{name}.yaml").write_text(text)
+        self.data_map = read_map(dict(maps))
 
     def start_worker(self, trip: str = "", **environment: str) -> subprocess.Popen[bytes]:
         """Start a worker process; `trip` names the place where it kills or freezes itself once."""
@@ -238,7 +240,7 @@ class World:
         """Submit a request through the one function behind every door."""
         opened = submit(
             self.ledger,
-            worker.load_map(self.settings),
+            self.data_map,
             worker.rules(self.settings),
             right,
             identities,

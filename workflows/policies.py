@@ -10,24 +10,37 @@ from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 
-class Options(TypedDict, total=False):
-    """The keyword arguments that a policy gives to `execute_activity_method`."""
+class LocalOptions(TypedDict):
+    """The keyword arguments of `execute_local_activity_method` that a policy gives."""
 
     start_to_close_timeout: timedelta
-    heartbeat_timeout: timedelta
     retry_policy: RetryPolicy
+
+
+class Options(LocalOptions, total=False):
+    """The same for `execute_activity_method`."""
+
+    heartbeat_timeout: timedelta
     cancellation_type: ActivityCancellationType
 
 
-QUICK: Final[Options] = {
-    # A few statements on the ledger. Longer than its lock waits, short enough that a killed worker costs seconds.
+LEDGER: Final[LocalOptions] = {
+    # A few statements on the ledger, as local activities: no round trip through the server, half the CPU of a request.
+    # Longer than the ledger's lock waits, short enough that a killed worker costs seconds.
     "start_to_close_timeout": timedelta(seconds=15),
-    # The ledger is the engine's own: while it is away there is nothing to do but to try again, for ever.
+    # The ledger is the engine's own: while it is away there is nothing to do but to try again, for ever. Beyond a
+    # minute between attempts the SDK waits by a timer of the server.
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=500),
         backoff_coefficient=2,
         maximum_interval=timedelta(seconds=20),
     ),
+}
+
+HOUSE: Final[Options] = {
+    # Upkeep touches many rows of the ledger and is seen in the UI.
+    "start_to_close_timeout": timedelta(minutes=5),
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=1)),
 }
 
 STEP: Final[Options] = {

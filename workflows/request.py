@@ -152,7 +152,8 @@ class RequestLife:
         """Look in every system; the names of those that hold something of the person."""
         names = self._facts.systems
         receipts = await self._together(Operation.LOCATE, names)
-        return tuple(n for n, r in zip(names, receipts, strict=True) if r and r.tally.found)
+        begun = self._facts.begun
+        return tuple(n for n, r in zip(names, receipts, strict=True) if n in begun or (r and r.tally.found))
 
     async def _fulfil(self, holding: tuple[str, ...]) -> None:
         planned: Planned = await self._do(
@@ -172,7 +173,7 @@ class RequestLife:
             await asyncio.gather(*(self._look_until_gone(n) for w in planned.waves for n in w))
         elif not self._stopped:
             self._enter(Phase.PACKAGING)
-            await self._do(ClosingActivities.package, self._ask(), "package", policies.STEP)
+            await self._touch(ClosingActivities.package, self._ask(), "package")
 
     async def _together(self, operation: Operation, names: tuple[str, ...]) -> list[Receipt | None]:
         self._enter(_PHASE[operation])
@@ -221,11 +222,8 @@ class RequestLife:
     async def _perform(self, step: Step) -> Receipt | None:
         """One step with Temporal's retries. None when they ran out, a person was asked, and it is time to try again."""
         try:
-            receipt: Receipt = await self._do(
-                _DOES[step.operation],
-                Doing(step=step, as_of=workflow.now()),
-                f"{step.operation} {step.system}",
-                policies.STEP,
+            receipt: Receipt = await self._touch(
+                _DOES[step.operation], Doing(step=step, as_of=workflow.now()), f"{step.operation} {step.system}"
             )
             return receipt
         except ActivityError as error:
@@ -321,14 +319,13 @@ class RequestLife:
             if key in self._waiting:
                 self._rulings.setdefault(key, word)
 
-    async def _do(
-        self,
-        method: Callable[[Any, Any], Any],
-        argument: object,
-        summary: str,
-        policy: policies.Options = policies.QUICK,
-    ) -> Any:
-        return await workflow.execute_activity_method(method, argument, summary=summary, **policy)
+    async def _do(self, method: Callable[[Any, Any], Any], argument: object, summary: str) -> Any:
+        """A few statements on the ledger: done by the worker at hand, inside the workflow's own task."""
+        return await workflow.execute_local_activity_method(method, argument, summary=summary, **policies.LEDGER)
+
+    async def _touch(self, method: Callable[[Any, Any], Any], argument: object, summary: str) -> Any:
+        """Work on a system: seen, retried, cancelled and limited by the server."""
+        return await workflow.execute_activity_method(method, argument, summary=summary, **policies.STEP)
 
     def _ask(self) -> Ask:
         return Ask(request_id=self._opening.request_id, as_of=workflow.now())

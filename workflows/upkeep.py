@@ -30,13 +30,13 @@ class Upkeep:
             at = Round(as_of=workflow.now())
             if number % HOURLY == 0:
                 await workflow.execute_activity_method(
-                    UpkeepActivities.destroy, at, summary="destroy what is due", **policies.QUICK
+                    UpkeepActivities.destroy, at, summary="destroy what is due", **policies.HOUSE
                 )
                 await workflow.execute_activity_method(
-                    UpkeepActivities.sign, at, summary="sign the chain", **policies.QUICK
+                    UpkeepActivities.sign, at, summary="sign the chain", **policies.HOUSE
                 )
             await workflow.execute_activity_method(
-                UpkeepActivities.reconcile, at, summary="look for lost runs", **policies.QUICK
+                UpkeepActivities.reconcile, at, summary="look for lost runs", **policies.HOUSE
             )
             await workflow.sleep(EVERY, summary="until the next round")
         workflow.continue_as_new(first + ROUNDS)

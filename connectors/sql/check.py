@@ -29,11 +29,13 @@ _ACTIONS: Final = {
     "n": "so deleting empties the column of such rows, uncounted",
     "d": "so deleting resets the column of such rows, uncounted",
 }
+# Locking a row takes the right to update some column of it.
 _RIGHTS: Final = """
 SELECT row_security_active(%(table)s::oid),
-  (SELECT coalesce(bool_and(has_column_privilege(%(table)s::oid, name, 'SELECT')), true) FROM unnest(%(read)s::text[]) name),
-  (SELECT coalesce(bool_and(has_column_privilege(%(table)s::oid, name, 'UPDATE')), true) FROM unnest(%(written)s::text[]) name)
-    AND has_any_column_privilege(%(table)s::oid, 'UPDATE'),
+  (SELECT coalesce(bool_and(has_column_privilege(%(table)s::oid, name, 'SELECT')), true)
+     FROM unnest(%(read)s::text[]) name),
+  (SELECT coalesce(bool_and(has_column_privilege(%(table)s::oid, name, 'UPDATE')), true)
+     FROM unnest(%(written)s::text[]) name) AND has_any_column_privilege(%(table)s::oid, 'UPDATE'),
   has_table_privilege(%(table)s::oid, 'DELETE')"""
 _SERVER: Final = """
 SELECT current_setting('server_version_num')::int, current_user::text, current_database()::text,

@@ -166,7 +166,7 @@ class SqlConnector:
                 row = session.row(statement)
                 session.commit()
             except (psycopg.Error, SQLAlchemyError) as error:
-                problem = self._problem(session.database, error)
+                trouble = error
             else:
                 changes: Changes = [
                     (batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)
@@ -175,7 +175,7 @@ class SqlConnector:
                 return changes
             if session.undone:
                 intent.done(Tally())
-            raise problem
+            raise self._problem(session.database, trouble)
 
     def _programme(self, database: Database, call: Call) -> Programme:
         catalogue = self._catalogue
@@ -197,17 +197,17 @@ class SqlConnector:
         try:
             return act()
         except (psycopg.Error, SQLAlchemyError) as error:
-            problem = self._problem(database, error)
-        raise problem
+            trouble = error
+        raise self._problem(database, trouble)
 
     def _streamed(self, database: Database, items: Iterator[T]) -> Iterator[T]:
         try:
             yield from items
         except (psycopg.Error, SQLAlchemyError) as error:
-            problem = self._problem(database, error)
+            trouble = error
         else:
             return
-        raise problem
+        raise self._problem(database, trouble)
 
     def _problem(self, database: Database, error: psycopg.Error | SQLAlchemyError) -> ConnectorError:
         problem = explain(error, self.system.system, self._covers)

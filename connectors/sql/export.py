@@ -68,7 +68,7 @@ class Exporting:
 
     def _object(self, name: str, located: FromClause) -> Sql:
         fields = self._scope.works[name].export
-        record = select(*(located.c[field] for field in fields)).subquery("record")
+        record = select(*(located.c[field] for field in fields)).subquery("=record")
         line: Sql = cast(func.row_to_json(record.table_valued()), Text)
         if any(self._scope.column(name, field).family in _SPACED for field in fields):
             # Inside a text a break is written as \n; so these stand between tokens, where a blank does as well.

@@ -176,8 +176,9 @@ class Fates:
                 target, column = link.target
                 if target == name and self.may_stay(child):
                     fate = self.of(child)
-                    pointing = select(fate.rows.c[link.field]).where(
-                        fate.stays, fate.rows.c[link.field].is_not(None), self._points(child, link, fate)
+                    value = fate.rows.c[link.field]
+                    pointing = select(value).where(
+                        fate.stays, func.coalesce(cast(value, Text), "") != "", self._points(child, link, fate)
                     )
                     ours, theirs = self.scope.column(name, column), self.scope.column(child, link.field)
                     conditions.append(same(ours, rows.c[column], theirs, pointing))

@@ -6,6 +6,7 @@ what is found afterwards can be compared.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -76,14 +77,13 @@ class Sight:
         for name in (work.collection for work in works):
             sight = self.seen[name]
             found = sight["found"] + sight.get("doubtful", 0)
-            kept = [(reason_of(number, grounds), rows) for number, rows in sight.get("kept") or ()]
+            kept = [(*reason_of(number, grounds), rows) for number, rows in sight.get("kept") or ()]
+            kept.sort(key=lambda part: (part[0], part[1] or date.max))
             counts.append(
                 Count(
                     collection=name,
                     found=found - sight["settled"] if verifying else found,
-                    kept=tuple(
-                        Kept(ground=ground, until=until, rows=rows) for (ground, until), rows in sorted(kept, key=str)
-                    ),
+                    kept=tuple(Kept(ground=ground, until=until, rows=rows) for ground, until, rows in kept),
                     unclean=sight["unclean"] if verifying else 0,
                 )
             )

@@ -18,6 +18,7 @@ from sqlalchemy import (
     CTE,
     CompoundSelect,
     FromClause,
+    Function,
     Integer,
     MetaData,
     Numeric,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     and_,
     any_,
     cast,
+    column,
     false,
     func,
     literal_column,
@@ -37,6 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy import Table as SqlTable
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine
 
@@ -197,11 +200,13 @@ class Traversal:
 
     def _link(self, name: str, link: Link) -> _Arm:
         parent, target = link.target
-        column, theirs = self.scope.column(name, link.field), self.scope.column(parent, target)
-        left, convert, native = _bridge(column, self.tables[name].c[link.field], theirs)
+        mine, theirs = self.scope.column(name, link.field), self.scope.column(parent, target)
+        left, convert, native = _bridge(mine, self.tables[name].c[link.field], theirs)
         located = self.located(parent)
         _, type_ = _comparable(theirs, located.c[target])
         there = select(convert(located.c[target]))
+        if theirs.family in _TEXTS:  # an empty text is nothing, and links to nobody
+            there = there.where(cast(located.c[target], Text) != "")
         gone = _texts(slot("a", parent, target), lambda text: convert(cast(text, type_)))
         served = native and self.scope.catalogue.tables[name].serves(link.field, casefold=False)
         return _Arm(left, _union([there, gone]), served)
@@ -215,7 +220,7 @@ class Traversal:
             left, type_ = pairs[0]
             arm = _Arm(left, _texts(place, lambda text: cast(text, type_)), True)
             return lambda indexed: arm.condition(indexed=indexed)
-        element = func.jsonb_array_elements(listed(place)).column_valued("element")
+        element = _elements(func.jsonb_array_elements(listed(place)), JSONB())
         parts = [
             cast(element.op("->>")(literal_column(str(number), Integer)), type_)
             for number, (_, type_) in enumerate(pairs)
@@ -287,7 +292,13 @@ def _bridge(column: Column, value: Sql, theirs: Column) -> tuple[Sql, Callable[[
 
 def _texts(place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
     """The values of a list of the document."""
-    return select(convert(func.jsonb_array_elements_text(listed(place), type_=Text).column_valued("given")))
+    return select(convert(_elements(func.jsonb_array_elements_text(listed(place)), Text())))
+
+
+def _elements(function: Function[Any], type_: TypeEngine[Any]) -> Sql:
+    """What a function gives, row by row, under names of our own: a bare name could be a column of the map."""
+    rows = function.table_valued(column("=value", type_)).render_derived(name="given")
+    return rows.c["=value"]
 
 
 def _union(selects: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:

@@ -158,12 +158,12 @@ def _identities(call: Call, column: Column, about: Field, sharing: Sharing) -> l
     forms = [
         form for text in texts for form in (unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
     ]
-    # Nothing at all identifies nobody: a column of empty texts would make everybody the same person.
-    return _fitted(column, [form for form in dict.fromkeys(forms) if form])
+    return _fitted(column, dict.fromkeys(forms))
 
 
 def _fitted(column: Column, texts: Iterable[str]) -> list[str]:
-    return [value for text in texts if (value := fit(column, text)) is not None]
+    """Those that fit, without the empty text: else all who have nothing there would be one person."""
+    return [value for text in texts if text and (value := fit(column, text)) is not None]
 
 
 def _keys(table: Table, collection: Collection, rows: Iterable[Key]) -> list[str] | list[list[str]]:

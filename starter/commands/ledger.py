@@ -185,7 +185,8 @@ def release(hold: HoldId, as_json: Json = False) -> None:
         moment = now()
         at.ledger.release_hold(hold_id, at=moment, file_until=moment + timedelta(days=at.settings.file_days))
         stands = at.ledger.hold_standing(hold_id)
-    answer(stands.model_dump(mode="json"), Page().line(Cell(f"hold {hold_id}: {stands}", "good")), as_json=as_json)
+    document = {**stands.model_dump(mode="json"), "in_force": stands.in_force}
+    answer(document, Page().line(Cell(f"hold {hold_id}: {stands}", "good")), as_json=as_json)
 
 
 @holds.command("list")

@@ -129,16 +129,11 @@ def _report(checks: "Sequence[Check]", as_json: bool) -> None:
 
 
 def _page(checks: "Sequence[Check]") -> "Page":
-    from starter.show import Cell, Page
+    from starter.show import Page
 
     page = Page()
     for check in checks:
-        mark = (
-            Cell(f"✓ {check.name}: {check.about}", "good")
-            if check.ok
-            else Cell(f"✗ {check.name}: {check.about}", "bad")
-        )
-        page.line(mark)
+        page.mark(check.ok, f"{check.name}: {check.about}")
         if check.advice:
             page.line(check.advice, indent=4)
     return page
@@ -155,7 +150,7 @@ def migrate(as_json: Json = False) -> None:
     from ledger import schema
     from starter.desk import load_settings
     from starter.health import register_attributes
-    from starter.show import Cell, Page, answer
+    from starter.show import Page, answer
     from starter.temporal import bare_client
 
     settings = load_settings()
@@ -174,8 +169,8 @@ def migrate(as_json: Json = False) -> None:
             Exit.AWAY, f"the ledger is at {after}; but Temporal does not answer at {settings.temporal_address}"
         ) from None
     page = Page()
-    page.line(Cell(f"✓ ledger at {after}" + ("" if before == after else f", before {before or 'empty'}"), "good"))
-    page.line(Cell(f"✓ search attributes registered{': ' + ', '.join(added) if added else ' before'}", "good"))
+    page.mark(True, f"ledger at {after}" + ("" if before == after else f", before {before or 'empty'}"))
+    page.mark(True, f"search attributes registered{': ' + ', '.join(added) if added else ' before'}")
     answer({"schema": after, "before": before or None, "attributes_added": added}, page, as_json=as_json)
 
 

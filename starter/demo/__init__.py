@@ -25,8 +25,8 @@ from starter.demo import check
 from starter.desk import now, open_ledger
 from starter.exits import Exit, Failure
 from starter.local import ATTRIBUTES, Local
-from starter.pages import CONCLUSIONS, add_systems, waits_for
-from starter.show import Cell, Page, day, minute, out, render, screen
+from starter.pages import add_systems, concluded, show_page, waits_for
+from starter.show import Cell, Page, day, minute, out, render, screen, working
 from starter.stack import Postgres, Temporal
 from starter.stack.place import temporary
 from starter.watch import changes, live_page
@@ -59,44 +59,48 @@ def run(*, keep: bool = False) -> bool:
     """
     began = time.monotonic()
     place = temporary("habeas-demo-")
-    out(Page().heading("Habeas demo: an access and an erasure request on real servers").line(""))
+    out(Page().heading("Habeas demo: an access and an erasure request on real servers"))
     postgres = Postgres(durable=False)
     temporal = Temporal(ui=True, search_attributes=ATTRIBUTES)
     local = Local(place / "deployment", postgres, temporal, environment="demo", mode="auto")
     ok = False
     try:
-        with local:
-            ok = _story(local, place, began)
-            if keep:
-                _keep(local)
-    except KeyboardInterrupt:
-        out(Page().line(Cell("stopped", "warn")))
+        with working("starting PostgreSQL, Temporal and a worker"):
+            local.start()
+        ok = _story(local, place, began)
+        if keep:
+            _keep(local)
     finally:
+        with working("stopping"):
+            local.close()
         if ok:
             # The parcel stays to be looked at; the rest has done its work.
             shutil.rmtree(local.home, ignore_errors=True)
-    if not ok:
-        out(Page().line(Cell(f"what is left of it, with the worker's log, is in {local.home}", "quiet")))
+        else:
+            out(Page().line(Cell(f"the worker's log and the settings are left in {local.home}", "quiet")))
     return ok
 
 
 def _story(local: Local, place: Path, began: float) -> bool:
-    _say(f"PostgreSQL with the ledger and a shop, Temporal with its Web UI at {local.temporal.ui_url}", began)
-    with closing(check.connect(local.postgres.conninfo("shop"))) as shop, ThreadPoolExecutor(1) as aside:
+    _say(f"PostgreSQL, Temporal with its Web UI at {local.temporal.ui_url}, and a worker are up", began)
+    with closing(check.connect(local.postgres.conninfo("shop"))) as shop:
         started = time.monotonic()
-        worker = aside.submit(local.start_worker)
+        with working("dumping the shop"):
+            before = check.dump(shop)
         who = {Right.ACCESS: check.person(shop, ASKS_ACCESS), Right.ERASURE: check.person(shop, ASKS_ERASURE)}
-        before = check.dump(shop)
-        worker.result()
         rows = sum(map(len, before.values()))
-        _say(f"a worker is ready; the shop's {len(before)} tables and {rows:,} rows are dumped", started)
+        _say(f"the shop has {len(before)} tables and {rows:,} rows; all of them are dumped", started)
         with _ledger(local) as ledger:
-            submitted = _submit_both(local)
+            with working("habeas request open"):
+                submitted = _submit_both(local)
+            out(_submissions(submitted))
             standings = _follow(ledger, submitted)
+        with working("opening the parcel, dumping the shop again, comparing"), ThreadPoolExecutor(1) as aside:
+            verifying = aside.submit(local.habeas, "ledger", "verify")
             parcel = _open_parcel(local, standings[Right.ACCESS], place / "parcel.zip")
             after = check.dump(shop)
             findings = list(_check(local, shop, who, before, after, parcel))
-            verified = local.habeas("ledger", "verify")
+            verified = verifying.result()
     findings.append(check.Finding(verified.returncode == Exit.DONE, f"habeas ledger verify: {verified.stdout.strip()}"))
     for standing in standings.values():
         out(_summary(standing, parcel if standing.request.right is Right.ACCESS else None))
@@ -112,7 +116,7 @@ def _ledger(local: Local) -> Iterator[Ledger]:
     secrets = local.home / "secrets"
     settings = Settings(
         environment="demo",
-        ledger=f"file:{secrets / 'ledger'}",
+        ledger=f"file:{secrets / 'habeas_ledger'}",
         keys=f"file:{local.home / 'keys'}",
         checkpoints=local.home / "checkpoints.jsonl",
         checkpoint_key=f"file:{local.home / 'checkpoint.pem'}",
@@ -134,13 +138,15 @@ def _submit_both(local: Local) -> list[_Submitted]:
     with ThreadPoolExecutor(2) as both:
         access = both.submit(_submit, local, Right.ACCESS, ASKS_ACCESS)
         erasure = both.submit(_submit, local, Right.ERASURE, ASKS_ERASURE)
-        submitted = [access.result(), erasure.result()]
+        return [access.result(), erasure.result()]
+
+
+def _submissions(submitted: Sequence[_Submitted]) -> Page:
     page = Page()
     for one in submitted:
         page.line(Cell(f"$ {one.typed}", "quiet"))
-        page.line(f"{one.id}", indent=2)
-    out(page)
-    return submitted
+        page.line(f"{one.right} request {one.id}", indent=2)
+    return page
 
 
 def _submit(local: Local, right: Right, email: str) -> _Submitted:
@@ -168,6 +174,7 @@ def _follow(ledger: Ledger, submitted: Sequence[_Submitted]) -> dict[Right, Stan
                 return standings
             for standing in standings.values():
                 if code := waits_for(standing):
+                    out(show_page(standing, {}, now(), standing.request.clock.zone))
                     raise Failure(Exit.WAITING, f"the {standing.request.right} request waits for a person: {code}")
             if time.monotonic() > until:
                 raise Failure(Exit.BAD, f"the requests were not closed within {LIMIT:.0f} s")
@@ -230,10 +237,10 @@ def _check(
 
 def _summary(standing: Standing, parcel: Path | None) -> Page:
     row, zone = standing.request, standing.request.clock.zone
-    page = Page().line("").heading(f"The {row.right} request")
+    page = Page().heading(f"The {row.right} request")
     page.pairs(
         (
-            ("conclusion", CONCLUSIONS[row.conclusion] if row.conclusion else None),
+            ("conclusion", concluded(row)),
             ("received", minute(row.clock.received_at, zone)),
             ("due", f"{day(row.clock.internal_due, zone)}, by law {day(row.clock.legal_due, zone)}"),
             (
@@ -253,20 +260,19 @@ def _seconds(start: datetime, end: datetime | None) -> str:
 
 
 def _findings(findings: Sequence[check.Finding]) -> Page:
-    page = Page().line("").heading("Checked by a full dump before and after, over a connection of the demo's own")
+    page = Page().heading("Checked by a full dump before and after, over a connection of the demo's own")
     for finding in findings:
-        mark, tone = ("✓", "good") if finding.ok else ("✗", "bad")
-        page.line(Cell(f"{mark} {finding.said}", tone), indent=2)  # type: ignore[arg-type]
+        page.mark(finding.ok, finding.said, indent=2)
     return page
 
 
 def _farewell(local: Local, ok: bool, seconds: float) -> Page:
-    page = Page().line("")
+    page = Page()
     if ok:
-        page.line(Cell(f"All is as it should be, in {seconds:.1f} s.", "good"))
+        page.heading(Cell(f"All is as it should be, in {seconds:.1f} s.", "good"))
         page.line("Next: habeas demo --keep leaves it running, to look at the Temporal UI; habeas dev keeps its state.")
     else:
-        page.line(Cell("Something is not as it should be: see the lines marked ✗.", "bad"))
+        page.heading(Cell("Something is not as it should be: see the lines marked ✗.", "bad"))
     return page
 
 
@@ -285,4 +291,4 @@ def _keep(local: Local) -> None:
 
 
 def _say(what: str, since: float) -> None:
-    out(Page().line(Cell(f"✓ {what} ({time.monotonic() - since:.1f} s)", "good")))
+    out(Page().mark(True, f"{what} ({time.monotonic() - since:.1f} s)"))

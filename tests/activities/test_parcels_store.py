@@ -111,6 +111,15 @@ def test_delete_again_changes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_delete_takes_what_unfinished_attempts_left_too(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    put(store, b"x")
+    left = tmp_path / REQUEST / ".shop.spool.0123456789abcdef.part"
+    left.write_bytes(b"a killed attempt")
+    store.delete(NAME)
+    assert list(tmp_path.iterdir()) == []
+
+
 KILLED = textwrap.dedent(
     """
     import secrets, sys, time

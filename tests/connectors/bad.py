@@ -20,10 +20,10 @@ import structlog
 from connectors.conformance import Bench, Conformance, Gate
 from connectors.conformance.suite import Promises
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
-from connectors.fates import Fate
+from connectors.fates import Fate, Row
 from connectors.memory import Memory, Store, _Sight
 from connectors.protocol import Anchors, Call, Export, Intent, Look, Rulings
-from connectors.strategies import text
+from connectors.strategies import rewrite, text
 from rights.codes import Code
 from rights.datamap import Erase, System
 from rights.plan import Work
@@ -127,6 +127,13 @@ def _all_unique(system: System, sharing: str) -> System:
             if field["sharing"] == sharing:
                 field["sharing"] = "unique"
     return System.model_validate(body)
+
+
+@breaks("test_locate_tells_of_further_identities")
+class TellsOfSharedIdentitiesToo(Memory):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        phones = [Identity("phone", text(row["phone"])) for row in sight.certain["customers"]]
+        return (*super()._links(call, sight), *phones)
 
 
 @breaks("test_a_hint_is_never_followed")
@@ -562,6 +569,17 @@ class IsBlindToWhatIsNotClean(Memory):
             look,
             tally=Tally(counts=tuple(count.model_copy(update={"unclean": 0}) for count in look.tally.counts)),
         )
+
+
+@breaks("test_verify_sees_rows_that_stay_and_are_not_clean", map_text=BOOKS)
+class TreatsPseudonymsAgain(Memory):
+    def _fates(self, call: Call, sight: _Sight) -> list[Fate]:
+        return [_Eager(*(getattr(fate, name) for name in Fate.__slots__)) for fate in super()._fates(call, sight)]
+
+
+class _Eager(Fate):
+    def new_values(self, pseudonym_key: bytes) -> Row | None:
+        return {w.field: rewrite(w, self.row.get(w.field), pseudonym_key) for w in self.writes} if self.stays else None
 
 
 @breaks("test_verify_changes_nothing")

@@ -24,7 +24,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     report = tmp_path_factory.mktemp("bad") / "report.xml"
     command = [sys.executable, "-m", "pytest", "tests/connectors/bad.py", f"--junitxml={report}", "-q"]
     subprocess.run(
-        [*command, "-o", "python_files=bad.py", "-p", "no:cacheprovider", "-p", "no:xdist"],
+        [*command, "-o", "python_files=bad.py", "-p", "no:cacheprovider", "--noconftest"],
         cwd=ROOT,
         check=False,
         capture_output=True,

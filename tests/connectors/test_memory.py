@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
-from connectors.conformance import Bench, Conformance, Trial
+from connectors.conformance import AS_OF, Bench, Conformance, Dump, Gate, Trial
 from connectors.conformance.exporting import Exporting
 from connectors.conformance.suite import Promises
 from connectors.conformance.verifying import Verifying
+from connectors.fates import day_of
 from connectors.memory import build
 from connectors.protocol import Erases, Exports, capabilities
 from connectors.registry import build as build_by_name
@@ -97,10 +99,8 @@ def test_an_empty_field_is_nobody_and_links_to_nobody() -> None:
     bench.store.rows["orders"] = [{"id": 1, "customer": ""}, {"id": 2, "customer": None}]
     trial = Trial(bench)
 
-    assert (
-        trial.locate(trial.call([Identity("email", "")], anchors={"customers": {"id": ("",)}})).tally.of("orders").found
-        == 0
-    )
+    assert trial.locate(trial.call([Identity("email", "")])).tally.found == 0
+    assert trial.locate(trial.call([], anchors={"customers": {"id": ("",)}})).tally.of("orders").found == 0
 
 
 def test_an_address_matches_in_either_form_of_unicode() -> None:
@@ -150,3 +150,96 @@ def test_a_row_without_a_date_is_kept_for_its_term_cannot_be_shown_to_be_over() 
     trial.check(before, outlook, anna)
     (kept,) = tally.of("invoices").kept
     assert (kept.rows, kept.until) == (len(bench.rows(anna)["invoices"]), None)
+
+
+def test_never_is_no_date() -> None:
+    assert (day_of(date(9999, 12, 31)), day_of("9999-12-31"), day_of(datetime.max.replace(tzinfo=UTC))) == (
+        None,
+        None,
+        None,
+    )
+
+
+FORUM = """
+system: forum
+owner: community
+connector: memory
+options: {batch: 4}
+collections:
+  members:
+    key: [id]
+    fields:
+      id: {}
+      email: {category: contact, identity: email, strategy: 'null'}
+  posts:
+    key: [id]
+    fields:
+      id: {}
+      author: {category: reference, strategy: 'null'}
+      body: {category: free_text, strategy: 'null'}
+    links: [{field: author, to: members.id}]
+    erase: redact
+"""
+
+
+def test_a_row_that_loses_its_link_keeps_no_shell() -> None:
+    bench = MemoryBench(FORUM)
+    trial = Trial(bench)
+    anna = trial.seeded(3)
+    before, outlook = bench.everything(), trial.outlook(anna)
+    anchors = trial.locate(trial.call(anna)).anchors
+
+    tally = trial.erase(trial.call(anna, anchors=anchors))
+
+    trial.check(before, outlook, anna)
+    assert (tally.of("members").erased, tally.of("posts").anonymised) == (1, 3)
+    assert trial.verify(trial.call(anna, anchors=anchors)).tally.found == 0
+
+
+def test_keys_of_several_columns_are_not_mistaken_for_each_other() -> None:
+    bench = MemoryBench(BOOKS)
+    trial = Trial(bench)
+    bench.connector.rows["invoice_lines"] += [
+        {"invoice": "1", "line": "11", "issued": AS_OF, "text": "Anna"},
+        {"invoice": "11", "line": "1", "issued": AS_OF, "text": "Ben"},
+    ]
+
+    look = trial.locate(trial.call([], anchors={"invoice_lines": {"invoice,line": (json.dumps(["1", "11"]),)}}))
+
+    assert look.tally.of("invoice_lines").found == 1
+    assert look.anchors["invoice_lines"]["invoice,line"] == (json.dumps(["1", "11"]),)
+
+
+def test_a_row_that_somebody_else_deletes_meanwhile_is_not_counted() -> None:
+    bench = MemoryBench(SHOP)
+    trial = Trial(bench)
+    anna = trial.seeded(3)
+
+    def meanwhile() -> Dump:
+        bench.store.rows["addresses"].clear()
+        return {}
+
+    tally = trial.erase(trial.call(anna, fence=Gate(meanwhile)))
+
+    assert (tally.of("addresses").found, tally.of("addresses").erased) == (1, 0)
+    assert tally.of("orders").erased == 1
+
+
+def test_only_parents_and_rows_that_stay_leave_anchors() -> None:
+    trial = Trial(MemoryBench(SHOP))
+    anna = trial.seeded()
+
+    anchors = trial.locate(trial.call(anna)).anchors
+
+    assert {name: set(columns) for name, columns in anchors.items()} == {"customers": {"id"}, "orders": {"id"}}
+
+
+def test_one_row_without_a_date_leaves_its_ground_without_one() -> None:
+    bench = MemoryBench(BOOKS)
+    trial = Trial(bench)
+    anna = trial.seeded()
+    bench.store.rows["invoices"][0]["issued"] = None
+
+    (kept,) = trial.locate(trial.call(anna)).tally.of("invoices").kept
+
+    assert (kept.ground, kept.until, kept.rows) == ("tax law", None, 2)

@@ -1,5 +1,6 @@
 """A ledger per test, and a back door into its tables."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from starter.stack import Postgres
 from tests.conftest import Database
 from tests.ledger.builders import BACKUPS
 
+_numbers = itertools.count(1)
+
 Door = Callable[..., list[tuple[Any, ...]]]
 """Runs a statement on a connection that is not the ledger's; the rows."""
 
@@ -30,11 +33,12 @@ def template(postgres: Postgres) -> str:
 
 
 @pytest.fixture
-def tables(postgres: Postgres, template: str, database: Database) -> Database:
+def tables(postgres: Postgres, template: str) -> Iterator[Database]:
     """A fresh database with the ledger's tables."""
-    postgres.drop_database(database.name)
-    copy(postgres, template, database.name)
-    return database
+    name = f"ledger_{next(_numbers)}"
+    copy(postgres, template, name)
+    yield Database(name, postgres.dsn(name), postgres.conninfo(name))
+    postgres.drop_database(name)
 
 
 @pytest.fixture

@@ -280,3 +280,40 @@ def test_no_call_is_let_through_after_a_hold_is_said_to_be_in_force(
         assert max(done) < 1000
         assert door("SELECT count(*) FROM entries WHERE kind = 'intent' AND seq > %s", placed) == [(0,)]
     assert ledger.verify().sound
+
+
+def test_no_call_is_let_through_after_a_withdrawal(
+    make_ledger: Callable[..., Ledger], ledger: Ledger, tables: Database, door: Door
+) -> None:
+    other = make_ledger(tables.url)
+    for turn in range(6):
+        request_id = open_one(ledger, (Identity("customer_id", f"w{turn}"),)).request_id
+
+        def destroy(_: int, request_id: str = request_id) -> int:
+            for count in range(1000):
+                try:
+                    intent = enter(ledger, request_id)
+                except FenceRefused:
+                    return count
+                ledger.exit_fence(intent, erased(customers=1), at=AT)
+            return 1000
+
+        with ThreadPoolExecutor(5) as pool:
+            calls = [pool.submit(destroy, number) for number in range(5)]
+            time.sleep(0.05 + turn * 0.02)
+            flying = other.withdraw(request_id, at=AT)
+            assert max(call.result() for call in calls) < 1000
+
+        (withdrawn,) = door("SELECT seq FROM entries WHERE kind = 'withdraw' AND request_id = %s", request_id)[0]
+        before = door(
+            "SELECT kind, count(*) FROM entries WHERE kind IN ('intent', 'counted') AND request_id = %s AND seq < %s "
+            "GROUP BY 1",
+            request_id,
+            withdrawn,
+        )
+        count: dict[str, int] = dict(before)
+        # Those that had entered and not left were reported, and nobody enters any more.
+        assert flying >= count.get("intent", 0) - count.get("counted", 0)
+        assert door(
+            "SELECT count(*) FROM entries WHERE kind = 'intent' AND request_id = %s AND seq > %s", request_id, withdrawn
+        ) == [(0,)]

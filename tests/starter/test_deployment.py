@@ -1,0 +1,211 @@
+"""A whole deployment on real servers, worked through the installed command alone: as an agent sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from starter.demo import check
+from starter.local import ATTRIBUTES, Local
+from starter.stack import Postgres, Temporal
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    """Servers of its own, a shop in mode approve, and a worker as a process."""
+    home = tmp_path_factory.mktemp("local") / "deployment"
+    temporal = Temporal(ui=True, search_attributes=ATTRIBUTES)
+    with Local(home, Postgres(durable=False), temporal, environment="test", mode="approve") as local:
+        yield local
+
+
+@pytest.fixture
+def shop(local: Local) -> Iterator[check.Connection]:
+    with check.connect(local.postgres.conninfo("shop")) as connection:
+        yield connection
+
+
+def email_of(shop: check.Connection, customer: int) -> str:
+    found = shop.execute("SELECT email FROM customers WHERE id = %s", [customer]).fetchone()
+    assert found is not None
+    return str(found[0])
+
+
+def told(local: Local, *arguments: str, given: str | None = None, code: int = 0) -> Any:
+    """What a reading command prints as JSON."""
+    done = local.habeas(*arguments, "--json", given=given)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def open_(local: Local, right: str, email: str, *more: str) -> str:
+    opened: str = told(local, "request", "open", right, "--identities", "-", *more, given=f"email={email}")["id"]
+    return opened
+
+
+def test_an_erasure_waits_for_identity_and_approval_and_then_is_done(local: Local, shop: check.Connection) -> None:
+    who = check.person(shop, email_of(shop, 23))
+    before = check.dump(shop)
+    request = open_(local, "erasure", who.email)
+
+    first = local.habeas("request", "watch", request)
+    local.habeas("request", "confirm-identity", request, "--by", "support desk")
+    second = local.habeas("request", "watch", request)
+    preview = told(local, "request", "preview", request)
+    untouched = check.dump(shop) == before
+    local.habeas("request", "approve", request, "--by", "privacy officer")
+    third = local.habeas("request", "watch", request)
+    shown = told(local, "request", "show", request)
+
+    assert (first.returncode, second.returncode, third.returncode) == (6, 6, 0)
+    assert "identity" in first.stdout.splitlines()[-1]
+    assert "approval" in second.stdout.splitlines()[-1]
+    assert untouched
+    (system,) = preview["systems"]
+    assert {c["collection"]: c["found"] for c in system["collections"]} == {t: len(keys) for t, keys in who.own.items()}
+    assert shown["request"]["conclusion"] == "in_part"
+    assert all(book["closed"] for book in shown["systems"][0]["books"])
+    found = list(check.check_erasure(before, check.dump(shop), who, check.datetime.now(check.UTC)))
+    assert all(finding.ok for finding in found), found
+    assert check.check_traces(shop, who, "shop").ok
+
+
+def test_explain_agrees_with_the_books(local: Local, shop: check.Connection) -> None:
+    request = open_(local, "erasure", email_of(shop, 35), "--confirmed-by", "desk")
+    local.habeas("request", "watch", request)
+    local.habeas("request", "approve", request)
+    local.habeas("request", "watch", request)
+
+    lines = {line["about"]: line for line in told(local, "explain", request)["lines"]}
+    books = told(local, "request", "show", request)["systems"][0]["books"]
+
+    for book in (b for b in books if b["before"]):
+        line = lines[f"Books of shop.{book['collection']}"]["result"]
+        assert line.startswith(f"{book['before']} + {book['arrived']} - {book['after']} = {book['erased']} erased")
+    assert "10 years after placed_at, from the end of that year" in lines["Kept in shop.orders"]["rule"]
+    assert lines["Conclusion"]["result"] == "in_part"
+
+
+def test_a_parcel_is_opened_once_it_is_packed(local: Local, shop: check.Connection, tmp_path: Path) -> None:
+    who = check.person(shop, email_of(shop, 47))
+    before = check.dump(shop)
+    request = open_(local, "access", who.email, "--confirmed-by", "desk")
+    assert local.habeas("request", "watch", request).returncode == 0
+
+    opened = told(local, "parcel", "open", request, "--out", str(tmp_path / "parcel.zip"))
+    again = local.habeas("parcel", "open", request, "--out", str(tmp_path / "parcel.zip"))
+    forced = local.habeas("parcel", "open", request, "--out", str(tmp_path / "parcel.zip"), "--replace")
+
+    assert list(opened) == ["file", "size", "sha256"]
+    assert (tmp_path / "parcel.zip").stat().st_mode & 0o777 == 0o600
+    assert again.returncode == 2
+    assert forced.returncode == 0
+    findings = list(check.check_access(before, check.dump(shop), who, tmp_path / "parcel.zip"))
+    assert all(finding.ok for finding in findings), findings
+    with zipfile.ZipFile(tmp_path / "parcel.zip") as bag:
+        assert any(name.endswith("data/index.html") for name in bag.namelist())
+
+
+def test_a_broken_parcel_does_not_open(local: Local, shop: check.Connection, tmp_path: Path) -> None:
+    request = open_(local, "access", email_of(shop, 59), "--confirmed-by", "desk")
+    local.habeas("request", "watch", request)
+    (sealed,) = (local.home / "parcels" / request).glob("*.sealed")
+    body = bytearray(sealed.read_bytes())
+    body[-20] ^= 1
+    sealed.write_bytes(body)
+
+    answer = local.habeas("parcel", "open", request, "--out", str(tmp_path / "parcel.zip"))
+
+    assert answer.returncode == 1
+    assert "seal" in answer.stderr
+    assert not (tmp_path / "parcel.zip").exists()
+
+
+def test_somebody_no_system_knows_is_answered(local: Local) -> None:
+    request = open_(local, "erasure", "nobody.at.all@example.org", "--confirmed-by", "desk")
+
+    assert local.habeas("request", "watch", request).returncode == 0
+    assert told(local, "request", "show", request)["request"]["conclusion"] == "nothing_held"
+
+
+def test_a_hold_stops_an_erasure_until_it_is_released(local: Local, shop: check.Connection) -> None:
+    email = email_of(shop, 71)
+    before = check.dump(shop)
+    held = told(local, "hold", "place", "--identity", f"email={email}", "--reason-file", "-", given="a court case")
+    request = open_(local, "erasure", email, "--confirmed-by", "desk")
+    local.habeas("request", "watch", request)
+    local.habeas("request", "approve", request)
+
+    stopped = local.habeas("request", "watch", request)
+    untouched = check.dump(shop) == before
+    (task,) = told(local, "task", "list", "--request", request)["tasks"]
+    local.habeas("hold", "release", held["id"])
+    ruled = local.habeas("request", "rule", request, "retry", "--task", task["id"])
+    done = local.habeas("request", "watch", request)
+
+    assert stopped.returncode == 6
+    assert untouched
+    assert task["code"] == "hold"
+    assert ruled.returncode == 0, ruled.stderr
+    assert done.returncode == 0, done.stdout
+    assert not shop.execute("SELECT 1 FROM newsletter WHERE lower(email) = lower(%s)", [email]).fetchone()
+
+
+def test_an_outbox_written_while_no_worker_runs_is_worked_off(local: Local, shop: check.Connection) -> None:
+    local.stop_worker()
+    request = open_(local, "access", email_of(shop, 83), "--confirmed-by", "desk")
+    waiting = told(local, "request", "show", request)["request"]["phase"]
+    local.start_worker()
+
+    assert waiting == "received"
+    assert local.habeas("request", "watch", request).returncode == 0
+
+
+def test_a_worker_that_is_told_to_end_drains_and_ends_well(local: Local) -> None:
+    (pid,) = workers(local)
+    os.kill(pid, signal.SIGTERM)
+    until = time.monotonic() + 30
+    while local.worker_alive and time.monotonic() < until:
+        time.sleep(0.1)
+
+    assert not local.worker_alive
+    assert "worker_stopped" in local.worker_log.read_text()
+    local.stop_worker()
+    local.start_worker()
+
+
+def workers(local: Local) -> list[int]:
+    """The processes that work in this deployment's directory, by the operating system's word."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if b"worker" in words and (entry / "cwd").resolve() == local.home.resolve():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def test_no_log_and_no_file_name_tells_of_anybody(local: Local, shop: check.Connection) -> None:
+    """Last in the module: over everything that the tests above have done."""
+    who = [check.person(shop, email_of(shop, customer)) for customer in (47, 59, 83)]
+
+    assert check.check_log(local.worker_log, who).ok
+    names = " ".join(str(path) for path in local.home.rglob("*")).lower()
+    assert not [trait for one in who for trait in one.traits if trait.lower() in names]
+    with psycopg.connect(local.postgres.conninfo("ledger"), autocommit=True) as ledger:
+        for one in who:
+            assert check.check_traces(ledger, one, "ledger").ok
