@@ -91,8 +91,8 @@ def append(
     }
     if connection.execute(_APPEND, said).rowcount:
         return
-    found = connection.execute(select(entries.c.seq).where(entries.c.tenant == tenant).limit(1)).first()
-    if found:
+    # No head. Whoever makes the first one at this very moment is waited for here, and then the head is theirs.
+    made = connection.execute(_BEGIN, {"tenant": tenant, "seq": 0, "previous": GENESIS, "hash": GENESIS}).rowcount
+    if made and connection.execute(select(entries.c.seq).where(entries.c.tenant == tenant).limit(1)).first():
         raise ChainError("the journal has entries but no head: run `habeas ledger verify`")
-    connection.execute(_BEGIN, {"tenant": tenant, "seq": 0, "previous": GENESIS, "hash": GENESIS})
     connection.execute(_APPEND, said)

@@ -27,6 +27,8 @@ _COLUMNS: Final = (
     "tenant", "id", "right", "regime", "ruleset", "zone", "holidays", "phase", "received_at", "internal_due",
     "legal_due", "idempotency", "confirmed_at",
 )  # fmt: skip
+_UNTOLD: Final = {"tenant", "phase", "idempotency", "confirmed_at"}
+"""Columns the journal does not repeat: the entry implies them, or says them in other words."""
 
 
 def _texts(name: str) -> ColumnElement[str]:
@@ -143,7 +145,7 @@ class Opening(Store):
             "values": [self._vault.sealed(request_id, keys[value.purpose].plain, value) for value in values],
             "digests": digests,
         }
-        told = {name: row[name] for name in _COLUMNS if name in row and name not in _UNTOLD}
+        told = {name: value for name, value in row.items() if name not in _UNTOLD}
         body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said}
         with self._begin() as connection:
             if connection.execute(_OPEN, rows).first() is None:
@@ -172,7 +174,3 @@ class Opening(Store):
                 "use a new key for a new request"
             )
         return Opened(request_id=found.id, new=False)
-
-
-_UNTOLD: Final = {"tenant", "phase", "idempotency", "confirmed_at"}
-"""Columns the journal does not repeat: implied by the entry, or said in other words."""

@@ -140,7 +140,7 @@ class Vault:
             return self._keys.unwrap(found.kek, found.wrapped)
         parent = connection.execute(_HOLD_KEY, {**where, "purpose": "working"}).first()
         if found or parent is None or parent.kek is None:
-            raise LedgerRefusal(f"{case_id} has no key for '{purpose}' and gets none: it is unknown or was shredded")
+            raise LedgerRefusal(f"the case has no key for '{purpose}' and gets none: it is unknown or was shredded")
         made = self._wrapped(parent.kek)
         if connection.execute(_ADD_KEY_ONCE, self._row(case_id, purpose, made)).rowcount:
             return made.plain

@@ -121,11 +121,12 @@ class SqlConnector:
             else:
                 session.commit()
         if planned and not whole:
-            self._in_batches(begin, call, programme, sight, before, done)
+            self._in_batches(writer, begin, call, programme, sight, before, done)
         return _account(call, before, done)
 
     def _in_batches(
         self,
+        writer: Database,
         begin: Begin,
         call: Call,
         programme: Programme,
@@ -134,16 +135,20 @@ class SqlConnector:
         done: Changes,
     ) -> None:
         """Change what a look has seen, one transaction after the other; what comes in meanwhile is found by verify."""
+
+        def carry_out(batch: Batch, left: int) -> Changes:
+            planned = {batch.collection: min(left, self.limits.batch_rows)}
+            statement = programme.some(batch, self.limits.batch_rows)
+            with begin() as session:
+                _marked(session, call)
+                return self._pass(call, session, statement, (batch,), planned, before)
+
         try:
             for batch in programme.batches:
                 left = sight.due(batch)
                 while left > 0:
                     call.beat()
-                    planned = {batch.collection: min(left, self.limits.batch_rows)}
-                    statement = programme.some(batch, self.limits.batch_rows)
-                    with begin() as session:
-                        _marked(session, call)
-                        changes = self._pass(call, session, statement, (batch,), planned, before)
+                    changes = self._explained(writer, partial(carry_out, batch, left))
                     done += changes
                     ((_, (rows, _)),) = changes
                     left = left - rows if rows else 0

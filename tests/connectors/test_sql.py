@@ -102,7 +102,7 @@ def test_erase_takes_exactly_these_rows(shop: Place) -> None:
     }
     (passage,) = gate.passages
     assert passage.planned == HELD
-    assert shop.rows("SELECT count(*) FROM \"Sales\".\"order\" WHERE record = 'gift'") == [(0,)]
+    assert shop.rows('SELECT count(*) FROM "Sales"."order" WHERE record = \'gift\'') == [(0,)]
 
 
 def test_rows_are_found_when_every_parent_is_gone(shop: Place) -> None:
@@ -202,7 +202,7 @@ def test_a_number_is_compared_as_a_number_and_anything_else_matches_nothing(
 
 
 def test_an_empty_text_is_nobody_and_links_to_nobody(shop: Place) -> None:
-    shop.door.execute("UPDATE \"Customer\" SET \"e-mail\" = ''")
+    shop.door.execute('UPDATE "Customer" SET "e-mail" = \'\'')
     shop.door.execute("UPDATE note SET email = ''")
 
     assert shop.locate(email("")).tally.found == 0

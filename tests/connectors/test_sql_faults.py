@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -55,19 +55,20 @@ def shop(database: Database) -> Iterator[Place]:
         yield made
 
 
-class Within(Gate):
+class Within:
     """A fence in which something happens before it lets anybody through."""
 
     def __init__(self, meanwhile: Callable[[], object]) -> None:
-        super().__init__()
-        self._meanwhile = meanwhile
+        self._gate, self._meanwhile = Gate(), meanwhile
 
-    def __call__(self, planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:
-        return self._entered(planned, look)
+    @property
+    def told(self) -> list[Tally | None]:
+        """What the connector said it did, call by call."""
+        return [passage.tally for passage in self._gate.passages]
 
     @contextmanager
-    def _entered(self, planned: Mapping[str, int], look: Tally) -> Iterator[Intent]:
-        with super().__call__(planned, look) as intent:
+    def __call__(self, planned: Mapping[str, int], look: Tally) -> Iterator[Intent]:
+        with self._gate(planned, look) as intent:
             self._meanwhile()
             yield intent
 
@@ -171,7 +172,7 @@ def test_a_column_that_is_gone_is_named(shop: Place) -> None:
 def test_a_table_that_was_made_anew_is_looked_up_anew(shop: Place) -> None:
     shop.locate(ONE)
     shop.door.execute(
-        "ALTER TABLE lines RENAME TO old; CREATE TABLE lines (id text PRIMARY KEY, \"order\" text, text text);"
+        'ALTER TABLE lines RENAME TO old; CREATE TABLE lines (id text PRIMARY KEY, "order" text, text text);'
         'INSERT INTO lines SELECT * FROM old; DROP TABLE old; CREATE INDEX ON lines ("order")'
     )
 
@@ -213,7 +214,9 @@ def test_a_refused_password_needs_a_human(shop: Place) -> None:
 
 
 def test_a_table_outside_the_map_that_points_here_is_named(shop: Place) -> None:
-    shop.door.execute("ALTER TABLE other ADD FOREIGN KEY (customer) REFERENCES customers; INSERT INTO other VALUES (1, 1)")
+    shop.door.execute(
+        "ALTER TABLE other ADD FOREIGN KEY (customer) REFERENCES customers; INSERT INTO other VALUES (1, 1)"
+    )
     gate = Gate()
 
     assert isinstance(refused(shop, Code.BLOCKED, "other", fence=gate), NeedsHuman)
@@ -249,9 +252,56 @@ def test_a_row_that_comes_in_while_we_delete_is_tried_again(shop: Place) -> None
             shop.erase(ONE, fence=gate)
 
         assert (caught.value.code, caught.value.about) == (Code.BUSY, "lines")
-        assert [passage.tally for passage in gate.passages] == [Tally()]
+        assert gate.told == [Tally()]
     assert counted(shop.locate(ONE).tally, "found") == {"customers": 1, "orders": 3, "lines": 4}
     assert shop.erase(ONE).changed == 8
+
+
+def test_beside_a_writer_that_goes_on_nothing_is_lost_sight_of(shop: Place) -> None:
+    """Orders with their lines, each in a transaction of its own, for as long as the database lets them in."""
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        with psycopg.connect(shop.database.conninfo) as writer:
+            for number in range(1000, 9000):
+                try:
+                    writer.execute("INSERT INTO orders VALUES (%s, 1, 'new')", [number])
+                    writer.execute("INSERT INTO lines VALUES (%s, %s, 'new')", [number, number])
+                    writer.commit()
+                except psycopg.errors.ForeignKeyViolation:
+                    return
+                written += 1
+
+    anchors = shop.locate(ONE).anchors
+    others = shop.rows('SELECT count(*) FROM lines JOIN orders ON orders.id = lines."order" WHERE customer <> 1')
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(0.1)
+    changed, errors = 0, list[Code]()
+    while not changed and len(errors) < 200:
+        try:
+            changed = shop.erase(ONE, anchors=anchors).changed
+        except Retryable as busy:
+            errors.append(busy.code)
+    writer.join()
+
+    assert set(errors) <= {Code.BUSY}
+    assert changed == 7 + 2 * written
+    assert written
+    assert shop.verify(ONE, anchors=anchors).tally.left == 0
+    assert shop.rows("SELECT count(*) FROM lines") == others
+
+
+def test_an_error_half_way_carries_the_counts_so_far(database: Database) -> None:
+    with place(database, SHOP, MAP, batch_rows=2) as made:
+        with pytest.raises(Held) as caught:
+            made.erase(ONE, fence=Gate(refuse=Held(Code.HOLD), refuse_at=3))
+
+        assert counted(caught.value.tally, "erased") == {"lines": 3}
+        assert counted(caught.value.tally, "found") == {"customers": 1, "orders": 3, "lines": 3}
+        assert made.rows("SELECT count(*) FROM lines") == [(6,)]
+        assert counted(made.erase(ONE), "erased") == {"customers": 1, "orders": 3}
 
 
 def test_a_commit_that_the_server_refuses_is_known_to_have_done_nothing(shop: Place) -> None:
@@ -290,7 +340,7 @@ def test_a_worker_frozen_between_fence_and_call_has_lost_its_transaction(shop: P
 
     assert isinstance(refused(shop, Code.BUSY, fence=gate), Retryable)
 
-    assert [passage.tally for passage in gate.passages] == [Tally()]
+    assert gate.told == [Tally()]
     assert shop.erase(ONE).changed == 7
 
 
@@ -385,4 +435,4 @@ def test_a_server_that_ends_our_session_in_the_middle_is_tried_again(shop: Place
 
     assert isinstance(refused(shop, Code.UNREACHABLE, fence=gate), Retryable)
 
-    assert [passage.tally for passage in gate.passages] == [Tally()]
+    assert gate.told == [Tally()]

@@ -1,7 +1,9 @@
 """The journal proves itself: whatever was changed behind its back is named."""
 
 import hashlib
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,33 @@ def test_a_journal_nobody_touched_is_sound(ledger: Ledger, request_id: str) -> N
 def test_an_empty_journal_is_sound(ledger: Ledger) -> None:
     assert ledger.checkpoint(at=AT) is None
     assert ledger.verify().sound
+
+
+def test_a_journal_is_sound_from_its_first_entry_on_while_many_write(
+    ledger: Ledger, make_ledger: Callable[..., Ledger], tables: Database, door: Door
+) -> None:
+    start = threading.Barrier(6)
+
+    def write(number: int) -> None:
+        start.wait()
+        for _ in range(15):
+            request_id = opened_id(ledger)
+            ledger.move(request_id, Phase.LOCATING, at=AT)
+            if number == 0:
+                ledger.checkpoint(at=AT)
+
+    reader = make_ledger(tables.url)
+    with ThreadPoolExecutor(5) as pool:
+        writers = [pool.submit(write, number) for number in range(5)]
+        start.wait()
+        while not all(writer.done() for writer in writers):
+            assert reader.verify().sound
+        for writer in writers:
+            writer.result()
+
+    verdict = reader.verify()
+    assert (verdict.sound, verdict.entries, verdict.checkpoints) == (True, 150, 15)
+    assert door("SELECT seq FROM chain_heads") == [(150,)]
 
 
 def test_the_journal_refuses_to_be_changed(ledger: Ledger, request_id: str, door: Door) -> None:

@@ -8,6 +8,7 @@ import signal
 import time
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def open_(local: Local, right: str, email: str, *more: str) -> str:
 
 
 def test_an_erasure_waits_for_identity_and_approval_and_then_is_done(local: Local, shop: check.Connection) -> None:
-    who = check.person(shop, email_of(shop, 23))
+    who = check.person(shop, email_of(shop, 203))
     before = check.dump(shop)
     request = open_(local, "erasure", who.email)
 
@@ -76,13 +77,13 @@ def test_an_erasure_waits_for_identity_and_approval_and_then_is_done(local: Loca
     assert {c["collection"]: c["found"] for c in system["collections"]} == {t: len(keys) for t, keys in who.own.items()}
     assert shown["request"]["conclusion"] == "in_part"
     assert all(book["closed"] for book in shown["systems"][0]["books"])
-    found = list(check.check_erasure(before, check.dump(shop), who, check.datetime.now(check.UTC)))
+    found = list(check.check_erasure(before, check.dump(shop), who, datetime.now(UTC)))
     assert all(finding.ok for finding in found), found
     assert check.check_traces(shop, who, "shop").ok
 
 
 def test_explain_agrees_with_the_books(local: Local, shop: check.Connection) -> None:
-    request = open_(local, "erasure", email_of(shop, 35), "--confirmed-by", "desk")
+    request = open_(local, "erasure", email_of(shop, 215), "--confirmed-by", "desk")
     local.habeas("request", "watch", request)
     local.habeas("request", "approve", request)
     local.habeas("request", "watch", request)
@@ -98,7 +99,7 @@ def test_explain_agrees_with_the_books(local: Local, shop: check.Connection) -> 
 
 
 def test_a_parcel_is_opened_once_it_is_packed(local: Local, shop: check.Connection, tmp_path: Path) -> None:
-    who = check.person(shop, email_of(shop, 47))
+    who = check.person(shop, email_of(shop, 227))
     before = check.dump(shop)
     request = open_(local, "access", who.email, "--confirmed-by", "desk")
     assert local.habeas("request", "watch", request).returncode == 0
@@ -118,7 +119,7 @@ def test_a_parcel_is_opened_once_it_is_packed(local: Local, shop: check.Connecti
 
 
 def test_a_broken_parcel_does_not_open(local: Local, shop: check.Connection, tmp_path: Path) -> None:
-    request = open_(local, "access", email_of(shop, 59), "--confirmed-by", "desk")
+    request = open_(local, "access", email_of(shop, 239), "--confirmed-by", "desk")
     local.habeas("request", "watch", request)
     (sealed,) = (local.home / "parcels" / request).glob("*.sealed")
     body = bytearray(sealed.read_bytes())
@@ -140,7 +141,7 @@ def test_somebody_no_system_knows_is_answered(local: Local) -> None:
 
 
 def test_a_hold_stops_an_erasure_until_it_is_released(local: Local, shop: check.Connection) -> None:
-    email = email_of(shop, 71)
+    email = email_of(shop, 251)
     before = check.dump(shop)
     held = told(local, "hold", "place", "--identity", f"email={email}", "--reason-file", "-", given="a court case")
     request = open_(local, "erasure", email, "--confirmed-by", "desk")
@@ -164,7 +165,7 @@ def test_a_hold_stops_an_erasure_until_it_is_released(local: Local, shop: check.
 
 def test_an_outbox_written_while_no_worker_runs_is_worked_off(local: Local, shop: check.Connection) -> None:
     local.stop_worker()
-    request = open_(local, "access", email_of(shop, 83), "--confirmed-by", "desk")
+    request = open_(local, "access", email_of(shop, 263), "--confirmed-by", "desk")
     waiting = told(local, "request", "show", request)["request"]["phase"]
     local.start_worker()
 
@@ -201,7 +202,7 @@ def workers(local: Local) -> list[int]:
 
 def test_no_log_and_no_file_name_tells_of_anybody(local: Local, shop: check.Connection) -> None:
     """Last in the module: over everything that the tests above have done."""
-    who = [check.person(shop, email_of(shop, customer)) for customer in (47, 59, 83)]
+    who = [check.person(shop, email_of(shop, customer)) for customer in (227, 239, 263)]
 
     assert check.check_log(local.worker_log, who).ok
     names = " ".join(str(path) for path in local.home.rglob("*")).lower()
