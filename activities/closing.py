@@ -4,12 +4,15 @@ The one rule: the conclusion is computed from receipts and looks in the ledger, 
 """
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.facts import ParcelFacts
 from activities.opening import Ask
-from activities.parcels import discard, package
+from activities.parcels import Packed, discard, package
+from activities.store import StoreError
 from activities.tools import Tools
 from ledger.standing import RequestRow
+from rights.codes import Code
 from rights.plan import Operation
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.request import Conclusion, Phase
@@ -41,7 +44,17 @@ class ClosingActivities:
         receipts = ledger.receipts(ask.request_id)
         exported = _newest(receipts, Operation.EXPORT)
         systems = tuple(name for name, receipt in exported.items() if receipt.outcome.settled)
-        packed = package(
+        try:
+            packed = self._pack(ask, row, receipts, systems)
+        except StoreError:
+            raise ApplicationError(Code.STORE, type="Retryable") from None
+        ledger.keep_parcel(ask.request_id, packed.digest, packed.size, packed.rows, at=ask.as_of)
+        return packed.digest
+
+    def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
+        tools, ledger = self._tools, self._tools.ledger
+        exported = _newest(receipts, Operation.EXPORT)
+        return package(
             tools.store,
             ask.request_id,
             systems,
@@ -55,8 +68,6 @@ class ClosingActivities:
             as_of=ask.as_of,
             beat=activity.heartbeat,
         )
-        ledger.keep_parcel(ask.request_id, packed.digest, packed.size, packed.rows, at=ask.as_of)
-        return packed.digest
 
     @activity.defn(name="close", no_thread_cancel_exception=True)
     def close(self, ask: Ask) -> Closed:

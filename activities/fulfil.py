@@ -16,10 +16,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.fence import LedgerFence
-from activities.outcomes import Answer, receipt_for
+from activities.outcomes import Answer, Spooled, receipt_for
 from activities.parcels import spool
+from activities.store import StoreError
 from activities.tools import Tools
-from connectors.errors import NeedsHuman, Unsupported
+from connectors.errors import NeedsHuman, Retryable, Unsupported
 from connectors.protocol import (
     Anchors,
     Bounded,
@@ -169,19 +170,18 @@ class FulfilActivities:
             self._seal_look(step, call, look)
         return look
 
-    def _export(self, connector: Connector, call: Call, step: Step) -> Tally:
+    def _export(self, connector: Connector, call: Call, step: Step) -> Spooled:
         if not isinstance(connector, Exports):
             raise Unsupported(Code.UNSUPPORTED, step.system)
-        key = self._tools.ledger.case_key(step.request_id, "parcel", create=True)
-        spooled = spool(
-            self._tools.store,
-            step.request_id,
-            step.system,
-            connector.export(call),
-            key=key,
-            beat=call.beat,
-        )
-        return Tally(counts=tuple(Count(collection=name, found=rows) for name, rows in spooled.rows.items()))
+        tools = self._tools
+        key = tools.ledger.case_key(step.request_id, "parcel", create=True)
+        exports = connector.export(call)
+        try:
+            spooled = spool(tools.store, step.request_id, step.system, exports, key=key, beat=call.beat)
+        except StoreError:
+            raise Retryable(Code.STORE, step.system) from None
+        counts = tuple(Count(collection=name, found=rows) for name, rows in spooled.rows.items())
+        return Spooled(Tally(counts=counts), spooled.digest)
 
     def _erase(self, connector: Connector, call: Call, step: Step) -> Tally | Pending:
         if not isinstance(connector, Erases):

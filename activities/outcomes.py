@@ -5,6 +5,7 @@ with a code; everything else is a fact and becomes a receipt.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from temporalio.exceptions import ApplicationError
@@ -15,7 +16,16 @@ from rights.codes import Code
 from rights.plan import Operation, Step
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 
-Answer = Tally | Look | Pending
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """What an export wrote: counts, and the SHA-256 of it, hex."""
+
+    tally: Tally
+    digest: str
+
+
+Answer = Tally | Look | Pending | Spooled
 
 
 def receipt_for(step: Step, work: Callable[[], Answer], at: datetime) -> Receipt:
@@ -43,8 +53,9 @@ def receipt_for(step: Step, work: Callable[[], Answer], at: datetime) -> Receipt
             check_after_seconds=int(answer.check_after.total_seconds()),
             at=at,
         )
-    tally = answer.tally if isinstance(answer, Look) else answer
-    return _settled(step, tally, answer, at)
+    tally = answer if isinstance(answer, Tally) else answer.tally
+    receipt = _settled(step, tally, answer, at)
+    return receipt.model_copy(update={"digest": answer.digest}) if isinstance(answer, Spooled) else receipt
 
 
 def _open(step: Step, outcome: Outcome, code: Code, tally: Tally, at: datetime) -> Receipt:

@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 from temporalio import activity
 
-from activities.parcels import parcel_name
+from activities.parcels import discard
 from activities.tools import Tools
 from rights.value import Value
 
@@ -49,7 +49,7 @@ class UpkeepActivities:
         parcels = 0
         for shred in shredded:
             if shred.purpose == "parcel":
-                store.delete(parcel_name(shred.case_id))
+                discard(store, shred.case_id, self._tools.data_map.systems, parcel=True)
                 parcels += 1
         destroyed = ledger.retire_keks(round.as_of)
         if shredded:

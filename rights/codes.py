@@ -29,6 +29,7 @@ class Code(StrEnum):
     WITHDRAWN = "withdrawn"
     UNSUPPORTED = "unsupported"
     TOO_LARGE = "too_large"
+    STORE = "store"
     APPROVAL = "approval"
     IDENTITY = "identity"
     MAP_CHANGED = "map_changed"
@@ -54,7 +55,8 @@ ADVICE: dict[Code, str] = {
     Code.HOLD: "A hold covers this person. Nothing is destroyed while it is in force; rule 'retry' once it is released.",
     Code.WITHDRAWN: "The request was withdrawn.",
     Code.UNSUPPORTED: "The connector cannot do this operation. Do it by hand in the system and rule 'done', or rule 'give_up' and say so in the answer.",
-    Code.TOO_LARGE: "The result is larger than the limit in the settings. Raise the limit, restart the worker, then rule 'retry'.",
+    Code.TOO_LARGE: "The system's description is larger than the connector can take on at once. Split it into several systems in the data map, restart the worker, then rule 'retry'.",
+    Code.STORE: "The parcel store cannot be written to, most often because the disk is full. Make room; the step goes on by itself, or at once when ruled 'retry'.",
     Code.APPROVAL: "The erasure waits for approval. Read the preview (habeas request preview), then approve it.",
     Code.IDENTITY: "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it.",
     Code.MAP_CHANGED: "The data map this request was planned on is not the worker's any more. Rule 'retry' to plan again on the present map.",

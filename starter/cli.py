@@ -92,8 +92,19 @@ app.add_typer(ledger.ledger, name="ledger")
 
 
 def main() -> None:
-    """The entry point of the `habeas` command."""
-    app()
+    """The entry point of the `habeas` command.
+
+    Where Temporal's SDK was loaded the exit is hard: its threads can abort the interpreter while it finalises (seen on
+    Python 3.11), and a command that did its work would end like one that crashed.
+    """
+    try:
+        app()
+    except SystemExit as end:
+        if "temporalio" in sys.modules:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else Exit.BUG)
+        raise
 
 
 if __name__ == "__main__":

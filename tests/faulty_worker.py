@@ -2,9 +2,9 @@
 
 TEST_TRIP is ``PLACE`` or ``freeze:PLACE``. Places: ``before:ACTIVITY``, ``after:ACTIVITY``, ``fence:enter`` (before the
 ledger hears of the call), ``fence:inside`` (let through, target not touched), ``fence:done`` (target committed, ledger
-not told), ``fence:left`` (ledger told, no receipt yet). TEST_LEAK is ``HOW:TEXT`` and leaks a text on purpose: as an error's
-type, in a result, in a log line, or in an unforeseen error. The rule kept: nothing in the engine knows of this; the worker
-is composed from the outside.
+not told), ``fence:left`` (ledger told, no receipt yet). TEST_LEAK is ``HOW:TEXT`` and leaks a text on purpose: as an
+error's type, in a result, in a log line, or in an unforeseen error. The rule kept: nothing in the engine knows of this;
+the worker is composed from the outside.
 """
 
 import os

@@ -51,10 +51,12 @@ CREATE INDEX ON addresses(customer_id); CREATE INDEX ON orders(customer_id);
 CREATE INDEX ON items(order_id); CREATE INDEX ON messages(customer_id);
 INSERT INTO customers SELECT i, 'c'||i||'@shop.example', 'Name'||md5('n'||i), '+49301'||lpad(i::text,6,'0')
   FROM generate_series(1,{people}) i;
-INSERT INTO addresses SELECT (c-1)*3+k, c, md5('a'||c||k)||' street' FROM generate_series(1,{people}) c, generate_series(1,3) k;
+INSERT INTO addresses SELECT (c-1)*3+k, c, md5('a'||c||k)||' street'
+  FROM generate_series(1,{people}) c, generate_series(1,3) k;
 INSERT INTO orders SELECT (c-1)*4+k, c, 'note '||md5('o'||c||k), timestamptz '2012-06-01Z' + (k*3 || ' years')::interval
   FROM generate_series(1,{people}) c, generate_series(1,4) k;
-INSERT INTO items SELECT (o-1)*2+k, o, 'For '||md5('g'||o||k) FROM generate_series(1,{people}*4) o, generate_series(1,2) k;
+INSERT INTO items SELECT (o-1)*2+k, o, 'For '||md5('g'||o||k)
+  FROM generate_series(1,{people}*4) o, generate_series(1,2) k;
 INSERT INTO messages SELECT (c-1)*2+k, c, 'I am c'||c||'@shop.example '||md5('m'||c||k)
   FROM generate_series(1,{people}) c, generate_series(1,2) k;
 """
@@ -121,7 +123,13 @@ def shop_map(
 ) -> str:
     """The map of the shop above; with a duty to keep orders for ten years if asked for."""
     return SHOP_MAP.format(
-        system=system, mode=mode, env=env, fuse=fuse, extra=extra, keep_id=KEEP_ID if retention else "", retention=RETENTION if retention else ""
+        system=system,
+        mode=mode,
+        env=env,
+        fuse=fuse,
+        extra=extra,
+        keep_id=KEEP_ID if retention else "",
+        retention=RETENTION if retention else "",
     )
 
 

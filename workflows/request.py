@@ -172,8 +172,23 @@ class RequestLife:
         if erasure:
             await asyncio.gather(*(self._look_until_gone(n) for w in planned.waves for n in w))
         elif not self._stopped:
-            self._enter(Phase.PACKAGING)
-            await self._touch(ClosingActivities.package, self._ask(), "package")
+            await self._package()
+
+    async def _package(self) -> None:
+        """Seal the parcel; while that cannot be done a person is told, and it is tried again."""
+        self._enter(Phase.PACKAGING)
+        while not self._stopped:
+            try:
+                await self._touch(ClosingActivities.package, self._ask(), "package")
+                return
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                step = Step(
+                    request_id=self._opening.request_id, system="parcel", operation=Operation.EXPORT, round=self._round
+                )
+                await self._stuck(step, _code(error))
+                await self._settle(step, _code(error), policies.TRY_AGAIN)
 
     async def _together(self, operation: Operation, names: tuple[str, ...]) -> list[Receipt | None]:
         self._enter(_PHASE[operation])
@@ -230,13 +245,17 @@ class RequestLife:
             if is_cancelled_exception(error):
                 raise
             code = _code(error)
-        await self._do(PlanningActivities.stuck, Stuck(ask=self._ask(), step=step, code=code), "ask a person")
+        await self._stuck(step, code)
         await self._settle(step, code, policies.TRY_AGAIN)
         return None
 
+    async def _stuck(self, step: Step, code: Code) -> None:
+        """Put a step on a person's desk."""
+        await self._do(PlanningActivities.stuck, Stuck(ask=self._ask(), step=step, code=code), "ask a person")
+
     async def _ask_about(self, step: Step, code: Code) -> bool:
         """Put a step on a person's desk and wait for the ruling; True when the step is to be tried again."""
-        await self._do(PlanningActivities.stuck, Stuck(ask=self._ask(), step=step, code=code), "ask a person")
+        await self._stuck(step, code)
         return await self._settle(step, code)
 
     async def _settle(self, step: Step, code: Code, at_most: timedelta | None = None) -> bool:

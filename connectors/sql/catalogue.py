@@ -183,7 +183,7 @@ class Catalogue:
         return None
 
 
-def quoted(collection: str, about: Collection) -> str:
+def _written(collection: str, about: Collection) -> str:
     """A collection's table as it is written in a statement."""
     return ".".join(f'"{part}"' for part in (about.name or collection).split("."))
 
@@ -234,7 +234,7 @@ def read_catalogue(connection: Any, system: System) -> Catalogue:
         psycopg.Error: the database cannot be asked.
     """
     names = list(system.collections)
-    written = [quoted(name, collection) for name, collection in system.collections.items()]
+    written = [_written(name, collection) for name, collection in system.collections.items()]
     tables = connection.execute(_TABLES, [names, written]).fetchall()
     relations = [oid for _, oid, *_ in tables if oid is not None]
     columns: dict[int, list[tuple[Any, ...]]] = {oid: [] for oid in relations}

@@ -14,6 +14,7 @@ from connectors.sql.catalogue import Catalogue, Table, read_catalogue
 from connectors.sql.fates import day_of
 from connectors.sql.rewriting import dirty
 from connectors.sql.session import Database
+from connectors.sql.statement import quoted
 from rights.codes import Code
 from rights.datamap import DataMap, Erase, Strategy, System
 from rights.plan import Work, Write, make_plan
@@ -67,7 +68,7 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
             if not mark:
                 yield (
                     f"the database '{database}' bears no environment mark, so erasures are refused: "
-                    f"ALTER DATABASE {database} SET habeas.environment = 'production' (or what it is)"
+                    f"ALTER DATABASE {quoted(database)} SET habeas.environment = 'production' (or what it is)"
                 )
     yield from _unfit(system, catalogue, works)
     yield from _references(system, catalogue)
@@ -124,10 +125,10 @@ def _refusals(
             lacking += [] if writable else ["UPDATE"]
             lacking += [] if deletable or work.erase is not Erase.DELETE else ["DELETE"]
         if lacking:
-            grant = f"GRANT {', '.join(lacking)} ON {table.schema}.{table.name} TO {role}"
+            grant = f"GRANT {', '.join(lacking)} ON {quoted(table.schema, table.name)} TO {quoted(role)}"
             yield f"{name}: the role {role} may not {' and '.join(lacking)} there: {grant}"
         if hidden:
-            yield f"{name}: row security hides rows from the role {role}: ALTER ROLE {role} BYPASSRLS"
+            yield f"{name}: row security hides rows from the role {role}: ALTER ROLE {quoted(role)} BYPASSRLS"
 
 
 def _unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[str]:
@@ -177,10 +178,10 @@ def _slow(system: System, catalogue: Catalogue) -> Iterator[str]:
         wanted.setdefault(collection.key[0], False)
         for field, casefold in wanted.items():
             if field in table.columns and not table.serves(field, casefold=casefold):
-                over = f'lower("{field}")' if casefold else f'"{field}"'
+                over = f"lower({quoted(field)})" if casefold else quoted(field)
                 yield (
                     f"{name}.{field}: no index serves it, so every look reads the whole table: "
-                    f"CREATE INDEX ON {table.schema}.{table.name} ({over})"
+                    f"CREATE INDEX ON {quoted(table.schema, table.name)} ({over})"
                 )
 
 

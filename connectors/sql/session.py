@@ -31,16 +31,14 @@ _MEANING: Final = (
     "SET LOCAL row_security = off; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; "
     "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; "
     "SET LOCAL standard_conforming_strings = on; SET LOCAL plan_cache_mode = force_generic_plan; "
-    "SET LOCAL max_parallel_workers_per_gather = 0"
+    "SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
 )
-_INTRODUCE: Final = (
-    f"SELECT set_config('{SETTING}', $1, true) IS NULL, set_config('application_name', $2, true),"
-    " current_setting('habeas.environment', true)"
-).encode()
-# A commit that the server forgets in a crash would bring back what was reported as erased.
-_DURABLE: Final = (
-    b"SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
-)
+# A commit that the server forgets in a crash would bring back what was reported as erased: it is never "off".
+_INTRODUCE: Final = f"""
+SELECT coalesce(current_setting('habeas.environment', true), ''),
+  set_config('{SETTING}', $1, true) IS NULL, set_config('application_name', $2, true),
+  set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true)
+""".encode()
 _END: Final = b"""SELECT coalesce(bool_and(pg_terminate_backend(pid, $2)), true) FROM pg_stat_activity
 WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()"""
 
@@ -96,7 +94,7 @@ class Database:
         raw = self._open(self._begin[mode])
         try:
             session = Session(raw, self)
-            session.introduce(key, document, durable=mode is Mode.CHANGE)
+            session.introduce(key, document)
             yield session
             if not session.committed:
                 raise RuntimeError("a transaction was left without a commit")
@@ -160,12 +158,10 @@ class Session:
             return True
         return not self.committed and not self._connection.broken
 
-    def introduce(self, key: str, document: str, *, durable: bool) -> None:
+    def introduce(self, key: str, document: str) -> None:
         """Tell the server whose transaction this is and what it is about, and read the database's mark."""
         row = self._cursor.execute(_INTRODUCE, [document, session_name(key)]).fetchone()
-        self.environment = (row[2] if row else None) or ""
-        if durable:
-            self._cursor.execute(_DURABLE)
+        self.environment = row[0] if row else ""
 
     def end_others(self, key: str) -> bool:
         """End what an earlier attempt of the step has left; whether all of it is gone."""

@@ -33,3 +33,8 @@ def compiled(expression: ClauseElement) -> Statement:
         raise RuntimeError("a statement has a parameter that its text does not hold")
     body = str(made).encode()
     return Statement(body, f"habeas_{hashlib.sha256(body).hexdigest()[:24]}")
+
+
+def quoted(*names: str) -> str:
+    """Names, from the outer to the inner, as a person would write them in a statement."""
+    return ".".join(_DIALECT.identifier_preparer.quote(name) for name in names)

@@ -98,8 +98,8 @@ def fatten(postgres: Postgres, database: str, customer: int, rows: int) -> None:
             "INSERT INTO orders SELECT %s + k, %s, NULL, 'paid', k, 'note ' || md5(k::text), now() "
             "FROM generate_series(0, %s - 1) k", (start, customer, each))  # fmt: skip
         connection.execute(
-            "INSERT INTO order_items SELECT (SELECT max(id) FROM order_items) + k + 1, %s + k, 'SKU', 1, 100, md5(k::text) "
-            "FROM generate_series(0, %s - 1) k", (start, each))  # fmt: skip
+            "INSERT INTO order_items SELECT (SELECT max(id) FROM order_items) + k + 1, %s + k, 'SKU', 1, 100, "
+            "md5(k::text) FROM generate_series(0, %s - 1) k", (start, each))  # fmt: skip
         connection.execute(
             "INSERT INTO payments SELECT (SELECT max(id) FROM payments) + k + 1, %s + k, '1234', 'Name', 100, now() "
             "FROM generate_series(0, %s - 1) k", (start, each))  # fmt: skip

@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -226,7 +226,7 @@ def main() -> None:
         f"scale: {scale.customers:,} customers of 61 rows, batches of {scale.batch}, a person of {scale.rows:,} rows\n"
     )
     report = Report()
-    parts = {
+    parts: dict[str, Callable[[], None]] = {
         "memory": lambda: measure_batches(report, scale, file=False),
         "file": lambda: measure_batches(report, scale, file=True),
         "large": lambda: measure_large(report, scale),

@@ -43,7 +43,7 @@ def test_a_database_that_fits_is_fine(shop: Place) -> None:
             "orders: the foreign key orders_payer_fkey (payer) onto customers is no unique link of the map, "
             "so deleting empties the column",
         ),
-        ("DROP INDEX customers_lower_idx", 'CREATE INDEX ON public.customers (lower("email"))'),
+        ("DROP INDEX customers_lower_idx", "CREATE INDEX ON public.customers (lower(email))"),
         ("DROP INDEX orders_customer_idx", "orders.customer: no index serves it"),
         ("DROP INDEX lines_order_idx", 'CREATE INDEX ON public.lines ("order")'),
     ],
@@ -52,6 +52,17 @@ def test_what_does_not_fit_is_said_with_what_to_do(shop: Place, spoil: str, find
     shop.door.execute(spoil.encode())
 
     assert [said for said in shop.connector.check() if finding in said]
+
+
+def test_names_are_written_as_a_statement_needs_them(database: Database) -> None:
+    create = 'CREATE SCHEMA "Sales"; CREATE TABLE "Sales"."Order" (id int PRIMARY KEY, "e-mail" text)'
+    fields = "{id: {}, e-mail: {identity: email}}"
+    with place(database, create, f"  orders:\n    name: Sales.Order\n    key: [id]\n    fields: {fields}\n") as made:
+        (finding,) = made.connector.check()
+        assert finding.endswith('CREATE INDEX ON "Sales"."Order" (lower("e-mail"))')
+        made.door.execute(finding.rpartition(": ")[2].encode())
+
+        assert made.connector.check() == [], "the advice works"
 
 
 def test_a_missing_environment_mark_is_said(shop: Place) -> None:

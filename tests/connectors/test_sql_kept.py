@@ -208,8 +208,8 @@ def test_batches_come_to_the_same(books: Place) -> None:
     assert counted(tally, "anonymised") == {"clients": 1}
     assert counted(tally, "pseudonymised") == {"orders": 1}
     planned = [passage.planned for passage in gate.passages]
-    rows = Counter((name, number) for passage in planned for name, number in passage.items())
-    assert rows == Counter(
+    sizes = Counter((name, number) for passage in planned for name, number in passage.items())
+    assert sizes == Counter(
         {("reviews", 1): 1, ("visits", 2): 1, ("invoices", 2): 1, ("invoices", 1): 1}
         | {("orders", 1): 2, ("orders", 2): 1, ("clients", 1): 1}
     ), "never more than two at a time"

@@ -119,9 +119,10 @@ def test_the_run_is_ended_from_outside(fragile: World, what: str) -> None:
 
 
 async def _meddle(world: World, workflow_id: str, what: str) -> None:
-    import worker
     from temporalio.api.common.v1 import WorkflowExecution
     from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+
+    import worker
 
     client = await worker.connect(world.settings, world.ledger)
     handle = client.get_workflow_handle(workflow_id)

@@ -64,7 +64,7 @@ def test_the_look_before_the_first_call_opens_the_books(ledger: Ledger) -> None:
     assert ledger.before(request_id, "crm") == a_tally(people=1)
 
 
-def test_what_calls_deleted_is_summed_over_attempts(ledger: Ledger) -> None:
+def test_what_calls_changed_is_summed_over_attempts(ledger: Ledger) -> None:
     request_id = opened_id(ledger)
     for rows in (2, 5):
         intent = enter(ledger, request_id, planned={"orders": rows, "items": 1})
@@ -77,14 +77,14 @@ def test_what_calls_deleted_is_summed_over_attempts(ledger: Ledger) -> None:
     assert ledger.deleted(request_id, "mail") == {}
 
 
-def test_only_deleted_rows_count_as_deleted(ledger: Ledger) -> None:
+def test_rows_that_were_rewritten_count_as_changed_too(ledger: Ledger) -> None:
     from rights.receipt import Count, Tally
 
     request_id = opened_id(ledger)
     intent = enter(ledger, request_id, planned={"orders": 3})
     ledger.exit_fence(intent, Tally(counts=(Count(collection="orders", erased=1, anonymised=2),)), at=AT)
 
-    assert ledger.deleted(request_id, "shop") == {"orders": 1}
+    assert ledger.deleted(request_id, "shop") == {"orders": 3}
 
 
 def test_a_call_that_was_cut_is_settled_by_looking_and_its_count_stays_unknown(ledger: Ledger) -> None:

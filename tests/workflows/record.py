@@ -1,6 +1,6 @@
 """Record the histories that `test_replay` replays: ``python -m tests.workflows.record``.
 
-Runs small deployments on real servers, opens what they sealed with their own keys, and seals it anew under the test key.
+Runs a small deployment on real servers, opens what it sealed with its own keys, and seals it anew under the test key.
 """
 
 import asyncio
