@@ -28,16 +28,13 @@ from activities.tools import Terms, Tools
 from activities.upkeep import UpkeepActivities
 from connectors.registry import SetupError, build_all, resolve
 from ledger import schema
-from ledger.checkpoints import Checkpoints
-from ledger.keys import open_keys
 from ledger.ledger import Ledger
-from ledger.ledger import connect as connect_ledger
-from rights.datamap import DataMap
-from rights.mapfile import read_map
 from settings import Settings
+from starter.desk import load_map
+from starter.desk import open_ledger as open_ledger
+from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
-from starter.submit import Rules
 from workflows.request import AccessRequest, ErasureRequest
 from workflows.upkeep import Upkeep
 from workflows.wire import plugin
@@ -52,40 +49,6 @@ MakeTools = Callable[[Settings, Ledger], Tools]
 """How the activities' tools are composed; tests put things that break around them."""
 
 log = structlog.get_logger()
-
-
-def load_map(settings: Settings) -> DataMap:
-    """Read the data map.
-
-    Raises:
-        MapErrors: of everything that is wrong in it.
-    """
-    return read_map(settings.map_files)
-
-
-def rules(settings: Settings) -> Rules:
-    """What every new request is opened under."""
-    return Rules(regime=settings.regime, zone=settings.zone, holidays=settings.holidays)
-
-
-def open_ledger(settings: Settings, *, pool: int = 2) -> Ledger:
-    """The ledger, without connecting yet.
-
-    Raises:
-        SetupError: a secret it needs is missing.
-    """
-    try:
-        keys = open_keys(settings.keys)
-        checkpoints = Checkpoints.open(settings.checkpoints, resolve(settings.checkpoint_key))
-    except ValueError as error:
-        raise SetupError(str(error)) from None
-    return Ledger(
-        connect_ledger(resolve(settings.ledger), pool_size=pool),
-        settings.tenant,
-        keys,
-        backup_max_age=timedelta(days=settings.backup_max_age_days),
-        checkpoints=checkpoints,
-    )
 
 
 def build_tools(settings: Settings, ledger: Ledger) -> Tools:

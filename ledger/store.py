@@ -32,6 +32,9 @@ _IDLE_MS: Final = 10_000
 """A worker frozen inside a verb holds the journal's head, for which all others wait. The server ends its session after
 this time, and nothing of it is kept."""
 _CONNECT_S: Final = 5
+_RETIRED_AT_MOST: Final = 5
+"""How often in a row a verb may find its key-encryption keys retired. They are retired hourly, and one that was put in
+force just now is not."""
 
 
 def connect(url: str, *, pool_size: int = 10) -> Engine:
@@ -135,11 +138,12 @@ class Store:
         chain.append(connection, self.tenant, kind, text, at, request_id=request_id, key=key)
 
     def _with_kek(self, verb: Callable[[], T]) -> T:
-        """Run a verb that makes data keys; once more if the key-encryption key was retired under its feet."""
-        try:
-            return verb()
-        except IntegrityError as error:
-            if IN_FORCE not in str(error.orig):
-                raise
-        self._vault.keks.forget()
+        """Run a verb that makes data keys; again if a key-encryption key was retired under its feet."""
+        for _ in range(_RETIRED_AT_MOST):
+            try:
+                return verb()
+            except IntegrityError as error:
+                if IN_FORCE not in str(error.orig):
+                    raise
+            self._vault.keks.forget()
         return verb()

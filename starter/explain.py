@@ -323,8 +323,8 @@ def _destruction(standing: Standing) -> Iterator[Line]:
     for key in standing.keys:
         yield Line(
             about=f"Destruction of the {PURPOSES.get(key.purpose, key.purpose)}",
-            rule="its own key is destroyed on its day; no backup of the ledger can open it once the month's key is gone "
-            "too, or the last backup that holds it",
+            rule="its own key is destroyed on its day; no backup of the ledger can open it once the month's key is "
+            "gone too, or the last backup that holds it",
             fact=_key_fact(key, row.closed_at, row.clock.zone),
             result=_key_result(key, row.clock.zone),
         )

@@ -1,6 +1,6 @@
 """Checking a map against the database: what is missing, what is not allowed, what would be slow or go too far.
 
-The one rule: a finding is a sentence that says what is the matter and what to do about it.
+The one rule: a finding is a sentence: what is the matter, a colon, what to do about it.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from connectors.sql.rewriting import dirty
 from connectors.sql.session import Database
 from connectors.sql.statement import quoted
 from rights.codes import Code
-from rights.datamap import DataMap, Erase, Strategy, System
+from rights.datamap import DataMap, Erase, Mode, Strategy, System
 from rights.plan import Work, Write, make_plan
 from rights.request import Right
 
@@ -54,20 +54,20 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
         catalogue = read_catalogue(connection, system)
         version, role, *_ = connection.execute(_SERVER).fetchone()
         if version < OLDEST:
-            yield "the server is older than PostgreSQL 14: upgrade it first"
+            yield "the server is older than PostgreSQL 14: upgrade it"
         yield from _misfits(system, catalogue)
         yield from _refusals(connection, catalogue, works, role, writing=False)
-    if writer is None:
-        yield "connection.writer is not given: nothing can be erased in this system"
-    else:
+    if writer is None and system.mode is not Mode.OBSERVE:
+        yield f"there is no connection.writer, so nothing can be erased: add one, or write mode: {Mode.OBSERVE}"
+    if writer is not None:
         with writer.plain() as connection:
             _, role, database, mark, replica = connection.execute(_SERVER).fetchone()
             yield from _refusals(connection, catalogue, works, role, writing=True)
             if replica:
-                yield "connection.writer leads to a server that only reads: name the primary"
+                yield "connection.writer leads to a server that only reads: name the primary there"
             if not mark:
                 yield (
-                    f"the database '{database}' bears no environment mark, so erasures are refused: "
+                    f"the database '{database}' bears no environment mark, so nothing is erased in it: "
                     f"ALTER DATABASE {quoted(database)} SET habeas.environment = 'production' (or what it is)"
                 )
     yield from _unfit(system, catalogue, works)
@@ -104,12 +104,12 @@ def works_of(system: System) -> dict[str, Work]:
 def _misfits(system: System, catalogue: Catalogue) -> Iterator[str]:
     for name in catalogue.missing:
         kind = "column" if "." in name and name.rpartition(".")[0] in system.collections else "table"
-        yield f"{name}: the database has no such {kind} (or the role may not see its schema): correct the map"
+        yield f"there is no {kind} {name} in the database, or the role may not use its schema: correct the map"
     for name, table in catalogue.tables.items():
         if not table.keyed:
             key = ", ".join(system.collections[name].key)
             yield (
-                f"{name}: the database does not see to it that the key ({key}) is unique and never null: "
+                f"the database does not see to it that the key ({key}) of {name} is unique and never null: "
                 "name the primary key, or add a unique index and NOT NULL"
             )
 
@@ -126,9 +126,9 @@ def _refusals(
             lacking += [] if deletable or work.erase is not Erase.DELETE else ["DELETE"]
         if lacking:
             grant = f"GRANT {', '.join(lacking)} ON {quoted(table.schema, table.name)} TO {quoted(role)}"
-            yield f"{name}: the role {role} may not {' and '.join(lacking)} there: {grant}"
+            yield f"the role {role} may not {' and '.join(lacking)} in {name}: {grant}"
         if hidden:
-            yield f"{name}: row security hides rows from the role {role}: ALTER ROLE {quoted(role)} BYPASSRLS"
+            yield f"row security hides rows of {name} from the role {role}: ALTER ROLE {quoted(role)} BYPASSRLS"
 
 
 def _unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[str]:
@@ -140,17 +140,17 @@ def _unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iter
                     dirty(about, write, sql_column(write.field, about.type))
                 except NeedsHuman:
                     yield (
-                        f"{about.about}: strategy {_said(write)} does not go with a column of type "
-                        f"{about.internal}: choose null, constant or another"
+                        f"strategy {_said(write)} does not go with {about.about}, a column of type {about.internal}: "
+                        "choose null, constant or another"
                     )
                 if write.strategy is Strategy.NULL and not about.nullable:
-                    yield f"{about.about}: strategy null, but the column is NOT NULL: choose another"
+                    yield f"strategy null does not go with {about.about}, which is NOT NULL: choose another"
         for keep in work.keeps:
             if about := table.columns.get(keep.column):
                 try:
                     day_of(about, sql_column(keep.column, about.type), keep)
                 except NeedsHuman:
-                    yield f"{about.about}: retention counts from it, but it holds no dates: name one that does"
+                    yield f"retention counts from {about.about}, which holds no dates: name a column that does"
 
 
 def _references(system: System, catalogue: Catalogue) -> Iterator[str]:
@@ -165,7 +165,7 @@ def _references(system: System, catalogue: Catalogue) -> Iterator[str]:
             )
         elif catalogue.link_of(system, reference) is None:
             yield (
-                f"{mapped[reference.relation]}: the foreign key {reference.name} ({columns}) onto {to} is no unique "
+                f"the foreign key {reference.name} from {mapped[reference.relation]} ({columns}) to {to} is no unique "
                 f"link of the map, {action}: add the link"
             )
 
@@ -180,7 +180,7 @@ def _slow(system: System, catalogue: Catalogue) -> Iterator[str]:
             if field in table.columns and not table.serves(field, casefold=casefold):
                 over = f"lower({quoted(field)})" if casefold else quoted(field)
                 yield (
-                    f"{name}.{field}: no index serves it, so every look reads the whole table: "
+                    f"no index serves {name}.{field}, so every look reads the whole table: "
                     f"CREATE INDEX ON {quoted(table.schema, table.name)} ({over})"
                 )
 

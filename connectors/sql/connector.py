@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -29,7 +30,7 @@ from connectors.sql.session import Database, Mode, Session
 from connectors.sql.statement import Statement
 from rights.codes import Code
 from rights.datamap import System
-from rights.receipt import Count, Tally
+from rights.receipt import Tally
 
 T = TypeVar("T")
 Changes = list[tuple[Batch, tuple[int, int]]]
@@ -44,6 +45,11 @@ class SqlConnector:
         self._programmes = Programmes(system)
         self._catalogue: Catalogue | None = None
         self._reading = threading.Lock()
+
+    @property
+    def longest(self) -> timedelta:
+        """How long after entering a fence a call can still take effect; the server sees to it."""
+        return self.limits.longest
 
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
@@ -84,7 +90,7 @@ class SqlConnector:
     def _look(self, database: Database, call: Call, *, verifying: bool) -> Look:
         call.beat()
         programme = self._programme(database, call)
-        with database.transaction(Mode.LOOK, call.key, programme.document(call)) as session:
+        with database.transaction(Mode.LOOK, call.session, programme.document(call)) as session:
             sight = sight_of(programme.scope, session.row(programme.look))
             session.commit()
         return sight.look(call, sight.tally(call.work, verifying=verifying))
@@ -92,7 +98,7 @@ class SqlConnector:
     def _files(self, call: Call) -> Iterator[Export]:
         call.beat()
         programme = self._programme(self.reader, call)
-        with self.reader.transaction(Mode.EXPORT, call.key, programme.document(call)) as session:
+        with self.reader.transaction(Mode.EXPORT, call.session, programme.document(call)) as session:
             reader = Reader(self._streamed(self.reader, session.stream(programme.export)))
             if reader.doubtful:
                 raise NeedsHuman(Code.SEVERAL_PEOPLE, reader.doubtful)
@@ -105,11 +111,11 @@ class SqlConnector:
         if erasure.keyed(call.work) and not call.pseudonym_key:
             raise ValueError("a pseudonym needs a key")
         programme = self._programme(writer, call)
-        begin = partial(writer.transaction, Mode.CHANGE, call.key, programme.document(call))
+        begin = partial(writer.transaction, Mode.CHANGE, call.session, programme.document(call))
         done: Changes = []
         with begin() as session:
             _marked(session, call)
-            if call.cut_short and not session.end_others(call.key):
+            if call.cut_short and not session.end_others(call.session):
                 raise Retryable(Code.BUSY, self.system.system)
             sight = sight_of(programme.scope, session.row(programme.locking_look))
             if sight.doubtful:
@@ -122,7 +128,7 @@ class SqlConnector:
                 session.commit()
         if planned and not whole:
             self._in_batches(writer, begin, call, programme, sight, before, done)
-        return _account(call, before, done)
+        return erasure.tally(call.work, done, before)
 
     def _in_batches(
         self,
@@ -153,7 +159,7 @@ class SqlConnector:
                     ((_, (rows, _)),) = changes
                     left = left - rows if rows else 0
         except ConnectorError as error:
-            error.tally = _account(call, before, done)
+            error.tally = erasure.tally(call.work, done, before)
             raise
 
     def _pass(
@@ -243,16 +249,6 @@ def _marked(session: Session, call: Call) -> None:
     """Refuse a database that is not marked with the worker's environment."""
     if not call.environment or session.environment != call.environment:
         raise NeedsHuman(Code.ENVIRONMENT, call.system.system)
-
-
-def _account(call: Call, before: Tally, done: Changes) -> Tally:
-    """What was found before, and what was done."""
-    changes = erasure.tally(call.work, done)
-    counts: list[Count] = [
-        changes.of(seen.collection).model_copy(update={"found": seen.found, "kept": seen.kept})
-        for seen in before.counts
-    ]
-    return Tally(counts=tuple(counts))
 
 
 def _beating(call: Call, pages: Iterator[bytes]) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ The one rule: children before parents, or all in one statement, so that whatever
 what is left; and a row is changed only by a statement that has locked it and looked at it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -13,7 +14,7 @@ from sqlalchemy.sql.elements import Label
 
 from connectors.sql.fates import DIRTY, REASON, STAYS, Fates
 from connectors.sql.rewriting import Sql
-from connectors.sql.traversal import Scope
+from connectors.sql.scope import Scope
 from rights.datamap import Erase, Strategy
 from rights.plan import Work
 from rights.receipt import Count, Tally
@@ -27,6 +28,10 @@ class Batch:
 
     collection: str
     deleting: bool
+
+
+Changes = Sequence[tuple[Batch, tuple[int, int]]]
+"""What was changed: the rows, and how many of them are kept on a ground."""
 
 
 def batches(scope: Scope) -> Iterator[Batch]:
@@ -47,8 +52,7 @@ def lockable(scope: Scope) -> list[str]:
 def pointed_to(scope: Scope) -> list[str]:
     """Of those, the collections that others hang on: while their rows are locked, no child can be added."""
     parents = {link.target[0] for c in scope.system.collections.values() for link in c.links}
-    subjects = {name for name, c in scope.system.collections.items() if c.identities}
-    return [name for name in lockable(scope) if name in parents | subjects]
+    return [name for name in lockable(scope) if name in parents or scope.subject(name)]
 
 
 def change(scope: Scope) -> Select[Any]:
@@ -68,7 +72,7 @@ def change(scope: Scope) -> Select[Any]:
 def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
     """At most so many rows of one kind of change: one row with how many were changed."""
     name = batch.collection
-    subject = bool(scope.system.collections[name].identities)
+    subject = scope.subject(name)
     fates = Fates(scope, [name] if subject else [])
     # A large collection is not read to its end for each batch, so the limit has to reach its table.
     source: FromClause = fates.traversal.located(name) if subject else fates.traversal.rows(name).subquery("source")
@@ -85,18 +89,30 @@ def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
     return select(*_counted(make(fates, name, picked, always).cte("changed"), 0))
 
 
-def tally(works: Sequence[Work], changes: Iterable[tuple[Batch, tuple[int, int]]]) -> Tally:
-    """The counts of changes: each with the rows changed, and of those the ones that are kept on a ground.
+def tally(works: Sequence[Work], changes: Changes, before: Tally | None = None) -> Tally:
+    """The counts of changes, beside those of the look before them if one is given.
 
     A row counts once; a kept row counts as kept even if a field of it went, so it is not counted here.
     """
-    counts = {work.collection: Count(collection=work.collection) for work in works}
+    numbers: Counter[tuple[str, str]] = Counter()
+    pseudonyms = {work.collection for work in works if any(w.strategy is Strategy.PSEUDONYM for w in work.writes)}
     for batch, (rows, kept) in changes:
-        count = counts[batch.collection]
-        keyed = any(w.strategy is Strategy.PSEUDONYM for w in _work(works, batch.collection).writes)
-        number = "erased" if batch.deleting else "pseudonymised" if keyed else "anonymised"
-        counts[batch.collection] = count.model_copy(update={number: getattr(count, number) + rows - kept})
-    return Tally(counts=tuple(counts.values()))
+        rewriting = "pseudonymised" if batch.collection in pseudonyms else "anonymised"
+        numbers[batch.collection, "erased" if batch.deleting else rewriting] += rows - kept
+    counts = []
+    for name in (work.collection for work in works):
+        seen = before.of(name) if before else Count(collection=name)
+        counts.append(
+            Count(
+                collection=name,
+                found=seen.found,
+                kept=seen.kept,
+                erased=numbers[name, "erased"],
+                anonymised=numbers[name, "anonymised"],
+                pseudonymised=numbers[name, "pseudonymised"],
+            )
+        )
+    return Tally(counts=tuple(counts))
 
 
 def keyed(works: Iterable[Work]) -> bool:
@@ -137,7 +153,3 @@ def _counted(changed: CTE, number: int) -> list[Sql]:
 
 def _rewrites(work: Work) -> bool:
     return bool(work.writes or any(keep.writes for keep in work.keeps))
-
-
-def _work(works: Iterable[Work], name: str) -> Work:
-    return next(work for work in works if work.collection == name)

@@ -12,7 +12,8 @@ from sqlalchemy import FromClause, LargeBinary, Select, Text, case, cast, func, 
 from connectors.protocol import Export
 from connectors.sql.catalogue import Column, Family
 from connectors.sql.rewriting import Sql
-from connectors.sql.traversal import Scope, Traversal
+from connectors.sql.scope import Scope
+from connectors.sql.traversal import Traversal
 
 JSON_LINES: Final = "application/x-ndjson"
 TABLE: Final = "text/csv"
@@ -50,7 +51,7 @@ class Exporting:
                 traversal.doubtful(name).limit(1).subquery()
             )
             for name in self._scope.system.collections
-            if traversal.subject(name)
+            if self._scope.subject(name)
         ]
         for number, name in enumerate(self.collections):
             located = traversal.located(name)

@@ -35,7 +35,8 @@ from sqlalchemy import (
 from connectors.errors import NeedsHuman
 from connectors.sql.catalogue import Column, Family
 from connectors.sql.rewriting import Sql, dirty, rewritten
-from connectors.sql.traversal import Scope, Traversal, same
+from connectors.sql.scope import Scope
+from connectors.sql.traversal import Traversal, same
 from connectors.sql.values import given, slot
 from rights.codes import Code
 from rights.datamap import Erase, Link, Strategy
@@ -73,22 +74,6 @@ def traits_of(scope: Scope, name: str) -> tuple[str, ...]:
     return tuple(field for field, about in fields if about.identity or about.category)[:TRAITS]
 
 
-def grounds_of(scope: Scope) -> tuple[str, ...]:
-    """Every ground on which a row of the system may be kept, in a fixed order.
-
-    Raises:
-        NeedsHuman: TOO_LARGE: more than the numbers have room for.
-    """
-    named: list[str] = []
-    for name, work in scope.works.items():
-        fields = scope.system.collections[name].fields.values()
-        named += [work.ground, *(keep.ground for keep in work.keeps), *(f.ground for f in fields)]
-    grounds = tuple(dict.fromkeys(filter(None, named)))
-    if len(grounds) >= GROUNDS:
-        raise NeedsHuman(Code.TOO_LARGE, scope.system.system)
-    return grounds
-
-
 def reason_of(number: int, grounds: tuple[str, ...]) -> tuple[str, date | None]:
     """The ground and the last day that a number stands for."""
     ordinal, place = divmod(number, GROUNDS)
@@ -115,7 +100,6 @@ class Fates:
     def __init__(self, scope: Scope, lock: Iterable[str] = ()) -> None:
         self.scope = scope
         self.traversal = Traversal(scope, self._columns, lock)
-        self._grounds = grounds_of(scope)
         self._staying = self._may_stay()
         self._fates: dict[str, Fate] = {}
 
@@ -211,7 +195,7 @@ class Fates:
 
     def _told(self, name: str, table: FromClause) -> list[Sql]:
         """What tells whose row of a subject collection it is."""
-        if not self.traversal.subject(name):
+        if not self.scope.subject(name):
             return []
         told: list[Sql] = [
             func.left(cast(table.c[field], Text), TRAIT_LENGTH).label(f"{TRAIT}{field}")
@@ -278,7 +262,7 @@ class Fates:
         return self._reason(keep.ground, func.coalesce(cast(ordinal, BigInteger), NO_DATE))
 
     def _reason(self, ground: str, ordinal: Sql) -> Sql:
-        place = self._grounds.index(ground) if ground else 0
+        place = self.scope.grounds.index(ground) if ground else 0
         return ordinal * GROUNDS + (GROUNDS - 1 - place)
 
 

@@ -24,10 +24,10 @@ from sqlalchemy import (
 
 from connectors.protocol import Anchors, Call, Candidate, Look
 from connectors.sql.erasure import Batch
-from connectors.sql.fates import GROUNDS, LINK, TRAIT, Fate, Fates, grounds_of, reason_of, traits_of
+from connectors.sql.fates import GROUNDS, LINK, TRAIT, Fate, Fates, reason_of, traits_of
 from connectors.sql.rewriting import Sql
-from connectors.sql.traversal import Scope
-from connectors.sql.values import key_name, key_text, merged, targets
+from connectors.sql.scope import Scope
+from connectors.sql.values import key_name, key_text, merged
 from rights.plan import Work
 from rights.receipt import Count, Kept, Tally
 from rights.subject import Identity
@@ -72,12 +72,11 @@ class Sight:
 
     def tally(self, works: Sequence[Work], *, verifying: bool = False) -> Tally:
         """The counts. To verify, rows that an erasure has rewritten are not the person's any more."""
-        grounds = grounds_of(self.scope)
         counts = []
         for name in (work.collection for work in works):
             sight = self.seen[name]
             found = sight["found"] + sight.get("doubtful", 0)
-            kept = [(*reason_of(number, grounds), rows) for number, rows in sight.get("kept") or ()]
+            kept = [(*reason_of(number, self.scope.grounds), rows) for number, rows in sight.get("kept") or ()]
             kept.sort(key=lambda part: (part[0], part[1] or date.max))
             counts.append(
                 Count(
@@ -107,7 +106,7 @@ class Sight:
                 found.setdefault(name, {})[key_name(collection)] = tuple(
                     key_text(key) if several else key for key in keys
                 )
-            for field in targets(self.scope.system, name):
+            for field in self.scope.targets[name]:
                 if values := sight.get(f"to:{field}"):
                     found.setdefault(name, {})[field] = tuple(values)
         return found
@@ -144,7 +143,7 @@ def _sight(scope: Scope, fates: Fates, name: str) -> Any:
         "settled": func.count().filter(fate.stays, fate.reason.is_(None), ~fate.dirty),
         "unclean": func.count().filter(fate.reason.is_not(None), fate.dirty),
     }
-    pointed = targets(scope.system, name)
+    pointed = scope.targets[name]
     if pointed or fates.may_stay(name):
         parts = [cast(rows.c[field], Text) for field in collection.key]
         key = parts[0] if len(parts) == 1 else func.json_build_array(*parts)
@@ -160,7 +159,7 @@ def _sight(scope: Scope, fates: Fates, name: str) -> Any:
             counts[f"link:{field}"] = func.json_agg(distinct(value)).filter(value.is_not(None))
     if fates.may_stay(name):
         counts["kept"] = _kept(fate)
-    if fates.traversal.subject(name):
+    if scope.subject(name):
         doubtful = fates.traversal.doubtful(name).subquery()
         counts["doubtful"] = select(func.count()).select_from(doubtful).scalar_subquery()
         counts["candidates"] = _candidates(scope, fates, name)

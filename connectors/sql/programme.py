@@ -15,8 +15,8 @@ from connectors.sql.catalogue import Catalogue
 from connectors.sql.erasure import Batch
 from connectors.sql.export import Exporting
 from connectors.sql.look import look
+from connectors.sql.scope import Scope
 from connectors.sql.statement import Statement, compiled
-from connectors.sql.traversal import Scope
 from connectors.sql.values import document
 from rights.codes import Code
 from rights.datamap import Erase, System
@@ -43,7 +43,7 @@ class Programme:
 
     def document(self, call: Call) -> str:
         """All values of a call, as the statements read them."""
-        return document(call, self.scope.system, self.scope.catalogue)
+        return document(call, self.scope)
 
     @cached_property
     def look(self) -> Statement:

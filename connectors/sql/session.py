@@ -4,7 +4,6 @@ The one rule: a connection goes back to the pool only after a commit. One whose 
 closed, and the server undoes what it held.
 """
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -23,8 +22,6 @@ from connectors.sql.values import SETTING
 _DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 _CHUNK: Final = 64
 """Rows that the driver takes from the server at a time while it streams."""
-_NAME_BYTES: Final = 63
-"""What PostgreSQL keeps of an application_name."""
 
 # Whatever the role or the database has set, a statement here means the same.
 _MEANING: Final = (
@@ -40,7 +37,8 @@ SELECT coalesce(current_setting('habeas.environment', true), ''),
   set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true)
 """.encode()
 _END: Final = b"""SELECT coalesce(bool_and(pg_terminate_backend(pid, $2)), true) FROM pg_stat_activity
-WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()"""
+WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()
+  AND state IS DISTINCT FROM 'idle'"""
 
 
 class Mode(Enum):
@@ -84,8 +82,8 @@ class Database:
         )
 
     @contextmanager
-    def transaction(self, mode: Mode, key: str, document: str) -> Iterator["Session"]:
-        """Run a transaction that is known to the server by the step's key. It must commit; else it is undone.
+    def transaction(self, mode: Mode, name: str, document: str) -> Iterator["Session"]:
+        """Run a transaction that the server knows by a name (application_name). It must commit; else it is undone.
 
         Raises:
             psycopg.Error: as the driver says it; `errors.explain` has to see to it that nobody else hears of it.
@@ -94,7 +92,7 @@ class Database:
         raw = self._open(self._begin[mode])
         try:
             session = Session(raw, self)
-            session.introduce(key, document)
+            session.introduce(name, document)
             yield session
             if not session.committed:
                 raise RuntimeError("a transaction was left without a commit")
@@ -158,15 +156,15 @@ class Session:
             return True
         return not self.committed and not self._connection.broken
 
-    def introduce(self, key: str, document: str) -> None:
+    def introduce(self, name: str, document: str) -> None:
         """Tell the server whose transaction this is and what it is about, and read the database's mark."""
-        row = self._cursor.execute(_INTRODUCE, [document, session_name(key)]).fetchone()
+        row = self._cursor.execute(_INTRODUCE, [document, name]).fetchone()
         self.environment = row[0] if row else ""
 
-    def end_others(self, key: str) -> bool:
-        """End what an earlier attempt of the step has left; whether all of it is gone."""
+    def end_others(self, name: str) -> bool:
+        """End the transactions that earlier attempts have left under a name; whether all of them are gone."""
         milliseconds = int(ENDING.total_seconds() * 1000)
-        row = self._cursor.execute(_END, [session_name(key), milliseconds]).fetchone()
+        row = self._cursor.execute(_END, [name, milliseconds]).fetchone()
         return bool(row and row[0])
 
     def row(self, statement: Statement) -> tuple[Any, ...]:
@@ -216,15 +214,6 @@ def read_url(secret: str, name: str) -> URL:
     if url.drivername not in _DRIVERS or not url.database:
         raise ValueError(advice)
     return url.set(drivername="postgresql+psycopg")
-
-
-def session_name(key: str) -> str:
-    """A step's key as far as the server can keep it; what is cut off is stood for by a digest."""
-    if len(key) <= _NAME_BYTES and key.isascii() and key.isprintable():
-        return key
-    digest = hashlib.sha256(key.encode()).hexdigest()[:32]
-    head = "".join(char for char in key[:30] if char.isascii() and char.isprintable())
-    return f"{head}~{digest}"
 
 
 def _driver(raw: PoolProxiedConnection) -> psycopg.Connection[Any]:

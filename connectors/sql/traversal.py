@@ -8,7 +8,7 @@ seen that are the person's for certain; the others are *doubtful*: several rows 
 and nobody has ruled. Nothing is followed from a doubtful row.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -43,11 +43,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.catalogue import Catalogue, Column, Family, Named
+from connectors.sql.catalogue import Column, Family, Named
 from connectors.sql.rewriting import Sql
-from connectors.sql.values import listed, slot, targets
+from connectors.sql.scope import Scope
+from connectors.sql.values import listed, slot
 from rights.datamap import Field, Link, System
-from rights.plan import Work
 
 # Labels that no column of a map can have.
 MATCHED: Final = "=matched"
@@ -67,18 +67,6 @@ _NATIVE: Final = _TEXTS | {
 }
 """Families whose values are compared as what they are; all others as text."""
 _BIGINT: Final = Named("bigint")
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a statement is made from."""
-
-    system: System
-    works: Mapping[str, Work]
-    catalogue: Catalogue
-
-    def column(self, name: str, field: str) -> Column:
-        return self.catalogue.tables[name].columns[field]
 
 
 @dataclass(frozen=True)
@@ -124,10 +112,6 @@ class Traversal:
         """The columns of a collection's key."""
         return [rows.c[field] for field in self.scope.system.collections[name].key]
 
-    def subject(self, name: str) -> bool:
-        """Whether a collection has a field by which somebody is known."""
-        return any(_followed(about) for about in self.scope.system.collections[name].identities.values())
-
     def seen(self, name: str) -> CTE:
         """The rows of a subject collection that anything leads to, with what led there."""
         if name not in self._seen:
@@ -144,7 +128,7 @@ class Traversal:
     def located(self, name: str) -> CTE:
         """A collection's rows that are the person's."""
         if name not in self._located:
-            if self.subject(name):
+            if self.scope.subject(name):
                 seen = self.seen(name)
                 rows = select(seen).where(not_(seen.c[OTHER]), _certain(seen))
             else:
@@ -160,7 +144,7 @@ class Traversal:
         identities = [
             (self._identity(name, field, about, "is"), self._identity(name, field, about, "i"))
             for field, about in collection.identities.items()
-            if _followed(about)
+            if about.sharing != "hint"
         ]
         links = [self._link(name, link) for link in collection.links if link.kind == "unique"]
         arms = [arm for arm, _ in identities] + links
@@ -176,7 +160,7 @@ class Traversal:
                 *self._carry(name, table),
             )
         }
-        if self.subject(name):
+        if self.scope.subject(name):
             matched = or_(*among[: len(identities)])
             ruled = and_(matched, self._keyed(name, "m")(False))
             columns[MATCHED] = _known(matched).label(MATCHED)
@@ -256,14 +240,10 @@ def _certain(seen: CTE) -> Sql:
     return or_(seen.c[DECIDED], and_(seen.c[UNIQUE], matching == 1))
 
 
-def _followed(about: Field) -> bool:
-    return about.sharing != "hint"
-
-
 def _pointed(system: System, name: str) -> Sequence[str]:
     """Fields that any link points to, unique or not."""
     others = [link.target for c in system.collections.values() for link in c.links]
-    return [*targets(system, name), *(field for target, field in others if target == name)]
+    return [field for target, field in others if target == name]
 
 
 def _comparable(column: Column, value: Sql) -> tuple[Sql, TypeEngine[Any]]:

@@ -19,8 +19,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from connectors.protocol import Anchors, Call, Key
-from connectors.sql.catalogue import Catalogue, Column, Family, Table
-from rights.datamap import Collection, Field, System
+from connectors.sql.catalogue import Column, Family, Table
+from connectors.sql.scope import Scope
+from rights.datamap import Collection, Field
 from rights.subject import Sharing
 
 SETTING: Final = "habeas.who"
@@ -101,25 +102,25 @@ def listed(name: str) -> ColumnElement[Any]:
     return select(literal_column(f"doc -> '{name}'", JSONB)).select_from(WHO).scalar_subquery()
 
 
-def document(call: Call, system: System, catalogue: Catalogue) -> str:
+def document(call: Call, scope: Scope) -> str:
     """The JSON document of a call: every value that a statement compares with, by slot; empty lists are left out."""
     values: dict[str, object] = dict(_pads(call.pseudonym_key))
-    for name, collection in system.collections.items():
-        values.update(_lists(call, system, collection, catalogue.tables[name]))
+    for name in scope.system.collections:
+        values.update(_lists(call, scope, name))
     for work in call.work:
         for number, keep in enumerate(work.keeps):
             values[slot("c", work.collection, str(number))] = keep.cutoff.date().isoformat()
     return json.dumps(values, ensure_ascii=False)
 
 
-def _lists(call: Call, system: System, collection: Collection, table: Table) -> Iterator[tuple[str, Sequence[object]]]:
-    name = table.collection
+def _lists(call: Call, scope: Scope, name: str) -> Iterator[tuple[str, Sequence[object]]]:
+    collection, table = scope.system.collections[name], scope.catalogue.tables[name]
     for field, about in collection.identities.items():
         for kind, sharing in (("i", Sharing.UNIQUE), ("s", Sharing.SHARED)):
             if found := _identities(call, table.columns[field], about, sharing):
                 yield slot(kind, name, field), found
     anchors = call.anchors.get(name, {})
-    for field in targets(system, name):
+    for field in scope.targets[name]:
         if values := anchors.get(field):
             yield slot("a", name, field), _fitted(table.columns[field], values)
     if keys := anchors.get(key_name(collection)):
@@ -129,17 +130,6 @@ def _lists(call: Call, system: System, collection: Collection, table: Table) -> 
     for kind, ruled in (("m", call.rulings.mine), ("x", call.rulings.others)):
         if rows := ruled.get(name):
             yield slot(kind, name), _keys(table, collection, rows)
-
-
-def targets(system: System, name: str) -> tuple[str, ...]:
-    """The fields of a collection that unique links point to, in the order of its fields."""
-    pointed = {
-        link.target[1]
-        for collection in system.collections.values()
-        for link in collection.links
-        if link.kind == "unique" and link.target[0] == name
-    }
-    return tuple(field for field in system.collections[name].fields if field in pointed)
 
 
 def sharing_of(about: Field, given: Sharing) -> Sharing:

@@ -254,7 +254,7 @@ def _moment(text: str) -> datetime:
 def _bag(parcel: Path) -> Finding:
     """Whether the independent `bagit` package calls the parcel valid."""
     try:
-        import bagit  # type: ignore[import-untyped]
+        import bagit
     except ImportError:
         return Finding(True, "the package bagit is not installed, so the parcel's digests were not compared")
     with tempfile.TemporaryDirectory(prefix="habeas-bag-") as folder:

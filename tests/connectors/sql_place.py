@@ -24,7 +24,7 @@ from tests.conftest import Database
 
 AS_OF = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HEAD = "system: shop\nowner: commerce\nconnector: sql\n"
-KEY = "0123456789abcdefghjkmnpqrs/shop/erase/0"
+SESSION = "habeas-0123456789abcdefghjkmnpq"
 
 Dump = dict[str, set[str]]
 
@@ -68,11 +68,11 @@ class Place:
         rulings: Rulings | None = None,
         environment: str = "test",
         cut_short: bool = False,
-        key: str = KEY,
     ) -> Call:
         plan = make_plan(Right.ERASURE, DataMap.of({"shop": self.system}), AS_OF)
         return Call(
-            key=key,
+            key="0123456789abcdefghjkmnpqrs/shop/erase/0",
+            session=SESSION,
             as_of=AS_OF,
             system=self.system,
             work=plan.of("shop").works,

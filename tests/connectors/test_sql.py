@@ -246,6 +246,26 @@ def test_what_comes_in_between_look_and_deletion_is_not_lost_sight_of(shop: Plac
     assert shop.verify(ONE, anchors=anchors).tally.left == 1, "the late one went along, the later one is found"
 
 
+def test_a_view_is_erased_through(shop: Place) -> None:
+    shop.door.execute("ALTER TABLE note RENAME TO notes; CREATE VIEW note AS SELECT * FROM notes WHERE id < 1000")
+
+    assert counted(shop.erase(ONE), "erased") == HELD
+    assert shop.rows("SELECT count(*) FROM notes") == [(4,)]
+
+
+def test_one_statement_serves_everybody(shop: Place) -> None:
+    prepared = []
+    for number in (1, 2, 3):
+        who = email(f"person{number}@example.org")
+        anchors = shop.locate(who).anchors
+        shop.export(who, anchors=anchors)
+        shop.verify(who, anchors=anchors)
+        with shop.connector.reader.plain() as connection:
+            prepared.append(connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone())
+
+    assert prepared[1] == prepared[2]
+
+
 def test_a_map_of_another_digest_is_refused(shop: Place) -> None:
     other = shop.system.model_copy(
         update={"collections": {name: c for name, c in shop.system.collections.items() if name != "note"}}

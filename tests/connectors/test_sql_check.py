@@ -1,12 +1,14 @@
 """What `habeas map check` says of a database that does not fit its map, and what a wrong option or secret is told."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from connectors.protocol import capabilities
+from connectors.protocol import Bounded, capabilities
 from connectors.sql import build
+from rights.datamap import Mode
 from rights.plan import Operation
 from tests.conftest import Database
 from tests.connectors.sql_place import Place, place
@@ -28,11 +30,11 @@ def test_a_database_that_fits_is_fine(shop: Place) -> None:
 @pytest.mark.parametrize(
     ("spoil", "finding"),
     [
-        ("DROP TABLE lines", "lines: the database has no such table"),
-        ("ALTER TABLE orders DROP note", "orders.note: the database has no such column"),
+        ("DROP TABLE lines", "there is no table lines in the database"),
+        ("ALTER TABLE orders DROP note", "there is no column orders.note in the database"),
         (
             "ALTER TABLE lines DROP CONSTRAINT lines_pkey",
-            "lines: the database does not see to it that the key (id) is unique and never null",
+            "the database does not see to it that the key (id) of lines is unique and never null",
         ),
         (
             "ALTER TABLE other ADD FOREIGN KEY (customer) REFERENCES customers ON DELETE CASCADE",
@@ -40,18 +42,21 @@ def test_a_database_that_fits_is_fine(shop: Place) -> None:
         ),
         (
             "ALTER TABLE orders ADD payer bigint REFERENCES customers ON DELETE SET NULL",
-            "orders: the foreign key orders_payer_fkey (payer) onto customers is no unique link of the map, "
+            "the foreign key orders_payer_fkey from orders (payer) to customers is no unique link of the map, "
             "so deleting empties the column",
         ),
         ("DROP INDEX customers_lower_idx", "CREATE INDEX ON public.customers (lower(email))"),
-        ("DROP INDEX orders_customer_idx", "orders.customer: no index serves it"),
+        ("DROP INDEX orders_customer_idx", "no index serves orders.customer"),
         ("DROP INDEX lines_order_idx", 'CREATE INDEX ON public.lines ("order")'),
     ],
 )
 def test_what_does_not_fit_is_said_with_what_to_do(shop: Place, spoil: str, finding: str) -> None:
     shop.door.execute(spoil.encode())
 
-    assert [said for said in shop.connector.check() if finding in said]
+    (said, *_) = [said for said in shop.connector.check() if finding in said]
+    matter, _, advice = said.partition(": ")
+    assert matter
+    assert advice
 
 
 def test_names_are_written_as_a_statement_needs_them(database: Database) -> None:
@@ -84,9 +89,9 @@ def test_missing_rights_are_said_as_grants(shop: Place) -> None:
     findings = connector.check()
 
     role = f"clerk_{shop.database.name}"
-    assert f"lines: the role {role} may not SELECT there: GRANT SELECT ON public.lines TO {role}" in findings
+    assert f"the role {role} may not SELECT in lines: GRANT SELECT ON public.lines TO {role}" in findings
     grant = f"GRANT UPDATE, DELETE ON public.customers TO {role}"
-    assert f"customers: the role {role} may not UPDATE and DELETE there: {grant}" in findings
+    assert f"the role {role} may not UPDATE and DELETE in customers: {grant}" in findings
     connector.close()
     shop.drop_role("clerk")
 
@@ -98,16 +103,19 @@ def test_row_security_is_said(shop: Place) -> None:
 
     findings = connector.check()
 
-    assert f"orders: row security hides rows from the role clerk_{shop.database.name}" in findings[0]
+    assert f"row security hides rows of orders from the role clerk_{shop.database.name}" in findings[0]
     connector.close()
     shop.drop_role("clerk")
 
 
-def test_without_a_writer_it_is_said_that_nothing_can_be_erased(shop: Place) -> None:
-    connector = build(shop.system, {"reader": shop.database.url})
+def test_without_a_writer_it_is_said_that_nothing_can_be_erased_where_that_is_wanted(shop: Place) -> None:
+    for mode, said in ((Mode.OBSERVE, 0), (Mode.AUTO, 1)):
+        connector = build(shop.system.model_copy(update={"mode": mode}), {"reader": shop.database.url})
 
-    assert connector.check() == ["connection.writer is not given: nothing can be erased in this system"]
-    connector.close()
+        findings = connector.check()
+
+        assert [finding.startswith("there is no connection.writer") for finding in findings] == [True] * said
+        connector.close()
 
 
 @pytest.mark.parametrize(
@@ -156,6 +164,12 @@ def test_an_address_is_taken_in_all_its_spellings(shop: Place, scheme: str) -> N
     assert connector.locate(shop.call()).tally.found == 0
     assert capabilities(connector) == {Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY}
     connector.close()
+
+
+def test_it_says_how_long_a_call_can_take_effect(shop: Place) -> None:
+    """A transaction may idle until the fence has answered, run a statement, and idle again before it commits."""
+    assert isinstance(shop.connector, Bounded)
+    assert shop.connector.longest == timedelta(seconds=30 + 60 + 30)
 
 
 def test_building_does_not_connect(shop: Place) -> None:

@@ -231,13 +231,15 @@ def test_no_request_ever_lies_under_a_key_that_was_destroyed(
 
     with ThreadPoolExecutor(1) as pool:
         keeper = pool.submit(retire)
-        for _ in range(60):
-            request_id = opened_id(ledger)
-            assert ledger.identities(request_id) == ANNA
-            close_one(ledger, request_id, working_days=0)
-            ledger.shred(request_id, ["working", "history", "file"], as_of=AT)
-        kept = opened_id(ledger)
-        over.set()
+        try:
+            for _ in range(60):
+                request_id = opened_id(ledger)
+                assert ledger.identities(request_id) == ANNA
+                close_one(ledger, request_id, working_days=0)
+                ledger.shred(request_id, ["working", "history", "file"], as_of=AT)
+            kept = opened_id(ledger)
+        finally:
+            over.set()
         keeper.result()
 
     assert len(retired) > 3

@@ -103,15 +103,16 @@ def test_waiting_ends_with_the_commit_of_a_message(
         time.sleep(0.3)
         opened_id(neighbour)
         time.sleep(0.3)
+        begun = time.monotonic()
         opened_id(ledger)
-        return time.monotonic()
+        return begun
 
     with ThreadPoolExecutor(1) as pool:
         posted = pool.submit(post)
-        assert dispatcher.wait(20)
+        assert dispatcher.wait(60)
         woken = time.monotonic()
 
-    assert abs(woken - posted.result()) < 0.25
+    assert 0 < woken - posted.result() < 30  # not by the neighbour's, and long before the time was over
     assert [message.kind for message in dispatcher.claim(10)] == ["start"]
 
 

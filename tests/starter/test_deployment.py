@@ -174,7 +174,7 @@ def test_an_outbox_written_while_no_worker_runs_is_worked_off(local: Local, shop
 
 
 def test_a_worker_that_is_told_to_end_drains_and_ends_well(local: Local) -> None:
-    (pid,) = workers(local)
+    (pid,) = processes_in(local.home)
     os.kill(pid, signal.SIGTERM)
     until = time.monotonic() + 30
     while local.worker_alive and time.monotonic() < until:
@@ -186,14 +186,13 @@ def test_a_worker_that_is_told_to_end_drains_and_ends_well(local: Local) -> None
     local.start_worker()
 
 
-def workers(local: Local) -> list[int]:
-    """The processes that work in this deployment's directory, by the operating system's word."""
+def processes_in(directory: Path) -> list[int]:
+    """The processes that work in a directory or below it, by the operating system's word."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if b"worker" in words and (entry / "cwd").resolve() == local.home.resolve():
+                if (entry / "cwd").resolve().is_relative_to(directory.resolve()) and (entry / "cmdline").read_bytes():
                     found.append(int(entry.name))
             except OSError:
                 continue

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from settings import Settings
+from starter.desk import load_map, open_ledger, rules
+from starter.submit import submit
 from tests.starter.conftest import PERSON, Deployment, one_sentence
 
 GOOD = ("--identity", f"email={PERSON}")
@@ -169,3 +174,25 @@ def test_an_address_that_cannot_be_read_is_not_repeated(deployment: Deployment) 
     assert answer.code == 2
     assert one_sentence(answer.err)
     assert "canary" not in answer.err
+
+
+def test_first_requests_at_the_same_moment_are_all_received(deployment: Deployment) -> None:
+    """A ledger's journal begins with its first entry, and six doors may want to write it."""
+    settings, ledgers = Settings.load(), [open_ledger(Settings.load()) for _ in range(6)]
+    ready = threading.Barrier(len(ledgers))
+
+    def receive(number: int) -> str:
+        ready.wait()
+        who = [("email", f"p{number}@example.org")]
+        opened = submit(
+            ledgers[number], load_map(settings), rules(settings), "access", who, received_at=datetime.now(UTC)
+        )
+        return opened.request_id
+
+    with ThreadPoolExecutor(len(ledgers)) as doors:
+        ids = list(doors.map(receive, range(len(ledgers))))
+    for ledger in ledgers:
+        ledger.close_connections()
+
+    assert len(set(ids)) == 6
+    assert deployment("ledger", "verify", "--json").json["sound"] is True

@@ -1,0 +1,49 @@
+"""What a statement is made from: a system's part of the map, what is to be done, and what the database says of it.
+
+The one rule: it holds no value of a person, so whatever is made from it serves every call.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from connectors.sql.catalogue import Catalogue, Column
+from rights.datamap import System
+from rights.plan import Work
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A system, its works by collection, and its tables."""
+
+    system: System
+    works: Mapping[str, Work]
+    catalogue: Catalogue
+
+    def column(self, name: str, field: str) -> Column:
+        """A field's column."""
+        return self.catalogue.tables[name].columns[field]
+
+    def subject(self, name: str) -> bool:
+        """Whether a collection has a field by which somebody is found; a hint finds nobody."""
+        identities = self.system.collections[name].identities.values()
+        return any(about.sharing != "hint" for about in identities)
+
+    @cached_property
+    def targets(self) -> Mapping[str, tuple[str, ...]]:
+        """By collection, the fields that unique links point to."""
+        collections = self.system.collections
+        pointed = {link.target for c in collections.values() for link in c.links if link.kind == "unique"}
+        return {
+            name: tuple(field for field in collection.fields if (name, field) in pointed)
+            for name, collection in collections.items()
+        }
+
+    @cached_property
+    def grounds(self) -> tuple[str, ...]:
+        """Every ground on which a row may be kept, in a fixed order."""
+        named: list[str] = []
+        for name, work in self.works.items():
+            fields = self.system.collections[name].fields.values()
+            named += [work.ground, *(keep.ground for keep in work.keeps), *(f.ground for f in fields)]
+        return tuple(dict.fromkeys(filter(None, named)))

@@ -1,0 +1,98 @@
+"""`habeas dev`: what it keeps outlives it, however it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from starter.local import command, environment
+from tests.starter.test_deployment import processes_in
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(400)]
+
+
+class Dev:
+    """A `habeas dev`, and commands given in its deployment from another terminal."""
+
+    def __init__(self, process: subprocess.Popen[str], state: Path) -> None:
+        self.process, self.home = process, state / "deployment"
+
+    def habeas(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        words = [*command(), "-C", str(self.home), *arguments]
+        return subprocess.run(words, input=given, capture_output=True, text=True, check=False, env=environment())
+
+    def requests(self) -> list[str]:
+        return [r["id"] for r in json.loads(self.habeas("request", "list", "--json").stdout)["requests"]]
+
+
+@contextmanager
+def dev(state: Path) -> Iterator[Dev]:
+    """Start it, wait until it says that it runs, and kill it in the end if it still does."""
+    process = subprocess.Popen(
+        [*command(), "dev"], stdout=subprocess.PIPE, text=True, env=environment() | {"HABEAS_STATE": str(state)}
+    )
+    assert process.stdout is not None
+    try:
+        said = "".join(iter(process.stdout.readline, "Try it from another terminal\n"))
+        assert "Habeas runs on this machine" in said
+        yield Dev(process, state)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    """Whether something becomes true within a minute."""
+    for _ in range(300):
+        if holds():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_requests_and_addresses_survive_a_kill(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    tmp_path.chmod(0o711)
+    with dev(state) as first:
+        opened = first.habeas("request", "open", "erasure", "--identities", "-", given="email=hugo.ivanov@example.org")
+        assert opened.returncode == 0, opened.stderr
+        before, ids = (first.home / "habeas.toml").read_text(), first.requests()
+        first.process.kill()
+        first.process.wait()
+
+    assert until(lambda: not processes_in(state))
+    with dev(state) as second:
+        assert (second.home / "habeas.toml").read_text() == before
+        assert second.requests() == ids
+        second.habeas("request", "confirm-identity", ids[0])
+        assert second.habeas("request", "watch", ids[0]).returncode == 6  # the shop's map is in mode approve
+        second.habeas("request", "approve", ids[0])
+        assert second.habeas("request", "watch", ids[0]).returncode == 0
+        assert second.habeas("ledger", "verify").returncode == 0
+
+
+def test_a_worker_that_dies_is_started_again_and_ctrl_c_ends_all(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    tmp_path.chmod(0o711)
+    with dev(state) as running:
+        (worker,) = processes_in(running.home)
+        subprocess.run(["kill", "-9", str(worker)], check=True)
+        assert until(lambda: processes_in(running.home) not in ([], [worker]))
+
+        opened = running.habeas(
+            "request", "open", "access", "--identities", "-", "--confirmed-by", "desk", "--json",
+            given="email=umut.ulrich@example.org",
+        )  # fmt: skip
+        assert running.habeas("request", "watch", json.loads(opened.stdout)["id"]).returncode == 0
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(60) == 0
+
+    assert processes_in(state) == []
