@@ -195,6 +195,9 @@ class FulfilActivities:
         if anchors != call.anchors:
             body = json.dumps(anchors, separators=(",", ":")).encode()
             ledger.seal(step.request_id, "working", f"anchors/{step.system}", body, at=_wall_clock())
+        if look.links:
+            # A hold on what a look has learnt binds as well.
+            ledger.learn(step.request_id, look.links, at=_wall_clock())
         if look.candidates:
             shown = [
                 {

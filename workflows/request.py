@@ -146,6 +146,8 @@ class RequestLife:
                 await self._fulfil(holding)
             if not self._look_again:
                 return
+            # Another map makes another preview; whether the approval still stands, the ledger says.
+            self._approved = False
             await self._read()
 
     async def _locate(self) -> tuple[str, ...]:

@@ -27,13 +27,9 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import (
-    ActivityInboundInterceptor,
-    ExecuteActivityInput,
-    Interceptor,
-    WorkflowRunner,
-)
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from workflows.sandbox import Sandbox
 
 _ENCODING: Final = b"binary/habeas-sealed"
 _NONCE: Final = 12
@@ -176,28 +172,28 @@ class QuietInterceptor(Interceptor):
         return _QuietActivities(super().intercept_activity(next))
 
 
+class SharedConverter(PydanticPayloadConverter):
+    """One instance for all: what pydantic has worked out of a type is not worked out again for every run."""
+
+    _shared: "SharedConverter | None" = None
+
+    def __new__(cls) -> "SharedConverter":
+        if cls._shared is None:
+            cls._shared = super().__new__(cls)
+            PydanticPayloadConverter.__init__(cls._shared)
+        return cls._shared
+
+    def __init__(self) -> None:
+        """Made once, in `__new__`."""
+
+
 def converter(keys: HistoryKeys) -> DataConverter:
     """The one data converter: pydantic, sealed, failures with their attributes sealed too."""
     return DataConverter(
-        payload_converter_class=PydanticPayloadConverter,
+        payload_converter_class=SharedConverter,
         payload_codec=SealingCodec(keys),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
-
-
-PASSED_THROUGH: Final = (
-    "pydantic", "pydantic_core", "rights", "activities", "connectors", "ledger", "workflows",
-    "sqlalchemy", "psycopg", "cryptography", "structlog", "orjson", "yaml", "annotated_types",
-)  # fmt: skip
-"""Modules that the sandbox does not load again for every workflow (20 times the CPU). What is not deterministic in them
-is kept out of workflows by import-linter, not by the sandbox."""
-
-
-def _sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
-    if not isinstance(runner, SandboxedWorkflowRunner):
-        runner = SandboxedWorkflowRunner()
-    restrictions = runner.restrictions.with_passthrough_modules(*PASSED_THROUGH)
-    return replace(runner, restrictions=restrictions)
 
 
 def plugin(look_up: HistoryKey) -> SimplePlugin:
@@ -207,5 +203,5 @@ def plugin(look_up: HistoryKey) -> SimplePlugin:
         "habeas",
         data_converter=converter(keys),
         interceptors=[QuietInterceptor()],
-        workflow_runner=_sandboxed,
+        workflow_runner=Sandbox(),
     )

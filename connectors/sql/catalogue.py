@@ -64,8 +64,9 @@ _FAMILIES: Final[Mapping[str, Family]] = {
     "timetz": Family.PLAIN,
     "oid": Family.PLAIN,
 }
-# Names under which a value is cast without losing anything: `character` alone would cut it to one letter.
-_CASTS: Final = {"varchar": "text", "bpchar": "bpchar", "name": "text"}
+# Names under which a value is cast without losing anything: `character` alone would cut it to one letter, and `cidr`
+# takes no address within a network.
+_CASTS: Final = {"varchar": "text", "bpchar": "bpchar", "name": "text", "cidr": "inet"}
 
 
 class Named(UserDefinedType[Any]):

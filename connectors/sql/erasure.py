@@ -84,9 +84,8 @@ def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
         chosen = select(source)
     chosen = chosen.limit(rows)
     picked = (chosen if subject else chosen.with_for_update(of=source)).cte("picked")
-    always = true()
     make = _deleted if batch.deleting else _rewritten
-    return select(*_counted(make(fates, name, picked, always).cte("changed"), 0))
+    return select(*_counted(make(fates, name, picked, true()).cte("changed"), 0))
 
 
 def tally(works: Sequence[Work], changes: Changes, before: Tally | None = None) -> Tally:

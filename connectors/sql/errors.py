@@ -40,7 +40,8 @@ _REFERENCED: Final = frozenset({"23503", "23001"})
 # A connection that is not let in has no SQLSTATE in libpq, only the server's words.
 _NOT_LET_IN: Final = re.compile(
     r"authentication failed|no password supplied|password retrieved|pg_hba\.conf|does not exist"
-    r"|not permitted to log in|not currently accepting connections|certificate|permission denied for database",
+    r"|not permitted to log in|not currently accepting connections|permission denied for database"
+    r"|certificate|does not support SSL",
     re.IGNORECASE,
 )
 _FULL: Final = re.compile(r"too many (clients|connections)|remaining connection slots", re.IGNORECASE)

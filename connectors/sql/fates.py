@@ -217,8 +217,8 @@ class Fates:
         force = [
             or_(day.is_(None), day >= given(slot("c", name, str(number)), Date())) for number, day in enumerate(days)
         ]
-        held = zip(force, work.keeps, days, strict=True)
-        duty: list[Sql] = [case((inside, self._number(keep, day))) for inside, keep, day in held]
+        terms = zip(force, work.keeps, days, strict=True)
+        duty: list[Sql] = [case((held, self._number(keep, day))) for held, keep, day in terms]
         if work.erase is Erase.RETAIN:
             duty = [self._reason(work.ground, cast(literal(NO_DATE), BigInteger))]
         kept = [
@@ -254,10 +254,7 @@ class Fates:
     def _number(self, keep: Keep, day: Sql) -> Sql:
         """Why a duty keeps a row, as a number: `Keep.until` in SQL."""
         start = func.make_date(cast(func.extract("year", day), Integer), 12, 31) if keep.end_of_year else day
-        last = cast(
-            start + func.make_interval(0, keep.months),
-            Date,
-        ) + literal(keep.days, Integer)
+        last = cast(start + func.make_interval(0, keep.months), Date) + literal(keep.days, Integer)
         ordinal = last - literal_column("DATE '0001-01-01'", Integer) + 1
         return self._reason(keep.ground, func.coalesce(cast(ordinal, BigInteger), NO_DATE))
 

@@ -117,24 +117,20 @@ class Database:
         """Close the connections that nobody uses."""
         self._engine.dispose()
 
-    def _open(self, begin: str) -> PoolProxiedConnection:
+    def _open(self, begin: str, *, again: bool = True) -> PoolProxiedConnection:
         """Take a connection and begin. Those that a restart of the server has left dead are thrown away first."""
-        for fresh in (False, True):
-            raw = self._engine.raw_connection()
-            try:
-                _driver(raw).execute(begin, prepare=False)
-            except psycopg.OperationalError:
-                broken = _driver(raw).broken
-                raw.invalidate()
-                if fresh or not broken:
-                    raise
-                self._engine.dispose()
-            except BaseException:
-                raw.invalidate()
+        raw = self._engine.raw_connection()
+        try:
+            _driver(raw).execute(begin, prepare=False)
+        except BaseException:
+            dead = _driver(raw).broken
+            raw.invalidate()
+            if not (dead and again):
                 raise
-            else:
-                return raw
-        raise AssertionError("unreachable")
+        else:
+            return raw
+        self._engine.dispose()
+        return self._open(begin, again=False)
 
 
 class Session:

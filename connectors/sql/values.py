@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from ipaddress import ip_interface
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,9 +37,14 @@ BIGGEST: Final = 2**63 - 1
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,30}\Z")
 _NUMERIC: Final = re.compile(r"[+-]?[0-9]{1,1000}(\.[0-9]{0,1000})?\Z")
 _BYTES: Final = re.compile(r"\\x([0-9a-f]{2})*\Z")
-_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]{5,15}([+-][0-9:]{2,8}|Z)?)?\Z")
-# What only the database itself can have written: no calendar of Python's knows it.
-_FAR: Final = re.compile(r"-?infinity\Z|[0-9]{4,6}-[0-9]{2}-[0-9]{2}( [0-9:.]+([+-][0-9:]+)?)?( BC)?\Z")
+_TIME: Final = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?"
+_MOMENT: Final = re.compile(rf"\d{{4}}-\d\d-\d\d([ T]{_TIME})?\Z", re.ASCII)
+# What only the database itself can have written: Python's calendar does not know it.
+_DAY: Final = r"(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
+_FAR: Final = re.compile(
+    rf"(-?infinity|1?\d{{5}}-{_DAY}( {_TIME})?|(?!0000)[0-3]\d{{3}}-{_DAY}( {_TIME})? BC)\Z", re.ASCII
+)
+_NETWORK: Final = re.compile(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?\Z")
 
 
 def fit(column: Column, text: str) -> str | None:
@@ -59,6 +65,8 @@ def fit(column: Column, text: str) -> str | None:
             fits = _is_moment(text)
         case Family.BYTES:
             fits = _BYTES.match(text) is not None
+        case Family.INET:
+            fits = _is_address(text)
         case _:
             fits = True
     return text if fits else None
@@ -69,6 +77,16 @@ def _is_moment(text: str) -> bool:
         return _FAR.match(text) is not None
     try:
         datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_address(text: str) -> bool:
+    if not _NETWORK.match(text):
+        return False
+    try:
+        ip_interface(text)
     except ValueError:
         return False
     return True

@@ -231,6 +231,56 @@ def test_odd_values_never_break_a_look_and_never_match_another(shop: Place) -> N
     looked()
 
 
+KINDS = {
+    "text": ("Ännä", "Ännä"),
+    "varchar(20)": ("x y", "x y"),
+    "char(8)": ("x y", "x y"),
+    "smallint": ("7", "007"),
+    "numeric(20,4)": ("12.5", "+12.50"),
+    "uuid": ("8f14e45f-ceea-467f-a8d4-0123456789ab", "{8F14E45FCEEA467FA8D40123456789AB}"),
+    "date": ("2024-02-29", "2024-02-29"),
+    "timestamptz": ("2024-02-29 12:00:00+00", "2024-02-29T14:00+02:00"),
+    "timestamp": ("infinity", "infinity"),
+    "bytea": ("\\xff00", "\\xff00"),
+    "inet": ("192.0.2.1", "192.0.2.1/32"),
+    "cidr": ("192.0.2.0/24", "192.0.2.0/24"),
+    "boolean": ("true", "true"),
+    "float8": ("0.1", "0.1"),
+    "jsonb": ('{"a": 1}', '{"a": 1}'),
+    "text[]": ("{a,b}", "{a,b}"),
+    "interval": ("1 day", "1 day"),
+    "point": ("(1,2)", "(1,2)"),
+}
+ODD = (
+    *("", " ", "x", "0", "-1", "1.5", "1e5", "NaN", "infinity", "9" * 400, "true", "null", "%", "_", "\0", "\ud800"),
+    *("2023-02-31", "0000-01-01", "99999-12-31", "299999-01-01", "2024-02-29 25:00", "2024-01-01T00:00+23:00"),
+    *("12345-02-31", "0000-01-01 BC", "0044-03-15 BC", "now", "2024-1-1", "20240101", "24:00"),
+    *("\\x0", "\\xgg", "192.0.2.1/33", "192.0.2", "fe80::1%eth0", "10.0.0.1/255.0.0.0", "::ffff:1.2.3.4", "{", "[1"),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_identity_may_be_of_any_type_and_of_any_value(database: Database, kind: str) -> None:
+    stored, asked = KINDS[kind]
+    create = (
+        f"CREATE TABLE people (id int PRIMARY KEY, who {kind}); CREATE TABLE visits (id int PRIMARY KEY, who {kind})"
+    )
+    visits = "  visits:\n    key: [id]\n    fields: {id: {}, who: {}}\n    links: [{field: who, to: people.who}]\n"
+    text = "  people:\n    key: [id]\n    fields: {id: {}, who: {identity: person, match: exact}}\n" + visits
+    with place(database, create, text) as made:
+        made.door.execute("INSERT INTO people VALUES (1, %s), (2, NULL)", [stored])
+        made.door.execute("INSERT INTO visits VALUES (1, %s), (2, NULL)", [stored])
+
+        look = made.locate(Identity("person", asked))
+        assert counted(look.tally, "found") == {"people": 1, "visits": 1}
+        for odd in ODD:
+            found = made.locate(Identity("person", odd), anchors={"people": {"who": (odd,), "id": (odd,)}}).tally
+            assert found.found <= (odd == stored) * 2
+
+        made.door.execute("DELETE FROM people WHERE id = 1")
+        assert made.verify(Identity("person", "x"), anchors=look.anchors).tally.found == 1, "by its anchor"
+
+
 def test_what_comes_in_between_look_and_deletion_is_not_lost_sight_of(shop: Place) -> None:
     """A link without a foreign key: nothing holds the writer back, and nothing would tell us but a second look."""
     anchors = shop.locate(ONE).anchors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,14 @@ from starter.local import command, environment
 from tests.starter.test_deployment import processes_in
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(400)]
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """A directory that PostgreSQL's own account can reach too, for root; pytest's are private."""
+    with tempfile.TemporaryDirectory(prefix="habeas-dev-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder) / "state"
 
 
 class Dev:
@@ -40,8 +49,12 @@ def dev(state: Path) -> Iterator[Dev]:
     )
     assert process.stdout is not None
     try:
-        said = "".join(iter(process.stdout.readline, "Try it from another terminal\n"))
-        assert "Habeas runs on this machine" in said
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("Try it"):
+                break
+        assert "Habeas runs on this machine, until Ctrl-C\n" in said, said
         yield Dev(process, state)
     finally:
         process.kill()
@@ -58,9 +71,7 @@ def until(holds: Callable[[], bool]) -> bool:
     return False
 
 
-def test_requests_and_addresses_survive_a_kill(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    tmp_path.chmod(0o711)
+def test_requests_and_addresses_survive_a_kill(state: Path) -> None:
     with dev(state) as first:
         opened = first.habeas("request", "open", "erasure", "--identities", "-", given="email=hugo.ivanov@example.org")
         assert opened.returncode == 0, opened.stderr
@@ -79,9 +90,7 @@ def test_requests_and_addresses_survive_a_kill(tmp_path: Path) -> None:
         assert second.habeas("ledger", "verify").returncode == 0
 
 
-def test_a_worker_that_dies_is_started_again_and_ctrl_c_ends_all(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    tmp_path.chmod(0o711)
+def test_a_worker_that_dies_is_started_again_and_ctrl_c_ends_all(state: Path) -> None:
     with dev(state) as running:
         (worker,) = processes_in(running.home)
         subprocess.run(["kill", "-9", str(worker)], check=True)
