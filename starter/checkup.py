@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from rights.value import Value
 from settings import Settings, SettingsError
+from starter.show import plural
 
 if TYPE_CHECKING:
     from rights.datamap import DataMap
@@ -218,7 +219,7 @@ def _map(settings: Settings) -> Iterator[Check]:
             name="maps", ok=False, about="a file cannot be read", advice="name files or directories that are there"
         )
         return
-    yield Check(name="maps", ok=True, about=f"{len(data_map.systems)} systems, digest {data_map.digest[:12]}")
+    yield Check(name="maps", ok=True, about=f"{plural(len(data_map.systems), 'system')}, digest {data_map.digest[:12]}")
     yield from check_systems(data_map)
 
 

@@ -81,6 +81,7 @@ def check_map(
     from rights.mapfile import MapErrors, read_map
     from starter.checkup import Check, check_systems
     from starter.desk import load_env
+    from starter.show import plural
 
     load_env()
     found: list[Check] = []
@@ -97,7 +98,7 @@ def check_map(
             Check(
                 name="map",
                 ok=True,
-                about=f"{len(data_map.systems)} systems, {rows} collections, found by "
+                about=f"{plural(len(data_map.systems), 'system')}, {plural(rows, 'collection')}, found by "
                 f"{', '.join(data_map.identity_kinds)}; digest {data_map.digest[:12]}",
             )
         )

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -69,7 +69,8 @@ def run(*, keep: bool = False) -> bool:
             local.start()
         ok = _story(local, place, began)
         if keep:
-            _keep(local)
+            with suppress(KeyboardInterrupt):
+                _keep(local)
     finally:
         with working("stopping"):
             local.close()
