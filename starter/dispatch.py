@@ -26,7 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from ledger.ledger import Ledger
 from ledger.outbox import Message
 from rights.codes import Code
-from rights.request import Right
+from rights.request import Phase, Right
 from workflows import visibility
 from workflows.messages import Opening, Ruling
 from workflows.request import BY_RIGHT
@@ -107,7 +107,15 @@ class Dispatcher:
                 task_queue=self._queue,
                 id_reuse_policy=reuse,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=visibility.at_start(right, self._ledger.tenant, row.clock, datetime.now(UTC)),
+                search_attributes=visibility.at_start(
+                    right,
+                    self._ledger.tenant,
+                    Phase.LOCATING if row.confirmed else Phase.CONFIRMING,
+                    row.clock,
+                    datetime.now(UTC),
+                ),
+                # The first task comes back with the answer, for the worker that runs beside this dispatcher.
+                request_eager_start=True,
                 static_summary=f"{right}, due {row.clock.internal_due:%Y-%m-%d}",
             )
         except WorkflowAlreadyStartedError:

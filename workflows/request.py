@@ -41,6 +41,9 @@ _PHASE = {
 }
 
 
+_BRIEF = {Phase.VERIFYING, Phase.PACKAGING}
+
+
 class RequestLife:
     """What all rights share. State is a cache of the ledger: `_read` fills it, updates refresh it."""
 
@@ -59,11 +62,15 @@ class RequestLife:
         self._waiting: dict[str, str] = {}
         """What each waiting part waits on: a code by step key, or by itself."""
         self._receipts: dict[tuple[str, Operation], Receipt] = {}
+        self._shown: tuple[Phase, str] | None = None
 
     async def live(self, opening: Opening) -> Closing:
         """Run a request to its end."""
         self._opening = opening
         await self._read()
+        # The request was started with what it is about to enter (starter/dispatch.py): nothing to tell the UI yet.
+        self._phase = Phase.LOCATING if self._confirmed else Phase.CONFIRMING
+        self._shown = (self._phase, "")
         clock = asyncio.create_task(self._watch_the_clock())
         try:
             if self._facts.phase.open:
@@ -315,6 +322,7 @@ class RequestLife:
         return ready()
 
     async def _pause(self, delay: timedelta, why: str) -> None:
+        self._show()
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._stopped, timeout=delay, timeout_summary=why)
 
@@ -364,9 +372,11 @@ class RequestLife:
             raise ApplicationError(reason, type="Refused", non_retryable=True)
 
     def _enter(self, phase: Phase) -> None:
+        """Note a phase. The last ones of a request usually take moments: they are shown only if something waits."""
         if phase is not self._phase:
             self._phase = phase
-            self._show()
+            if phase not in _BRIEF:
+                self._show()
 
     def _waiting_on(self) -> str:
         return next(iter(self._waiting.values()), "")
@@ -374,7 +384,7 @@ class RequestLife:
     def _show(self) -> None:
         """Tell the UI; one history event per change."""
         shown = (self._phase, self._waiting_on())
-        if shown != getattr(self, "_shown", None):
+        if shown != self._shown:
             self._shown = shown
             workflow.upsert_search_attributes(visibility.now_in(*shown))
             workflow.set_current_details(visibility.details(self.standing()))

@@ -45,13 +45,13 @@ def workflow_id(right: Right, tenant: str, request_id: str) -> str:
     return f"{right}/{tenant}/{request_id}"
 
 
-def at_start(right: Right, tenant: str, clock: Clock, now: datetime) -> TypedSearchAttributes:
-    """The attributes a request starts with."""
+def at_start(right: Right, tenant: str, phase: Phase, clock: Clock, now: datetime) -> TypedSearchAttributes:
+    """The attributes a request starts with; `phase` is the one it is about to enter."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(RIGHT, str(right)),
             SearchAttributePair(REGIME, [clock.regime]),
-            SearchAttributePair(PHASE, str(Phase.RECEIVED)),
+            SearchAttributePair(PHASE, str(phase)),
             SearchAttributePair(TENANT, tenant),
             SearchAttributePair(DUE_AT, clock.internal_due),
             SearchAttributePair(LEGAL_DUE_AT, clock.legal_due),

@@ -98,7 +98,7 @@ def migrated(postgres: Postgres) -> str:
 
 
 @pytest.fixture
-def database(postgres: Postgres, migrated: str) -> Iterator[Database]:
+def ledger_database(postgres: Postgres, migrated: str) -> Iterator[Database]:
     """A ledger of the test's own, with tables and nothing in them."""
     name = f"starter_{next(_numbers)}"
     postgres.create_database(name, template=migrated)
@@ -107,22 +107,22 @@ def database(postgres: Postgres, migrated: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def deployment(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+def deployment(tmp_path: Path, ledger_database: Database, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """A fresh deployment whose ledger is migrated; no Temporal answers, and no worker runs."""
     for name in os.environ:
         if name.startswith("HABEAS_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    made = Deployment(tmp_path, database)
+    made = Deployment(tmp_path, ledger_database)
     assert made("init").code == 0
-    (tmp_path / "ledger-url").write_text(database.url)
+    (tmp_path / "ledger-url").write_text(ledger_database.url)
     made.setting("ledger", "file:ledger-url")
     made.setting("temporal_address", f"127.0.0.1:{free_port()}")
     (tmp_path / "maps" / "example.yaml").unlink()
     secrets = tmp_path / "secrets"
     secrets.mkdir()
     for role in ("shop_reader", "shop_writer"):
-        (secrets / role).write_text(database.url)
+        (secrets / role).write_text(ledger_database.url)
     (tmp_path / "maps" / "shop.yaml").write_text(map_text("observe"))
     return made
 

@@ -1,4 +1,4 @@
-"""A whole deployment on real servers, worked through the installed command alone: as an agent sees it."""
+"""A whole deployment on real servers, worked through the public commands alone: as an agent sees it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from starter.cli import app
 from starter.demo import check
 from starter.local import ATTRIBUTES, Local
 from starter.stack import Postgres, Temporal
+from tests.starter.conftest import Answer
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -29,6 +32,15 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
     temporal = Temporal(ui=True, search_attributes=ATTRIBUTES)
     with Local(home, Postgres(durable=False), temporal, environment="test", mode="approve") as local:
         yield local
+
+
+@pytest.fixture(autouse=True)
+def here(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands are given in the deployment's directory."""
+    for name in os.environ:
+        if name.startswith("HABEAS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(local.home)
 
 
 @pytest.fixture
@@ -43,11 +55,19 @@ def email_of(shop: check.Connection, customer: int) -> str:
     return str(found[0])
 
 
+def habeas(local: Local, *arguments: str, given: str | None = None) -> Answer:
+    """Give a command as it is typed; in this process, since loading it takes longer than most of them."""
+    done = CliRunner().invoke(app, list(arguments), input=given)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return Answer(done.exit_code, done.stdout, done.stderr)
+
+
 def told(local: Local, *arguments: str, given: str | None = None, code: int = 0) -> Any:
     """What a reading command prints as JSON."""
-    done = local.habeas(*arguments, "--json", given=given)
-    assert done.returncode == code, done.stderr
-    return json.loads(done.stdout)
+    done = habeas(local, *arguments, "--json", given=given)
+    assert done.code == code, done.err
+    return json.loads(done.out)
 
 
 def open_(local: Local, right: str, email: str, *more: str) -> str:
@@ -60,18 +80,18 @@ def test_an_erasure_waits_for_identity_and_approval_and_then_is_done(local: Loca
     before = check.dump(shop)
     request = open_(local, "erasure", who.email)
 
-    first = local.habeas("request", "watch", request)
-    local.habeas("request", "confirm-identity", request, "--by", "support desk")
-    second = local.habeas("request", "watch", request)
+    first = habeas(local, "request", "watch", request)
+    habeas(local, "request", "confirm-identity", request, "--by", "support desk")
+    second = habeas(local, "request", "watch", request)
     preview = told(local, "request", "preview", request)
     untouched = check.dump(shop) == before
-    local.habeas("request", "approve", request, "--by", "privacy officer")
-    third = local.habeas("request", "watch", request)
+    habeas(local, "request", "approve", request, "--by", "privacy officer")
+    third = habeas(local, "request", "watch", request)
     shown = told(local, "request", "show", request)
 
-    assert (first.returncode, second.returncode, third.returncode) == (6, 6, 0)
-    assert "identity" in first.stdout.splitlines()[-1]
-    assert "approval" in second.stdout.splitlines()[-1]
+    assert (first.code, second.code, third.code) == (6, 6, 0)
+    assert "identity" in first.out.splitlines()[-1]
+    assert "approval" in second.out.splitlines()[-1]
     assert untouched
     (system,) = preview["systems"]
     assert {c["collection"]: c["found"] for c in system["collections"]} == {t: len(keys) for t, keys in who.own.items()}
@@ -84,9 +104,9 @@ def test_an_erasure_waits_for_identity_and_approval_and_then_is_done(local: Loca
 
 def test_explain_agrees_with_the_books(local: Local, shop: check.Connection) -> None:
     request = open_(local, "erasure", email_of(shop, 215), "--confirmed-by", "desk")
-    local.habeas("request", "watch", request)
-    local.habeas("request", "approve", request)
-    local.habeas("request", "watch", request)
+    habeas(local, "request", "watch", request)
+    habeas(local, "request", "approve", request)
+    habeas(local, "request", "watch", request)
 
     lines = {line["about"]: line for line in told(local, "explain", request)["lines"]}
     books = told(local, "request", "show", request)["systems"][0]["books"]
@@ -102,16 +122,16 @@ def test_a_parcel_is_opened_once_it_is_packed(local: Local, shop: check.Connecti
     who = check.person(shop, email_of(shop, 227))
     before = check.dump(shop)
     request = open_(local, "access", who.email, "--confirmed-by", "desk")
-    assert local.habeas("request", "watch", request).returncode == 0
+    assert habeas(local, "request", "watch", request).code == 0
 
     opened = told(local, "parcel", "open", request, "--out", str(tmp_path / "parcel.zip"))
-    again = local.habeas("parcel", "open", request, "--out", str(tmp_path / "parcel.zip"))
-    forced = local.habeas("parcel", "open", request, "--out", str(tmp_path / "parcel.zip"), "--replace")
+    again = habeas(local, "parcel", "open", request, "--out", str(tmp_path / "parcel.zip"))
+    forced = habeas(local, "parcel", "open", request, "--out", str(tmp_path / "parcel.zip"), "--replace")
 
     assert list(opened) == ["file", "size", "sha256"]
     assert (tmp_path / "parcel.zip").stat().st_mode & 0o777 == 0o600
-    assert again.returncode == 2
-    assert forced.returncode == 0
+    assert again.code == 2
+    assert forced.code == 0
     findings = list(check.check_access(before, check.dump(shop), who, tmp_path / "parcel.zip"))
     assert all(finding.ok for finding in findings), findings
     with zipfile.ZipFile(tmp_path / "parcel.zip") as bag:
@@ -120,23 +140,23 @@ def test_a_parcel_is_opened_once_it_is_packed(local: Local, shop: check.Connecti
 
 def test_a_broken_parcel_does_not_open(local: Local, shop: check.Connection, tmp_path: Path) -> None:
     request = open_(local, "access", email_of(shop, 239), "--confirmed-by", "desk")
-    local.habeas("request", "watch", request)
+    habeas(local, "request", "watch", request)
     (sealed,) = (local.home / "parcels" / request).glob("*.sealed")
     body = bytearray(sealed.read_bytes())
     body[-20] ^= 1
     sealed.write_bytes(body)
 
-    answer = local.habeas("parcel", "open", request, "--out", str(tmp_path / "parcel.zip"))
+    answer = habeas(local, "parcel", "open", request, "--out", str(tmp_path / "parcel.zip"))
 
-    assert answer.returncode == 1
-    assert "seal" in answer.stderr
+    assert answer.code == 1
+    assert "seal" in answer.err
     assert not (tmp_path / "parcel.zip").exists()
 
 
 def test_somebody_no_system_knows_is_answered(local: Local) -> None:
     request = open_(local, "erasure", "nobody.at.all@example.org", "--confirmed-by", "desk")
 
-    assert local.habeas("request", "watch", request).returncode == 0
+    assert habeas(local, "request", "watch", request).code == 0
     assert told(local, "request", "show", request)["request"]["conclusion"] == "nothing_held"
 
 
@@ -145,21 +165,21 @@ def test_a_hold_stops_an_erasure_until_it_is_released(local: Local, shop: check.
     before = check.dump(shop)
     held = told(local, "hold", "place", "--identity", f"email={email}", "--reason-file", "-", given="a court case")
     request = open_(local, "erasure", email, "--confirmed-by", "desk")
-    local.habeas("request", "watch", request)
-    local.habeas("request", "approve", request)
+    habeas(local, "request", "watch", request)
+    habeas(local, "request", "approve", request)
 
-    stopped = local.habeas("request", "watch", request)
+    stopped = habeas(local, "request", "watch", request)
     untouched = check.dump(shop) == before
     (task,) = told(local, "task", "list", "--request", request)["tasks"]
-    local.habeas("hold", "release", held["id"])
-    ruled = local.habeas("request", "rule", request, "retry", "--task", task["id"])
-    done = local.habeas("request", "watch", request)
+    habeas(local, "hold", "release", held["id"])
+    ruled = habeas(local, "request", "rule", request, "retry", "--task", task["id"])
+    done = habeas(local, "request", "watch", request)
 
-    assert stopped.returncode == 6
+    assert stopped.code == 6
     assert untouched
     assert task["code"] == "hold"
-    assert ruled.returncode == 0, ruled.stderr
-    assert done.returncode == 0, done.stdout
+    assert ruled.code == 0, ruled.err
+    assert done.code == 0, done.out
     assert not shop.execute("SELECT 1 FROM newsletter WHERE lower(email) = lower(%s)", [email]).fetchone()
 
 
@@ -170,11 +190,11 @@ def test_an_outbox_written_while_no_worker_runs_is_worked_off(local: Local, shop
     local.start_worker()
 
     assert waiting == "received"
-    assert local.habeas("request", "watch", request).returncode == 0
+    assert habeas(local, "request", "watch", request).code == 0
 
 
 def test_a_worker_that_is_told_to_end_drains_and_ends_well(local: Local) -> None:
-    (pid,) = processes_in(local.home)
+    (pid,) = processes_in(local.home, "worker")
     os.kill(pid, signal.SIGTERM)
     until = time.monotonic() + 30
     while local.worker_alive and time.monotonic() < until:
@@ -186,13 +206,14 @@ def test_a_worker_that_is_told_to_end_drains_and_ends_well(local: Local) -> None
     local.start_worker()
 
 
-def processes_in(directory: Path) -> list[int]:
-    """The processes that work in a directory or below it, by the operating system's word."""
+def processes_in(directory: Path, word: str = "") -> list[int]:
+    """The processes that work in or below a directory and were started with a word, by the kernel's say."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if (entry / "cwd").resolve().is_relative_to(directory.resolve()) and (entry / "cmdline").read_bytes():
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if word in words and (entry / "cwd").resolve().is_relative_to(directory.resolve()):
                     found.append(int(entry.name))
             except OSError:
                 continue

@@ -1,0 +1,102 @@
+"""The preview of a request: what would be exported, erased and kept, before anything is.
+
+The one rule: it is made from the stored plan and the last look, the same that the work itself goes by.
+"""
+
+from collections.abc import Iterable
+
+from ledger.standing import Standing
+from rights.datamap import Erase, Mode
+from rights.plan import Operation, Work
+from rights.receipt import Count, Kept
+from rights.request import Right
+from starter.pages import Document, newest, why_kept
+from starter.show import Cell, Page
+
+
+def preview_document(standing: Standing) -> Document:
+    """What would happen to each collection, as JSON."""
+    return {
+        "request_id": standing.request.id,
+        "right": standing.request.right,
+        "map_digest": standing.plan.map_digest if standing.plan else standing.request.map_digest,
+        "systems": [
+            {"system": name, "mode": mode, "collections": list(collections)}
+            for name, mode, collections in _preview(standing)
+        ],
+    }
+
+
+def _preview(standing: Standing) -> Iterable[tuple[str, Mode, list[Document]]]:
+    located = newest(standing.receipts, Operation.LOCATE)
+    if standing.plan is None:
+        return
+    for part in standing.plan.systems:
+        receipt = located.get(part.system)
+        keeping = bool(receipt and receipt.tally.kept_rows)
+        collections = []
+        for work in part.works:
+            count = receipt.tally.of(work.collection) if receipt else Count(collection=work.collection)
+            collections.append(_effect(standing.request.right, work, count, keeping))
+        yield part.system, part.mode, collections
+
+
+def _effect(right: Right, work: Work, count: Count, keeping: bool) -> Document:
+    """What becomes of a collection's rows; `keeping` says that rows of the system are kept, here or elsewhere."""
+    base: Document = {"collection": work.collection, "found": count.found}
+    if right is not Right.ERASURE:
+        return {**base, "exported": count.found, "fields": list(work.export)}
+    return {
+        **base,
+        "goes": count.found - count.kept_rows,
+        "how": _way(work, keeping),
+        "kept": [kept.model_dump(mode="json") for kept in count.kept],
+        "fields_emptied_where_kept": _emptied(work, count),
+    }
+
+
+def _way(work: Work, keeping: bool) -> str:
+    if work.erase is Erase.REDACT:
+        return "fields rewritten"
+    return "deleted, or stripped where kept rows point to it" if keeping and work.writes else "deleted"
+
+
+def _emptied(work: Work, count: Count) -> list[str]:
+    duties = {keep.ground: keep.writes for keep in work.keeps}
+    # Kept by no duty of its own: a shell, or the map retains one of its fields.
+    return sorted({write.field for kept in count.kept for write in duties.get(kept.ground, work.writes)})
+
+
+def preview_page(standing: Standing) -> Page:
+    """What would be given, erased and kept, before anything is."""
+    row = standing.request
+    page = Page().heading(f"Preview of {row.right} request {row.id}")
+    for name, mode, collections in _preview(standing):
+        page.heading(f"{name} (mode {mode})")
+        found = [c for c in collections if c["found"]]
+        if not found:
+            page.line(Cell("nothing held", "quiet"), indent=2)
+        elif row.right is Right.ERASURE:
+            page.grid(
+                ("collection", "found", "goes", "how", "kept", "why kept", "emptied where kept"),
+                (
+                    (
+                        c["collection"],
+                        f"{c['found']:,}",
+                        f"{c['goes']:,}",
+                        c["how"] if c["goes"] else "",
+                        f"{c['found'] - c['goes']:,}",
+                        why_kept(Kept.model_validate(kept) for kept in c["kept"]),
+                        ", ".join(c["fields_emptied_where_kept"]) if c["kept"] else "",
+                    )
+                    for c in found
+                ),
+                numbers=("found", "goes", "kept"),
+            )
+        else:
+            page.grid(
+                ("collection", "rows given", "fields"),
+                ((c["collection"], f"{c['found']:,}", ", ".join(c["fields"])) for c in found),
+                numbers=("rows given",),
+            )
+    return page
