@@ -5,6 +5,7 @@ The one rule: safe to run twice. A settled act answers from the ledger; a look i
 
 import contextvars
 import hashlib
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from connectors.protocol import (
     Anchors,
     Bounded,
     Call,
+    Candidate,
     Connector,
     Erases,
     Exports,
@@ -98,7 +100,8 @@ class FulfilActivities:
             receipt = receipt_for(step, partial(self._carry_out, doing, work, beat), doing.as_of)
         receipt = ledger.keep_receipt(receipt)
         if receipt.outcome in FOR_A_PERSON:
-            ledger.open_task(step.request_id, step.key, Code(receipt.code), step.system, at=doing.as_of)
+            about = receipt.about or step.system
+            ledger.open_task(step.request_id, step.key, Code(receipt.code), about, at=doing.as_of)
         return receipt
 
     def _carry_out(
@@ -199,23 +202,33 @@ class FulfilActivities:
             # A hold on what a look has learnt binds as well.
             ledger.learn(step.request_id, look.links, at=_wall_clock())
         if look.candidates:
-            shown = [
-                {
-                    "number": number,
-                    "collection": candidate.collection,
-                    "key": list(candidate.key),
-                    "traits": {name: mask(value) for name, value in candidate.traits.items()},
-                }
-                for number, candidate in enumerate(look.candidates, 1)
-            ]
-            body = json.dumps(shown, separators=(",", ":")).encode()
-            ledger.seal(step.request_id, "working", f"candidates/{step.system}", body, at=_wall_clock())
+            name = f"candidates/{step.system}"
+            shown = _numbered(ledger.unseal(step.request_id, "working", name), look.candidates)
+            ledger.seal(step.request_id, "working", name, json.dumps(shown).encode(), at=_wall_clock())
 
     def _pseudonym_key(self, step: Step, part: SystemPlan) -> bytes:
         writes = (w for work in part.works for w in (*work.writes, *(w for k in work.keeps for w in k.writes)))
         if step.operation is Operation.LOCATE or not any(w.strategy is Strategy.PSEUDONYM for w in writes):
             return b""
         return self._tools.ledger.case_key(step.request_id, "pseudonym", create=True)
+
+
+def _numbered(sealed: bytes | None, candidates: tuple[Candidate, ...]) -> list[dict[str, object]]:
+    """Candidates as an agent sees them: masked, and under the numbers that earlier looks have given them.
+
+    An agent who rules on a list seen before a repeated look must not choose somebody else by it.
+    """
+    before = {(old["collection"], *old["key"]): old["number"] for old in json.loads(sealed or b"[]")}
+    fresh = itertools.count(max(before.values(), default=0) + 1)
+    return [
+        {
+            "number": before.get((candidate.collection, *candidate.key)) or next(fresh),
+            "collection": candidate.collection,
+            "key": list(candidate.key),
+            "traits": {trait: mask(value) for trait, value in candidate.traits.items()},
+        }
+        for candidate in candidates
+    ]
 
 
 def _may_erase(pinned: System, present: System, *, approved: bool) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from temporalio.exceptions import ApplicationError
 
-from connectors.errors import Held, NeedsHuman, Retryable, Unsupported
+from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
 from connectors.protocol import Look, Pending
 from rights.codes import Code
 from rights.plan import Operation, Step
@@ -39,11 +39,11 @@ def receipt_for(step: Step, work: Callable[[], Answer], at: datetime) -> Receipt
     except Retryable as error:
         raise ApplicationError(str(error.code), type="Retryable", next_retry_delay=error.after) from None
     except Held as error:
-        return _open(step, Outcome.HELD, error.code, error.tally, at)
+        return _open(step, Outcome.HELD, error, at)
     except Unsupported as error:
-        return _open(step, Outcome.UNSUPPORTED, error.code, error.tally, at)
+        return _open(step, Outcome.UNSUPPORTED, error, at)
     except NeedsHuman as error:
-        return _open(step, Outcome.NEEDS_HUMAN, error.code, error.tally, at)
+        return _open(step, Outcome.NEEDS_HUMAN, error, at)
     if isinstance(answer, Pending):
         return Receipt(
             step=step,
@@ -58,8 +58,8 @@ def receipt_for(step: Step, work: Callable[[], Answer], at: datetime) -> Receipt
     return receipt.model_copy(update={"digest": answer.digest}) if isinstance(answer, Spooled) else receipt
 
 
-def _open(step: Step, outcome: Outcome, code: Code, tally: Tally, at: datetime) -> Receipt:
-    return Receipt(step=step, outcome=outcome, code=code, tally=tally, at=at)
+def _open(step: Step, outcome: Outcome, error: ConnectorError, at: datetime) -> Receipt:
+    return Receipt(step=step, outcome=outcome, code=error.code, about=error.about, tally=error.tally, at=at)
 
 
 def _settled(step: Step, tally: Tally, answer: Answer, at: datetime) -> Receipt:

@@ -187,6 +187,8 @@ class Receipt(Value):
     tally: Tally = Tally()
     code: str = ""
     """Why it is not done, as a word from `rights.codes`; the advice for people is looked up by it."""
+    about: str = ""
+    """What it concerns, as a name from the data map or the system's catalogue: a table, a role. Never a value."""
     check_after_seconds: int | None = None
     digest: str | None = None
     """export only: SHA-256 over what was written, hex."""

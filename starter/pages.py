@@ -1,22 +1,20 @@
-"""Requests and tasks as documents and pages: what `request list`, `show`, `preview` and `task list` print.
+"""Requests as documents and pages: what `request list` and `request show` print.
 
 The one rule: everything is made from the ledger's impersonal standing; only the candidates of a task come out of the
 vault, and they lie there masked.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from ledger.standing import KeyState, RequestRow, Standing, Task
-from rights.codes import ADVICE
-from rights.datamap import Erase, Mode
+from ledger.standing import KeyState, RequestRow, Standing
 from rights.deadlines import Risk
-from rights.plan import Operation, Work
+from rights.plan import Operation
 from rights.receipt import Books, Count, Kept, Outcome, Receipt
 from rights.request import Conclusion, Phase, Right
 from starter.show import Cell, Page, Text, Tone, day, minute, plural
+from starter.tasks import add_task, open_tasks, task_document
 
 Document = dict[str, Any]
 

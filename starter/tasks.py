@@ -5,7 +5,7 @@ The one rule: candidates come out of the vault masked, as they were sealed, and 
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from ledger.ledger import Ledger
 from ledger.standing import Task
@@ -80,7 +80,43 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 
 
-def read_candidates(sealed: bytes | None) -> list[dict[str, Any]]:
-    """The candidates of one system, as the look sealed them."""
+def candidates_of(ledger: Ledger, task: Task) -> list[dict[str, Any]]:
+    """The masked candidates of a task; none for other tasks, or once they are destroyed."""
+    if task.code is not Code.SEVERAL_PEOPLE:
+        return []
+    sealed = ledger.unseal(task.request_id, "working", f"candidates/{_system(task)}")
     found: list[dict[str, Any]] = json.loads(sealed) if sealed else []
     return found
+
+
+def chosen(ledger: Ledger, request_id: str, task_id: str, person: str) -> bytes:
+    """The ruling as connectors read it: all candidates, and all that was ruled before, as mine or others'.
+
+    `person` has the numbers of the candidates that are this person.
+
+    Raises:
+        Failure: there is no such task or candidate, or the task is about something else.
+    """
+    task = next((t for t in ledger.tasks(request_id=request_id) if t.id == task_id), None)
+    if task is None:
+        raise Failure(Exit.NOT_FOUND, "the request has no open task of this id")
+    candidates = candidates_of(ledger, task)
+    if not candidates:
+        raise Failure(Exit.REFUSED, "there is nothing to choose in this task: rule retry, give_up or done")
+    picked = numbers(person)
+    if unknown := picked - {candidate["number"] for candidate in candidates}:
+        known = f"habeas request show lists 1 to {len(candidates)}"
+        raise Failure(Exit.USAGE, f"there is no candidate {min(unknown)}: {known}")
+    earlier = ledger.unseal(request_id, "working", f"rulings/{_system(task)}")
+    ruled: dict[str, dict[str, list[list[str]]]] = json.loads(earlier) if earlier else {"mine": {}, "others": {}}
+    for candidate in candidates:
+        collection, key = candidate["collection"], list(candidate["key"])
+        side, other = ("mine", "others") if candidate["number"] in picked else ("others", "mine")
+        ruled[other][collection] = [k for k in ruled[other].get(collection, []) if k != key]
+        if key not in ruled[side].setdefault(collection, []):
+            ruled[side][collection].append(key)
+    return json.dumps(ruled, separators=(",", ":")).encode()
+
+
+def _system(task: Task) -> str:
+    return task.step_key.split("/")[1]

@@ -3,9 +3,8 @@
 The one rule: identities go in and never come out; what tells candidates apart is shown masked.
 """
 
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
@@ -13,7 +12,7 @@ from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
     from ledger.decisions import Ruling
-    from ledger.standing import Standing, Task
+    from ledger.standing import Standing
     from starter.desk import Desk
 
 requests = typer.Typer(no_args_is_help=True, help="Open requests, see how they stand, decide on them.")
@@ -191,10 +190,11 @@ def show(request: RequestId, as_json: Json = False) -> None:
     from starter.desk import desk, now
     from starter.pages import show_document, show_page
     from starter.show import answer
+    from starter.tasks import candidates_of
 
     with desk() as at:
         standing = _standing(at, request)
-        candidates = {t.id: _candidates(at, t) for t in standing.tasks if t.settled_at is None}
+        candidates = {t.id: candidates_of(at.ledger, t) for t in standing.tasks if t.settled_at is None}
         answer(
             show_document(standing, candidates, now()),
             show_page(standing, candidates, now(), at.zone),
@@ -209,7 +209,7 @@ def preview(request: RequestId, as_json: Json = False) -> None:
     Per system and collection: what would be exported, erased and kept, on which ground and until when.
     """
     from starter.desk import desk
-    from starter.pages import preview_document, preview_page
+    from starter.preview import preview_document, preview_page
     from starter.show import answer
 
     with desk() as at:
@@ -298,6 +298,7 @@ def rule(
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text
+    from starter.tasks import chosen
 
     ruling = _ruling(word)
     if (ruling == "choose") != (person is not None):
@@ -305,8 +306,8 @@ def rule(
     note = read_text(note_file, "--note-file") if note_file else None
     with desk() as at:
         request_id, task_id = _id(request), ledger_id(task, "task")
-        chosen = _chosen(at, request_id, task_id, person) if person is not None else None
-        fresh = at.ledger.rule(request_id, task_id, ruling, at=now(), note=note, chosen=chosen)
+        rows = chosen(at.ledger, request_id, task_id, person) if person is not None else None
+        fresh = at.ledger.rule(request_id, task_id, ruling, at=now(), note=note, chosen=rows)
     _decided(f"ruled {ruling}", fresh, as_json)
 
 
@@ -319,12 +320,12 @@ def list_tasks(
 ) -> None:
     """List what waits for a person, the oldest first."""
     from starter.desk import desk
-    from starter.pages import open_tasks, task_document, tasks_page
     from starter.show import answer
+    from starter.tasks import candidates_of, open_tasks, task_document, tasks_page
 
     with desk() as at:
         found = open_tasks(at.ledger.tasks(request_id=_id(request) if request else None))
-        document = {"tasks": [task_document(t, _candidates(at, t)) for t in found]}
+        document = {"tasks": [task_document(t, candidates_of(at.ledger, t)) for t in found]}
         answer(document, tasks_page(found, at.zone), as_json=as_json)
 
 
@@ -368,43 +369,3 @@ def _decided(said: str, fresh: bool, as_json: bool) -> None:
 
     words = said if fresh else f"{said} before: nothing to do"
     answer({"said": said, "new": fresh}, Page().line(Cell(words, "good")), as_json=as_json)
-
-
-def _candidates(at: "Desk", task: "Task") -> list[dict[str, Any]]:
-    """The masked candidates of a task; none for other tasks, or once they are destroyed."""
-    from rights.codes import Code
-    from starter.pages import read_candidates
-
-    if task.code is not Code.SEVERAL_PEOPLE:
-        return []
-    system = task.step_key.split("/")[1]
-    return read_candidates(at.ledger.unseal(task.request_id, "working", f"candidates/{system}"))
-
-
-def _chosen(at: "Desk", request_id: str, task_id: str, person: str) -> bytes:
-    """The ruling as connectors read it: all candidates, and all that was ruled before, as mine or others'."""
-    from starter.inputs import numbers
-
-    task = next((t for t in at.ledger.tasks(request_id=request_id) if t.id == task_id), None)
-    if task is None:
-        raise Failure(Exit.NOT_FOUND, "the request has no open task of this id")
-    candidates = _candidates(at, task)
-    if not candidates:
-        raise Failure(Exit.REFUSED, "there is nothing to choose in this task: rule retry, give_up or done")
-    picked = numbers(person)
-    if unknown := picked - {c["number"] for c in candidates}:
-        raise Failure(
-            Exit.USAGE,
-            f"there is no candidate {min(unknown)}: habeas request show lists 1 to {len(candidates)}",
-        )
-    system = task.step_key.split("/")[1]
-    earlier = at.ledger.unseal(request_id, "working", f"rulings/{system}")
-    ruled: dict[str, dict[str, list[list[str]]]] = json.loads(earlier) if earlier else {"mine": {}, "others": {}}
-    for candidate in candidates:
-        side, other = ("mine", "others") if candidate["number"] in picked else ("others", "mine")
-        key = list(candidate["key"])
-        keys = ruled[side].setdefault(candidate["collection"], [])
-        if key not in keys:
-            keys.append(key)
-        ruled[other][candidate["collection"]] = [k for k in ruled[other].get(candidate["collection"], []) if k != key]
-    return json.dumps(ruled, separators=(",", ":")).encode()

@@ -80,3 +80,15 @@ def test_the_same_idempotency_key_is_the_same_request(world: World) -> None:
     two = world.open("erasure", [("email", "c7@shop.example")], idempotency_key="ticket-1")
     assert one == two
     assert len(parse_identities([("email", "a@b.example"), ("email", "a@b.example")])) == 1
+
+
+def test_a_task_names_the_table_that_is_missing_and_nothing_else(world: World) -> None:
+    with psycopg.connect(world.shop, autocommit=True) as connection:
+        connection.execute("ALTER TABLE messages RENAME TO mail")
+    world.start_worker()
+    request = world.open("erasure", [("email", "c7@shop.example")])
+    task = world.wait_task(request, "schema")
+
+    ((about,),) = world.query("SELECT about FROM tasks WHERE id = %s", task)
+    assert "messages" in about
+    assert "c7" not in about
