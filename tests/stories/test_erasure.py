@@ -83,6 +83,24 @@ def test_what_the_law_keeps_is_kept_stripped_and_said(world: World) -> None:
     assert kept["customers"] == (1, 1, 1)
 
 
+def test_a_keyed_pseudonym_is_never_called_an_erasure(world: World) -> None:
+    text = shop_map().replace("  customers:\n", "  customers:\n    erase: redact\n", 1)
+    text = text.replace("id: {identity: customer_id}", "id: {}")
+    text = text.replace(
+        'full_name: {category: contact, strategy: "null"}', "full_name: {category: contact, strategy: pseudonym}"
+    )
+    world.write_maps({"shop": text})
+    world.start_worker()
+    request = world.open("erasure", [("email", "c7@shop.example")])
+    world.wait_closed(request)
+
+    (row,) = about(dump(world.shop), 7)["customers"]
+    assert json.loads(row)["full_name"].startswith("pseudonym-")
+    # No row is kept on a ground and a look finds nothing of the person; the key alone makes the difference.
+    assert all(not book.kept and not book.after for book in world.books(request)["shop"])
+    assert world.conclusion(request) == "in_part"
+
+
 def test_nobody_by_that_name_is_nothing_held(world: World) -> None:
     before = dump(world.shop)
     world.start_worker()
