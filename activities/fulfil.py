@@ -165,20 +165,22 @@ class FulfilActivities:
         self._seal_look(step, call, look)
         return look
 
-    def _verify(self, connector: Connector, call: Call, step: Step) -> Look:
+    def _verify(self, connector: Connector, call: Call, step: Step) -> Look | Pending:
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
         look = connector.verify(call)
-        if look.candidates:
+        if isinstance(look, Look) and look.candidates:
             self._seal_look(step, call, look)
         return look
 
-    def _export(self, connector: Connector, call: Call, step: Step) -> Spooled:
+    def _export(self, connector: Connector, call: Call, step: Step) -> Spooled | Pending:
         if not isinstance(connector, Exports):
             raise Unsupported(Code.UNSUPPORTED, step.system)
         tools = self._tools
         key = tools.ledger.case_key(step.request_id, "parcel", create=True)
         exports = connector.export(call)
+        if isinstance(exports, Pending):
+            return exports
         try:
             spooled = spool(tools.store, step.request_id, step.system, exports, key=key, beat=call.beat)
         except StoreError:

@@ -6,15 +6,16 @@ what the fence refuses must not happen, and what it lets through must end within
 had set on the target *before* it entered the fence.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+from connectors.errors import ConnectorError
 from rights.datamap import System
 from rights.plan import Operation, Work
-from rights.receipt import Tally
+from rights.receipt import Certainty, Tally
 from rights.subject import Identity
 
 Anchors = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -49,6 +50,21 @@ class Intent(Protocol):
     def done(self, tally: Tally) -> None:
         """Say what the call changed, once the target has committed it. Without it the intent stays open, and is
         settled by looking."""
+
+
+class Quota(Protocol):
+    """Counts what all workers together ask of a system."""
+
+    def __call__(self, name: str, cost: int, limit: int, window: timedelta) -> None:
+        """Take `cost` of the `limit` that the system allows in any `window`; `name` tells one allowance from another.
+
+        Raises:
+            Retryable: not now; `after` says when this step's turn comes, which is kept for it.
+        """
+
+
+def no_quota(name: str, cost: int, limit: int, window: timedelta) -> None:
+    """For calls made outside of the engine: nothing is counted."""
 
 
 class Fence(Protocol):
@@ -92,6 +108,11 @@ class Call:
     before anything is counted."""
     pseudonym_key: bytes = field(default=b"", repr=False)
     """Random per request, destroyed with its last step."""
+    job: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What this operation's last `Pending` said of the work under way; empty when none is."""
+    restricted: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the last `Restricted` said of where this person's data is locked away, until it was lifted."""
+    quota: Quota = field(default=no_quota, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +127,29 @@ class Look:
     them."""
     links: tuple[Identity, ...] = field(default=(), repr=False)
     """Further unique identities found, for links to other systems."""
+    certainty: Certainty = Certainty.VERIFIED
+    """verify only: VERIFIED if it looked, COMPLETED if the system's own status is all there is, ATTESTED if there is
+    nothing to ask and the term that the system names has passed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The system accepted the work and will finish it by itself."""
+    """The system accepted the work, or cannot tell yet. The same operation is called again after the time named, with
+    the same key and with `job`; nobody waits for it meanwhile but a timer."""
 
     check_after: timedelta
     tally: Tally = field(default_factory=Tally)
+    job: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the connector needs to ask how the work stands (a job's id, the day it was asked for). Kept sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restricted:
+    """What was locked away, and how to find and lift it."""
+
+    tally: Tally
+    state: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Where it is, and what lifting must put back. Kept sealed, and handed to every later call as `restricted`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +158,13 @@ class Export:
 
     collection: str
     media_type: str
-    """application/x-ndjson (one JSON object per line, exact types; every collection has one) or text/csv (RFC 4180 with
-    a header line; formulas neutralised)."""
+    """application/x-ndjson (one JSON object per line, exact types; every collection has one), text/csv (RFC 4180 with
+    a header line; formulas neutralised), or that of a file with a name."""
     pages: Iterator[bytes] = field(repr=False)
     """Pages of any size; must be read to the end before the next Export is taken."""
+    name: str = field(default="", repr=False)
+    """For a system that holds files (objects, messages): the file's own name, which may have slashes and any
+    characters. Empty for the collection's table, which lists the files and what is known of each."""
 
 
 @runtime_checkable
@@ -140,7 +179,7 @@ class Connector(Protocol):
 class Exports(Connector, Protocol):
     """Can give the person's rows."""
 
-    def export(self, call: Call) -> Iterator[Export]:
+    def export(self, call: Call) -> Iterator[Export] | Pending:
         """Stream all the person's rows as of one moment. Changes nothing."""
 
 
@@ -154,8 +193,60 @@ class Erases(Connector, Protocol):
         The tally's `found` is the look before this attempt's first fence.
         """
 
-    def verify(self, call: Call) -> Look:
-        """Look again by identities and by anchors, in each collection directly, and at kept rows' fields."""
+    def verify(self, call: Call) -> Look | Pending:
+        """Look again by identities and by anchors, in each collection directly, and at kept rows' fields.
+
+        `Pending` when the system needs time before a look can tell.
+        """
+
+
+@runtime_checkable
+class Restricts(Connector, Protocol):
+    """Can lock the person's data away, so that nobody but the engine reads or changes it, and put it back."""
+
+    def restrict(self, call: Call) -> Restricted:
+        """Lock away, converging. The content and its times stay as they are; looks still find it, exports still give
+        it, and an erasure takes it."""
+
+    def lift(self, call: Call) -> Tally:
+        """Put back what `call.restricted` says, exactly as it was, converging.
+
+        Raises:
+            NeedsHuman: something new stands in the place; nothing of it is overwritten.
+        """
+
+
+@runtime_checkable
+class Suppresses(Connector, Protocol):
+    """Can stop the system from collecting more about the person, by an entry that outlives the erasure."""
+
+    def suppress(self, call: Call) -> Tally:
+        """Stop collecting, converging."""
+
+
+@runtime_checkable
+class Batches(Erases, Protocol):
+    """Can erase many people in one call to the system."""
+
+    @property
+    def batch(self) -> int:
+        """How many people one call takes."""
+
+    def erase_many(self, calls: Sequence[Call]) -> Sequence[Tally | Pending | ConnectorError]:
+        """Erase several people, each behind a fence of their own; a refusal takes only that person out.
+
+        One answer for each call, in their order: what `erase` would have returned, or raised. What it raises itself
+        concerns them all.
+        """
+
+
+@runtime_checkable
+class Ends(Protocol):
+    """Ends what a cut attempt may have left running on the target, by `call.session`, before it looks. Other
+    connectors are called again only after the longest time that a cut call can still take effect."""
+
+    @property
+    def ends_cut_calls(self) -> bool: ...
 
 
 @runtime_checkable

@@ -72,6 +72,9 @@ class Field(_Strict):
     """The kind of identity this field holds; makes the collection a subject collection."""
     match: Literal["exact", "casefold"] | None = None
     sharing: Literal["unique", "shared", "hint"] = "unique"
+    yields: str | None = None
+    """The kind of identity that other systems know this field's value by: the key of an object in a bucket, a
+    vendor's customer number. Rows are not found by it here."""
     strategy: Strategy | None = None
     value: str | int | float | bool | None = None
     to: str | None = None
@@ -79,7 +82,7 @@ class Field(_Strict):
     export: bool = True
     """False leaves the field out of an access parcel (a password hash, another person's data)."""
 
-    @field_validator("identity")
+    @field_validator("identity", "yields")
     @classmethod
     def _kind(cls, kind: str | None) -> str | None:
         if kind is not None and not KIND.match(kind):
@@ -198,6 +201,8 @@ class Collection(_Strict):
     """Third countries and safeguards (Art. 15(2))."""
     instructions: str = ""
     """manual systems: what a person has to do."""
+    options: dict[str, str | int | float | bool | list[str]] = Setting(default_factory=dict)
+    """What the connector's own page documents for a collection: a prefix, a folder, an endpoint."""
 
     @property
     def identities(self) -> dict[str, Field]:

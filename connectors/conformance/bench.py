@@ -7,7 +7,7 @@ whatever the connector says.
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from connectors.protocol import Connector, Key
@@ -126,6 +126,14 @@ class Dates(Protocol):
 
     def seed_dated(self, person: Person, collection: str, day: date) -> None:
         """Add a row of a person who has been seeded, with every field that a term is counted from on that day (UTC)."""
+
+
+@runtime_checkable
+class Waits(Protocol):
+    """The bench can let time pass for the system."""
+
+    def wait(self, delay: timedelta) -> None:
+        """Let so much time pass: in a fake by its clock, elsewhere for real."""
 
 
 @runtime_checkable

@@ -122,7 +122,7 @@ class Exporting(Promises):
 
         tracemalloc.start()
         try:
-            exports = trial.connector.export(trial.call(anna, beat=beat))
+            exports = trial.exports(trial.call(anna, beat=beat))
             assert isinstance(exports, Iterator)
             for part in exports:
                 assert isinstance(part.pages, Iterator)
@@ -144,7 +144,7 @@ class Exporting(Promises):
         held = sum(trial.held(anna).values())
         rows = 0
 
-        for number, part in enumerate(trial.connector.export(trial.call(anna))):
+        for number, part in enumerate(trial.exports(trial.call(anna))):
             if number == 0:
                 trial.bench.arrive(anna)
             body = b"".join(part.pages)
@@ -161,7 +161,7 @@ class Exporting(Promises):
         trial.bench.seed(renamed(trial.person(), kind, anna.of(kind)), 12)
 
         with pytest.raises(NeedsHuman) as caught:
-            next(trial.connector.export(trial.call(asked(anna, kind))))
+            next(trial.exports(trial.call(asked(anna, kind))))
 
         assert caught.value.code is Code.SEVERAL_PEOPLE
 
