@@ -37,7 +37,7 @@ from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from workflows.request import AccessRequest, ErasureRequest
 from workflows.upkeep import Upkeep
-from workflows.wire import plugin
+from workflows.wire import HistoryKeys, plugin
 
 HEARTBEAT_THROTTLE: Final = timedelta(seconds=3)
 """The longest the SDK holds heartbeats back; a cancelled or dead step is noticed within the heartbeat timeout."""
@@ -86,7 +86,9 @@ def check_schema(settings: Settings) -> None:
         )
 
 
-async def connect(settings: Settings, ledger: Ledger, *, metrics_port: int | None = None) -> Client:
+async def connect(
+    settings: Settings, ledger: Ledger, *, metrics_port: int | None = None, keys: HistoryKeys | None = None
+) -> Client:
     """A Temporal client that seals what it sends; the worker and the doors use the same.
 
     Raises:
@@ -107,7 +109,7 @@ async def connect(settings: Settings, ledger: Ledger, *, metrics_port: int | Non
         namespace=settings.temporal_namespace,
         tls=settings.temporal_tls,
         api_key=resolve(settings.temporal_api_key) if settings.temporal_api_key else None,
-        plugins=[plugin(ledger.history_key)],
+        plugins=[plugin(keys or HistoryKeys(ledger.history_key))],
         runtime=Runtime(telemetry=telemetry) if metrics_port else None,
         identity=f"habeas-{os.getpid()}",
     )
@@ -142,6 +144,8 @@ def build_worker(
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,
         max_concurrent_workflow_tasks=WORKFLOW_TASKS,
+        max_concurrent_workflow_task_polls=2,
+        max_concurrent_activity_task_polls=2,
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         interceptors=interceptors,
@@ -164,13 +168,14 @@ async def run(
     ledger = open_ledger(settings, pool=settings.slots)
     tools = (make_tools or build_tools)(settings, ledger)
     metrics_port = settings.health_port + 1 if settings.health_port else None
-    client = await _connected(settings, ledger, stop, metrics_port)
+    keys = HistoryKeys(ledger.history_key)
+    client = await _connected(settings, ledger, stop, metrics_port, keys)
     if client is None:
         return
     if missing := await missing_attributes(client):
         raise RuntimeError(f"Temporal does not know the search attributes {', '.join(missing)}: run habeas migrate")
     worker = build_worker(settings, client, tools, interceptors=interceptors)
-    dispatcher = Dispatcher(ledger, client, settings.task_queue)
+    dispatcher = Dispatcher(tools, client, settings.task_queue, keys)
     health = Health(settings.health_host, settings.health_port, client, ledger, metrics_port)
     async with health, worker:
         log.info(
@@ -190,13 +195,13 @@ async def run(
 
 
 async def _connected(
-    settings: Settings, ledger: Ledger, stop: asyncio.Event, metrics_port: int | None
+    settings: Settings, ledger: Ledger, stop: asyncio.Event, metrics_port: int | None, keys: HistoryKeys
 ) -> Client | None:
     """Wait for the ledger and for Temporal as long as it takes; None when told to stop meanwhile."""
     while not stop.is_set():
         try:
             await asyncio.to_thread(check_schema, settings)
-            return await connect(settings, ledger, metrics_port=metrics_port)
+            return await connect(settings, ledger, metrics_port=metrics_port, keys=keys)
         except (OperationalError, RuntimeError) as error:
             log.warning("waits_for", kind="ledger" if isinstance(error, OperationalError) else "temporal")
             with suppress(TimeoutError):

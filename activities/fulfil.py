@@ -35,6 +35,7 @@ from connectors.protocol import (
     Rulings,
 )
 from ledger.standing import RequestRow
+from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
 from rights.datamap import Mode, Strategy, System
@@ -94,10 +95,12 @@ class FulfilActivities:
 
     def _perform(self, doing: Doing, work: Work) -> Receipt:
         ledger, step = self._tools.ledger, doing.step
-        if not step.operation.look and (known := ledger.settled(step.key)):
-            return known
+        names = (f"anchors/{step.system}", f"rulings/{step.system}")
+        known = ledger.at_step(step.request_id, step.system, step.key, *names)
+        if known.settled and not step.operation.look:
+            return known.settled
         with _beating() as beat:
-            receipt = receipt_for(step, partial(self._carry_out, doing, work, beat), doing.as_of)
+            receipt = receipt_for(step, partial(self._carry_out, doing, known, work, beat), doing.as_of)
         receipt = ledger.keep_receipt(receipt)
         if receipt.outcome in FOR_A_PERSON:
             about = receipt.about or step.system
@@ -107,11 +110,11 @@ class FulfilActivities:
     def _carry_out(
         self,
         doing: Doing,
+        known: AtStep,
         work: Work,
         beat: Callable[[], None],
     ) -> Answer:
-        tools, step = self._tools, doing.step
-        row = tools.ledger.request(step.request_id)
+        tools, step, row = self._tools, doing.step, known.request
         self._enter(row, doing)
         data_map = tools.pinned(row.map_digest)
         system = data_map.systems[step.system]
@@ -122,9 +125,9 @@ class FulfilActivities:
         if step.operation is Operation.ERASE:
             _may_erase(system, present, approved=row.approved)
         # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
-        plan = tools.ledger.plan(step.request_id) or make_plan(row.right, data_map, doing.as_of)
+        plan = known.plan or make_plan(row.right, data_map, doing.as_of)
         part = plan.of(step.system)
-        cut = tools.ledger.open_intents(step.request_id, step.system) if step.operation is Operation.ERASE else ()
+        cut = known.open_intents if step.operation is Operation.ERASE else ()
         fence = LedgerFence(
             tools,
             step,
@@ -139,12 +142,12 @@ class FulfilActivities:
             as_of=doing.as_of,
             system=system,
             work=part.works,
-            identities=tools.ledger.identities(step.request_id),
+            identities=known.identities,
             beat=beat,
             fence=fence,
             cut_short=bool(cut),
-            anchors=_anchors(tools.ledger.unseal(step.request_id, "working", f"anchors/{step.system}")),
-            rulings=_rulings(tools.ledger.unseal(step.request_id, "working", f"rulings/{step.system}")),
+            anchors=_anchors(known.sealed.get(f"anchors/{step.system}")),
+            rulings=_rulings(known.sealed.get(f"rulings/{step.system}")),
             environment=tools.environment,
             pseudonym_key=self._pseudonym_key(step, part),
         )
@@ -186,7 +189,7 @@ class FulfilActivities:
         except StoreError:
             raise Retryable(Code.STORE, step.system) from None
         counts = tuple(Count(collection=name, found=rows) for name, rows in spooled.rows.items())
-        return Spooled(Tally(counts=counts), spooled.digest)
+        return Spooled(Tally(counts=counts), spooled.digest, spooled.size)
 
     def _erase(self, connector: Connector, call: Call, step: Step) -> Tally | Pending:
         if not isinstance(connector, Erases):

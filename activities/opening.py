@@ -1,18 +1,22 @@
-"""The first thing a run does, and does again whenever it is unsure: read from the ledger where the request stands.
+"""Where a request stands by the ledger: what a run is started with, and reads again whenever it is unsure.
 
 The one rule: the ledger is the record. A run that was lost, reset or restored to another hour goes on from here.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from pydantic import Field
 from temporalio import activity
 
 from activities.tools import Tools
+from ledger.standing import RequestRow
+from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
-from rights.plan import Operation
-from rights.request import Phase
+from rights.plan import Operation, Plan, make_plan
+from rights.request import Phase, Right
 from rights.value import Value
 
 
@@ -21,6 +25,20 @@ class Ask(Value):
 
     request_id: str
     as_of: datetime
+
+
+class Outline(Value):
+    """What a workflow needs of a plan before it knows what was located."""
+
+    waves: tuple[tuple[str, ...], ...]
+    """Systems in order; those of a wave may be worked on together."""
+    approve: tuple[str, ...] = ()
+    """Systems in which nothing is destroyed before a person has approved the preview."""
+
+    def among(self, holding: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """The waves of the systems that hold something."""
+        waves = (tuple(name for name in wave if name in holding) for wave in self.waves)
+        return tuple(wave for wave in waves if wave)
 
 
 class Facts(Value):
@@ -40,6 +58,19 @@ class Facts(Value):
     lost one had erased already; it has to see these through all the same."""
     rulings: dict[str, str] = Field(default_factory=dict)
     """The words agents have given, by step key; an update lost with Temporal's database comes back this way."""
+    read_at: datetime
+    """When this was so."""
+    planned: Outline | None = None
+    """The plan that was kept when the request began; None where it is yet to be made."""
+
+
+class Start(NamedTuple):
+    """What a run is started with."""
+
+    request: RequestRow
+    facts: Facts | None
+    """None of a request that had begun before: its run reads for itself."""
+    history_key: bytes | None
 
 
 class Reached(Value):
@@ -47,6 +78,42 @@ class Reached(Value):
 
     ask: Ask
     risk: Risk
+
+
+def outline(plan: Plan) -> Outline:
+    """What a workflow needs of a plan. A system in mode observe asks in its own step; approval is for those that wait
+    for a person's word."""
+    asks = plan.right is Right.ERASURE
+    return Outline(
+        waves=tuple(tuple(part.system for part in wave) for wave in plan.waves),
+        approve=tuple(part.system for part in plan.systems if asks and part.mode is Mode.APPROVE),
+    )
+
+
+def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str, Start]:
+    """Begin requests, many in one commit, and report where they stand; by id, those that are known.
+
+    This is what `open` does for one: the map of today is pinned, the first phase noted; and the plan is made as well,
+    where nobody has to be waited for before.
+    """
+    plans = {right: make_plan(right, tools.data_map, as_of) for right in (Right.ACCESS, Right.ERASURE)}
+    outlines = {right: outline(plan) for right, plan in plans.items()}
+    systems = tuple(tools.data_map.systems)
+    starts = {}
+    for row, new, key in tools.ledger.begin(request_ids, tools.data_map, plans, at=as_of):
+        facts = Facts(
+            phase=row.phase,
+            clock=row.clock,
+            confirmed=row.confirmed,
+            approved=row.approved,
+            withdrawn=row.withdrawn,
+            round=0,
+            systems=systems,
+            read_at=as_of,
+            planned=outlines[row.right] if row.confirmed else None,
+        )
+        starts[row.id] = Start(row, facts if new else None, key)
+    return starts
 
 
 class OpeningActivities:
@@ -66,7 +133,7 @@ class OpeningActivities:
             if row.phase is Phase.RECEIVED:
                 here = Phase.LOCATING if row.confirmed else Phase.CONFIRMING
                 ledger.move(ask.request_id, here, at=ask.as_of)
-        return self._facts(ask.request_id)
+        return self._facts(ask)
 
     @activity.defn(name="deadline", no_thread_cancel_exception=True)
     def deadline(self, reached: Reached) -> None:
@@ -76,8 +143,8 @@ class OpeningActivities:
         level = log.error if reached.risk is Risk.OVERDUE else log.warning
         level("deadline", request_id=reached.ask.request_id, risk=str(reached.risk))
 
-    def _facts(self, request_id: str) -> Facts:
-        ledger = self._tools.ledger
+    def _facts(self, ask: Ask) -> Facts:
+        ledger, request_id = self._tools.ledger, ask.request_id
         row = ledger.request(request_id)
         return Facts(
             phase=row.phase,
@@ -95,4 +162,5 @@ class OpeningActivities:
                 )
             ),
             rulings=ledger.rulings(request_id),
+            read_at=ask.as_of,
         )

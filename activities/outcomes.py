@@ -19,10 +19,11 @@ from rights.receipt import Certainty, Outcome, Receipt, Tally
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """What an export wrote: counts, and the SHA-256 of it, hex."""
+    """What an export wrote: counts, the SHA-256 of it, hex, and its bytes."""
 
     tally: Tally
     digest: str
+    size: int
 
 
 Answer = Tally | Look | Pending | Spooled
@@ -55,7 +56,9 @@ def receipt_for(step: Step, work: Callable[[], Answer], at: datetime) -> Receipt
         )
     tally = answer if isinstance(answer, Tally) else answer.tally
     receipt = _settled(step, tally, answer, at)
-    return receipt.model_copy(update={"digest": answer.digest}) if isinstance(answer, Spooled) else receipt
+    if isinstance(answer, Spooled):
+        return receipt.model_copy(update={"digest": answer.digest, "size": answer.size})
+    return receipt
 
 
 def _open(step: Step, outcome: Outcome, error: ConnectorError, at: datetime) -> Receipt:

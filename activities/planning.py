@@ -5,13 +5,12 @@ The one rule: the plan is made by a pure function of right, map and time, and ke
 
 from temporalio import activity
 
-from activities.opening import Ask
+from activities.opening import Ask, outline
 from activities.tools import Tools
 from rights.codes import Code
-from rights.datamap import Mode
-from rights.plan import Plan, Step, make_plan
+from rights.plan import Step, make_plan
 from rights.receipt import Certainty, Outcome, Receipt
-from rights.request import Phase, Right
+from rights.request import Phase
 from rights.value import Value
 
 
@@ -60,18 +59,12 @@ class PlanningActivities:
         row = tools.ledger.request(ask.request_id)
         plan = make_plan(row.right, tools.pinned(row.map_digest), ask.as_of)
         tools.ledger.keep_plan(ask.request_id, planning.round, plan, at=ask.as_of)
-        needs_approval = self._needs_approval(plan, planning.holding) and not row.approved
+        shape = outline(plan)
+        needs_approval = not row.approved and not set(shape.approve).isdisjoint(planning.holding)
         if planning.holding:
             there = Phase.APPROVING if needs_approval else Phase.FULFILLING
             tools.ledger.move(ask.request_id, there, at=ask.as_of)
-        waves = (tuple(p.system for p in wave if p.system in planning.holding) for wave in plan.waves)
-        return Planned(waves=tuple(wave for wave in waves if wave), needs_approval=needs_approval)
-
-    def _needs_approval(self, plan: Plan, holding: tuple[str, ...]) -> bool:
-        """A system in mode observe asks in its own step; approval is for those that wait for a person's word."""
-        if plan.right is not Right.ERASURE:
-            return False
-        return any(plan.of(name).mode is Mode.APPROVE for name in holding)
+        return Planned(waves=shape.among(planning.holding), needs_approval=needs_approval)
 
     @activity.defn(name="stuck", no_thread_cancel_exception=True)
     def stuck(self, stuck: Stuck) -> None:

@@ -8,8 +8,9 @@ hash = SHA-256(previous hash, 32 bytes | number, 8 bytes big-endian | SHA-256 of
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, cast, func, insert, select, update
@@ -58,6 +59,14 @@ _APPEND: Final = insert(entries).from_select(
         _link.c.hash,
     ),
 )
+_HEAD: Final = (
+    select(chain_heads.c.seq, chain_heads.c.hash).where(chain_heads.c.tenant == bindparam("tenant")).with_for_update()
+)
+_MOVE_HEAD: Final = (
+    update(chain_heads)
+    .where(chain_heads.c.tenant == bindparam("of"))
+    .values(seq=bindparam("seq"), previous=bindparam("previous"), hash=bindparam("hash"))
+)
 _BEGIN: Final = upsert(chain_heads).on_conflict_do_nothing()
 
 
@@ -96,3 +105,34 @@ def append(
     if made and connection.execute(select(entries.c.seq).where(entries.c.tenant == tenant).limit(1)).first():
         raise ChainError("the journal has entries but no head: run `habeas ledger verify`")
     connection.execute(_APPEND, said)
+
+
+class Said(NamedTuple):
+    """What an entry is to say."""
+
+    kind: str
+    body: str
+    at: datetime
+    request_id: str
+
+
+def append_many(connection: Connection, tenant: str, said: Sequence[Said]) -> None:
+    """Add entries in their order. From here to the end of the transaction nobody else can add one.
+
+    Raises:
+        ChainError: the head was taken back or is missing.
+    """
+    if not said:
+        return
+    head = connection.execute(_HEAD, {"tenant": tenant}).first()
+    if head is None:
+        for one in said:
+            append(connection, tenant, one.kind, one.body, one.at, request_id=one.request_id)
+        return
+    seq, digest, rows = head.seq, bytes(head.hash), []
+    for one in said:
+        seq, previous = seq + 1, digest
+        digest = link(previous, seq, content(tenant, one.request_id, one.kind, None, one.at, one.body))
+        rows.append({**one._asdict(), "tenant": tenant, "key": None, "seq": seq, "previous": previous, "hash": digest})
+    connection.execute(insert(entries), rows)
+    connection.execute(_MOVE_HEAD, {"of": tenant, "seq": seq, "previous": rows[-1]["previous"], "hash": digest})

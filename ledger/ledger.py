@@ -4,6 +4,7 @@ Each group of verbs stands in a module of its own, by the noun it is about; here
 verb is one transaction, and time is an argument.
 """
 
+from ledger.beginning import Beginning
 from ledger.cases import Cases
 from ledger.decisions import Decisions
 from ledger.fence import Fence
@@ -14,6 +15,7 @@ from ledger.plans import Plans
 from ledger.receipts import Receipts
 from ledger.requests import Requests
 from ledger.standing import Standings
+from ledger.steps import Steps
 from ledger.store import connect
 from ledger.verify import Verification
 
@@ -22,9 +24,11 @@ __all__ = ["Ledger", "connect"]
 
 class Ledger(
     Opening,
+    Beginning,
     Requests,
     Decisions,
     Standings,
+    Steps,
     Receipts,
     Plans,
     Fence,

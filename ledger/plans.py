@@ -41,21 +41,19 @@ def newest_plan(connection: Connection, tenant: str, request_id: str) -> Plan | 
     return Plan.model_validate_json(body) if body else None
 
 
+def keep_map(connection: Connection, tenant: str, data_map: DataMap, kept: set[str]) -> None:
+    """Write a data map down, unless its digest is among those known to be `kept`."""
+    if data_map.digest not in kept:
+        connection.execute(_KEEP_MAP, {"tenant": tenant, "digest": data_map.digest, "body": data_map.canonical()})
+
+
 class Plans(Store):
     """Verbs on maps and plans."""
 
     def pin_map(self, request_id: str, data_map: DataMap, *, at: datetime) -> None:
         """Pin a request to a data map; no effect if it is pinned to this one."""
         with self._begin() as connection:
-            if data_map.digest not in self._kept_maps:
-                connection.execute(
-                    _KEEP_MAP,
-                    {
-                        "tenant": self.tenant,
-                        "digest": data_map.digest,
-                        "body": data_map.canonical(),
-                    },
-                )
+            keep_map(connection, self.tenant, data_map, self._kept_maps)
             pinned = connection.execute(
                 _PIN, {"of": self.tenant, "request_id": request_id, "digest": data_map.digest}
             ).rowcount

@@ -127,11 +127,11 @@ _ruled = (
     .exists()
     .label("ruled")
 )
-_ROWS: Final = select(requests, _ruled).where(requests.c.tenant == bindparam("tenant"))
-_ROW: Final = _ROWS.where(requests.c.id == bindparam("id"))
+ROWS: Final = select(requests, _ruled).where(requests.c.tenant == bindparam("tenant"))
+ROW: Final = ROWS.where(requests.c.id == bindparam("id"))
 # Said outright, not as a parameter: else a prepared statement could not use the partial index.
 _is_open = requests.c.phase != literal_column("'closed'")
-_OPEN: Final = _ROWS.where(_is_open).order_by(requests.c.id)
+_OPEN: Final = ROWS.where(_is_open).order_by(requests.c.id)
 _ENTRIES: Final = (
     select(entries.c.seq, entries.c.kind, entries.c.key, entries.c.at, entries.c.body)
     .where(entries.c.tenant == bindparam("tenant"), entries.c.request_id == bindparam("request_id"))
@@ -193,7 +193,7 @@ class Standings(Store):
             LedgerRefusal: there is none of this id.
         """
         with self._look() as connection:
-            return self._row(connection.execute(_ROW, self._its(request_id)).first())
+            return self._row(connection.execute(ROW, self._its(request_id)).first())
 
     def requests(
         self,
@@ -205,7 +205,7 @@ class Standings(Store):
         limit: int = 100,
     ) -> list[RequestRow]:
         """The newest requests first; `before` is the id that the page before ended with."""
-        wanted: Select[Any] = _ROWS.order_by(requests.c.id.desc()).limit(limit)
+        wanted: Select[Any] = ROWS.order_by(requests.c.id.desc()).limit(limit)
         if open_only:
             wanted = wanted.where(_is_open)
         if right:
@@ -215,12 +215,12 @@ class Standings(Store):
         if before:
             wanted = wanted.where(requests.c.id < before)
         with self._look() as connection:
-            return [_request(row) for row in connection.execute(wanted, {"tenant": self.tenant})]
+            return [request_row(row) for row in connection.execute(wanted, {"tenant": self.tenant})]
 
     def open_requests(self) -> list[RequestRow]:
         """All requests that are not closed, the oldest first: what reconciliation compares with the living runs."""
         with self._look() as connection:
-            return [_request(row) for row in connection.execute(_OPEN, {"tenant": self.tenant})]
+            return [request_row(row) for row in connection.execute(_OPEN, {"tenant": self.tenant})]
 
     def standing(self, request_id: str) -> Standing:
         """All there is to tell of a request, as of one moment.
@@ -230,7 +230,7 @@ class Standings(Store):
         """
         its = self._its(request_id)
         with self._frozen.begin() as connection:
-            request = self._row(connection.execute(_ROW, its).first())
+            request = self._row(connection.execute(ROW, its).first())
             written = connection.execute(_ENTRIES, its).all()
             return Standing(
                 request=request,
@@ -276,7 +276,7 @@ class Standings(Store):
         if row is None:
             # The id is not quoted: somebody may have typed something else in its place.
             raise LedgerRefusal("there is no request of this id")
-        return _request(row)
+        return request_row(row)
 
     def _key_state(self, row: AnyRow) -> KeyState:
         gone = row.shredded_at and row.shredded_at + self._backup_max_age
@@ -290,7 +290,8 @@ class Standings(Store):
         )
 
 
-def _request(row: AnyRow) -> RequestRow:
+def request_row(row: AnyRow) -> RequestRow:
+    """A row of `ROWS` as a value."""
     return RequestRow(
         id=row.id,
         right=row.right,

@@ -89,6 +89,11 @@ def plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} cannot be written down")
 
 
+def written(body: Mapping[str, object]) -> str:
+    """The body of an entry as it is written down."""
+    return orjson.dumps(body, default=plain, option=orjson.OPT_SORT_KEYS).decode()
+
+
 class Store:
     """A tenant's part of a ledger."""
 
@@ -134,8 +139,7 @@ class Store:
         key: str | None = None,
     ) -> None:
         """Append to the journal: the last thing a transaction does, since all others wait for its head."""
-        text = orjson.dumps(body, default=plain, option=orjson.OPT_SORT_KEYS).decode()
-        chain.append(connection, self.tenant, kind, text, at, request_id=request_id, key=key)
+        chain.append(connection, self.tenant, kind, written(body), at, request_id=request_id, key=key)
 
     def _with_kek(self, verb: Callable[[], T]) -> T:
         """Run a verb that makes data keys; again if a key-encryption key was retired under its feet."""

@@ -8,7 +8,7 @@ A sealed value is one byte of version, a nonce, and AES-256-GCM over the data; i
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
@@ -210,8 +210,17 @@ class Vault:
         ).all()
         if not rows:
             return {}
-        key = self._keys.unwrap(rows[0].kek, rows[0].wrapped)
-        return {row.name: unseal(key, self._label(case_id, purpose, row.name), row.sealed) for row in rows}
+        sealed = {row.name: row.sealed for row in rows}
+        return self.open_all(case_id, purpose, rows[0].kek, rows[0].wrapped, sealed)
+
+    def open_all(
+        self, case_id: str, purpose: Purpose, kek: str, wrapped: bytes, sealed: Mapping[str, bytes]
+    ) -> dict[str, bytes]:
+        """Open values that were read together with the data key they are sealed under."""
+        if not sealed:
+            return {}
+        key = self._keys.unwrap(kek, wrapped)
+        return {name: unseal(key, self._label(case_id, purpose, name), value) for name, value in sealed.items()}
 
     def shred(
         self, connection: Connection, case_id: str, purposes: Iterable[Purpose], as_of: datetime

@@ -192,4 +192,6 @@ class Receipt(Value):
     check_after_seconds: int | None = None
     digest: str | None = None
     """export only: SHA-256 over what was written, hex."""
+    size: int | None = None
+    """export only: the bytes written."""
     at: datetime

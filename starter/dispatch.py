@@ -5,7 +5,7 @@ delivery may be repeated, since ids make it the same.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -23,14 +23,17 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from ledger.ledger import Ledger
+from activities.opening import Facts, Start, begin
+from activities.tools import Tools
 from ledger.outbox import Message
+from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.request import Phase, Right
 from workflows import visibility
 from workflows.messages import Opening, Ruling
 from workflows.request import BY_RIGHT
 from workflows.upkeep import Upkeep
+from workflows.wire import HistoryKeys
 
 BATCH: Final = 50
 """Messages claimed at once; at some milliseconds each, a killed dispatcher leaves little to be claimed again."""
@@ -49,8 +52,9 @@ log = structlog.get_logger()
 class Dispatcher:
     """Runs beside a worker; several may run, each message is claimed by one."""
 
-    def __init__(self, ledger: Ledger, client: Client, task_queue: str) -> None:
-        self._ledger, self._client, self._queue = ledger, client, task_queue
+    def __init__(self, tools: Tools, client: Client, task_queue: str, keys: HistoryKeys) -> None:
+        self._tools, self._ledger, self._client, self._queue = tools, tools.ledger, client, task_queue
+        self._keys = keys
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until told to stop; an outage of either side is waited out."""
@@ -75,34 +79,42 @@ class Dispatcher:
         """Claim what is due and deliver it; how many messages there were."""
         messages = await asyncio.to_thread(self._ledger.claim, BATCH)
         if messages:
-            outcomes = await asyncio.gather(*(self._deliver(message) for message in messages))
+            starts = await self._begin([message.request_id for message in messages if message.kind == "start"])
+            outcomes = await asyncio.gather(*(self._deliver(message, starts) for message in messages))
             sent = [m.id for m, delivered in zip(messages, outcomes, strict=True) if delivered]
             failed = [m.id for m, delivered in zip(messages, outcomes, strict=True) if not delivered]
             await asyncio.to_thread(self._ledger.delivered, sent, failed)
         return len(messages)
 
-    async def _deliver(self, message: Message) -> bool:
-        kinds: dict[str, Callable[[Message], Awaitable[bool]]] = {
-            "start": self._start,
-            "reconcile": self._reconcile,
-        }
+    async def _begin(self, request_ids: list[str]) -> dict[str, Start]:
+        """Begin requests together, and keep the keys of their histories at hand for what is sealed next."""
+        if not request_ids:
+            return {}
+        starts = await asyncio.to_thread(begin, self._tools, request_ids, datetime.now(UTC))
+        for request_id, start in starts.items():
+            if start.history_key:
+                self._keys.hold(request_id, start.history_key)
+        return starts
+
+    async def _deliver(self, message: Message, starts: Mapping[str, Start]) -> bool:
         try:
-            return await kinds.get(message.kind, self._tell)(message)
+            if message.kind == "start":
+                start = starts[message.request_id]
+                await self._start_run(start.request, start.facts, WorkflowIDReusePolicy.REJECT_DUPLICATE)
+                return True
+            if message.kind == "reconcile":
+                return await self._reconcile()
+            return await self._tell(message)
         except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             log.warning("delivery_waits", kind=message.kind, error=type(error).__qualname__)
             return False
 
-    async def _start(self, message: Message) -> bool:
-        await self._start_run(message.request_id, WorkflowIDReusePolicy.REJECT_DUPLICATE)
-        return True
-
-    async def _start_run(self, request_id: str, reuse: WorkflowIDReusePolicy) -> None:
-        row = await asyncio.to_thread(self._ledger.request, request_id)
-        right = Right(row.right)
+    async def _start_run(self, row: RequestRow, facts: Facts | None, reuse: WorkflowIDReusePolicy) -> None:
+        right, request_id = row.right, row.id
         try:
             await self._client.start_workflow(
                 BY_RIGHT[right],
-                Opening(request_id=request_id, right=right),
+                Opening(request_id=request_id, right=right, facts=facts),
                 id=visibility.workflow_id(right, self._ledger.tenant, request_id),
                 task_queue=self._queue,
                 id_reuse_policy=reuse,
@@ -145,7 +157,7 @@ class Dispatcher:
             # No living run: the one that reconciliation starts reads the decision from the ledger.
         return True
 
-    async def _reconcile(self, message: Message) -> bool:
+    async def _reconcile(self) -> bool:
         """Start again every request that is open in the ledger and has no living run; wake those that missed a word."""
         running: dict[str, str] = {}
         query = f"HabeasTenant = '{self._ledger.tenant}' AND ExecutionStatus = 'Running'"
@@ -159,7 +171,7 @@ class Dispatcher:
                 if await self._lost(handle):
                     await asyncio.to_thread(self._ledger.note_redriven, row.id, datetime.now(UTC))
                     log.warning("redriven", request_id=row.id)
-                    await self._start_run(row.id, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
+                    await self._start_run(row, None, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
             elif (
                 (waiting == Code.IDENTITY and row.confirmed)
                 or (waiting == Code.APPROVAL and row.approved)

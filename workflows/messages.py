@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from activities.opening import Facts
 from rights.plan import Operation
 from rights.receipt import Outcome
 from rights.request import Conclusion, Phase, Right
@@ -13,6 +14,8 @@ class Opening(Value):
 
     request_id: str
     right: Right
+    facts: Facts | None = None
+    """Where the request stood when it was begun; None: the run has to read it."""
 
 
 class Ruling(Value):

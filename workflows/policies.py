@@ -37,6 +37,16 @@ LEDGER: Final[LocalOptions] = {
     ),
 }
 
+AT_HAND: Final[LocalOptions] = {
+    # A parcel of a few megabytes is sealed in a fraction of a second, so it is not worth a round trip through the
+    # server. Tried once: what fails here is tried again as a step that is seen.
+    "start_to_close_timeout": timedelta(seconds=8),
+    "retry_policy": RetryPolicy(maximum_attempts=1),
+}
+
+SMALL_PARCEL: Final = 4 * 2**20
+"""Bytes of all exports up to which a parcel is packed at hand."""
+
 HOUSE: Final[Options] = {
     # Upkeep touches many rows of the ledger and is seen in the UI.
     "start_to_close_timeout": timedelta(minutes=5),
@@ -65,6 +75,10 @@ middle of a transaction is done after seconds, a job that copies rows after minu
 
 TRY_AGAIN: Final = timedelta(hours=1)
 """How long a step that ran out of attempts waits for a ruling before it tries by itself."""
+
+FRESH: Final = timedelta(minutes=1)
+"""How old what a run was started with may be when it starts. A run that has lain longer, or was restored with
+Temporal's database to another hour, reads the ledger for itself."""
 
 RECHECK: Final = timedelta(hours=6)
 """How often a workflow that waits for a person reads the ledger's decisions again: an update that was lost with

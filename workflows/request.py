@@ -67,7 +67,11 @@ class RequestLife:
     async def live(self, opening: Opening) -> Closing:
         """Run a request to its end."""
         self._opening = opening
-        await self._read()
+        facts = opening.facts
+        if facts and workflow.now() - facts.read_at < policies.FRESH:
+            self._take(facts)
+        else:
+            await self._read()
         # The request was started with what it is about to enter (starter/dispatch.py): nothing to tell the UI yet.
         self._phase = Phase.LOCATING if self._confirmed else Phase.CONFIRMING
         self._shown = (self._phase, "")
@@ -75,7 +79,7 @@ class RequestLife:
         try:
             if self._facts.phase.open:
                 await self._carry_out()
-            closed: Closed = await self._do(ClosingActivities.close, self._ask(), "close")
+            closed: Closed = await self._do(ClosingActivities.close, self._ask())
         finally:
             clock.cancel()
         self._enter(Phase.CLOSED)
@@ -165,11 +169,7 @@ class RequestLife:
         return tuple(n for n, r in zip(names, receipts, strict=True) if n in begun or (r and r.tally.found))
 
     async def _fulfil(self, holding: tuple[str, ...]) -> None:
-        planned: Planned = await self._do(
-            PlanningActivities.plan,
-            Planning(ask=self._ask(), round=self._round, holding=holding),
-            "plan",
-        )
+        planned = await self._plan(holding)
         erasure = self._opening.right is Right.ERASURE
         if planned.needs_approval and not self._approved:
             self._enter(Phase.APPROVING)
@@ -183,12 +183,21 @@ class RequestLife:
         elif not self._stopped:
             await self._package()
 
+    async def _plan(self, holding: tuple[str, ...]) -> Planned:
+        """The plan that was kept at the start, while it is good for what was located; else one that is made now."""
+        kept = self._facts.planned
+        if kept and not self._round and (self._approved or set(kept.approve).isdisjoint(holding)):
+            return Planned(waves=kept.among(holding), needs_approval=False)
+        planning = Planning(ask=self._ask(), round=self._round, holding=holding)
+        planned: Planned = await self._do(PlanningActivities.plan, planning)
+        return planned
+
     async def _package(self) -> None:
         """Seal the parcel; while that cannot be done a person is told, and it is tried again."""
         self._enter(Phase.PACKAGING)
         while not self._stopped:
             try:
-                await self._touch(ClosingActivities.package, self._ask(), "package")
+                await self._pack()
                 return
             except ActivityError as error:
                 if is_cancelled_exception(error):
@@ -198,6 +207,13 @@ class RequestLife:
                 )
                 await self._stuck(step, _code(error))
                 await self._settle(step, _code(error), policies.TRY_AGAIN)
+
+    async def _pack(self) -> None:
+        if sum(receipt.size or 0 for receipt in self._receipts.values()) <= policies.SMALL_PARCEL:
+            with suppress(ActivityError):
+                await workflow.execute_local_activity_method(ClosingActivities.package, self._ask(), **policies.AT_HAND)
+                return
+        await self._touch(ClosingActivities.package, self._ask(), "package")
 
     async def _together(self, operation: Operation, names: tuple[str, ...]) -> list[Receipt | None]:
         self._enter(_PHASE[operation])
@@ -260,7 +276,7 @@ class RequestLife:
 
     async def _stuck(self, step: Step, code: Code) -> None:
         """Put a step on a person's desk."""
-        await self._do(PlanningActivities.stuck, Stuck(ask=self._ask(), step=step, code=code), "ask a person")
+        await self._do(PlanningActivities.stuck, Stuck(ask=self._ask(), step=step, code=code))
 
     async def _ask_about(self, step: Step, code: Code) -> bool:
         """Put a step on a person's desk and wait for the ruling; True when the step is to be tried again."""
@@ -277,9 +293,7 @@ class RequestLife:
         if not await self._wait(step.key, code, ready, at_most):
             return not self._stopped
         word = self._rulings.pop(step.key, "retry")
-        changed: bool = await self._do(
-            PlanningActivities.rule, Ruled(ask=self._ask(), step=step, word=word), f"rule {word}"
-        )
+        changed: bool = await self._do(PlanningActivities.rule, Ruled(ask=self._ask(), step=step, word=word))
         if word in {"give_up", "done"}:
             return False
         self._round += 1
@@ -333,13 +347,15 @@ class RequestLife:
             await workflow.sleep(change - workflow.now(), summary="deadline clock")
             risk = clock.risk(workflow.now())
             workflow.upsert_search_attributes(visibility.at_risk(risk))
-            await self._do(OpeningActivities.deadline, Reached(ask=self._ask(), risk=risk), f"{risk}")
+            await self._do(OpeningActivities.deadline, Reached(ask=self._ask(), risk=risk))
 
     # Small things.
 
     async def _read(self) -> None:
-        self._facts = await self._do(OpeningActivities.open, self._ask(), "read the ledger")
-        facts = self._facts
+        self._take(await self._do(OpeningActivities.open, self._ask()))
+
+    def _take(self, facts: Facts) -> None:
+        self._facts = facts
         self._confirmed |= facts.confirmed
         self._approved |= facts.approved
         self._withdrawn |= facts.withdrawn or not facts.phase.open
@@ -348,9 +364,10 @@ class RequestLife:
             if key in self._waiting:
                 self._rulings.setdefault(key, word)
 
-    async def _do(self, method: Callable[[Any, Any], Any], argument: object, summary: str) -> Any:
-        """A few statements on the ledger: done by the worker at hand, inside the workflow's own task."""
-        return await workflow.execute_local_activity_method(method, argument, summary=summary, **policies.LEDGER)
+    async def _do(self, method: Callable[[Any, Any], Any], argument: object) -> Any:
+        """A few statements on the ledger: done by the worker at hand, inside the workflow's own task. Its name says it
+        all, so it has no summary."""
+        return await workflow.execute_local_activity_method(method, argument, **policies.LEDGER)
 
     async def _touch(self, method: Callable[[Any, Any], Any], argument: object, summary: str) -> Any:
         """Work on a system: seen, retried, cancelled and limited by the server."""

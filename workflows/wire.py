@@ -66,10 +66,14 @@ class HistoryKeys:
         if key is None:
             self._held.pop(request_id, None)
             return None
+        return self.hold(request_id, key)
+
+    def hold(self, request_id: str, key: bytes) -> AESGCM:
+        """Keep a key that was just read, so that nobody has to wait for the ledger."""
         if len(self._held) >= _KEYS_HELD:
             self._held.clear()
         cipher = AESGCM(key)
-        self._held[request_id] = (now + _KEY_LIFE, cipher)
+        self._held[request_id] = (time.monotonic() + _KEY_LIFE, cipher)
         return cipher
 
 
@@ -196,9 +200,8 @@ def converter(keys: HistoryKeys) -> DataConverter:
     )
 
 
-def plugin(look_up: HistoryKey) -> SimplePlugin:
+def plugin(keys: HistoryKeys) -> SimplePlugin:
     """One object that gives client, worker and replayer the same wire."""
-    keys = HistoryKeys(look_up)
     return SimplePlugin(
         "habeas",
         data_converter=converter(keys),

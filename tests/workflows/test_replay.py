@@ -14,7 +14,7 @@ from temporalio.worker import Replayer
 from tests.workflows.fingerprint import fingerprints
 from workflows.request import AccessRequest, ErasureRequest
 from workflows.upkeep import Upkeep
-from workflows.wire import plugin
+from workflows.wire import HistoryKeys, plugin
 
 HERE = Path(__file__).parent
 HISTORIES = sorted((HERE / "histories").glob("*.json"))
@@ -32,7 +32,8 @@ def test_a_recorded_history_replays(path: Path) -> None:
     history = WorkflowHistory.from_json(recorded["workflow_id"], recorded["history"])
 
     async def replay() -> None:
-        replayer = Replayer(workflows=[AccessRequest, ErasureRequest, Upkeep], plugins=[plugin(lambda _: KEY)])
+        wire = plugin(HistoryKeys(lambda _: KEY))
+        replayer = Replayer(workflows=[AccessRequest, ErasureRequest, Upkeep], plugins=[wire])
         await replayer.replay_workflow(history)
 
     asyncio.run(replay())

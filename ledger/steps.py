@@ -1,0 +1,132 @@
+"""All that a step reads before it touches its system, in one statement.
+
+The one rule: it is read, never assumed: an agent, a hold or another worker may have written since the last step.
+"""
+
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from sqlalchemy import ARRAY, Text, and_, bindparam, func, literal_column, select, true
+
+from ledger.errors import LedgerRefusal
+from ledger.models import case_keys, entries, intents, plans, requests, vault
+from ledger.people import GIVEN, LEARNED, sealed_identities
+from ledger.standing import ROW, RequestRow, request_row
+from ledger.store import Store
+from ledger.vault import Purpose
+from rights.plan import Plan
+from rights.receipt import Receipt
+from rights.subject import Identity
+
+_WORKING: Final[Purpose] = "working"
+_tenant = bindparam("tenant", type_=Text)
+_request = bindparam("id", type_=Text)
+_plan = (
+    select(plans.c.body)
+    .where(plans.c.tenant == _tenant, plans.c.request_id == _request)
+    .order_by(plans.c.round.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_settled = (
+    select(entries.c.body)
+    .where(
+        entries.c.tenant == _tenant,
+        entries.c.key == bindparam("key"),
+        # Said outright, not as a parameter: else a prepared statement could not use the partial index.
+        entries.c.kind == literal_column("'settled'"),
+    )
+    .scalar_subquery()
+)
+_open = func.array(
+    select(intents.c.id)
+    .where(
+        intents.c.tenant == _tenant,
+        intents.c.request_id == _request,
+        intents.c.system == bindparam("system"),
+        intents.c.settled_at.is_(None),
+    )
+    .order_by(intents.c.id)
+    .scalar_subquery(),
+    type_=ARRAY(Text),
+)
+_sealed = (
+    select(func.array_agg(vault.c.name).label("names"), func.array_agg(vault.c.sealed).label("sealed"))
+    .where(
+        vault.c.tenant == _tenant,
+        vault.c.case_id == _request,
+        vault.c.purpose == literal_column(f"'{_WORKING}'"),
+        vault.c.name == func.any(bindparam("names", type_=ARRAY(Text))),
+    )
+    .subquery()
+)
+_STEP: Final = ROW.add_columns(
+    _plan.label("plan"),
+    _settled.label("settled"),
+    _open.label("open_intents"),
+    case_keys.c.kek,
+    case_keys.c.wrapped,
+    _sealed.c.names,
+    _sealed.c.sealed,
+).select_from(
+    requests.outerjoin(
+        case_keys,
+        and_(
+            case_keys.c.tenant == requests.c.tenant,
+            case_keys.c.case_id == requests.c.id,
+            case_keys.c.purpose == literal_column(f"'{_WORKING}'"),
+        ),
+    ).join(_sealed, true())
+)
+
+
+class AtStep(NamedTuple):
+    """What a step stands on."""
+
+    request: RequestRow
+    plan: Plan | None
+    """Of the newest round; None before there is one."""
+    settled: Receipt | None
+    """The receipt of this very act, once it is settled."""
+    open_intents: tuple[str, ...]
+    """Calls of this request in this system of which nobody knows what they changed: cut, or still running."""
+    identities: tuple[Identity, ...]
+    """All known so far, those given first."""
+    sealed: dict[str, bytes]
+    """Of the names asked for, those that are there, in clear."""
+
+
+class Steps(Store):
+    """The verb that a step begins with."""
+
+    def at_step(self, request_id: str, system: str, key: str, *names: str) -> AtStep:
+        """Read all that a step needs; `names` are those of working values in the vault.
+
+        Raises:
+            LedgerRefusal: there is no such request, or its identities were destroyed.
+            VaultError: a sealed value was changed or moved, or its key-encryption key is gone.
+        """
+        its = {"tenant": self.tenant, "id": request_id, "system": system, "key": key, "names": [GIVEN, LEARNED, *names]}
+        with self._look() as connection:
+            row = connection.execute(_STEP, its).first()
+        if row is None:
+            raise LedgerRefusal("there is no request of this id")
+        sealed = dict(zip(row.names or (), row.sealed or (), strict=True)) if row.wrapped else {}
+        known = self._vault.open_all(request_id, _WORKING, row.kek, row.wrapped, sealed)
+        if GIVEN not in known:
+            raise LedgerRefusal("there are no identities of this request, or no longer")
+        given, learned = (sealed_identities(known.pop(name, None)) for name in (GIVEN, LEARNED))
+        return AtStep(
+            request=request_row(row),
+            plan=_read_plan(row.plan) if row.plan else None,
+            settled=Receipt.model_validate_json(row.settled) if row.settled else None,
+            open_intents=tuple(row.open_intents),
+            identities=tuple(dict.fromkeys((*given, *learned))),
+            sealed=known,
+        )
+
+
+@lru_cache(maxsize=256)
+def _read_plan(body: str) -> Plan:
+    """A plan from its text; requests that were begun together have the same."""
+    return Plan.model_validate_json(body)
