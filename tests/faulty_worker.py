@@ -1,6 +1,7 @@
 """A real worker that kills (or freezes) itself once at a named place.
 
-TEST_TRIP is ``PLACE`` or ``freeze:PLACE``. Places: ``before:ACTIVITY``, ``after:ACTIVITY``, ``fence:enter`` (before the
+TEST_TRIP is ``PLACE`` or ``freeze:PLACE``. Places: ``before:ACTIVITY``, ``after:ACTIVITY`` (and the same of ``begin``,
+with which the dispatcher takes a request up), ``fence:enter`` (before the
 ledger hears of the call), ``fence:inside`` (let through, target not touched), ``fence:done`` (target committed, ledger
 not told), ``fence:left`` (ledger told, no receipt yet). TEST_LEAK is ``HOW:TEXT`` and leaks a text on purpose: as an
 error's type, in a result, in a log line, or in an unforeseen error. The rule kept: nothing in the engine knows of this;
@@ -79,11 +80,17 @@ class _Ledger:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def identities(self, *args: Any, **named: Any) -> Any:
+    def begin(self, *args: Any, **named: Any) -> Any:
+        trip("before:begin")
+        begun = self._real.begin(*args, **named)
+        trip("after:begin")
+        return begun
+
+    def at_step(self, *args: Any, **named: Any) -> Any:
         how, _, text = LEAK.partition(":")
         if how == "error" and activity.info().attempt == 1:
             raise RuntimeError(text)
-        return self._real.identities(*args, **named)
+        return self._real.at_step(*args, **named)
 
     def enter_fence(self, *args: Any, **named: Any) -> Any:
         trip("fence:enter")

@@ -69,6 +69,13 @@ STEP: Final[Options] = {
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 }
 
+LONGEST_STEP: Final = timedelta(days=11)
+"""No step is away for longer: 20 attempts of 12 hours, and what lies between them. A date of the clock that is further
+off needs no timer yet."""
+
+MANY_ROWS: Final = 20_000
+"""Rows found from which on fulfilling is taken to last, and so is told to the UI; fewer take a second or two."""
+
 LOOK_AGAIN: Final = (timedelta(seconds=2), timedelta(seconds=30), timedelta(minutes=5))
 """How long to wait before erasing once more what a look still finds; then a person is asked. A writer that was in the
 middle of a transaction is done after seconds, a job that copies rows after minutes."""

@@ -41,7 +41,7 @@ _PHASE = {
 }
 
 
-_BRIEF = {Phase.VERIFYING, Phase.PACKAGING}
+_BRIEF = {Phase.FULFILLING, Phase.VERIFYING, Phase.PACKAGING}
 
 
 class RequestLife:
@@ -63,6 +63,7 @@ class RequestLife:
         """What each waiting part waits on: a code by step key, or by itself."""
         self._receipts: dict[tuple[str, Operation], Receipt] = {}
         self._shown: tuple[Phase, str] | None = None
+        self._clock: asyncio.Task[None] | None = None
 
     async def live(self, opening: Opening) -> Closing:
         """Run a request to its end."""
@@ -75,13 +76,13 @@ class RequestLife:
         # The request was started with what it is about to enter (starter/dispatch.py): nothing to tell the UI yet.
         self._phase = Phase.LOCATING if self._confirmed else Phase.CONFIRMING
         self._shown = (self._phase, "")
-        clock = asyncio.create_task(self._watch_the_clock())
         try:
             if self._facts.phase.open:
                 await self._carry_out()
             closed: Closed = await self._do(ClosingActivities.close, self._ask())
         finally:
-            clock.cancel()
+            if self._clock:
+                self._clock.cancel()
         self._enter(Phase.CLOSED)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return Closing(**closed.model_dump())
@@ -313,6 +314,7 @@ class RequestLife:
         until = workflow.now() + at_most if at_most else None
         self._waiting[key] = str(code)
         self._show()
+        self._mind_the_clock()
         try:
             while not (ready() or self._stopped):
                 left = until - workflow.now() if until else policies.RECHECK
@@ -337,8 +339,15 @@ class RequestLife:
 
     async def _pause(self, delay: timedelta, why: str) -> None:
         self._show()
+        self._mind_the_clock(delay)
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._stopped, timeout=delay, timeout_summary=why)
+
+    def _mind_the_clock(self, away: timedelta = timedelta.max) -> None:
+        """Set the clock's timer, unless what is about to be awaited is surely over before any of its dates."""
+        change = None if self._clock else self._facts.clock.next_change(workflow.now())
+        if change and change - workflow.now() <= away:
+            self._clock = asyncio.create_task(self._watch_the_clock())
 
     async def _watch_the_clock(self) -> None:
         """Move the risk bucket as the due date comes near; a missed deadline is recorded, never fatal."""
@@ -371,6 +380,7 @@ class RequestLife:
 
     async def _touch(self, method: Callable[[Any, Any], Any], argument: object, summary: str) -> Any:
         """Work on a system: seen, retried, cancelled and limited by the server."""
+        self._mind_the_clock(policies.LONGEST_STEP)
         return await workflow.execute_activity_method(method, argument, summary=summary, **policies.STEP)
 
     def _ask(self) -> Ask:
@@ -389,11 +399,15 @@ class RequestLife:
             raise ApplicationError(reason, type="Refused", non_retryable=True)
 
     def _enter(self, phase: Phase) -> None:
-        """Note a phase. The last ones of a request usually take moments: they are shown only if something waits."""
+        """Note a phase. What takes moments is shown only if something waits: each showing costs two writes."""
         if phase is not self._phase:
             self._phase = phase
-            if phase not in _BRIEF:
+            if phase not in _BRIEF or self._found > policies.MANY_ROWS:
                 self._show()
+
+    @property
+    def _found(self) -> int:
+        return sum(r.tally.found for (_, operation), r in self._receipts.items() if operation is Operation.LOCATE)
 
     def _waiting_on(self) -> str:
         return next(iter(self._waiting.values()), "")

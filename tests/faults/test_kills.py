@@ -4,7 +4,7 @@ import pytest
 
 from tests.world import ROWS, World, dump
 
-QUICK = ("open", "locate", "plan", "erase", "verify", "close")
+QUICK = ("begin", "locate", "erase", "verify", "close")
 PLACES = [
     *(f"{when}:{name}" for name in QUICK for when in ("before", "after")),
     "fence:enter",
