@@ -55,7 +55,7 @@ Stripe validates for half a minute and redacts for ten. A Google token expires a
 The controls are `Vendors`' methods, or HTTP: GET|POST /_control/clock {"advance": "P30D", "frozen": true};
 GET|POST|DELETE /_control/faults (`faults.Fault`); POST /_control/seed {"people": [...]} or {"count": 300}
 (`seeding.completed`); GET /_control/dump?vendor=; GET|DELETE /_control/traffic?vendor=&operation=&since=;
-GET /_control/credentials; GET /_control/health.
+POST /_control/reset; GET /_control/credentials; GET /_control/health.
 """
 
 from starter.stack.vendors.process import Vendors

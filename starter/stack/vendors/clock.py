@@ -1,6 +1,6 @@
 """The fake's own time: the machine's, moved forward at will.
 
-The one rule: time here never goes back, so that a state once reached stays reached.
+The one rule: time here never goes back but with the whole state, so that what was reached stays reached.
 """
 
 from __future__ import annotations

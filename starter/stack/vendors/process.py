@@ -136,6 +136,12 @@ class Vendors:
         body: dict[str, Any] = {"people": list(people), "vendors": vendors and list(vendors)}
         return dict(self.control("POST", "seed", body))
 
+    def reset(self, people: int = 0) -> None:
+        """Begin anew, as `start` without a saved state does, but in the same process."""
+        self.control("POST", "reset")
+        if people:
+            self.control("POST", "seed", {"count": people})
+
     def dump(self, vendor: str) -> dict[str, Any]:
         """The vendor's state, by the back door."""
         return dict(self.control("GET", f"dump?{urlencode({'vendor': vendor})}"))

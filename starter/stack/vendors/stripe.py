@@ -323,14 +323,16 @@ class Stripe:
         ident = "prj_" + token("job", self.state["made"], 24)
         job = {"id": ident, "created": int(now.timestamp()), "objects": objects, "validation_behavior": behaviour}
         self.state["jobs"][ident] = {**job, "status": "created", "since": now.isoformat(), "errors": []}
-        return self._job_shown(self.state["jobs"][ident])
+        return self._job_shown(ask, self.state["jobs"][ident])
 
     def _known(self, kind: str, ident: str) -> bool:
         held = self.state.get(kind)
         return ident in held and not held[ident].get("deleted") if held is not None else False
 
-    def _job_shown(self, job: Mapping[str, Any]) -> Answer:
-        return reply(_job_body(job))
+    def _job_shown(self, ask: Ask, job: Mapping[str, Any]) -> Answer:
+        """What the job is about is shown only to who asks for it to be expanded."""
+        wanted = [value for name, value in [*ask.query.items(), *ask.form()] if name.startswith("expand[")]
+        return reply(_job_body(job) | ({"objects": job["objects"]} if "objects" in wanted else {}))
 
     def _jobs(self, ask: Ask) -> Answer:
         status = ask.query.get("status")
@@ -343,7 +345,7 @@ class Stripe:
 
     def _job(self, ask: Ask) -> Answer:
         job = self._held_job(ask)
-        return self._job_shown(job) if job else _missing("privacy.redaction_job", ask.params["id"])
+        return self._job_shown(ask, job) if job else _missing("privacy.redaction_job", ask.params["id"])
 
     def _move(self, ask: Ask, allowed: Sequence[str], status: str) -> Answer:
         job = self._held_job(ask)
@@ -352,7 +354,7 @@ class Stripe:
         if job["status"] not in allowed:
             return _error(400, f"The redaction job is {job['status']}; this needs {' or '.join(allowed)}.")
         job |= {"status": status, "since": self._clock.now().isoformat()}
-        return self._job_shown(job)
+        return self._job_shown(ask, job)
 
     def _validate(self, ask: Ask) -> Answer:
         return self._move(ask, ["failed"], "validating")
@@ -371,7 +373,7 @@ class Stripe:
         if behaviour not in ("error", "fix"):
             return _error(400, "Invalid validation_behavior: must be one of error or fix", param="validation_behavior")
         job["validation_behavior"] = behaviour
-        return self._job_shown(job)
+        return self._job_shown(ask, job)
 
     def _validation_errors(self, ask: Ask) -> Answer:
         job = self._held_job(ask)
@@ -453,7 +455,7 @@ def _many(ids: Any) -> list[str]:
 
 
 def _job_body(job: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("id", "created", "objects", "status", "validation_behavior")
+    names = ("id", "created", "status", "validation_behavior")
     return {"object": "privacy.redaction_job", "livemode": False, **{name: job[name] for name in names}}
 
 
