@@ -49,12 +49,13 @@ def check(vendor: str, exchanges: Iterable[Mapping[str, Any]]) -> Findings:
 
     Each has operation (any name), method, path (behind the vendor's prefix), query, headers, body, status,
     answer_headers and answer: the fake's record (`Vendors.traffic`) is such a list. Answers that were bent
-    or cut off, and requests never answered, are left out.
+    or cut off, requests never answered, and what was too long for the record are left out.
     """
     document = _document(vendor)
     findings = Findings()
     for one in exchanges:
-        if one["status"] is not None and one.get("fault") not in ("truncated", "wrong_shape", "timeout"):
+        cut = any(str(one[part]).startswith("cut: ") for part in ("body", "answer"))
+        if not cut and one["status"] is not None and one.get("fault") not in ("truncated", "wrong_shape", "timeout"):
             _check(document, vendor, one, findings)
     return findings
 

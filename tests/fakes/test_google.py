@@ -74,9 +74,9 @@ def test_another_property_is_forbidden(google: httpx2.Client) -> None:
 def test_five_hundred_a_day(vendors: Vendors, google: httpx2.Client) -> None:
     vendors.freeze()
     codes = []
-    for _ in range(500):
-        codes.append(google.post(SUBMIT, json={"userId": "2"}).status_code)
-        vendors.advance("PT1S")
+    for _ in range(250):
+        codes += [google.post(SUBMIT, json={"userId": "2"}).status_code for _ in range(2)]
+        vendors.advance("PT2S")
     assert codes == [200] * 500
     over = google.post(SUBMIT, json={"userId": "2"})
     assert (over.status_code, over.json()["error"]["status"]) == (429, "RESOURCE_EXHAUSTED")

@@ -27,6 +27,8 @@ DSAR_BUDGET: Final = 14_400
 DSAR_COST: Final = {"access.create": 8, "access.status": 1, "access.output": 1}
 LOOKUPS_AN_HOUR: Final = 360
 TOO_MANY_A_MONTH: Final = 100_000
+BEGUN_AFTER: Final = timedelta(minutes=30)
+ANSWERED_AFTER: Final = timedelta(days=1)
 RESULTS_LAST: Final = timedelta(days=2)
 _FROZEN: Final = timedelta(days=3)
 _WINDOW: Final = timedelta(days=184)
@@ -39,7 +41,9 @@ class Amplitude:
 
     def __init__(self, clock: Clock, base: str, store: str) -> None:
         self._clock, self._base, self._store = clock, base, store
-        self.load({"users": {}, "jobs": [], "requests": {}, "next_id": 400_000_000_000, "next_request": 53_367})
+        self.load(
+            {"users": {}, "jobs": [], "requests": {}, "waiting": [], "next_id": 400_000_000_000, "next_request": 53_367}
+        )
 
     def load(self, state: dict[str, Any]) -> None:
         self.state = state
@@ -79,14 +83,16 @@ class Amplitude:
                 for one in job["amplitude_ids"]:
                     self.state["users"].pop(str(one["amplitude_id"]), None)
                 job["ran"] = True
-        for number, request in self.state["requests"].items():
-            self._phase_of_request(int(number), request)
+        waiting = self.state["waiting"]  # the oldest first
+        while waiting and self._age(self.state["requests"][str(waiting[0])]) >= ANSWERED_AFTER:
+            self._collect(waiting.pop(0))
 
     def seed(self, people: Sequence[Mapping[str, Any]]) -> int:
         """People whose user id is still known get further events; others are new, as after a deletion."""
+        held = self._by_user_id()
         for given in people:
             person = completed(given)
-            user = self._by_user_id(person["id"])
+            user = held.get(person["id"])
             if user is None:
                 wanted = str(person["amplitude_id"])
                 used = any(
@@ -95,7 +101,7 @@ class Amplitude:
                 if used and "amplitude_id" not in given:
                     self.state["next_id"] += 1
                     wanted = str(self.state["next_id"])
-                user = self.state["users"][wanted] = {
+                user = held[person["id"]] = self.state["users"][wanted] = {
                     "amplitude_id": int(wanted),
                     "user_id": person["id"],
                     "device_ids": [token("device", person["id"], 32)],
@@ -131,9 +137,8 @@ class Amplitude:
                 }
             )
 
-    def _by_user_id(self, user_id: str) -> dict[str, Any] | None:
-        users: dict[str, dict[str, Any]] = self.state["users"]
-        return next((user for user in users.values() if user["user_id"] == user_id), None)
+    def _by_user_id(self) -> dict[str, dict[str, Any]]:
+        return {user["user_id"]: user for user in self.state["users"].values()}
 
     # Deletion
 
@@ -154,8 +159,9 @@ class Amplitude:
             return _error(400, "Bad Request", "Invalid ids: " + ", ".join(invalid))
         job = self._open_batch()
         today = self._clock.now().date().isoformat()
+        listed = {one["amplitude_id"] for one in job["amplitude_ids"]}
         for amplitude_id, user_id in found.items():
-            if all(one["amplitude_id"] != amplitude_id for one in job["amplitude_ids"]):
+            if amplitude_id not in listed:
                 entry = {
                     "amplitude_id": amplitude_id,
                     "requested_on_day": today,
@@ -168,9 +174,9 @@ class Amplitude:
     def _resolve(self, wanted: Sequence[tuple[str, str]]) -> tuple[dict[int, str | None], list[str]]:
         """Known users by Amplitude id, with the user id where that was what was asked for; and the rest."""
         found: dict[int, str | None] = {}
-        invalid = []
+        invalid, held = [], self._by_user_id()
         for kind, value in wanted:
-            user = self._by_user_id(value) if kind == "user_id" else self.state["users"].get(value)
+            user = held.get(value) if kind == "user_id" else self.state["users"].get(value)
             if user is None:
                 invalid.append(value)
             else:
@@ -240,19 +246,19 @@ class Amplitude:
             "endDate": end.isoformat(),
             "at": self._clock.now().isoformat(),
             "files": {},
-            "collected": False,
             "failReason": None,
         }
+        self.state["waiting"].append(number)
         return reply({"requestId": number}, 202)
 
-    def _collect(self, number: int, request: dict[str, Any]) -> None:
-        """Gather one file a month of the user's events, once, when the job is done."""
+    def _collect(self, number: int) -> None:
+        """Gather one file a month of the user's events."""
+        request = self.state["requests"][str(number)]
         user = (
             self.state["users"].get(str(request["amplitudeId"]))
             if request["amplitudeId"] is not None
-            else self._by_user_id(request["userId"])
+            else self._by_user_id().get(request["userId"])
         )
-        request["collected"] = True
         months = defaultdict(list)
         for event in user["events"] if user else []:
             if request["startDate"] <= event["event_time"][:10] <= request["endDate"]:
@@ -262,18 +268,16 @@ class Amplitude:
             return
         request["files"] = {token(f"file{number}", month, 32): months[month] for month in sorted(months)}
 
-    def _phase_of_request(self, number: int, request: dict[str, Any]) -> str:
-        age = self._clock.now() - datetime.fromisoformat(request["at"])
-        if age < timedelta(minutes=30):
-            return "staging"
-        if age < timedelta(days=1):
-            return "submitted"
-        if not request["collected"]:
-            self._collect(number, request)
+    def _age(self, request: Mapping[str, Any]) -> timedelta:
+        return self._clock.now() - datetime.fromisoformat(request["at"])
+
+    def _phase_of_request(self, number: int, request: Mapping[str, Any]) -> str:
+        if number in self.state["waiting"]:
+            return "staging" if self._age(request) < BEGUN_AFTER else "submitted"
         return "failed" if request["failReason"] else "done"
 
     def _expires(self, request: Mapping[str, Any]) -> datetime:
-        return datetime.fromisoformat(request["at"]) + timedelta(days=1) + RESULTS_LAST
+        return datetime.fromisoformat(request["at"]) + ANSWERED_AFTER + RESULTS_LAST
 
     def _expired(self, request: Mapping[str, Any]) -> bool:
         return self._clock.now() >= self._expires(request)

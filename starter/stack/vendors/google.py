@@ -94,14 +94,14 @@ class Google:
         """Hide what is 72 hours old, and remove it at the next run."""
         now = self._clock.now()
         for request in self.state["deletions"]:
-            asked = datetime.fromisoformat(request["at"])
+            if request["done"] or now < (asked := datetime.fromisoformat(request["at"])) + timedelta(hours=72):
+                continue
+            request["done"] = now >= _next_run(asked)
             for user in self.state["users"].values():
-                if user.get(request["kind"]) != request["value"] or datetime.fromisoformat(user["since"]) > asked:
-                    continue
-                user["hidden"] = user["hidden"] or now >= asked + timedelta(hours=72)
-                if now >= _next_run(asked):
-                    user["events"] = 0
-                    user["erased"] = True
+                if user.get(request["kind"]) == request["value"] and datetime.fromisoformat(user["since"]) <= asked:
+                    user["hidden"] = True
+                    if request["done"]:
+                        user |= {"events": 0, "erased": True}
 
     def seed(self, people: Sequence[Mapping[str, Any]]) -> int:
         for person in map(completed, people):
@@ -189,7 +189,7 @@ class Google:
 
     def _record(self, kind: str, value: str) -> str:
         now = self._clock.now()
-        self.state["deletions"].append({"kind": kind, "value": value, "at": now.isoformat()})
+        self.state["deletions"].append({"kind": kind, "value": value, "at": now.isoformat(), "done": False})
         return zulu(now)
 
 

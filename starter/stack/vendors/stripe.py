@@ -99,7 +99,8 @@ class Stripe:
     def settle(self) -> None:
         """Move each job on; a validated one waits, for it is not run by itself."""
         now = self._clock.now()
-        for job in self.state["jobs"].values():
+        moving = ("created", "validating", "canceling", "redacting")
+        for job in [one for one in self.state["jobs"].values() if one["status"] in moving]:
             age = now - datetime.fromisoformat(job["since"])
             if job["status"] == "created" and age >= VALIDATING[0]:
                 job["status"] = "validating"
