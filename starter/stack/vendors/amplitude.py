@@ -94,15 +94,13 @@ class Amplitude:
     def seed(self, people: Sequence[Mapping[str, Any]]) -> int:
         """People whose user id is still known get further events; others are new, as after a deletion."""
         held = self._by_user_id()
+        used = {str(one["amplitude_id"]) for job in self.state["jobs"] for one in job["amplitude_ids"]}
         for given in people:
             person = completed(given)
             user = held.get(person["id"])
             if user is None:
                 wanted = str(person["amplitude_id"])
-                used = any(
-                    str(one["amplitude_id"]) == wanted for job in self.state["jobs"] for one in job["amplitude_ids"]
-                )
-                if used and "amplitude_id" not in given:
+                if wanted in used and "amplitude_id" not in given:
                     self.state["next_id"] += 1
                     wanted = str(self.state["next_id"])
                 user = held[person["id"]] = self.state["users"][wanted] = {

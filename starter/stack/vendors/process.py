@@ -22,6 +22,9 @@ import orjson
 from starter.stack.child import HOST, Child, StackError, free_port, lock, missing, started
 from starter.stack.place import temporary
 
+# Thousands of people take some seconds to seed.
+CONTROL_LIMIT_S: Final = 60.0
+
 
 class Vendors:
     """The vendors of a made-up shop.
@@ -172,7 +175,7 @@ class Vendors:
         data = None if body is None else orjson.dumps(body)
         request = urllib.request.Request(f"{self.base}/_control/{path}", data, method=method)  # noqa: S310 - ours
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=CONTROL_LIMIT_S) as answer:  # noqa: S310
                 return orjson.loads(answer.read())
         except urllib.error.HTTPError as error:
             with error:

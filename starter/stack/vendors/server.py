@@ -34,7 +34,7 @@ from starter.stack.vendors.callbacks import Callbacks
 from starter.stack.vendors.clock import Clock, zulu
 from starter.stack.vendors.exchange import Answer, Ask, Operation, Vendor, reply
 from starter.stack.vendors.faults import Fault, Faults, bent
-from starter.stack.vendors.seeding import completed, shop_people
+from starter.stack.vendors.seeding import VENDORS, shop_people
 
 OTHER_HOST: Final = "localhost"
 REMEMBERED: Final = 50_000
@@ -84,7 +84,7 @@ class Fake:
         """Add people to the vendors that know them; returns how many each took."""
         chosen = only or list(self.vendors)
         taken = {
-            name: self.vendors[name].seed([one for one in people if name in completed(one)["vendors"]])
+            name: self.vendors[name].seed([one for one in people if name in (one.get("vendors") or VENDORS)])
             for name in chosen
         }
         self.save()
