@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Literal
 
+import orjson
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
@@ -89,8 +90,12 @@ class Faults:
         self._queue.clear()
 
 
-def bent(body: Any) -> Any:
-    """The same JSON under other names, as a vendor's unannounced change would have it."""
-    if isinstance(body, dict):
-        return {f"x_{name}": value for name, value in body.items()}
-    return {"x_items": body}
+def bent(body: bytes) -> bytes:
+    """The same JSON under other names, as a vendor's unannounced change would have it; else a page."""
+    try:
+        known = orjson.loads(body)
+    except ValueError:
+        return b"<html><body>Moved</body></html>"
+    if isinstance(known, dict):
+        return orjson.dumps({f"x_{name}": value for name, value in known.items()})
+    return orjson.dumps({"x_items": known})

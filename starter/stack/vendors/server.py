@@ -56,9 +56,7 @@ class Fake:
         self._numbers = 0
         self._in_flight: Counter[str] = Counter()
         self._google = google.Google(self.clock, f"{base}/google")
-        self._amplitude = amplitude.Amplitude(
-            self.clock, f"{base}/amplitude", f"http://{OTHER_HOST}:{port}/store/amplitude"
-        )
+        self._amplitude = amplitude.Amplitude(self.clock, f"{base}/amplitude", f"http://{OTHER_HOST}:{port}/store")
         vendors: Sequence[Vendor] = (
             self._google,
             self._amplitude,
@@ -142,13 +140,13 @@ class Fake:
     def routes(self) -> list[Route]:
         """The vendors' endpoints, the object store, and what no vendor has."""
         routes = []
-        for vendor in self.vendors.values():
+        store: Vendor = amplitude.Store(self._amplitude)
+        for vendor in (*self.vendors.values(), store):
             for operation in vendor.operations():
                 endpoint = self._endpoint(vendor, operation)
                 routes.append(Route(f"/{vendor.name}{operation.path}", endpoint, methods=[operation.method]))
             rest = Operation("unknown", "*", "/{rest:path}", vendor.unknown)
             routes.append(Route(f"/{vendor.name}{rest.path}", self._endpoint(vendor, rest), methods=_METHODS))
-        routes.append(Route("/store/amplitude/{signature}.gz", self._store, methods=["GET"]))
         return routes
 
     def _endpoint(self, vendor: Vendor, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
@@ -187,8 +185,8 @@ class Fake:
             case "truncated":
                 return _Cut(answer.body, answer)
             case "wrong_shape":
-                body = fault.body if fault and fault.body is not None else bent(orjson.loads(answer.body or b"{}"))
-                return _response(Answer(answer.status, orjson.dumps(body), answer.headers))
+                body = bent(answer.body) if fault is None or fault.body is None else orjson.dumps(fault.body)
+                return _response(Answer(answer.status, body, answer.headers))
             case _:
                 return _response(answer)
 
@@ -201,23 +199,6 @@ class Fake:
         self._record(vendor.name, operation.name, ask, answer, worked=worked, fault=fault)
         self.save()
         return answer
-
-    async def _store(self, request: Request) -> Response:
-        ask = await _asked(request, "/store", 1)
-        body = self._amplitude.stored(ask.params["signature"])
-        if "authorization" in ask.headers:
-            # A signed address and a credential at once: the store takes only one of them.
-            refused = b"<Error><Code>InvalidArgument</Code></Error>"
-            answer = Answer(400, refused, {"content-type": "application/xml"})
-        elif body is None:
-            answer = Answer(403, b"<Error><Code>AccessDenied</Code></Error>", {"content-type": "application/xml"})
-        else:
-            answer = Answer(200, body, {"content-type": "application/gzip"})
-        fault = self.faults.take("store", "download")
-        self._record("store", "download", ask, answer, worked=answer.status < 400, fault=fault)
-        if fault and fault.kind == "truncated":
-            return _Cut(answer.body, answer)
-        return _response(answer)
 
     def _record(
         self, vendor: str, operation: str, ask: Ask, answer: Answer | None, *, worked: bool, fault: Fault | None
