@@ -12,6 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -121,6 +122,11 @@ class Vendors:
     def advance(self, by: str) -> str:
         """Move the vendors' clock on by an ISO duration such as P30D; returns its new time."""
         return str(self.control("POST", "clock", {"advance": by})["now"])
+
+    @property
+    def now(self) -> datetime:
+        """The time at the vendors, in UTC."""
+        return datetime.fromisoformat(self.control("GET", "clock")["now"])
 
     def freeze(self, frozen: bool = True) -> None:
         """Make the vendors' clock stand still, or run again."""

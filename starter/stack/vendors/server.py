@@ -53,7 +53,7 @@ class Fake:
         self.faults = Faults()
         self.traffic: list[dict[str, Any]] = []
         self._saved = saved
-        self._numbers = 0
+        self._numbers = self._worlds = 0
         self._in_flight: Counter[str] = Counter()
         self._google = google.Google(self.clock, f"{base}/google")
         self._amplitude = amplitude.Amplitude(self.clock, f"{base}/amplitude", f"http://{OTHER_HOST}:{port}/store")
@@ -90,6 +90,7 @@ class Fake:
 
     def reset(self) -> None:
         """A new world at the machine's own time; the credentials stay."""
+        self._worlds += 1
         self.clock.load({"ahead_s": 0, "frozen": None})
         self.faults.clear()
         self.traffic.clear()
@@ -172,7 +173,10 @@ class Fake:
             self._record(vendor.name, operation.name, ask, None, worked=False, fault=fault)
             return _Cut(b"")
         if fault and fault.kind == "slow":
+            world = self._worlds
             await asyncio.sleep(fault.seconds)
+            if world != self._worlds:  # it was asked of a world that is no more
+                return _Cut(b"")
         if fault and fault.kind == "delivered_twice":
             self._work(vendor, operation, ask, fault)
         answer = self._work(vendor, operation, ask, fault)
