@@ -54,10 +54,14 @@ def test_state_survives_a_kill(tmp_path: Path) -> None:
         made = httpx2.post(jobs, json={"user_ids": ["2"]}, auth=auth).json()
         key = vendors.credentials()["google"]
         vendors.advance("P8D")
+        mailchimp = vendors.url("mailchimp") + f"/3.0/lists/a1b2c3d4e5/members/{member('clara.adler@example.org')}"
         before, pid = vendors.now, vendors.pid
+        # The last thing before the kill: what was answered is kept.
+        assert httpx2.delete(mailchimp, auth=("any", "mailchimp-key-us1")).status_code == 204
         vendors.kill()
         assert not psutil.pid_exists(pid)
         vendors.start()
+        assert httpx2.get(mailchimp, auth=("any", "mailchimp-key-us1")).json()["status"] == "archived"
         assert vendors.credentials()["google"] == key
         assert 0 <= (vendors.now - before).total_seconds() < 60
         assert [one["day"] for one in vendors.dump("amplitude")["jobs"]] == [made["day"]]
