@@ -24,6 +24,7 @@ from activities.fulfil import FulfilActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
 from activities.store import FileStore
+from activities.sweep import SweepActivities
 from activities.tools import Terms, Tools
 from activities.upkeep import UpkeepActivities
 from connectors.registry import SetupError, build_all, resolve
@@ -36,6 +37,7 @@ from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from workflows.request import AccessRequest, ErasureRequest
+from workflows.sweep import Sweep
 from workflows.upkeep import Upkeep
 from workflows.wire import HistoryKeys, plugin
 
@@ -121,10 +123,11 @@ def build_worker(
     """The Temporal worker of this process; tests add interceptors that break things."""
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
+    sweep = SweepActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[AccessRequest, ErasureRequest, Upkeep],
+        workflows=[AccessRequest, ErasureRequest, Sweep, Upkeep],
         activities=[
             opening.open,
             opening.deadline,
@@ -133,8 +136,10 @@ def build_worker(
             planning.stuck,
             fulfil.locate,
             fulfil.export,
+            fulfil.suppress,
             fulfil.erase,
             fulfil.verify,
+            sweep.sweep,
             closing.package,
             closing.close,
             upkeep.reconcile,

@@ -4,6 +4,7 @@ The one rule: nothing is destroyed between a refusal and the next permission; an
 open until somebody has looked.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
@@ -12,9 +13,21 @@ from activities.tools import Tools
 from connectors.errors import Held, NeedsHuman
 from connectors.protocol import Intent
 from ledger.fence import FenceRefused
+from ledger.vault import Sealed
 from rights.codes import Code
 from rights.plan import Step
 from rights.receipt import Tally
+
+
+def job_name(step: Step) -> str:
+    """Where the vault has what a system said of the work under way. In every round the same: work that a system has
+    accepted goes on, whatever is ruled meanwhile."""
+    return f"job/{step.system}/{step.operation}"
+
+
+def job_text(job: Mapping[str, str]) -> bytes:
+    """A job as it is sealed."""
+    return json.dumps(dict(job), separators=(",", ":")).encode()
 
 
 class _Passage:
@@ -22,9 +35,10 @@ class _Passage:
 
     def __init__(self) -> None:
         self.tally: Tally | None = None
+        self.job: bytes | None = None
 
-    def done(self, tally: Tally) -> None:
-        self.tally = tally
+    def done(self, tally: Tally, job: Mapping[str, str] | None = None) -> None:
+        self.tally, self.job = tally, job_text(job) if job else None
 
 
 class LedgerFence:
@@ -51,6 +65,9 @@ class LedgerFence:
         if self._cut:
             self._tools.ledger.settle_by_looking(self._cut, at=self._clock())
             self._cut = ()
+
+    def _job(self, passage: _Passage) -> Sealed | None:
+        return Sealed("working", job_name(self._step), passage.job) if passage.job else None
 
     def __call__(self, planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:
         return self._pass(planned, look)
@@ -80,4 +97,4 @@ class LedgerFence:
         finally:
             # Also when the call failed and the connector knows what it changed, which may be nothing.
             if passage.tally is not None:
-                ledger.exit_fence(intent, passage.tally, at=self._clock())
+                ledger.exit_fence(intent, passage.tally, at=self._clock(), sealed=self._job(passage))

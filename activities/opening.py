@@ -12,6 +12,7 @@ from pydantic import Field
 from temporalio import activity
 
 from activities.tools import Tools
+from connectors.protocol import Suppresses
 from ledger.standing import RequestRow
 from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
@@ -34,6 +35,9 @@ class Outline(Value):
     """Systems in order; those of a wave may be worked on together."""
     approve: tuple[str, ...] = ()
     """Systems in which nothing is destroyed before a person has approved the preview."""
+    suppress: tuple[str, ...] = ()
+    """Systems that can be kept from collecting more, which comes before the erasure: else the next event of the person
+    would undo it."""
 
     def among(self, holding: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         """The waves of the systems that hold something."""
@@ -80,13 +84,14 @@ class Reached(Value):
     risk: Risk
 
 
-def outline(plan: Plan) -> Outline:
+def outline(plan: Plan, tools: Tools) -> Outline:
     """What a workflow needs of a plan. A system in mode observe asks in its own step; approval is for those that wait
     for a person's word."""
-    asks = plan.right is Right.ERASURE
+    erased = plan.systems if plan.right is Right.ERASURE else ()
     return Outline(
         waves=tuple(tuple(part.system for part in wave) for wave in plan.waves),
-        approve=tuple(part.system for part in plan.systems if asks and part.mode is Mode.APPROVE),
+        approve=tuple(part.system for part in erased if part.mode is Mode.APPROVE),
+        suppress=tuple(p.system for p in erased if isinstance(tools.connectors.get(p.system), Suppresses)),
     )
 
 
@@ -97,7 +102,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
     where nobody has to be waited for before.
     """
     plans = {right: make_plan(right, tools.data_map, as_of) for right in (Right.ACCESS, Right.ERASURE)}
-    outlines = {right: outline(plan) for right, plan in plans.items()}
+    outlines = {right: outline(plan, tools) for right, plan in plans.items()}
     systems = tuple(tools.data_map.systems)
     starts = {}
     for row, new, key in tools.ledger.begin(request_ids, tools.data_map, plans, at=as_of):

@@ -6,15 +6,18 @@ with a code; everything else is a fact and becomes a receipt.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 from temporalio.exceptions import ApplicationError
 
-from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
+from connectors.errors import ConnectorError, Held, Retryable, Unsupported
 from connectors.protocol import Look, Pending
 from rights.codes import Code
 from rights.plan import Operation, Step
 from rights.receipt import Certainty, Outcome, Receipt, Tally
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,23 @@ class Spooled:
     size: int
 
 
-Answer = Tally | Look | Pending | Spooled
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What a look saw, and which other systems are to be looked into with what it has learnt."""
+
+    look: Look
+    look_again: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The step waits to be done together with others'."""
+
+    check_after: timedelta
+
+
+Answer = Tally | Look | Pending | Spooled | Located | Queued | Receipt
+"""A receipt is one that a sweep has made."""
 
 
 def receipt_for(step: Step, work: Callable[[], Answer], at: datetime) -> Receipt:
@@ -35,16 +54,42 @@ def receipt_for(step: Step, work: Callable[[], Answer], at: datetime) -> Receipt
     Raises:
         ApplicationError: the system is away or busy; Temporal tries again, after the time the system asked for.
     """
+    return receipt_of(step, answer_of(work), at)
+
+
+def answer_of(work: Callable[[], T]) -> T | ConnectorError:
+    """Do something that a connector may refuse."""
     try:
-        answer = work()
-    except Retryable as error:
-        raise ApplicationError(str(error.code), type="Retryable", next_retry_delay=error.after) from None
-    except Held as error:
-        return _open(step, Outcome.HELD, error, at)
-    except Unsupported as error:
-        return _open(step, Outcome.UNSUPPORTED, error, at)
-    except NeedsHuman as error:
-        return _open(step, Outcome.NEEDS_HUMAN, error, at)
+        return work()
+    except ConnectorError as error:
+        return error
+
+
+def receipt_of(step: Step, answer: Answer | ConnectorError, at: datetime) -> Receipt:
+    """What an answer, or a refusal, means.
+
+    Raises:
+        ApplicationError: the system is away or busy.
+    """
+    match answer:
+        case Receipt():
+            return answer
+        case Retryable():
+            raise ApplicationError(str(answer.code), type="Retryable", next_retry_delay=answer.after) from None
+        case Held():
+            return _open(step, Outcome.HELD, answer, at)
+        case Unsupported():
+            return _open(step, Outcome.UNSUPPORTED, answer, at)
+        case ConnectorError():
+            return _open(step, Outcome.NEEDS_HUMAN, answer, at)
+        case Queued():
+            return Receipt(
+                step=step,
+                outcome=Outcome.PENDING,
+                code=Code.QUEUED,
+                check_after_seconds=int(answer.check_after.total_seconds()),
+                at=at,
+            )
     if isinstance(answer, Pending):
         return Receipt(
             step=step,
@@ -54,6 +99,8 @@ def receipt_for(step: Step, work: Callable[[], Answer], at: datetime) -> Receipt
             check_after_seconds=int(answer.check_after.total_seconds()),
             at=at,
         )
+    if isinstance(answer, Located):
+        return _settled(step, answer.look.tally, answer.look, at).model_copy(update={"look_again": answer.look_again})
     tally = answer if isinstance(answer, Tally) else answer.tally
     receipt = _settled(step, tally, answer, at)
     if isinstance(answer, Spooled):
@@ -65,8 +112,10 @@ def _open(step: Step, outcome: Outcome, error: ConnectorError, at: datetime) -> 
     return Receipt(step=step, outcome=outcome, code=error.code, about=error.about, tally=error.tally, at=at)
 
 
-def _settled(step: Step, tally: Tally, answer: Answer, at: datetime) -> Receipt:
-    certainty = Certainty.VERIFIED if step.operation is Operation.VERIFY else Certainty.COMPLETED
+def _settled(step: Step, tally: Tally, answer: Tally | Look | Spooled, at: datetime) -> Receipt:
+    certainty = Certainty.COMPLETED
+    if step.operation is Operation.VERIFY and isinstance(answer, Look):
+        certainty = answer.certainty
     outcome, code = _standing(step.operation, tally, undecided=isinstance(answer, Look) and bool(answer.candidates))
     return Receipt(step=step, outcome=outcome, certainty=certainty, tally=tally, code=code, at=at)
 

@@ -19,6 +19,8 @@ class Planned(Value):
 
     waves: tuple[tuple[str, ...], ...]
     """Systems that hold something, in order; the systems of a wave may be worked on together."""
+    suppress: tuple[str, ...] = ()
+    """Systems that are kept from collecting more before they erase."""
     needs_approval: bool
 
 
@@ -59,12 +61,12 @@ class PlanningActivities:
         row = tools.ledger.request(ask.request_id)
         plan = make_plan(row.right, tools.pinned(row.map_digest), ask.as_of)
         tools.ledger.keep_plan(ask.request_id, planning.round, plan, at=ask.as_of)
-        shape = outline(plan)
+        shape = outline(plan, tools)
         needs_approval = not row.approved and not set(shape.approve).isdisjoint(planning.holding)
         if planning.holding:
             there = Phase.APPROVING if needs_approval else Phase.FULFILLING
             tools.ledger.move(ask.request_id, there, at=ask.as_of)
-        return Planned(waves=shape.among(planning.holding), needs_approval=needs_approval)
+        return Planned(waves=shape.among(planning.holding), suppress=shape.suppress, needs_approval=needs_approval)
 
     @activity.defn(name="stuck", no_thread_cancel_exception=True)
     def stuck(self, stuck: Stuck) -> None:

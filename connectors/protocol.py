@@ -47,9 +47,13 @@ class Rulings:
 class Intent(Protocol):
     """A destructive call that the fence has let through."""
 
-    def done(self, tally: Tally) -> None:
+    def done(self, tally: Tally, job: Mapping[str, str] | None = None) -> None:
         """Say what the call changed, once the target has committed it. Without it the intent stays open, and is
-        settled by looking."""
+        settled by looking.
+
+        `job` is what the system said of work that it goes on with by itself: it is kept in the same commit, so that a
+        worker killed here does not ask for the work twice. The `Pending` that follows says the same.
+        """
 
 
 class Quota(Protocol):

@@ -28,6 +28,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.models import entries, hold_subjects, intents, request_subjects, requests
 from ledger.store import Store
+from ledger.vault import Sealed
 from rights.codes import Code
 from rights.receipt import Tally
 from rights.request import Phase
@@ -219,13 +220,19 @@ class Fence(Store):
             self._journal(connection, "intent", body, at, request_id=request_id, key=key)
         return intent
 
-    def exit_fence(self, intent: str, tally: Tally, *, at: datetime) -> bool:
-        """Commit what a call has changed; False if it was settled by looking meanwhile, and stays so."""
+    def exit_fence(self, intent: str, tally: Tally, *, at: datetime, sealed: Sealed | None = None) -> bool:
+        """Commit what a call has changed; False if it was settled by looking meanwhile, and stays so.
+
+        `sealed` is kept with it: what the system said of work that it goes on with.
+        """
         counted = tally.model_dump(mode="json")
         with self._begin() as connection:
             found = connection.execute(_EXIT, {"of": self.tenant, "intent": intent, "tally": counted, "at": at}).first()
             if found is None:
                 return False
+            if sealed:
+                key = self._vault.key(connection, found.request_id, sealed.purpose)
+                self._vault.put(connection, found.request_id, key, sealed, at)
             body = {"intent": intent, "counted": counted}
             self._journal(connection, "counted", body, at, request_id=found.request_id, key=found.key)
         return True

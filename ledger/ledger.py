@@ -17,6 +17,7 @@ from ledger.requests import Requests
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
+from ledger.sweeps import Sweeps
 from ledger.verify import Verification
 
 __all__ = ["Ledger", "connect"]
@@ -35,6 +36,7 @@ class Ledger(
     Holds,
     Cases,
     Outbox,
+    Sweeps,
     Verification,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""

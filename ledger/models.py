@@ -298,3 +298,18 @@ outbox: Final = Table(
     ),
 )
 """What Temporal has to be told; `due_at` keeps a claimed or failed message from others for a while."""
+
+sweep_steps: Final = Table(
+    "sweep_steps",
+    metadata,
+    _tenant(),
+    Column("step_key", Text, primary_key=True),
+    Column("system", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("doing", Text, nullable=False),
+    _moment("due_at"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("answer", Text),
+    Index("ix_sweep_steps_due", "tenant", "system", "due_at", postgresql_where=text("answer IS NULL")),
+)
+"""Steps that wait until a system is touched once for many people; `answer` is what came of it, until it is fetched."""

@@ -3,6 +3,7 @@
 The one rule: it is read, never assumed: an agent, a hold or another worker may have written since the last step.
 """
 
+from datetime import timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -50,6 +51,17 @@ _open = func.array(
     .scalar_subquery(),
     type_=ARRAY(Text),
 )
+_cut_for = (
+    # On the ledger's own clock, by which the limit was set.
+    select(func.max(intents.c.expires_at) - func.clock_timestamp())
+    .where(
+        intents.c.tenant == _tenant,
+        intents.c.request_id == _request,
+        intents.c.system == bindparam("system"),
+        intents.c.settled_at.is_(None),
+    )
+    .scalar_subquery()
+)
 _sealed = (
     select(func.array_agg(vault.c.name).label("names"), func.array_agg(vault.c.sealed).label("sealed"))
     .where(
@@ -90,6 +102,8 @@ class AtStep(NamedTuple):
     """The receipt of this very act, once it is settled."""
     open_intents: tuple[str, ...]
     """Calls of this request in this system of which nobody knows what they changed: cut, or still running."""
+    cut_for: timedelta
+    """How long the longest of them can still take effect; zero or less: they are over."""
     identities: tuple[Identity, ...]
     """All known so far, those given first."""
     sealed: dict[str, bytes]
@@ -121,6 +135,7 @@ class Steps(Store):
             plan=_read_plan(row.plan) if row.plan else None,
             settled=Receipt.model_validate_json(row.settled) if row.settled else None,
             open_intents=tuple(row.open_intents),
+            cut_for=row.cut_for or timedelta(0),
             identities=tuple(dict.fromkeys((*given, *learned))),
             sealed=known,
         )

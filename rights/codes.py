@@ -32,6 +32,7 @@ class Code(StrEnum):
     STORE = "store"
     APPROVAL = "approval"
     IDENTITY = "identity"
+    QUEUED = "queued"
     MAP_CHANGED = "map_changed"
     RULED_OUT = "ruled_out"
 
@@ -59,6 +60,7 @@ ADVICE: dict[Code, str] = {
     Code.STORE: "The parcel store cannot be written to, most often because the disk is full. Make room; the step goes on by itself, or at once when ruled 'retry'.",
     Code.APPROVAL: "The erasure waits for approval. Read the preview (habeas request preview), then approve it.",
     Code.IDENTITY: "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it.",
+    Code.QUEUED: "Waits for others, so that the system is asked once for many people. Nothing to do: it goes on within minutes.",
     Code.MAP_CHANGED: "The data map this request was planned on is not the worker's any more. Rule 'retry' to plan again on the present map.",
     Code.RULED_OUT: "An agent ruled that this step is given up; the answer has to say so.",
 }

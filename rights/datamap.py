@@ -281,6 +281,12 @@ class System(_Strict):
     description: str = ""
     collections: dict[str, Collection]
 
+    @property
+    def followed_kinds(self) -> frozenset[str]:
+        """The kinds of identity by which people are found here."""
+        fields = (field for collection in self.collections.values() for field in collection.identities.values())
+        return frozenset(field.identity for field in fields if field.identity and field.sharing != "hint")
+
     @field_validator("system")
     @classmethod
     def _named(cls, name: str) -> str:

@@ -194,4 +194,6 @@ class Receipt(Value):
     """export only: SHA-256 over what was written, hex."""
     size: int | None = None
     """export only: the bytes written."""
+    look_again: tuple[str, ...] = ()
+    """locate only: other systems that know people by a kind of identity of which this look has found new ones."""
     at: datetime

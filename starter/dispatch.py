@@ -32,6 +32,7 @@ from rights.request import Phase, Right
 from workflows import visibility
 from workflows.messages import Opening, Ruling
 from workflows.request import BY_RIGHT
+from workflows.sweep import Sweep
 from workflows.upkeep import Upkeep
 from workflows.wire import HistoryKeys
 
@@ -104,6 +105,12 @@ class Dispatcher:
                 return True
             if message.kind == "reconcile":
                 return await self._reconcile()
+            if message.kind == "sweep":
+                return await self._sweep(str(message.body["system"]))
+            if message.kind == "swept":
+                row = await asyncio.to_thread(self._ledger.request, message.request_id)
+                await self._wake(self._handle(row.right, row.id))
+                return True
             return await self._tell(message)
         except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             log.warning("delivery_waits", kind=message.kind, error=type(error).__qualname__)
@@ -184,7 +191,22 @@ class Dispatcher:
             # Temporal was restored to an earlier hour: the ledger has closed what still runs there.
             row = await asyncio.to_thread(self._ledger.request, request_id)
             await self._wake(self._handle(row.right, row.id))
+        for system in await asyncio.to_thread(self._ledger.systems_to_sweep):
+            await self._sweep(system)
         await self._shred_histories()
+        return True
+
+    async def _sweep(self, system: str) -> bool:
+        """Have a system swept; a sweep that is under way hears of it."""
+        await self._client.start_workflow(
+            Sweep.run,
+            system,
+            id=visibility.sweep_id(system, self._ledger.tenant),
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="more",
+            static_summary=f"erase in {system}, once for many people",
+        )
         return True
 
     async def _wake(self, handle: WorkflowHandle[object, object]) -> None:

@@ -6,8 +6,8 @@ clock runs beside them all.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -15,8 +15,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.calls import Doing
     from activities.closing import Closed, ClosingActivities
-    from activities.fulfil import Doing, FulfilActivities
+    from activities.fulfil import FulfilActivities
     from activities.opening import Ask, Facts, OpeningActivities, Reached
     from activities.planning import Planned, Planning, PlanningActivities, Ruled, Stuck
     from rights.codes import Code
@@ -29,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
 _DOES: dict[Operation, Callable[[FulfilActivities, Doing], Receipt]] = {
     Operation.LOCATE: FulfilActivities.locate,
     Operation.EXPORT: FulfilActivities.export,
+    Operation.SUPPRESS: FulfilActivities.suppress,
     Operation.ERASE: FulfilActivities.erase,
     Operation.VERIFY: FulfilActivities.verify,
 }
@@ -36,6 +38,7 @@ _DOES: dict[Operation, Callable[[FulfilActivities, Doing], Receipt]] = {
 _PHASE = {
     Operation.LOCATE: Phase.LOCATING,
     Operation.EXPORT: Phase.FULFILLING,
+    Operation.SUPPRESS: Phase.FULFILLING,
     Operation.ERASE: Phase.FULFILLING,
     Operation.VERIFY: Phase.VERIFYING,
 }
@@ -64,6 +67,8 @@ class RequestLife:
         self._receipts: dict[tuple[str, Operation], Receipt] = {}
         self._shown: tuple[Phase, str] | None = None
         self._clock: asyncio.Task[None] | None = None
+        self._away = 0
+        self._heard = 0
 
     async def live(self, opening: Opening) -> Closing:
         """Run a request to its end."""
@@ -127,8 +132,9 @@ class RequestLife:
 
     @workflow.signal
     async def refresh(self) -> None:
-        """Something was decided that this run has not heard of: read the ledger again."""
+        """Something was decided or answered that this run has not heard of: look again."""
         self._stale = True
+        self._heard += 1
 
     @workflow.query
     def standing(self) -> Standing:
@@ -164,10 +170,14 @@ class RequestLife:
 
     async def _locate(self) -> tuple[str, ...]:
         """Look in every system; the names of those that hold something of the person."""
-        names = self._facts.systems
-        receipts = await self._together(Operation.LOCATE, names)
-        begun = self._facts.begun
-        return tuple(n for n, r in zip(names, receipts, strict=True) if n in begun or (r and r.tally.found))
+        names: tuple[str, ...] = self._facts.systems
+        while names and not self._stopped:
+            receipts = await self._together(Operation.LOCATE, names)
+            # What one system knows the person by may find them in another: again, until nothing new is learnt.
+            again = {name for receipt in receipts if receipt for name in receipt.look_again}
+            names = tuple(name for name in self._facts.systems if name in again)
+        found = {name for (name, op), r in self._receipts.items() if op is Operation.LOCATE and r.tally.found}
+        return tuple(name for name in self._facts.systems if name in found or name in self._facts.begun)
 
     async def _fulfil(self, holding: tuple[str, ...]) -> None:
         planned = await self._plan(holding)
@@ -178,17 +188,34 @@ class RequestLife:
         for wave in planned.waves:
             if self._stopped:
                 return
-            await self._together(Operation.ERASE if erasure else Operation.EXPORT, wave)
+            # The next wave need not wait until this one's systems are done: what they were given is in the vault.
+            if erasure:
+                self._enter(Phase.FULFILLING)
+                await asyncio.gather(*(self._erase(name, suppress=name in planned.suppress) for name in wave))
+            else:
+                await self._together(Operation.EXPORT, wave)
+        names = [name for wave in planned.waves for name in wave]
         if erasure:
-            await asyncio.gather(*(self._look_until_gone(n) for w in planned.waves for n in w))
-        elif not self._stopped:
-            await self._package()
+            await asyncio.gather(*(self._look_until_gone(name) for name in names))
+        else:
+            given = self._receipts
+            await asyncio.gather(
+                *(self._await_system(n, Operation.EXPORT, given.get((n, Operation.EXPORT))) for n in names)
+            )
+            if not self._stopped:
+                await self._package()
+
+    async def _erase(self, system: str, *, suppress: bool) -> None:
+        """Erase, having kept the system from collecting more where it can be: whatever became of that."""
+        if suppress:
+            await self._see_through(system, Operation.SUPPRESS)
+        await self._see_through(system, Operation.ERASE)
 
     async def _plan(self, holding: tuple[str, ...]) -> Planned:
         """The plan that was kept at the start, while it is good for what was located; else one that is made now."""
         kept = self._facts.planned
         if kept and not self._round and (self._approved or set(kept.approve).isdisjoint(holding)):
-            return Planned(waves=kept.among(holding), needs_approval=False)
+            return Planned(waves=kept.among(holding), suppress=kept.suppress, needs_approval=False)
         planning = Planning(ask=self._ask(), round=self._round, holding=holding)
         planned: Planned = await self._do(PlanningActivities.plan, planning)
         return planned
@@ -224,13 +251,11 @@ class RequestLife:
         """Look again after an erasure; erase anew what is still found, then ask a person."""
         delays = iter(policies.LOOK_AGAIN)
         while not self._stopped:
-            erased = self._receipts.get((system, Operation.ERASE))
-            if erased is None or not (erased.outcome.settled or erased.outcome is Outcome.PENDING):
+            erased = await self._await_system(system, Operation.ERASE, self._receipts.get((system, Operation.ERASE)))
+            if erased is None or not erased.outcome.settled:
                 return
-            if erased.check_after_seconds:
-                await self._pause(timedelta(seconds=erased.check_after_seconds), f"look again in {system}")
             self._enter(Phase.VERIFYING)
-            seen = await self._see_through(system, Operation.VERIFY)
+            seen = await self._await_system(system, Operation.VERIFY)
             if seen is None or seen.outcome is not Outcome.PENDING:
                 return
             if delay := next(delays, None):
@@ -240,6 +265,15 @@ class RequestLife:
             self._round += 1
             self._enter(Phase.FULFILLING)
             await self._see_through(system, Operation.ERASE)
+
+    async def _await_system(self, system: str, operation: Operation, receipt: Receipt | None = None) -> Receipt | None:
+        """See an operation through that the system may take its time for; nothing waits for it but a timer."""
+        if receipt is None:
+            receipt = await self._see_through(system, operation)
+        while receipt and receipt.check_after_seconds and not self._stopped:
+            await self._pause(timedelta(seconds=receipt.check_after_seconds), f"{operation} {system}")
+            receipt = await self._see_through(system, operation)
+        return receipt
 
     async def _see_through(self, system: str, operation: Operation) -> Receipt | None:
         """Carry out a step until it is settled, accepted, given up, or everything has to be looked at anew."""
@@ -311,6 +345,7 @@ class RequestLife:
 
     async def _wait(self, key: str, code: Code, ready: Callable[[], bool], at_most: timedelta | None = None) -> bool:
         """Wait for a person; True when what was waited for has come. The ledger is read again now and then."""
+        self._begin_anew_if_long()
         until = workflow.now() + at_most if at_most else None
         self._waiting[key] = str(code)
         self._show()
@@ -331,6 +366,7 @@ class RequestLife:
                 except TimeoutError:
                     pass
                 self._stale = False
+                self._begin_anew_if_long()
                 await self._read()
         finally:
             del self._waiting[key]
@@ -338,10 +374,20 @@ class RequestLife:
         return ready()
 
     async def _pause(self, delay: timedelta, why: str) -> None:
+        self._begin_anew_if_long()
         self._show()
         self._mind_the_clock(delay)
+        heard = self._heard
         with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: self._stopped, timeout=delay, timeout_summary=why)
+            await workflow.wait_condition(
+                lambda: self._stopped or self._heard > heard, timeout=delay, timeout_summary=why
+            )
+
+    def _begin_anew_if_long(self) -> None:
+        """Go on in a fresh history when this one has grown long, and nothing is under way. Nothing is lost by it: the
+        state is the ledger's."""
+        if workflow.info().is_continue_as_new_suggested() and not self._away and workflow.all_handlers_finished():
+            workflow.continue_as_new(self._opening.model_copy(update={"facts": None}))
 
     def _mind_the_clock(self, away: timedelta = timedelta.max) -> None:
         """Set the clock's timer, unless what is about to be awaited is surely over before any of its dates."""
@@ -376,12 +422,23 @@ class RequestLife:
     async def _do(self, method: Callable[[Any, Any], Any], argument: object) -> Any:
         """A few statements on the ledger: done by the worker at hand, inside the workflow's own task. Its name says it
         all, so it has no summary."""
-        return await workflow.execute_local_activity_method(method, argument, **policies.LEDGER)
+        with self._out():
+            return await workflow.execute_local_activity_method(method, argument, **policies.LEDGER)
 
     async def _touch(self, method: Callable[[Any, Any], Any], argument: object, summary: str) -> Any:
         """Work on a system: seen, retried, cancelled and limited by the server."""
         self._mind_the_clock(policies.LONGEST_STEP)
-        return await workflow.execute_activity_method(method, argument, summary=summary, **policies.STEP)
+        with self._out():
+            return await workflow.execute_activity_method(method, argument, summary=summary, **policies.STEP)
+
+    @contextmanager
+    def _out(self) -> Iterator[None]:
+        """Count what is under way."""
+        self._away += 1
+        try:
+            yield
+        finally:
+            self._away -= 1
 
     def _ask(self) -> Ask:
         return Ask(request_id=self._opening.request_id, as_of=workflow.now())

@@ -45,6 +45,11 @@ def workflow_id(right: Right, tenant: str, request_id: str) -> str:
     return f"{right}/{tenant}/{request_id}"
 
 
+def sweep_id(system: str, tenant: str) -> str:
+    """The id under which a system is swept. It ends with the tenant, under whose key its history is sealed."""
+    return f"sweep/{system}/{tenant}"
+
+
 def at_start(right: Right, tenant: str, phase: Phase, clock: Clock, now: datetime) -> TypedSearchAttributes:
     """The attributes a request starts with; `phase` is the one it is about to enter."""
     return TypedSearchAttributes(

@@ -155,7 +155,7 @@ class _QuietActivities(ActivityInboundInterceptor):
             ) from None
 
 
-_STEPS: Final = frozenset({"locate", "export", "erase", "verify", "package"})
+_STEPS: Final = frozenset({"locate", "export", "suppress", "erase", "verify", "package", "sweep"})
 """Activities whose failure has a person to ask; the others only touch the ledger and are tried for ever."""
 
 

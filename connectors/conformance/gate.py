@@ -32,7 +32,7 @@ class Passage:
     before: Dump = field(default_factory=dict, repr=False)
     after: Dump = field(default_factory=dict, repr=False)
 
-    def done(self, tally: Tally) -> None:
+    def done(self, tally: Tally, job: Mapping[str, str] | None = None) -> None:
         self.tally = tally
 
 

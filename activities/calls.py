@@ -1,0 +1,227 @@
+"""A step made ready: all that the ledger knows of it, as the call that a connector gets; and its receipt kept.
+
+The one rule: safe to do twice. What a cut attempt may still be doing in the system is ended or waited for before
+anything else is called there.
+"""
+
+import contextvars
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, CancelledError
+
+from activities.fence import LedgerFence, job_name, job_text
+from activities.tools import Tools
+from connectors.errors import NeedsHuman, Retryable
+from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Pending, Rulings
+from ledger.standing import RequestRow
+from ledger.steps import AtStep
+from rights.codes import Code
+from rights.datamap import Mode, Strategy, System
+from rights.plan import Operation, Step, SystemPlan, make_plan
+from rights.receipt import Outcome, Receipt
+from rights.request import Phase
+from rights.value import Value
+
+Beat = Callable[[], None]
+
+FOR_A_PERSON = frozenset({Outcome.HELD, Outcome.UNSUPPORTED, Outcome.NEEDS_HUMAN})
+"""Outcomes that put the step on somebody's desk."""
+
+PHASES = {
+    Operation.LOCATE: Phase.LOCATING,
+    Operation.EXPORT: Phase.FULFILLING,
+    Operation.SUPPRESS: Phase.FULFILLING,
+    Operation.ERASE: Phase.FULFILLING,
+    Operation.VERIFY: Phase.VERIFYING,
+}
+
+_NO_JOB = b"{}"
+
+BEAT_EVERY = 3.0
+"""Seconds between heartbeats from the side thread; a third of the heartbeat timeout (workflows/policies.py)."""
+
+
+class Doing(Value):
+    """A step and the workflow's time."""
+
+    step: Step
+    as_of: datetime
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A step that may be carried out now. Holds personal data, and lives inside one activity."""
+
+    tools: Tools
+    step: Step
+    connector: Connector
+    call: Call
+    fence: LedgerFence
+
+    def answered(self, answer: object) -> None:
+        """Note what is to be remembered of a connector's answer, before anything is made of it."""
+        self.fence.settle_cut()
+        if isinstance(answer, Pending) and answer.job != self.call.job:
+            text = job_text(answer.job)
+            self.tools.ledger.seal(self.step.request_id, "working", job_name(self.step), text, at=wall_clock())
+
+
+def read(tools: Tools, step: Step) -> AtStep:
+    """All that the ledger knows of a step."""
+    names = (*(f"{what}/{step.system}" for what in ("anchors", "rulings", "restricted")), job_name(step))
+    return tools.ledger.at_step(step.request_id, step.system, step.key, *names)
+
+
+def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
+    """Make a step ready; nothing is called yet.
+
+    Raises:
+        NeedsHuman: the system has left the map, or the operator does not let the engine destroy there.
+        Retryable: a cut attempt may still be at work there.
+    """
+    step, row = doing.step, known.request
+    _enter(tools, row, doing)
+    data_map = tools.pinned(row.map_digest)
+    system = data_map.systems[step.system]
+    present = tools.data_map.systems.get(step.system)
+    connector = tools.connector(system)
+    if connector is None or present is None:
+        raise NeedsHuman(Code.MAP_CHANGED, step.system)
+    if step.operation in {Operation.ERASE, Operation.SUPPRESS}:
+        _may_erase(system, present, approved=row.approved)
+    # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
+    part = (known.plan or make_plan(row.right, data_map, doing.as_of)).of(step.system)
+    cut = known.open_intents if step.operation is Operation.ERASE else ()
+    if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
+        # Nobody can end what an earlier attempt has left running there, so its end is waited for.
+        raise Retryable(Code.BUSY, step.system, after=known.cut_for)
+    fence = LedgerFence(
+        tools,
+        step,
+        max_people_per_hour=present.max_people_per_hour,
+        limit=connector.longest if isinstance(connector, Bounded) else tools.limits.call,
+        cut=cut,
+        clock=wall_clock,
+    )
+    call = Call(
+        key=step.key,
+        session=_session(step),
+        as_of=doing.as_of,
+        system=system,
+        work=part.works,
+        identities=known.identities,
+        beat=beat,
+        fence=fence,
+        cut_short=bool(cut),
+        anchors=_anchors(known.sealed.get(f"anchors/{step.system}")),
+        rulings=_rulings(known.sealed.get(f"rulings/{step.system}")),
+        environment=tools.environment,
+        pseudonym_key=_pseudonym_key(tools, step, part),
+        job=json.loads(known.sealed.get(job_name(step), _NO_JOB)),
+        restricted=json.loads(known.sealed.get(f"restricted/{step.system}", b"{}")),
+    )
+    return Ready(tools, step, connector, call, fence)
+
+
+def keep(tools: Tools, doing: Doing, known: AtStep, receipt: Receipt) -> Receipt:
+    """Keep a step's receipt, and put the step on a person's desk where that is needed; the receipt that counts."""
+    ledger, step = tools.ledger, doing.step
+    if receipt is not known.settled:
+        receipt = ledger.keep_receipt(receipt)
+    if receipt.outcome.settled and known.sealed.get(job_name(step), _NO_JOB) != _NO_JOB:
+        # The job is over, and the next round begins a new one. After the receipt: a worker killed in between finds
+        # the receipt, and does not ask for the work again.
+        ledger.seal(step.request_id, "working", job_name(step), _NO_JOB, at=doing.as_of)
+    if receipt.outcome in FOR_A_PERSON:
+        about = receipt.about or step.system
+        ledger.open_task(step.request_id, step.key, Code(receipt.code), about, at=doing.as_of)
+    return receipt
+
+
+def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:
+    """Note the phase. A look of a run that was lost and started again does not lead back: what was approved stays
+    approved; only a ruling does that (activities/planning.py)."""
+    there = PHASES[doing.step.operation]
+    begun = row.phase not in {Phase.RECEIVED, Phase.CONFIRMING}
+    if row.phase is not there and not (there is Phase.LOCATING and begun):
+        tools.ledger.move(doing.step.request_id, there, at=doing.as_of)
+
+
+def _pseudonym_key(tools: Tools, step: Step, part: SystemPlan) -> bytes:
+    writes = (w for work in part.works for w in (*work.writes, *(w for k in work.keeps for w in k.writes)))
+    if step.operation is Operation.LOCATE or not any(w.strategy is Strategy.PSEUDONYM for w in writes):
+        return b""
+    return tools.ledger.case_key(step.request_id, "pseudonym", create=True)
+
+
+def _may_erase(pinned: System, present: System, *, approved: bool) -> None:
+    """Whether the operator lets the engine destroy in this system; the stricter of the pinned and the present mode."""
+    modes = {pinned.mode, present.mode}
+    if Mode.OBSERVE in modes:
+        raise NeedsHuman(Code.OBSERVE, pinned.system)
+    if Mode.APPROVE in modes and not approved:
+        raise NeedsHuman(Code.APPROVAL, pinned.system)
+
+
+def _session(step: Step) -> str:
+    """A short opaque name for all attempts and rounds of one request in one system; targets show it."""
+    return f"habeas-{hashlib.sha256(f'{step.request_id}/{step.system}'.encode()).hexdigest()[:24]}"
+
+
+def wall_clock() -> datetime:
+    """Now: for what is a matter of seconds, and for when something was written."""
+    return datetime.now(UTC)
+
+
+def _anchors(sealed: bytes | None) -> Anchors:
+    if sealed is None:
+        return {}
+    return {
+        collection: {name: tuple(values) for name, values in fields.items()}
+        for collection, fields in json.loads(sealed).items()
+    }
+
+
+def _rulings(sealed: bytes | None) -> Rulings:
+    if sealed is None:
+        return Rulings()
+    body = json.loads(sealed)
+    return Rulings(
+        mine={name: frozenset(map(tuple, keys)) for name, keys in body["mine"].items()},
+        others={name: frozenset(map(tuple, keys)) for name, keys in body["others"].items()},
+    )
+
+
+@contextmanager
+def beating() -> Iterator[Callable[[], None]]:
+    """Heartbeat from a side thread while a long statement runs; hand out a `beat` that stops a cancelled step.
+
+    The SDK throttles what is sent. A beat is never the guard of anything: the fence is.
+    """
+    over = threading.Event()
+    context = contextvars.copy_context()
+
+    def tick() -> None:
+        while not over.wait(BEAT_EVERY):
+            context.run(activity.heartbeat)
+
+    def beat() -> None:
+        if activity.is_cancelled():
+            raise CancelledError("the step was cancelled")
+        if activity.is_worker_shutdown():
+            raise ApplicationError("the worker is stopping", type="Shutdown")
+
+    side = threading.Thread(target=tick, name="heartbeat", daemon=True)
+    side.start()
+    try:
+        yield beat
+    finally:
+        over.set()
+        side.join()
