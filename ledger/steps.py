@@ -76,6 +76,7 @@ _STEP: Final = ROW.add_columns(
     _plan.label("plan"),
     _settled.label("settled"),
     _open.label("open_intents"),
+    _cut_for.label("cut_for"),
     case_keys.c.kek,
     case_keys.c.wrapped,
     _sealed.c.names,
