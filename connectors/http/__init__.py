@@ -94,7 +94,7 @@ def _option(vendor: Vendor, name: str, given: Mapping[str, Any]) -> str | list[s
         texts = _texts(name, value.split() if isinstance(value, str) else value)
         if not texts:
             raise ValueError(f"options: {name} is empty: {rule.about}")
-    elif isinstance(value, list) or isinstance(value, bool):
+    elif isinstance(value, list | bool):
         raise ValueError(f"options: {name} is one text: {rule.about}")
     else:
         texts = [str(value)]
@@ -123,9 +123,7 @@ def _base(vendor: Vendor, given: Mapping[str, Any], scope: Mapping[str, Mapping[
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or "@" in parts.netloc:
         raise ValueError("options: base_url is an address such as https://api.example.org")
     if parts.scheme == "http" and not given.get("private"):
-        raise ValueError(
-            "options: base_url is https, or http with the private addresses that it leads to: private: [...]"
-        )
+        raise ValueError("options: base_url is https, or http and private: [the addresses it leads to]")
     return str(url).rstrip("/")
 
 

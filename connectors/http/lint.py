@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from connectors.http.schema import Call, Collection, Download, Each, Poll, Request, Step, UntilEmpty, Vendor
+from connectors.http.schema import Call, Collection, Download, Each, Erase, Poll, Request, Step, UntilEmpty, Vendor
 from connectors.http.template import places
 from rights.yamlfile import Path
 
@@ -69,34 +69,36 @@ def _operations(vendor: Vendor) -> Iterator[Problem]:
 
 def _collection(vendor: Vendor, name: str, spec: Collection) -> Iterator[Problem]:
     here: Path = ("collections", name)
-    yield from _fields(vendor, here, spec)
     always = _always(vendor)
-    row = {"row": spec.fields, "saved": None}
+    by = {**always, "by": {"value": None, "quoted": None}}
+    row = {**always, "row": spec.fields, "saved": None}
+    yield from _fields(vendor, here, spec)
     for number, find in enumerate(spec.find):
-        path = (*here, "find", number)
         if spec.blind == bool(find.steps):
-            yield path, "a blind vendor is not asked: leave out steps" if spec.blind else "write steps: how it is found"
-        yield from _steps((*path, "steps"), find.steps, {**always, "by": {"value": None}, "saved": None}, "find")
+            advice = "a blind vendor is not asked: leave out steps" if spec.blind else "write steps: how it is found"
+            yield (*here, "find", number), advice
+        yield from _steps((*here, "find", number, "steps"), find.steps, {**by, "saved": None}, "find")
     for key in ("fields", "clean"):
         for path, text in _texts(getattr(spec, key), (*here, key)):
-            yield from _unknown(path, text, {**always, "by": {"value": None}})
+            yield from _unknown(path, text, by)
     for what in ("restrict", "lift", "suppress", "export"):
         if (act := getattr(spec, what)) is not None:
-            yield from _steps((*here, what, "steps"), act.steps, {**always, **row, "file": {"number": None}}, what)
+            yield from _steps((*here, what, "steps"), act.steps, {**row, "file": {"number": None}}, what)
     if (spec.restrict is None) != (spec.lift is None):
         yield (*here, "restrict" if spec.restrict else "lift"), "restrict and lift belong together: write both"
     if spec.erase is not None:
-        path = (*here, "erase")
-        yield from _steps((*path, "steps"), spec.erase.steps, {**always, **row, "rows": spec.fields}, "erase")
-        if spec.erase.batch > 1:
-            yield from _batched((*path, "steps"), spec.erase.steps)
-        if (spec.erase.leaves == "redacted") != bool(spec.erase.redacted and spec.clean):
-            yield (
-                (*path, "leaves"),
-                "leaves: redacted goes with redacted: 'what is written', and clean in the collection",
-            )
-        if spec.blind and spec.erase.term is None and not any(isinstance(s, Poll) for s in spec.erase.steps):
-            yield path, "nothing shows when it is done: poll, or write term: the time that the vendor names"
+        yield from _steps((*here, "erase", "steps"), spec.erase.steps, {**row, "rows": spec.fields}, "erase")
+        yield from _erase((*here, "erase"), spec, spec.erase)
+
+
+def _erase(path: Path, spec: Collection, erase: Erase) -> Iterator[Problem]:
+    """What an erasure must say."""
+    if erase.batch > 1:
+        yield from _batched((*path, "steps"), erase.steps)
+    if (erase.leaves == "redacted") != bool(erase.redacted and spec.clean):
+        yield (*path, "leaves"), "leaves: redacted goes with redacted: 'what is written', and the collection's clean"
+    if spec.blind and erase.term is None and not any(isinstance(step, Poll) for step in erase.steps):
+        yield path, "nothing shows when it is done: poll, or write term: the time that the vendor names"
 
 
 def _fields(vendor: Vendor, here: Path, spec: Collection) -> Iterator[Problem]:
@@ -123,30 +125,33 @@ def _fields(vendor: Vendor, here: Path, spec: Collection) -> Iterator[Problem]:
 
 def _steps(path: Path, steps: tuple[Step, ...], known: Mapping[str, Any], what: str) -> Iterator[Problem]:
     """What steps of an operation may be, and what they may name."""
-    saves = {name for step in steps for name in _saves(step)}
-    known = {**known, **({"saved": saves} if "saved" in known else {})}
+    if known.get("saved", ()) is None:
+        known = {**known, "saved": {name for step in steps for name in _saves(step)}}
     for number, step in enumerate(steps):
         here = (*path, number)
         if isinstance(step, Each):
             yield from _unknown((*here, "each"), step.each, known)
             yield from _steps((*here, "steps"), step.steps, {**known, step.as_: None}, what)
-            continue
-        if isinstance(step, UntilEmpty):
+        elif isinstance(step, UntilEmpty):
             yield from _steps((*here, "steps"), step.steps, known, what)
-            continue
-        for key, text in _texts(step, here):
-            yield from _unknown(key, text, known)
-        if isinstance(step, Poll) and what not in {"erase", "export"}:
-            yield (*here, "poll"), f"{what} does not wait: poll belongs to erase and export"
-        if isinstance(step, Download) and what != "export":
-            yield (*here, "download"), "download belongs to export"
-        if isinstance(step, Call):
-            if what == "find" and step.destructive:
-                yield (*here, "call"), "a look changes nothing: use GET, or write changes: false if it does not"
-            if what != "find" and step.rows is not None:
-                yield (*here, "rows"), "rows belong to find"
-    if what == "export" and steps and not isinstance(steps[-1], Download):
+        else:
+            for key, text in _texts(step, here):
+                yield from _unknown(key, text, known)
+            yield from _belongs(here, step, what)
+    if what == "export" and path[-2:] == ("export", "steps") and not isinstance(steps[-1], Download):
         yield (*path, len(steps) - 1), "the steps of an export end with a download; rows are exported without steps"
+
+
+def _belongs(here: Path, step: Call | Poll | Download, what: str) -> Iterator[Problem]:
+    """Whether a step is one that an operation can have."""
+    if isinstance(step, Poll) and what not in {"erase", "export"}:
+        yield (*here, "poll"), f"{what} does not wait: poll belongs to erase and export"
+    if isinstance(step, Download) and what != "export":
+        yield (*here, "download"), "download belongs to export"
+    if isinstance(step, Call) and what == "find" and step.destructive:
+        yield (*here, "call"), "a look changes nothing: use GET, or write changes: false if it does not"
+    if isinstance(step, Call) and what != "find" and step.rows is not None:
+        yield (*here, "rows"), "rows belong to find"
 
 
 def _batched(path: Path, steps: tuple[Step, ...]) -> Iterator[Problem]:

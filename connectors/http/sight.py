@@ -88,7 +88,8 @@ class Eye:
                     certain[key] = row
                 elif key not in matched or matched[key][1] is Sharing.SHARED:
                     matched[key] = (row, sharing)
-            several = self.vendor.collections[name].several or len(matched) == 1
+            spec = self.vendor.collections[name]
+            several = spec.several or spec.blind or len(matched) == 1
             undecided: dict[Key, Row] = {}
             for key, (row, sharing) in matched.items():
                 sure = key in mine or (sharing is Sharing.UNIQUE and several)
@@ -108,7 +109,7 @@ class Eye:
                         yield _blind(spec, find, value), sharing
                     continue
                 where = f"collections.{name}.find[{number}].steps"
-                scope = self.exchange.scope(call, by={"value": written(find, value)})
+                scope = self.exchange.scope(call, by=_by(find, value))
                 for entry in walk(self.exchange, call, find.steps, scope, {}, where):
                     row = self._row(name, entry, scope)
                     if row is not None and _same(about, row.get(find.by), value):
@@ -199,6 +200,12 @@ class Eye:
 
 ALREADY: Final = "restricted?"
 """Under which a row says whether it is locked away; no field can be called that."""
+
+
+def _by(find: Find, value: str) -> dict[str, object]:
+    """The value as the vendor wants it, and in quotes, for a search that has a language of its own."""
+    text_ = written(find, value)
+    return {"value": text_, "quoted": '"' + text_.replace("\\", "\\\\").replace('"', '\\"') + '"'}
 
 
 def written(find: Find, value: str) -> str:

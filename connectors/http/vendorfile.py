@@ -61,7 +61,7 @@ def read_vendor(file: str, text: str) -> Vendor:
         vendor = None
     if found or vendor is None:
         # Of a value that may be of several types there is an error for each: one place has one.
-        unique = {path: advice for path, advice in reversed(found)}
+        unique = dict(reversed(found))
         raise FileErrors(
             sorted(
                 (FileError(file, lines.at(path), dotted(lines.known(path)), advice) for path, advice in unique.items()),
