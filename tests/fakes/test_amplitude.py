@@ -163,6 +163,17 @@ def test_access_is_answered_after_a_day_for_two(vendors: Vendors, organisation: 
     assert httpx2.get(first.headers["location"]).status_code == 403
 
 
+def test_results_due_before_a_deletion_have_what_it_takes_away(
+    vendors: Vendors, amplitude: httpx2.Client, organisation: httpx2.Client
+) -> None:
+    body = {"userId": "2", "startDate": "2020-01-01", "endDate": "2030-01-01"}
+    number = organisation.post(REQUESTS, json=body).json()["requestId"]
+    ask(vendors, amplitude, "2")
+    vendors.advance("P30D")
+    assert "2" not in known(vendors)
+    assert organisation.get(f"{REQUESTS}/{number}").json()["urls"]
+
+
 def test_the_object_store_refuses_a_credential(vendors: Vendors, organisation: httpx2.Client) -> None:
     body = {"userId": "2", "startDate": "2020-01-01", "endDate": "2030-01-01"}
     number = organisation.post(REQUESTS, json=body).json()["requestId"]

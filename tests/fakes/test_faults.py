@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
 import pytest
 
 from starter.stack import StackError, Vendors
+from starter.stack.vendors.seeding import stripe_id
 from tests.fakes.clients import member
 
 MEMBER = f"/3.0/lists/a1b2c3d4e5/members/{member('clara.adler@example.org')}"
@@ -117,6 +123,41 @@ def test_delivered_twice_is_done_twice(vendors: Vendors, mailchimp: httpx2.Clien
     vendors.fault("mailchimp", "delivered_twice", "member.delete")
     assert mailchimp.post(ERASE).status_code == 404  # the answer to the second one
     assert worked(vendors) == [True, False]
+
+
+def test_callbacks_are_signed_and_come_once_or_twice(vendors: Vendors, stripe: httpx2.Client) -> None:
+    taken: list[dict[str, Any]] = []
+    secret = vendors.credentials()["stripe"]["callback_secret"].encode()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            at, _, signature = self.headers["stripe-signature"].removeprefix("t=").partition(",v1=")
+            assert hmac.new(secret, f"{at}.".encode() + body, hashlib.sha256).hexdigest() == signature
+            self.send_response(503 if not taken else 200)
+            self.end_headers()
+            taken.append(json.loads(body))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        vendors.call_back(stripe=f"http://127.0.0.1:{server.server_port}/hook")
+        vendors.fault("stripe", "callback_twice", "callback", skip=1)
+        form = {"objects[customers][]": stripe_id("2")}
+        job = stripe.post("/v1/privacy/redaction_jobs", data=form).json()["id"]
+        vendors.advance("PT1M")
+        deadline = time.monotonic() + 10
+        while len(taken) < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        vendors.call_back()
+        server.shutdown()
+    kinds = [one["type"].removeprefix("privacy.redaction_job.") for one in taken]
+    # The first was refused once and so sent again; the second is the fault.
+    assert kinds in (["created", "created", "created", "ready"], ["created", "created", "ready", "ready"])
+    assert {one["data"]["object"]["id"] for one in taken} == {job}
+    assert len({one["id"] for one in taken}) == 2
 
 
 def test_faults_come_in_order_and_number(vendors: Vendors, mailchimp: httpx2.Client) -> None:

@@ -52,10 +52,16 @@ a batch 10 to 13 days after its first request (fixed 3 days before) and answers 
 two days; Zendesk's products complete after 10 minutes, a day and 3 days, and the bin is emptied after 30 days;
 Stripe validates for half a minute and redacts for ten. A Google token expires after an hour on this clock.
 
-The controls are `Vendors`' methods, or HTTP: GET|POST /_control/clock {"advance": "P30D", "frozen": true};
-GET|POST|DELETE /_control/faults (`faults.Fault`); POST /_control/seed {"people": [...]} or {"count": 300}
-(`seeding.completed`); GET /_control/dump?vendor=; GET|DELETE /_control/traffic?vendor=&operation=&since=;
-POST /_control/reset; GET /_control/credentials; GET /_control/health.
+The controls are `Vendors`' methods, or HTTP under /_control/:
+
+    GET|POST clock             {"advance": "P30D", "frozen": true}
+    GET|POST|DELETE faults     `faults.Fault`, or a list of them
+    POST seed                  {"people": [...]} (`seeding.completed`) or {"count": 300} of the shop's customers
+    POST reset                 a new world, at the machine's time
+    GET dump?vendor=           the back door
+    GET|DELETE traffic         ?vendor=&operation=&since=; every request, credentials as digests, `worked`
+    POST callbacks             {"stripe": "http://127.0.0.1:8000/hook"}: events of redaction jobs
+    GET credentials, GET health
 """
 
 from starter.stack.vendors.process import Vendors

@@ -76,15 +76,19 @@ class Amplitude:
         return _error(404, "Not Found", "No such endpoint.")
 
     def settle(self) -> None:
-        """Run the jobs whose day has come: each takes all events of its users up to that moment."""
-        now = self._clock.now()
+        """Run the jobs whose day has come: each takes all events of its users. Answer access requests of a day ago."""
         for job in self.state["jobs"]:
-            if not job["ran"] and now >= _midnight(job["day"]):
+            run = _midnight(job["day"])
+            if not job["ran"] and self._clock.now() >= run:
+                self._answer_until(run)  # results due before the deletion have what it takes away
                 for one in job["amplitude_ids"]:
                     self.state["users"].pop(str(one["amplitude_id"]), None)
                 job["ran"] = True
+        self._answer_until(self._clock.now())
+
+    def _answer_until(self, moment: datetime) -> None:
         waiting = self.state["waiting"]  # the oldest first
-        while waiting and self._age(self.state["requests"][str(waiting[0])]) >= ANSWERED_AFTER:
+        while waiting and _asked_at(self.state["requests"][str(waiting[0])]) + ANSWERED_AFTER <= moment:
             self._collect(waiting.pop(0))
 
     def seed(self, people: Sequence[Mapping[str, Any]]) -> int:
@@ -268,16 +272,13 @@ class Amplitude:
             return
         request["files"] = {token(f"file{number}", month, 32): months[month] for month in sorted(months)}
 
-    def _age(self, request: Mapping[str, Any]) -> timedelta:
-        return self._clock.now() - datetime.fromisoformat(request["at"])
-
     def _phase_of_request(self, number: int, request: Mapping[str, Any]) -> str:
         if number in self.state["waiting"]:
-            return "staging" if self._age(request) < BEGUN_AFTER else "submitted"
+            return "staging" if self._clock.now() < _asked_at(request) + BEGUN_AFTER else "submitted"
         return "failed" if request["failReason"] else "done"
 
     def _expires(self, request: Mapping[str, Any]) -> datetime:
-        return datetime.fromisoformat(request["at"]) + ANSWERED_AFTER + RESULTS_LAST
+        return _asked_at(request) + ANSWERED_AFTER + RESULTS_LAST
 
     def _expired(self, request: Mapping[str, Any]) -> bool:
         return self._clock.now() >= self._expires(request)
@@ -340,6 +341,10 @@ class Amplitude:
             "properties": user["properties"],
         }
         return reply({"userData": data, "events": events[start : start + size]})
+
+
+def _asked_at(request: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(request["at"])
 
 
 def _midnight(day: str) -> datetime:

@@ -127,6 +127,10 @@ class Vendors:
         """Let something go wrong; the kinds and further fields are those of `faults.Fault`."""
         self.control("POST", "faults", {"vendor": vendor, "kind": kind, "operation": operation, **more})
 
+    def call_back(self, **urls: str) -> None:
+        """Let a vendor send its events to an address, e.g. stripe="http://127.0.0.1:8000/"; others fall silent."""
+        self.control("POST", "callbacks", urls)
+
     def clear_faults(self) -> None:
         """Nothing goes wrong any more."""
         self.control("DELETE", "faults")

@@ -29,6 +29,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from starter.stack.child import HOST
 from starter.stack.vendors import amplitude, google, mailchimp, stripe, zendesk
+from starter.stack.vendors.callbacks import SECRET as CALLBACK_SECRET
+from starter.stack.vendors.callbacks import Callbacks
 from starter.stack.vendors.clock import Clock, zulu
 from starter.stack.vendors.exchange import Answer, Ask, Operation, Vendor, reply
 from starter.stack.vendors.faults import Fault, Faults, bent
@@ -65,6 +67,7 @@ class Fake:
             stripe.Stripe(self.clock),
         )
         self.vendors = {vendor.name: vendor for vendor in vendors}
+        self.callbacks = Callbacks(self.vendors, self.faults, self._record_callback)
         self._blank = {vendor.name: orjson.dumps(vendor.state) for vendor in vendors}
         if saved and saved.exists():
             state = orjson.loads(saved.read_bytes())
@@ -92,6 +95,7 @@ class Fake:
         self.clock.load({"ahead_s": 0, "frozen": None})
         self.faults.clear()
         self.traffic.clear()
+        self.callbacks.send_to({})
         key = {part: self._google.state[part] for part in ("key", "key_id")}
         for name, vendor in self.vendors.items():
             vendor.load(orjson.loads(self._blank[name]) | (key if name == "google" else {}))
@@ -109,7 +113,7 @@ class Fake:
             },
             "mailchimp": {"key": mailchimp.KEY, "lists": mailchimp.LISTS},
             "zendesk": {"email": zendesk.AGENT, "token": zendesk.TOKEN},
-            "stripe": {"key": stripe.KEY},
+            "stripe": {"key": stripe.KEY, "callback_secret": CALLBACK_SECRET},
         }
 
     def save(self) -> None:
@@ -240,6 +244,11 @@ class Fake:
         )
         del self.traffic[:-REMEMBERED]
 
+    def _record_callback(self, vendor: str, url: str, body: bytes, status: int | None) -> None:
+        ask = Ask("POST", url, {}, {}, {}, body)
+        answer = None if status is None else Answer(status)
+        self._record(vendor, "callback", ask, answer, worked=answer is not None, fault=None)
+
 
 class Controls:
     """The back door, under `/_control/`."""
@@ -261,6 +270,7 @@ class Controls:
             ("dump", "GET", self._dump),
             ("traffic", "GET", self._traffic),
             ("traffic", "DELETE", lambda *_: self._fake.traffic.clear()),
+            ("callbacks", "POST", lambda _, body: self._fake.callbacks.send_to(body)),
             ("credentials", "GET", lambda *_: self._fake.credentials()),
         )
         return [Route(f"/_control/{path}", _controlled(do), methods=[method]) for path, method, do in known]

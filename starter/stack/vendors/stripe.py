@@ -49,7 +49,7 @@ class Stripe:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         kinds: dict[str, Any] = {kind: {} for kind in ("customers", *_LISTED)}
-        self.load({**kinds, "jobs": {}, "keys": {}, "made": 0})
+        self.load({**kinds, "jobs": {}, "keys": {}, "events": [], "made": 0})
 
     def load(self, state: dict[str, Any]) -> None:
         self.state = state
@@ -108,11 +108,14 @@ class Stripe:
                 job["errors"] = self._faulty(job)
                 stuck = [one for one in job["errors"] if not one["fixable"] or job["validation_behavior"] != "fix"]
                 job["status"] = "failed" if stuck else "ready"
+                self._tell("validation_error" if stuck else "ready", job)
             if job["status"] == "canceling":
                 job["status"] = "canceled"
+                self._tell("canceled", job)
             if job["status"] == "redacting" and age >= REDACTING:
                 self._redact(job)
                 job["status"] = "succeeded"
+                self._tell("succeeded", job)
 
     def seed(self, people: Sequence[Mapping[str, Any]]) -> int:
         for person in map(completed, people):
@@ -324,7 +327,16 @@ class Stripe:
         ident = "prj_" + token("job", self.state["made"], 24)
         job = {"id": ident, "created": int(now.timestamp()), "objects": objects, "validation_behavior": behaviour}
         self.state["jobs"][ident] = {**job, "status": "created", "since": now.isoformat(), "errors": []}
+        self._tell("created", self.state["jobs"][ident])
         return self._job_shown(ask, self.state["jobs"][ident])
+
+    def _tell(self, what: str, job: Mapping[str, Any]) -> None:
+        """An event for whoever has asked for callbacks; the last hundred wait."""
+        self.state["made"] += 1
+        event = {"id": "evt_" + token("event", self.state["made"], 24), "object": "event", "livemode": False}
+        about = {"type": f"privacy.redaction_job.{what}", "data": {"object": _job_body(job)}}
+        self.state["events"].append({**event, **about, "created": int(self._clock.now().timestamp())})
+        del self.state["events"][:-100]
 
     def _known(self, kind: str, ident: str) -> bool:
         held = self.state.get(kind)
