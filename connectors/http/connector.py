@@ -49,6 +49,10 @@ class HttpConnector:
         sight = self._eye.see(call)
         return self._look(call, sight, sight.tally(), Certainty.VERIFIED)
 
+    def close(self) -> None:
+        """Close idle connections."""
+        self._exchange.close()
+
     def probe(self, call: Call) -> None:
         """Show that the credentials work, by a call that changes nothing.
 

@@ -16,7 +16,7 @@ from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.http.errand import Errand, Progress, destructive, segment
 from connectors.http.exchange import Exchange
 from connectors.http.schema import Call, Erase, Poll, Step, Vendor
-from connectors.http.sight import Eye
+from connectors.http.sight import Eye, Sight
 from connectors.http.template import Scope, as_text
 from connectors.http.walk import walk
 from connectors.protocol import Call as StepCall
@@ -98,9 +98,22 @@ class Erasure:
                 [Errand(name, row) for name, rows in sight.certain.items() for row in rows],
                 {name: len(rows) for name, rows in sight.certain.items()},
             )
+            person.progress.errands += self._left_under_way(call, sight)
         except ConnectorError as error:
             person.error = error
         return person
+
+    def _left_under_way(self, call: StepCall, sight: Sight) -> Iterator[Errand]:
+        """Rows that are not found any more although they were: the vendor may still be at work on them."""
+        for name, rows in sight.certain.items():
+            spec = self._vendor.collections[name]
+            steps = spec.erase.steps if spec.erase else ()
+            resumes = [number for number, step in enumerate(steps) if isinstance(step, Poll) and step.resume]
+            known = {self._eye.key(name, row) for row in rows} | call.rulings.others.get(name, frozenset())
+            for value in call.anchors.get(name, {}).get(spec.key[0], ()) if resumes else ():
+                if (value,) not in known:
+                    since = call.as_of.astimezone(UTC).isoformat()
+                    yield Errand(name, {spec.key[0]: value}, step=resumes[0], since=since, counted=False)
 
     def _ready(self, person: _Person, name: str) -> Iterator[_Part]:
         """A person's rows that can go on now; none while rows that hang on them are under way."""
@@ -205,7 +218,9 @@ class Erasure:
         for part in parts:
             now, errand = part.person.call.as_of, part.errand
             words = states_of(self._exchange, step, answer.body, self._scope([part]), where, absent=answer.absent)
-            if words & set(step.states.failed):
+            if answer.absent and not errand.counted:
+                self._over(part)
+            elif words & set(step.states.failed):
                 part.person.error = NeedsHuman(Code.FAILED, name)
             elif words & set(step.states.again):
                 errand.step, errand.saved, errand.turn = 0, {}, errand.turn + 1
@@ -240,7 +255,7 @@ class Erasure:
     def _over(self, part: _Part) -> None:
         part.person.moved = True
         part.person.progress.errands.remove(part.errand)
-        part.person.progress.done[part.errand.collection] += 1
+        part.person.progress.done[part.errand.collection] += part.errand.counted
 
     def _answer(self, person: _Person) -> Tally | Pending | ConnectorError:
         progress = person.progress

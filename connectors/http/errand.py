@@ -29,6 +29,8 @@ class Errand:
     """When the vendor took it on (ISO 8601)."""
     turn: int = 0
     """How often the steps have begun again."""
+    counted: bool = True
+    """False: an earlier attempt has seen to the row; only the end of its work is waited for."""
 
     def age(self, now: datetime) -> timedelta:
         """Since the vendor took it on."""

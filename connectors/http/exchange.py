@@ -48,6 +48,10 @@ class Exchange:
         dates = {name: (today + timedelta(days=int(days[:-1]))).isoformat() for name, days in self.vendor.dates.items()}
         return {**self._constants, "call": {"day": today.isoformat()}, "dates": dates, **places}
 
+    def close(self) -> None:
+        """Close idle connections."""
+        self._transport.close()
+
     def limit(self, within: timedelta) -> AbstractContextManager[None]:
         """Inside, whatever this thread asks here ends by then."""
         return self._transport.limit(within)

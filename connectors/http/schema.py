@@ -324,6 +324,8 @@ class Poll(Request):
     every: Duration
     deadline: Duration
     """After this a person is asked; the vendor's own term."""
+    resume: bool = False
+    """It is asked by a row's key alone, so that work can be waited for of which no attempt knows any more."""
     expires: Expression = ""
     """The moment (ISO 8601) from which the result is gone, and the steps begin again."""
 

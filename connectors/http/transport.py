@@ -87,6 +87,12 @@ class Transport:
     def __repr__(self) -> str:
         return f"Transport({self._system!r})"
 
+    def close(self) -> None:
+        """Close idle connections. Afterwards it opens new ones when it is used."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+
     def limit(self, within: timedelta) -> AbstractContextManager[None]:
         """Inside, whatever this thread sends and reads here ends by then."""
         return self._network.limit(within.total_seconds())
