@@ -87,6 +87,13 @@ def test_unknown_ids_are_refused_unless_they_are_to_be_ignored(vendors: Vendors,
     assert [one["user_id"] for one in answer.json()["amplitude_ids"]] == ["2"]
 
 
+def test_the_whole_organisation_is_asked_by_user_id(vendors: Vendors, amplitude: httpx2.Client) -> None:
+    [job] = ask(vendors, amplitude, "2", "nobody", delete_from_org="true").raise_for_status().json()
+    assert ([one["user_id"] for one in job["amplitude_ids"]], bool(job["app"])) == (["2"], True)
+    answer = ask(vendors, amplitude, delete_from_org="true", amplitude_ids=[300_000_000_002])
+    assert answer.status_code == 400
+
+
 def test_the_same_id_twice_is_one_entry(vendors: Vendors, amplitude: httpx2.Client) -> None:
     ask(vendors, amplitude, "2")
     assert len(ask(vendors, amplitude, "2").json()["amplitude_ids"]) == 1

@@ -14,34 +14,31 @@ import pytest
 from starter.stack import HOST, StackError, Vendors
 from starter.stack.vendors.seeding import completed, shop_people, stripe_id
 from tests.conftest import Database
+from tests.fakes.clients import member
 
 DEMO = Path(__file__).parents[2] / "starter" / "demo"
 
 
-def now(vendors: Vendors) -> datetime:
-    return datetime.fromisoformat(vendors.advance("PT0S"))
-
-
 def test_the_clock_runs_and_jumps(vendors: Vendors) -> None:
-    before = now(vendors)
+    before = vendors.now
     assert abs((before - datetime.now(UTC)).total_seconds()) < 5
     vendors.advance("P30D")
-    assert 30 <= (now(vendors) - before).total_seconds() / 86_400 < 30.01
+    assert 30 <= (vendors.now - before).total_seconds() / 86_400 < 30.01
     time.sleep(0.05)
-    assert now(vendors) > before
+    assert vendors.now > before
 
 
 def test_a_frozen_clock_moves_only_when_told(vendors: Vendors) -> None:
     vendors.advance("PT5H")
     vendors.freeze()
-    before = now(vendors)
+    before = vendors.now
     time.sleep(0.05)
-    assert now(vendors) == before
+    assert vendors.now == before
     vendors.advance("PT1M")
-    assert (now(vendors) - before).total_seconds() == 60
+    assert (vendors.now - before).total_seconds() == 60
     vendors.freeze(False)
     time.sleep(0.05)
-    assert 60 < (now(vendors) - before).total_seconds() < 65
+    assert 60 < (vendors.now - before).total_seconds() < 65
 
 
 @pytest.mark.parametrize("by", ["-P1D", "tomorrow", ""])
@@ -57,12 +54,16 @@ def test_state_survives_a_kill(tmp_path: Path) -> None:
         made = httpx2.post(jobs, json={"user_ids": ["2"]}, auth=auth).json()
         key = vendors.credentials()["google"]
         vendors.advance("P8D")
-        before, pid = now(vendors), vendors.pid
+        mailchimp = vendors.url("mailchimp") + f"/3.0/lists/a1b2c3d4e5/members/{member('clara.adler@example.org')}"
+        before, pid = vendors.now, vendors.pid
+        # The last thing before the kill: what was answered is kept.
+        assert httpx2.delete(mailchimp, auth=("any", "mailchimp-key-us1")).status_code == 204
         vendors.kill()
         assert not psutil.pid_exists(pid)
         vendors.start()
+        assert httpx2.get(mailchimp, auth=("any", "mailchimp-key-us1")).json()["status"] == "archived"
         assert vendors.credentials()["google"] == key
-        assert 0 <= (now(vendors) - before).total_seconds() < 60
+        assert 0 <= (vendors.now - before).total_seconds() < 60
         assert [one["day"] for one in vendors.dump("amplitude")["jobs"]] == [made["day"]]
         assert len(vendors.dump("stripe")["customers"]) == 5  # not seeded again
         vendors.advance("P6D")
@@ -142,6 +143,16 @@ def test_a_new_world_forgets_the_old_one(vendors: Vendors, mailchimp: httpx2.Cli
     vendors.advance("P9D")
     vendors.fault("mailchimp", "error")
     vendors.reset()
-    assert abs((now(vendors) - datetime.now(UTC)).total_seconds()) < 5
+    assert abs((vendors.now - datetime.now(UTC)).total_seconds()) < 5
     assert mailchimp.get("/3.0/search-members", params={"query": "adler"}).json()["exact_matches"]["members"] == []
     assert len(vendors.traffic()) == 1
+
+
+def test_what_was_asked_of_the_old_world_is_not_done_in_the_new(vendors: Vendors, mailchimp: httpx2.Client) -> None:
+    place = f"/3.0/lists/a1b2c3d4e5/members/{member('clara.adler@example.org')}"
+    vendors.fault("mailchimp", "slow", "member.delete", seconds=0.5)
+    with pytest.raises(httpx2.ReadTimeout):
+        mailchimp.post(f"{place}/actions/delete-permanent", timeout=0.1)
+    vendors.reset(people=3)
+    time.sleep(0.7)
+    assert mailchimp.get(place).status_code == 200

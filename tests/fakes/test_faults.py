@@ -101,6 +101,10 @@ def test_half_of_a_download(vendors: Vendors, organisation: httpx2.Client) -> No
     vendors.fault("store", "truncated", "download")
     with pytest.raises(httpx2.RemoteProtocolError):
         httpx2.get(place)
+    vendors.fault("store", "error", "download", status=503)
+    assert httpx2.get(place).status_code == 503
+    vendors.fault("store", "wrong_shape", "download")
+    assert httpx2.get(place).content.startswith(b"<html>")
     assert httpx2.get(place).status_code == 200
 
 

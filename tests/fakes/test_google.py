@@ -43,6 +43,13 @@ def test_an_address_that_is_not_normalised_deletes_nobody(vendors: Vendors, goog
     assert not user(vendors)["erased"]
 
 
+def test_an_address_is_known_as_it_is_normalised(vendors: Vendors, google: httpx2.Client) -> None:
+    # The shop knows this customer as Ben.Adler@example.org.
+    assert google.post(SUBMIT, json={"userProvidedData": "ben.adler@example.org"}).status_code == 200
+    vendors.advance("P70D")
+    assert user(vendors, "1")["erased"]
+
+
 def test_who_is_unknown_gets_the_same_answer(google: httpx2.Client) -> None:
     assert google.post(SUBMIT, json={"userId": "nobody"}).status_code == 200
 

@@ -81,6 +81,15 @@ def test_pages_are_of_ten_unless_asked_otherwise(mailchimp: httpx2.Client) -> No
     assert len({one["id"] for one in first["members"] + rest["members"]}) == 20
 
 
+def test_an_answer_can_be_cut_down(mailchimp: httpx2.Client) -> None:
+    lists = mailchimp.get("/3.0/lists", params={"fields": "lists.id,total_items"}).json()
+    assert lists == {"lists": [{"id": NEWS}, {"id": LOYALTY}], "total_items": 2}
+    member = mailchimp.get(CLARA, params={"exclude_fields": "merge_fields.PHONE,email_address"}).json()
+    assert "email_address" not in member
+    assert "PHONE" not in member["merge_fields"]
+    assert member["merge_fields"]["FNAME"] == "Clara"
+
+
 def test_the_eleventh_connection_is_refused(vendors: Vendors) -> None:
     key = vendors.credentials()["mailchimp"]["key"]
     vendors.fault("mailchimp", "slow", "ping", times=10, seconds=1)

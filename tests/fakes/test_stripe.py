@@ -181,8 +181,9 @@ def test_what_a_job_is_about_is_shown_on_demand(stripe: httpx2.Client) -> None:
 
 def test_a_hundred_a_second(vendors: Vendors, stripe: httpx2.Client) -> None:
     vendors.freeze()
-    codes = [stripe.get(f"/v1/customers/{CLARA}").status_code for _ in range(101)]
-    assert codes == [200] * 100 + [429]
+    answers = [stripe.get(f"/v1/customers/{CLARA}") for _ in range(101)]
+    assert [one.status_code for one in answers] == [200] * 100 + [429]
+    assert answers[100].headers["stripe-rate-limited-reason"]
 
 
 @pytest.mark.parametrize("auth", [("sk_test_wrong", ""), None])

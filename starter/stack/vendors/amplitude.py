@@ -94,15 +94,13 @@ class Amplitude:
     def seed(self, people: Sequence[Mapping[str, Any]]) -> int:
         """People whose user id is still known get further events; others are new, as after a deletion."""
         held = self._by_user_id()
+        used = {str(one["amplitude_id"]) for job in self.state["jobs"] for one in job["amplitude_ids"]}
         for given in people:
             person = completed(given)
             user = held.get(person["id"])
             if user is None:
                 wanted = str(person["amplitude_id"])
-                used = any(
-                    str(one["amplitude_id"]) == wanted for job in self.state["jobs"] for one in job["amplitude_ids"]
-                )
-                if used and "amplitude_id" not in given:
+                if wanted in used and "amplitude_id" not in given:
                     self.state["next_id"] += 1
                     wanted = str(self.state["next_id"])
                 user = held[person["id"]] = self.state["users"][wanted] = {
@@ -158,6 +156,8 @@ class Amplitude:
         if len(wanted) > IDS_A_CALL:
             return _error(400, "Bad Request", f"At most {IDS_A_CALL} ids can be given in one request.")
         across = str(body.get("delete_from_org", "false")).lower() == "true"
+        if across and body.get("amplitude_ids"):
+            return _error(400, "Bad Request", "delete_from_org takes user_ids only.")
         found, invalid = self._resolve(wanted)
         if invalid and not across and str(body.get("ignore_invalid_id", "false")).lower() != "true":
             return _error(400, "Bad Request", "Invalid ids: " + ", ".join(invalid))
@@ -341,6 +341,43 @@ class Amplitude:
             "properties": user["properties"],
         }
         return reply({"userData": data, "events": events[start : start + size]})
+
+
+class Store:
+    """The object store that holds the results: another host, which takes signed addresses and no credential."""
+
+    name = "store"
+
+    def __init__(self, owner: Amplitude) -> None:
+        self._owner = owner
+        self.state: dict[str, Any] = {}
+
+    def operations(self) -> Sequence[Operation]:
+        return (Operation("download", "GET", "/{signature}.gz", self._download),)
+
+    def admit(self, ask: Ask, operation: str) -> Answer | None:
+        # A signed address and a credential at once: the store takes only one of them.
+        return _xml(400, "InvalidArgument") if "authorization" in ask.headers else None
+
+    def unknown(self, ask: Ask) -> Answer:
+        return _xml(404, "NoSuchKey")
+
+    def settle(self) -> None:
+        self._owner.settle()
+
+    def seed(self, people: Sequence[Mapping[str, Any]]) -> int:
+        return 0
+
+    def load(self, state: dict[str, Any]) -> None:
+        """It has nothing of its own."""
+
+    def _download(self, ask: Ask) -> Answer:
+        body = self._owner.stored(ask.params["signature"])
+        return _xml(403, "AccessDenied") if body is None else Answer(200, body, {"content-type": "application/gzip"})
+
+
+def _xml(status: int, code: str) -> Answer:
+    return Answer(status, f"<Error><Code>{code}</Code></Error>".encode(), {"content-type": "application/xml"})
 
 
 def _asked_at(request: Mapping[str, Any]) -> datetime:

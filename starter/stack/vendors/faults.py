@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Literal
 
+import orjson
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
+
+from starter.stack.vendors.exchange import Answer, Ask, Vendor, reply
 
 Kind = Literal[
     "rate_limited",  # 429 with Retry-After; nothing done
@@ -46,6 +49,35 @@ class Fault:
     status: int | None = None
     headers: dict[str, str] | None = None
     body: Any = None
+
+    def refusal(self, vendor: Vendor) -> Answer | None:
+        """What is answered in place of any work; None for the kinds that let the vendor work, or say nothing."""
+        match self.kind:
+            case "rate_limited":
+                wait = {"retry-after": self.retry_after} if self.retry_after else {}
+                return reply({"error": "Too Many Requests"}, self.status or 429, headers=wait)
+            case "error":
+                return Answer(self.status or 500, b"Internal Server Error", {"content-type": "text/plain"})
+            case "forbidden_text":
+                page = b"<html><head><title>Access Denied</title></head><body>You don't have permission.</body></html>"
+                return Answer(403, page, {"content-type": "text/html"})
+            case "unauthorised":
+                return vendor.admit(Ask("GET", "/", {}, {}, {}, b""), "fault")
+            case "answer":
+                return reply(self.body, self.status or 200, headers=self.headers)
+            case _:
+                return None
+
+    def bent(self, answer: Answer) -> Answer:
+        """The same JSON under other names, as a vendor's unannounced change would have it; else a page."""
+        if self.body is not None:
+            return Answer(answer.status, orjson.dumps(self.body), answer.headers)
+        try:
+            known = orjson.loads(answer.body)
+        except ValueError:
+            return Answer(answer.status, b"<html><body>Moved</body></html>", answer.headers)
+        changed = {f"x_{name}": one for name, one in known.items()} if isinstance(known, dict) else {"x_items": known}
+        return Answer(answer.status, orjson.dumps(changed), answer.headers)
 
 
 _FAULTS = TypeAdapter(list[Fault])
@@ -87,10 +119,3 @@ class Faults:
     def clear(self) -> None:
         """Nothing goes wrong any more."""
         self._queue.clear()
-
-
-def bent(body: Any) -> Any:
-    """The same JSON under other names, as a vendor's unannounced change would have it."""
-    if isinstance(body, dict):
-        return {f"x_{name}": value for name, value in body.items()}
-    return {"x_items": body}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+import orjson
 
 from starter.stack.vendors.clock import Clock, zulu
 from starter.stack.vendors.exchange import Answer, Ask, Operation, reply
@@ -41,7 +43,7 @@ class Mailchimp:
         self.state = state
 
     def operations(self) -> Sequence[Operation]:
-        return (
+        known = (
             Operation("ping", "GET", "/3.0/ping", lambda _: reply({"health_status": "Everything's Chimpy!"})),
             Operation("lists", "GET", "/3.0/lists", self._lists),
             Operation("list", "GET", "/3.0/lists/{list}", self._list),
@@ -61,6 +63,7 @@ class Mailchimp:
             Operation("member.events", "GET", f"{_MEMBER}/events", self._part("events")),
             Operation("member.goals", "GET", f"{_MEMBER}/goals", self._part("goals")),
         )
+        return [one._replace(handle=_with_fields(one.handle)) for one in known]
 
     def admit(self, ask: Ask, operation: str) -> Answer | None:
         key = ask.bearer() or (ask.basic() or ("", ""))[1]
@@ -318,6 +321,38 @@ class Mailchimp:
 
     def _stamp(self, moment: datetime) -> str:
         return zulu(moment).replace("Z", "+00:00")
+
+
+def _with_fields(handle: Callable[[Ask], Answer]) -> Callable[[Ask], Answer]:
+    """Answers cut down to `fields` and without `exclude_fields`, as every endpoint allows: lists.id,total_items."""
+
+    def handled(ask: Ask) -> Answer:
+        answer = handle(ask)
+        if answer.status != 200 or not {"fields", "exclude_fields"} & set(ask.query):
+            return answer
+        body = orjson.loads(answer.body)
+        for name, keep in (("fields", True), ("exclude_fields", False)):
+            if name in ask.query:
+                body = _cut(body, [path.split(".") for path in ask.query[name].split(",")], keep=keep)
+        return reply(body)
+
+    return handled
+
+
+def _cut(value: Any, paths: Sequence[Sequence[str]], *, keep: bool) -> Any:
+    if isinstance(value, list):
+        return [_cut(one, paths, keep=keep) for one in value]
+    if not isinstance(value, dict):
+        return value
+    cut = {}
+    for name, inner in value.items():
+        below = [path[1:] for path in paths if path[0] == name]
+        if [] in below or not below:
+            if bool(below) is keep:
+                cut[name] = inner
+        else:
+            cut[name] = _cut(inner, below, keep=keep)
+    return cut
 
 
 def _hash(email: str) -> str:

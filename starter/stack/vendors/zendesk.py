@@ -100,7 +100,12 @@ class Zendesk:
                 self._forget(user, deleted_at + BIN_LASTS, None)
 
     def seed(self, people: Sequence[Mapping[str, Any]]) -> int:
-        for person in map(completed, people):
+        chosen = [completed(person) for person in people]
+        idents = {person["zendesk_id"] for person in chosen}
+        tickets = self.state["tickets"]
+        for number in [number for number, one in tickets.items() if one["requester_id"] in idents]:
+            del tickets[number]
+        for person in chosen:
             ident = person["zendesk_id"]
             now = zulu(self._clock.now())
             self.state["users"][str(ident)] = {
@@ -126,8 +131,6 @@ class Zendesk:
                 "permanent_at": None,
                 "executer_id": None,
             }
-            for held in [one for one in self.state["tickets"].values() if one["requester_id"] == ident]:
-                del self.state["tickets"][str(held["id"])]
             for number in range(person["tickets"]):
                 self._open_ticket(person, "open" if number < person["open_tickets"] else "closed")
         return len(people)
