@@ -10,7 +10,7 @@ from itertools import count, pairwise
 
 import pytest
 
-from connectors.conformance.bench import Cuts, Dump, Person, Shares, needs
+from connectors.conformance.bench import Cuts, Dump, Person, Shares, Waits, needs
 from connectors.conformance.gate import Crash, Gate, Stop
 from connectors.conformance.outlook import Outlook, changed, found, total
 from connectors.conformance.suite import Promises, Trial, asked, renamed
@@ -215,7 +215,9 @@ class Erasing(Promises):
         with trial.bench.cut(), pytest.raises(Retryable):
             story.erase(Gate())
 
-        assert changed(story.before, trial.bench.everything()), "the system had carried it out"
+        # A system that takes its time has only taken it on.
+        carried_out = changed(story.before, trial.bench.everything())
+        assert carried_out or isinstance(trial.bench, Waits), "the system had carried it out"
         story.finish()
 
     @needs(ERASE, Shares)

@@ -19,7 +19,7 @@ from connectors.http.schema import Download, Poll, Step
 from connectors.http.sight import Eye, Sight
 from connectors.http.template import MissingError, Scope, inserted, typed
 from connectors.http.walk import walk
-from connectors.protocol import Call, Export, Pending
+from connectors.protocol import Call, Export, Key, Pending
 from connectors.strategies import text
 from rights.codes import Code
 from rights.plan import Work
@@ -118,13 +118,15 @@ class Exporter:
                     yield from self._files(call, step, errand, numbers)
 
     def _as_found(self, call: Call, name: str, sight: Sight) -> Iterator[Row]:
-        """Rows of a leaf collection, none of them kept here."""
-        seen = set()
+        """Rows of a leaf collection, none of them kept here but by key, where several ways may lead to one."""
+        several = len(self._eye.vendor.collections[name].find) > 2 or len(self._eye.system.collections[name].links) > 1
+        seen: set[Key] = set()
         for row, _ in self._eye.rows(call, name, sight):
             key = self._eye.key(name, row)
             if key not in seen:
-                seen.add(key)
                 yield row
+            if several:
+                seen.add(key)
 
     def _files(self, call: Call, step: Download, errand: Errand, numbers: dict[str, int]) -> Iterator[Export]:
         where = f"collections.{errand.collection}.export.steps.download"

@@ -101,9 +101,14 @@ class Eye:
     def rows(self, call: Call, name: str, sight: Sight) -> Iterator[tuple[Row, Sharing | None]]:
         """Rows of a collection as they are found, and how surely they are the person's (None: surely)."""
         spec, known = self.vendor.collections[name], self.system.collections[name]
-        for number, find in enumerate(spec.find):
+        anchored = bool(call.anchors.get(name))
+        seen: set[str] = set()
+        # By their keys last: anchors are for what no other way leads to any more.
+        for number, find in sorted(enumerate(spec.find), key=lambda item: (item[1].by,) == spec.key):
             about = known.fields.get(find.by)
             for value, sharing in dict.fromkeys(self._ways(call, name, find.by, sight)):
+                if (find.by,) == spec.key and sharing is None and value in seen:
+                    continue
                 if spec.blind:
                     if sharing is not None:
                         yield _blind(spec, find, value), sharing
@@ -113,6 +118,8 @@ class Eye:
                 for entry in walk(self.exchange, call, find.steps, scope, {}, where):
                     row = self._row(name, entry, scope)
                     if row is not None and _same(about, row.get(find.by), value):
+                        if anchored:
+                            seen.add(self.key(name, row)[0])
                         yield row, sharing
 
     def key(self, name: str, row: Row) -> Key:

@@ -148,7 +148,7 @@ class ZendeskBench(VendorBench):
     """Users, and tickets that hang on them."""
 
     vendor = "zendesk"
-    destroys = "deleted.delete"
+    destroys = "deleted_ticket.delete"
     secrets: ClassVar = {"token": "zendesk-token"}
     map = """
 system: support
