@@ -3,6 +3,7 @@
 The one rule: what a file would do wrong when somebody's data is at stake, it is refused for when it is read.
 """
 
+import json
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path as File
@@ -61,10 +62,13 @@ def read_vendor(file: str, text: str) -> Vendor:
         vendor = None
     if found or vendor is None:
         # Of a value that may be of several types there is an error for each: one place has one.
-        unique = dict(reversed(found))
+        unique = {(path, "missing" in advice and advice): (path, advice) for path, advice in reversed(found)}
         raise FileErrors(
             sorted(
-                (FileError(file, lines.at(path), dotted(lines.known(path)), advice) for path, advice in unique.items()),
+                (
+                    FileError(file, lines.at(path), dotted(lines.known(path)), advice)
+                    for path, advice in unique.values()
+                ),
                 key=lambda error: (error.line, error.path),
             )
         )
@@ -104,3 +108,9 @@ def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 
 _KEYS: Final = sorted({info.alias or name for kind in _models(Strict) for name, info in kind.model_fields.items()})
+
+
+def schema_text() -> str:
+    """The JSON Schema of a vendor file, as it is shipped in `SCHEMA`."""
+    schema = Vendor.model_json_schema(by_alias=True)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=1) + "\n"
