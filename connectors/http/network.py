@@ -10,13 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any, Final
 
 import httpcore2
 
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str, int], list[Address]]
+
+
+_TRANSLATED: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+"""Behind which a gateway puts the address that the last four bytes say (RFC 6052, RFC 8215)."""
 
 
 class AddressRefusedError(Exception):
@@ -34,9 +38,12 @@ def resolve(host: str, port: int) -> list[Address]:
 
 def is_public(address: Address) -> bool:
     """Whether an address is on the public internet: not ours, not this machine's, not a cloud's metadata service."""
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    if inner is not None:
-        return is_public(inner)
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and any(address in prefix for prefix in _TRANSLATED):
+            inner = IPv4Address(address.packed[-4:])
+        if inner is not None:
+            return is_public(inner)
     return address.is_global and not address.is_multicast
 
 

@@ -63,15 +63,8 @@ def read_vendor(file: str, text: str) -> Vendor:
     if found or vendor is None:
         # Of a value that may be of several types there is an error for each: one place has one.
         unique = {(path, "missing" in advice and advice): (path, advice) for path, advice in reversed(found)}
-        raise FileErrors(
-            sorted(
-                (
-                    FileError(file, lines.at(path), dotted(lines.known(path)), advice)
-                    for path, advice in unique.values()
-                ),
-                key=lambda error: (error.line, error.path),
-            )
-        )
+        errors = [FileError(file, lines.at(p), dotted(lines.known(p)), advice) for p, advice in unique.values()]
+        raise FileErrors(sorted(errors, key=lambda error: (error.line, error.path)))
     return vendor
 
 
