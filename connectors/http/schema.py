@@ -57,6 +57,11 @@ def _body(value: object) -> object:
     return value
 
 
+def _text_or_parts(value: object) -> str:
+    """Which of the two something is meant to be, so that an error speaks of that one alone."""
+    return "is:text" if isinstance(value, str) else "is:parts"
+
+
 def _status(value: object) -> object:
     wrong = ValueError("write a status as 404, a kind as '5xx', or a list of them")
     for one in value if isinstance(value, list) else [value]:
@@ -459,14 +464,18 @@ class Vendor(Strict):
     habeas: Literal["connector/v1"]
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
     about: str
-    base: Text | dict[str, Text]
+    base: Annotated[
+        Annotated[Text, Tag("is:text")] | Annotated[dict[str, Text], Tag("is:parts")], Discriminator(_text_or_parts)
+    ]
     """Where its API is; by region, where there are several, the first being the default."""
     hosts: tuple[Host, ...] = ()
     """Further hosts that may be called: for tokens, and for downloads; no credentials go there."""
     options: dict[Name, Option] = {}
     secrets: dict[Name, Secret] = {}
     """The map says under `connection` where each is found."""
-    auth: Literal["none"] | Auth
+    auth: Annotated[
+        Annotated[Literal["none"], Tag("is:text")] | Annotated[Auth, Tag("is:parts")], Discriminator(_text_or_parts)
+    ]
     other_auth: dict[Name, Auth] = {}
     """For calls that need other credentials."""
     headers: dict[str, Text] = {}

@@ -57,7 +57,7 @@ def refused(line: Transport, sent: Sent) -> ConnectorError:
     return caught.value
 
 
-class line_closed:  # noqa: N801 - reads as what it does
+class line_closed:
     def __init__(self, line: Transport) -> None:
         self.line = line
 
@@ -262,6 +262,15 @@ def test_a_download_is_streamed_and_its_cut_is_seen() -> None:
 
 
 def test_what_is_public_is_decided_by_the_address() -> None:
-    inside = ["0.0.0.0", "100.64.0.1", "192.168.1.1", "224.0.0.1", "fc00::1", "64:ff9b::7f00:1", "2002:7f00:1::", "::"]
+    inside = [
+        "127.9.9.9",
+        "100.64.0.1",
+        "192.168.1.1",
+        "224.0.0.1",
+        "fc00::1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "::",
+    ]
     assert not any(is_public(ipaddress.ip_address(text)) for text in inside)
     assert is_public(ipaddress.ip_address("8.8.8.8"))
