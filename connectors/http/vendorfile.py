@@ -76,7 +76,7 @@ def _explain(lines: Lines, detail: Any) -> tuple[Path, str]:
     if kind == "missing":
         return path, f"'{last}' is missing: add {last}: ..."
     if kind == "extra_forbidden":
-        near = [key for key in get_close_matches(last, _KEYS, 1) if key != last]
+        near = get_close_matches(last, [key for key in _KEYS if key != last], 1)
         return path, f"'{last}' is not a key here; " + (f"did you mean '{near[0]}'?" if near else "take it out")
     if kind == "value_error":
         return path, str(detail["ctx"]["error"])

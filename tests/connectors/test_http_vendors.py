@@ -436,6 +436,25 @@ def test_google_is_told_each_identity_and_its_term_is_waited_for(google: Desk) -
     assert (look.tally.found, look.certainty) == (0, Certainty.ATTESTED)
 
 
+def test_googles_older_api_is_told_what_each_identity_is(vendors: Vendors) -> None:
+    account = vendors.credentials()["google"]["service_account"]
+    text = (
+        GOOGLE.replace("google_analytics,", "google_analytics_v3,").partition("  users:")[0]
+        + """
+  users: {key: [submission], fields: {submission: {}, user_id: {identity: customer_number}}}
+  clients: {key: [submission], fields: {submission: {}, client_id: {identity: client_id}}}
+"""
+    )
+    desk = Desk(vendors, "google", text, {"service_account": json.dumps(account)})
+
+    tally = desk.through("erase", desk.call(("customer_number", "3"), ("client_id", "1.2")))
+
+    asked = [(one["kind"], one["value"]) for one in vendors.dump("google")["deletions"]]
+    assert sorted(asked) == [("clientId", "1.2"), ("userId", "3")]
+    assert tally.changed == 2
+    desk.connector.close()
+
+
 def test_googles_spent_day_is_waited_for(google: Desk) -> None:
     body = {"error": {"code": 403, "errors": [{"reason": "dailyLimitExceeded"}]}}
     google.vendors.fault("google", "answer", "delete", status=403, body=body, times=9)
