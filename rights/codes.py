@@ -35,6 +35,11 @@ class Code(StrEnum):
     QUEUED = "queued"
     MAP_CHANGED = "map_changed"
     RULED_OUT = "ruled_out"
+    ADDRESS = "address"
+    SHAPE = "shape"
+    FAILED = "failed"
+    REFUSED = "refused"
+    LATE = "late"
 
 
 ADVICE: dict[Code, str] = {
@@ -63,5 +68,10 @@ ADVICE: dict[Code, str] = {
     Code.QUEUED: "Waits for others, so that the system is asked once for many people. Nothing to do: it goes on within minutes.",
     Code.MAP_CHANGED: "The data map this request was planned on is not the worker's any more. Rule 'retry' to plan again on the present map.",
     Code.RULED_OUT: "An agent ruled that this step is given up; the answer has to say so.",
+    Code.ADDRESS: "The system's name, or a redirect of its own, leads to an address that is not allowed, so nothing was sent there. If the address is right, list it in the data map (options: hosts or private), restart the worker, then rule 'retry'.",
+    Code.SHAPE: "The system answered in a shape that its file does not describe, at the place named, so nothing was concluded from it. Compare the answer with the vendor's documentation, correct the file, restart the worker, then rule 'retry'.",
+    Code.REFUSED: "The system understood what it was asked, and will not do it; its file knows this answer. Look it up in the system (docs/vendors.md says what can be behind it), remove the cause, then rule 'retry'.",
+    Code.FAILED: "The system took the work on, and says now that it failed. Look it up in the system, remove the cause, then rule 'retry': it is asked for again.",
+    Code.LATE: "The system took the work on, and is not done within its own term. Ask the vendor; rule 'retry' to look again.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

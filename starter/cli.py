@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from starter.commands import ledger, local, request, setup
+from starter.commands import connector, ledger, local, request, setup
 from starter.exits import EPILOG, Exit, Failure, complain, explain
 
 
@@ -81,6 +81,7 @@ app.command("dev")(local.dev)
 app.command("init")(setup.init)
 app.add_typer(setup.config, name="config")
 app.add_typer(setup.maps, name="map")
+app.add_typer(connector.connectors, name="connector")
 app.command("migrate")(setup.migrate)
 app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")

@@ -137,6 +137,14 @@ class Waits(Protocol):
 
 
 @runtime_checkable
+class Clocks(Protocol):
+    """The system has a clock of its own."""
+
+    def now(self) -> datetime:
+        """The time at the system, which calls are then made at."""
+
+
+@runtime_checkable
 class Cuts(Protocol):
     """The bench can cut the connection at the worst moment."""
 

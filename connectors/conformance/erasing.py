@@ -10,7 +10,7 @@ from itertools import count, pairwise
 
 import pytest
 
-from connectors.conformance.bench import Cuts, Dump, Person, Shares, needs
+from connectors.conformance.bench import Cuts, Dump, Person, Shares, Waits, needs
 from connectors.conformance.gate import Crash, Gate, Stop
 from connectors.conformance.outlook import Outlook, changed, found, total
 from connectors.conformance.suite import Promises, Trial, asked, renamed
@@ -85,15 +85,23 @@ class Erasing(Promises):
         assert {part.collection: part.pseudonymised for part in tally.counts if part.pseudonymised} == (
             outlook.rewritten(keyed=True)
         )
-        assert total(passage.tally for passage in gate.passages) == total([tally]), "each call says what it did"
+        told = total(passage.tally for passage in gate.passages)
+        if trial.waited_for:
+            assert Counter(told) <= Counter(total([tally])), "what is only taken on is not said to be done"
+        else:
+            assert told == total([tally]), "each call says what it did"
 
     @needs(ERASE)
     def test_planned_counts_are_what_changed(self, trial: Trial) -> None:
         anna, gate = trial.seeded(), Gate(trial.bench.everything)
+        before = trial.bench.everything()
 
         trial.erase(trial.call(anna, fence=gate))
 
         assert gate.passages
+        if trial.waited_for:
+            assert _planned(gate) == changed(before, trial.bench.everything()), "the system did it by itself, later"
+            return
         for passage in gate.passages:
             assert passage.planned == changed(passage.before, passage.after)
 
@@ -116,6 +124,9 @@ class Erasing(Promises):
         assert gate.passages
         moments = [before, *(dump for p in gate.passages for dump in (p.before, p.after)), trial.bench.everything()]
         outside = list(pairwise(moments))[::2]
+        if trial.waited_for:
+            assert _planned(gate) == changed(before, moments[-1]), "no more than what was let through"
+            outside = outside[:1]
         for earlier, later in outside:
             assert changed(earlier, later) == {}
 
@@ -148,10 +159,7 @@ class Erasing(Promises):
         try:
             trial.erase(trial.call(anna, fence=gate))
         except Held:
-            planned: Counter[str] = Counter()
-            for passage in gate.passages:
-                planned.update(passage.planned)
-            assert changed(before, trial.bench.everything()) == planned
+            assert changed(before, trial.bench.everything()) == _planned(gate)
         else:
             trial.check(before, outlook, anna)
 
@@ -207,7 +215,9 @@ class Erasing(Promises):
         with trial.bench.cut(), pytest.raises(Retryable):
             story.erase(Gate())
 
-        assert changed(story.before, trial.bench.everything()), "the system had carried it out"
+        # A system that takes its time has only taken it on.
+        carried_out = changed(story.before, trial.bench.everything())
+        assert carried_out or isinstance(trial.bench, Waits), "the system had carried it out"
         story.finish()
 
     @needs(ERASE, Shares)
@@ -326,6 +336,14 @@ class _StopAt:
         if self.left == 0:
             self.stopped = True
             raise Stop
+
+
+def _planned(gate: Gate) -> Counter[str]:
+    """Rows by collection of all calls that were let through."""
+    planned: Counter[str] = Counter()
+    for passage in gate.passages:
+        planned.update(passage.planned)
+    return planned
 
 
 def _rows_of(trial: Trial, person: Person) -> Dump:

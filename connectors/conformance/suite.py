@@ -7,12 +7,12 @@ import itertools
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 import pytest
 
-from connectors.conformance.bench import AS_OF, ENVIRONMENT, Bench, Dump, Person, Waits, lacking
+from connectors.conformance.bench import AS_OF, ENVIRONMENT, Bench, Clocks, Dump, Person, Waits, lacking
 from connectors.conformance.gate import Gate
 from connectors.conformance.outlook import Outlook, outlook_of
 from connectors.protocol import (
@@ -72,6 +72,8 @@ class Trial:
         plan = make_plan(Right.ERASURE, DataMap.of({self.system.system: self.system}), AS_OF)
         self.works: tuple[Work, ...] = plan.of(self.system.system).works
         self._keys: dict[tuple[Identity, ...], int] = {}
+        self.waited_for = False
+        """Whether something was pending: the system then goes on by itself, between one call and the next."""
         self.kinds = {
             about.identity: about
             for collection in self.system.collections.values()
@@ -111,7 +113,7 @@ class Trial:
         return Call(
             key=f"conformance/{self.system.system}/{number}",
             session=f"conformance-{number}",
-            as_of=AS_OF,
+            as_of=self._now(),
             system=self.system,
             work=self.works,
             identities=identities,
@@ -159,9 +161,13 @@ class Trial:
                 return answer
             assert isinstance(self.bench, Waits), "the connector has work pending: give the bench a `wait`"
             assert answer.check_after > timedelta(0), "a time to wait"
+            self.waited_for = True
             self.bench.wait(answer.check_after)
-            call = replace(call, job=answer.job)
+            call = replace(call, job=answer.job, as_of=self._now(call.as_of + answer.check_after))
         raise AssertionError("the connector stays pending for ever")
+
+    def _now(self, otherwise: datetime = AS_OF) -> datetime:
+        return self.bench.now() if isinstance(self.bench, Clocks) else otherwise
 
     def each(self, call: Call) -> dict[Operation, Callable[[], object]]:
         """The operations this connector has, ready to be carried out."""

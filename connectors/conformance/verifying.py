@@ -3,6 +3,8 @@
 The one rule: whatever is left of a person, on whatever way it got there, `verify` finds.
 """
 
+from dataclasses import replace
+
 from connectors.conformance.bench import Arrives, Orphans, Overwrites, needs
 from connectors.conformance.gate import Gate
 from connectors.conformance.outlook import found, total
@@ -109,7 +111,7 @@ class Verifying(Promises):
         before = trial.bench.everything()
         restrict, lift = (getattr(trial.connector, name) for name in (Operation.RESTRICT, Operation.LIFT))
 
-        restrict(call)
+        call = replace(call, restricted=getattr(restrict(call), "state", {}))
 
         assert found(trial.locate(call).tally) == held
         lift(call)

@@ -61,7 +61,7 @@ def check_config(as_json: Json = False) -> None:
     """
     from starter.checkup import check_all
 
-    _report(check_all(), as_json)
+    report(check_all(), as_json)
 
 
 @maps.command("check")
@@ -104,7 +104,7 @@ def check_map(
         )
         if live:
             found += check_systems(data_map, live=True)
-    _report(found, as_json)
+    report(found, as_json)
 
 
 def _texts(files: "Sequence[Path]") -> dict[str, str]:
@@ -120,7 +120,8 @@ def _texts(files: "Sequence[Path]") -> dict[str, str]:
     return texts
 
 
-def _report(checks: "Sequence[Check]", as_json: bool) -> None:
+def report(checks: "Sequence[Check]", as_json: bool) -> None:
+    """Print a line for each check, and exit 1 if one of them failed."""
     from starter.show import answer
 
     ok = all(check.ok for check in checks)

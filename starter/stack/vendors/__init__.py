@@ -37,7 +37,7 @@ The operations, as faults and the record name them:
                member.events, member.goals
     zendesk    user.search, users, user, user.update, user.delete, user.identities, user.related,
                user.requested, user.ccd, user.compliance, deleted.list, deleted, deleted.delete, ticket,
-               ticket.update, ticket.delete, ticket.comments, deleted_ticket.delete, comment.redact
+               ticket.update, ticket.delete, ticket.comments, deleted_ticket.list, deleted_ticket.delete, comment.redact
     stripe     customers.search, .list, .create, .get, .update, .delete; charges.list, invoices.list,
                payment_intents.list, .cancel; subscriptions.list, .cancel; jobs.create, .list, .get, .update,
                .validate, .run, .cancel, .errors

@@ -66,6 +66,7 @@ class Zendesk:
             ("ticket.update", "PUT", "/api/v2/tickets/{id:int}", self._update_ticket),
             ("ticket.delete", "DELETE", "/api/v2/tickets/{id:int}", self._delete_ticket),
             ("ticket.comments", "GET", "/api/v2/tickets/{id:int}/comments", self._comments),
+            ("deleted_ticket.list", "GET", "/api/v2/deleted_tickets", self._deleted_tickets),
             ("deleted_ticket.delete", "DELETE", "/api/v2/deleted_tickets/{id:int}", self._delete_ticket_for_good),
             ("comment.redact", "PUT", "/api/v2/comment_redactions/{id:int}", self._redact),
         )
@@ -358,6 +359,15 @@ class Zendesk:
             return _not_found()
         ticket["deleted"] = True
         return Answer(204)
+
+    def _deleted_tickets(self, ask: Ask) -> Answer:
+        rows = [
+            {"id": one["id"], "subject": one["subject"], "description": one["description"], "actor": {"id": AGENT_ID}}
+            | {"deleted_at": one["updated_at"], "previous_state": one["status"]}
+            for one in self.state["tickets"].values()
+            if one["deleted"]
+        ]
+        return self._paged(ask, "deleted_tickets", rows)
 
     def _delete_ticket_for_good(self, ask: Ask) -> Answer:
         ticket = self.state["tickets"].get(ask.params["id"])

@@ -1,0 +1,83 @@
+"""Locking a person's rows away at a vendor, putting them back, and stopping the vendor from collecting more.
+
+The one rule: what is locked is written down with what it was, and lifting puts back just that.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+from connectors.errors import NeedsHuman
+from connectors.fates import Row
+from connectors.http.exchange import Exchange
+from connectors.http.schema import Act
+from connectors.http.sight import ALREADY, Eye
+from connectors.http.walk import walk
+from connectors.protocol import Call, Restricted
+from rights.codes import Code
+from rights.receipt import Count, Tally
+
+
+class Restriction:
+    """Restricts, lifts and suppresses in one system."""
+
+    def __init__(self, exchange: Exchange, eye: Eye) -> None:
+        self._exchange, self._eye = exchange, eye
+
+    def restrict(self, call: Call) -> Restricted:
+        """Lock away what is not yet; what an earlier attempt has locked keeps what it was then."""
+        sight = self._eye.see(call)
+        sight.refuse_doubt()
+        state = _state(call.restricted)
+        found: Counter[str] = Counter()
+        for name, rows in sight.certain.items():
+            rules = self._eye.vendor.collections[name].restrict
+            for row in rows if rules else ():
+                assert rules  # noqa: S101 - by the line above
+                key = json.dumps([name, *self._eye.key(name, row)])
+                found[name] += 1
+                if not row[ALREADY]:
+                    kept = {*rules.keeps, *self._eye.vendor.collections[name].key}
+                    state.setdefault(key, {column: row.get(column) for column in kept})
+                    self._take(call, rules, name, row, "restrict")
+        return Restricted(_found(found), {"rows": json.dumps(state)})
+
+    def lift(self, call: Call) -> Tally:
+        """Put back what was locked away; what was locked by others stays so."""
+        lifted: Counter[str] = Counter()
+        for key, row in _state(call.restricted).items():
+            name = json.loads(key)[0]
+            rules = self._eye.vendor.collections[name].lift
+            if rules is None:
+                raise NeedsHuman(Code.UNSUPPORTED, name)
+            self._take(call, rules, name, row, "lift")
+            lifted[name] += 1
+        return _found(lifted)
+
+    def suppress(self, call: Call) -> Tally:
+        """Stop the vendor from collecting more about the person."""
+        sight = self._eye.see(call)
+        sight.refuse_doubt()
+        done: Counter[str] = Counter()
+        for name, rows in sight.certain.items():
+            rules = self._eye.vendor.collections[name].suppress
+            for row in rows if rules else ():
+                assert rules  # noqa: S101 - by the line above
+                self._take(call, rules, name, row, "suppress")
+                done[name] += 1
+        return _found(done)
+
+    def _take(self, call: Call, rules: Act, name: str, row: Row, what: str) -> None:
+        scope = self._exchange.scope(call, row=row)
+        for _ in walk(self._exchange, call, rules.steps, scope, {}, f"collections.{name}.{what}.steps"):
+            pass
+
+
+def _state(restricted: Mapping[str, str]) -> dict[str, Row]:
+    """Rows that are locked away, by collection and key, with the values that lifting puts back."""
+    state: dict[str, Row] = json.loads(restricted.get("rows", "{}"))
+    return state
+
+
+def _found(rows: Mapping[str, int]) -> Tally:
+    return Tally(counts=tuple(Count(collection=name, found=number) for name, number in rows.items()))

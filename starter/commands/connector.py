@@ -1,0 +1,134 @@
+"""`habeas connector lint` and `habeas connector test`: vendor files, and whether an account can be reached with one.
+
+The one rule: neither changes anything at a vendor, and neither prints what was typed or found, only counts.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from starter.commands.request import Json
+from starter.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from connectors.protocol import Call, Connector
+    from rights.datamap import System
+    from rights.receipt import Tally
+
+connectors = typer.Typer(no_args_is_help=True, help="Vendor files of the HTTP connector.")
+
+
+@connectors.command("lint")
+def lint(
+    files: Annotated[list[str], typer.Argument(metavar="VENDOR...", help="Paths, or names of shipped vendors.")],
+    as_json: Json = False,
+) -> None:
+    """Check vendor files.
+
+    Errors name file, line and path, and say what to write instead. Exit 1 if there is one.
+    """
+    from connectors.http.vendorfile import find_vendor, read_vendor
+    from rights.yamlfile import FileErrors
+    from starter.checkup import Check
+    from starter.commands.setup import report
+
+    found: list[Check] = []
+    for file in files:
+        try:
+            path = find_vendor(file)
+            vendor = read_vendor(str(path), path.read_text())
+        except FileErrors as errors:
+            found += [
+                Check(name=f"{e.file}:{e.line}", ok=False, about=e.path or "the file", advice=e.advice)
+                for e in errors.errors
+            ]
+        except (ValueError, OSError) as error:
+            raise Failure(Exit.USAGE, str(error)) from None
+        else:
+            lacks = f"; not offered: {', '.join(vendor.unsupported)}" if vendor.unsupported else ""
+            about = f"{vendor.about}; collections: {', '.join(vendor.collections)}{lacks}"
+            found.append(Check(name=vendor.name, ok=True, about=about))
+    report(found, as_json)
+
+
+@connectors.command("test")
+def try_account(
+    file: Annotated[Path, typer.Argument(metavar="MAP", help="The map file of a system with connector: http.")],
+    identities: Annotated[
+        list[str] | None,
+        typer.Option("--identity", metavar="KIND=VALUE", help="Look for somebody too.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Try a vendor's account.
+
+    Logs in, and counts what is held of somebody if an identity is given. Changes nothing. Exit 1 if it does not work.
+    """
+    from connectors.errors import ConnectorError
+    from connectors.http.connector import HttpConnector
+    from connectors.registry import build
+    from rights.codes import ADVICE
+    from rights.mapfile import read_map
+    from starter.checkup import Check
+    from starter.commands.setup import report
+    from starter.desk import load_env
+
+    load_env()
+    if not file.is_file():
+        raise Failure(Exit.USAGE, f"{file} cannot be read: name the map file of one system")
+    (system,) = read_map({str(file): file.read_text()}).systems.values()
+    connector = build(system)
+    if not isinstance(connector, HttpConnector):
+        raise Failure(Exit.USAGE, f"system '{system.system}' has connector: {system.connector}; this is for http")
+    found = [Check(name=system.system, ok=True, about=f"offers {', '.join(_offered(connector))}")]
+    call = _call(system, identities or [])
+    try:
+        connector.probe(call)
+        found.append(Check(name="credentials", ok=True, about="the vendor takes them"))
+        if identities:
+            tally = connector.locate(call).tally
+            counts = ", ".join(f"{count.collection} {count.found}" for count in tally.counts)
+            found.append(Check(name="located", ok=True, about=counts))
+    except ConnectorError as error:
+        found.append(Check(name=str(error.code), ok=False, about=error.about, advice=ADVICE[error.code]))
+    finally:
+        connector.close()
+    report(found, as_json)
+
+
+def _offered(connector: "Connector") -> list[str]:
+    from connectors.protocol import capabilities
+
+    return sorted(capabilities(connector))
+
+
+def _call(system: "System", identities: list[str]) -> "Call":
+    """A call that may look and nothing else: its fence lets nobody through."""
+    from datetime import UTC, datetime
+
+    from connectors.errors import Held
+    from connectors.protocol import Call
+    from rights.codes import Code
+    from rights.datamap import DataMap
+    from rights.plan import make_plan
+    from rights.request import Right
+    from rights.subject import parse_identities
+
+    def fence(planned: "Mapping[str, int]", look: "Tally") -> NoReturn:
+        raise Held(Code.OBSERVE, system.system)
+
+    pairs = [(kind, value) for kind, _, value in (pair.partition("=") for pair in identities)]
+    now = datetime.now(UTC)
+    plan = make_plan(Right.ACCESS, DataMap.of({system.system: system}), now)
+    return Call(
+        key="connector-test",
+        as_of=now,
+        system=system,
+        work=plan.of(system.system).works,
+        identities=parse_identities(pairs) if pairs else (),
+        beat=lambda: None,
+        fence=fence,
+    )

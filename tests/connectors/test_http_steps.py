@@ -1,0 +1,309 @@
+"""The steps of a vendor file, one by one, against a small server that says what a test wants."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from connectors.conformance.gate import Gate
+from connectors.errors import NeedsHuman, Retryable
+from connectors.http import build
+from connectors.http.connector import HttpConnector
+from connectors.protocol import Call
+from rights.codes import Code
+from rights.datamap import DataMap, System
+from rights.mapfile import read_map
+from rights.plan import make_plan
+from rights.receipt import Tally
+from rights.request import Right
+from rights.subject import Identity
+
+Reply = tuple[int, Any]
+AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+HEAD = """
+habeas: connector/v1
+name: small
+about: a vendor as small as it can be
+base: https://small.example
+secrets: {id: {about: id}, secret: {about: secret}}
+auth: none
+collections:
+  people:
+    about: people
+    key: [id]
+    several: true
+    fields: {id: id, email: email}
+    find:
+      - by: email
+        steps:
+"""
+TAIL = """
+    erase:
+      steps: [{call: "DELETE /people/{row.id}", answer: none}]
+unsupported: {restrict: no way, suppress: no way}
+"""
+MAP = """
+system: small
+owner: us
+connector: http
+collections:
+  people: {key: [id], fields: {id: {}, email: {category: contact, identity: email}}}
+"""
+ANNA = "anna@example.org"
+
+
+class Server(ThreadingHTTPServer):
+    """Answers by a function of method, path and query, and remembers what was asked."""
+
+    daemon_threads = True
+    answer: Callable[[str, str, dict[str, str]], Reply]
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[str] = []
+        self.bodies: list[bytes] = []
+        self.logins: list[str] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def _any(self) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.server.asked.append(f"{self.command} {self.path}")
+        self.server.bodies.append(self.rfile.read(int(self.headers.get("content-length", 0))))
+        self.server.logins.append(self.headers.get("authorization", ""))
+        status, body = self.server.answer(self.command, parts.path, query)
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_DELETE = _any
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+class Small:
+    """A connector for a file made of these steps."""
+
+    def __init__(self, server: Server, path: Path, find: str, tail: str = TAIL, head: str = HEAD) -> None:
+        file = path / "small.yaml"
+        file.write_text(head + "\n".join("          " + line for line in find.strip().splitlines()) + tail)
+        (system,) = read_map({"map.yaml": MAP}).systems.values()
+        options = {
+            "vendor": str(file),
+            "base_url": f"http://127.0.0.1:{server.server_port}",
+            "private": ["127.0.0.1"],
+            "environment": "test",
+        }
+        self.system: System = system.model_copy(update={"options": options})
+        self.connector: HttpConnector = build(self.system, {"id": "me", "secret": "hush"})
+
+    def call(self, **more: Any) -> Call:
+        works = make_plan(Right.ERASURE, DataMap.of({"small": self.system}), AT).of("small").works
+        return Call(
+            key="k",
+            as_of=AT,
+            system=self.system,
+            work=works,
+            identities=(Identity("email", ANNA),),
+            beat=lambda: None,
+            fence=more.pop("fence", Gate()),
+            environment="test",
+            **more,
+        )
+
+    def found(self) -> int:
+        try:
+            return self.connector.locate(self.call()).tally.found
+        finally:
+            self.connector.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+def people(*numbers: int) -> list[dict[str, Any]]:
+    return [{"id": number, "email": ANNA if number % 2 else "ben@example.org"} for number in numbers]
+
+
+PAGED = "- {{call: GET /people, rows: people, paginate: {way}}}"
+
+
+@pytest.mark.parametrize(
+    ("way", "param"),
+    [
+        ("{offset: {param: skip, size: 3, size_param: take, items: people}}", "skip"),
+        ("{page: {param: page, first: 1, size: 3, items: people}}", "page"),
+        ("{cursor: {param: after, from: next, more: more}}", "after"),
+    ],
+)
+def test_a_long_answer_is_read_to_its_end(server: Server, tmp_path: Path, way: str, param: str) -> None:
+    def answer(method: str, path: str, query: dict[str, str]) -> Reply:
+        at = int(query.get(param, 0))
+        start = (at - 1) * 3 if param == "page" else at
+        rows = people(*range(10)[start : start + 3])
+        return 200, {"people": rows, "next": start + 3, "more": start + 3 < 10}
+
+    server.answer = answer
+
+    assert Small(server, tmp_path, PAGED.format(way=way)).found() == 5
+    assert len(server.asked) == 4
+
+
+def test_links_are_followed_on_the_same_server_alone(server: Server, tmp_path: Path) -> None:
+    home = f"http://127.0.0.1:{server.server_port}"
+    server.answer = lambda method, path, query: (
+        200,
+        {"people": people(1), "next": f"{home}/more" if path == "/people" else "https://evil.example/x"},
+    )
+
+    with pytest.raises(NeedsHuman) as caught:
+        Small(server, tmp_path, PAGED.format(way="{link: {next: next}}")).found()
+
+    assert caught.value.code is Code.SHAPE
+    assert "another server" in caught.value.about
+    assert len(server.asked) == 2
+
+
+def test_the_same_page_again_is_no_end(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda method, path, query: (200, {"people": people(1), "next": "same"})
+
+    with pytest.raises(NeedsHuman) as caught:
+        Small(server, tmp_path, PAGED.format(way="{cursor: {param: after, from: next}}")).found()
+
+    assert caught.value.code is Code.SHAPE
+
+
+def test_more_pages_than_expected_are_a_task_and_nothing_is_left_out(server: Server, tmp_path: Path) -> None:
+    numbers = iter(range(1, 100))
+    server.answer = lambda method, path, query: (200, {"people": people(1), "next": next(numbers)})
+
+    with pytest.raises(NeedsHuman) as caught:
+        Small(server, tmp_path, PAGED.format(way="{cursor: {param: after, from: next}, most: 5}")).found()
+
+    assert caught.value.code is Code.TOO_LARGE
+
+
+def test_a_search_is_not_believed(server: Server, tmp_path: Path) -> None:
+    found = [{"id": 1, "email": "Anna@Example.org"}, {"id": 2, "email": "anna@example.org.evil.example"}]
+    server.answer = lambda method, path, query: (200, [*found, {"id": 3, "email": None}])
+
+    assert Small(server, tmp_path, '- {call: GET /people, query: {q: "{by.value}"}, rows: "@"}').found() == 1
+
+
+@pytest.mark.parametrize("body", [{}, {"people": {}}, {"people": [3]}, {"people": [{"email": ANNA}]}, [], None])
+def test_an_answer_of_another_shape_finds_not_nobody_but_a_task(server: Server, tmp_path: Path, body: Any) -> None:
+    server.answer = lambda method, path, query: (200, body)
+
+    with pytest.raises(NeedsHuman) as caught:
+        Small(server, tmp_path, "- {call: GET /people, rows: people}").found()
+
+    assert caught.value.code is Code.SHAPE
+    assert caught.value.about.startswith("collections.people")
+
+
+def test_json_that_breaks_off_is_asked_for_again(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda method, path, query: (200, b'{"people": [')
+
+    with pytest.raises(Retryable):
+        Small(server, tmp_path, "- {call: GET /people, rows: people}").found()
+
+
+def test_an_unknown_status_is_a_task(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda method, path, query: (418, {})
+
+    with pytest.raises(NeedsHuman) as caught:
+        Small(server, tmp_path, "- {call: GET /people, rows: people}").found()
+
+    assert caught.value.about == "collections.people.find[0].steps[0]: status 418"
+
+
+UNTIL_EMPTY = """
+    erase:
+      steps:
+        - until_empty: visits
+          steps:
+            - {call: GET /visits, query: {of: "{row.id}"}, save: {visits: "[]"}}
+            - {call: POST /delete, json: {visits: "{saved.visits}"}, answer: none}
+          most: 4
+unsupported: {restrict: no way, suppress: no way}
+"""
+
+
+def test_until_empty_goes_on_to_the_end_and_sends_no_empty_list(server: Server, tmp_path: Path) -> None:
+    visits = list(range(7))
+
+    def answer(method: str, path: str, query: dict[str, str]) -> Reply:
+        if path == "/delete":
+            del visits[:3]
+        return 200, people(1) if path == "/people" else visits[:3]
+
+    server.answer = answer
+    small, gate = Small(server, tmp_path, '- {call: GET /people, rows: "@"}', UNTIL_EMPTY), Gate()
+
+    tally = small.connector.erase(small.call(fence=gate))
+
+    small.connector.close()
+    assert isinstance(tally, Tally)
+    assert (tally.changed, visits, len(gate.passages)) == (1, [], 1)
+    sent = [json.loads(body) for body in server.bodies if body]
+    assert [len(body["visits"]) for body in sent] == [3, 3, 1]
+
+
+def test_until_empty_without_an_end_is_a_task_and_not_done(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda method, path, query: (200, people(1))
+    small, gate = Small(server, tmp_path, '- {call: GET /people, rows: "@"}', UNTIL_EMPTY), Gate()
+
+    with pytest.raises(NeedsHuman) as caught:
+        small.connector.erase(small.call(fence=gate))
+
+    small.connector.close()
+    assert caught.value.code is Code.TOO_LARGE
+    assert [passage.tally for passage in gate.passages] == [None], "the intent stays open"
+
+
+def test_a_client_logs_in_once_and_again_when_its_token_ends(server: Server, tmp_path: Path) -> None:
+    tokens = iter(["first", "second", "third"])
+    good = {"first"}
+
+    def answer(method: str, path: str, query: dict[str, str]) -> Reply:
+        if path == "/token":
+            return 200, {"access_token": next(tokens), "expires_in": 3600}
+        return (200, people(1)) if server.logins[-1].removeprefix("Bearer ") in good else (401, {})
+
+    server.answer = answer
+    url = f"http://127.0.0.1:{server.server_port}/token"
+    auth = f'auth: {{client_credentials: {{token_url: "{url}", id: "{{secret.id}}", secret: "{{secret.secret}}"}}}}'
+    small = Small(server, tmp_path, '- {call: GET /people, rows: "@"}', head=HEAD.replace("auth: none", auth))
+
+    for accepted in ({"first"}, {"first"}, {"second"}):
+        good.clear()
+        good.update(accepted)
+        assert small.connector.locate(small.call()).tally.found == 1
+    good.clear()
+    with pytest.raises(NeedsHuman) as caught:
+        small.connector.locate(small.call())
+
+    small.connector.close()
+    assert (caught.value.code, caught.value.about) == (Code.CREDENTIALS, "id, secret")
+    assert sum(asked == "POST /token" for asked in server.asked) == 3
+    assert b"hush" in server.bodies[0]
+    assert "hush" not in str(caught.value) + repr(vars(small.connector))
