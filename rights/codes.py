@@ -34,6 +34,8 @@ class Code(StrEnum):
     IDENTITY = "identity"
     MAP_CHANGED = "map_changed"
     RULED_OUT = "ruled_out"
+    THIRD_PARTIES = "third_parties"
+    QUOTA = "quota"
 
 
 ADVICE: dict[Code, str] = {
@@ -61,5 +63,7 @@ ADVICE: dict[Code, str] = {
     Code.IDENTITY: "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it.",
     Code.MAP_CHANGED: "The data map this request was planned on is not the worker's any more. Rule 'retry' to plan again on the present map.",
     Code.RULED_OUT: "An agent ruled that this step is given up; the answer has to say so.",
+    Code.THIRD_PARTIES: "Messages to be delivered also concern other people. Read them, then rule 'choose' with the numbers of those that may be delivered; the others are left out.",
+    Code.QUOTA: "The system has no room left for what has to be moved. Make room or raise its quota, then rule 'retry'.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""
