@@ -24,11 +24,11 @@ JSON_LINES: Final = "application/x-ndjson"
 TABLE: Final = "text/csv"
 MESSAGE: Final = "message/rfc822"
 
-SMALL: Final = 1024 * 1024
+SMALL: Final = 256 * 1024
 """Bytes up to which a message is read whole, and as many together with others."""
 AT_ONCE: Final = 100
 """Messages read together at most."""
-PIECE: Final = 256 * 1024
+PIECE: Final = SMALL
 """Bytes of a large message that are read at a time."""
 PAGE: Final = 64 * 1024
 """Bytes after which a page of the table ends."""

@@ -29,14 +29,17 @@ THIS_REQUEST: Final = "this request"
 """The ground on which the correspondence about the request itself is kept."""
 
 
+_UNASKED: Final[Mapping[str, object]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One message of the person, or one of which that is the question."""
 
-    key: Key = field(repr=False)
     folder: str = field(repr=False)
     uidvalidity: int
     uid: int
+    digest: str = field(repr=False)
     size: int
     date: datetime | None
     received: datetime | None
@@ -51,8 +54,8 @@ class Row:
     traits: Mapping[str, object] = field(repr=False)
 
     @property
-    def digest(self) -> str:
-        return self.key[-1]
+    def key(self) -> Key:
+        return (self.folder, str(self.uidvalidity), str(self.uid), self.digest)
 
     @property
     def values(self) -> dict[str, object]:
@@ -87,6 +90,7 @@ class Search:
         self._ids = anchors.get("message_id", ())
         self._wanted = tuple(self._addresses())
         self._words = tuple(self._texts())
+        self._held: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
         self._known = frozenset(plain(one.value).casefold() for one in self._wanted)
 
     def see(self, session: Session) -> Sight:
@@ -133,13 +137,13 @@ class Search:
 
     def _found(self, session: Session, since: int) -> Iterator[tuple[Head, dict[str, str]]]:
         """What the server finds in the open folder: for each message its header, and what its words say, by field."""
-        newer = ("UID", f"{since}:*") if since > 1 else ()
+        newer = f"{since}:*" if since > 1 else ""
         by_header: set[int] = set()
         for criteria in self._header_searches():
-            by_header.update(session.search(*newer, *criteria))
+            by_header.update(session.search(*criteria, among=newer))
         by_text: dict[int, dict[str, str]] = {}
         for name, words in self._words:
-            for uid in session.search(*newer, "TEXT", words):
+            for uid in session.search("TEXT", words, among=newer):
                 by_text.setdefault(uid, {})[name] = words
         uids = sorted(uid for uid in by_header | by_text.keys() if uid >= since)
         for head in session.heads(uids):
@@ -164,21 +168,28 @@ class Search:
         if not (certain or any(matches.values()) or words or head.cut):
             return None
         date = date_of(header, head.received)
+        others = digest not in self._mine and self._concerns_others(header)
         return Row(
-            key=(folder, str(uidvalidity), str(head.uid), digest),
             folder=folder,
             uidvalidity=uidvalidity,
             uid=head.uid,
+            digest=digest,
             size=head.size,
             date=date,
             received=head.received,
             message_id=message_id(header),
             matter=names_request(header, self._request),
-            others=digest not in self._mine and self._concerns_others(header),
+            others=others,
             certain=certain,
-            identities={**words, **{one.field: one.value for one, how in matches.items() if how >= Match.SHARED}},
-            traits={"folder": folder, "date": date, **shown(header)},
+            identities=self._shared(
+                *words.items(), *((one.field, one.value) for one, how in matches.items() if how >= Match.SHARED)
+            ),
+            traits={"folder": folder, "date": date, **shown(header)} if others or not certain else _UNASKED,
         )
+
+    def _shared(self, *pairs: tuple[str, str]) -> Mapping[str, str]:
+        """One mapping for all messages that hold the same: a person may have very many."""
+        return self._held.setdefault(pairs, dict(pairs))
 
     def _concerns_others(self, header: Sequence[tuple[str, str]]) -> bool:
         if self._settings.review != "third_parties":
@@ -205,7 +216,9 @@ class Search:
     def _followed(self, name: str) -> Iterator[Identity]:
         about = self._collection.fields[name]
         for identity in dict.fromkeys(self._call.identities):
-            if identity.kind == about.identity and Sharing.HINT not in {identity.sharing, Sharing(about.sharing)}:
+            kinds = {identity.sharing, Sharing(about.sharing)}
+            # No header and no text has a control character, and no command may.
+            if identity.kind == about.identity and Sharing.HINT not in kinds and identity.value.isprintable():
                 yield identity
 
 

@@ -1,13 +1,14 @@
-"""The real servers behind `habeas dev`, `habeas demo` and the tests: PostgreSQL and Temporal.
+"""The real servers behind `habeas dev`, `habeas demo` and the tests: PostgreSQL, Temporal, mail.
 
-Both come from the `dev` extra, listen on loopback alone, fetch nothing and report to nobody. The
+All come from the `dev` extra, listen on loopback alone, fetch nothing and report to nobody. The
 one rule: what is started here is ended here. No process is signalled but those started here, and
 none of them outlives the process that started it, however that process ends.
 """
 
 from starter.stack.child import HOST, StackError, free_port
+from starter.stack.mail import Mail
 from starter.stack.place import state_dir
 from starter.stack.postgres import Postgres
 from starter.stack.temporal import Temporal
 
-__all__ = ["HOST", "Postgres", "StackError", "Temporal", "free_port", "state_dir"]
+__all__ = ["HOST", "Mail", "Postgres", "StackError", "Temporal", "free_port", "state_dir"]

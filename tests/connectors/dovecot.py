@@ -7,6 +7,9 @@ import os
 import pwd
 import shutil
 import signal
+import socket
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -18,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from imapclient import IMAPClient
+from imapclient.exceptions import LoginError
 
 from starter.stack import HOST, free_port
 from starter.stack.child import Child, lock
@@ -50,6 +54,7 @@ disable_plaintext_auth = no
 mail_location = maildir:{home}/mail/%u:LAYOUT=fs
 mail_fsync = never
 mail_max_userip_connections = 100
+auth_failure_delay = 0
 first_valid_uid = 1
 mail_plugins = $mail_plugins {plugins}
 protocol imap {{
@@ -62,7 +67,7 @@ namespace inbox {{
 }}
 passdb {{
   driver = passwd-file
-  args = scheme=plain username_format=%u {home}/passwords
+  args = scheme=plain username_format=%u {home}/passwords/%u
 }}
 userdb {{
   driver = static
@@ -77,6 +82,11 @@ service imap-login {{
     port = {tls_port}
   }}
 }}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 service imap {{
   service_count = 1000
 }}
@@ -87,6 +97,8 @@ service imap {{
 class Dovecot:
     """A server whose accounts come into being by `account`."""
 
+    password = OPEN
+
     def __init__(self, *, plugins: str = "", imap_plugins: str = "", namespace: str = "", more: str = "") -> None:
         self.home = temporary("habeas-dovecot-", in_memory=True)
         self.home.chmod(0o711)
@@ -95,8 +107,7 @@ class Dovecot:
         (self.home / "mail").mkdir()
         os.chown(self.home / "mail", owner.pw_uid, owner.pw_gid)
         self._certify()
-        (self.home / "passwords").touch()
-        (self.home / "passwords").chmod(0o644)
+        (self.home / "passwords").mkdir(mode=0o755)
         self.config = self.home / "dovecot.conf"
         values = {"home": self.home, "host": HOST, "port": self.port, "tls_port": self.tls_port}
         self.config.write_text(
@@ -150,14 +161,24 @@ class Dovecot:
 
     def account(self, user: str, password: str = OPEN) -> None:
         """Make an account, or change its password."""
-        file = self.home / "passwords"
-        others = [line for line in file.read_text().splitlines() if not line.startswith(f"{user}:")]
-        file.write_text("\n".join([*others, f"{user}:{{plain}}{password}", ""]))
+        (self.home / "passwords" / user).write_text(f"{user}:{{plain}}{password}\n")
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            with suppress(LoginError):
+                self.login(user, password).shutdown()
+                return
+            time.sleep(0.05)  # it reads a file that it knows at most once a second
+        raise AssertionError("the password is not taken")
 
     def login(self, user: str, password: str = OPEN) -> IMAPClient:
         """A back door: a client that has nothing to do with the connector."""
         client = IMAPClient(HOST, self.port, ssl=False, timeout=30)
-        client.login(user, password)
+        client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            client.login(user, password)
+        except LoginError:
+            client.shutdown()
+            raise
         client.normalise_times = False
         return client
 

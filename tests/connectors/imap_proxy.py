@@ -24,6 +24,8 @@ class ImapProxy(Proxy):
         super().__init__(port)
 
     def wire(self, client: socket.socket, server: socket.socket) -> Wire:
+        for end in (client, server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return _ImapWire(self, client, server)
 
     @contextmanager

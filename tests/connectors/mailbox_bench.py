@@ -77,6 +77,7 @@ class Server(Protocol):
     """A real mail server."""
 
     port: int
+    password: str
 
     def account(self, user: str) -> None: ...
 
@@ -110,7 +111,7 @@ class MailboxBench:
 
     @property
     def url(self) -> str:
-        return f"imap://{self.user.replace('@', '%40')}:open@127.0.0.1:{self.proxy.port}"
+        return f"imap://{self.user.replace('@', '%40')}:{self.server.password}@127.0.0.1:{self.proxy.port}"
 
     def close(self) -> None:
         self.proxy.close()
@@ -180,13 +181,14 @@ class MailboxBench:
         self._digests[person] |= {digest_of(raw) for raw in messages}
 
     def _messages(self) -> Iterator[tuple[Key, Mapping[str, object]]]:
-        for _, _, folder in self.door.list_folders():
+        for flags, _, folder in self.door.list_folders():
+            if b"\\Noselect" in flags:
+                continue
             uidvalidity = self.door.select_folder(folder, readonly=True)[b"UIDVALIDITY"]
-            found: Mapping[int, Any] = self.door.fetch("1:*", ["FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
+            found: Mapping[int, Any] = self.door.fetch(self.door.search(), ["FLAGS", "INTERNALDATE", "BODY.PEEK[]"])
             for uid, parts in found.items():
                 raw = parts[b"BODY[]"]
                 yield (folder, str(uidvalidity), str(uid), digest_of(raw)), _row(parts, raw)
-            self.door.close_folder()
 
 
 class DovecotBench(MailboxBench):
@@ -209,3 +211,10 @@ def _row(parts: Mapping[bytes, Any], raw: bytes) -> dict[str, object]:
         "date": parsedate_to_datetime(str(message["Date"])) if message["Date"] else None,
         "raw": raw,
     }
+
+
+def everywhere(dump: Dump) -> list[tuple[str, str]]:
+    """Each message with its folder, flags, times and bytes, but without the number that a move changes."""
+    return sorted(
+        (key[0], repr((row["flags"], str(row["received"]), row["raw"]))) for key, row in dump["messages"].items()
+    )
