@@ -118,14 +118,17 @@ class Wanted:
     def _fold(self, text: str) -> str:
         return text.casefold() if self.casefold else text
 
-    def searched(self) -> tuple[str, ...]:
-        """What to search a header for, so that every message that has the address is found: the longest run of its
-        letters that every server compares alike, in both ways to write the domain."""
+    def searched(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """What to search which headers for, so that every message that has the address is found: the longest run of its
+        letters that every server compares alike, in both ways to write the domain. Machines do not put needless quotes
+        around the part before the @; where people's programs write, they are looked for as well."""
         local, _, domain = plain(self.value).rpartition("@")
-        forms = {f"{local}@{domain}", f"{local}@{_ascii(domain)}"}
-        if re.fullmatch(r"[\w.+-]+", local, re.ASCII):
-            forms.add(f'{local}"@{_ascii(domain)}')
-        return tuple(sorted({self._core(form) for form in forms}))
+        forms = dict.fromkeys(self._core(f"{local}@{form}") for form in (domain, _ascii(domain)))
+        quoted = f'{local}"@{_ascii(domain)}' if re.fullmatch(r"[\w.+-]+", local, re.ASCII) else ""
+        for name in names:
+            yield from ((name, form) for form in forms)
+            if quoted and name in PARTICIPANTS:
+                yield name, quoted
 
     @staticmethod
     def _core(form: str) -> str:
@@ -156,14 +159,14 @@ class Wanted:
 
 def _letters(domain: str) -> str:
     try:
-        return domain.encode("ascii").decode("idna").casefold()
+        return str(domain.encode("ascii").decode("idna")).casefold()
     except UnicodeError:
         return domain.casefold()
 
 
 def _ascii(domain: str) -> str:
     try:
-        return domain.encode("idna").decode()
+        return str(domain.encode("idna"), "ascii")
     except UnicodeError:
         return domain
 

@@ -89,7 +89,7 @@ class Exporting:
             "file": file_name(row),
             "flags": sorted(flag.decode("ascii", "replace") for flag in parts[b"FLAGS"] if flag != b"\\Recent"),
         }
-        return row_of(lines, words, known | row.identities, self._columns)
+        return row_of(lines, words, {**known, **row.identities}, self._columns)
 
     def _words_of_large(self, row: Row, parts: Any) -> Words:
         """Read the words of a large message, and the names of what is attached, without what is attached."""

@@ -69,6 +69,8 @@ class Sight:
 
     certain: tuple[Row, ...]
     doubtful: tuple[Row, ...]
+    states: Mapping[str, State] = field(default_factory=dict, repr=False)
+    """How each folder stood when it was looked at."""
 
     def refuse_doubt(self, collection: str) -> None:
         """Nothing is disclosed, moved or destroyed while it is open whose messages these are."""
@@ -88,6 +90,7 @@ class Search:
         anchors = call.anchors.get(settings.collection, {})
         self._anchored = frozenset(anchors.get("digest", ()))
         self._ids = anchors.get("message_id", ())
+        self._seen = dict(map(_read_seen, anchors.get("seen", ())))
         self._wanted = tuple(self._addresses())
         self._words = tuple(self._texts())
         self._held: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
@@ -117,7 +120,8 @@ class Search:
                 there = {(folder.name, states[folder.name].uidvalidity) for folder in folders}
                 found = [row for row in rows.values() if (row.folder, row.uidvalidity) in there]
                 found.sort(key=lambda row: (row.folder, row.uid))
-                return Sight(tuple(row for row in found if row.certain), tuple(row for row in found if not row.certain))
+                certain = tuple(row for row in found if row.certain)
+                return Sight(certain, tuple(row for row in found if not row.certain), states)
         raise Retryable(Code.BUSY, self._call.system.system)
 
     def _visit(
@@ -129,18 +133,25 @@ class Search:
             return False
         state = session.examine(folder)
         since = known.uidnext if known is not None and known.uidvalidity == state.uidvalidity else 1
-        for head, words in self._found(session, since):
+        # By id only what is new since the first look: what was there then, it has found by what the id stands for.
+        first = max(since, self._seen.get((folder, state.uidvalidity), 1))
+        for head, words in self._found(session, since, first if first < state.uidnext else 0):
             if (row := self._row(folder, state.uidvalidity, head, words)) is not None:
                 rows[folder, state.uidvalidity, head.uid] = row
         states[folder] = state
         return True
 
-    def _found(self, session: Session, since: int) -> Iterator[tuple[Head, dict[str, str]]]:
-        """What the server finds in the open folder: for each message its header, and what its words say, by field."""
+    def _found(self, session: Session, since: int, by_id: int) -> Iterator[tuple[Head, dict[str, str]]]:
+        """What the server finds in the open folder: for each message its header, and what its words say, by field.
+
+        Looked for are messages from the number `since` on, and by their ids those from `by_id` on (0: none).
+        """
         newer = f"{since}:*" if since > 1 else ""
         by_header: set[int] = set()
         for criteria in self._header_searches():
             by_header.update(session.search(*criteria, among=newer))
+        for criteria in self._id_searches() if by_id else ():
+            by_header.update(session.search(*criteria, among=f"{by_id}:*"))
         by_text: dict[int, dict[str, str]] = {}
         for name, words in self._words:
             for uid in session.search("TEXT", words, among=newer):
@@ -151,9 +162,9 @@ class Search:
 
     def _header_searches(self) -> Iterator[list[str]]:
         for one in self._wanted:
-            yield _any_of(
-                [["HEADER", name, text] for text in one.searched() for name in HEADERS[self._settings.theirs]]
-            )
+            yield _any_of([["HEADER", name, text] for name, text in one.searched(HEADERS[self._settings.theirs])])
+
+    def _id_searches(self) -> Iterator[list[str]]:
         for start in range(0, len(self._ids), IDS_AT_ONCE):
             yield _any_of([["HEADER", "Message-ID", text] for text in self._ids[start : start + IDS_AT_ONCE]])
 
@@ -261,14 +272,18 @@ def anchors_of(call: Call, settings: Settings, sight: Sight) -> Anchors:
     """By what the messages are found again: those given, and what this look has seen. A later look forgets none."""
     name = settings.collection
     found: dict[str, dict[str, None]] = {}
-    for column, known in call.anchors.get(name, {}).items():
-        found[column] = dict.fromkeys(known)
+    for column, texts in call.anchors.get(name, {}).items():
+        found[column] = dict.fromkeys(texts)
     for row in sight.certain:
         found.setdefault("digest", {})[row.digest] = None
         if row.message_id:
             found.setdefault("message_id", {})[row.message_id] = None
+    known = {place for place, _ in map(_read_seen, found.get("seen", ()))}
+    for folder, state in sight.states.items() if found else ():
+        if (folder, state.uidvalidity) not in known:
+            found.setdefault("seen", {})[f"{state.uidvalidity}:{state.uidnext}:{folder}"] = None
     anchors = {other: columns for other, columns in call.anchors.items() if other != name}
-    return {**anchors, name: {column: tuple(known) for column, known in found.items()}} if found else anchors
+    return {**anchors, name: {column: tuple(texts) for column, texts in found.items()}} if found else anchors
 
 
 def candidates_of(settings: Settings, rows: Sequence[Row]) -> tuple[Candidate, ...]:
@@ -295,6 +310,12 @@ def doubts(settings: Settings, sight: Sight) -> dict[str, int]:
 def _digests(keys: Sequence[Key] | frozenset[Key]) -> frozenset[str]:
     """Rulings hold for a message wherever it has been moved since."""
     return frozenset(key[-1] for key in keys if key)
+
+
+def _read_seen(text: str) -> tuple[tuple[str, int], int]:
+    """A folder, its UIDVALIDITY, and the number that its next message would have had at the first look."""
+    uidvalidity, uidnext, folder = text.split(":", 2)
+    return (folder, int(uidvalidity)), int(uidnext)
 
 
 def _any_of(criteria: Sequence[list[str]]) -> list[str]:

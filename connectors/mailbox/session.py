@@ -122,7 +122,8 @@ class Session:
                 client.starttls(context)
             client.login(account.user, account.password)
         except BaseException:
-            client.shutdown()
+            with suppress(*DRIVER):
+                client.shutdown()
             raise
         # Times as they were written, with their zone.
         client.normalise_times = False

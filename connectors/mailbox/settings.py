@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
 
-from rights.datamap import Collection, Erase, Strategy, System
+from rights.datamap import Collection, Erase, Field, Strategy, System
 
 KEY: Final = ("folder", "uidvalidity", "uid", "digest")
 """What tells one message from every other. `digest` alone tells it wherever it is moved."""
@@ -99,14 +99,7 @@ def _fields(name: str, collection: Collection, in_text: tuple[str, ...]) -> None
     if collection.erase is Erase.REDACT:
         raise ValueError(f"{where}: a message cannot be rewritten: use erase: delete or retain")
     for field, about in collection.fields.items():
-        if about.identity is None and field not in FIELDS:
-            raise ValueError(f"{where}: '{field}' is no field of a message: write one of: {', '.join(FIELDS)}")
-        if about.identity is not None and field in FIELDS:
-            raise ValueError(f"{where}: the identity needs a field of its own, such as address; '{field}' is taken")
-        if about.strategy not in {None, Strategy.DELETE}:
-            raise ValueError(f"{where}: a message cannot be rewritten: leave out strategy at '{field}'")
-        if about.yields and field != "message_id":
-            raise ValueError(f"{where}: only message_id yields an identity: leave out yields at '{field}'")
+        _field(where, field, about)
     for field in in_text:
         found = collection.identities.get(field)
         if found is None:
@@ -116,6 +109,17 @@ def _fields(name: str, collection: Collection, in_text: tuple[str, ...]) -> None
     for rule in collection.retention:
         if rule.after not in DATES:
             raise ValueError(f"{where}: a term counts from date or received: write after: date")
+
+
+def _field(where: str, name: str, about: Field) -> None:
+    if about.identity is None and name not in FIELDS:
+        raise ValueError(f"{where}: '{name}' is no field of a message: write one of: {', '.join(FIELDS)}")
+    if about.identity is not None and name in FIELDS:
+        raise ValueError(f"{where}: the identity needs a field of its own, such as address; '{name}' is taken")
+    if about.strategy not in {None, Strategy.DELETE}:
+        raise ValueError(f"{where}: a message cannot be rewritten: leave out strategy at '{name}'")
+    if about.yields and name != "message_id":
+        raise ValueError(f"{where}: only message_id yields an identity: leave out yields at '{name}'")
 
 
 def _known(where: str, options: Mapping[str, object], names: tuple[str, ...]) -> None:

@@ -24,7 +24,7 @@ from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
 from starter.stack import HOST, free_port
-from starter.stack.child import Child, lock
+from starter.stack.child import Child, lock, started
 from starter.stack.place import temporary
 
 PROGRAM = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -127,6 +127,11 @@ class Dovecot:
     def certificate(self) -> Path:
         """What a client has to trust."""
         return self.home / "cert.pem"
+
+    @property
+    def pid(self) -> int:
+        """The master's process id."""
+        return started(self._child, "Dovecot").pid
 
     def start(self) -> None:
         assert PROGRAM is not None
