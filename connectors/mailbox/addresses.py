@@ -119,15 +119,17 @@ class Wanted:
         return text.casefold() if self.casefold else text
 
     def searched(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """What to search which headers for, so that every message that has the address is found: the longest run of its
-        letters that every server compares alike, in both ways to write the domain. Machines do not put needless quotes
-        around the part before the @; where people's programs write, they are looked for as well."""
+        """What to search which headers for, so that every message that has the address is found.
+
+        It is the longest run of its letters that every server compares alike, in both ways to write the domain.
+        Needless quotes around the part before the @ are looked for where people write most.
+        """
         local, _, domain = plain(self.value).rpartition("@")
         forms = dict.fromkeys(self._core(f"{local}@{form}") for form in (domain, _ascii(domain)))
         quoted = f'{local}"@{_ascii(domain)}' if re.fullmatch(r"[\w.+-]+", local, re.ASCII) else ""
         for name in names:
             yield from ((name, form) for form in forms)
-            if quoted and name in PARTICIPANTS:
+            if quoted and name in {"From", "To"}:
                 yield name, quoted
 
     @staticmethod
@@ -166,7 +168,7 @@ def _letters(domain: str) -> str:
 
 def _ascii(domain: str) -> str:
     try:
-        return str(domain.encode("idna"), "ascii")
+        return bytes(domain.encode("idna")).decode()
     except UnicodeError:
         return domain
 

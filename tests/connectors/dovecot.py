@@ -133,6 +133,10 @@ class Dovecot:
         """The master's process id."""
         return started(self._child, "Dovecot").pid
 
+    @property
+    def alive(self) -> bool:
+        return self._child is not None
+
     def start(self) -> None:
         assert PROGRAM is not None
         with lock(self.home / "lock") as held:

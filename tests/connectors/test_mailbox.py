@@ -1,4 +1,4 @@
-"""Whose a message is, what becomes of it, and how it is given: on a real Dovecot, looked at by a client of the test's."""
+"""Whose a message is, what becomes of it, and how it is given, on a real Dovecot."""
 
 import csv
 import io
@@ -82,7 +82,7 @@ def test_the_map_names_it_mailbox() -> None:
         "Cc: Team: ben@y.example, anna@x.example;",
         "Cc: =?utf-8?q?=C3=84nna?= <anna@x.example>",
         "Cc: ben@y.example,\r\n\tanna@x.example",
-        'Cc: "anna"@x.example',
+        'To: "anna"@x.example',
         "Bcc: anna@x.example",
         "Reply-To: anna@x.example",
         "Sender: anna@x.example",
@@ -205,6 +205,15 @@ def test_a_find_in_the_text_is_a_question_and_stays_answered_wherever_it_is_move
     ours = replace(call, rulings=Rulings(mine={"messages": frozenset({candidate.key})}))
     assert bench.connector.erase(ours).of("messages").erased == 1
     assert left(bench) == set()
+
+
+@pytest.mark.parametrize("words", ["Jürgen", 'the "big" (one) {3}', "50%*", "a\\b", "ALL", "1:*"])
+def test_words_are_looked_for_as_they_are(bench: DovecotBench, words: str) -> None:
+    header = ("Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit")
+    bench.put("INBOX", message(*header, body=f"I am {words}, hello", sender="ben@y.example"))
+    bench.put("INBOX", message(*header, body="I am somebody else", sender="ben@y.example"))
+
+    assert len(bench.connector.locate(asking(bench, Identity("phone", words))).candidates) == 1
 
 
 def test_an_address_that_is_shared_is_a_question(bench: DovecotBench) -> None:

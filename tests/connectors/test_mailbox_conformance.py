@@ -40,6 +40,12 @@ class Messages(Conformance):
 
 
 class TestWhatGoes(Messages):
+    @pytest.mark.soak
+    @needs(Operation.EXPORT)
+    def test_export_streams_in_flat_memory_and_beats(self, trial: Trial) -> None:
+        """Half a minute, most of it in the measuring of memory; a large message is measured in test_mailbox.py."""
+        super().test_export_streams_in_flat_memory_and_beats(trial)
+
     @pytest.fixture
     def bench(self, dovecot: Dovecot) -> Iterator[Bench]:
         bench = DovecotBench(dovecot, GOES)
