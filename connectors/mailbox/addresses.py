@@ -136,7 +136,7 @@ class Wanted:
     def _core(form: str) -> str:
         if form.isascii() and form.isprintable():
             return form
-        return max(_CORE.findall(form), key=len)
+        return str(max(_CORE.findall(form), key=len))
 
     def match(self, lines: Sequence[str]) -> Match:
         """How surely these headers name the person."""
