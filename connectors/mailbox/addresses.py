@@ -161,7 +161,7 @@ class Wanted:
 
 def _letters(domain: str) -> str:
     try:
-        return str(domain.encode("ascii").decode("idna")).casefold()
+        return str(domain.casefold().encode("ascii").decode("idna"))
     except UnicodeError:
         return domain.casefold()
 
