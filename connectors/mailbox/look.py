@@ -5,6 +5,7 @@ into a folder, and is looked at there.
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,7 @@ from connectors.mailbox.message import date_of, message_id, names_request, shown
 from connectors.mailbox.session import VIEWS, WHOLE, Elsewhere, Folder, Head, Session, State
 from connectors.mailbox.settings import KEY, Settings
 from connectors.protocol import Anchors, Call, Candidate, Key
+from connectors.strategies import text
 from rights.codes import Code
 from rights.datamap import Erase
 from rights.subject import Identity, Sharing
@@ -195,7 +197,7 @@ class Search:
             identities=self._shared(
                 *words.items(), *((one.field, one.value) for one, how in matches.items() if how >= Match.SHARED)
             ),
-            traits={"folder": folder, "date": date, **shown(header)} if others or not certain else _UNASKED,
+            traits={"folder": folder, "date": text(date), **shown(header)} if others or not certain else _UNASKED,
         )
 
     def _shared(self, *pairs: tuple[str, str]) -> Mapping[str, str]:
@@ -229,7 +231,8 @@ class Search:
         for identity in dict.fromkeys(self._call.identities):
             kinds = {identity.sharing, Sharing(about.sharing)}
             # No header and no text has a control character, and no command may.
-            if identity.kind == about.identity and Sharing.HINT not in kinds and identity.value.isprintable():
+            sayable = not any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in identity.value)
+            if identity.kind == about.identity and Sharing.HINT not in kinds and sayable:
                 yield identity
 
 

@@ -85,8 +85,8 @@ class Head:
 
     @property
     def cut(self) -> bool:
-        """Whether the header is longer than what was read of it."""
-        return len(self.header) >= HEADER_MOST
+        """Whether the header is longer than what was read of it, or could not be read."""
+        return not self.header or len(self.header) >= HEADER_MOST
 
 
 def steady_clock() -> float:
@@ -223,10 +223,14 @@ class Session:
         for start in range(0, len(uids), HEADERS_AT_ONCE):
             answer = self.fetch(uids[start : start + HEADERS_AT_ONCE], wanted)
             for uid, parts in answer.items():
-                header = parts.get(b"BODY[HEADER]<0>", parts.get(b"BODY[HEADER]"))
-                if header is not None:
+                name = b"BODY[HEADER]<0>" if b"BODY[HEADER]<0>" in parts else b"BODY[HEADER]"
+                if name in parts:  # else it is gone, and this is only news of its flags
                     yield Head(
-                        uid, header, int(parts[b"RFC822.SIZE"]), _aware(parts.get(b"INTERNALDATE")), _flags(parts)
+                        uid,
+                        parts[name] or b"",
+                        int(parts[b"RFC822.SIZE"]),
+                        _aware(parts.get(b"INTERNALDATE")),
+                        _flags(parts),
                     )
 
     def fetch(self, uids: Sequence[int], what: Sequence[str]) -> Mapping[int, Mapping[bytes, Any]]:

@@ -159,6 +159,20 @@ def test_a_header_that_is_broken_hides_nobody(bench: DovecotBench) -> None:
     assert look.tally.found == len(raws)
 
 
+def test_a_header_longer_than_what_is_read_is_a_question(bench: DovecotBench) -> None:
+    padding = [f"X-Padding-{number}: {'x' * 900}" for number in range(300)]
+    bench.put("INBOX", message(*padding, f"Cc: {ANNA}", sender="ben@y.example"))
+
+    assert len(bench.connector.locate(asking(bench)).candidates) == 1
+
+
+def test_letters_that_are_not_shown_hide_nobody(bench: DovecotBench) -> None:
+    address = "an\u00adna@x.example"
+    bench.put("INBOX", message(sender=address))
+
+    assert bench.connector.locate(asking(bench, Identity("email", address))).tally.found == 1
+
+
 def test_a_domain_matches_in_both_ways_to_write_it(bench: DovecotBench) -> None:
     bench.put("INBOX", message("Cc: eva@xn--mnchen-3ya.example", sender="ben@y.example"))
     bench.put("INBOX", message("Cc: eva@m\u00fcnchen.example", sender="ben@y.example"))
