@@ -11,9 +11,13 @@ is not passed on, because it may quote one.
 """
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from rights.codes import Code
 from rights.receipt import Tally
+
+if TYPE_CHECKING:
+    from connectors.protocol import Candidate
 
 
 class ConnectorError(Exception):
@@ -40,6 +44,13 @@ class Retryable(ConnectorError):
 
 class NeedsHuman(ConnectorError):
     """A person must act first."""
+
+    def __init__(
+        self, code: Code, about: str = "", *, tally: Tally | None = None, candidates: "tuple[Candidate, ...]" = ()
+    ) -> None:
+        super().__init__(code, about, tally=tally)
+        self.candidates = candidates
+        """The rows that the question is about, where an act asks it and not a look; shown masked."""
 
 
 class Unsupported(ConnectorError):

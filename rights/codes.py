@@ -40,6 +40,8 @@ class Code(StrEnum):
     FAILED = "failed"
     REFUSED = "refused"
     LATE = "late"
+    THIRD_PARTIES = "third_parties"
+    QUOTA = "quota"
 
 
 ADVICE: dict[Code, str] = {
@@ -73,5 +75,7 @@ ADVICE: dict[Code, str] = {
     Code.REFUSED: "The system understood what it was asked, and will not do it; its file knows this answer. Look it up in the system (docs/vendors.md says what can be behind it), remove the cause, then rule 'retry'.",
     Code.FAILED: "The system took the work on, and says now that it failed. Look it up in the system, remove the cause, then rule 'retry': it is asked for again.",
     Code.LATE: "The system took the work on, and is not done within its own term. Ask the vendor; rule 'retry' to look again.",
+    Code.THIRD_PARTIES: "Messages to be delivered also concern other people. Read them, then rule 'choose' with the numbers of those that may be delivered; the others are left out.",
+    Code.QUOTA: "The system has no room left for what has to be moved. Make room or raise its quota, then rule 'retry'.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

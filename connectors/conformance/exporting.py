@@ -109,9 +109,9 @@ class Exporting(Promises):
     @needs(Operation.EXPORT)
     def test_export_streams_in_flat_memory_and_beats(self, trial: Trial) -> None:
         assert isinstance(trial.connector, Exports)
-        if not any(collection.links for collection in trial.system.collections.values()):
-            pytest.skip("nothing hangs on a person's row, so nobody has many rows")
         anna = trial.seeded(LARGE, words="x" * 1000)
+        if sum(trial.held(anna).values()) < LARGE:
+            pytest.skip("nothing hangs on a person's row, so nobody has many rows")
         since = size = largest = 0
         silent: list[int] = []
 

@@ -130,12 +130,12 @@ class Trial:
         return self.connector.locate(call)
 
     def export(self, call: Call) -> dict[tuple[str, str], bytes]:
-        """Everything an export gives, by collection and media type."""
+        """Everything an export gives, by collection and media type; a file with a name of its own has that, too."""
         assert isinstance(self.connector, Exports)
         files: dict[tuple[str, str], bytes] = {}
         for part in self.exports(call):
             assert isinstance(part, Export)
-            place = (part.collection, part.media_type)
+            place = (part.collection, f"{part.media_type} {part.name}".rstrip())
             assert place not in files, "one file of a kind for each collection"
             files[place] = b"".join(part.pages)
         return files

@@ -38,6 +38,10 @@ class Proxy:
                     end.shutdown(socket.SHUT_RDWR)
         self._pairs.clear()
 
+    def wire(self, client: socket.socket, server: socket.socket) -> "Wire":
+        """What stands between the two ends of a new connection."""
+        return Wire(self, client, server)
+
     def __enter__(self) -> Self:
         return self
 
@@ -55,12 +59,12 @@ class Proxy:
                 continue
             server = socket.create_connection(("127.0.0.1", self._server))
             self._pairs.append((client, server))
-            wire = _Wire(self, client, server)
+            wire = self.wire(client, server)
             threading.Thread(target=wire.to_server, daemon=True).start()
             threading.Thread(target=wire.to_client, daemon=True).start()
 
 
-class _Wire:
+class Wire:
     """One connection."""
 
     def __init__(self, proxy: Proxy, client: socket.socket, server: socket.socket) -> None:

@@ -1,0 +1,170 @@
+"""What a map says about a mailbox, and what of it cannot be done.
+
+The one rule: what a map asks for and this connector cannot do is refused when it is built, with what to write instead.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, Self
+
+from rights.datamap import Collection, Erase, Field, Strategy, System
+
+KEY: Final = ("folder", "uidvalidity", "uid", "digest")
+"""What tells one message from every other. `digest` alone tells it wherever it is moved."""
+HEADER_FIELDS: Final = ("message_id", "date", "received", "from", "to", "cc", "bcc", "reply_to", "subject")
+FIELDS: Final = (*KEY, *HEADER_FIELDS, "flags", "size", "text", "attachments", "file")
+"""Fields that a map may name, besides those that hold an identity."""
+DATES: Final = ("date", "received")
+
+SIDES: Final = ("from", "to", "any")
+REVIEWS: Final = ("third_parties", "everything", "nothing")
+
+_SYSTEM: Final = ("timeout", "batch", "plaintext", "ca_file")
+_COLLECTION: Final = ("theirs", "include", "exclude", "in_text", "own", "review", "locked_folder")
+
+TIMEOUT_S: Final = 60
+"""A search through some 100,000 messages takes seconds, or half a minute when nothing of it is cached; servers that
+need longer say so meanwhile."""
+BATCH: Final = 500
+"""Messages that one fence lets through: a batch takes a second or two, so a hold in the middle binds soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of a system with this connector, and of its collection."""
+
+    collection: str
+    addressed: tuple[str, ...]
+    """The fields whose identity is looked for among a message's addresses."""
+    in_text: tuple[str, ...] = ()
+    """The fields whose identity is looked for in a message's words; a find is a question, never an answer."""
+    theirs: str = "any"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    review: str = "third_parties"
+    locked_folder: str = ""
+    timeout: int = TIMEOUT_S
+    batch: int = BATCH
+    plaintext: bool = False
+    ca_file: str = ""
+
+    @property
+    def longest(self) -> timedelta:
+        """How long after entering a fence a call can still take effect: one limit for sending all of its commands, one
+        for the answer, and one for a server that goes on after we have hung up."""
+        return timedelta(seconds=3 * self.timeout)
+
+    @classmethod
+    def read(cls, system: System) -> Self:
+        """Take a system's options.
+
+        Raises:
+            ValueError: one is unknown or wrong; the text says what to write.
+        """
+        if len(system.collections) != 1:
+            raise ValueError(
+                "collections: a mailbox has one, such as messages; for other folders of the same account with another "
+                "rule, write another system"
+            )
+        ((name, collection),) = system.collections.items()
+        options, choices = dict(system.options), dict(collection.options)
+        _known("options", options, _SYSTEM)
+        _known(f"collections.{name}.options", choices, _COLLECTION)
+        in_text = _words(choices, "in_text")
+        _fields(name, collection, in_text)
+        return cls(
+            collection=name,
+            addressed=tuple(field for field in collection.identities if field not in in_text),
+            in_text=in_text,
+            theirs=_one_of(choices, "theirs", SIDES, "any"),
+            include=_words(choices, "include"),
+            exclude=_words(choices, "exclude"),
+            own=tuple(word.casefold().removeprefix("@") for word in _words(choices, "own")),
+            review=_one_of(choices, "review", REVIEWS, "third_parties"),
+            locked_folder=_text(choices, "locked_folder"),
+            timeout=_number(options, "timeout", TIMEOUT_S, 600),
+            batch=_number(options, "batch", BATCH, 10_000),
+            plaintext=_flag(options, "plaintext"),
+            ca_file=_file(options, "ca_file"),
+        )
+
+
+def _fields(name: str, collection: Collection, in_text: tuple[str, ...]) -> None:
+    where = f"collections.{name}"
+    if collection.key != KEY:
+        raise ValueError(f"{where}: key is [{', '.join(KEY)}]")
+    if collection.erase is Erase.REDACT:
+        raise ValueError(f"{where}: a message cannot be rewritten: use erase: delete or retain")
+    for field, about in collection.fields.items():
+        _field(where, field, about)
+    for field in in_text:
+        found = collection.identities.get(field)
+        if found is None:
+            raise ValueError(f"{where}: in_text names '{field}', which is no field with an identity")
+        if found.sharing == "unique":
+            raise ValueError(f"{where}: words in a text prove nothing: write sharing: shared at '{field}'")
+    for rule in collection.retention:
+        if rule.after not in DATES:
+            raise ValueError(f"{where}: a term counts from date or received: write after: date")
+
+
+def _field(where: str, name: str, about: Field) -> None:
+    if about.identity is None and name not in FIELDS:
+        raise ValueError(f"{where}: '{name}' is no field of a message: write one of: {', '.join(FIELDS)}")
+    if about.identity is not None and name in FIELDS:
+        raise ValueError(f"{where}: the identity needs a field of its own, such as address; '{name}' is taken")
+    if about.strategy not in {None, Strategy.DELETE}:
+        raise ValueError(f"{where}: a message cannot be rewritten: leave out strategy at '{name}'")
+    if about.yields and name != "message_id":
+        raise ValueError(f"{where}: only message_id yields an identity: leave out yields at '{name}'")
+
+
+def _known(where: str, options: Mapping[str, object], names: tuple[str, ...]) -> None:
+    for name in options:
+        if name not in names:
+            raise ValueError(f"{where}: '{name}' is unknown: write one of: {', '.join(names)}")
+
+
+def _one_of(options: Mapping[str, object], name: str, words: tuple[str, ...], default: str) -> str:
+    value = options.get(name, default)
+    if value not in words:
+        raise ValueError(f"options: {name} is one of: {', '.join(words)}")
+    return str(value)
+
+
+def _words(options: Mapping[str, object], name: str) -> tuple[str, ...]:
+    value = options.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
+        raise ValueError(f"options: {name} is a list of texts")
+    return tuple(value)
+
+
+def _text(options: Mapping[str, object], name: str) -> str:
+    value = options.get(name, "")
+    if not isinstance(value, str):
+        raise ValueError(f"options: {name} is a text")
+    return value
+
+
+def _file(options: Mapping[str, object], name: str) -> str:
+    value = _text(options, name)
+    if value and not Path(value).is_file():
+        raise ValueError(f"options: {name} names no file")
+    return value
+
+
+def _flag(options: Mapping[str, object], name: str) -> bool:
+    value = options.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"options: {name} is true or false")
+    return value
+
+
+def _number(options: Mapping[str, object], name: str, default: int, most: int) -> int:
+    value = options.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise ValueError(f"options: {name} is a whole number from 1 to {most:,}")
+    return value
