@@ -16,7 +16,7 @@ from activities.outcomes import Answer, Located, Queued, Spooled, receipt_for
 from activities.parcels import spool
 from activities.store import StoreError
 from activities.tools import Tools
-from connectors.errors import Retryable, Unsupported
+from connectors.errors import NeedsHuman, Retryable, Unsupported
 from connectors.protocol import Anchors, Batches, Call, Candidate, Connector, Erases, Exports, Look, Pending, Suppresses
 from ledger.steps import AtStep
 from rights.audience import mask
@@ -105,13 +105,17 @@ class FulfilActivities:
             raise Unsupported(Code.UNSUPPORTED, step.system)
         tools = self._tools
         key = tools.ledger.case_key(step.request_id, "parcel", create=True)
-        exports = connector.export(call)
-        if isinstance(exports, Pending):
-            return exports
         try:
+            exports = connector.export(call)
+            if isinstance(exports, Pending):
+                return exports
             spooled = spool(tools.store, step.request_id, step.system, exports, key=key, beat=call.beat)
         except StoreError:
             raise Retryable(Code.STORE, step.system) from None
+        except NeedsHuman as error:
+            # What is to be delivered is first to be read by somebody, who is shown it by number.
+            self._seal_candidates(step, error.candidates)
+            raise
         counts = tuple(Count(collection=name, found=rows) for name, rows in spooled.rows.items())
         return Spooled(Tally(counts=counts), spooled.digest, spooled.size)
 
@@ -140,9 +144,12 @@ class FulfilActivities:
         if look.links:
             # A hold on what a look has learnt binds as well.
             ledger.learn(step.request_id, look.links, at=wall_clock())
-        if look.candidates:
-            name = f"candidates/{step.system}"
-            shown = _numbered(ledger.unseal(step.request_id, "working", name), look.candidates)
+        self._seal_candidates(step, look.candidates)
+
+    def _seal_candidates(self, step: Step, candidates: tuple[Candidate, ...]) -> None:
+        if candidates:
+            ledger, name = self._tools.ledger, f"candidates/{step.system}"
+            shown = _numbered(ledger.unseal(step.request_id, "working", name), candidates)
             ledger.seal(step.request_id, "working", name, json.dumps(shown).encode(), at=wall_clock())
 
 

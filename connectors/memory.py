@@ -21,6 +21,7 @@ from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
 from connectors.strategies import clean, text
+from connectors.unread import refuse_yields
 from rights.codes import Code
 from rights.datamap import Collection, Field, System
 from rights.plan import Work
@@ -91,6 +92,11 @@ class Memory:
     def rows(self) -> dict[str, list[dict[str, object]]]:
         """The back door: the rows themselves, by collection."""
         return self.store.rows
+
+    @property
+    def ends_cut_calls(self) -> bool:
+        """A cut attempt has died with its process, and what it held with it."""
+        return True
 
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
@@ -257,6 +263,7 @@ def build(system: System, secrets: Mapping[str, str]) -> Memory:
     Raises:
         ValueError: an option is unknown or wrong, or a connection is given.
     """
+    refuse_yields(system)
     options = dict(system.options)
     environment, batch = options.pop("environment", ""), options.pop("batch", BATCH)
     if options:

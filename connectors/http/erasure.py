@@ -163,7 +163,8 @@ class Erasure:
             over = number + len(steps) == len(rules.steps) and rules.term is None
             for person, intent in intents:
                 rows = sum(part.person is person for part in parts) if over else 0
-                intent.done(_tally(rules, {name: rows}, {}))
+                # In the commit of the count: a worker killed here goes on with the work, and does not ask for it again.
+                intent.done(_tally(rules, {name: rows}, {}), person.progress.job() if person.progress.errands else None)
 
     def _let_in(self, fences: ExitStack, name: str, parts: Sequence[_Part]) -> Iterator[tuple[_Person, Intent]]:
         """Enter each person's fence; whom it refuses gets its error, and the others go on without."""

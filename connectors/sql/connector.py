@@ -51,6 +51,11 @@ class SqlConnector:
         """How long after entering a fence a call can still take effect; the server sees to it."""
         return self.limits.longest
 
+    @property
+    def ends_cut_calls(self) -> bool:
+        """The session of a cut attempt is known by its application_name, and ended before anything is looked at."""
+        return True
+
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
         return self._explained(self.reader, lambda: self._look(self.reader, call, verifying=False))

@@ -1,4 +1,4 @@
-"""The real servers behind `habeas dev`, `habeas demo` and the tests: PostgreSQL, Temporal, mail, a fake of some vendors.
+"""The real servers behind `habeas dev`, `habeas demo` and the tests: PostgreSQL, Temporal, mail, and a fake of vendors.
 
 All come from the `dev` extra, listen on loopback alone, fetch nothing and report to nobody. The
 one rule: what is started here is ended here. No process is signalled but those started here, and

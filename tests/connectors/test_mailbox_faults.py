@@ -132,7 +132,7 @@ class SlowFence:
 
 
 class _Nothing:
-    def done(self, tally: Tally) -> None:
+    def done(self, tally: Tally, job: Mapping[str, str] | None = None) -> None:
         raise AssertionError("nothing was done")
 
 
