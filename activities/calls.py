@@ -17,6 +17,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.fence import LedgerFence, job_name, job_text
+from activities.quota import LedgerQuota
 from activities.tools import Tools
 from connectors.errors import NeedsHuman, Retryable
 from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Pending, Rulings
@@ -125,6 +126,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         environment=tools.environment,
         pseudonym_key=_pseudonym_key(tools, step, part),
         job=json.loads(known.sealed.get(job_name(step), _NO_JOB)),
+        quota=LedgerQuota(tools.ledger, step, beat),
         restricted=json.loads(known.sealed.get(f"restricted/{step.system}", b"{}")),
     )
     return Ready(tools, step, connector, call, fence)

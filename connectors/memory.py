@@ -21,7 +21,7 @@ from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
 from connectors.strategies import clean, text
-from connectors.unread import refuse_yields
+from connectors.unread import refuse_unread
 from rights.codes import Code
 from rights.datamap import Collection, Field, System
 from rights.plan import Work
@@ -263,7 +263,7 @@ def build(system: System, secrets: Mapping[str, str]) -> Memory:
     Raises:
         ValueError: an option is unknown or wrong, or a connection is given.
     """
-    refuse_yields(system)
+    refuse_unread(system)
     options = dict(system.options)
     environment, batch = options.pop("environment", ""), options.pop("batch", BATCH)
     if options:

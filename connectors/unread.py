@@ -6,13 +6,15 @@ The one rule: it is refused when the connector is built; a key that silently doe
 from rights.datamap import System
 
 
-def refuse_yields(system: System) -> None:
-    """For connectors that do not read `yields`: a link that is written down and not followed would miss people.
+def refuse_unread(system: System) -> None:
+    """For connectors that read neither a collection's `options` nor a field's `yields`.
 
     Raises:
-        ValueError: a field has it.
+        ValueError: one of them is there: a link that is written down and not followed would miss people.
     """
     for name, collection in system.collections.items():
+        if collection.options:
+            raise ValueError(f"collections.{name}.options: '{min(collection.options)}' is unknown: there are none here")
         for field, about in collection.fields.items():
             if about.yields:
                 raise ValueError(

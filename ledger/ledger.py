@@ -12,6 +12,7 @@ from ledger.holds import Holds
 from ledger.opening import Opening
 from ledger.outbox import Outbox
 from ledger.plans import Plans
+from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.requests import Requests
 from ledger.standing import Standings
@@ -37,6 +38,7 @@ class Ledger(
     Cases,
     Outbox,
     Sweeps,
+    Quotas,
     Verification,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""

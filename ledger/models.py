@@ -313,3 +313,17 @@ sweep_steps: Final = Table(
     Index("ix_sweep_steps_due", "tenant", "system", "due_at", postgresql_where=text("answer IS NULL")),
 )
 """Steps that wait until a system is touched once for many people; `answer` is what came of it, until it is fetched."""
+
+quota_uses: Final = Table(
+    "quota_uses",
+    metadata,
+    _tenant(),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    _moment("at"),
+    Column("cost", Integer, nullable=False),
+    Column("units_left", Integer, nullable=False),
+    Index("ix_quota_uses", "tenant", "name", "at"),
+)
+"""What was asked of a system, or is reserved for a step that comes back (`units_left` of it not drawn yet)."""

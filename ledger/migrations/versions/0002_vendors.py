@@ -1,9 +1,9 @@
-"""Queues of steps that are done for many people at once."""
+"""Queues of steps that are done for many people at once, and what systems allow to be asked of them."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
+revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
@@ -28,7 +28,20 @@ def upgrade() -> None:
         ["tenant", "system", "due_at"],
         postgresql_where=sa.text("answer IS NULL"),
     )
+    op.create_table(
+        "quota_uses",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cost", sa.Integer(), nullable=False),
+        sa.Column("units_left", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "id", name="pk_quota_uses"),
+    )
+    op.create_index("ix_quota_uses", "quota_uses", ["tenant", "name", "at"])
 
 
 def downgrade() -> None:
+    op.drop_table("quota_uses")
     op.drop_table("sweep_steps")
