@@ -122,11 +122,14 @@ class FulfilActivities:
     def _erase(self, connector: Connector, call: Call, step: Step) -> Tally | Pending | Queued | Receipt:
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
-        if isinstance(connector, Batches) and not call.job:
+        if isinstance(connector, Batches):
             # Once for many people (activities/sweep.py); what the system goes on with is asked for one by one.
-            doing = Doing(step=step, as_of=call.as_of)
-            answer = self._tools.ledger.join_sweep(step, doing.model_dump_json())
-            return Receipt.model_validate_json(answer) if answer else Queued(ASK_THE_SWEEP)
+            if answer := self._tools.ledger.fetch_swept(step.key):
+                return Receipt.model_validate_json(answer)
+            if not call.job:
+                doing = Doing(step=step, as_of=call.as_of)
+                self._tools.ledger.join_sweep(step, doing.model_dump_json())
+                return Queued(ASK_THE_SWEEP)
         return connector.erase(call)
 
     def _suppress(self, connector: Connector, call: Call, step: Step) -> Tally:

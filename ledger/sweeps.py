@@ -60,18 +60,20 @@ class Waiting(NamedTuple):
 class Sweeps(Store):
     """Verbs on the queues of sweeps, one for each system."""
 
-    def join_sweep(self, step: Step, doing: str) -> str | None:
-        """Put a step into its system's queue and call for a sweep; its answer, once there is one, taken out with it."""
+    def fetch_swept(self, step_key: str) -> str | None:
+        """A step's answer, taken out of the queue with it; None while there is none."""
         with self._begin() as connection:
-            answer = connection.scalar(_FETCH, {"of": self.tenant, "key": step.key})
-            if answer is not None:
-                return str(answer)
+            answer: str | None = connection.scalar(_FETCH, {"of": self.tenant, "key": step_key})
+        return answer
+
+    def join_sweep(self, step: Step, doing: str) -> None:
+        """Put a step into its system's queue, and call for a sweep; no effect if it is there."""
+        with self._begin() as connection:
             row = {"tenant": self.tenant, "step_key": step.key, "system": step.system}
             joined = connection.execute(_JOIN, {**row, "request_id": step.request_id, "doing": doing}).rowcount
             if joined and connection.execute(_CALLED, row).first() is None:
                 at = connection.execute(select(func.clock_timestamp())).scalar_one()
                 post(connection, self.tenant, "sweep", "", at, {"system": step.system})
-        return None
 
     def sweep_due(self, system: str, most: int) -> list[Waiting]:
         """The steps of a system that may be swept now, those that wait longest first."""
