@@ -132,3 +132,19 @@ def test_many_are_erased_by_few_calls_and_a_hold_takes_one_out(people: World, ve
     ids = [i for call in calls if call["worked"] for i in json.loads(call["body"])["amplitude_ids"]]
     assert len(ids) == len(set(ids)) == 11
     assert any(r.outcome is Outcome.HELD for r in people.ledger.receipts(requests[held]))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("place", ["fence:done", "fence:left", "after:sweep"])
+def test_killed_between_the_vendors_answer_and_the_receipt_the_vendor_is_not_asked_twice(
+    people: World, vendors: Vendors, place: str
+) -> None:
+    text = (people.home / "maps" / "analytics.yaml").read_text()
+    people.write_maps({"analytics": text})
+    doomed = people.start_worker(trip=place)
+    request = people.open("erasure", [("customer_id", "7")])
+    assert doomed.wait(60) == -9, people.log
+    people.start_worker()
+    people.wait(lambda: accepted(people, request), 240, "the vendor to take the work on")
+
+    assert len(vendors.traffic("amplitude", "deletion.create")) == 1
