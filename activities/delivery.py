@@ -73,12 +73,7 @@ def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO]) -> list[
         SealBroken: the spool is not what was written.
         BadExport: it holds lines that are not JSON objects.
     """
-    sizes: dict[Entry, int] = {}
-    for entry, chunks in files_in(read()):
-        sizes[entry] = 0
-        for chunk in chunks:
-            sizes[entry] += len(chunk)
-            bag.passed(len(chunk))
+    sizes = _sizes(bag, read())
     given = {entry.collection for entry in sizes if entry.media_type == CSV and not entry.kept_as}
     desk = _Desk(bag, facts, sizes)
     large = set()
@@ -104,6 +99,16 @@ def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO]) -> list[
         Delivered(facts.system, name, sheet, desk.filed[name, CSV], desk.filed[name, JSON_LINES], desk.listed(name))
         for name, sheet in desk.sheets.items()
     ]
+
+
+def _sizes(bag: Bag, spool: BinaryIO) -> dict[Entry, int]:
+    sizes: dict[Entry, int] = {}
+    for entry, chunks in files_in(spool):
+        sizes[entry] = 0
+        for chunk in chunks:
+            sizes[entry] += len(chunk)
+            bag.passed(len(chunk))
+    return sizes
 
 
 class _Desk:

@@ -117,7 +117,7 @@ def payload_path(system: str, file: str) -> str:
 
 
 def digest_of(files: Iterable[tuple[str, str]]) -> str:
-    """The digest of a system's export, from path in the bag and SHA-256 of its .jsonl and named files: over manifest lines."""
+    """The digest of a system's export, over manifest lines: path in the bag and SHA-256 of .jsonl and named files."""
     return hashlib.sha256(manifest(files).encode()).hexdigest()
 
 
