@@ -36,7 +36,8 @@ _STYLE: Final = (_TEMPLATES / "parcel.css").read_text()
 _STYLE_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _NAMED: Final = (
     "<p>Where a system holds files, such as documents or messages, they lie in a folder <b>files</b>, each with a "
-    "number and what could be kept of its name. Beside it <b>files.csv</b> and <b>files.jsonl</b> say what each was.</p>"
+    "number and what was kept of its name. <b>files.csv</b> and <b>files.jsonl</b> beside it say what each was called."
+    "</p>"
 )
 _UNSEEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Controls that a page may not hold, those that turn the direction of what stands around them, half surrogate pairs."""
