@@ -1,6 +1,7 @@
-"""One system's spool on its way into the bag: JSON lines as they are, CSV as given or made, rows to show.
+"""One system's spool on its way into the bag: JSON lines as they are, CSV as given or made, rows to show, named files.
 
-The one rule: every collection is delivered in both forms, and counted by its JSON lines.
+The one rule: every collection is delivered in both forms, and counted by its JSON lines. What a file was called stands
+in the list beside the table, never in a path as it came.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,6 +15,25 @@ from activities.spool import CHUNK, CSV, JSON_LINES, Entry, files_in, payload_pa
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A collection's files that have names of their own, as they stand in the bag."""
+
+    files: tuple[Filed, ...]
+    csv: Filed
+    """The list of what each was called."""
+    json_lines: Filed
+
+    @property
+    def folder(self) -> str:
+        return self.files[0].path.rpartition("/")[0]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files."""
+        return sum(filed.size for filed in self.files)
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """One collection as it stands in the bag."""
 
@@ -22,6 +42,20 @@ class Delivered:
     sheet: Sheet
     csv: Filed
     json_lines: Filed
+    named: Named | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Nothing of the person was in it."""
+        return not self.sheet.rows and self.named is None
+
+    @property
+    def receipted(self) -> Iterable[Filed]:
+        """The files that the digest of the export is over."""
+        yield self.json_lines
+        if self.named is not None:
+            yield self.named.json_lines
+            yield from self.named.files
 
     @property
     def files(self) -> tuple[Filed, Filed]:
@@ -39,17 +73,14 @@ def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO]) -> list[
         SealBroken: the spool is not what was written.
         BadExport: it holds lines that are not JSON objects.
     """
-    sizes: dict[Entry, int] = {}
-    for entry, chunks in files_in(read()):
-        sizes[entry] = 0
-        for chunk in chunks:
-            sizes[entry] += len(chunk)
-            bag.passed(len(chunk))
-    given = {entry.collection for entry in sizes if entry.media_type == CSV}
+    sizes = _sizes(bag, read())
+    given = {entry.collection for entry in sizes if entry.media_type == CSV and not entry.kept_as}
     desk = _Desk(bag, facts, sizes)
     large = set()
     for entry, chunks in files_in(read()):
-        if entry.media_type == CSV:
+        if entry.kept_as:
+            desk.named(entry, chunks)
+        elif entry.media_type == CSV:
             desk.file(entry, CSV, chunks, sizes[entry])
         elif entry.collection in given:
             desk.lines(entry, chunks, table=False)
@@ -65,9 +96,19 @@ def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO]) -> list[
             if entry in large:
                 desk.table(entry, chunks)
     return [
-        Delivered(facts.system, name, sheet, desk.filed[name, CSV], desk.filed[name, JSON_LINES])
+        Delivered(facts.system, name, sheet, desk.filed[name, CSV], desk.filed[name, JSON_LINES], desk.listed(name))
         for name, sheet in desk.sheets.items()
     ]
+
+
+def _sizes(bag: Bag, spool: BinaryIO) -> dict[Entry, int]:
+    sizes: dict[Entry, int] = {}
+    for entry, chunks in files_in(spool):
+        sizes[entry] = 0
+        for chunk in chunks:
+            sizes[entry] += len(chunk)
+            bag.passed(len(chunk))
+    return sizes
 
 
 class _Desk:
@@ -79,6 +120,7 @@ class _Desk:
         self._sizes = sizes
         self.sheets: dict[str, Sheet] = {}
         self.filed: dict[tuple[str, str], Filed] = {}
+        self._named: dict[str, list[tuple[Entry, Filed]]] = {}
 
     def file(self, entry: Entry, media_type: str, chunks: Iterable[bytes], most: int) -> None:
         path = payload_path(self._facts.system, entry.file(media_type))
@@ -93,3 +135,23 @@ class _Desk:
         sheet = self.sheets[entry.collection]
         made = sheet.csv(chunks, self._facts.of(entry.collection).fields)
         self.file(entry, CSV, made, sheet.most_csv_bytes(self._sizes[entry]))
+
+    def named(self, entry: Entry, chunks: Iterable[bytes]) -> None:
+        """A file that has a name of its own, byte for byte."""
+        filed = self._bag.add(payload_path(self._facts.system, entry.path), chunks, self._sizes[entry])
+        self._named.setdefault(entry.collection, []).append((entry, filed))
+
+    def listed(self, collection: str) -> Named | None:
+        """Put the list of a collection's named files beside its table, in both forms."""
+        held = self._named.get(collection)
+        if not held:
+            return None
+        first, _ = held[0]
+        lines = [entry.listed(filed.size, filed.digest) for entry, filed in held]
+        size = sum(map(len, lines))
+        sheet = Sheet(f"{self._facts.system}.{collection}")
+        path = payload_path(self._facts.system, first.listing(JSON_LINES))
+        exact = self._bag.add(path, sheet.watch(lines, table=True), size)
+        path = payload_path(self._facts.system, first.listing(CSV))
+        table = self._bag.add(path, sheet.csv(lines), sheet.most_csv_bytes(size))
+        return Named(tuple(filed for _, filed in held), table, exact)

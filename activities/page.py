@@ -7,7 +7,7 @@ script and everything from outside.
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from html import escape
@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from activities.bag import Filed
-from activities.delivery import Delivered
+from activities.delivery import Delivered, Named
 from activities.facts import CollectionFacts, ParcelFacts, Part, SystemFacts
 from activities.sheets import SHOWN_CHARACTERS, SHOWN_COLUMNS, SHOWN_ROWS, Sheet
 
@@ -34,6 +34,11 @@ _PAGE: Final = Template((_TEMPLATES / "parcel.html").read_text())
 _README: Final = Template((_TEMPLATES / "parcel.txt").read_text())
 _STYLE: Final = (_TEMPLATES / "parcel.css").read_text()
 _STYLE_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_NAMED: Final = (
+    "<p>Where a system holds files, such as documents or messages, they lie in a folder <b>files</b>, each with a "
+    "number and what was kept of its name. <b>files.csv</b> and <b>files.jsonl</b> beside it say what each was called."
+    "</p>"
+)
 _UNSEEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Controls that a page may not hold, those that turn the direction of what stands around them, half surrogate pairs."""
 
@@ -59,9 +64,9 @@ def sections(facts: ParcelFacts, delivered: Sequence[Delivered]) -> tuple[Sectio
 def index(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> bytes:
     """The page: what is held, why and for how long, the first rows, and the person's rights."""
     full = [
-        (f"s{number}", part.facts, [d for d in part.delivered if d.sheet.rows])
+        (f"s{number}", part.facts, [d for d in part.delivered if not d.empty])
         for number, part in enumerate(parts, 1)
-        if part.rows
+        if not all(d.empty for d in part.delivered)
     ]
     tables = sum(len(held) for _, _, held in full)
     return _PAGE.substitute(
@@ -74,16 +79,17 @@ def index(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> byte
         zone=escape(facts.zone),
         summary=(
             f"{_count(sum(part.rows for part in parts), 'row')} in {_count(tables, 'table')} "
-            f"from {_count(len(full), 'system')}."
+            f"from {_count(len(full), 'system')}{_and_files(_named(parts))}."
         ),
         outstanding=_outstanding(parts),
         contents="\n".join(
             f'<li><a href="#{anchor}-{n}">{_shown(f"{system.system}: {d.collection}")}</a> '
-            f'<span class="count">{_count(d.sheet.rows, "row")}</span></li>'
+            f'<span class="count">{_holds(d)}</span></li>'
             for anchor, system, held in full
             for n, d in enumerate(held, 1)
         ),
         nothing=_nothing(parts),
+        named=_NAMED if _named(parts) else "",
         systems="\n".join(_system(anchor, system, held) for anchor, system, held in full),
         contact=(
             f"To use them, turn to {_shown(facts.contact)}."
@@ -109,12 +115,7 @@ def index(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> byte
 
 def readme(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> bytes:
     """What each file is, as plain text."""
-    files = (
-        f"{_inside(filed)}  ({_count(d.sheet.rows, 'row')})"
-        for part in parts
-        for d in part.delivered
-        for filed in d.files
-    )
+    files = (line for part in parts for d in part.delivered for line in _lines(d))
     missing = ", ".join(_names(parts, Part.OUTSTANDING))
     return _README.substitute(
         request=facts.request_id,
@@ -144,9 +145,31 @@ def _about(part: Section) -> dict[str, object]:
     for d in part.delivered:
         known.setdefault(d.collection, {"collection": d.collection}).update(
             rows=d.sheet.rows,
-            files=[{"path": filed.path, "bytes": filed.size, "sha256": filed.digest} for filed in d.files],
+            files=[_filed(filed) for filed in d.files],
         )
+        if d.named is not None:
+            known[d.collection]["named_files"] = {
+                "folder": d.named.folder,
+                "count": len(d.named.files),
+                "bytes": d.named.size,
+                "lists": [_filed(d.named.csv), _filed(d.named.json_lines)],
+            }
     return body | {"rows": part.rows, "collections": list(known.values())}
+
+
+def _filed(filed: Filed) -> dict[str, object]:
+    return {"path": filed.path, "bytes": filed.size, "sha256": filed.digest}
+
+
+def _lines(delivered: Delivered) -> Iterator[str]:
+    """A collection in README.txt: its two tables, and the folder of its files in a line, however many they are."""
+    for filed in delivered.files:
+        yield f"{_inside(filed)}  ({_count(delivered.sheet.rows, 'row')})"
+    if delivered.named is not None:
+        named = delivered.named
+        yield f"{named.folder.removeprefix('data/')}/  ({_count(len(named.files), 'file')})"
+        yield f"{_inside(named.csv)}  (what each of these files was called)"
+        yield f"{_inside(named.json_lines)}  (the same)"
 
 
 def _system(anchor: str, system: SystemFacts, held: Iterable[Delivered]) -> str:
@@ -176,17 +199,32 @@ def _collection(anchor: str, facts: CollectionFacts, delivered: Delivered) -> st
     }
     statements = [(term, text) for term, text in (asked | further).items() if text]
     listed = "\n".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in statements)
-    table = _one_row(sheet) if sheet.rows == 1 else _grid(anchor, delivered)
-    links = " · ".join(
-        f'<a href="{quote(_inside(filed))}">{escape(_inside(filed).rpartition("/")[2])}</a> '
-        f'<span class="soft">({_bytes(filed.size)})</span>'
-        for filed in delivered.files
-    )
+    table = _one_row(sheet) if sheet.rows == 1 else _grid(anchor, delivered) if sheet.rows else ""
+    links = " · ".join(map(_link, delivered.files))
     which = "The row" if sheet.rows == 1 else f"All {sheet.rows:,} rows"
     return (
         f'<article aria-labelledby="{anchor}">\n<h3 id="{anchor}">{_shown(delivered.collection)} '
-        f'<span class="count">{_count(sheet.rows, "row")}</span></h3>\n<dl>\n{listed}\n</dl>\n'
-        f'{table}{_note(sheet)}\n<p class="files">{which} in full: {links}</p>\n</article>'
+        f'<span class="count">{_holds(delivered)}</span></h3>\n<dl>\n{listed}\n</dl>\n'
+        f'{table}{_note(sheet)}\n<p class="files">{which} in full: {links}</p>\n{_files(delivered.named)}</article>'
+    )
+
+
+def _files(named: Named | None) -> str:
+    """The named files in one line, however many they are; the lists name each."""
+    if named is None:
+        return ""
+    folder = named.folder.removeprefix("data/")
+    return (
+        f'<p class="files">{_count(len(named.files), "file")} ({_bytes(named.size)}) in the folder '
+        f'<a href="{quote(folder)}/">{escape(folder)}</a>. What each was called: '
+        f"{_link(named.csv)} · {_link(named.json_lines)}</p>\n"
+    )
+
+
+def _link(filed: Filed) -> str:
+    return (
+        f'<a href="{quote(_inside(filed))}">{escape(_inside(filed).rpartition("/")[2])}</a> '
+        f'<span class="soft">({_bytes(filed.size)})</span>'
     )
 
 
@@ -241,7 +279,7 @@ def _outstanding(parts: Sequence[Section]) -> str:
 def _nothing(parts: Sequence[Section]) -> str:
     names = [
         *_names(parts, Part.NOTHING_HELD),
-        *(f"{part.facts.system}: {d.collection}" for part in parts for d in part.delivered if not d.sheet.rows),
+        *(f"{part.facts.system}: {d.collection}" for part in parts for d in part.delivered if d.empty),
     ]
     if not names:
         return ""
@@ -264,6 +302,20 @@ def _shown(text: str, most: int = 2000) -> str:
 def _inside(filed: Filed) -> str:
     """A payload file's path as seen from the page, which lies in data/ itself."""
     return filed.path.removeprefix("data/")
+
+
+def _named(parts: Sequence[Section]) -> int:
+    """How many files with names of their own the copy has."""
+    return sum(len(d.named.files) for part in parts for d in part.delivered if d.named is not None)
+
+
+def _and_files(number: int) -> str:
+    return f", and {_count(number, 'file')}" if number else ""
+
+
+def _holds(delivered: Delivered) -> str:
+    files = len(delivered.named.files) if delivered.named is not None else 0
+    return _count(delivered.sheet.rows, "row") + (f", {_count(files, 'file')}" if files else "")
 
 
 def _count(number: int, noun: str) -> str:

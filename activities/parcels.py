@@ -123,7 +123,7 @@ def package(
             with store.read(name) as source:
                 read = partial(unseal, source, key, name)
                 held = deliver(bag, facts.system(system), read)
-            exports[system] = digest_of((d.json_lines.path, d.json_lines.digest) for d in held)
+            exports[system] = digest_of((f.path, f.digest) for d in held for f in d.receipted)
             delivered += held
         parts = sections(facts, delivered)
         for name, make in (("index.html", index), ("README.txt", readme), ("about.json", about)):

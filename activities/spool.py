@@ -7,13 +7,14 @@ the file opened last. The seal says where the spool ends.
 """
 
 import hashlib
+import json
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from typing import BinaryIO, Final
-
-import orjson
 
 from activities.sealing import SealedWriter
 from connectors.protocol import Export
@@ -29,6 +30,10 @@ _FILE: Final = b"F"
 _DATA: Final = b"D"
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|\Z)", re.IGNORECASE)
 """Names under which Windows cannot write a file."""
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]+")
+LONGEST: Final = 60
+"""Characters of a named file's own name in the bag: the whole path has to fit into the 260 that Windows takes."""
+_ENDING: Final = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
 
 
 class BadExport(Exception):
@@ -44,9 +49,28 @@ class Entry:
     stem: str
     """The file's name without its ending: the collection's, unless it would clash on some machine."""
 
+    name: str = field(default="", repr=False)
+    """What the system calls a file that has a name of its own."""
+    kept_as: str = ""
+    """What such a file is called in the bag; empty for the collection's table."""
+
     def file(self, media_type: str) -> str:
-        """The collection's file of a type."""
+        """The collection's table of a type."""
         return self.stem + ENDINGS[media_type]
+
+    @property
+    def path(self) -> str:
+        """Where this file stands in the system's folder."""
+        return f"{self.stem}/files/{self.kept_as}" if self.kept_as else self.file(self.media_type)
+
+    def listing(self, media_type: str) -> str:
+        """Where the list of the collection's named files stands in the system's folder."""
+        return f"{self.stem}/files{ENDINGS[media_type]}"
+
+    def listed(self, size: int, digest: str) -> bytes:
+        """This named file's line in that list; half a surrogate pair becomes the JSON escape that it is."""
+        line = {"file": f"files/{self.kept_as}", "name": self.name, "media_type": self.media_type}
+        return _json({**line, "bytes": size, "sha256": digest}) + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +82,7 @@ class SpoolResult:
     size: int
     """Bytes of all files."""
     digest: str
-    """SHA-256, hex, over the lines that the bag's manifest will hold for this system's .jsonl files."""
+    """SHA-256, hex, over the lines that the bag's manifest will hold for this system's .jsonl files and named files."""
 
 
 def file_name(name: str, taken: Iterable[str] = ()) -> str:
@@ -71,13 +95,29 @@ def file_name(name: str, taken: Iterable[str] = ()) -> str:
     return candidate
 
 
+def kept_as(number: int, name: str) -> str:
+    """A file's name in the bag: its number, then what can be kept of the last part of its own name.
+
+    Plain ASCII, so that every unpacker writes the same name; the list beside the table has the name as it was.
+    """
+    parts = (part for part in reversed(re.split(r"[/\\]", name)) if part.strip(". "))
+    # Cut before it is looked at: a name may have any length. The ending tells programs what is in the file.
+    last = next(parts, "")
+    ending = _ENDING.search(last[-9:])
+    end = ending[0] if ending else ""
+    letters = unicodedata.normalize("NFKD", last.removesuffix(end)[: 4 * LONGEST])
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    safe = _UNSAFE.sub("_", plain)[: LONGEST - len(end)].strip("._-") + end
+    return f"{number:05}-{safe}" if safe else f"{number:05}"
+
+
 def payload_path(system: str, file: str) -> str:
     """Where a file of a system stands in the bag."""
     return f"data/{file_name(system)}/{file}"
 
 
 def digest_of(files: Iterable[tuple[str, str]]) -> str:
-    """The digest of a system's export, from path in the bag and SHA-256 of its .jsonl files: over manifest lines."""
+    """The digest of a system's export, over manifest lines: path in the bag and SHA-256 of .jsonl and named files."""
     return hashlib.sha256(manifest(files).encode()).hexdigest()
 
 
@@ -92,29 +132,37 @@ def fill(out: SealedWriter, system: str, exports: Iterable[Export], beat: Callab
     Raises:
         BadExport: an export has a name or type that a parcel cannot hold, comes twice, or lacks its JSON lines.
     """
-    files: dict[tuple[str, str], Entry] = {}
+    desk = _Desk(system)
+    lists: dict[str, hashlib._Hash] = {}
     rows: dict[str, int] = {}
     lines: list[tuple[str, str]] = []
     size = 0
     for export in exports:
-        entry = _entry(system, export, files)
-        files[entry.collection, entry.media_type] = entry
-        body = orjson.dumps(entry)
+        entry = desk.entry(export)
+        table = entry.media_type == JSON_LINES and not entry.kept_as
+        body = _json(asdict(entry))
         out.write(_HEAD.pack(_FILE, len(body)) + body)
-        digest, newlines = hashlib.sha256(), 0
-        for chunk in _chunks(export.pages, lines=entry.media_type == JSON_LINES):
+        beat()
+        digest, newlines, length = hashlib.sha256(), 0, 0
+        for chunk in _chunks(export.pages, lines=table):
             out.write(_HEAD.pack(_DATA, len(chunk)))
             out.write(chunk)
             digest.update(chunk)
-            newlines += chunk.count(b"\n")
-            size += len(chunk)
+            newlines += chunk.count(b"\n") if table else 0
+            length += len(chunk)
             beat()
-        if entry.media_type == JSON_LINES:
+        size += length
+        if table:
             rows[entry.collection] = newlines
-            lines.append((payload_path(system, entry.file(JSON_LINES)), digest.hexdigest()))
-    for collection, _ in files:
+        if entry.kept_as:
+            listing = payload_path(system, entry.listing(JSON_LINES))
+            lists.setdefault(listing, hashlib.sha256()).update(entry.listed(length, digest.hexdigest()))
+        if table or entry.kept_as:
+            lines.append((payload_path(system, entry.path), digest.hexdigest()))
+    for collection in desk.stems:
         if collection not in rows:
-            raise BadExport(f"{system}.{collection}: the connector gave CSV but no JSON lines")
+            raise BadExport(f"{system}.{collection}: the connector gave files but no JSON lines")
+    lines += ((path, listing.hexdigest()) for path, listing in lists.items())
     return SpoolResult(rows=rows, size=size, digest=digest_of(lines))
 
 
@@ -122,7 +170,7 @@ def files_in(spool: BinaryIO) -> Iterator[tuple[Entry, Iterator[bytes]]]:
     """The files of a spool, each with its data in chunks; a file's chunks that were not taken are passed over."""
     kind, size = _head(spool)
     while kind == _FILE:
-        entry = Entry(**orjson.loads(spool.read(size)))
+        entry = Entry(**json.loads(spool.read(size)))
         kind, size = _head(spool)
 
         def chunks() -> Iterator[bytes]:
@@ -142,18 +190,41 @@ def _head(spool: BinaryIO) -> tuple[bytes, int]:
     return _HEAD.unpack(head) if head else (b"", 0)
 
 
-def _entry(system: str, export: Export, files: Mapping[tuple[str, str], Entry]) -> Entry:
-    """Name an export's file; the two files of a collection share their stem."""
-    name, media_type = export.collection, export.media_type
-    if not NAME.match(name):
-        raise BadExport(f"{system}: the connector gave a collection whose name no data map could have")
-    if media_type not in ENDINGS:
-        raise BadExport(f"{system}.{name}: a parcel holds {' and '.join(ENDINGS)} only")
-    if (name, media_type) in files:
-        raise BadExport(f"{system}.{name}: the connector gave {media_type} twice")
-    stems = {entry.collection: entry.stem for entry in files.values()}
-    stem = stems[name] if name in stems else file_name(name, stems.values())
-    return Entry(collection=name, media_type=media_type, stem=stem)
+def _json(body: dict[str, object]) -> bytes:
+    """JSON of any text, also of one that is no UTF-8."""
+    return json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace")
+
+
+class _Desk:
+    """Names the files of a system as they come; all files of a collection share its stem."""
+
+    def __init__(self, system: str) -> None:
+        self.stems: dict[str, str] = {}
+        self._system = system
+        self._tables: set[tuple[str, str]] = set()
+        self._named: Counter[str] = Counter()
+
+    def entry(self, export: Export) -> Entry:
+        name, media_type = export.collection, export.media_type
+        if not NAME.match(name):
+            raise BadExport(f"{self._system}: the connector gave a collection whose name no data map could have")
+        if export.name:
+            self._named[name] += 1
+            kept = kept_as(self._named[name], export.name)
+            return Entry(name, media_type, self._stem(name), export.name, kept)
+        if media_type not in ENDINGS:
+            raise BadExport(f"{self._system}.{name}: a table in a parcel is {' or '.join(ENDINGS)}")
+        if (name, media_type) in self._tables:
+            raise BadExport(f"{self._system}.{name}: the connector gave {media_type} twice")
+        self._tables.add((name, media_type))
+        return Entry(name, media_type, self._stem(name))
+
+    def _stem(self, name: str) -> str:
+        if name not in self.stems:
+            # The folder of a collection `a.csv` must not stand where the table of a collection `a` does.
+            plain = f"{name}_" if name.lower().endswith(tuple(ENDINGS.values())) else name
+            self.stems[name] = file_name(plain, self.stems.values())
+        return self.stems[name]
 
 
 def _chunks(pages: Iterable[bytes], *, lines: bool) -> Iterator[bytes]:
