@@ -17,6 +17,8 @@ from rights.receipt import Count, Tally
 
 ROUNDS: Final = 4
 """How often it goes through what is there, if something is written again meanwhile or a deletion was not heeded."""
+REMEMBERED: Final = 10_000
+"""Rows of which it is remembered that the store has said they are gone."""
 ABORTS: Final = 50
 """Uploads behind one fence: each is a request of its own."""
 
@@ -27,6 +29,8 @@ class Erasure:
     def __init__(self, call: Call, settings: Settings, session: Session) -> None:
         self._call, self._settings, self._session = call, settings, session
         self._gone = 0
+        self._heeded: set[Row] = set()
+        """What the store has said is gone; not all of it, so that memory stays flat."""
         self._before = Survey(settings.collection)
 
     def run(self) -> Tally:
@@ -40,9 +44,7 @@ class Erasure:
             if not last.going:
                 break
             self._through()
-            left, last = last.going, self._survey()
-            if last.going >= left:
-                raise self._stopped(NeedsHuman(Code.LEFT_BEHIND, self._settings.collection))
+            last = self._survey()
         else:
             if last.going:
                 raise self._stopped(Retryable(Code.BUSY, self._settings.collection))
@@ -73,6 +75,10 @@ class Erasure:
     def _destroy(self, batch: Sequence[Due]) -> None:
         """Destroy one batch inside the fence, and say what is gone."""
         rows = [due.row for due in batch]
+        if not self._heeded.isdisjoint(rows):
+            # It said so, and it is still there: whatever it says, nothing can be concluded from it.
+            self._gone = 0
+            raise NeedsHuman(Code.LEFT_BEHIND, self._settings.collection)
         planned = {self._settings.collection: len(rows)}
         uploads = rows[0].kind == "upload"
         refused: dict[Row, str] = {}
@@ -85,6 +91,8 @@ class Erasure:
             gone = len(rows) - len(refused)
             intent.done(Tally(counts=(Count(collection=self._settings.collection, erased=gone),)))
             self._gone += gone
+            if len(self._heeded) < REMEMBERED:
+                self._heeded.update(row for row in rows if row not in refused)
         if refused:
             self._explain(refused)
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import worker
 from rights.request import Right
 from starter.stack import Postgres, Temporal
-from tests.benchmarks import by_hand, mailbox
+from tests.benchmarks import buckets, by_hand, mailbox
 from tests.benchmarks.deployment import MAP, Used, counting, fatten, memory, seed
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.connectors.dovecot import LACKING
@@ -43,10 +43,23 @@ class Scale:
     submits: int
     drained: int
     messages: int
+    versions: int
+    keys: int
 
 
-SMALL = Scale(customers=2_000, batch=20, rows=20_000, submits=1_000, drained=100, messages=10_000)
-FULL = Scale(customers=10_000, batch=50, rows=100_000, submits=5_000, drained=5_000, messages=50_000)
+SMALL = Scale(
+    customers=2_000, batch=20, rows=20_000, submits=1_000, drained=100, messages=10_000, versions=2_000, keys=5_000
+)
+FULL = Scale(
+    customers=10_000,
+    batch=50,
+    rows=100_000,
+    submits=5_000,
+    drained=5_000,
+    messages=50_000,
+    versions=10_000,
+    keys=1_000_000,
+)
 
 
 @dataclass(frozen=True)
@@ -234,11 +247,24 @@ def measure_mailbox(report: Report, scale: Scale) -> None:
     report.add("    script that searches 4 headers only to Habeas, CPU", seen.shortest.cpu / seen.ours.cpu, "x")
 
 
+def measure_bucket(report: Report, scale: Scale) -> None:
+    """One person's versions erased, against a bare boto3 loop, and the memory of a look through many keys."""
+    seen = buckets.measure(scale.versions, scale.keys)
+    report.add(f"bucket: {scale.versions:,} versions erased: CPU", seen.ours.cpu / (buckets.ROUNDS - 1), "s")
+    report.add("    wall", seen.ours.wall / (buckets.ROUNDS - 1), "s")
+    report.add("    bare loop to Habeas, CPU", seen.script.cpu / seen.ours.cpu, "x", at_least=0.8)
+    report.add("    bare loop to Habeas, wall", seen.script.wall / seen.ours.wall, "x")
+    for keys, peak in seen.peaks.items():
+        report.add(f"bucket: look through {keys:,} keys: growth of memory", peak, "MB", at_most=30)
+
+
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="the sizes that the issues name")
-    parser.add_argument("--only", choices=["memory", "file", "large", "submit", "mailbox"], help="one part alone")
+    parser.add_argument(
+        "--only", choices=["memory", "file", "large", "submit", "mailbox", "bucket"], help="one part alone"
+    )
     options = parser.parse_args()
     scale = FULL if options.full else SMALL
     print(
@@ -251,6 +277,7 @@ def main() -> None:
         "large": lambda: measure_large(report, scale),
         "submit": lambda: measure_submits(report, scale),
         "mailbox": lambda: measure_mailbox(report, scale),
+        "bucket": lambda: measure_bucket(report, scale),
     }
     for name, part in parts.items():
         if options.only in {None, name}:

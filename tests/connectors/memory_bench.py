@@ -284,7 +284,7 @@ class RestrictingBench(MemoryBench):
     def everything(self) -> Dump:
         locked = {place: {**row, "locked for": request} for place, (request, row) in self.store.locked.items()}
         return {
-            name: rows | {("locked", *key): row for (other, key), row in locked.items() if other == name}
+            name: {**rows, **{("locked", *key): row for (other, key), row in locked.items() if other == name}}
             for name, rows in super().everything().items()
         }
 

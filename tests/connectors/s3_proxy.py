@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
+from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
@@ -31,6 +32,8 @@ class Fault:
     status: int = 0
     """Answered so by the proxy, with `code`, and never passed on."""
     code: str = ""
+    body: bytes = b""
+    """What it answers then, instead of an error."""
     lost: bool = False
     """Carried out, and the connection breaks before its answer."""
     cut: int = -1
@@ -169,7 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
     def _answer(self, fault: Fault) -> None:
-        body = f"<?xml version='1.0'?><Error><Code>{fault.code}</Code><Message>{self.path}</Message></Error>".encode()
+        said = f"<Code>{fault.code}</Code><Message>{escape(unquote(self.path))}</Message>"
+        body = fault.body or f"<?xml version='1.0'?><Error>{said}</Error>".encode()
         self.send_response_only(fault.status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Type", "application/xml")
