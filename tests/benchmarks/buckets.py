@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -22,6 +23,9 @@ from connectors.conformance.suite import Trial
 from rights.subject import Identity
 from starter.stack import HOST, Objects
 from tests.connectors.s3_bench import S3Bench
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ROUNDS = 3
 """How often each erases one person; the first does not count."""
@@ -61,11 +65,12 @@ def measure(versions: int, keys: int) -> Measured:
         bench.mark("conformance")
         for number in range(2 * ROUNDS):
             _fill(bench, f"p{number}", versions // PER_KEY, PER_KEY)
+        client = server.client(bench.writer)
         for number in range(ROUNDS):
             with _spending(server, measured.ours if number else Spent()):
                 gone = _by_connector(bench, f"p{2 * number}")
             with _spending(server, measured.script if number else Spent()):
-                gone -= _by_hand(bench, f"users/p{2 * number + 1}/")
+                gone -= _by_hand(client, bench.bucket, f"users/p{2 * number + 1}/")
             if gone:
                 raise AssertionError("they did not delete the same")
         for many in (keys // 10, keys):
@@ -79,12 +84,12 @@ def _by_connector(bench: S3Bench, user: str) -> int:
     return bench.connector.erase(Trial(bench).call([Identity("user_id", user)], fence=Gate())).changed
 
 
-def _by_hand(bench: S3Bench, prefix: str) -> int:
-    client, gone = bench.server.client(bench.writer), 0
-    for page in client.get_paginator("list_object_versions").paginate(Bucket=bench.bucket, Prefix=prefix):
+def _by_hand(client: S3Client, bucket: str, prefix: str) -> int:
+    gone = 0
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
         found = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
         things = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
-        answer = client.delete_objects(Bucket=bench.bucket, Delete={"Objects": things, "Quiet": True})  # type: ignore[typeddict-item]
+        answer = client.delete_objects(Bucket=bucket, Delete={"Objects": things, "Quiet": True})  # type: ignore[typeddict-item]
         if answer.get("Errors"):
             raise AssertionError("a version was refused")
         gone += len(things)
