@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 
 from connectors.conformance import AS_OF, ENVIRONMENT, Gate
@@ -59,6 +60,7 @@ class Archive:
 
 @pytest.fixture
 def archive() -> Iterator[Archive]:
+    s3_backends.reset()  # it lives in this process, and remembers
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
