@@ -15,8 +15,9 @@ from typing import Final
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.http.errand import Errand, Progress, destructive, segment
 from connectors.http.exchange import Exchange
-from connectors.http.schema import Call, Erase, Poll, Step, Vendor
+from connectors.http.schema import Erase, Vendor
 from connectors.http.sight import Eye, Sight
+from connectors.http.steps import Call, Poll, Step
 from connectors.http.template import Scope, as_text
 from connectors.http.walk import walk
 from connectors.protocol import Call as StepCall

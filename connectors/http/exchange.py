@@ -16,7 +16,8 @@ from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.http import template
 from connectors.http.answer import Answer, understood
 from connectors.http.login import FORM, Login
-from connectors.http.schema import Call, Download, Paginate, Request, Vendor
+from connectors.http.schema import Vendor
+from connectors.http.steps import Call, Download, Paginate, Request
 from connectors.http.template import MissingError, Scope
 from connectors.http.transport import Received, Sent, Transport
 from connectors.protocol import Call as Step

@@ -15,8 +15,8 @@ from connectors.fates import Row
 from connectors.http.erasure import SOON, states_of
 from connectors.http.errand import Errand, Progress
 from connectors.http.exchange import Exchange
-from connectors.http.schema import Download, Poll, Step
 from connectors.http.sight import Eye, Sight
+from connectors.http.steps import Download, Poll, Step
 from connectors.http.template import MissingError, Scope, inserted, typed
 from connectors.http.walk import walk
 from connectors.protocol import Call, Export, Key, Pending
