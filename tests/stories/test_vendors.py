@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -49,16 +48,9 @@ collections:
 """
 
 
-@pytest.fixture(scope="module")
-def vendors() -> Iterator[Vendors]:
-    with Vendors() as vendors:
-        yield vendors
-
-
 @pytest.fixture
 def people(vendors: Vendors, world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Twenty customers of the shop, who are known to both vendors."""
-    vendors.reset()
     vendors.seed([{"id": n, "email": f"c{n}@shop.example", "name": f"Name {n}"} for n in range(1, 21)])
     vendors.clear_traffic()
     monkeypatch.setenv("TEST_MAILCHIMP", "mailchimp-key-us1")
