@@ -194,7 +194,9 @@ class Erasure:
         answer = self._exchange.ask(call, step, step.call, self._scope(parts), where)
         for part in parts:
             scope = self._scope([part])
-            accepted = step.accepts is None or self._exchange.sought(step.accepts, answer.body, scope, where)
+            accepted = step.accepts is None or self._exchange.found(
+                step.accepts, answer.body, scope, f"{where}.accepts"
+            )
             if accepted:
                 part.errand.saved.update(self._exchange.saved(step, answer, scope, where))
             else:
@@ -207,7 +209,7 @@ class Erasure:
         answer = self._exchange.ask(parts[0].person.call, lookup, lookup.call, self._scope(parts), where)
         for part in parts:
             scope = self._scope([part])
-            if not answer.absent and self._exchange.sought(lookup.found, answer.body, scope, where):
+            if not answer.absent and self._exchange.found(lookup.found, answer.body, scope, f"{where}.found"):
                 part.errand.saved.update(self._exchange.saved(lookup, answer, scope, where))
             else:
                 yield part

@@ -115,12 +115,18 @@ class Eye:
                     continue
                 where = f"collections.{name}.find[{number}].steps"
                 scope = self.exchange.scope(call, by=_by(find, value))
+                told = nameless = False
                 for entry in walk(self.exchange, call, find.steps, scope, {}, where):
                     row = self._row(name, entry, scope)
                     if row is not None and _same(about, row.get(find.by), value):
                         if anchored:
                             seen.add(self.key(name, row)[0])
                         yield row, sharing
+                    told |= row is not None and row.get(find.by) not in (None, "")
+                    nameless |= row is not None
+                if nameless and not told:
+                    # The search by a field has found something, and nothing of it has the field.
+                    raise NeedsHuman(Code.SHAPE, f"collections.{name}.fields.{find.by}")
 
     def key(self, name: str, row: Row) -> Key:
         return key_of(self.system.collections[name].key, row)

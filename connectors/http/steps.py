@@ -121,7 +121,7 @@ class Cursor(Strict):
     param: str
     from_: Annotated[Expression, Field(alias="from")]
     more: Expression = ""
-    """False on the last page, where the vendor sends a cursor all the same."""
+    """False on the last page, where the vendor sends a cursor all the same. A page that does not say is a person's."""
 
 
 class Numbered(Strict):
@@ -193,7 +193,7 @@ class Lookup(Request):
 
     call: Target
     found: Expression
-    """True if it is; then `save` of this answer stands for that of the call."""
+    """True if it is; then `save` of this answer stands for that of the call. Null of an answer of another shape."""
 
 
 class Call(Request):
@@ -209,7 +209,8 @@ class Call(Request):
     """The header by which the vendor knows a repeated call."""
     lookup: Lookup | None = None
     accepts: Expression | None = None
-    """Of one row, in a call for several: true of the answer if the vendor took the row in."""
+    """Of one row, in a call for several: true of the answer if the vendor took the row in, false if not. Null of an
+    answer of another shape."""
 
     @property
     def method(self) -> str:
