@@ -21,7 +21,7 @@ from connectors.protocol import Anchors, Batches, Call, Candidate, Connector, Er
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
-from rights.plan import Step
+from rights.plan import Operation, Step
 from rights.receipt import Count, Receipt, Tally
 
 Work = Callable[[Connector, Call, Step], Answer]
@@ -72,6 +72,10 @@ class FulfilActivities:
         return keep(tools, doing, known, receipt)
 
     def _carry_out(self, doing: Doing, known: AtStep, work: Work, beat: Beat) -> Answer:
+        if answered := self._swept(doing.step):
+            # Before anything else: a sweep whose answer was a refusal has left its call uncounted, and nobody need wait
+            # for the end of that to be told.
+            return answered
         ready = make_ready(self._tools, doing, known, beat)
         answer = work(ready.connector, ready.call, doing.step)
         ready.answered(answer)
@@ -119,17 +123,21 @@ class FulfilActivities:
         counts = tuple(Count(collection=name, found=rows) for name, rows in spooled.rows.items())
         return Spooled(Tally(counts=counts), spooled.digest, spooled.size)
 
-    def _erase(self, connector: Connector, call: Call, step: Step) -> Tally | Pending | Queued | Receipt:
+    def _swept(self, step: Step) -> Receipt | None:
+        """What a sweep has answered to a step."""
+        if step.operation is not Operation.ERASE or not isinstance(self._tools.connectors.get(step.system), Batches):
+            return None
+        answer = self._tools.ledger.fetch_swept(step.key)
+        return Receipt.model_validate_json(answer) if answer else None
+
+    def _erase(self, connector: Connector, call: Call, step: Step) -> Tally | Pending | Queued:
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
-        if isinstance(connector, Batches):
+        if isinstance(connector, Batches) and not call.job:
             # Once for many people (activities/sweep.py); what the system goes on with is asked for one by one.
-            if answer := self._tools.ledger.fetch_swept(step.key):
-                return Receipt.model_validate_json(answer)
-            if not call.job:
-                doing = Doing(step=step, as_of=call.as_of)
-                self._tools.ledger.join_sweep(step, doing.model_dump_json())
-                return Queued(ASK_THE_SWEEP)
+            doing = Doing(step=step, as_of=call.as_of)
+            self._tools.ledger.join_sweep(step, doing.model_dump_json())
+            return Queued(ASK_THE_SWEEP)
         return connector.erase(call)
 
     def _suppress(self, connector: Connector, call: Call, step: Step) -> Tally:
