@@ -65,8 +65,8 @@ def test_250_people_are_three_calls_and_each_has_receipts_of_their_own(
 ) -> None:
     numbers, held = range(1_000, 1_250), 1_017
     vendors.seed([{"id": str(number), "events": 1} for number in numbers], ["amplitude"])
-    # The vendor allows 360 look-ups an hour, and 250 people need 500 of them to get as far as its yes. So its clock runs
-    # ahead here, and we count by the second.
+    # The vendor allows 360 look-ups an hour, and 250 people need 500 to get as far as its yes: its clock runs ahead
+    # here, and we count by the second.
     file = tmp_path / "amplitude.yaml"
     text = find_vendor("amplitude").read_text()
     assert "lookups: {most: 360, within: 1h}" in text
