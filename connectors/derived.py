@@ -39,9 +39,8 @@ def derive(about: Derived, row: Row) -> tuple[str, ...]:
 
 def texts(value: object) -> Sequence[str]:
     """The texts of a field or of what is derived, without the empty one."""
-    return [text(each) for each in value if text(each)] if isinstance(value, list | tuple) else [text(value)] * bool(
-        text(value)
-    )
+    values = value if isinstance(value, list | tuple) else (value,)
+    return [said for said in map(text, values) if said]
 
 
 def said(value: object) -> str:
@@ -61,10 +60,13 @@ def _document(value: object) -> object:
 
 
 def _walk(value: object, steps: Sequence[str]) -> Iterator[object]:
+    """Follow a path as databases do (SQL/JSON, lax mode): a list is looked into, and one value is a list of one."""
     if not steps:
         yield value
     elif steps[0] == "*":
-        for each in value if isinstance(value, list) else ():
+        for each in value if isinstance(value, list) else [value]:
             yield from _walk(each, steps[1:])
-    elif isinstance(value, dict):
-        yield from _walk(value.get(steps[0]), steps[1:])
+    else:
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, dict) and steps[0] in each:
+                yield from _walk(each[steps[0]], steps[1:])

@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic import Field as Setting
 
-from rights.subject import KIND
+from rights.subject import KIND, ignores_case
 
 
 class Erase(StrEnum):
@@ -68,7 +68,9 @@ class Telling(Strict):
     @property
     def casefold(self) -> bool:
         """Whether matching ignores case: e-mail addresses do unless the map says exact."""
-        return (self.match or ("casefold" if self.identity == "email" else "exact")) == "casefold"
+        if self.match is not None:
+            return self.match == "casefold"
+        return self.identity is not None and ignores_case(self.identity)
 
 
 class Field(Telling):
@@ -78,7 +80,7 @@ class Field(Telling):
     """The kind of personal data (contact, payment ...); None marks a technical field."""
     yields: str | None = None
     """The kind of identity that other systems know this field's value by: the key of an object in a bucket, a
-    vendor's customer number. Rows are not found by it here."""
+    vendor's customer number. Rows are not found by it here. A list of values yields each of them."""
     strategy: Strategy | None = None
     value: str | int | float | bool | None = None
     to: str | None = None
@@ -91,6 +93,15 @@ class Field(Telling):
     def _null_is_a_strategy(cls, value: object) -> object:
         """YAML reads a bare null as nothing; whoever writes ``strategy: null`` means the strategy."""
         return Strategy.NULL if value is None else value
+
+    @property
+    def told(self) -> dict[str, bool]:
+        """The kinds of identity that a person's row tells other systems of by this field, each with whether its values
+        ignore case. Of what several people may have, and of hints, nothing is told."""
+        if self.sharing != "unique":
+            return {}
+        yielded = {self.yields: ignores_case(self.yields)} if self.yields else {}
+        return yielded | ({self.identity: self.casefold} if self.identity else {})
 
     @property
     def rewritten(self) -> bool:
@@ -107,6 +118,11 @@ class Field(Telling):
             raise ValueError("strategy retain needs a ground: write ground: 'why it is kept'")
         if self.strategy is not Strategy.CONSTANT and self.value is not None:
             raise ValueError("value belongs to strategy: constant only")
+        if self.yields and self.sharing != "unique":
+            raise ValueError(
+                f"sharing: {self.sharing} is followed nowhere, so nothing is yielded: leave out yields, or sharing "
+                "where only one person can have the value"
+            )
         return self
 
 
@@ -134,6 +150,8 @@ class Derived(Telling):
             raise ValueError("path is a place in a JSON document: write $.user.id, or $.members[*].id")
         if self.path and len(self.of) > 1:
             raise ValueError("path leads into one field: name one under of")
+        if len(self.of) > 1 and self.identity:
+            raise ValueError("an identity is one value: name one field under of")
         if len(self.of) == 1 and not self.path and not self.when:
             raise ValueError("of names one field and nothing more: use that field itself, or add path or when")
         return self
@@ -308,6 +326,6 @@ class Collection(Strict):
         for name, about in self.derived.items():
             if about.identity and all(self.fields[base].strategy in {None, Strategy.DELETE} for base in about.of):
                 raise ValueError(
-                    f"{why} leaves rows behind, and '{name}' tells whose they are, so '{about.of[0]}' needs a strategy: "
-                    "null, constant, generalise, anonymise, pseudonym, or retain with a ground"
+                    f"{why} leaves rows behind, and '{name}' tells whose they are, so '{about.of[0]}' needs a "
+                    "strategy: null, constant, generalise, anonymise, pseudonym, or retain with a ground"
                 )

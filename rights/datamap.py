@@ -166,8 +166,7 @@ class System(Strict):
         waiting = {name: {link.target[0] for link in c.links} for name, c in self.collections.items()}
         while waiting:
             ready = [name for name, parents in waiting.items() if not (parents - {name}) & waiting.keys()]
-            groups = [(name,) for name in ready] or [_circle(waiting)]
-            for group in groups:
+            for group in [(name,) for name in ready] if ready else [_circle(waiting)]:
                 order.append(group)
                 for name in group:
                     del waiting[name]
