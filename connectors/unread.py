@@ -18,13 +18,13 @@ def refuse_options(system: System) -> None:
 
 
 def refuse_derived(system: System) -> None:
-    """For connectors that follow a link from field to field, and in one direction.
+    """For connectors that compare one field with one field, and follow links one way.
 
     Raises:
         ValueError: something is derived, or links lead back to where they came from.
     """
     for name, collection in system.collections.items():
         if collection.derived:
-            raise ValueError(f"collections.{name}.derived: is not read by this connector: leave it out")
+            raise ValueError(f"collections.{name}.derived: this connector does not read it: leave it out")
         if system.circular(name):
             raise ValueError(f"collections.{name}: links lead back to it, which this connector does not follow")

@@ -208,3 +208,33 @@ def test_tables_that_link_to_one_another_are_followed_round(database: Database, 
         assert gone(before, made.dump()) == {"public.people": 1, "public.posts": 30, "public.likes": 60}
         found = counted(made.locate(Identity("email", "p4@example.org")).tally, "found")
         assert found == {"people": 1, "posts": 30, "likes": 60}
+
+
+def test_a_circle_of_which_rows_may_stay_is_refused(database: Database) -> None:
+    kept = (
+        THREADS_MAP.replace(
+            "posts:\n    key: [id]", "posts:\n    key: [id]\n    retention: [{ground: law, after: body, period: P1Y}]"
+        )
+        .replace("contact, identity: email}", "contact, identity: email, strategy: anonymise}")
+        .replace("body: {category: free_text}", 'body: {category: free_text, strategy: "null"}')
+    )
+    with pytest.raises(ValueError, match="posts: links lead back to it and some of its rows may stay"):
+        Place(database, "", kept)
+
+
+REDACTED = (
+    THREADS_MAP.replace("posts:\n    key: [id]", "posts:\n    key: [id]\n    erase: redact")
+    .replace("body: {category: free_text}", 'body: {category: free_text, strategy: "null"}')
+    .replace("contact, identity: email}", "contact, identity: email, strategy: anonymise}")
+)
+
+
+def test_rows_of_a_circle_that_stay_are_emptied(database: Database) -> None:
+    with place(database, THREADS, REDACTED, batch_rows=7) as made:
+        anchors = made.locate(email("p2@example.org")).anchors
+
+        made.erase(email("p2@example.org"), anchors=anchors)
+
+        assert made.rows("SELECT count(*) FILTER (WHERE body IS NULL), count(*) FROM posts") == [(30, 120)]
+        assert made.rows("SELECT count(*) FILTER (WHERE body IS NULL) FROM posts WHERE id / 100 = 2") == [(30,)]
+        assert made.verify(email("p2@example.org"), anchors=anchors).tally.left == 0
