@@ -18,6 +18,7 @@ from connectors.http.schema import Auth, Collection, Vendor
 from connectors.http.template import inserted
 from connectors.http.transport import Transport
 from connectors.http.vendorfile import find_vendor, read_vendor
+from connectors.unread import refuse_derived
 from rights.datamap import Collection as Mapped
 from rights.datamap import Erase, Strategy, System
 
@@ -42,6 +43,7 @@ def build(
     Raises:
         ValueError: an option, a secret or a collection is unknown or wrong, or the vendor file is.
     """
+    refuse_derived(system)
     given = dict(system.options)
     name = given.pop("vendor", "")
     if not isinstance(name, str) or not name:
