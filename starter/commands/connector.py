@@ -48,9 +48,7 @@ def lint(
         except (ValueError, OSError) as error:
             if (package := _installed(file)) is None:
                 raise Failure(Exit.USAGE, str(error)) from None
-            about = (
-                f"a connector in Python, of {package}: its tests are the conformance suite, here is nothing to check"
-            )
+            about = f"a connector in Python, of {package}: it has no file to check"
             found.append(Check(name=file, ok=True, about=about))
         else:
             lacks = f"; not offered: {', '.join(vendor.unsupported)}" if vendor.unsupported else ""
