@@ -11,7 +11,9 @@ from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
     Date,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -21,7 +23,6 @@ from sqlalchemy import (
     extract,
     func,
     literal_column,
-    not_,
     select,
     true,
 )
@@ -188,22 +189,22 @@ def _kept(fate: Fate) -> Sql:
 
 
 def _links(scope: Scope, fate: Fate, name: str, field: str) -> Sql:
-    """What a field of the person's rows holds, each value once, to one more than may be told.
-
-    By bytes, since a collation may take two keys that differ in case for one.
-    """
+    """What a field of the person's rows holds, each value once, to one more than may be told."""
     value: Sql = fate.rows.c[f"{LINK}{field}"]
-    values = select(value.label("=value")).select_from(fate.rows)
+    rows: FromClause = fate.rows
+    single: Sql = true()
     if scope.column(name, field).several:
-        # A list in a list, too; a value that stands alone counts as a list of one.
-        element = func.jsonb_path_query(value, literal_column("'lax $[*][*]'", JSONPATH))
-        each = element.table_valued(column("=element", JSONB)).render_derived(name="each")
-        value = each.c["=element"].op("#>>")(literal_column("'{}'", Text))
-        whole = func.jsonb_typeof(each.c["=element"]) == "object"
-        values = select(value.label("=value")).select_from(fate.rows).join(each, true()).where(not_(whole))
+        # A value that stands alone counts as a list of one, and a list in a list as its values.
+        paths = func.jsonb_path_query(value, literal_column("'lax $[*][*]'", JSONPATH))
+        each = paths.table_valued(column("=element", JSONB)).render_derived(name="each")
+        rows = rows.join(each, true())
+        single = func.jsonb_typeof(each.c["=element"]) != "object"
+        value = each.c["=element"].op("#>>")(literal_column("'{}'", ARRAY(Text)))
+    # By bytes: a collation may take two keys that differ in case for one.
     text = cast(value, Text).collate("C")
-    told = values.with_only_columns(text.label("=value")).where(text != "").distinct().limit(MOST + 1).subquery()
-    return select(func.json_agg(told.c["=value"])).select_from(told).scalar_subquery()
+    told = select(text.label("=value")).select_from(rows).where(single, text != "").distinct().limit(MOST + 1)
+    values = told.subquery()
+    return select(func.json_agg(values.c["=value"])).select_from(values).scalar_subquery()
 
 
 def _candidates(scope: Scope, fates: Fates, name: str) -> Sql:
