@@ -42,6 +42,7 @@ class Code(StrEnum):
     LATE = "late"
     THIRD_PARTIES = "third_parties"
     QUOTA = "quota"
+    INTERIM = "interim"
 
 
 ADVICE: dict[Code, str] = {
@@ -77,5 +78,6 @@ ADVICE: dict[Code, str] = {
     Code.LATE: "The system took the work on, and is not done within its own term. Ask the vendor; rule 'retry' to look again.",
     Code.THIRD_PARTIES: "Messages to be delivered also concern other people. Read them, then rule 'choose' with the numbers of those that may be delivered; the others are left out.",
     Code.QUOTA: "The system has no room left for what has to be moved. Make room or raise its quota, then rule 'retry'.",
+    Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

@@ -83,6 +83,10 @@ middle of a transaction is done after seconds, a job that copies rows after minu
 TRY_AGAIN: Final = timedelta(hours=1)
 """How long a step that ran out of attempts waits for a ruling before it tries by itself."""
 
+INTERIM_SOONEST: Final = timedelta(hours=1)
+"""How long a run has had before it asks for an interim answer whose day has passed: what came in late, or was lost, may
+be done in moments."""
+
 FRESH: Final = timedelta(minutes=1)
 """How old what a run was started with may be when it starts. A run that has lain longer, or was restored with
 Temporal's database to another hour, reads the ledger for itself."""

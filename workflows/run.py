@@ -7,7 +7,7 @@ ledger again now and then, so that nothing is lost with a message or with Tempor
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -46,10 +46,13 @@ class Run:
         self._away = 0
         self._shown: tuple[Phase, str] | None = None
         self._clock: asyncio.Task[None] | None = None
+        self._interim = False
+        self._interim_from: datetime
 
     async def begin(self, opening: Opening) -> None:
         """Learn where the request stands: from what the run was started with, while that is fresh."""
         self.opening = opening
+        self._interim_from = workflow.now() + policies.INTERIM_SOONEST
         facts = opening.facts
         if facts and workflow.now() - facts.read_at < policies.FRESH:
             self._take(facts)
@@ -129,18 +132,35 @@ class Run:
 
     def _mind_the_clock(self, away: timedelta = timedelta.max) -> None:
         """Set the clock's timer, unless what is about to be awaited is surely over before any of its dates."""
-        change = None if self._clock else self.facts.clock.next_change(workflow.now())
-        if change and change - workflow.now() <= away:
+        date = None if self._clock else self._next_date()
+        if date and date - workflow.now() <= away:
             self._clock = asyncio.create_task(self._watch_the_clock())
 
     async def _watch_the_clock(self) -> None:
-        """Move the risk bucket as the due date comes near; a missed deadline is recorded, never fatal."""
+        """Move the risk bucket as the due date comes near, and ask for an interim answer; a missed deadline is
+        recorded, never fatal."""
         clock = self.facts.clock
-        while change := clock.next_change(workflow.now()):
-            await workflow.sleep(change - workflow.now(), summary="deadline clock")
+        shown = clock.risk(workflow.now())
+        while date := self._next_date():
+            if date > workflow.now():
+                await workflow.sleep(date - workflow.now(), summary="deadline clock")
             risk = clock.risk(workflow.now())
-            workflow.upsert_search_attributes(visibility.at_risk(risk))
-            await self.do(OpeningActivities.deadline, Reached(ask=self.ask(), risk=risk))
+            if risk is not shown:
+                shown = risk
+                workflow.upsert_search_attributes(visibility.at_risk(risk))
+                await self.do(OpeningActivities.deadline, Reached(ask=self.ask(), risk=risk))
+            if not self._interim and workflow.now() >= self._interim_at:
+                self._interim = True
+                await self.do(OpeningActivities.interim, self.ask())
+
+    def _next_date(self) -> datetime | None:
+        """The next date on which the clock has something to do."""
+        dates = [self.facts.clock.next_change(workflow.now()), None if self._interim else self._interim_at]
+        return min((date for date in dates if date), default=None)
+
+    @property
+    def _interim_at(self) -> datetime:
+        return max(self.facts.clock.interim_due, self._interim_from)
 
     # The ledger, and the systems.
 
@@ -152,6 +172,7 @@ class Run:
         self.facts = facts
         self.confirmed |= facts.confirmed
         self.approved |= facts.approved
+        self._interim |= facts.interim
         self.withdrawn |= facts.withdrawn or not facts.phase.open
         self.round = max(self.round, facts.round)
         for key, word in facts.rulings.items():
