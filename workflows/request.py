@@ -106,12 +106,13 @@ class RequestLife:
                 return
             # Another map makes another preview; whether the approval still stands, the ledger says.
             run.approved = False
+            run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
             await run.read()
 
     async def _locate(self) -> tuple[str, ...]:
         """Look in every system; the names of those that hold something of the person."""
         run = self._run
-        names: tuple[str, ...] = run.facts.systems
+        names = self._to_look_into()
         while names and not run.stopped:
             receipts = await self._steps.together(Operation.LOCATE, names)
             # What one system knows the person by may find them in another: again, until nothing new is learnt.
@@ -120,32 +121,61 @@ class RequestLife:
         found = {name for (name, op), r in run.receipts.items() if op is Operation.LOCATE and r.tally.found}
         return tuple(name for name in run.facts.systems if name in found or name in run.facts.begun)
 
+    def _to_look_into(self) -> tuple[str, ...]:
+        """All systems but those that a run before this one has looked into, with all that others had to tell it."""
+        seen = {name: r for (name, op), r in self._run.receipts.items() if op is Operation.LOCATE}
+
+        def due(name: str) -> bool:
+            mine = seen.get(name)
+            return mine is None or any(name in other.look_again and mine.at <= other.at for other in seen.values())
+
+        return tuple(name for name in self._run.facts.systems if due(name))
+
     async def _fulfil(self, holding: tuple[str, ...]) -> None:
         run, steps = self._run, self._steps
         planned = await self._plan(holding)
-        erasure = run.opening.right is Right.ERASURE
         if planned.needs_approval and not run.approved:
             run.enter(Phase.APPROVING)
             await run.wait(str(Code.APPROVAL), Code.APPROVAL, lambda: run.approved)
+        if run.opening.right is Right.ERASURE:
+            await self._erase(planned)
+            return
         for wave in planned.waves:
+            if not run.stopped:
+                await steps.together(Operation.EXPORT, wave)
+        given = run.receipts
+        names = [name for wave in planned.waves for name in wave]
+        await asyncio.gather(
+            *(steps.await_system(n, Operation.EXPORT, given.get((n, Operation.EXPORT))) for n in names)
+        )
+        if not run.stopped:
+            await steps.package()
+
+    async def _erase(self, planned: Planned) -> None:
+        """Erase in every system, the waves in their order, and look again in each as soon as it is done.
+
+        The next wave need not wait until this one's systems are done: what they were given is in the vault.
+        """
+        run, steps = self._run, self._steps
+        given: set[str] = set()
+
+        async def see_to(name: str, before: set[str]) -> None:
+            await workflow.wait_condition(lambda: before <= given or run.stopped)
             if run.stopped:
                 return
-            # The next wave need not wait until this one's systems are done: what they were given is in the vault.
-            if erasure:
-                run.enter(Phase.FULFILLING)
-                await asyncio.gather(*(steps.erase(name, suppress=name in planned.suppress) for name in wave))
-            else:
-                await steps.together(Operation.EXPORT, wave)
-        names = [name for wave in planned.waves for name in wave]
-        if erasure:
-            await asyncio.gather(*(steps.look_until_gone(name) for name in names))
-        else:
-            given = run.receipts
-            await asyncio.gather(
-                *(steps.await_system(n, Operation.EXPORT, given.get((n, Operation.EXPORT))) for n in names)
+            run.enter(Phase.FULFILLING)
+            await steps.erase(name, suppress=name in planned.suppress)
+            given.add(name)
+            await steps.look_until_gone(name)
+
+        waves = planned.waves
+        await asyncio.gather(
+            *(
+                see_to(name, {earlier for wave in waves[:number] for earlier in wave})
+                for number, wave in enumerate(waves)
+                for name in wave
             )
-            if not run.stopped:
-                await steps.package()
+        )
 
     async def _plan(self, holding: tuple[str, ...]) -> Planned:
         """The plan that was kept at the start, while it is good for what was located; else one that is made now."""

@@ -53,6 +53,7 @@ class Run:
         """Learn where the request stands: from what the run was started with, while that is fresh."""
         self.opening = opening
         self._interim_from = workflow.now() + policies.INTERIM_SOONEST
+        self.receipts = {(look.step.system, Operation.LOCATE): look for look in opening.looks}
         facts = opening.facts
         if facts and workflow.now() - facts.read_at < policies.FRESH:
             self._take(facts)
@@ -126,9 +127,10 @@ class Run:
 
     def _begin_anew_if_long(self) -> None:
         """Go on in a fresh history when this one has grown long, and nothing is under way. Nothing is lost by it: the
-        state is the ledger's."""
+        state is the ledger's, but for what was located, which goes along."""
         if workflow.info().is_continue_as_new_suggested() and not self._away and workflow.all_handlers_finished():
-            workflow.continue_as_new(self.opening.model_copy(update={"facts": None}))
+            looks = tuple(r for (_, op), r in self.receipts.items() if op is Operation.LOCATE and r.outcome.settled)
+            workflow.continue_as_new(self.opening.model_copy(update={"facts": None, "looks": looks}))
 
     def _mind_the_clock(self, away: timedelta = timedelta.max) -> None:
         """Set the clock's timer, unless what is about to be awaited is surely over before any of its dates."""

@@ -4,6 +4,7 @@ The one rule: a request never fails because one system did. That part waits, tri
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -45,6 +46,8 @@ class Steps:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._failed: Counter[tuple[str, Operation]] = Counter()
+        """How often in a row the attempts at a step have run out."""
 
     async def together(self, operation: Operation, names: tuple[str, ...]) -> list[Receipt | None]:
         """An operation in several systems at once."""
@@ -110,9 +113,7 @@ class Steps:
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise
-                step = self._step("parcel", Operation.EXPORT)
-                await self._stuck(step, _code(error))
-                await self._settle(step, _code(error), policies.TRY_AGAIN)
+                await self._out_of_attempts(self._step("parcel", Operation.EXPORT), _code(error))
 
     async def _pack(self) -> None:
         run = self._run
@@ -128,14 +129,22 @@ class Steps:
             receipt: Receipt = await self._run.touch(
                 _DOES[step.operation], Doing(step=step, as_of=workflow.now()), f"{step.operation} {step.system}"
             )
+            self._failed.pop((step.system, step.operation), None)
             return receipt
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
             code = _code(error)
-        await self._stuck(step, code)
-        await self._settle(step, code, policies.TRY_AGAIN)
+        await self._out_of_attempts(step, code)
         return None
+
+    async def _out_of_attempts(self, step: Step, code: Code) -> None:
+        """Put a step on a person's desk, and wait until it is ruled on, or it is time to try again by itself."""
+        which = step.system, step.operation
+        self._failed[which] += 1
+        await self._stuck(step, code)
+        delay = policies.TRY_AGAIN * 2 ** min(self._failed[which] - 1, 10)
+        await self._settle(step, code, min(delay, policies.TRY_AGAIN_AT_MOST))
 
     async def _stuck(self, step: Step, code: Code) -> None:
         """Put a step on a person's desk."""
