@@ -56,8 +56,11 @@ def _lines(row: RequestRow, told: tuple[Told, ...]) -> Iterator[str]:
         for kept in one.kept:
             until = f"until {kept.until}" if kept.until else "until a day that is not known yet"
             yield f"  {plural(kept.rows, 'record')} kept, {until}: {kept.ground}"
+    if not row.confirmed:
+        yield "We have not been able to confirm yet that it is you who asks."
     left = [one.system for one in told if one.state in {State.ACCEPTED, State.OUTSTANDING}]
-    yield f"Outstanding: {', '.join(left)}." if left else "Outstanding: only the end of our own checks."
+    if left:
+        yield f"Outstanding: {', '.join(left)}."
     yield f"By law an answer is due {day(row.clock.legal_due, zone)}."
 
 

@@ -120,5 +120,7 @@ def test_a_vendor_is_down_for_forty_days(
                 assert world.conclusion(request) == "answered"
                 assert "c7@shop.example" not in members(vendors)
                 assert len([one for one in vendors.traffic("mailchimp", "member.delete") if one["worked"]]) == 2
+            for connector in tools.connectors.values():
+                getattr(connector, "close", lambda: None)()
 
     asyncio.run(story())
