@@ -64,11 +64,12 @@ def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
         return told.model_copy(update={"state": State.ACCEPTED, "certainty": last.certainty, "ask_again": again})
     if not last.outcome.settled:
         return told
-    kept = [one for count in last.tally.counts for one in count.kept]
-    # Not erased while the key of the pseudonym lives, and a look does not find it.
-    keyed = sum(count.pseudonymised for r in said for count in r.tally.counts)
-    kept += [Kept(ground="replaced by a pseudonym whose key is not destroyed yet", rows=keyed)] if keyed else []
-    return told.model_copy(update={"state": State.DONE, "certainty": last.certainty, "kept": tuple(kept)})
+    if keyed := sum(count.pseudonymised for r in said for count in r.tally.counts):
+        # Nothing is called erased while the key of the pseudonym lives, and a look does not find such a row.
+        kept = (Kept(ground="replaced by a pseudonym whose key is not destroyed yet", rows=keyed),)
+        return told.model_copy(update={"kept": kept})
+    kept = tuple(one for count in last.tally.counts for one in count.kept)
+    return told.model_copy(update={"state": State.DONE, "certainty": last.certainty, "kept": kept})
 
 
 def mask(value: object) -> str:

@@ -81,13 +81,15 @@ def test_what_comes_back_is_outstanding_again() -> None:
     assert told(LOOK, ERASED, seen, LOOK).state is State.OUTSTANDING
 
 
-def test_a_pseudonym_is_named_as_kept() -> None:
+def test_a_pseudonym_is_not_done_and_named_as_kept() -> None:
     count = Count(collection="orders", found=2, pseudonymised=2)
     keyed = ERASED.model_copy(update={"outcome": Outcome.RETAINED, "tally": Tally(counts=(count,))})
     seen = receipt(Operation.VERIFY, certainty=Certainty.VERIFIED)
 
-    (kept,) = told(LOOK, keyed, seen).kept
+    one = told(LOOK, keyed, seen)
+    (kept,) = one.kept
 
+    assert one.state is State.OUTSTANDING
     assert (kept.rows, "pseudonym" in kept.ground) == (2, True)
 
 
