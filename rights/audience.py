@@ -66,8 +66,8 @@ def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
         return told
     if keyed := sum(count.pseudonymised for r in said for count in r.tally.counts):
         # Nothing is called erased while the key of the pseudonym lives, and a look does not find such a row.
-        kept = (Kept(ground="replaced by a pseudonym whose key is not destroyed yet", rows=keyed),)
-        return told.model_copy(update={"kept": kept})
+        pseudonym = Kept(ground="replaced by a pseudonym whose key is not destroyed yet", rows=keyed)
+        return told.model_copy(update={"kept": (pseudonym,)})
     kept = tuple(one for count in last.tally.counts for one in count.kept)
     return told.model_copy(update={"state": State.DONE, "certainty": last.certainty, "kept": kept})
 
