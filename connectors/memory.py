@@ -101,6 +101,11 @@ class Memory:
         """A cut attempt has died with its process, and what it held with it."""
         return True
 
+    @property
+    def derives(self) -> bool:
+        """What is derived is read, and circles are followed."""
+        return True
+
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
         sight = self._see(call)

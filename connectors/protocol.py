@@ -287,6 +287,15 @@ class Checks(Protocol):
 
 
 @runtime_checkable
+class Derives(Protocol):
+    """Reads what a collection's `derived` says, and follows links that lead back to where they came from. For other
+    connectors a map that has either is refused."""
+
+    @property
+    def derives(self) -> bool: ...
+
+
+@runtime_checkable
 class Connects(Protocol):
     """Builds a connector: what an entry point of the group `habeas.connectors` names."""
 

@@ -43,6 +43,7 @@ class Code(StrEnum):
     THIRD_PARTIES = "third_parties"
     QUOTA = "quota"
     TOO_MANY_LINKS = "too_many_links"
+    INTERIM = "interim"
 
 
 ADVICE: dict[Code, str] = {
@@ -79,5 +80,6 @@ ADVICE: dict[Code, str] = {
     Code.THIRD_PARTIES: "Messages to be delivered also concern other people. Read them, then rule 'choose' with the numbers of those that may be delivered; the others are left out.",
     Code.TOO_MANY_LINKS: "The person's rows name more identities for other systems than the engine follows for one request, so nothing was concluded from the look. See whether a field of the data map with 'identity' or 'yields' holds what it should; what is really one person's has to be seen to by hand ('done').",
     Code.QUOTA: "The system has no room left for what has to be moved. Make room or raise its quota, then rule 'retry'.",
+    Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from connectors.mailbox.account import read_url
 from connectors.mailbox.connector import Mailbox
 from connectors.mailbox.settings import Settings
-from connectors.unread import refuse_derived
 from rights.datamap import System
 
 __all__ = ["Mailbox", "Settings", "build"]
@@ -30,7 +29,6 @@ def build(system: System, secrets: Mapping[str, str]) -> Mailbox:
             raise ValueError(f"connection: '{name}' is unknown: write reader and writer")
     if "reader" not in secrets:
         raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
-    refuse_derived(system)
     settings = Settings.read(system)
     reader = read_url(secrets["reader"], "reader", plaintext=settings.plaintext)
     writer = secrets.get("writer")

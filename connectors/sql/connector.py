@@ -56,6 +56,11 @@ class SqlConnector:
         """The session of a cut attempt is known by its application_name, and ended before anything is looked at."""
         return True
 
+    @property
+    def derives(self) -> bool:
+        """What is derived is read, and circles are followed."""
+        return True
+
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
         return self._explained(self.reader, lambda: self._look(self.reader, call, verifying=False))

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from connectors import Call, Candidate, ConnectorError, Export, Links, Look, NeedsHuman, Retryable
 from rights.codes import Code
-from rights.datamap import Erase, Field, System
+from rights.datamap import Erase, System, Telling
 from rights.receipt import Count, Tally
 from rights.subject import Sharing, comparable
 
@@ -95,7 +95,7 @@ class Folder:
             return [doubtful[0][0]], []
         return certain, [row for row, _ in doubtful]
 
-    def _wanted(self, call: Call) -> list[tuple[str, Field, dict[str, Sharing]]]:
+    def _wanted(self, call: Call) -> list[tuple[str, Telling, dict[str, Sharing]]]:
         """For each field that people are found by, the values looked for; a hint is never followed."""
         wanted = []
         for name, about in self.collection.identities.items():
@@ -164,7 +164,7 @@ def _unlink(file: Path) -> bool:
     return True
 
 
-def _match(row: Row, wanted: list[tuple[str, Field, dict[str, Sharing]]]) -> Sharing | None:
+def _match(row: Row, wanted: list[tuple[str, Telling, dict[str, Sharing]]]) -> Sharing | None:
     """How surely a row is the person's; None: not at all."""
     found = {
         values.get(comparable(str(row.get(name) or ""), casefold=about.casefold)) for name, about, values in wanted
