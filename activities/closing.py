@@ -135,14 +135,12 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
         return Conclusion.NOTHING_HELD
     ends = [*exported.values(), *(verified.get(name, r) for name, r in erased.items())]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
-    untouched = {n for n, r in located.items() if r.tally.found} - {*exported, *erased}
     # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten.
     keyed = any(c.pseudonymised for r in receipts if r.step.operation is Operation.ERASE for c in r.tally.counts)
     whole = (
         bool(ends)
         and not keyed
         and not unsettled
-        and not untouched
         and all(r.outcome in {Outcome.DONE, Outcome.NOTHING_HELD} for r in ends)
         and all(book.closed and not book.kept for of in books.values() for book in of)
         and all(verified.get(n) is not None or r.certainty is Certainty.ATTESTED for n, r in erased.items())
