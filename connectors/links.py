@@ -7,8 +7,9 @@ have, and what an erasure wrote, is told to nobody.
 from typing import Final
 
 from connectors.errors import NeedsHuman
+from connectors.fates import Row
 from connectors.protocol import Call
-from connectors.strategies import text
+from connectors.strategies import clean, text
 from rights.codes import Code
 from rights.datamap import Field
 from rights.subject import Identity, comparable
@@ -26,6 +27,22 @@ class Links:
         self._exact = {(one.kind, one.value) for one in call.identities}
         self._folded = {(one.kind, comparable(one.value, casefold=True)) for one in call.identities}
         self._found: list[Identity] = []
+        self._writes = {(work.collection, write.field): write for work in call.work for write in work.writes}
+        self._told = {
+            name: [(column, about) for column, about in collection.fields.items() if about.told]
+            for name, collection in call.system.collections.items()
+        }
+
+    def add_row(self, collection: str, row: Row) -> None:
+        """Take what one of the person's rows says; what an erasure wrote there is nothing.
+
+        Raises:
+            NeedsHuman: TOO_MANY_LINKS.
+        """
+        for column, about in self._told[collection]:
+            write, value = self._writes.get((collection, column)), row.get(column)
+            if not (write and clean(write, value)):
+                self.add(about, value)
 
     def add(self, about: Field, value: object) -> None:
         """Take what a field of one of the person's rows holds; a list gives each of its values.

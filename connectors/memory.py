@@ -22,7 +22,7 @@ from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
 from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
-from connectors.strategies import clean, text
+from connectors.strategies import text
 from connectors.unread import refuse_options
 from rights.codes import Code
 from rights.datamap import Collection, System, Telling
@@ -268,15 +268,11 @@ class Memory:
         return {name: {c: tuple(values) for c, values in columns.items()} for name, columns in found.items()}
 
     def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
-        """What the person's rows say that other systems may know them by; what an erasure wrote there is nothing."""
-        writes = {(work.collection, write.field): write for work in call.work for write in work.writes}
+        """What the person's rows say that other systems may know them by."""
         links = Links(call)
         for name, rows in sight.certain.items():
-            for column, about in self.system.collections[name].fields.items():
-                write = writes.get((name, column))
-                for row in rows if about.told else ():
-                    if not (write and clean(write, row.get(column))):
-                        links.add(about, row.get(column))
+            for row in rows:
+                links.add_row(name, row)
         return links.found
 
     def _refuse_doubt(self, sight: _Sight) -> None:

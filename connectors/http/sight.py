@@ -165,9 +165,8 @@ class Eye:
         for name, rows in sight.certain.items():
             if self.vendor.collections[name].blind:
                 continue
-            for column, about in self.system.collections[name].fields.items():
-                for row in rows if about.told else ():
-                    links.add(about, row.get(column))
+            for row in rows:
+                links.add_row(name, row)
         return links.found
 
     def _ways(self, call: Call, name: str, by: str, sight: Sight) -> Iterator[_Way]:

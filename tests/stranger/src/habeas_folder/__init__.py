@@ -37,9 +37,8 @@ class Folder:
         certain, doubtful = self._see(call)
         candidates = tuple(Candidate(self.name, (row["id"],), row) for row in doubtful)
         links = Links(call)
-        for name, about in self.collection.fields.items():
-            for row in certain:
-                links.add(about, row.get(name))
+        for row in certain:
+            links.add_row(self.name, row)
         return Look(self._tally(found=len(certain) + len(doubtful)), candidates=candidates, links=links.found)
 
     # Every row goes with its file and no path leads from one to another, so looking again is looking.
