@@ -88,7 +88,7 @@ def mask(value: object) -> str:
         return "···"
     if text[0].isdigit() or text[0] in "+-":
         return (text[:2] if len(text) > 4 else "") + "······"
-    if "@" in text:
+    if "@" in text and len(text) > 1:
         local, _, domain = text.partition("@")
-        return f"{local[:1]}···@{domain[:1]}···"
+        return "···@".join(part[:1] if len(part) > 1 else "" for part in (local, domain)) + "···"
     return " ".join((word[:1] if len(word) > 1 else "") + "···" for word in text.split()[:4])
