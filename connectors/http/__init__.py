@@ -6,6 +6,7 @@ The one rule: a map asks of a vendor only what its file says that the vendor doe
 import re
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,14 +15,14 @@ from connectors.http.connector import HttpConnector
 from connectors.http.exchange import Exchange
 from connectors.http.login import Login
 from connectors.http.network import Address, Resolver, resolve
-from connectors.http.schema import Auth, Collection, Vendor
+from connectors.http.schema import Auth, Collection, Vendor, duration
 from connectors.http.template import inserted
 from connectors.http.transport import Transport
 from connectors.http.vendorfile import find_vendor, read_vendor
 from rights.datamap import Collection as Mapped
 from rights.datamap import Erase, Strategy, System
 
-OURS: Final = ("vendor", "region", "base_url", "hosts", "private", "environment")
+OURS: Final = ("vendor", "region", "base_url", "hosts", "private", "environment", "every")
 """Options of every vendor; the file names those of its own."""
 
 
@@ -37,7 +38,7 @@ def build(
     Options: `vendor`, a name of connectors/http/vendors or the path of a file of one's own; `region`; `base_url`, where
     the API is if not where the file says; `hosts`, further hosts that may be called; `private`, addresses that are not
     on the public internet and may be connected to all the same; `environment`, which of ours this account belongs to;
-    and those that the file names.
+    `every`, how often to ask how work stands if not as the file says; and those that the file names.
 
     Raises:
         ValueError: an option, a secret or a collection is unknown or wrong, or the vendor file is.
@@ -71,7 +72,8 @@ def build(
     environment = given.get("environment", "")
     if not isinstance(environment, str):
         raise ValueError("options: environment is a word such as production")
-    return HttpConnector(system, Exchange(vendor, base, transport, logins, scope, pause), environment)
+    exchange = Exchange(vendor, base, transport, logins, scope, pause)
+    return HttpConnector(system, exchange, environment, _every(given))
 
 
 def _check_secrets(vendor: Vendor, secrets: Mapping[str, str]) -> None:
@@ -125,6 +127,15 @@ def _base(vendor: Vendor, given: Mapping[str, Any], scope: Mapping[str, Mapping[
     if parts.scheme == "http" and not given.get("private"):
         raise ValueError("options: base_url is https, or http and private: [the addresses it leads to]")
     return str(url).rstrip("/")
+
+
+def _every(given: Mapping[str, Any]) -> timedelta | None:
+    if "every" not in given:
+        return None
+    try:
+        return duration(given["every"])
+    except ValueError as error:
+        raise ValueError(f"options: every: {error}") from None
 
 
 def _addresses(given: Any) -> list[Address]:
