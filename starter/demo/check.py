@@ -59,6 +59,11 @@ class Person:
     own: Mapping[str, frozenset[str]]
     """Per table, the keys of their rows."""
 
+    @property
+    def marks(self) -> frozenset[str]:
+        """What tells other systems that something is theirs: the address in small letters, the customer number."""
+        return frozenset({self.email.casefold(), *self.own.get("customers", ())})
+
 
 def connect(conninfo: str) -> Connection:
     """A connection of the check's own."""
@@ -131,9 +136,8 @@ def check_erasure(before: Dump, after: Dump, who: Person, today: datetime) -> It
     problems = [f"{what} ({number})" for what, number in wrong.items() if number]
     yield from (Finding(False, problem) for problem in problems)
     if not problems:
-        yield Finding(True, f"{gone} rows of the person are gone")
-        yield Finding(True, f"{kept} rows that have to stay hold nothing but what tax law asks for")
-        yield Finding(True, f"{others:,} rows of everybody else are the same, byte for byte")
+        yield Finding(True, f"database: {gone} rows of the person gone, {others:,} rows of everybody else the same")
+        yield Finding(True, f"database: {kept} rows that have to stay hold nothing but what tax law asks for")
 
 
 def _staying(before: Dump, who: Person, today: datetime) -> dict[str, set[str]]:
@@ -185,7 +189,7 @@ def check_traces(connection: Connection, who: Person, where: str) -> Finding:
             found.append(f"{table} ({number})")
     if found:
         return Finding(False, f"{where}: the person's e-mail, name, phone or street is in {', '.join(found)}")
-    return Finding(True, f"{where}: no text of any table holds the person's e-mail, name, phone or street")
+    return Finding(True, f"{where}: no table holds their e-mail, name, phone or street in any text")
 
 
 def check_log(path: Path, people: Iterable[Person]) -> Finding:
@@ -215,16 +219,16 @@ def check_access(before: Dump, after: Dump, who: Person, parcel: Path) -> Iterat
         yield Finding(False, f"the parcel's rows of {', '.join(wrong)} are not what our own query finds")
     else:
         rows = sum(map(len, given.values()))
-        yield Finding(True, f"the parcel holds the {rows} rows that our own queries find, and nothing of anybody else")
+        yield Finding(True, f"parcel: the {rows} rows that our own queries find in the shop, nothing of anybody else")
     yield _bag(parcel)
 
 
 def _lines(parcel: Path) -> dict[str, list[Row]]:
-    """The rows of a parcel, by collection."""
+    """The shop's rows in a parcel, by collection."""
     rows: dict[str, list[Row]] = {}
     with zipfile.ZipFile(parcel) as bag:
         for name in bag.namelist():
-            if name.endswith(".jsonl"):
+            if "/data/shop/" in name and name.endswith(".jsonl"):
                 rows[Path(name).stem] = [json.loads(line) for line in bag.read(name).splitlines()]
     return rows
 
@@ -262,4 +266,4 @@ def _bag(parcel: Path) -> Finding:
             bag.extractall(folder)
         (inside,) = Path(folder).iterdir()
         valid = bagit.Bag(str(inside)).is_valid()
-    return Finding(valid, f"the package bagit calls the parcel {'valid' if valid else 'broken'}")
+    return Finding(valid, f"parcel: the independent package bagit calls it {'valid' if valid else 'broken'}")
