@@ -23,12 +23,19 @@ MAPS: Final = ("analytics", "newsletter", "support")
 class Company:
     """The servers, and what is in them. They are ready once `start` returns, and ended by `close`."""
 
-    def __init__(self, mail: Mail, vendors: Vendors) -> None:
+    def __init__(self, mail: Mail, vendors: Vendors, *, every: str = "2s") -> None:
+        """`every`: how often a vendor is asked how its work stands, as the vendors' files write a time."""
         self.mail, self.vendors = mail, vendors
+        self._every = every
 
     def maps(self, environment: str, mode: str) -> dict[str, str]:
         """The data maps by system. They can be written before anything is started."""
-        words = {"mode: auto ": f"mode: {mode} ", "ENVIRONMENT": environment, "VENDORS": self.vendors.base}
+        words = {
+            "mode: auto ": f"mode: {mode} ",
+            "ENVIRONMENT": environment,
+            "EVERY": self._every,
+            "VENDORS": self.vendors.base,
+        }
         return {name: _filled(f"{name}.yaml", words) for name in MAPS}
 
     def secrets(self) -> dict[str, str]:
@@ -75,7 +82,7 @@ class Company:
 
     def _open_accounts(self) -> None:
         self.vendors.start()
-        if not self.vendors.dump("amplitude")["jobs"] and not self.vendors.dump("amplitude")["users"]:
+        if not any(self.vendors.dump("mailchimp")["members"].values()):
             every, which = KNOWN
             self.vendors.seed(shop_people(2000)[which - 1 :: every], AT_VENDORS)
 
