@@ -80,7 +80,8 @@ class FulfilActivities:
     def _locate(self, connector: Connector, call: Call, step: Step) -> Located:
         look = connector.locate(call)
         self._seal_look(step, call, look)
-        new = {link.kind for link in look.links if link not in call.identities}
+        known = {(one.kind, one.value) for one in call.identities}
+        new = {link.kind for link in look.links if (link.kind, link.value) not in known}
         return Located(look, self._knowing(step, new))
 
     def _knowing(self, step: Step, kinds: set[str]) -> tuple[str, ...]:
@@ -96,7 +97,7 @@ class FulfilActivities:
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
         look = connector.verify(call)
-        if isinstance(look, Look) and look.candidates:
+        if isinstance(look, Look) and (look.candidates or look.links):
             self._seal_look(step, call, look)
         return look
 

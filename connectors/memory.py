@@ -11,7 +11,6 @@ import base64
 import json
 import math
 import threading
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,14 +18,15 @@ from typing import Final, ParamSpec, TypeVar
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
+from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
 from connectors.strategies import clean, text
-from connectors.unread import refuse_unread
+from connectors.unread import refuse_options
 from rights.codes import Code
 from rights.datamap import Collection, Field, System
 from rights.plan import Work
 from rights.receipt import Tally
-from rights.subject import Identity, Sharing
+from rights.subject import Identity, Sharing, comparable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -222,19 +222,16 @@ class Memory:
         return {name: {c: tuple(values) for c, values in columns.items()} for name, columns in found.items()}
 
     def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
-        """Unique identities in the person's rows that were not given; what an erasure wrote there is none."""
+        """What the person's rows say that other systems may know them by; what an erasure wrote there is nothing."""
         writes = {(work.collection, write.field): write for work in call.work for write in work.writes}
-        found: dict[tuple[str, str], Identity] = {}
+        links = Links(call)
         for name, rows in sight.certain.items():
-            for column, about in self.system.collections[name].identities.items():
+            for column, about in self.system.collections[name].fields.items():
                 write = writes.get((name, column))
-                for row in rows if about.sharing == "unique" else ():
-                    value, kind = text(row.get(column)), str(about.identity)
-                    if value and not (write and clean(write, row.get(column))):
-                        found.setdefault((kind, value.casefold()), Identity(kind, value))
-        for identity in call.identities:
-            found.pop((identity.kind, identity.value.casefold()), None)
-        return tuple(found.values())
+                for row in rows if about.told else ():
+                    if not (write and clean(write, row.get(column))):
+                        links.add(about, row.get(column))
+        return links.found
 
     def _refuse_doubt(self, sight: _Sight) -> None:
         """Nothing is disclosed or destroyed while it is open whose rows these are."""
@@ -263,7 +260,7 @@ def build(system: System, secrets: Mapping[str, str]) -> Memory:
     Raises:
         ValueError: an option is unknown or wrong, or a connection is given.
     """
-    refuse_unread(system)
+    refuse_options(system)
     options = dict(system.options)
     environment, batch = options.pop("environment", ""), options.pop("batch", BATCH)
     if options:
@@ -291,28 +288,24 @@ def _follower(call: Call, sight: _Sight, collection: Collection) -> Callable[[Ro
 
 def _recogniser(call: Call, collection: Collection) -> Callable[[Row], Sharing | None]:
     """A test how surely a row is the person's by its identity fields; None: not at all. Hints are never followed."""
-    wanted: list[tuple[str, Field, str, Sharing]] = []
+    wanted: list[tuple[str, Field, dict[str, Sharing]]] = []
     for column, about in collection.identities.items():
+        values: dict[str, Sharing] = {}
         for identity in call.identities:
             kinds = {Sharing(about.sharing), identity.sharing}
-            if identity.kind == about.identity and Sharing.HINT not in kinds:
-                sharing = Sharing.SHARED if Sharing.SHARED in kinds else Sharing.UNIQUE
-                wanted.append((column, about, _comparable(about, identity.value), sharing))
+            if identity.kind == about.identity and identity.value and Sharing.HINT not in kinds:
+                value = comparable(identity.value, casefold=about.casefold)
+                if values.get(value) is not Sharing.UNIQUE:
+                    values[value] = Sharing.SHARED if Sharing.SHARED in kinds else Sharing.UNIQUE
+        wanted.append((column, about, values))
 
     def recognise(row: Row) -> Sharing | None:
         matches = {
-            sharing
-            for column, about, value, sharing in wanted
-            if value and value == _comparable(about, text(row.get(column)))
+            values.get(comparable(text(row.get(column)), casefold=about.casefold)) for column, about, values in wanted
         }
-        return Sharing.UNIQUE if Sharing.UNIQUE in matches else next(iter(matches), None)
+        return next((sharing for sharing in (Sharing.UNIQUE, Sharing.SHARED) if sharing in matches), None)
 
     return recognise
-
-
-def _comparable(about: Field, value: str) -> str:
-    value = unicodedata.normalize("NFC", value)
-    return value.casefold() if about.casefold else value
 
 
 def _key_name(collection: Collection) -> str:

@@ -42,6 +42,7 @@ class Code(StrEnum):
     LATE = "late"
     THIRD_PARTIES = "third_parties"
     QUOTA = "quota"
+    TOO_MANY_LINKS = "too_many_links"
 
 
 ADVICE: dict[Code, str] = {
@@ -76,6 +77,7 @@ ADVICE: dict[Code, str] = {
     Code.FAILED: "The system took the work on, and says now that it failed. Look it up in the system, remove the cause, then rule 'retry': it is asked for again.",
     Code.LATE: "The system took the work on, and is not done within its own term. Ask the vendor; rule 'retry' to look again.",
     Code.THIRD_PARTIES: "Messages to be delivered also concern other people. Read them, then rule 'choose' with the numbers of those that may be delivered; the others are left out.",
+    Code.TOO_MANY_LINKS: "The person's rows name more identities for other systems than the engine follows for one request, so nothing was concluded from the look. See whether a field of the data map with 'identity' or 'yields' holds what it should; what is really one person's has to be seen to by hand ('done').",
     Code.QUOTA: "The system has no room left for what has to be moved. Make room or raise its quota, then rule 'retry'.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

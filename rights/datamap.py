@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic import Field as Setting
 
-from rights.subject import KIND
+from rights.subject import KIND, ignores_case
 
 
 class Mode(StrEnum):
@@ -74,7 +74,7 @@ class Field(_Strict):
     sharing: Literal["unique", "shared", "hint"] = "unique"
     yields: str | None = None
     """The kind of identity that other systems know this field's value by: the key of an object in a bucket, a
-    vendor's customer number. Rows are not found by it here."""
+    vendor's customer number. Rows are not found by it here. A list of values yields each of them."""
     strategy: Strategy | None = None
     value: str | int | float | bool | None = None
     to: str | None = None
@@ -103,7 +103,18 @@ class Field(_Strict):
     @property
     def casefold(self) -> bool:
         """Whether matching ignores case: e-mail addresses do unless the map says exact."""
-        return (self.match or ("casefold" if self.identity == "email" else "exact")) == "casefold"
+        if self.match is not None:
+            return self.match == "casefold"
+        return self.identity is not None and ignores_case(self.identity)
+
+    @property
+    def told(self) -> dict[str, bool]:
+        """The kinds of identity that a person's row tells other systems of by this field, each with whether its values
+        ignore case. Of what several people may have, and of hints, nothing is told."""
+        if self.sharing != "unique":
+            return {}
+        yielded = {self.yields: ignores_case(self.yields)} if self.yields else {}
+        return yielded | ({self.identity: self.casefold} if self.identity else {})
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -115,6 +126,11 @@ class Field(_Strict):
             raise ValueError("strategy retain needs a ground: write ground: 'why it is kept'")
         if self.strategy is not Strategy.CONSTANT and self.value is not None:
             raise ValueError("value belongs to strategy: constant only")
+        if self.yields and self.sharing != "unique":
+            raise ValueError(
+                f"sharing: {self.sharing} is followed nowhere, so nothing is yielded: leave out yields, or sharing "
+                "where only one person can have the value"
+            )
         return self
 
 

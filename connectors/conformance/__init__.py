@@ -14,7 +14,7 @@ What a connector has no method for is skipped, and so is what a bench cannot sta
 # ruff: noqa: E402 - the modules are registered before they are imported, so that a failing promise shows what it compared
 import pytest
 
-for _module in ("erasing", "exporting", "keeping", "locating", "speaking", "suite", "verifying"):
+for _module in ("erasing", "exporting", "keeping", "linking", "locating", "speaking", "suite", "verifying"):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 from connectors.conformance.bench import (
@@ -37,13 +37,14 @@ from connectors.conformance.erasing import Erasing
 from connectors.conformance.exporting import Exporting
 from connectors.conformance.gate import Crash, Gate, Passage, Stop
 from connectors.conformance.keeping import Keeping
+from connectors.conformance.linking import Linking
 from connectors.conformance.locating import Locating
 from connectors.conformance.speaking import Speaking
 from connectors.conformance.suite import Trial
 from connectors.conformance.verifying import Verifying
 
 
-class Conformance(Locating, Exporting, Erasing, Keeping, Verifying, Speaking):
+class Conformance(Locating, Linking, Exporting, Erasing, Keeping, Verifying, Speaking):
     """Everything a connector promises. Override the fixture `bench`.
 
     To differ from a promise, override its test and write down why.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from connectors.sql.connector import SqlConnector
 from connectors.sql.limits import Limits
 from connectors.sql.session import Database, read_url
-from connectors.unread import refuse_unread
+from connectors.unread import refuse_options
 from rights.datamap import System
 
 __all__ = ["Limits", "SqlConnector", "build"]
@@ -30,7 +30,7 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
             raise ValueError(f"connection: '{name}' is unknown: write reader and writer")
     if "reader" not in secrets:
         raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
-    refuse_unread(system)
+    refuse_options(system)
     limits = Limits.read(system.options)
     reader = Database(read_url(secrets["reader"], "reader"), limits)
     writer = secrets.get("writer")

@@ -102,6 +102,11 @@ class Column:
     def type(self) -> Named:
         return Named(self.cast)
 
+    @property
+    def several(self) -> bool:
+        """Whether it may hold a list of values: an array, or JSON. The catalogue's names of arrays begin with _."""
+        return self.family is Family.JSON or self.internal.startswith("_")
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

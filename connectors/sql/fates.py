@@ -58,7 +58,7 @@ GROUND: Final = "=ground"
 DIRTY_KEPT: Final = "=dirty_kept"
 DIRTY_REST: Final = "=dirty_rest"
 LINK: Final = "=link:"
-"""Before a field's name: its value as a further identity; NULL for what an erasure wrote there."""
+"""Before a field's name: its value, or list of values, as further identities; NULL for what an erasure wrote there."""
 TRAIT: Final = "=trait:"
 """Before a field's name: its value as an agent may compare it."""
 
@@ -72,6 +72,11 @@ def traits_of(scope: Scope, name: str) -> tuple[str, ...]:
     """The fields by which candidates of a collection are told apart."""
     fields = scope.system.collections[name].fields.items()
     return tuple(field for field, about in fields if about.identity or about.category)[:TRAITS]
+
+
+def telling(scope: Scope, name: str) -> tuple[str, ...]:
+    """The fields of a collection that other systems may know a person by."""
+    return tuple(field for field, about in scope.system.collections[name].fields.items() if about.told)
 
 
 def reason_of(number: int, grounds: tuple[str, ...]) -> tuple[str, date | None]:
@@ -194,20 +199,20 @@ class Fates:
         return [*self._told(name, table), *(self._signs(name, table) if self.may_stay(name) else ())]
 
     def _told(self, name: str, table: FromClause) -> list[Sql]:
-        """What tells whose row of a subject collection it is."""
-        if not self.scope.subject(name):
-            return []
-        told: list[Sql] = [
-            func.left(cast(table.c[field], Text), TRAIT_LENGTH).label(f"{TRAIT}{field}")
-            for field in traits_of(self.scope, name)
-        ]
+        """What tells whose row of a subject collection it is, and what other systems may know the person by."""
+        told: list[Sql] = []
+        if self.scope.subject(name):
+            told += [
+                func.left(cast(table.c[field], Text), TRAIT_LENGTH).label(f"{TRAIT}{field}")
+                for field in traits_of(self.scope, name)
+            ]
         writes = {write.field: write for write in self.scope.works[name].writes}
-        for field, about in self.scope.system.collections[name].identities.items():
-            if about.sharing == "unique":
-                value: Sql = cast(table.c[field], Text)
-                if field in writes:
-                    value = case((dirty(self.scope.column(name, field), writes[field], table.c[field]), value))
-                told.append(value.label(f"{LINK}{field}"))
+        for field in telling(self.scope, name):
+            column = self.scope.column(name, field)
+            value: Sql = func.to_jsonb(table.c[field]) if column.several else cast(table.c[field], Text)
+            if field in writes:
+                value = case((dirty(column, writes[field], table.c[field]), value))
+            told.append(value.label(f"{LINK}{field}"))
         return told
 
     def _signs(self, name: str, table: FromClause) -> list[Sql]:

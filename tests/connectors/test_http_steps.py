@@ -98,10 +98,12 @@ class _Handler(BaseHTTPRequestHandler):
 class Small:
     """A connector for a file made of these steps."""
 
-    def __init__(self, server: Server, path: Path, find: str, tail: str = TAIL, head: str = HEAD) -> None:
+    def __init__(
+        self, server: Server, path: Path, find: str, tail: str = TAIL, head: str = HEAD, map_text: str = MAP
+    ) -> None:
         file = path / "small.yaml"
         file.write_text(head + "\n".join("          " + line for line in find.strip().splitlines()) + tail)
-        (system,) = read_map({"map.yaml": MAP}).systems.values()
+        (system,) = read_map({"map.yaml": map_text}).systems.values()
         options = {
             "vendor": str(file),
             "base_url": f"http://127.0.0.1:{server.server_port}",

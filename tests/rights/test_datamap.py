@@ -225,3 +225,31 @@ def test_a_map_cannot_be_changed_once_it_is_read() -> None:
 
     with pytest.raises(ValidationError):
         system.mode = "auto"  # type: ignore[assignment, misc]
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        (Field(), {}),
+        (Field(identity="email"), {"email": True}),
+        (Field(identity="email", match="exact"), {"email": False}),
+        (Field(identity="login", match="casefold"), {"login": True}),
+        (Field(identity="phone", sharing="shared"), {}),
+        (Field(identity="device", sharing="hint"), {}),
+        (Field(yields="object_key"), {"object_key": False}),
+        (Field(yields="email"), {"email": True}),
+        (
+            Field(identity="customer_number", yields="vendor_customer"),
+            {"customer_number": False, "vendor_customer": False},
+        ),
+    ],
+)
+def test_what_a_field_tells_other_systems_of_and_whether_case_counts(field: Field, told: dict[str, bool]) -> None:
+    assert field.told == told
+
+
+@pytest.mark.parametrize("sharing", ["shared", "hint"])
+def test_what_several_people_may_have_yields_nothing(sharing: str) -> None:
+    fields = {"id": {}, "email": {"identity": "email"}, "household": {"yields": "household", "sharing": sharing}}
+
+    assert f"sharing: {sharing} is followed nowhere" in _refused(customers=a_collection(fields=fields))
