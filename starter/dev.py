@@ -16,13 +16,13 @@ from starter.company import Company
 from starter.company.letters import ACCOUNT
 from starter.local import ATTRIBUTES, Local
 from starter.show import Cell, Page, out
-from starter.stack import Mail, Postgres, StackError, Temporal, Vendors, free_port, state_dir
+from starter.stack import Mail, Objects, Postgres, StackError, Temporal, Vendors, free_port, state_dir
 
 CALM: Final = 60.0
 """Seconds that a worker must have run for its next restart to come at once."""
 SLOWEST: Final = 30.0
 """Seconds between restarts of a worker that keeps ending, at most."""
-_PORTS: Final = ("postgres", "temporal", "temporal_ui", "health", "mail", "smtp", "vendors")
+_PORTS: Final = ("postgres", "temporal", "temporal_ui", "health", "mail", "smtp", "objects", "vendors")
 EVERY: Final = "15s"
 """How often the vendors' stand-in is asked how its work stands: days may pass before somebody moves its clock."""
 
@@ -38,6 +38,7 @@ def run() -> None:
     ports = _ports(home / "ports.json")
     company = Company(
         Mail(port=ports["mail"], smtp_port=ports["smtp"]),
+        Objects(home / "objects", port=ports["objects"]),
         Vendors(home / "vendors", port=ports["vendors"]),
         every=EVERY,
     )
@@ -56,7 +57,11 @@ def run() -> None:
         company=company,
         health_port=ports["health"],
     )
-    out(Page().line("starting PostgreSQL, a mail server, two vendors' stand-ins, Temporal and a worker ..."))
+    out(
+        Page().line(
+            "starting PostgreSQL, an object store, a mail server, two vendors' stand-ins, Temporal and a worker ..."
+        )
+    )
     with _stoppable(), local:
         out(_welcome(local, company.vendors))
         _keep_worker(local)

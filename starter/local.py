@@ -12,7 +12,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -65,16 +65,24 @@ class Local:
             StackError: a server or the worker cannot be started; the text says which and what to do.
         """
         self._write_files()
-        with ThreadPoolExecutor(3) as together:
-            others = [together.submit(self.temporal.start)]
-            if self.company:
-                others.append(together.submit(self.company.start, self._environment))
+        with ThreadPoolExecutor(4) as together:
+            others: list[Future[object]] = [together.submit(self.temporal.start)]
+            company = together.submit(self._start_company)
             self.postgres.start()
             self._make_ledger()
-            others.append(together.submit(self.start_worker))
-            fill_shop(self.postgres, environment=self._environment)
+            others.append(together.submit(fill_shop, self.postgres, environment=self._environment))
+            company.result()  # the worker wants its secrets
+            if self.company:
+                others.append(together.submit(self.company.fill, self._environment))
+            self.start_worker()
             for other in others:
                 other.result()
+
+    def _start_company(self) -> None:
+        if self.company:
+            self.company.start()
+            for name, text in self.company.secrets().items():
+                self._write_secret(name, text)
 
     def _make_ledger(self) -> None:
         """Roles with their secrets, and the ledger with its tables."""
@@ -97,8 +105,6 @@ class Local:
         (self.home / "habeas.toml").write_text(self._settings())
         (self.home / "secrets").mkdir(mode=0o700, exist_ok=True)
         private_parts(self.home)
-        for name, text in self.company.secrets().items() if self.company else ():
-            self._write_secret(name, text)
 
     def _settings(self) -> str:
         return f"""# Written by habeas at each start of this local deployment.

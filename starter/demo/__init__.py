@@ -28,13 +28,13 @@ from starter.desk import now, open_ledger
 from starter.exits import Exit, Failure
 from starter.local import ATTRIBUTES, Local
 from starter.show import Cell, Page, out, working
-from starter.stack import Mail, Postgres, Temporal, Vendors
+from starter.stack import Mail, Objects, Postgres, Temporal, Vendors
 from starter.stack.place import temporary
 
 ASKS_ACCESS: Final = "umut.ulrich@example.org"
 ASKS_ERASURE: Final = "hugo.ivanov@example.org"
 """Two customers of the shop, by the address they would give. Both have rows in all eight tables, orders on both sides
-of the ten years that tax law asks for, letters in the mailbox, and accounts at both vendors."""
+of the ten years that tax law asks for, letters in the mailbox, uploads in the bucket, and accounts at both vendors."""
 ROLE: Final = "support desk"
 
 
@@ -52,13 +52,14 @@ class _Dumped:
     """All that the shop's systems hold at a moment."""
 
     shop: check.Dump
+    bucket: inventory.Inventory
     mailbox: inventory.Inventory
     amplitude: inventory.Inventory
     mailchimp: inventory.Inventory
 
     @property
     def others(self) -> tuple[inventory.Inventory, ...]:
-        return (self.mailbox, self.amplitude, self.mailchimp)
+        return (self.bucket, self.mailbox, self.amplitude, self.mailchimp)
 
 
 def run(*, keep: bool = False) -> bool:
@@ -70,8 +71,8 @@ def run(*, keep: bool = False) -> bool:
     """
     began = time.monotonic()
     place = temporary("habeas-demo-")
-    out(Page().heading("Habeas demo: one person's data handed over, another's erased, in four systems"))
-    company = Company(Mail(), Vendors())
+    out(Page().heading("Habeas demo: one person's data handed over, another's erased, in five systems"))
+    company = Company(Mail(), Objects(), Vendors())
     local = Local(
         place / "deployment",
         Postgres(durable=False),
@@ -82,7 +83,9 @@ def run(*, keep: bool = False) -> bool:
     )
     ok = False
     try:
-        with working("starting PostgreSQL, a mail server, two vendors' stand-ins, Temporal and a worker"):
+        with working(
+            "starting PostgreSQL, an object store, a mail server, two vendors' stand-ins, Temporal and a worker"
+        ):
             local.start()
         ok = _story(local, company, place, began)
         if keep:
@@ -101,7 +104,7 @@ def run(*, keep: bool = False) -> bool:
 
 def _story(local: Local, company: Company, place: Path, began: float) -> bool:
     _say(
-        "PostgreSQL, a mail server, stand-ins for Amplitude and Mailchimp, "
+        "PostgreSQL, an object store, a mail server, stand-ins for Amplitude and Mailchimp, "
         f"Temporal with its Web UI at {local.temporal.ui_url}, and a worker are up",
         began,
     )
@@ -135,6 +138,7 @@ def _story(local: Local, company: Company, place: Path, began: float) -> bool:
 def _dump(shop: check.Connection, company: Company) -> _Dumped:
     return _Dumped(
         check.dump(shop),
+        inventory.bucket(company.objects.client()),
         inventory.mailbox(company.mail),
         inventory.amplitude(company.vendors),
         inventory.mailchimp(company.vendors),
@@ -223,7 +227,7 @@ def _check(
         yield check.check_traces(ledger, erasure, "ledger")
     yield check.check_log(local.worker_log, who.values())
     yield from check.check_access(before.shop, after.shop, access, parcel)
-    yield from inventory.check_parcel(before.mailbox, before.amplitude, before.mailchimp, access, parcel)
+    yield from inventory.check_parcel(before.others, access, parcel)
 
 
 def _unpacked(parcel: Path, place: Path) -> Path:

@@ -58,11 +58,13 @@ class Person:
     traits: tuple[str, ...]
     own: Mapping[str, frozenset[str]]
     """Per table, the keys of their rows."""
+    photos: frozenset[str] = frozenset()
+    """What they sent in, by its key in the bucket."""
 
     @property
     def marks(self) -> frozenset[str]:
-        """What tells other systems that something is theirs: the address in small letters, the customer number."""
-        return frozenset({self.email.casefold(), *self.own.get("customers", ())})
+        """What tells in other systems that something is theirs: address in small letters, customer number, photos."""
+        return frozenset({self.email.casefold(), *self.own.get("customers", ()), *self.photos})
 
 
 def connect(conninfo: str) -> Connection:
@@ -105,7 +107,12 @@ def person(connection: Connection, email: str) -> Person:
     if row is None:
         raise LookupError("the shop does not know this customer")
     own = {table: frozenset(str(key) for (key,) in connection.execute(query, [email])) for table, query in _OWN.items()}
-    return Person(email, (row[0], row[1], row[2], *row[3]), own)
+    photos = connection.execute(
+        "SELECT photo FROM support_messages m JOIN customers c ON c.id = customer_id "
+        "WHERE lower(email) = lower(%s) AND photo IS NOT NULL",
+        [email],
+    ).fetchall()
+    return Person(email, (row[0], row[1], row[2], *row[3]), own, frozenset(key for (key,) in photos))
 
 
 # An erasure.

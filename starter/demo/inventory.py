@@ -11,16 +11,20 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.policy import default
 from email.utils import getaddresses
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starter.company.letters import ACCOUNT
+from starter.company.uploads import BUCKET
 from starter.demo.check import Finding, Person
 from starter.stack import Mail, Vendors
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 _NOT_THERE: Final = {b"\\Noselect", b"\\NonExistent"}
 """What the server says of a name that is only the beginning of others."""
@@ -29,7 +33,7 @@ _ADDRESSED: Final = ("from", "sender", "reply-to", "to", "cc", "bcc")
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One message, user or contact."""
+    """One message, version of an object, user or contact."""
 
     content: str
     """What it says, as text."""
@@ -83,6 +87,36 @@ def _letter(about: str, raw: bytes) -> Thing:
     told = [about, *(f"{name}: {value}" for name, value in message.items())]
     told += [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
     return Thing("\n".join(told), frozenset(address.casefold() for _, address in getaddresses(addressed)), raw)
+
+
+def bucket(door: "S3Client") -> Inventory:
+    """Every version with its bytes, every delete marker, every upload that never ended."""
+    things = {}
+    for page in door.get_paginator("list_object_versions").paginate(Bucket=BUCKET):
+        for version in page.get("Versions", ()):
+            key, ident = version["Key"], version["VersionId"]
+            answer = door.get_object(Bucket=BUCKET, Key=key, VersionId=ident)
+            about = f"{version['LastModified']} {version['IsLatest']} {answer['ContentType']} {answer['Metadata']}"
+            body = answer["Body"].read()
+            text = body.decode(errors="replace")
+            things[f"{key}@{ident}"] = Thing(f"{key} {about}\n{text}", _whose(key), body)
+        for marker in page.get("DeleteMarkers", ()):
+            key = marker["Key"]
+            about = f"{key} deleted {marker['LastModified']} {marker['IsLatest']}"
+            things[f"{key}@{marker['VersionId']}"] = Thing(about, _whose(key))
+    for found in door.get_paginator("list_multipart_uploads").paginate(Bucket=BUCKET):
+        for upload in found.get("Uploads", ()):
+            key, ident = upload["Key"], upload["UploadId"]
+            parts = door.list_parts(Bucket=BUCKET, Key=key, UploadId=ident).get("Parts", ())
+            sizes = [(part["PartNumber"], part["Size"], part["ETag"]) for part in parts]
+            things[f"{key}@upload {ident}"] = Thing(f"{key} unfinished {sizes}", _whose(key))
+    return Inventory("bucket", "object version", things)
+
+
+def _whose(key: str) -> frozenset[str]:
+    """A folder is named by the customer's number; who a photo belongs to only the shop's database knows."""
+    first, _, rest = key.partition("/")
+    return frozenset({rest.partition("/")[0] if first == "customers" else key})
 
 
 def amplitude(vendors: Vendors) -> Inventory:
@@ -153,15 +187,16 @@ def _plural(number: int, unit: str) -> str:
 # The parcel.
 
 
-def check_parcel(
-    mail: Inventory, users: Inventory, contacts: Inventory, who: Person, parcel: Path
-) -> Iterator[Finding]:
-    """Whether the parcel holds exactly what the systems hold of the person."""
+def check_parcel(held: Sequence[Inventory], who: Person, parcel: Path) -> Iterator[Finding]:
+    """Whether the parcel holds exactly what bucket, mailbox and vendors hold of the person."""
+    objects, mail, users, contacts = held
     with zipfile.ZipFile(parcel) as bag:
         files = {name.split("/data/", 1)[1]: bag.read(name) for name in bag.namelist() if "/data/" in name}
-    given = [_digest(body) for name, body in files.items() if name.endswith(".eml")]
-    own = [_digest(thing.body) for thing in mail.own(who).values()]
-    yield Finding(Counter(given) == Counter(own), f"parcel: {_plural(len(own), 'message')} as .eml, byte for byte")
+    for system, inventory in (("files/objects", objects), ("support/messages", mail)):
+        given = [_digest(body) for name, body in files.items() if name.startswith(f"{system}/files/")]
+        own = [_digest(thing.body) for thing in inventory.own(who).values() if thing.body]
+        said = f"parcel: {_plural(len(own), inventory.unit)} of the {inventory.system} as files, byte for byte"
+        yield Finding(bool(own) and Counter(given) == Counter(own), said)
     events = [
         _canonical(json.loads(line))
         for name, body in files.items()
