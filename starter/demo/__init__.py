@@ -102,36 +102,55 @@ def run(*, keep: bool = False) -> bool:
     return ok
 
 
+class _Phases:
+    """How long each part of the demo took."""
+
+    def __init__(self, began: float) -> None:
+        self._last, self._took = began, dict[str, float]()
+
+    def over(self, what: str) -> float:
+        """A part is over; how many seconds it took."""
+        now = time.monotonic()
+        self._took[what], self._last = now - self._last, now
+        return self._took[what]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{what} {took:.1f} s" for what, took in self._took.items())
+
+
 def _story(local: Local, company: Company, place: Path, began: float) -> bool:
+    phases = _Phases(began)
     _say(
         "PostgreSQL, an object store, a mail server, stand-ins for Amplitude and Mailchimp, "
         f"Temporal with its Web UI at {local.temporal.ui_url}, and a worker are up",
-        began,
+        phases.over("servers and data"),
     )
     with closing(check.connect(local.postgres.conninfo("shop"))) as shop:
-        started = time.monotonic()
         with working("dumping everything"):
             before = _dump(shop, company)
         who = {Right.ACCESS: check.person(shop, ASKS_ACCESS), Right.ERASURE: check.person(shop, ASKS_ERASURE)}
-        _say(_contents(before), started)
+        _say(_contents(before), phases.over("dump"))
         with _ledger(local) as ledger:
             with working("habeas request open"):
                 submitted = _submit_both(local)
+            phases.over("opening the requests")
             out(_submissions(submitted))
             standings = follow(ledger, {one.right: one.id for one in submitted}, company.vendors)
+            phases.over("carrying them out")
         with working("opening the parcel, dumping everything again, comparing"), ThreadPoolExecutor(1) as aside:
             verifying = aside.submit(local.habeas, "ledger", "verify")
             parcel = _open_parcel(local, standings[Right.ACCESS], place / "parcel.zip")
             findings = list(_check(local, shop, who, before, _dump(shop, company), parcel))
             verified = verifying.result()
+            phases.over("parcel, second dump and check")
     findings.append(check.Finding(verified.returncode == Exit.DONE, f"habeas ledger verify: {verified.stdout.strip()}"))
     out(telling.summary(standings[Right.ACCESS], parcel, _unpacked(parcel, place)))
     out(telling.summary(standings[Right.ERASURE]))
-    out(telling.certainty(standings[Right.ERASURE], company.vendors))
     out(telling.found_by_key(standings.values()))
+    out(telling.certainty(standings[Right.ERASURE], company.vendors))
     out(telling.checked(findings))
     ok = all(finding.ok for finding in findings)
-    out(telling.farewell(ok, time.monotonic() - began))
+    out(telling.farewell(ok, time.monotonic() - began, str(phases)))
     return ok
 
 
@@ -244,5 +263,5 @@ def _keep(local: Local) -> None:
         time.sleep(1)
 
 
-def _say(what: str, since: float) -> None:
-    out(Page().mark(True, f"{what} ({time.monotonic() - since:.1f} s)"))
+def _say(what: str, seconds: float) -> None:
+    out(Page().mark(True, f"{what} ({seconds:.1f} s)"))

@@ -19,7 +19,7 @@ from starter.exits import Exit, Failure
 from starter.pages import newest, show_page, waits_for
 from starter.show import Cell, Page, out, render, screen
 from starter.stack import Vendors
-from starter.watch import changes, live_page
+from starter.watch import dated_changes, live_page
 
 LIMIT: Final = 90.0
 """Seconds that the two requests may take; they take a quarter of it."""
@@ -113,17 +113,16 @@ def _on_terminal() -> Iterator[Tell]:
 @contextmanager
 def _in_lines() -> Iterator[Tell]:
     told: set[tuple[str, ...]] = set()
-    began = time.monotonic()
 
     def tell(standings: Sequence[Standing], page: Page | None) -> None:
         if page:
             out(page)
         for standing in standings:
-            right = str(standing.request.right)
-            for about, outcome, numbers in changes(standing):
+            right, since = str(standing.request.right), standing.request.clock.received_at
+            for at, (about, outcome, numbers) in dated_changes(standing):
                 if (right, about, outcome, numbers) not in told:
                     told.add((right, about, outcome, numbers))
-                    line = f"{time.monotonic() - began:5.1f} s  {right:<7}  {about:<19}  {outcome:<19}  {numbers}"
+                    line = f"{(at - since).total_seconds():5.1f} s  {right:<7}  {about:<19}  {outcome:<18}  {numbers}"
                     out(Page().line(line.rstrip(), indent=2))
 
     yield tell

@@ -26,6 +26,12 @@ WORDS: Final = {
 }
 
 
+BY_KEY: Final = {
+    SLOW: "the customer's number",
+    "files": "the customer's number, and the keys of photos in a column",
+}
+
+
 def summary(standing: Standing, parcel: Path | None = None, page_of_parcel: Path | None = None) -> Page:
     """One request: its dates, and what became of the data in each system."""
     row, zone = standing.request, standing.request.clock.zone
@@ -51,7 +57,7 @@ def certainty(standing: Standing, vendors: Vendors) -> Page:
     since = standing.request.clock.received_at
     erased = newest(standing.receipts, Operation.ERASE)
     seen = newest(standing.receipts, Operation.VERIFY)
-    page = Page().heading("How sure the erasure is, system by system, and since when")
+    page = Page().heading("How sure the erasure is, system by system, and how long after receipt")
     page.grid(
         ("system", "accepted", "completed", "verified"),
         (
@@ -64,7 +70,9 @@ def certainty(standing: Standing, vendors: Vendors) -> Page:
             for name, receipt in sorted(erased.items())
         ),
     )
+    page.line("")
     page.pairs((str(word), meaning) for word, meaning in WORDS.items())
+    page.line("")
     for job in vendors.dump("amplitude")["jobs"]:
         asked = ", ".join(sorted({one["requested_on_day"] for one in job["amplitude_ids"]}))
         said = f"Amplitude's deletion job was asked for on {asked} and was due on {job['day']}."
@@ -82,19 +90,25 @@ def _after(since: datetime, receipt: Receipt | None, tone: Tone = "") -> Text:
 
 def found_by_key(standings: Iterable[Standing]) -> Page:
     """What a key found in the database led to."""
-    page = Page()
-    for standing in standings:
-        looks = [r for r in standing.receipts if r.step.system == SLOW and r.step.operation is Operation.LOCATE]
-        before = [look for look in looks if look.outcome is Outcome.NOTHING_HELD]
-        found = [look for look in looks if look.tally.found]
-        if before and found:
-            page.mark(
-                True,
-                f"{standing.request.right}: Amplitude knows nobody by an e-mail address and first had nothing; the "
-                f"customer number found in the database led to {found[-1].tally.found} user there",
-                indent=2,
-            )
+    page = Page().heading("Found by a key that the database gave")
+    page.line(
+        "The people gave an e-mail address. What follows knows nobody by one, and was looked into again.", indent=2
+    )
+    page.grid(
+        ("request", "system", "by the address", "by the key", "the key"),
+        (
+            (str(standing.request.right), system, "0", f"{looks[-1].tally.found:,}", key)
+            for standing in standings
+            for system, key in BY_KEY.items()
+            if len(looks := _looks(standing, system)) > 1 and looks[0].outcome is Outcome.NOTHING_HELD
+        ),
+        numbers=("by the address", "by the key"),
+    )
     return page
+
+
+def _looks(standing: Standing, system: str) -> list[Receipt]:
+    return [r for r in standing.receipts if r.step.system == system and r.step.operation is Operation.LOCATE]
 
 
 def checked(findings: Sequence[Finding]) -> Page:
@@ -105,15 +119,16 @@ def checked(findings: Sequence[Finding]) -> Page:
     return page
 
 
-def farewell(ok: bool, seconds: float) -> Page:
+def farewell(ok: bool, seconds: float, phases: str) -> Page:
     """The last words."""
     page = Page()
     if not ok:
         return page.heading(Cell("Something is not as it should be: see the lines marked ✗.", "bad"))
     page.heading(Cell(f"All is as it should be, in {seconds:.1f} s.", "good"))
+    page.line(Cell(f"{phases[0].upper()}{phases[1:]}.", "quiet"))
     page.line(
-        "Real: PostgreSQL, the mail server, Temporal and the worker. Stand-ins on this machine: Amplitude and "
-        "Mailchimp, made from their documents, with a clock that was moved by 31 days."
+        "Real: PostgreSQL, the object store, the mail server, Temporal and the worker. Stand-ins on this machine: "
+        "Amplitude and Mailchimp, made from their documents; their clock was moved by 31 days."
     )
     page.line("Next: habeas demo --keep leaves it running, to look at the Temporal UI; habeas dev keeps its state.")
     return page
