@@ -21,6 +21,7 @@ from connectors.protocol import Anchors, Batches, Call, Candidate, Connector, Er
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
+from rights.datamap import System
 from rights.plan import Step
 from rights.receipt import Count, Receipt, Tally
 
@@ -85,13 +86,15 @@ class FulfilActivities:
         return Located(look, self._knowing(step, new))
 
     def _knowing(self, step: Step, kinds: set[str]) -> tuple[str, ...]:
-        """Other systems that know people by one of these kinds of identity."""
+        """The systems that know people by one of these kinds of identity, and may find more by what was learnt."""
+
+        def may_find(system: System) -> bool:
+            if system.system == step.system:
+                return any(map(system.finds_more_by, kinds))
+            return not kinds.isdisjoint(system.followed_kinds)
+
         systems = self._tools.data_map.systems.values() if kinds else ()
-        return tuple(
-            system.system
-            for system in systems
-            if system.system != step.system and not kinds.isdisjoint(system.followed_kinds)
-        )
+        return tuple(system.system for system in systems if may_find(system))
 
     def _verify(self, connector: Connector, call: Call, step: Step) -> Look | Pending:
         if not isinstance(connector, Erases):

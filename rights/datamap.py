@@ -303,6 +303,12 @@ class System(_Strict):
         fields = (field for collection in self.collections.values() for field in collection.identities.values())
         return frozenset(field.identity for field in fields if field.identity and field.sharing != "hint")
 
+    def finds_more_by(self, kind: str) -> bool:
+        """Whether a look that has told of identities of this kind may find more here by them: the kind stands in more
+        fields than the one that told of it."""
+        fields = (about for collection in self.collections.values() for about in collection.fields.values())
+        return kind in self.followed_kinds and sum(kind in {about.identity, about.yields} for about in fields) > 1
+
     @field_validator("system")
     @classmethod
     def _named(cls, name: str) -> str:

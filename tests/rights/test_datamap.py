@@ -253,3 +253,16 @@ def test_what_several_people_may_have_yields_nothing(sharing: str) -> None:
     fields = {"id": {}, "email": {"identity": "email"}, "household": {"yields": "household", "sharing": sharing}}
 
     assert f"sharing: {sharing} is followed nowhere" in _refused(customers=a_collection(fields=fields))
+
+
+def test_a_system_is_looked_into_again_for_what_it_told_only_where_that_may_find_more() -> None:
+    customers = a_collection(
+        fields={"id": {"identity": "customer"}, "email": {"identity": "email"}, "scan": {"yields": "document"}}
+    )
+    letters = a_collection(fields={"id": {}, "to": {"identity": "email"}})
+    documents = a_collection(fields={"id": {"identity": "document"}})
+    system = a_system(collections={"customers": customers, "letters": letters, "documents": documents})
+
+    kinds = ("customer", "email", "document", "unknown")
+    assert [kind for kind in kinds if system.finds_more_by(kind)] == ["email", "document"]
+    assert not a_system(collections={"customers": customers}).finds_more_by("document")
