@@ -58,10 +58,11 @@ class Objects:
     def __init__(self, home: Path | None = None, *, port: int | None = None) -> None:
         self._litter = None if home else temporary("habeas-objects-")
         self.home = (home or self._litter or Path()).absolute()
-        self._ports = {name: free_port() for name in _PORTS} | ({"s3.port": port} if port else {})
+        self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True)) | ({"s3.port": port} if port else {})
         self.port: Final = self._ports["s3.port"]
         self.admin: Final = Account("admin", f"AK{secrets.token_hex(9).upper()}", secrets.token_hex(20))
         self._child: Child | None = None
+        self._session: Any = None
 
     @property
     def pid(self) -> int:
@@ -88,14 +89,17 @@ class Objects:
             iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=policy)
         return Account(name, key["AccessKeyId"], key["SecretAccessKey"])
 
-    def renew(self, account: Account) -> Account:
-        """Give an account another key."""
-        key = self._client("iam", self.admin).create_access_key(UserName=account.name)["AccessKey"]
-        return Account(account.name, key["AccessKeyId"], key["SecretAccessKey"])
-
     def revoke(self, account: Account) -> None:
-        """Take an account's key away: whoever uses it is refused from now on."""
-        self._client("iam", self.admin).delete_access_key(UserName=account.name, AccessKeyId=account.access_key)
+        """Refuse whoever uses this account's key, until it is admitted again."""
+        self._set(account, "Inactive")
+
+    def admit(self, account: Account) -> None:
+        """Take an account's key again."""
+        self._set(account, "Active")
+
+    def _set(self, account: Account, status: str) -> None:
+        iam = self._client("iam", self.admin)
+        iam.update_access_key(UserName=account.name, AccessKeyId=account.access_key, Status=status)
 
     def client(self, account: Account | None = None) -> S3Client:
         """A client of the server for an account, the administrator unless one is given."""
@@ -167,6 +171,8 @@ class Objects:
         data.mkdir(exist_ok=True)
         accounts = self.home / "accounts.json"
         accounts.touch(mode=0o600)
+        # A bucket is given one file for its objects, not seven: else room ends with the fourteenth bucket.
+        (self.home / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")
         credentials = [{"accessKey": self.admin.access_key, "secretKey": self.admin.secret_key}]
         identity = {"name": self.admin.name, "credentials": credentials, "actions": ["Admin"]}
         accounts.write_text(json.dumps({"identities": [identity]}))
@@ -177,15 +183,16 @@ class Objects:
         command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
         command += [f"-filer.localSocket={self.home}/filer.sock", f"-s3.localSocket={self.home}/s3.sock"]
         command += ["-s3.iam.readOnly=false", "-master.electionTimeout=1s", "-volume.preStopSeconds=0"]
-        command += ["-s3.autoCreateBucket=false", "-volume.max=100", f"-master.volumeSizeLimitMB={VOLUME_MB}"]
+        command += ["-s3.autoCreateBucket=false", "-volume.max=20000", f"-master.volumeSizeLimitMB={VOLUME_MB}"]
         return command
 
     def _client(self, service: str, account: Account) -> Any:
         import boto3  # slow to import, and only some commands have objects
         from botocore.config import Config
 
-        session: Any = boto3.session.Session()
-        return session.client(
+        if self._session is None:
+            self._session = boto3.session.Session()  # it reads what AWS says of each service once
+        return self._session.client(
             service,
             endpoint_url=self.endpoint,
             aws_access_key_id=account.access_key,
@@ -208,3 +215,11 @@ class Objects:
         except (OSError, BotoCoreError, ClientError):
             return False
         return True
+
+
+def _free_ports(number: int) -> set[int]:
+    """Ports that are free, no two the same."""
+    ports: set[int] = set()
+    while len(ports) < number:
+        ports.add(free_port())
+    return ports
