@@ -110,7 +110,7 @@ def bucket(door: "S3Client") -> Inventory:
             parts = door.list_parts(Bucket=BUCKET, Key=key, UploadId=ident).get("Parts", ())
             sizes = [(part["PartNumber"], part["Size"], part["ETag"]) for part in parts]
             things[f"{key}@upload {ident}"] = Thing(f"{key} unfinished {sizes}", _whose(key))
-    return Inventory("bucket", "object version", things)
+    return Inventory("bucket", "stored version", things)
 
 
 def _whose(key: str) -> frozenset[str]:
