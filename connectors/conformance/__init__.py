@@ -14,7 +14,10 @@ What a connector has no method for is skipped, and so is what a bench cannot sta
 # ruff: noqa: E402 - the modules are registered before they are imported, so that a failing promise shows what it compared
 import pytest
 
-for _module in ("erasing", "exporting", "keeping", "linking", "locating", "speaking", "suite", "verifying"):
+for _module in (
+    *("erasing", "exporting", "keeping", "linking", "locating"),
+    *("restricting", "speaking", "suite", "verifying"),
+):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 from connectors.conformance.bench import (
@@ -23,13 +26,17 @@ from connectors.conformance.bench import (
     Arrives,
     Bench,
     Clocks,
+    Contains,
     Cuts,
     Dates,
+    Denies,
     Dump,
+    Newcomer,
     Orphans,
     Overwrites,
     Person,
     Refuses,
+    Replaces,
     Shares,
     needs,
 )
@@ -39,12 +46,13 @@ from connectors.conformance.gate import Crash, Gate, Passage, Stop
 from connectors.conformance.keeping import Keeping
 from connectors.conformance.linking import Linking
 from connectors.conformance.locating import Locating
+from connectors.conformance.restricting import Restricting
 from connectors.conformance.speaking import Speaking
 from connectors.conformance.suite import Trial
 from connectors.conformance.verifying import Verifying
 
 
-class Conformance(Locating, Linking, Exporting, Erasing, Keeping, Verifying, Speaking):
+class Conformance(Locating, Linking, Exporting, Erasing, Keeping, Verifying, Restricting, Speaking):
     """Everything a connector promises. Override the fixture `bench`.
 
     To differ from a promise, override its test and write down why.
@@ -58,16 +66,20 @@ __all__ = [
     "Bench",
     "Clocks",
     "Conformance",
+    "Contains",
     "Crash",
     "Cuts",
     "Dates",
+    "Denies",
     "Dump",
     "Gate",
+    "Newcomer",
     "Orphans",
     "Overwrites",
     "Passage",
     "Person",
     "Refuses",
+    "Replaces",
     "Shares",
     "Stop",
     "Trial",

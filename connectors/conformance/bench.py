@@ -152,6 +152,41 @@ class Cuts(Protocol):
         """Inside, the system carries out the next destructive call, and the connection breaks before its answer."""
 
 
+@runtime_checkable
+class Denies(Protocol):
+    """The bench has the credentials of an application that reads people's data."""
+
+    def readable(self, person: Person) -> int:
+        """How many of the person's rows that application can read at this moment."""
+
+
+@runtime_checkable
+class Contains(Protocol):
+    """The bench sees what rows say, wherever a restriction has put them."""
+
+    def contents(self, person: Person) -> object:
+        """All that the person's rows say, and their times, in a form that can be compared; neither where they lie nor
+        what a restriction marks them with."""
+
+
+class Newcomer(Protocol):
+    """A row that has come into the place of a restricted one."""
+
+    def still_there(self) -> bool:
+        """Whether it is there, as it was written."""
+
+    def __call__(self) -> None:
+        """Take it away again."""
+
+
+@runtime_checkable
+class Replaces(Protocol):
+    """The bench can write a new row into the place that a restricted one has left."""
+
+    def replace(self, person: Person) -> Newcomer:
+        """Write a row with the key that one of the person's restricted rows had."""
+
+
 Test = TypeVar("Test", bound=Callable[..., None])
 
 

@@ -60,6 +60,11 @@ class Promises:
                 pytest.skip(reason)
         return Trial(bench)
 
+    def state(self, trial: "Trial") -> object:
+        """All that is in the system, as it has to be again once a restriction is lifted. Override it where moving a row
+        away and back gives it another key."""
+        return trial.bench.everything()
+
 
 class Trial:
     """A bench, with the calls that promises make on it."""

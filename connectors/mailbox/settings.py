@@ -3,7 +3,6 @@
 The one rule: what a map asks for and this connector cannot do is refused when it is built, with what to write instead.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self

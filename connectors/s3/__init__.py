@@ -1,7 +1,7 @@
 """A bucket as a system: objects in S3 or a store that speaks like it (docs/s3.md).
 
-The one rule: an object is gone only when every version, delete marker and unfinished upload under its key is gone, and a
-listing says so. A plain DELETE, which only hides, is never sent.
+The one rule: an object is gone only when every version, delete marker and unfinished upload under its key is gone, and
+a listing says so. A plain DELETE, which only hides, is never sent.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Object lock, read before anything is deleted: what the bucket itself keeps, and until when.
 
-The one rule: what is locked is asked of the version itself. Where the store refuses to delete, it is asked again, and no
-deletion is ever said to have happened because a request was accepted.
+The one rule: what is locked is asked of the version itself. Where the store refuses to delete, it is asked again, and
+no deletion is ever said to have happened because a request was accepted.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -20,16 +20,16 @@ import structlog
 from connectors.conformance import Bench, Conformance, Gate
 from connectors.conformance.suite import Promises
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
-from connectors.fates import Fate, Row
+from connectors.fates import Fate, Place, Row, key_of
 from connectors.memory import Memory, Store, _Sight
-from connectors.protocol import Anchors, Call, Export, Intent, Look, Rulings
+from connectors.protocol import Anchors, Call, Export, Intent, Look, Restricted, Rulings
 from connectors.strategies import rewrite, text
 from rights.codes import Code
 from rights.datamap import Erase, System
 from rights.plan import Work
 from rights.receipt import Count, Tally
 from rights.subject import Identity
-from tests.connectors.memory_bench import BOOKS, SHOP, MemoryBench
+from tests.connectors.memory_bench import BOOKS, SHOP, MemoryBench, RestrictingBench
 from tests.connectors.variants import Restricting, Tables
 
 Bad = TypeVar("Bad", bound=type[Memory])
@@ -43,7 +43,7 @@ def breaks(*promises: str, map_text: str = SHOP) -> Callable[[Bad], Bad]:
 
     def register(kind: Bad) -> Bad:
         def bench(self: object) -> Bench:
-            return MemoryBench(map_text, kind)
+            return (RestrictingBench if issubclass(kind, Restricting) else MemoryBench)(map_text, kind)
 
         tests = {promise: getattr(Conformance, promise) for promise in promises}
         name = f"Test{kind.__name__}"
@@ -661,10 +661,118 @@ class TidiesUpAsItLooks(Memory):
         return look
 
 
-@breaks("test_restricted_data_is_still_found")
+# Restricting
+
+
+@breaks(
+    "test_restricted_data_is_still_found",
+    "test_restricted_data_is_still_exported",
+    "test_restricted_data_is_still_erased",
+)
 class LosesSightOfWhatIsRestricted(Restricting):
-    def _ask(self, question: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return Memory._ask(self, question, *args, **kwargs)
+    def _see(self, call: Call) -> _Sight:
+        sight = super()._see(call)
+        keys = {name: collection.key for name, collection in self.system.collections.items()}
+        for name, rows in sight.certain.items():
+            sight.certain[name] = [row for row in rows if (name, key_of(keys[name], row)) not in self._locked]
+        return sight
+
+
+@breaks("test_restricting_twice_is_once")
+class TurnsTheLockEachTime(Restricting):
+    def restrict(self, call: Call) -> Restricted:
+        if not self._locked:
+            return super().restrict(call)
+        return Restricted(self.lift(call), {"request": call.session})
+
+
+@breaks("test_restricting_touches_nobody_else")
+class RestrictsAWholeCollection(Restricting):
+    def _open_rows(self, call: Call) -> list[Place]:
+        whole = [("newsletter", (text(row["id"]),)) for row in self.rows["newsletter"]]
+        return list(dict.fromkeys([*super()._open_rows(call), *whole]))
+
+
+@breaks("test_lifting_twice_is_once")
+class LiftsACopyEachTime(Restricting):
+    def lift(self, call: Call) -> Tally:
+        before = dict(self._locked)
+        tally = super().lift(call)
+        self._kept = getattr(self, "_kept", None) or before
+        if not before:
+            for (name, _), (_, row) in self._kept.items():
+                self.rows[name].append({**row, "id": f"{row.get('id')} again"})
+        return tally
+
+
+@breaks("test_lifting_restores_exactly")
+class LosesAFieldOnTheWay(Restricting):
+    def _put_back(self, place: Place) -> None:
+        super()._put_back(place)
+        if place[0] == "orders":
+            self.rows["orders"][-1]["remark"] = ""
+
+
+@breaks("test_lifting_restores_exactly", "test_nobody_else_reads_what_is_restricted")
+class OnlySaysThatItIsRestricted(Restricting):
+    def _move_away(self, place: Place, call: Call) -> None:
+        pass
+
+
+@breaks("test_a_restriction_cut_short_is_finished_or_lifted")
+class KnowsOnlyInMemoryWhatItHasLocked(Restricting):
+    def restrict(self, call: Call) -> Restricted:
+        answer = super().restrict(call)
+        return replace(answer, state={"request": call.session, "whole": "yes"})
+
+    def lift(self, call: Call) -> Tally:
+        return super().lift(call) if call.restricted.get("whole") else self.locate(call).tally
+
+
+@breaks("test_a_fence_that_refuses_stops_a_restriction", "test_a_restriction_cut_short_is_finished_or_lifted")
+class RestrictsWithoutAskingTheFence(Restricting):
+    def restrict(self, call: Call) -> Restricted:
+        return super().restrict(replace(call, fence=Gate()))
+
+
+@breaks("test_the_wrong_environment_stops_a_restriction")
+class RestrictsInAnyEnvironment(Restricting):
+    def _marked(self, call: Call) -> None:
+        pass
+
+
+@breaks("test_restricting_changes_neither_content_nor_times")
+class StampsWhatItRestricts(Restricting):
+    def _move_away(self, place: Place, call: Call) -> None:
+        super()._move_away(place, call)
+        _, row = self._locked[place]
+        self._locked[place] = call.session, {**row, "touched": call.as_of}
+
+    def _put_back(self, place: Place) -> None:
+        super()._put_back(place)
+        self.rows[place[0]][-1].pop("touched")
+
+
+@breaks("test_what_is_new_in_the_place_is_a_task_and_not_overwritten")
+class OverwritesWhatIsNew(Restricting):
+    def _taken(self, place: Place) -> bool:
+        return False
+
+    def _put_back(self, place: Place) -> None:
+        name, key = place
+        columns = self.system.collections[name].key
+        self.rows[name][:] = [row for row in self.rows[name] if key_of(columns, row) != key]
+        super()._put_back(place)
+
+
+@breaks("test_what_is_new_in_the_place_is_a_task_and_not_overwritten")
+class LeavesOutWhatHasNoPlace(Restricting):
+    """Says nothing, and what was restricted stays away for good."""
+
+    def lift(self, call: Call) -> Tally:
+        for place in [place for place in self._locked if self._taken(place)]:
+            del self._locked[place]
+        return super().lift(call)
 
 
 # Speaking

@@ -11,8 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from botocore.exceptions import ClientError
 
 from connectors.conformance import Dump, Person
 from connectors.protocol import Key
@@ -52,7 +55,7 @@ BY_MANIFEST = f"""
 system: recordings
 owner: support
 connector: s3
-options: {{plaintext: true, batch: 4, timeout: 20}}
+options: {{plaintext: true, batch: 4, timeout: 20, restricted_tag: habeas-restricted}}
 collections:
   objects:
     key: [key, version]
@@ -82,15 +85,16 @@ def system_of(text: str, bucket: str, endpoint: str, **options: Any) -> System:
     return system.model_copy(update={"options": {**system.options, "bucket": bucket, "endpoint": endpoint, **options}})
 
 
-def statements(role: str, bucket: str) -> list[dict[str, Any]]:
-    """The policy that docs/s3.md gives a role, for a bucket, in the words of the server."""
-    (text,) = re.findall(rf"<!-- policy: {role} -->\n```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    policy = json.loads(text.replace("uploads-bucket", bucket))
+def policy_of(name: str, bucket: str, names: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """A policy of docs/s3.md, for a bucket, in the words of the server."""
+    (text,) = re.findall(rf"<!-- policy: {name} -->\n```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    for ours, theirs in {"uploads-bucket": bucket, **names}.items():
+        text = text.replace(ours, theirs)
+    policy: dict[str, Any] = json.loads(text)
     for statement in policy["Statement"]:
         actions = [_SAYS_OTHERWISE.get(action, action) for action in statement["Action"]]
         statement["Action"] = [action for action in actions if action]
-    found: list[dict[str, Any]] = policy["Statement"]
-    return found
+    return policy
 
 
 class S3Bench:
@@ -107,6 +111,8 @@ class S3Bench:
         self.proxy = S3Proxy(server.port)
         self.system = system_of(text, self.bucket, f"http://{HOST}:{self.proxy.port}")
         self.reader, self.writer = (self.account(role) for role in ("reader", "writer"))
+        self.app = self.account("app")
+        self.door.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(self.denial()))
         self.connector: Bucket = self.connected()
         self._keys: dict[Person, set[str]] = {}
         self._ids = count(1)
@@ -116,8 +122,19 @@ class S3Bench:
         grows slow with many accounts."""
         known = _accounts.setdefault(self.server, {})
         if role not in known:
-            known[role] = self.server.account(f"habeas-{role}", *statements(role, "bucket-*"))
+            known[role] = self.server.account(f"habeas-{role}", *self._statements(role))
         return known[role]
+
+    @staticmethod
+    def _statements(role: str) -> list[dict[str, Any]]:
+        if role == "app":
+            return [{"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::bucket-*/*"]}]
+        found: list[dict[str, Any]] = policy_of(role, "bucket-*")["Statement"]
+        return found
+
+    def denial(self) -> dict[str, Any]:
+        """The bucket's policy, as docs/s3.md has it for stores that know their principals by name."""
+        return policy_of("denial", self.bucket, {"arn:aws:iam::111122223333:user/app": self.app.arn})
 
     def connected(self, **options: Any) -> Bucket:
         """A connector to this bucket."""
@@ -131,13 +148,33 @@ class S3Bench:
     def close(self) -> None:
         self.proxy.close()
 
+    def readable(self, person: Person) -> int:
+        """An application's own credentials, which may do anything with objects that the policy does not deny."""
+        return sum(self._reads(key, version) for key, version in self.rows(person)["objects"])
+
+    def contents(self, person: Person) -> object:
+        rows = self.everything()["objects"]
+        return sorted(
+            (key, {**rows[key], "tags": {**rows[key]["tags"], "habeas-restricted": ""}})  # type: ignore[dict-item]
+            for key in self.rows(person)["objects"]
+        )
+
+    def _reads(self, key: str, version: str) -> bool:
+        try:
+            self.server.client(self.app).get_object(Bucket=self.bucket, Key=key, VersionId=version)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AccessDenied":
+                raise
+            return False
+        return True
+
     def put(self, key: str, body: bytes = b"", **extra: Any) -> str:
         """Put an object in, and say its version."""
         answer = self.door.put_object(Bucket=self.bucket, Key=key, Body=body, **extra)
         return answer.get("VersionId", "null")
 
     def seed(self, person: Person, rows: int) -> None:
-        """A third of the rows are older versions, and in a versioned bucket one is a delete marker and one an upload."""
+        """In a versioned bucket a third of the rows are further versions of a key."""
         self._keys[person] = set()
         for _ in range(rows):
             self.arrive(person)

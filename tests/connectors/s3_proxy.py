@@ -4,14 +4,18 @@ The one rule: a request that passes, passes as it is: the signature that is chec
 """
 
 import http.client
+import io
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 _HOP: Final = {"connection", "transfer-encoding", "expect", "content-length"}
 PIECE: Final = 64 * 1024
@@ -132,40 +136,37 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass
 
     def _give(self, answer: http.client.HTTPResponse, fault: Fault) -> None:
-        changed = None
         if fault.lost:
             answer.read()
             return
-        if fault.rewrite is not None:
-            changed = fault.rewrite(answer.read())
-        self.send_response_only(answer.status, answer.reason)
         length = answer.headers.get("Content-Length")
+        whole = None
+        if fault.rewrite is not None or (length is None and self.command != "HEAD"):
+            whole = answer.read()
+            whole = fault.rewrite(whole) if fault.rewrite else whole
+            length = str(len(whole))
+        self.send_response_only(answer.status, answer.reason)
         for name, value in answer.headers.items():
             if name.lower() not in _HOP:
                 self.send_header(name, value)
-        if changed is not None:
-            length = str(len(changed))
-        elif length is None and self.command != "HEAD":
-            changed = answer.read()
-            length = str(len(changed))
         if length is not None:
             self.send_header("Content-Length", length)
         self.end_headers()
-        if self.command == "HEAD":
-            self.close_connection = False
-            return
-        left = fault.cut
-        while piece := (changed if changed is not None else answer.read(PIECE)):
-            changed = b"" if changed is not None else None
-            if fault.cut >= 0:
+        if self.command != "HEAD":
+            self._send(answer if whole is None else io.BytesIO(whole), fault.cut)
+        self.close_connection = fault.cut >= 0
+
+    def _send(self, body: "SupportsRead[bytes]", cut: int) -> None:
+        left = cut
+        while piece := body.read(PIECE):
+            if cut >= 0:
                 piece = piece[:left]
                 left -= len(piece)
             self.wfile.write(piece)
-            if fault.cut >= 0 and not left:
+            if cut >= 0 and not left:
                 self.wfile.flush()
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
-        self.close_connection = False
 
     def _answer(self, fault: Fault) -> None:
         body = f"<?xml version='1.0'?><Error><Code>{fault.code}</Code><Message>{self.path}</Message></Error>".encode()

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import example, given
 
 from connectors.conformance import Bench, Conformance, Trial, needs
+from connectors.conformance.keeping import Keeping
 from connectors.conformance.locating import WORDS, odd
+from connectors.conformance.verifying import Verifying
 from rights.plan import Operation
 from starter.stack import Objects
 from tests.connectors.s3_bench import STAYS, ManifestBench, S3Bench
@@ -34,8 +36,38 @@ class Files(Conformance):
 
 
 class TestByTemplate(Files):
+    """In a bucket that keeps versions; restricted by a tag."""
+
+    @pytest.mark.soak
+    @needs(Operation.EXPORT)
+    def test_export_streams_in_flat_memory_and_beats(self, trial: Trial) -> None:
+        """Minutes, most of them in the measuring of memory; a large object is measured in test_s3.py."""
+        super().test_export_streams_in_flat_memory_and_beats(trial)
+
     @pytest.fixture
     def bench(self, objects: Objects) -> Iterator[Bench]:
         bench = S3Bench(objects)
+        yield bench
+        bench.close()
+
+
+class TestByManifest(Files):
+    """In a bucket that keeps no versions, with identities that several people may have."""
+
+    test_export_streams_in_flat_memory_and_beats = TestByTemplate.test_export_streams_in_flat_memory_and_beats
+
+    @pytest.fixture
+    def bench(self, objects: Objects) -> Iterator[Bench]:
+        bench = ManifestBench(objects)
+        yield bench
+        bench.close()
+
+
+class TestWhatStays(Keeping, Verifying):
+    """In a bucket whose versions are suspended."""
+
+    @pytest.fixture
+    def bench(self, objects: Objects) -> Iterator[Bench]:
+        bench = S3Bench(objects, STAYS, "Suspended")
         yield bench
         bench.close()
