@@ -18,9 +18,9 @@ def demo(
 ) -> None:
     """Run an access and an erasure request on real servers.
 
-    A shop's database, bucket and mailbox, stand-ins for two of its vendors, Temporal and a worker are started; afterwards
-    all of them are checked by full dumps over connections of the demo's own. Exit 1 if anything of the erased person is
-    left, or anything of anybody else has changed.
+    A shop's database, bucket and mailbox, stand-ins for two of its vendors, Temporal and a worker are started;
+    afterwards all of them are checked by full dumps over connections of the demo's own. Exit 1 if anything of the
+    erased person is left, or anything of anybody else has changed.
     """
     from starter.demo import run
 
