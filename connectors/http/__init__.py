@@ -23,7 +23,7 @@ from connectors.http.vendorfile import find_vendor, read_vendor
 from rights.datamap import Collection as Mapped
 from rights.datamap import Erase, Strategy, System
 
-OURS: Final = ("vendor", "region", "base_url", "hosts", "private", "environment", "timeout", "grace")
+OURS: Final = ("vendor", "region", "base_url", "hosts", "private", "environment", "timeout", "grace", "every")
 """Options of every vendor; the file names those of its own."""
 
 
@@ -39,7 +39,8 @@ def build(
     Options: `vendor`, a name of connectors/http/vendors or the path of a file of one's own; `region`; `base_url`, where
     the API is if not where the file says; `hosts`, further hosts that may be called; `private`, addresses that are not
     on the public internet and may be connected to all the same; `environment`, which of ours this account belongs to;
-    `timeout` and `grace`, where they are other than the file's; and those that the file names.
+    `timeout`, `grace` and `every` (how often to ask how work stands), where they are other than the file's; and those
+    that the file names.
 
     Raises:
         ValueError: an option, a secret or a collection is unknown or wrong, or the vendor file is.
@@ -76,7 +77,8 @@ def build(
     environment = given.get("environment", "")
     if not isinstance(environment, str):
         raise ValueError("options: environment is a word such as production")
-    return HttpConnector(system, Exchange(vendor, base, transport, logins, scope, pause), environment)
+    exchange = Exchange(vendor, base, transport, logins, scope, pause)
+    return HttpConnector(system, exchange, environment, _span("every", given["every"]) if "every" in given else None)
 
 
 def _check_secrets(vendor: Vendor, secrets: Mapping[str, str]) -> None:

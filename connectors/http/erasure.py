@@ -60,8 +60,8 @@ class _Part:
 class Erasure:
     """Erases in one system."""
 
-    def __init__(self, exchange: Exchange, eye: Eye) -> None:
-        self._exchange, self._eye = exchange, eye
+    def __init__(self, exchange: Exchange, eye: Eye, every: timedelta | None = None) -> None:
+        self._exchange, self._eye, self._every = exchange, eye, every
         self._vendor: Vendor = exchange.vendor
 
     @property
@@ -229,14 +229,14 @@ class Erasure:
             elif words & set(step.states.again):
                 errand.step, errand.saved, errand.turn = 0, {}, errand.turn + 1
                 part.person.moved = True
-                part.person.rest(errand, step.every)
+                part.person.rest(errand, self._every or step.every)
             elif words <= set(step.states.done):
                 errand.saved.update(self._exchange.saved(step, answer, self._scope([part]), where))
                 self._advance(rules, [part], 1)
             elif errand.age(now) >= step.deadline:
                 part.person.error = NeedsHuman(Code.LATE, name)
             else:
-                part.person.rest(errand, step.every)
+                part.person.rest(errand, self._every or step.every)
 
     def _attest(self, rules: Erase, parts: Sequence[_Part]) -> None:
         """What the vendor took on is over when the term is over that it names."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from connectors.options import file, flag, known, number, one_of, text, words
 from connectors.s3.template import Template
-from rights.datamap import Collection, Erase, Telling, Strategy, System
+from rights.datamap import Collection, Erase, Field, Strategy, System, Telling
 
 KEY: Final = ("key", "version")
 """What tells one row from every other: an object's key, and which of its versions."""
@@ -171,7 +171,7 @@ def _identity(where: str, option: str, name: str, collection: Collection) -> Tel
     return found
 
 
-def _field(where: str, name: str, about: Telling) -> None:
+def _field(where: str, name: str, about: Field) -> None:
     if about.identity is None and name not in FIELDS:
         raise ValueError(f"{where}: '{name}' is no field of an object: write one of: {', '.join(FIELDS)}")
     if about.identity is not None and name in FIELDS:
