@@ -14,7 +14,9 @@ What a connector has no method for is skipped, and so is what a bench cannot sta
 # ruff: noqa: E402 - the modules are registered before they are imported, so that a failing promise shows what it compared
 import pytest
 
-for _module in ("erasing", "exporting", "keeping", "locating", "restricting", "speaking", "suite", "verifying"):
+for _module in (
+    "erasing", "exporting", "keeping", "linking", "locating", "restricting", "speaking", "suite", "verifying",
+):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 from connectors.conformance.bench import (
@@ -41,6 +43,7 @@ from connectors.conformance.erasing import Erasing
 from connectors.conformance.exporting import Exporting
 from connectors.conformance.gate import Crash, Gate, Passage, Stop
 from connectors.conformance.keeping import Keeping
+from connectors.conformance.linking import Linking
 from connectors.conformance.locating import Locating
 from connectors.conformance.restricting import Restricting
 from connectors.conformance.speaking import Speaking
@@ -48,7 +51,7 @@ from connectors.conformance.suite import Trial
 from connectors.conformance.verifying import Verifying
 
 
-class Conformance(Locating, Exporting, Erasing, Keeping, Verifying, Restricting, Speaking):
+class Conformance(Locating, Linking, Exporting, Erasing, Keeping, Verifying, Restricting, Speaking):
     """Everything a connector promises. Override the fixture `bench`.
 
     To differ from a promise, override its test and write down why.

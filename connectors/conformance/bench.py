@@ -61,7 +61,7 @@ class Bench(Protocol):
         Each subject collection gets one row with all the person's identities that it has fields for; the collections
         that hang on it get `rows` rows between them, at least one each. Every row that has a free personal field has
         `person.text` in at least one that is exported. No field that an erasure rewrites is empty, or already what
-        the erasure would make of it.
+        the erasure would make of it. A field that `yields` has a text of its own in each row.
         """
 
     def rows(self, person: Person) -> Mapping[str, frozenset[Key]]:

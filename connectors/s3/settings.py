@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from connectors.options import file, flag, known, number, one_of, text, words
 from connectors.s3.template import Template
-from rights.datamap import Collection, Erase, Field, Strategy, System
+from rights.datamap import Collection, Erase, Field, Strategy, System, Telling
 
 KEY: Final = ("key", "version")
 """What tells one row from every other: an object's key, and which of its versions."""
@@ -164,7 +164,7 @@ def _places(where: str, collection: Collection, settings: Settings) -> None:
         raise ValueError(f"{where}: no field with an identity is looked for in the manifest: add one of its columns")
 
 
-def _identity(where: str, option: str, name: str, collection: Collection) -> Field:
+def _identity(where: str, option: str, name: str, collection: Collection) -> Telling:
     found = collection.identities.get(name)
     if found is None:
         raise ValueError(f"{where}: {option} names '{name}', which is no field with an identity")

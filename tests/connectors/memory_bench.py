@@ -14,7 +14,7 @@ from connectors.conformance import AS_OF, Dump, Person
 from connectors.fates import Place, Row, key_of
 from connectors.memory import Memory, Store
 from connectors.protocol import Key
-from rights.datamap import Collection, System
+from rights.datamap import System
 from rights.mapfile import read_map
 
 # Everything that goes with its row: several identities, a composite key, grandchildren, a second place for the address.
@@ -40,7 +40,7 @@ collections:
     links: [{field: customer, to: customers.id}]
   orders:
     key: [id]
-    fields: {id: {}, customer: {}, remark: {category: free_text}, amount: {}}
+    fields: {id: {}, customer: {}, remark: {category: free_text}, amount: {}, scan: {yields: object_key}}
     links: [{field: customer, to: customers.id}]
   order_lines:
     key: [order_id, line]
@@ -88,7 +88,7 @@ collections:
       - {ground: tax law, after: issued, period: P6M, minimise: [text]}
   visits:
     key: [id]
-    fields: {id: {}, client: {}, page: {category: behaviour}}
+    fields: {id: {}, client: {}, page: {category: behaviour, yields: recording}}
     links: [{field: client, to: clients.id}]
   members:
     key: [id]
@@ -104,6 +104,7 @@ collections:
       member: {}
       author: {category: name, strategy: anonymise}
       body: {category: free_text, strategy: 'null'}
+      photo: {category: media, yields: object_key, strategy: anonymise}
     links: [{field: member, to: members.id}]
     erase: redact
   donors:
@@ -244,11 +245,12 @@ class MemoryBench:
 
     def _insert(self, name: str, person: Person, number: int, day: date | None = None) -> None:
         collection = self.system.collections[name]
-        row = {column: self._value(collection, column, person, number, day) for column in collection.fields}
+        row = {column: self._value(name, column, person, number, day) for column in collection.fields}
         self._seeded[person][name].append(dict(row))
         self.store.rows[name].append(row)
 
-    def _value(self, collection: Collection, column: str, person: Person, number: int, day: date | None) -> object:
+    def _value(self, name: str, column: str, person: Person, number: int, day: date | None) -> object:
+        collection = self.system.collections[name]
         field = collection.fields[column]
         for link in collection.links:
             if link.field == column:
@@ -257,6 +259,8 @@ class MemoryBench:
                 return parents[number % len(parents)][target]
         if field.identity:
             return person.of(field.identity)
+        if field.yields:
+            return f"{name}/{next(self._numbers)}/Scan.pdf"
         if column in {rule.after for rule in collection.retention}:
             # Old parents have young children: what is kept of these makes shells of those.
             ages = (9000, 1500, 100) if "line" in collection.fields else (100, 1500, 9000)

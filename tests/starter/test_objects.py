@@ -96,3 +96,15 @@ def test_a_server_that_does_not_heed_its_end_is_ended(objects: Objects) -> None:
         assert not psutil.pid_exists(pid)
         with pytest.raises(StackError):
             _ = server.pid
+
+
+def test_with_a_home_objects_and_accounts_survive_a_kill_and_a_new_start(tmp_path: Path) -> None:
+    with Objects(tmp_path / "objects") as first:
+        first.client().create_bucket(Bucket="kept")
+        first.client().put_object(Bucket="kept", Key="a/b", Body=b"hello")
+        statement = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::kept/*"]}
+        reader = first.account("kept-reader", statement)
+        first.kill()
+
+    with Objects(tmp_path / "objects", port=first.port) as second:
+        assert second.client(reader).get_object(Bucket="kept", Key="a/b")["Body"].read() == b"hello"
