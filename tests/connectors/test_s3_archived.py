@@ -36,8 +36,9 @@ class Archive:
         )
         self.door.create_bucket(Bucket=BUCKET)
         self.door.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        mark = {"Key": "habeas-environment", "Value": ENVIRONMENT}
-        self.door.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": [mark]})  # type: ignore[typeddict-item]
+        self.door.put_bucket_tagging(
+            Bucket=BUCKET, Tagging={"TagSet": [{"Key": "habeas-environment", "Value": ENVIRONMENT}]}
+        )
         self.door.put_object(Bucket=BUCKET, Key="users/1/old", Body=b"cold", StorageClass="GLACIER")
 
     def connector(self, **options: Any) -> Bucket:
