@@ -21,6 +21,7 @@ from connectors.protocol import Anchors, Batches, Call, Candidate, Connector, Er
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
+from rights.datamap import System
 from rights.plan import Operation, Step
 from rights.receipt import Count, Receipt, Tally
 
@@ -84,23 +85,26 @@ class FulfilActivities:
     def _locate(self, connector: Connector, call: Call, step: Step) -> Located:
         look = connector.locate(call)
         self._seal_look(step, call, look)
-        new = {link.kind for link in look.links if link not in call.identities}
+        known = {(one.kind, one.value) for one in call.identities}
+        new = {link.kind for link in look.links if (link.kind, link.value) not in known}
         return Located(look, self._knowing(step, new))
 
     def _knowing(self, step: Step, kinds: set[str]) -> tuple[str, ...]:
-        """Other systems that know people by one of these kinds of identity."""
+        """The systems that know people by one of these kinds of identity, and may find more by what was learnt."""
+
+        def may_find(system: System) -> bool:
+            if system.system == step.system:
+                return any(map(system.finds_more_by, kinds))
+            return not kinds.isdisjoint(system.followed_kinds)
+
         systems = self._tools.data_map.systems.values() if kinds else ()
-        return tuple(
-            system.system
-            for system in systems
-            if system.system != step.system and not kinds.isdisjoint(system.followed_kinds)
-        )
+        return tuple(system.system for system in systems if may_find(system))
 
     def _verify(self, connector: Connector, call: Call, step: Step) -> Look | Pending:
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
         look = connector.verify(call)
-        if isinstance(look, Look) and look.candidates:
+        if isinstance(look, Look) and (look.candidates or look.links):
             self._seal_look(step, call, look)
         return look
 

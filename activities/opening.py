@@ -63,6 +63,8 @@ class Facts(Value):
     lost one had erased already; it has to see these through all the same."""
     rulings: dict[str, str] = Field(default_factory=dict)
     """The words agents have given, by step key; an update lost with Temporal's database comes back this way."""
+    interim: bool = False
+    """An interim answer was asked for."""
     read_at: datetime
     """When this was so."""
     planned: Outline | None = None
@@ -149,6 +151,12 @@ class OpeningActivities:
         level = log.error if reached.risk is Risk.OVERDUE else log.warning
         level("deadline", request_id=reached.ask.request_id, risk=str(reached.risk))
 
+    @activity.defn(name="interim", no_thread_cancel_exception=True)
+    def interim(self, ask: Ask) -> None:
+        """Put an interim answer on a person's desk, since the whole one will be late. Nothing is sent by this."""
+        if self._tools.ledger.ask_for_interim(ask.request_id, at=ask.as_of):
+            structlog.get_logger().warning("interim_due", request_id=ask.request_id)
+
     def _facts(self, ask: Ask) -> Facts:
         ledger, request_id = self._tools.ledger, ask.request_id
         row = ledger.request(request_id)
@@ -167,6 +175,7 @@ class OpeningActivities:
             systems=(*mapped, *(name for name in begun if name not in {*mapped, *_seen_through(receipts)})),
             begun=begun,
             rulings=ledger.rulings(request_id),
+            interim=ledger.interim_asked(request_id),
             read_at=ask.as_of,
         )
 

@@ -76,7 +76,7 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
         )
         words = "choose --person NUMBERS"
     else:
-        words = "retry | give_up | done"
+        words = "done | give_up" if task.code is Code.INTERIM else "retry | give_up | done"
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 
 

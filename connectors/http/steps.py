@@ -25,7 +25,8 @@ UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])\Z")
 
 
-def _duration(value: object) -> timedelta:
+def duration(value: object) -> timedelta:
+    """A time as files and maps write it: 30s, 15m, 12h, 30d."""
     match = _DURATION.match(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("write a time as a number and s, m, h or d: 30s, 15m, 12h, 30d")
@@ -66,7 +67,7 @@ def _status(value: object) -> object:
 
 
 Duration = Annotated[
-    timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$"})
+    timedelta, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$"})
 ]
 Expression = Annotated[str, AfterValidator(_expression)]
 """JMESPath over an answer's body; `{place.name}` stands for a literal."""

@@ -22,7 +22,7 @@ from pathlib import Path
 import worker
 from rights.request import Right
 from starter.stack import Postgres, Temporal, free_port
-from tests.benchmarks import by_hand, mailbox, waiting
+from tests.benchmarks import buckets, by_hand, mailbox, waiting
 from tests.benchmarks.deployment import MAP, Used, counting, fatten, memory, seed
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.connectors.dovecot import LACKING
@@ -46,10 +46,32 @@ class Scale:
     drained: int
     messages: int
     waiting: int
+    versions: int
+    keys: int
 
 
-SMALL = Scale(customers=2_000, batch=20, rows=20_000, submits=1_000, drained=100, messages=10_000, waiting=500)
-FULL = Scale(customers=10_000, batch=50, rows=100_000, submits=5_000, drained=5_000, messages=50_000, waiting=10_000)
+SMALL = Scale(
+    customers=2_000,
+    batch=20,
+    rows=20_000,
+    submits=1_000,
+    drained=100,
+    messages=10_000,
+    waiting=500,
+    versions=2_000,
+    keys=5_000,
+)
+FULL = Scale(
+    customers=10_000,
+    batch=50,
+    rows=100_000,
+    submits=5_000,
+    drained=5_000,
+    messages=50_000,
+    waiting=10_000,
+    versions=10_000,
+    keys=1_000_000,
+)
 
 
 @dataclass(frozen=True)
@@ -261,12 +283,25 @@ def measure_waiting(report: Report, scale: Scale) -> None:
         report.add("    lone access request beside them, p50", statistics.median(lone), "s", at_most=1.0)
 
 
+def measure_bucket(report: Report, scale: Scale) -> None:
+    """One person's versions erased, against a bare boto3 loop, and the memory of a look through many keys."""
+    seen = buckets.measure(scale.versions, scale.keys)
+    report.add(f"bucket: {scale.versions:,} versions erased: CPU", seen.ours.cpu / (buckets.ROUNDS - 1), "s")
+    report.add("    wall", seen.ours.wall / (buckets.ROUNDS - 1), "s")
+    report.add("    bare loop to Habeas, CPU", seen.script.cpu / seen.ours.cpu, "x", at_least=0.8)
+    report.add("    bare loop to Habeas, wall", seen.script.wall / seen.ours.wall, "x")
+    for keys, peak in seen.peaks.items():
+        report.add(f"bucket: look through {keys:,} keys: growth of memory", peak, "MB", at_most=30)
+
+
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="the sizes that the issues name")
     parser.add_argument(
-        "--only", choices=["memory", "file", "large", "submit", "mailbox", "waiting"], help="one part alone"
+        "--only",
+        choices=["memory", "file", "large", "submit", "mailbox", "waiting", "bucket"],
+        help="one part alone",
     )
     options = parser.parse_args()
     scale = FULL if options.full else SMALL
@@ -281,6 +316,7 @@ def main() -> None:
         "submit": lambda: measure_submits(report, scale),
         "mailbox": lambda: measure_mailbox(report, scale),
         "waiting": lambda: measure_waiting(report, scale),
+        "bucket": lambda: measure_bucket(report, scale),
     }
     for name, measure in measures.items():
         if options.only in {None, name}:

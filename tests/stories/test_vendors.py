@@ -51,7 +51,7 @@ def test_many_are_erased_by_few_calls_and_a_hold_takes_one_out(people: World, ve
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("place", ["fence:left", "after:sweep"])
+@pytest.mark.parametrize("place", ["fence:done", "fence:left", "after:sweep"])
 def test_killed_between_the_vendors_answer_and_the_receipt_the_vendor_is_not_asked_twice(
     people: World, vendors: Vendors, place: str
 ) -> None:
@@ -61,6 +61,6 @@ def test_killed_between_the_vendors_answer_and_the_receipt_the_vendor_is_not_ask
     request = people.open("erasure", [("customer_id", "7")])
     assert doomed.wait(60) == -9, people.log
     people.start_worker()
-    people.wait(lambda: accepted(people, request), 240, "the vendor to take the work on")
+    people.wait(lambda: accepted(people, request), 400, "the vendor to take the work on")
 
     assert len(vendors.traffic("amplitude", "deletion.create")) == 1

@@ -10,7 +10,7 @@ from rights.receipt import Certainty
 from starter.stack import Vendors
 from tests.world import World
 
-ALLOWED = 'base_url: "{base}/{vendor}", private: ["127.0.0.1"], environment: test'
+ALLOWED = 'base_url: "{base}/{vendor}", private: ["127.0.0.1"], environment: test, timeout: 5s, grace: 3s'
 MAILCHIMP = """
 system: newsletter
 owner: marketing
