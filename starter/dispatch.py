@@ -171,7 +171,8 @@ class Dispatcher:
         async for run in self._client.list_workflows(query):
             request_id = run.id.rpartition("/")[2]
             running[request_id] = run.typed_search_attributes.get(visibility.WAITING_ON) or ""
-        for row in await asyncio.to_thread(self._ledger.open_requests):
+        rows = await asyncio.to_thread(self._ledger.open_requests)
+        for row in rows:
             waiting = running.get(row.id)
             handle = self._handle(row.right, row.id)
             if waiting is None:
@@ -186,7 +187,7 @@ class Dispatcher:
                 or (waiting and row.ruled)
             ):
                 await self._wake(handle)
-        closed = running.keys() - {row.id for row in await asyncio.to_thread(self._ledger.open_requests)}
+        closed = running.keys() - {row.id for row in rows}
         for request_id in closed - {self._ledger.tenant}:
             # Temporal was restored to an earlier hour: the ledger has closed what still runs there.
             row = await asyncio.to_thread(self._ledger.request, request_id)
