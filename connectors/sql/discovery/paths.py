@@ -1,0 +1,241 @@
+"""How rows belong to people: which foreign keys, and which columns that only look like one, lead from rows to them.
+
+The one rule: a link that is proposed must not take other people's rows along; where that may be, it is written as one
+that is not followed, or as a question. No two links make a circle.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from connectors.sql.discovery.categories import EMAIL
+from connectors.sql.discovery.people import Guesses, Person, Rank
+from connectors.sql.discovery.schema import Name, Reference, Schema, TableFacts
+from connectors.sql.discovery.words import noun, words
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A link of the draft."""
+
+    table: Name
+    column: str
+    to: Name
+    to_column: str
+    followed: bool
+    reason: str
+    enforced: bool = True
+    """Whether the database has a foreign key for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A link that is not proposed, and why."""
+
+    table: Name
+    text: str
+
+
+@dataclass
+class Paths:
+    """What leads to people."""
+
+    links: list[Path] = field(default_factory=list)
+    asides: list[Aside] = field(default_factory=list)
+    reached: dict[Name, int] = field(default_factory=dict)
+    """By table, how many links it lies away from people."""
+
+    def of(self, table: Name) -> list[Path]:
+        """The links of one table."""
+        return [link for link in self.links if link.table == table]
+
+    def follows(self, table: Name, reference: Reference) -> bool:
+        """Whether a followed link goes along a foreign key."""
+        return any(
+            link.followed
+            and link.to == reference.to
+            and (link.column, link.to_column) in zip(reference.columns, reference.to_columns, strict=True)
+            for link in self.of(table)
+        )
+
+
+_ROLE: Final = re.compile(
+    r"(?:^|_)(?:creat(?:or|ed)|updat(?:or|ed)|modified|changed|approv(?:er|ed)|assign(?:ee|ed)|manag(?:er|ed)|review(?:er|ed)"
+    r"|support|sales|rep|agent|operator|handled|processed|entered|deleted|referr?(?:er|ed|al)|invit(?:er|ed)|parent"
+    r"|report(?:er|s)|supervisor|editor|moderator|resolver|closed|verified|admin|owner|erstellt|geaendert|bearbeiter)(?:_|$)"
+)
+"""A column so named says who has dealt with a row, not whose it is."""
+_SHARED_WORDS: Final = frozenset(
+    "comment like reaction message review reply vote follow follower participant member membership attendee share invite "
+    "invitation mention chat conversation friend friendship kommentar nachricht teilnehmer commentaire".split()
+)
+"""Rows that other people add to somebody's own."""
+
+
+def paths(schema: Schema, found: Mapping[Name, Person], guesses: Guesses) -> Paths:
+    """Propose how every other table hangs on people, breadth first."""
+    made = Paths(reached=dict.fromkeys(sorted(found), 0))
+    level = sorted(found, key=lambda name: (found[name].rank, -found[name].score, name))
+    _between_people(schema, found, made)
+    distance = 0
+    while level:
+        distance += 1
+        fresh: set[Name] = set()
+        for parent in level:
+            for table, reference in schema.pointing[parent]:
+                if table in found or table == parent:
+                    continue
+                if path := _along(schema, made, found, table, reference):
+                    made.links.append(path)
+                    if path.followed:
+                        fresh.add(table)
+            fresh |= _soft(schema, made, found, guesses, parent)
+        fresh = {table for table in fresh if table not in made.reached and schema.tables[table].key}
+        made.reached |= dict.fromkeys(sorted(fresh), distance)
+        level = sorted(fresh)
+    _settle(schema, made)
+    return made
+
+
+def _between_people(schema: Schema, found: Mapping[Name, Person], made: Paths) -> None:
+    for name in found:
+        for reference in schema.tables[name].references:
+            over = ", ".join(reference.columns)
+            if reference.to == name:
+                text = f"{over} points back to {schema.said(name)} itself; such a link is not followed"
+                made.asides.append(Aside(name, text))
+            elif reference.to in found:
+                text = (
+                    f"{over} points to {schema.said(reference.to)}, who are people of their own: followed, "
+                    "it would take other people's rows along"
+                )
+                made.asides.append(Aside(name, text))
+
+
+def _along(schema: Schema, made: Paths, found: Mapping[Name, Person], table: Name, reference: Reference) -> Path | None:
+    """The link along a foreign key; what it says of it otherwise goes to the asides."""
+    facts, said = schema.tables[table], schema.said(reference.to)
+    over = ", ".join(reference.columns)
+    if not facts.key:
+        made.asides.append(Aside(table, f"{over} points to {said}, but no key tells the rows of this table apart"))
+        return None
+    pairs = list(zip(reference.columns, reference.to_columns, strict=True))
+    if len(pairs) > 1:
+        sure = [(own, theirs) for own, theirs in pairs if (theirs,) in schema.tables[reference.to].uniques]
+        if not sure:
+            made.asides.append(Aside(table, f"({over}) points to {said} by several columns together"))
+            return None
+        pairs = sure[:1]
+    ((column, to_column),) = pairs
+    why_not = _not_theirs(schema, made, found, facts, reference, column)
+    reason = why_not or f"foreign key {reference.name}".strip()
+    return Path(table, column, reference.to, to_column, followed=not why_not, reason=reason)
+
+
+def _not_theirs(
+    schema: Schema,
+    made: Paths,
+    found: Mapping[Name, Person],
+    facts: TableFacts,
+    reference: Reference,
+    column: str,
+) -> str:
+    """Why rows behind a foreign key may be somebody else's; empty if they seem to be the person's own."""
+    person, name = found.get(reference.to), "_".join(words(column))
+    identifying = column in facts.primary or facts.unique(column)
+    part_of = facts.name[1].lower() != reference.to[1].lower() and noun(facts.name[1]).startswith(
+        noun(reference.to[1]) + "_"
+    )
+    if person and _ROLE.search(name) and not identifying:
+        return f"'{column}' says who has dealt with the row, not whose it is"
+    if person and person.rank is Rank.HANDLER and not (identifying or part_of):
+        return f"rows that {schema.said(reference.to)} have dealt with are mostly about others"
+    if not person and not identifying:
+        own = [ref for ref in facts.references if ref.to in found and found[ref.to].rank is Rank.OWNER]
+        spoken = {*words(facts.name[1]), *noun(facts.name[1]).split("_")}
+        if own and spoken & _SHARED_WORDS:
+            return (
+                f"others may have added rows to somebody's {schema.said(reference.to)}; {own[0].columns[0]} says whose"
+            )
+    return ""
+
+
+def _soft(schema: Schema, made: Paths, found: Mapping[Name, Person], guesses: Guesses, parent: Name) -> set[Name]:
+    """Links that only names and types suggest: customer_id where no foreign key stands, an address in a log."""
+    facts, fresh = schema.tables[parent], set()
+    if len(facts.key) == 1:
+        key = facts.key[0]
+        kind = facts.columns[key].kind
+        wanted = noun(parent[1])
+        names = {f"{wanted}_{'_'.join(words(key))}", f"{wanted}_id", *([] if key == "id" else ["_".join(words(key))])}
+        for name, table in schema.tables.items():
+            if name == parent or name in found or not table.key:
+                continue
+            for column in table.columns.values():
+                plain = "_".join(words(column.name))
+                if plain in names and plain != "id" and column.kind == kind and not _referring(table, column.name):
+                    reason = f"named and typed like {schema.said(parent)}.{key}; no foreign key says so"
+                    made.links.append(Path(name, column.name, parent, key, True, reason, enforced=False))
+                    fresh.add(name)
+    person = found.get(parent)
+    best = min((p for p in found.values() if p.rank is Rank.OWNER), key=lambda p: (-p.score, p.table), default=None)
+    mail = next((c for c, guess in sorted(guesses[parent].items()) if guess.category == EMAIL), None)
+    if person and best and best.table == parent and mail and facts.unique(mail):
+        for name, table in schema.tables.items():
+            if name in found or name in made.reached or name in fresh or not table.key or table.references:
+                continue
+            for column, guess in sorted(guesses[name].items()):
+                if guess.category == EMAIL and table.columns[column].kind == facts.columns[mail].kind:
+                    reason = f"holds an e-mail address like {schema.said(parent)}.{mail}, written the same way"
+                    made.links.append(Path(name, column, parent, mail, True, reason, enforced=False))
+                    fresh.add(name)
+                    break
+    return fresh
+
+
+def _referring(table: TableFacts, column: str) -> bool:
+    return any(column in reference.columns for reference in table.references)
+
+
+def _settle(schema: Schema, made: Paths) -> None:
+    """Take out what is not reached, is there twice, or would close a circle."""
+    kept: list[Path] = []
+    parents: dict[Name, set[Name]] = {}
+    seen: set[tuple[Name, str]] = set()
+    # Followed before not followed, near before far: what has to go from a circle is what matters least.
+    ordered = sorted(
+        (link for link in made.links if link.table in made.reached),
+        key=lambda link: (not link.followed, made.reached[link.to], not link.enforced, link.table, link.column),
+    )
+    for link in ordered:
+        if (link.table, link.column) in seen:
+            continue
+        over, said = link.column, schema.said(link.to)
+        if link.table == link.to or link.table in _above(parents, link.to):
+            made.asides.append(Aside(link.table, f"{over} points to {said}, which would close a circle of links"))
+            continue
+        seen.add((link.table, link.column))
+        parents.setdefault(link.table, set()).add(link.to)
+        kept.append(link)
+    for name in made.reached:
+        made.asides += [
+            Aside(
+                name, f"{', '.join(ref.columns)} points back to {schema.said(name)} itself; such a link is not followed"
+            )
+            for ref in schema.tables[name].references
+            if ref.to == name and not any(aside.table == name and "itself" in aside.text for aside in made.asides)
+        ]
+    made.links = sorted(kept, key=lambda link: (link.table, link.column))
+    made.asides = sorted(set(made.asides), key=lambda aside: (aside.table, aside.text))
+
+
+def _above(parents: Mapping[Name, Iterable[Name]], start: Name) -> set[Name]:
+    above: set[Name] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in above:
+            above.add(name)
+            waiting += parents.get(name, ())
+    return above
