@@ -93,7 +93,10 @@ _NAMES: Final[tuple[tuple[str, str], ...]] = (
         r"street|address|addr|address_?line|strasse|hausnummer|anschrift|adresse|rue|house_?(number|no)|district|street_\w+",
     ),
     ("user.contact.address.city", r"city|town|ort|wohnort|stadt|ville"),
-    ("user.contact.address.state", r"state|province|region|bundesland|canton|kanton"),
+    (
+        "user.contact.address.state",
+        r"((billing|shipping|ship|delivery|home|address|mailing)_)?(state|province|region|bundesland|canton|kanton)",
+    ),
     ("user.contact.address.country", r"country|land|pays|country_?code|nationality|staatsangehoerigkeit"),
     ("user.device.ip_address", r"ip|ip_?addr(ess)?|remote_addr|client_ip|last_ip|inet|adresse_ip"),
     ("user.device.cookie_id", r"cookie|cookie_id"),

@@ -24,6 +24,14 @@ RECORDS: Final = frozenset(
     "rechnung bestellung zahlung auftrag vertrag buchung gutschrift facture commande paiement contrat".split()
 )
 """Rows that tax or commercial law may want kept."""
+KEY_GROUND: Final = "the row stays, and this is its key"
+_PLACES: Final = frozenset(
+    {
+        "user.contact.address.city", "user.contact.address.country", "user.contact.address.state",
+        "user.contact.address.postal_code", "user.demographic.language", "user.device",
+    }
+)  # fmt: skip
+"""Alone, in a table that no person's rows lead to, they are a list of places."""
 _DATES: Final = (
     "invoice", "invoiced", "order", "ordered", "payment", "paid", "placed", "purchase", "purchased", "booking",
     "transaction", "rental", "billed", "issued", "rechnung", "bestell", "zahlung", "datum", "date", "created", "at",
@@ -241,14 +249,14 @@ def unreached(findings: Findings) -> Iterable[str]:
             for column, about in findings.guesses[name].items()
             if column in table.columns and not may_be_a_thing(about.category)
         )
-        if not held:
+        if not held or all(findings.guesses[name][column].category in _PLACES for column in held):
             continue
         outward = [
             f"{schema.said(other)}.{reference.columns[0]}"
             for other, reference in schema.pointing[name]
             if other in made.reached
         ]
-        ways = f"; {', '.join(sorted(set(outward)))} points to it, perhaps for several people" if outward else ""
+        ways = f"; reached from {', '.join(sorted(set(outward)))}, perhaps for several people" if outward else ""
         no_key = "; no key tells its rows apart" if not table.key else ""
         said = [aside.text for aside in made.asides if aside.table == name]
         yield f"{schema.said(name)} ({', '.join(held)}){ways}{no_key}{'; ' if said else ''}{'; '.join(said)}"
@@ -324,13 +332,13 @@ def _field(
             body["export"] = False
     doubt = ""
     if (known or "identity" in body) and treated and (stays or known):
-        fixed = "it is part of the key" if column in table.key else ""
+        fixed = KEY_GROUND if column in table.key else ""
         if not fixed and pointed and not linking and _kept_children(findings, name, column):
             fixed = "rows that stay are found by it"
         category = known.category if known else PERSON
         chosen = treat(table, seen, category, trial, fixed=fixed, referring=referring)
         body |= _strategy(chosen)
-        doubt = chosen.doubt
+        doubt = "" if chosen.doubt == KEY_GROUND else chosen.doubt
     return FieldDraft(body, reason=_why(table, column, known, body), doubt=doubt)
 
 
@@ -350,7 +358,7 @@ def _strategy(chosen: Treatment) -> dict[str, Any]:
     if chosen.to:
         body["to"] = chosen.to
     if chosen.strategy is Strategy.RETAIN:
-        body["ground"] = chosen.doubt if chosen.doubt == "it is part of the key" else OPEN_GROUND
+        body["ground"] = KEY_GROUND if chosen.doubt == KEY_GROUND else OPEN_GROUND
     return body
 
 

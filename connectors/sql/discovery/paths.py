@@ -45,6 +45,8 @@ class Paths:
     asides: list[Aside] = field(default_factory=list)
     reached: dict[Name, int] = field(default_factory=dict)
     """By table, how many links it lies away from people."""
+    roots: dict[Name, set[Name]] = field(default_factory=dict, repr=False)
+    """By table, the people whose its rows are."""
 
     def of(self, table: Name) -> list[Path]:
         """The links of one table."""
@@ -75,7 +77,7 @@ _SHARED_WORDS: Final = frozenset(
 
 def paths(schema: Schema, found: Mapping[Name, Person], guesses: Guesses) -> Paths:
     """Propose how every other table hangs on people, breadth first."""
-    made = Paths(reached=dict.fromkeys(sorted(found), 0))
+    made = Paths(reached=dict.fromkeys(sorted(found), 0), roots={name: {name} for name in found})
     level = sorted(found, key=lambda name: (found[name].rank, -found[name].score, name))
     _between_people(schema, found, made)
     distance = 0
@@ -93,6 +95,8 @@ def paths(schema: Schema, found: Mapping[Name, Person], guesses: Guesses) -> Pat
             fresh |= _soft(schema, made, found, guesses, parent)
         fresh = {table for table in fresh if table not in made.reached and schema.tables[table].key}
         made.reached |= dict.fromkeys(sorted(fresh), distance)
+        for table in fresh:
+            made.roots[table] = {root for link in made.of(table) if link.followed for root in made.roots[link.to]}
         level = sorted(fresh)
     _settle(schema, made)
     return made
@@ -143,21 +147,24 @@ def _not_theirs(
 ) -> str:
     """Why rows behind a foreign key may be somebody else's; empty if they seem to be the person's own."""
     person, name = found.get(reference.to), "_".join(words(column))
-    identifying = column in facts.primary or facts.unique(column)
-    part_of = facts.name[1].lower() != reference.to[1].lower() and noun(facts.name[1]).startswith(
-        noun(reference.to[1]) + "_"
-    )
-    if person and _ROLE.search(name) and not identifying:
+    said = schema.said(reference.to)
+    if person and _ROLE.search(name) and column not in facts.primary:
         return f"'{column}' says who has dealt with the row, not whose it is"
-    if person and person.rank is Rank.HANDLER and not (identifying or part_of):
-        return f"rows that {schema.said(reference.to)} have dealt with are mostly about others"
-    if not person and not identifying:
-        own = [ref for ref in facts.references if ref.to in found and found[ref.to].rank is Rank.OWNER]
+    part_of = noun(facts.name[1]).startswith(noun(reference.to[1]) + "_")
+    if person and person.rank is Rank.HANDLER and not (column in facts.primary or part_of):
+        return f"rows that {said} have dealt with are mostly about others"
+    own = [
+        ref
+        for ref in facts.references
+        if ref.to in found and found[ref.to].rank is Rank.OWNER and not _ROLE.search("_".join(words(ref.columns[0])))
+    ]
+    if not person and own:
+        whose = ", ".join(dict.fromkeys(ref.columns[0] for ref in own))
+        if not made.roots.get(reference.to, set()) & {ref.to for ref in own}:
+            return f"{whose} says whose the row is; {said} leads to others"
         spoken = {*words(facts.name[1]), *noun(facts.name[1]).split("_")}
-        if own and spoken & _SHARED_WORDS:
-            return (
-                f"others may have added rows to somebody's {schema.said(reference.to)}; {own[0].columns[0]} says whose"
-            )
+        if spoken & _SHARED_WORDS and column not in facts.primary:
+            return f"others may have added rows to somebody's {said}; {whose} says whose"
     return ""
 
 
