@@ -16,13 +16,16 @@ import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.finding import Finding
 from connectors.protocol import Call, Export, Look
 from connectors.sql import erasure
 from connectors.sql.catalogue import Catalogue, read_catalogue
 from connectors.sql.check import findings, refused
+from connectors.sql.drift import drift
 from connectors.sql.erasure import Batch
 from connectors.sql.errors import RIGHTS, explain, schema_changed, sqlstate
 from connectors.sql.export import Reader, files
+from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
 from connectors.sql.look import Sight, sight_of
 from connectors.sql.programme import Programme, Programmes
@@ -79,13 +82,23 @@ class SqlConnector:
             raise NeedsHuman(Code.NO_WRITER, self.system.system)
         return self._explained(writer, lambda: self._erase(writer, call))
 
-    def check(self) -> list[str]:
+    def check(self) -> list[Finding]:
         """What does not fit between the map, the database and the roles, each as a sentence that says what to do.
 
         Raises:
             ConnectorError: the database cannot be asked.
         """
         return self._explained(self.reader, lambda: list(findings(self.system, self.reader, self.writer)))
+
+    def survey(self) -> list[Finding]:
+        """What stands in the database beside the map: drift, personal data that no path reaches, triggers.
+
+        Raises:
+            ConnectorError: the database cannot be asked.
+        """
+        return self._explained(
+            self.reader, lambda: [*hazards(self.system, self.reader), *drift(self.system, self.reader)]
+        )
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

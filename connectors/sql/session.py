@@ -63,7 +63,7 @@ class Database:
     """One database, reached with one credential."""
 
     def __init__(self, url: URL, limits: Limits) -> None:
-        self.limits = limits
+        self.limits, self.url = limits, url
         self._begin = {mode: _begin(mode, limits) for mode in Mode}
         self._engine = create_engine(
             url,

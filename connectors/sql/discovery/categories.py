@@ -162,7 +162,7 @@ def categorise(table: str, column: str, kind: str, comment: str = "", *, person:
         return Guess("user.device.ip_address", "its type is an address of a network")
     if person and name in {"name", "nombre", "title_name"} and kind in _TEXTUAL:
         return Guess(NAME, f"'{column}' in a table of people")
-    if _NOT.search(name) or name.endswith("_id") and not re.search(r"(device|cookie|national|tax|steuer)_id$", name):
+    if _NOT.search(name) or (name.endswith("_id") and not re.search(r"(device|cookie|national|tax|steuer)_id$", name)):
         return None
     for key, rule in _RULES:
         found = rule.search(name)

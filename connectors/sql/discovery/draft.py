@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.discovery.categories import EMAIL, FREE_TEXT, PERSON, SECRETS, Guess, categorise, may_be_a_thing
+from connectors.sql.discovery.lexicon import RECORDS, TECHNICAL
 from connectors.sql.discovery.paths import Path, Paths, paths
 from connectors.sql.discovery.people import Guesses, Person, people
 from connectors.sql.discovery.schema import Name, Schema, TableFacts
@@ -19,11 +20,6 @@ from rights.collection import NAME
 from rights.datamap import Erase, Strategy, System
 from rights.subject import KIND
 
-RECORDS: Final = frozenset(
-    "invoice order payment purchase sale transaction receipt refund bill contract subscription booking rental shipment "
-    "rechnung bestellung zahlung auftrag vertrag buchung gutschrift facture commande paiement contrat".split()
-)
-"""Rows that tax or commercial law may want kept."""
 KEY_GROUND: Final = "the row stays, and this is its key"
 _PLACES: Final = frozenset(
     {
@@ -249,7 +245,7 @@ def unreached(findings: Findings) -> Iterable[str]:
             for column, about in findings.guesses[name].items()
             if column in table.columns and not may_be_a_thing(about.category)
         )
-        if not held or all(findings.guesses[name][column].category in _PLACES for column in held):
+        if not held or only_places(findings.guesses[name][column].category for column in held):
             continue
         outward = [
             f"{schema.said(other)}.{reference.columns[0]}"
@@ -260,6 +256,11 @@ def unreached(findings: Findings) -> Iterable[str]:
         no_key = "; no key tells its rows apart" if not table.key else ""
         said = [aside.text for aside in made.asides if aside.table == name]
         yield f"{schema.said(name)} ({', '.join(held)}){ways}{no_key}{'; ' if said else ''}{'; '.join(said)}"
+
+
+def only_places(categories: Iterable[str]) -> bool:
+    """Whether categories say no more than a list of towns or countries would."""
+    return all(category in _PLACES for category in categories)
 
 
 def decide(draft: Draft, findings: Findings, catalogue: Catalogue, trial: Trial) -> Draft:
@@ -316,7 +317,7 @@ def _field(
     treated: bool,
 ) -> FieldDraft:
     table = findings.schema.tables[name]
-    facts, known = table.columns[column], findings.guesses[name].get(column)
+    known = findings.guesses[name].get(column)
     referring = any(column in reference.columns for reference in table.references)
     linking = any(link.column == column for link in findings.paths.of(name))
     pointed = any(link.to == name and link.to_column == column for link in findings.paths.links)
@@ -379,12 +380,7 @@ def _unknown_text(table: TableFacts, column: str) -> bool:
 
 
 def _technical(column: str) -> bool:
-    return bool(
-        set(words(column))
-        & set(
-            "id type status state code kind version currency lang uuid guid hash ref source level role tier slug".split()
-        )
-    )
+    return not TECHNICAL.isdisjoint(words(column))
 
 
 def _date(findings: Findings, name: Name) -> str:

@@ -14,9 +14,9 @@ _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _WORDS: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_ ./()-]*\Z")
 _MEANT: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "~"})
 _HEAD: Final = """\
-# A draft, made from what the database says of itself. It validates as it stands, in mode observe, which destroys nothing.
+# A draft, made from what the database says of itself. It validates as it stands, in mode observe: nothing is destroyed.
 # A line that ends in "# ?" rests on a guess, with its reason: correct it, or take the comment out.
-# QUESTION: owner, purpose, lawful_basis, recipients and storage of each collection are yours to write (docs/data-map.md).
+# QUESTION: the owner, and each collection's purpose, lawful_basis, recipients and storage are yours to write.
 """
 
 
@@ -37,7 +37,7 @@ def _lines(draft: Draft) -> Iterator[str]:
     yield f"  reader: {_text(draft.reader)}"
     yield "  # writer: env:...   # for erasing; a role of its own (docs/postgresql.md)"
     if not draft.collections:
-        yield "# QUESTION: no table looks like people. Name one under collections, with identity: at the field that names them."
+        yield "# QUESTION: no table looks like people. Name one here, with identity: at the field that names them."
         yield "collections: {}"
     else:
         yield "collections:"
@@ -46,7 +46,7 @@ def _lines(draft: Draft) -> Iterator[str]:
         yield from _collection(collection)
     if draft.unreached:
         yield ""
-        yield "# QUESTION: no link leads to these tables, which seem to hold personal data. Add them with a link, or an identity:"
+        yield "# QUESTION: no link leads to these tables, which seem to hold personal data. Which do they belong to?"
         yield from (f"#   {line}" for line in draft.unreached)
     if draft.notes:
         yield ""
@@ -69,7 +69,7 @@ def _collection(collection: CollectionDraft) -> Iterator[str]:
         yield f"    erase: {collection.erase}   # ? {_safe(collection.why_erase)}"
     if collection.retain_after:
         after = collection.retain_after
-        yield f"    # QUESTION: does a law (tax, commerce) say how long these rows are kept, counted from {_safe(after)}? Then:"
+        yield f"    # QUESTION: does a law say how long these rows are kept, counted from {_safe(after)}? Then:"
         yield "    # retention:"
         yield f"    #   - {{ground: tax law, after: {_text(after)}, period: P10Y, from: end_of_year}}"
     yield "    fields:"

@@ -5,11 +5,12 @@ that is not followed, or as a question. No two links make a circle.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from connectors.sql.discovery.categories import EMAIL
+from connectors.sql.discovery.lexicon import JOINT
 from connectors.sql.discovery.people import Guesses, Person, Rank
 from connectors.sql.discovery.schema import Name, Reference, Schema, TableFacts
 from connectors.sql.discovery.words import noun, words
@@ -68,11 +69,6 @@ _ROLE: Final = re.compile(
     r"|report(?:er|s)|supervisor|editor|moderator|resolver|closed|verified|admin|owner|erstellt|geaendert|bearbeiter)(?:_|$)"
 )
 """A column so named says who has dealt with a row, not whose it is."""
-_SHARED_WORDS: Final = frozenset(
-    "comment like reaction message review reply vote follow follower participant member membership attendee share invite "
-    "invitation mention chat conversation friend friendship kommentar nachricht teilnehmer commentaire".split()
-)
-"""Rows that other people add to somebody's own."""
 
 
 def paths(schema: Schema, found: Mapping[Name, Person], guesses: Guesses) -> Paths:
@@ -163,42 +159,64 @@ def _not_theirs(
         if not made.roots.get(reference.to, set()) & {ref.to for ref in own}:
             return f"{whose} says whose the row is; {said} leads to others"
         spoken = {*words(facts.name[1]), *noun(facts.name[1]).split("_")}
-        if spoken & _SHARED_WORDS and column not in facts.primary:
+        if spoken & JOINT and column not in facts.primary:
             return f"others may have added rows to somebody's {said}; {whose} says whose"
     return ""
 
 
 def _soft(schema: Schema, made: Paths, found: Mapping[Name, Person], guesses: Guesses, parent: Name) -> set[Name]:
     """Links that only names and types suggest: customer_id where no foreign key stands, an address in a log."""
-    facts, fresh = schema.tables[parent], set()
-    if len(facts.key) == 1:
-        key = facts.key[0]
-        kind = facts.columns[key].kind
-        wanted = noun(parent[1])
-        names = {f"{wanted}_{'_'.join(words(key))}", f"{wanted}_id", *([] if key == "id" else ["_".join(words(key))])}
-        for name, table in schema.tables.items():
-            if name == parent or name in found or not table.key:
-                continue
-            for column in table.columns.values():
-                plain = "_".join(words(column.name))
-                if plain in names and plain != "id" and column.kind == kind and not _referring(table, column.name):
-                    reason = f"named and typed like {schema.said(parent)}.{key}; no foreign key says so"
-                    made.links.append(Path(name, column.name, parent, key, True, reason, enforced=False))
-                    fresh.add(name)
-    person = found.get(parent)
-    best = min((p for p in found.values() if p.rank is Rank.OWNER), key=lambda p: (-p.score, p.table), default=None)
+    links = [*_named_alike(schema, found, parent)]
+    if parent in found and parent == _first(found):
+        known = {*made.reached, *(link.table for link in links)}
+        links += _by_address(schema, guesses, parent, known)
+    made.links += links
+    return {link.table for link in links}
+
+
+def _first(found: Mapping[Name, Person]) -> Name | None:
+    """The people that rows without a key of anybody most likely speak of."""
+    owners = (person for person in found.values() if person.rank is Rank.OWNER)
+    best = min(owners, key=lambda person: (-person.score, person.table), default=None)
+    return best.table if best else None
+
+
+def _named_alike(schema: Schema, found: Mapping[Name, Person], parent: Name) -> Iterator[Path]:
+    facts = schema.tables[parent]
+    if len(facts.key) != 1:
+        return
+    (key,) = facts.key
+    plain_key = "_".join(words(key))
+    names = {f"{noun(parent[1])}_{plain_key}", f"{noun(parent[1])}_id", plain_key} - {
+        "id",
+        "key",
+        "code",
+        "name",
+        "email",
+    }
+    reason = f"named and typed like {schema.said(parent)}.{key}; no foreign key says so"
+    for name, table in schema.tables.items():
+        if name == parent or name in found or not table.key:
+            continue
+        for column in table.columns.values():
+            alike = "_".join(words(column.name)) in names and column.kind == facts.columns[key].kind
+            if alike and not _referring(table, column.name):
+                yield Path(name, column.name, parent, key, True, reason, enforced=False)
+
+
+def _by_address(schema: Schema, guesses: Guesses, parent: Name, known: Container[Name]) -> Iterator[Path]:
+    facts = schema.tables[parent]
     mail = next((c for c, guess in sorted(guesses[parent].items()) if guess.category == EMAIL), None)
-    if person and best and best.table == parent and mail and facts.unique(mail):
-        for name, table in schema.tables.items():
-            if name in found or name in made.reached or name in fresh or not table.key or table.references:
-                continue
-            for column, guess in sorted(guesses[name].items()):
-                if guess.category == EMAIL and table.columns[column].kind == facts.columns[mail].kind:
-                    reason = f"holds an e-mail address like {schema.said(parent)}.{mail}, written the same way"
-                    made.links.append(Path(name, column, parent, mail, True, reason, enforced=False))
-                    fresh.add(name)
-                    break
-    return fresh
+    if mail is None or not facts.unique(mail):
+        return
+    reason = f"holds an e-mail address like {schema.said(parent)}.{mail}, as long as it is written the same way"
+    for name, table in schema.tables.items():
+        if name in known or not table.key or table.references:
+            continue
+        kind = facts.columns[mail].kind
+        held = (c for c, g in sorted(guesses[name].items()) if g.category == EMAIL and table.columns[c].kind == kind)
+        if column := next(held, None):
+            yield Path(name, column, parent, mail, True, reason, enforced=False)
 
 
 def _referring(table: TableFacts, column: str) -> bool:

@@ -4,12 +4,13 @@ The one rule: a table is taken for people only on several signs, and each is sai
 staff and suppliers are people too, but the rows they have dealt with are mostly somebody else's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from connectors.sql.discovery.categories import EMAIL, NAME, PHONE, Guess
+from connectors.sql.discovery.categories import EMAIL, NAME, PASSWORD, PHONE, Guess
+from connectors.sql.discovery.lexicon import HANDLERS, OWNERS, THINGS
 from connectors.sql.discovery.schema import Name, Schema, TableFacts
 from connectors.sql.discovery.words import noun, words
 
@@ -36,18 +37,7 @@ class Person:
     reason: str
 
 
-OWNERS: Final = frozenset(
-    "customer user person member client patient student pupil subscriber guest contact lead account passenger donor "
-    "applicant candidate participant attendee tenant resident visitor buyer shopper player citizen individual party "
-    "kunde benutzer nutzer mitglied patient schueler abonnent bewerber gast kontakt teilnehmer spender "
-    "client utilisateur personne membre abonne eleve adherent".split()
-)
-HANDLERS: Final = frozenset(
-    "staff employee supplier vendor admin administrator operator agent driver teacher doctor physician author courier "
-    "mitarbeiter angestellter lieferant fahrer lehrer arzt personal employe fournisseur seller merchant instructor".split()
-)
 _ENOUGH: Final = 4
-_NAME: Final = "user.name"
 
 
 def people(schema: Schema, guesses: Guesses) -> dict[Name, Person]:
@@ -79,27 +69,9 @@ def _person(schema: Schema, table: TableFacts, guesses: Mapping[str, Guess]) -> 
         return None
     held = {guess.category: column for column, guess in sorted(guesses.items(), reverse=True)}
     called = _called(table.name[1])
-    signs: list[tuple[int, str]] = []
+    signs = list(_signs(schema, table, held))
     if called:
-        signs.append((3, f"its name is a word for people ('{noun(table.name[1])}')"))
-    if EMAIL in held:
-        sole = table.unique(held[EMAIL]) or table.key == (held[EMAIL],)
-        signs.append((4 if sole else 3, f"{'a unique' if sole else 'an'} e-mail address ({held[EMAIL]})"))
-    if {"user.name.first", "user.name.last"} <= held.keys() or NAME in held:
-        signs.append((2, "a person's name"))
-    if PHONE in held:
-        signs.append((1, "a telephone number"))
-    if "user.demographic.date_of_birth" in held:
-        signs.append((2, "a date of birth"))
-    if any(category.startswith("user.government_id") for category in held):
-        signs.append((2, "an official number"))
-    if "user.authorization.password" in held:
-        signs.append((2, "a password"))
-    if "user.contact.address.street" in held:
-        signs.append((1, "a postal address"))
-    pointing = {other for other, _ in schema.pointing[table.name] if other != table.name}
-    if pointing:
-        signs.append((1, f"{len(pointing)} table{'s point' if len(pointing) > 1 else ' points'} to it"))
+        signs.insert(0, (3, f"its name is a word for people ('{noun(table.name[1])}')"))
     score = sum(points for points, _ in signs)
     personal = any(category.startswith("user") for category in held)
     if score < _ENOUGH or not personal or (called is None and _things(table)):
@@ -108,15 +80,28 @@ def _person(schema: Schema, table: TableFacts, guesses: Mapping[str, Guess]) -> 
     return Person(table.name, rank, score, "; ".join(reason for _, reason in signs))
 
 
+def _signs(schema: Schema, table: TableFacts, held: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """What speaks for people, with its weight. `held` are columns by the category they hold."""
+    if EMAIL in held:
+        sole = table.unique(held[EMAIL]) or table.key == (held[EMAIL],)
+        yield 4 if sole else 3, f"{'a unique' if sole else 'an'} e-mail address ({held[EMAIL]})"
+    named = {"user.name.first", "user.name.last"} <= held.keys() or NAME in held
+    official = any(category.startswith("user.government_id") for category in held)
+    for weight, there, what in (
+        (2, named, "a person's name"),
+        (1, PHONE in held, "a telephone number"),
+        (2, "user.demographic.date_of_birth" in held, "a date of birth"),
+        (2, official, "an official number"),
+        (2, PASSWORD in held, "a password"),
+        (1, "user.contact.address.street" in held, "a postal address"),
+    ):
+        if there:
+            yield weight, what
+    if pointing := {other for other, _ in schema.pointing[table.name] if other != table.name}:
+        yield 1, f"{len(pointing)} table{'s point' if len(pointing) > 1 else ' points'} to it"
+
+
 def _things(table: TableFacts) -> bool:
     """Whether a table is named after things that have an e-mail address or a contact: branches, shops, logs."""
     spoken = {*words(table.name[1]), *noun(table.name[1]).split("_")}
-    return bool(
-        spoken
-        & set(
-            "store shop branch office company organization organisation department location warehouse setting config "
-            "template queue log event audit history order invoice payment message mail email outbox job filiale firma "
-            "abteilung bestellung rechnung magasin commande facture shipper carrier brand address adresse anschrift "
-            "session ticket booking reservation delivery shipment address".split()
-        )
-    )
+    return bool(spoken & THINGS)

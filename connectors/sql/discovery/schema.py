@@ -4,6 +4,7 @@ The one rule: nothing is changed, and no row is read here. SQLAlchemy's inspecto
 database it knows; what it does not tell is asked of the catalogue.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -75,12 +76,15 @@ class TableFacts:
     primary: tuple[str, ...]
     references: tuple[Reference, ...]
     uniques: tuple[tuple[str, ...], ...]
-    """The columns of each unique constraint and index, the primary key among them; an expression's name is empty."""
+    """The columns of each unique constraint and index, the primary key among them; not those over expressions, or over
+    some rows only."""
     checks: tuple[str, ...]
     """The text of each CHECK."""
     comment: str
-    indexed: frozenset[str] = frozenset()
-    """Columns that an index begins with."""
+    guarded: frozenset[str] = frozenset()
+    """Columns that some unique index, of whatever form, is over."""
+    one_null: frozenset[str] = frozenset()
+    """Columns of unique indexes that take NULL once only."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -100,7 +104,7 @@ class TableFacts:
 
     def in_unique(self, column: str) -> bool:
         """Whether a value that is written there may collide."""
-        return any(column in columns or "" in columns for columns in self.uniques)
+        return column in self.guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,23 +154,23 @@ def read_schema(connection: Connection, progress: Progress = lambda _: None) -> 
         if not columns:
             continue
         progress(f"schema {schema}: {len(columns):,} tables, reading keys")
-        primary = inspector.get_multi_pk_constraint(**asked)
+        primary: Mapping[Any, Any] = inspector.get_multi_pk_constraint(**asked)
         foreign = inspector.get_multi_foreign_keys(**asked)
         progress(f"schema {schema}: reading indexes and checks")
         indexes = inspector.get_multi_indexes(**asked)
         uniques = inspector.get_multi_unique_constraints(**asked)
         checks = inspector.get_multi_check_constraints(**asked)
-        comments = inspector.get_multi_table_comment(**asked)
+        comments: Mapping[Any, Any] = inspector.get_multi_table_comment(**asked)
         for at, found in columns.items():
             name = (schema, at[1])
             if name in left_out:
                 continue
             key = tuple((primary.get(at) or {}).get("constrained_columns") or ())
-            over = [tuple(c or "" for c in index["column_names"]) for index in indexes.get(at, ())]
+            own = indexes.get(at, ())
             distinct = {
                 *([key] if key else []),
                 *(tuple(unique["column_names"]) for unique in uniques.get(at, ())),
-                *(columns for columns, index in zip(over, indexes.get(at, ()), strict=True) if index["unique"]),
+                *(tuple(index["column_names"]) for index in own if index["unique"] and _whole(index)),
             }
             tables.append(
                 TableFacts(
@@ -175,9 +179,12 @@ def read_schema(connection: Connection, progress: Progress = lambda _: None) -> 
                     primary=key,
                     references=tuple(_references(foreign.get(at, ()), schema)),
                     uniques=tuple(sorted(distinct)),
+                    guarded=frozenset(_guarded(own, [c["name"] for c in found])) | {c for u in distinct for c in u},
+                    one_null=frozenset(
+                        c for index in (*own, *uniques.get(at, ())) if _one_null(index) for c in _over(index)
+                    ),
                     checks=tuple(sorted(str(check["sqltext"]) for check in checks.get(at, ()))),
                     comment=str((comments.get(at) or {}).get("text") or ""),
-                    indexed=frozenset(c[0] for c in (*over, key) if c and c[0]),
                 )
             )
     return schema_of(tables, default)
@@ -197,6 +204,28 @@ def _column(column: Any) -> ColumnFacts:
         labels=tuple(kind.enums) if isinstance(kind, sqltypes.Enum) else (),
         domain=domain,
     )
+
+
+def _over(index: Any) -> Iterable[str]:
+    return (column for column in index["column_names"] if column)
+
+
+def _whole(index: Any) -> bool:
+    """Whether an index is over plain columns of all rows."""
+    options = index.get("dialect_options") or {}
+    return all(index["column_names"]) and not any(name.endswith("_where") for name in options)
+
+
+def _one_null(index: Any) -> bool:
+    return bool((index.get("dialect_options") or {}).get("postgresql_nulls_not_distinct"))
+
+
+def _guarded(indexes: Iterable[Any], columns: Iterable[str]) -> Iterable[str]:
+    for index in indexes:
+        if index["unique"]:
+            yield from _over(index)
+            spoken = " ".join(str(text) for text in index.get("expressions") or ())
+            yield from (column for column in columns if re.search(rf"\b{re.escape(column)}\b", spoken))
 
 
 def _written(kind: Any) -> str:

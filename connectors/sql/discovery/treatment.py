@@ -5,7 +5,7 @@ length, CHECKs and domains take what it writes. Where nothing fits, the draft sa
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -75,42 +75,40 @@ def mentions(check: str, column: str) -> bool:
     return re.search(rf'(?<![\w"]){re.escape(column)}(?![\w"])|"{re.escape(column)}"', check) is not None
 
 
+_CONSTANTS: Final[Mapping[str, tuple[str | int | bool, ...]]] = {
+    "text": ("erased", "", "0000000000"),
+    "bool": (False,),
+    "integer": (0, 1),
+    "numeric": (0, 1),
+    "json": ("{}", "[]"),
+    "bytes": ("",),
+}
+"""By kind of column, what may stand there instead, the plainest first."""
+_NOTHING_SAID: Final = frozenset(
+    {"unknown", "none", "other", "undisclosed", "not_specified", "unspecified", "unbekannt"}
+)
+"""Labels of an enum that say nothing about anybody."""
+
+
 def _candidates(table: TableFacts, column: Column, category: str) -> Iterator[Treatment]:
     facts = table.columns[column.name]
     if category in _ANONYMISED:
         yield Treatment(Strategy.ANONYMISE)
-    if column.nullable:
+    if column.nullable and column.name not in table.one_null:
         yield Treatment(Strategy.NULL)
     if not table.in_unique(column.name):
-        if facts.kind == "text":
-            yield Treatment(Strategy.CONSTANT, "erased")
-            yield Treatment(Strategy.CONSTANT, "")
-            if category == "user.contact.email":
-                yield Treatment(Strategy.CONSTANT, "erased@example.invalid")
-            yield Treatment(Strategy.CONSTANT, "0000000000")
-        elif facts.kind in {"date", "timestamp"}:
-            yield Treatment(Strategy.GENERALISE, to="decade")
-        elif facts.kind == "inet":
-            yield Treatment(Strategy.GENERALISE, to="network")
-        elif facts.kind == "bool":
-            yield Treatment(Strategy.CONSTANT, False)
-        elif facts.kind in {"integer", "numeric"}:
-            yield Treatment(Strategy.CONSTANT, 0)
-            yield Treatment(Strategy.CONSTANT, 1)
-        elif facts.kind == "json":
-            yield Treatment(Strategy.CONSTANT, "{}")
-            yield Treatment(Strategy.CONSTANT, "[]")
-        elif facts.kind == "bytes":
-            yield Treatment(Strategy.CONSTANT, "")
-        elif facts.written.endswith("[]"):
-            yield Treatment(Strategy.CONSTANT, "{}")
-        elif facts.written == "tsvector":
-            yield Treatment(Strategy.CONSTANT, "")
+        if facts.kind in {"date", "timestamp", "inet"}:
+            yield Treatment(Strategy.GENERALISE, to="network" if facts.kind == "inet" else "decade")
+        values: Iterable[str | int | bool] = _CONSTANTS.get(facts.kind, ())
+        if category == "user.contact.email" and facts.kind == "text":
+            values = (*values, "erased@example.invalid")
         elif facts.kind == "enum":
-            known = {"unknown", "none", "other", "undisclosed", "not_specified", "unspecified", "unbekannt", "divers"}
-            for label in sorted(facts.labels, key=lambda label: label.lower() not in known):
-                if label.lower() in known:
-                    yield Treatment(Strategy.CONSTANT, label)
+            values = sorted(label for label in facts.labels if label.lower() in _NOTHING_SAID)
+        elif facts.written.endswith("[]"):
+            values = ("{}",)
+        elif facts.written == "tsvector":
+            values = ("",)
+        yield from (Treatment(Strategy.CONSTANT, value) for value in values)
     yield Treatment(Strategy.ANONYMISE)
 
 
