@@ -5,7 +5,7 @@ The one rule: it changes nothing, and each check is carried out for real: a file
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
@@ -30,6 +30,10 @@ class Check(Value):
     """What is the case."""
     advice: str = ""
     """What to do about it; empty when all is well."""
+    severity: str = ""
+    """error, warning or note; empty when all is well. Only an error is not `ok`."""
+    code: str = ""
+    """A name for the finding that stays when its words change; not every check has one."""
 
 
 def check_all() -> list[Check]:
@@ -239,7 +243,9 @@ def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]
         if live and isinstance(connector, _Checkable):
             with closing(connector):
                 findings = list(_ask(connector, about))
-            yield from findings or [Check(name=about, ok=True, about=f"{said}, reached")]
+            if all(check.ok for check in findings):
+                yield Check(name=about, ok=True, about=f"{said}, reached")
+            yield from findings
         else:
             yield Check(name=about, ok=True, about=said)
 
@@ -248,23 +254,34 @@ def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]
 class _Checkable(Protocol):
     """A connector that can compare the map with its system."""
 
-    def check(self) -> list[str]:
+    def check(self) -> Sequence[str]:
         """What does not fit, a sentence each: what is the matter, a colon, what to do."""
 
     def close(self) -> None:
         """Let go of the system."""
 
 
+@runtime_checkable
+class _Surveys(Protocol):
+    """A connector that can also tell what stands in the system beside the map."""
+
+    def survey(self) -> Sequence[str]:
+        """Sentences as those of `check`."""
+
+
 def _ask(connector: _Checkable, about: str) -> Iterator[Check]:
     from connectors.errors import ConnectorError
+    from connectors.finding import Severity, code_of, severity_of
     from rights.codes import ADVICE
 
     try:
-        findings = connector.check()
+        findings = [*connector.check(), *(connector.survey() if isinstance(connector, _Surveys) else ())]
     except ConnectorError as error:
         why = f"{error.code}: {error.about}" if error.about else str(error.code)
-        yield Check(name=about, ok=False, about=why, advice=ADVICE[error.code])
+        yield Check(name=about, ok=False, about=why, advice=ADVICE[error.code], severity="error", code=error.code)
         return
-    for finding in findings:
+    for finding in sorted(findings, key=lambda finding: list(Severity).index(severity_of(finding))):
         what, _, todo = finding.partition(": ")
-        yield Check(name=about, ok=False, about=what, advice=todo)
+        bad = severity_of(finding)
+        ok = bad is not Severity.ERROR
+        yield Check(name=about, ok=ok, about=what, advice=todo, severity=bad, code=code_of(finding))

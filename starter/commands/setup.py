@@ -86,7 +86,7 @@ def check_map(
     load_env()
     found: list[Check] = []
     try:
-        data_map = read_map(_texts(files))
+        data_map = read_map(read_texts(files))
     except MapErrors as errors:
         found = [
             Check(name=f"{e.file}:{e.line}", ok=False, about=e.path or "the file", advice=e.advice)
@@ -107,7 +107,12 @@ def check_map(
     report(found, as_json)
 
 
-def _texts(files: "Sequence[Path]") -> dict[str, str]:
+def read_texts(files: "Sequence[Path]") -> dict[str, str]:
+    """Map files by name; a directory stands for its *.yaml.
+
+    Raises:
+        Failure: one cannot be read.
+    """
     texts: dict[str, str] = {}
     for path in files:
         try:
@@ -131,11 +136,14 @@ def report(checks: "Sequence[Check]", as_json: bool) -> None:
 
 
 def _page(checks: "Sequence[Check]") -> "Page":
-    from starter.show import Page
+    from starter.show import MARK, Cell, Page
 
     page = Page()
     for check in checks:
-        page.mark(check.ok, f"{check.name}: {check.about}")
+        if check.ok and check.severity:
+            page.line(Cell(f"{MARK['warn']} {check.severity}: {check.name}: {check.about}", "warn"))
+        else:
+            page.mark(check.ok, f"{check.name}: {check.about}")
         if check.advice:
             page.line(check.advice, indent=4)
     return page

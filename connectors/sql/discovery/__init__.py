@@ -11,16 +11,19 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 
+from connectors.errors import ConnectorError
 from connectors.sql.catalogue import read_catalogue
 from connectors.sql.discovery.draft import Draft, Findings, decide, guess, skeleton
 from connectors.sql.discovery.page import page
 from connectors.sql.discovery.samples import sample
 from connectors.sql.discovery.schema import Progress, TableFacts, read_schema
+from connectors.sql.errors import explain
 from connectors.sql.session import read_url
 from connectors.sql.statement import quoted
 
-__all__ = ["Draft", "discover", "page", "reading"]
+__all__ = ["Draft", "discover", "draft_from", "page", "reading"]
 
 STATEMENT_TIMEOUT: Final = 30
 """Seconds for one question to the catalogue; that of a thousand tables is answered in two."""
@@ -61,6 +64,22 @@ def discover(
             connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}s'"))
         progress(f"{len(schema.tables):,} tables read, drafting")
         return draft_of(connection, guess(schema, sampled), system, reader)
+
+
+def draft_from(
+    secret: str, *, system: str, reader: str, sampling: bool = False, progress: Progress = lambda _: None
+) -> Draft:
+    """`discover`, with what goes wrong in the contract's words.
+
+    Raises:
+        ValueError: the address is none.
+        ConnectorError: the database cannot be asked.
+    """
+    try:
+        return discover(secret, system=system, reader=reader, sampling=sampling, progress=progress)
+    except (psycopg.Error, SQLAlchemyError) as error:
+        trouble: ConnectorError = explain(error, system, lambda *_: False)
+    raise trouble
 
 
 def draft_of(connection: Connection, findings: Findings, system: str, reader: str) -> Draft:

@@ -20,7 +20,7 @@ from rights.collection import NAME
 from rights.datamap import Erase, Strategy, System
 from rights.subject import KIND
 
-KEY_GROUND: Final = "the row stays, and this is its key"
+KEY_GROUND: Final = "where the row stays, this is its key"
 _PLACES: Final = frozenset(
     {
         "user.contact.address.city", "user.contact.address.country", "user.contact.address.state",
@@ -332,7 +332,7 @@ def _field(
         if known.category in SECRETS:
             body["export"] = False
     doubt = ""
-    if (known or "identity" in body) and treated and (stays or known):
+    if (known or "identity" in body) and treated:
         fixed = KEY_GROUND if column in table.key else ""
         if not fixed and pointed and not linking and _kept_children(findings, name, column):
             fixed = "rows that stay are found by it"
