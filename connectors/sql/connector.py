@@ -19,6 +19,7 @@ from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding
 from connectors.protocol import Call, Export, Look
 from connectors.sql import erasure
+from connectors.sql.attempt import attempt
 from connectors.sql.catalogue import Catalogue, read_catalogue
 from connectors.sql.check import findings, refused
 from connectors.sql.drift import drift
@@ -31,6 +32,7 @@ from connectors.sql.look import Sight, sight_of
 from connectors.sql.programme import Programme, Programmes
 from connectors.sql.session import Database, Mode, Session
 from connectors.sql.statement import Statement
+from connectors.trial import Trial
 from rights.codes import Code
 from rights.datamap import System
 from rights.receipt import Tally
@@ -81,6 +83,23 @@ class SqlConnector:
         if writer is None:
             raise NeedsHuman(Code.NO_WRITER, self.system.system)
         return self._explained(writer, lambda: self._erase(writer, call))
+
+    def attempt(self, call: Call) -> Trial:
+        """Carry the erasure out and take it back; nothing stays, and no fence is entered.
+
+        Raises:
+            ConnectorError: the database cannot even be looked at.
+        """
+        writer = self.writer
+        if writer is None:
+            raise NeedsHuman(Code.NO_WRITER, self.system.system)
+        programme = self._explained(writer, lambda: self._programme(writer, call))
+        try:
+            return self._explained(writer, lambda: attempt(writer, call, programme))
+        except ConnectorError as error:
+            refusal, about = error.code, error.about
+        tally = self._explained(writer, lambda: self._look(writer, call, verifying=False)).tally
+        return Trial(tally, refusal=refusal, refused_at=about)
 
     def check(self) -> list[Finding]:
         """What does not fit between the map, the database and the roles, each as a sentence that says what to do.

@@ -28,9 +28,9 @@ SELECT ev_class::bigint, rulename, ev_type::text FROM pg_rewrite
 WHERE ev_class = ANY(%s::bigint[]) AND ev_type IN ('2', '4') AND ev_enabled <> 'D' ORDER BY ev_class, rulename"""
 
 _NAME: Final = r'((?:"[^"]+"|[\w$]+)(?:\.(?:"[^"]+"|[\w$]+))?)'
-_INSERTS: Final = re.compile(rf"\binsert\s+into\s+(?:only\s+)?{_NAME}", re.IGNORECASE)
-_DELETES: Final = re.compile(rf"\bdelete\s+from\s+(?:only\s+)?{_NAME}", re.IGNORECASE)
-_UPDATES: Final = re.compile(rf"\bupdate\s+(?:only\s+)?{_NAME}\s+(?:as\s+\w+\s+)?set\b", re.IGNORECASE)
+INSERTS: Final = re.compile(rf"\binsert\s+into\s+(?:only\s+)?{_NAME}", re.IGNORECASE)
+DELETES: Final = re.compile(rf"\bdelete\s+from\s+(?:only\s+)?{_NAME}", re.IGNORECASE)
+UPDATES: Final = re.compile(rf"\bupdate\s+(?:only\s+)?{_NAME}\s+(?:as\s+\w+\s+)?set\b", re.IGNORECASE)
 _OLD: Final = re.compile(r"\bold\b", re.IGNORECASE)
 _DYNAMIC: Final = re.compile(r"\bexecute\b(?!\s+(?:function|procedure)\b)|\bperform\b|\bdblink", re.IGNORECASE)
 _SKIPS: Final = re.compile(r"\breturn\s+null\b", re.IGNORECASE)
@@ -60,6 +60,11 @@ def hazards(system: System, reader: Database) -> Iterator[Finding]:
             yield Finding("rule", said, Severity.WARNING)
 
 
+def without_comments(source: str) -> str:
+    """A function's text as it runs."""
+    return _COMMENTS.sub(" ", source)
+
+
 def _concerned(work: Work, *, deletes: bool, updates: bool) -> bool:
     rewrites = bool(work.writes or any(keep.writes for keep in work.keeps))
     return (deletes and work.erase is Erase.DELETE) or (updates and work.erase is not Erase.RETAIN and rewrites)
@@ -85,9 +90,9 @@ def _trigger(
         said = f"{who} runs {function}, written in {language}, and it cannot be told what it does: read it"
         yield Finding("trigger_unknown", said, Severity.WARNING)
         return
-    text = _COMMENTS.sub(" ", source)
+    text = without_comments(source)
     copies = _OLD.search(text) is not None
-    for target in dict.fromkeys(_INSERTS.findall(text)):
+    for target in dict.fromkeys(INSERTS.findall(text)):
         mapped = _collection(system, catalogue, target)
         if not copies:
             said = f"{who} adds rows to {target}: see that they hold nothing of the person"
@@ -106,7 +111,7 @@ def _trigger(
                 f"{mapped} after {table.collection}, or drop the trigger"
             )
             yield Finding("trigger_copies", said, Severity.WARNING)
-    for verb, pattern in (("deletes from", _DELETES), ("changes", _UPDATES)):
+    for verb, pattern in (("deletes from", DELETES), ("changes", UPDATES)):
         for target in dict.fromkeys(pattern.findall(text)):
             said = f"{who} {verb} {target}, uncounted: see that the map says what becomes of {target}"
             yield Finding("trigger_writes", said, Severity.WARNING)
