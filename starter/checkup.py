@@ -227,11 +227,21 @@ def _map(settings: Settings) -> Iterator[Check]:
     yield from check_systems(data_map)
 
 
+def advised(data_map: "DataMap") -> Iterator[Check]:
+    """What a valid map should be looked at for; nothing is asked of any system."""
+    from rights.advice import advice
+
+    for a in advice(data_map):
+        name = f"system {a.system}"
+        yield Check(name=name, ok=True, about=a.what, advice=a.todo, severity="warning", code=a.code)
+
+
 def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]:
     """Each system's connector and secrets; with `live`, the system itself is asked too."""
     from connectors.registry import SetupError, build
 
     for name, system in data_map.systems.items():
+        yield from (check for check in advised(data_map) if check.name == f"system {name}")
         about = f"system {name}"
         said = f"{system.connector}, mode {system.mode}"
         try:

@@ -87,3 +87,34 @@ class _Aloud:
         if time.monotonic() - self._since > PATIENCE:
             sys.stderr.write(f"habeas: {said}\n")
             sys.stderr.flush()
+
+
+@maps.command("diff")
+def diff_maps(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A map file, or a directory of them.", show_default=False)],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The same, as it would be.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Say what a change of maps would change.
+
+    What would newly be found, erased, kept and given out, per collection and field. Exit 1 if anything would.
+    """
+    from rights.mapdiff import diff
+    from rights.mapfile import read_map
+    from starter.show import Cell, Page, answer
+
+    changes = diff(read_map(read_texts([old])), read_map(read_texts([new])))
+    page, place = Page(), ""
+    for change in changes:
+        here = f"{change.system}.{change.collection}" if change.collection else change.system
+        if here != place:
+            page.heading(here)
+            place = here
+        field = f"{change.field}: " if change.field else ""
+        page.line(Cell(f"{'+' if change.newly else '-'} {change.effect}  {field}{change.text}"), indent=2)
+    if not changes:
+        page.line(Cell("nothing would change", "good"))
+    document = {"same": not changes, "changes": [change.model_dump(mode="json") for change in changes]}
+    answer(document, page, as_json=as_json)
+    if changes:
+        raise typer.Exit(Exit.BAD)

@@ -79,7 +79,7 @@ def check_map(
     Errors name file, line and path, and say what to write instead.
     """
     from rights.mapfile import MapErrors, read_map
-    from starter.checkup import Check, check_systems
+    from starter.checkup import Check, advised, check_systems
     from starter.desk import load_env
     from starter.show import plural
 
@@ -102,8 +102,7 @@ def check_map(
                 f"{', '.join(data_map.identity_kinds)}; digest {data_map.digest[:12]}",
             )
         )
-        if live:
-            found += check_systems(data_map, live=True)
+        found += check_systems(data_map, live=True) if live else advised(data_map)
     report(found, as_json)
 
 

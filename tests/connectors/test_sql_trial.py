@@ -131,7 +131,8 @@ def test_a_deferred_constraint_speaks_too(shop: Place) -> None:
             "runs statements that the text of t does not show",
         ),
         (
-            "CREATE FUNCTION helper() RETURNS int LANGUAGE plpgsql AS $$BEGIN PERFORM dblink_exec('x'); RETURN 1; END$$; "
+            "CREATE FUNCTION helper() RETURNS int LANGUAGE plpgsql AS "
+            "$$BEGIN PERFORM dblink_exec('x'); RETURN 1; END$$; "
             "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM helper(); RETURN OLD; END$$; "
             "CREATE TRIGGER t AFTER DELETE ON customers FOR EACH ROW EXECUTE FUNCTION t()",
             "calls dblink_exec, which acts outside of the transaction",
