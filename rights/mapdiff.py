@@ -94,7 +94,7 @@ def _collection(system: str, name: str, old: Collection | None, new: Collection 
         if known is None:
             return
         at = partial(Change, system=system, collection=name, newly=newly)
-        yield at(effect=Effect.FOUND, text="its rows are found" if newly else "its rows are not found any more", **at)
+        yield at(effect=Effect.FOUND, text="its rows are found" if newly else "its rows are not found any more")
         rows = _ROWS[known.erase] if newly else "its rows are left as they are"
         yield at(effect=Effect.KEPT if known.erase is Erase.RETAIN else Effect.ERASED, text=rows)
         given = sorted(field for field, about in known.fields.items() if about.export)

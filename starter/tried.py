@@ -4,7 +4,7 @@ The one rule: nothing stays, and no value of a person is shown: tables, numbers 
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,7 @@ def _try(at: "Desk", standing: "Standing", system: "System", now: datetime) -> "
     except SetupError as error:
         return str(error)
     with ExitStack() as stack:
-        if hasattr(connector, "close"):
-            stack.enter_context(closing(connector))
+        stack.callback(getattr(connector, "close", lambda: None))
         if not isinstance(connector, Tries):
             return f"the connector {system.connector} cannot take an erasure back, so none is tried"
         step = Step(request_id=request.id, system=system.system, operation=Operation.ERASE)
