@@ -22,7 +22,7 @@ from pathlib import Path
 import worker
 from rights.request import Right
 from starter.stack import Postgres, Temporal
-from tests.benchmarks import by_hand, mailbox
+from tests.benchmarks import by_hand, discovery, mailbox
 from tests.benchmarks.deployment import MAP, Used, counting, fatten, memory, seed
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.connectors.dovecot import LACKING
@@ -43,10 +43,11 @@ class Scale:
     submits: int
     drained: int
     messages: int
+    tables: int
 
 
-SMALL = Scale(customers=2_000, batch=20, rows=20_000, submits=1_000, drained=100, messages=10_000)
-FULL = Scale(customers=10_000, batch=50, rows=100_000, submits=5_000, drained=5_000, messages=50_000)
+SMALL = Scale(customers=2_000, batch=20, rows=20_000, submits=1_000, drained=100, messages=10_000, tables=200)
+FULL = Scale(customers=10_000, batch=50, rows=100_000, submits=5_000, drained=5_000, messages=50_000, tables=1_000)
 
 
 @dataclass(frozen=True)
@@ -234,11 +235,18 @@ def measure_mailbox(report: Report, scale: Scale) -> None:
     report.add("    script that searches 4 headers only to Habeas, CPU", seen.shortest.cpu / seen.ours.cpu, "x")
 
 
+def measure_discovery(report: Report, scale: Scale) -> None:
+    """How long a draft map of a large schema takes, on PostgreSQL's side and ours."""
+    took, mapped = discovery.seconds(scale.tables)
+    report.add(f"discover: a schema of {scale.tables:,} tables, {mapped:,} mapped", took, "s", at_most=20.0)
+
+
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="the sizes that the issues name")
-    parser.add_argument("--only", choices=["memory", "file", "large", "submit", "mailbox"], help="one part alone")
+    parts_known = ["memory", "file", "large", "submit", "mailbox", "discover"]
+    parser.add_argument("--only", choices=parts_known, help="one part alone")
     options = parser.parse_args()
     scale = FULL if options.full else SMALL
     print(
@@ -251,6 +259,7 @@ def main() -> None:
         "large": lambda: measure_large(report, scale),
         "submit": lambda: measure_submits(report, scale),
         "mailbox": lambda: measure_mailbox(report, scale),
+        "discover": lambda: measure_discovery(report, scale),
     }
     for name, part in parts.items():
         if options.only in {None, name}:

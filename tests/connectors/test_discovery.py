@@ -52,20 +52,24 @@ HOSTILE = """
 CREATE SCHEMA "Sales Dept"; CREATE SCHEMA crm;
 CREATE TABLE "user" (
   "select" uuid PRIMARY KEY, "E-Mail" text NOT NULL UNIQUE CHECK ("E-Mail" LIKE '%@%'), "Vorname" text NOT NULL,
-  "Nachname" varchar(6) NOT NULL, "Straße" text, geburtsdatum date NOT NULL, telefon text NOT NULL CHECK (telefon <> ''),
+  "Nachname" varchar(6) NOT NULL, "Straße" text, geburtsdatum date NOT NULL,
+  telefon text NOT NULL CHECK (telefon <> ''),
   "group" uuid REFERENCES "user", lang char(2) NOT NULL DEFAULT 'de', photo bytea NOT NULL,
   suche tsvector GENERATED ALWAYS AS (to_tsvector('simple', coalesce("Straße", ''))) STORED,
   geschlecht text NOT NULL CHECK (geschlecht IN ('m', 'w', 'x')));
 CREATE TYPE crm.mood AS ENUM ('happy', 'unknown');
 CREATE DOMAIN crm.plz AS text CHECK (VALUE ~ '^[0-9]{5}$');
 CREATE TABLE crm.profile (
-  owner uuid PRIMARY KEY REFERENCES "user", plz crm.plz NOT NULL, tags text[] NOT NULL, settings jsonb NOT NULL, mood crm.mood);
+  owner uuid PRIMARY KEY REFERENCES "user", plz crm.plz NOT NULL, tags text[] NOT NULL,
+  settings jsonb NOT NULL,
+  mood crm.mood);
 CREATE TABLE crm.left_side (id int PRIMARY KEY, user_id uuid REFERENCES "user", right_id int);
 CREATE TABLE crm.right_side (id int PRIMARY KEY, user_id uuid REFERENCES "user", left_id int REFERENCES crm.left_side);
 ALTER TABLE crm.left_side ADD FOREIGN KEY (right_id) REFERENCES crm.right_side;
 CREATE TABLE "Sales Dept".deals (id int PRIMARY KEY, user_id uuid REFERENCES "user", phone text);
 CREATE TABLE crm.nokey (user_id uuid REFERENCES "user", email text);
-CREATE TABLE orders (tenant int, no int, user_id uuid NOT NULL REFERENCES "user", ordered_at timestamptz, PRIMARY KEY (tenant, no));
+CREATE TABLE orders (
+  tenant int, no int, user_id uuid NOT NULL REFERENCES "user", ordered_at timestamptz, PRIMARY KEY (tenant, no));
 CREATE TABLE order_lines (
   tenant int, no int, line int, note text, PRIMARY KEY (tenant, no, line), FOREIGN KEY (tenant, no) REFERENCES orders);
 CREATE TABLE orders_log (id int PRIMARY KEY, user_id uuid, ip inet) PARTITION BY RANGE (id);
@@ -101,7 +105,7 @@ def test_strategies_respect_not_null_unique_check_domain_and_length(database: Da
     assert (user["Nachname"].strategy, user["Nachname"].value) == (Strategy.CONSTANT, "erased")
     assert (user["geburtsdatum"].strategy, user["geburtsdatum"].to) == (Strategy.GENERALISE, "decade")
     assert user["telefon"].value == "erased"
-    assert user["Straße"].strategy is Strategy.NULL if "Straße" in user else "Straße" in text
+    assert "user.Straße: its name cannot be written in a map" in text
     assert user["photo"].value == ""
     assert user["suche"].category is None, "a generated column is not written"
     assert user["geschlecht"].strategy is Strategy.RETAIN, "no value fits its CHECK"
@@ -115,8 +119,8 @@ def test_what_a_strategy_would_write_is_taken_by_the_database(database: Database
     assert profile["plz"].category == "user.contact.address.postal_code"
     with psycopg.connect(database.conninfo, autocommit=True) as door:
         door.execute(
-            """INSERT INTO "user" VALUES (gen_random_uuid(), 'a@b.de', 'A', 'B', 'C', '1980-02-03', '1', NULL, 'de', '\\x01',
-               DEFAULT, 'm')"""
+            """INSERT INTO "user" VALUES (gen_random_uuid(), 'a@b.de', 'A', 'B', 'C', '1980-02-03', '1', NULL, 'de',
+               '\\x01', DEFAULT, 'm')"""
         )
         for name, field in system.collections["user"].fields.items():
             if field.strategy is Strategy.CONSTANT:
@@ -126,8 +130,8 @@ def test_what_a_strategy_would_write_is_taken_by_the_database(database: Database
 def test_a_draft_says_nothing_of_the_rows(database: Database) -> None:
     create = """
     CREATE TABLE customers (id int PRIMARY KEY, email text UNIQUE, field_7 text, field_8 text, field_9 text);
-    INSERT INTO customers SELECT n, 'quill' || n || '@canary.example', 'DE89370400440532013000', 'canary.quill@mail.example',
-      'likes canaries' FROM generate_series(1, 40) n;
+    INSERT INTO customers SELECT n, 'quill' || n || '@canary.example', 'DE89370400440532013000',
+      'canary.quill@mail.example', 'likes canaries' FROM generate_series(1, 40) n;
     """
 
     without, plain = drafted(database, create)
@@ -161,8 +165,10 @@ def test_rows_that_others_have_dealt_with_or_added_are_not_followed(database: Da
         database,
         """
         CREATE TABLE users (id int PRIMARY KEY, email text UNIQUE, password_hash text);
-        CREATE TABLE posts (id int PRIMARY KEY, author_id int REFERENCES users, approved_by int REFERENCES users, body text);
-        CREATE TABLE comments (id int PRIMARY KEY, post_id int REFERENCES posts, user_id int REFERENCES users, body text);
+        CREATE TABLE posts (
+          id int PRIMARY KEY, author_id int REFERENCES users, approved_by int REFERENCES users, body text);
+        CREATE TABLE comments (
+          id int PRIMARY KEY, post_id int REFERENCES posts, user_id int REFERENCES users, body text);
         """,
     )
 
@@ -214,23 +220,14 @@ def test_categories_by_name(table: str, column: str, kind: str, category: str | 
     assert (guess.category if guess else None) == category
 
 
-_TYPES = ["text", "varchar(4)", "int", "date NOT NULL", "timestamptz", "jsonb NOT NULL", "bytea NOT NULL", "bool NOT NULL",
-          "inet NOT NULL", "uuid NOT NULL", "text NOT NULL UNIQUE", "int NOT NULL UNIQUE", "numeric NOT NULL", "text[] NOT NULL",
-          "varchar(10) NOT NULL", "int4range NOT NULL", "interval NOT NULL", "char(3) NOT NULL"]  # fmt: skip
+_TYPES = [
+    "text", "varchar(4)", "int", "date NOT NULL", "timestamptz", "jsonb NOT NULL", "bytea NOT NULL", "bool NOT NULL",
+    "inet NOT NULL", "uuid NOT NULL", "text NOT NULL UNIQUE", "int NOT NULL UNIQUE", "numeric NOT NULL",
+    "text[] NOT NULL", "varchar(10) NOT NULL", "int4range NOT NULL", "interval NOT NULL", "char(3) NOT NULL",
+]  # fmt: skip
 _COLUMNS = [
-    "email",
-    "first_name",
-    "phone",
-    "birth_date",
-    "street",
-    "note",
-    "ip",
-    "iban",
-    "photo",
-    "salary",
-    "secret",
-    "gender",
-]
+    "email", "first_name", "phone", "birth_date", "street", "note", "ip", "iban", "photo", "salary", "secret", "gender",
+]  # fmt: skip
 _TABLES = ["customers", "staff", "orders", "order_items", "comments", "logs", "addresses", "things"]
 
 
@@ -254,7 +251,7 @@ def schemas(draw: st.DrawFn) -> str:
     return "; ".join(made + later)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(create=schemas())
 def test_whatever_the_schema_the_draft_validates_and_has_no_error(database: Database, create: str) -> None:
     system, text = drafted(database, f"DROP SCHEMA public CASCADE; CREATE SCHEMA public; {create}")
