@@ -248,7 +248,8 @@ def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]
             connector = build(system)
         except SetupError as error:
             what, _, todo = str(error).removeprefix(f"system '{name}': ").partition(": ")
-            yield Check(name=about, ok=False, about=what, advice=todo or "correct the data map")
+            todo = todo or "correct the data map"
+            yield Check(name=about, ok=False, about=what, advice=todo, severity="error", code="setup")
             continue
         if live and isinstance(connector, _Checkable):
             with closing(connector):

@@ -89,7 +89,14 @@ def check_map(
         data_map = read_map(read_texts(files))
     except MapErrors as errors:
         found = [
-            Check(name=f"{e.file}:{e.line}", ok=False, about=e.path or "the file", advice=e.advice)
+            Check(
+                name=f"{e.file}:{e.line}",
+                ok=False,
+                about=e.path or "the file",
+                advice=e.advice,
+                severity="error",
+                code="map",
+            )
             for e in errors.errors
         ]
     else:

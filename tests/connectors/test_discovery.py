@@ -169,11 +169,16 @@ def test_rows_that_others_have_dealt_with_or_added_are_not_followed(database: Da
           id int PRIMARY KEY, author_id int REFERENCES users, approved_by int REFERENCES users, body text);
         CREATE TABLE comments (
           id int PRIMARY KEY, post_id int REFERENCES posts, user_id int REFERENCES users, body text);
+        CREATE TABLE transfers (id int PRIMARY KEY, from_user int REFERENCES users, to_user int REFERENCES users);
+        CREATE TABLE staff (no int PRIMARY KEY, email text UNIQUE, first_name text, last_name text);
+        CREATE TABLE tickets (id int PRIMARY KEY, no int, staff_no int, user_id int REFERENCES users, body text);
         """,
     )
 
     assert links(system, "posts") == {("author_id", "users.id", "unique"), ("approved_by", "users.id", "shared")}
     assert links(system, "comments") == {("user_id", "users.id", "unique"), ("post_id", "posts.id", "shared")}
+    assert links(system, "transfers") == {("from_user", "users.id", "unique"), ("to_user", "users.id", "shared")}
+    assert links(system, "tickets") == {("user_id", "users.id", "unique"), ("staff_no", "staff.no", "shared")}
     assert system.collections["posts"].erase is Erase.REDACT, "others have commented on it"
     assert "says who has dealt with the row, not whose it is" in text
     assert errors(database, system) == []

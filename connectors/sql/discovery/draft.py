@@ -13,7 +13,7 @@ from connectors.sql.discovery.categories import EMAIL, FREE_TEXT, PERSON, SECRET
 from connectors.sql.discovery.lexicon import RECORDS, TECHNICAL
 from connectors.sql.discovery.paths import Path, Paths, paths
 from connectors.sql.discovery.people import Guesses, Person, people
-from connectors.sql.discovery.schema import Name, Schema, TableFacts
+from connectors.sql.discovery.schema import Name, Reference, Schema, TableFacts
 from connectors.sql.discovery.treatment import OPEN_GROUND, Treatment, Trial, treat
 from connectors.sql.discovery.words import noun, words
 from rights.collection import NAME
@@ -116,6 +116,8 @@ class Findings:
     guesses: Guesses
     people: Mapping[Name, Person]
     paths: Paths
+    pointing: Mapping[Name, tuple[tuple[Name, Reference], ...]] = field(default_factory=dict, repr=False)
+    """Every foreign key, of tables that a map cannot name too: those block as well."""
     unusable: list[str] = field(default_factory=list)
 
 
@@ -129,7 +131,7 @@ def guess(schema: Schema, sampled: Guesses) -> Findings:
     }
     usable, unusable = _usable(schema)
     found = {name: person for name, person in found.items() if name in usable.tables}
-    return Findings(usable, guesses, found, paths(usable, found, guesses), unusable)
+    return Findings(usable, guesses, found, paths(usable, found, guesses), schema.pointing, unusable)
 
 
 def _columns(table: TableFacts, sampled: Mapping[str, Guess], *, person: bool) -> dict[str, Guess]:
@@ -292,7 +294,7 @@ def _erase(findings: Findings, name: Name) -> tuple[Erase, str]:
     others = sorted(
         {
             f"{schema.said(other)} ({', '.join(reference.columns)})"
-            for other, reference in schema.pointing[name]
+            for other, reference in findings.pointing[name]
             if not made.follows(other, reference)
         }
     )

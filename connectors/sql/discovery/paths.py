@@ -71,6 +71,12 @@ _ROLE: Final = re.compile(
 """A column so named says who has dealt with a row, not whose it is."""
 
 
+_OTHER_SIDE: Final = re.compile(
+    r"(?:^|_)(?:to|recipient|receiver|target|friend|followed|followee|payee|partner|other|second|empfaenger|destinataire)(?:_|$)"
+)
+"""Of two columns that point to people, the one so named is the other side of what happened between them."""
+
+
 def paths(schema: Schema, found: Mapping[Name, Person], guesses: Guesses) -> Paths:
     """Propose how every other table hangs on people, breadth first."""
     made = Paths(reached=dict.fromkeys(sorted(found), 0), roots={name: {name} for name in found})
@@ -146,6 +152,9 @@ def _not_theirs(
     said = schema.said(reference.to)
     if person and _ROLE.search(name) and column not in facts.primary:
         return f"'{column}' says who has dealt with the row, not whose it is"
+    twice = sum(ref.to == reference.to for ref in facts.references) > 1
+    if person and twice and _OTHER_SIDE.search(name):
+        return f"'{column}' is the other side of a row between two people"
     part_of = noun(facts.name[1]).startswith(noun(reference.to[1]) + "_")
     if person and person.rank is Rank.HANDLER and not (column in facts.primary or part_of):
         return f"rows that {said} have dealt with are mostly about others"
@@ -166,12 +175,12 @@ def _not_theirs(
 
 def _soft(schema: Schema, made: Paths, found: Mapping[Name, Person], guesses: Guesses, parent: Name) -> set[Name]:
     """Links that only names and types suggest: customer_id where no foreign key stands, an address in a log."""
-    links = [*_named_alike(schema, found, parent)]
+    links = [*_named_alike(schema, made, found, parent)]
     if parent in found and parent == _first(found):
         known = {*made.reached, *(link.table for link in links)}
         links += _by_address(schema, guesses, parent, known)
     made.links += links
-    return {link.table for link in links}
+    return {link.table for link in links if link.followed}
 
 
 def _first(found: Mapping[Name, Person]) -> Name | None:
@@ -181,27 +190,25 @@ def _first(found: Mapping[Name, Person]) -> Name | None:
     return best.table if best else None
 
 
-def _named_alike(schema: Schema, found: Mapping[Name, Person], parent: Name) -> Iterator[Path]:
+def _named_alike(schema: Schema, made: Paths, found: Mapping[Name, Person], parent: Name) -> Iterator[Path]:
     facts = schema.tables[parent]
     if len(facts.key) != 1:
         return
     (key,) = facts.key
     plain_key = "_".join(words(key))
-    names = {f"{noun(parent[1])}_{plain_key}", f"{noun(parent[1])}_id", plain_key} - {
-        "id",
-        "key",
-        "code",
-        "name",
-        "email",
-    }
-    reason = f"named and typed like {schema.said(parent)}.{key}; no foreign key says so"
+    names = {f"{noun(parent[1])}_{plain_key}", f"{noun(parent[1])}_id"}
+    if noun(parent[1]) in plain_key:  # customer_id; but `no` or `code` alone may be anybody's
+        names.add(plain_key)
+    said = f"named and typed like {schema.said(parent)}.{key}; no foreign key says so"
     for name, table in schema.tables.items():
         if name == parent or name in found or not table.key:
             continue
         for column in table.columns.values():
             alike = "_".join(words(column.name)) in names and column.kind == facts.columns[key].kind
             if alike and not _referring(table, column.name):
-                yield Path(name, column.name, parent, key, True, reason, enforced=False)
+                reference = Reference("", (column.name,), parent, (key,))
+                why_not = _not_theirs(schema, made, found, table, reference, column.name)
+                yield Path(name, column.name, parent, key, not why_not, why_not or said, enforced=False)
 
 
 def _by_address(schema: Schema, guesses: Guesses, parent: Name, known: Container[Name]) -> Iterator[Path]:
