@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.errors import ConnectorError
 from connectors.sql.catalogue import read_catalogue
-from connectors.sql.discovery.draft import Draft, Findings, decide, guess, skeleton
+from connectors.sql.discovery.draft import Draft, decide, skeleton
+from connectors.sql.discovery.findings import Findings, guess
 from connectors.sql.discovery.page import page
 from connectors.sql.discovery.samples import sample
 from connectors.sql.discovery.schema import Progress, TableFacts, read_schema

@@ -5,18 +5,17 @@ same draft.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from connectors.sql.catalogue import Catalogue
-from connectors.sql.discovery.categories import EMAIL, FREE_TEXT, PERSON, SECRETS, Guess, categorise, may_be_a_thing
+from connectors.sql.discovery.categories import EMAIL, PERSON, SECRETS, Guess, may_be_a_thing
+from connectors.sql.discovery.findings import Findings
 from connectors.sql.discovery.lexicon import RECORDS, TECHNICAL
-from connectors.sql.discovery.paths import Path, Paths, paths
-from connectors.sql.discovery.people import Guesses, Person, people
-from connectors.sql.discovery.schema import Name, Reference, Schema, TableFacts
+from connectors.sql.discovery.paths import Path, Paths
+from connectors.sql.discovery.schema import Name, TableFacts
 from connectors.sql.discovery.treatment import OPEN_GROUND, Treatment, Trial, treat
 from connectors.sql.discovery.words import noun, words
-from rights.collection import NAME
 from rights.datamap import Erase, Strategy, System
 from rights.subject import KIND
 
@@ -106,73 +105,6 @@ def link_body(link: Path, to: str) -> dict[str, str]:
     """A link as the map takes it."""
     kind = {} if link.followed else {"kind": "shared"}
     return {"field": link.column, "to": f"{to}.{link.to_column}", **kind}
-
-
-@dataclass
-class Findings:
-    """All that was found out about a database, before anything is decided."""
-
-    schema: Schema
-    guesses: Guesses
-    people: Mapping[Name, Person]
-    paths: Paths
-    pointing: Mapping[Name, tuple[tuple[Name, Reference], ...]] = field(default_factory=dict, repr=False)
-    """Every foreign key, of tables that a map cannot name too: those block as well."""
-    unusable: list[str] = field(default_factory=list)
-
-
-def guess(schema: Schema, sampled: Guesses) -> Findings:
-    """Find people, paths and categories. `sampled` is what values say; a name that says something goes first."""
-    by_name = {name: _columns(table, sampled.get(name, {}), person=False) for name, table in schema.tables.items()}
-    found = people(schema, by_name)
-    guesses = {
-        name: _columns(table, sampled.get(name, {}), person=True) if name in found else by_name[name]
-        for name, table in schema.tables.items()
-    }
-    usable, unusable = _usable(schema)
-    found = {name: person for name, person in found.items() if name in usable.tables}
-    return Findings(usable, guesses, found, paths(usable, found, guesses), schema.pointing, unusable)
-
-
-def _columns(table: TableFacts, sampled: Mapping[str, Guess], *, person: bool) -> dict[str, Guess]:
-    known: dict[str, Guess] = {}
-    for column in table.columns.values():
-        by_name = categorise(table.name[1], column.name, column.kind, column.comment, person=person)
-        if seen := sampled.get(column.name):
-            if by_name is None or may_be_a_thing(by_name.category):
-                known[column.name] = seen
-            else:
-                known[column.name] = replace(by_name, reason=f"{by_name.reason}, and {seen.reason}")
-        elif by_name:
-            known[column.name] = by_name
-    return known
-
-
-def _usable(schema: Schema) -> tuple[Schema, list[str]]:
-    """The tables and columns whose names a map can write."""
-    unusable, tables = [], []
-    for name, table in schema.tables.items():
-        said = schema.said(name)
-        if not NAME.match(said) or "." in name[1] or any(not _plain(c) for c in table.key):
-            unusable.append(f"{said}: its name, or its key's, cannot be written in a map")
-            continue
-        odd = [column for column in table.columns if not _plain(column)]
-        unusable += [f"{said}.{column}: its name cannot be written in a map" for column in odd]
-        tables.append(replace(table, columns={c: about for c, about in table.columns.items() if _plain(c)}))
-    kept = {table.name: table for table in tables}
-    pointing = {n: tuple(p for p in schema.pointing[n] if p[0] in kept and _whole(kept, p)) for n in kept}
-    return Schema(kept, schema.default, pointing), unusable
-
-
-def _whole(kept: Mapping[Name, TableFacts], pointing: Any) -> bool:
-    table, reference = pointing
-    return all(c in kept[table].columns for c in reference.columns) and all(
-        c in kept[reference.to].columns for c in reference.to_columns
-    )
-
-
-def _plain(column: str) -> bool:
-    return NAME.match(column) is not None and "." not in column
 
 
 def skeleton(findings: Findings, system: str, reader: str) -> Draft:
@@ -400,6 +332,3 @@ def _date(findings: Findings, name: Name) -> str:
     never = {"updated", "modified", "changed", "deleted", "birth", "geburt", "expires", "due", "required", "last"}
     dates = [column for column in dates if not never & set(words(column))]
     return min(dates, key=rank, default="")
-
-
-__all__ = ["FREE_TEXT", "Draft", "Findings", "decide", "guess", "skeleton", "unreached"]
