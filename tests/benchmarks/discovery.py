@@ -35,10 +35,10 @@ def tables(count: int) -> str:
             for name in COLUMNS
         )
         to = "customers" if number % 3 == 0 or number < 4 else f"orders_{chance.randrange(1, number)}"
-        own = f"orders_{number}"
+        own, column = f"orders_{number}", "customer_id" if to == "customers" else "order_id"
         made.append(
-            f"CREATE TABLE {own} (id bigint PRIMARY KEY, parent_id bigint REFERENCES {to}, {columns}, "
-            f"CHECK (id > 0)); CREATE INDEX ON {own} (parent_id); COMMENT ON TABLE {own} IS 'Made for a benchmark'"
+            f"CREATE TABLE {own} (id bigint PRIMARY KEY, {column} bigint REFERENCES {to}, {columns}, "
+            f"CHECK (id > 0)); CREATE INDEX ON {own} ({column}); COMMENT ON TABLE {own} IS 'Made for a benchmark'"
         )
     return "; ".join(made)
 
