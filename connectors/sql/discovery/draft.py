@@ -254,7 +254,7 @@ def _field(
     known = findings.guesses[name].get(column)
     referring = any(column in reference.columns for reference in table.references)
     linking = any(link.column == column for link in findings.paths.of(name))
-    pointed = any(link.to == name and link.to_column == column for link in findings.paths.links)
+    pointed = (name, column) in findings.paths.pointed
     if known is None and name in findings.people and stays and _unknown_text(table, column) and not referring:
         known = Guess(PERSON, "text of no known kind in a person's row, which stays")
     body: dict[str, Any] = dict(about.body)
@@ -281,8 +281,7 @@ def _kept_children(findings: Findings, name: Name, column: str) -> bool:
     """Whether rows that are not deleted are found by a column that is no key."""
     return any(
         _erase(findings, link.table)[0] is Erase.REDACT and findings.guesses[link.table].get(link.column) is None
-        for link in findings.paths.links
-        if link.to == name and link.to_column == column
+        for link in findings.paths.pointed[name, column]
     )
 
 

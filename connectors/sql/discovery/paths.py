@@ -7,6 +7,7 @@ that is not followed, or as a question. No two links make a circle.
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from connectors.sql.discovery.categories import EMAIL
@@ -48,10 +49,29 @@ class Paths:
     """By table, how many links it lies away from people."""
     roots: dict[Name, set[Name]] = field(default_factory=dict, repr=False)
     """By table, the people whose its rows are."""
+    named: dict[str, list[tuple[Name, str]]] = field(default_factory=dict, repr=False)
+    """Every column that is part of no foreign key, by the words of its name."""
 
     def of(self, table: Name) -> list[Path]:
         """The links of one table."""
-        return [link for link in self.links if link.table == table]
+        if self._counted != len(self.links):
+            self._by_table = {}
+            for link in self.links:
+                self._by_table.setdefault(link.table, []).append(link)
+            self._counted = len(self.links)
+        return self._by_table.get(table, [])
+
+    @cached_property
+    def pointed(self) -> Mapping[tuple[Name, str], tuple[Path, ...]]:
+        """The links to each column; to be asked once all are there."""
+        found: dict[tuple[Name, str], tuple[Path, ...]] = {}
+        for link in self.links:
+            at = (link.to, link.to_column)
+            found[at] = (*found.get(at, ()), link)
+        return found
+
+    _by_table: dict[Name, list[Path]] = field(default_factory=dict, repr=False)
+    _counted: int = 0
 
     def follows(self, table: Name, reference: Reference) -> bool:
         """Whether a followed link goes along a foreign key."""
@@ -80,6 +100,7 @@ _OTHER_SIDE: Final = re.compile(
 def paths(schema: Schema, found: Mapping[Name, Person], guesses: Guesses) -> Paths:
     """Propose how every other table hangs on people, breadth first."""
     made = Paths(reached=dict.fromkeys(sorted(found), 0), roots={name: {name} for name in found})
+    _index(schema, made)
     level = sorted(found, key=lambda name: (found[name].rank, -found[name].score, name))
     _between_people(schema, found, made)
     distance = 0
@@ -102,6 +123,13 @@ def paths(schema: Schema, found: Mapping[Name, Person], guesses: Guesses) -> Pat
         level = sorted(fresh)
     _settle(schema, made)
     return made
+
+
+def _index(schema: Schema, made: Paths) -> None:
+    for name, facts in schema.tables.items():
+        for column in facts.columns:
+            if not _referring(facts, column):
+                made.named.setdefault("_".join(words(column)), []).append((name, column))
 
 
 def _between_people(schema: Schema, found: Mapping[Name, Person], made: Paths) -> None:
@@ -200,15 +228,13 @@ def _named_alike(schema: Schema, made: Paths, found: Mapping[Name, Person], pare
     if noun(parent[1]) in plain_key:  # customer_id; but `no` or `code` alone may be anybody's
         names.add(plain_key)
     said = f"named and typed like {schema.said(parent)}.{key}; no foreign key says so"
-    for name, table in schema.tables.items():
+    for name, column in sorted(at for plain in names for at in made.named.get(plain, ())):
+        table = schema.tables[name]
         if name == parent or name in found or not table.key:
             continue
-        for column in table.columns.values():
-            alike = "_".join(words(column.name)) in names and column.kind == facts.columns[key].kind
-            if alike and not _referring(table, column.name):
-                reference = Reference("", (column.name,), parent, (key,))
-                why_not = _not_theirs(schema, made, found, table, reference, column.name)
-                yield Path(name, column.name, parent, key, not why_not, why_not or said, enforced=False)
+        if table.columns[column].kind == facts.columns[key].kind:
+            why_not = _not_theirs(schema, made, found, table, Reference("", (column,), parent, (key,)), column)
+            yield Path(name, column, parent, key, not why_not, why_not or said, enforced=False)
 
 
 def _by_address(schema: Schema, guesses: Guesses, parent: Name, known: Container[Name]) -> Iterator[Path]:
@@ -259,6 +285,7 @@ def _settle(schema: Schema, made: Paths) -> None:
             if ref.to == name and not any(aside.table == name and "itself" in aside.text for aside in made.asides)
         ]
     made.links = sorted(kept, key=lambda link: (link.table, link.column))
+    made._counted = -1
     made.asides = sorted(set(made.asides), key=lambda aside: (aside.table, aside.text))
 
 
