@@ -17,12 +17,14 @@ from pydantic import Field as Setting
 from rights.backups import Backups as Backups
 from rights.collection import NAME as NAME
 from rights.collection import Collection as Collection
+from rights.collection import Derived as Derived
 from rights.collection import Erase as Erase
 from rights.collection import Field as Field
 from rights.collection import Link as Link
 from rights.collection import Retention as Retention
 from rights.collection import Strategy as Strategy
 from rights.collection import Strict
+from rights.collection import Telling as Telling
 
 
 class Mode(StrEnum):
@@ -65,6 +67,12 @@ class System(Strict):
         fields = (field for collection in self.collections.values() for field in collection.identities.values())
         return frozenset(field.identity for field in fields if field.identity and field.sharing != "hint")
 
+    def finds_more_by(self, kind: str) -> bool:
+        """Whether a look that has told of identities of this kind may find more here by them: the kind stands in more
+        fields than the one that told of it."""
+        fields = (about for collection in self.collections.values() for about in collection.fields.values())
+        return kind in self.followed_kinds and sum(kind in {about.identity, about.yields} for about in fields) > 1
+
     @field_validator("system")
     @classmethod
     def _named(cls, name: str) -> str:
@@ -75,22 +83,39 @@ class System(Strict):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for name, collection in self.collections.items():
-            for text in (name, *filter(None, [collection.name]), *collection.fields):
+            for text in (name, *filter(None, [collection.name]), *collection.fields, *collection.derived):
                 if not NAME.match(text):
                     raise ValueError(f"collections.{name}: '{text[:63]}' is not a usable name")
             for link in collection.links:
                 target, field = link.target
-                if target not in self.collections or field not in self.collections[target].fields:
+                there = self.collections.get(target)
+                if there is None or (field not in there.fields and field not in there.derived):
                     raise ValueError(
                         f"collections.{name}: the link to '{link.to}' leads nowhere: "
                         "write collection.field as they stand in this file"
                     )
+                self._of_a_kind(name, link)
         self._linked()
         self._shells_are_clean()
         return self
 
+    def _of_a_kind(self, name: str, link: Link) -> None:
+        """A link compares as many values as it is compared with, and one row's with one row's."""
+        target, field = link.target
+        ours, theirs = self.collections[name].bases(link.field), self.collections[target].bases(field)
+        if len(ours) != len(theirs):
+            raise ValueError(
+                f"collections.{name}: the link compares {len(ours)} columns with {len(theirs)} of '{link.to}': "
+                "derive a field on each side from as many columns"
+            )
+        derived = self.collections[target].derived.get(field)
+        if derived and derived.several:
+            raise ValueError(
+                f"collections.{name}: the link to '{link.to}' leads to a list: link from the list to the row instead"
+            )
+
     def _linked(self) -> None:
-        """Every collection is reached from an identity, and links make no circle."""
+        """Every collection is reached from an identity."""
         reached = {
             name
             for name, c in self.collections.items()
@@ -104,17 +129,8 @@ class System(Strict):
         followed = {
             name: {link.target[0] for link in c.links if link.kind == "unique"} for name, c in self.collections.items()
         }
-        for name, c in self.collections.items():
-            if any(link.target[0] == name for link in c.links):
-                raise ValueError(
-                    f"collections.{name}: a link from a collection to itself is not followed yet: "
-                    "leave it out and treat the field by a strategy"
-                )
-        if circle := self.collections.keys() - set(self.parents_first):
-            raise ValueError(f"links make a circle through {', '.join(sorted(circle))}: take one of them out")
-        for name in self.parents_first:
-            if followed[name] & reached:
-                reached.add(name)
+        while more := {name for name, parents in followed.items() if parents & reached} - reached:
+            reached |= more
         for name in self.collections:
             if name not in reached:
                 raise ValueError(
@@ -124,13 +140,15 @@ class System(Strict):
 
     def _shells_are_clean(self) -> None:
         """A row that kept rows point to stays as a shell, so all its fields need a strategy."""
-        keeping = {n for n, c in self.collections.items() if c.retention or c.erase is not Erase.DELETE}
-        for name in self.parents_first[::-1]:
-            if name not in keeping:
-                continue
+        waiting = [n for n, c in self.collections.items() if c.retention or c.erase is not Erase.DELETE]
+        keeping = set(waiting)
+        while waiting:
+            name = waiting.pop()
             for link in self.collections[name].links:
                 target, _ = link.target
-                keeping.add(target)
+                if target not in keeping:
+                    keeping.add(target)
+                    waiting.append(target)
                 self._keeps_its_path(name, link)
                 if self.collections[target].erase is Erase.DELETE:
                     try:
@@ -141,27 +159,54 @@ class System(Strict):
     def _keeps_its_path(self, name: str, link: Link) -> None:
         """What rows that stay point to is not rewritten under them."""
         target, pointed = link.target
-        child, field = self.collections[name], self.collections[target].fields[pointed]
-        lets_go = child.erase is Erase.REDACT and not child.retention and child.fields[link.field].rewritten
-        if field.rewritten and self.collections[target].erase is not Erase.RETAIN and not lets_go:
+        child, there = self.collections[name], self.collections[target]
+        lets_go = child.erase is Erase.REDACT and not child.retention and child.rewritten(link.field)
+        if there.rewritten(pointed) and there.erase is not Erase.RETAIN and not lets_go:
             raise ValueError(
                 f"collections.{target}: '{name}' keeps rows that point to '{pointed}', so it cannot be rewritten: "
                 "use strategy: retain with a ground"
             )
 
     @property
-    def parents_first(self) -> tuple[str, ...]:
-        """Collections so ordered that each stands after all it links to, by links of any kind."""
-        order: list[str] = []
-        waiting = dict(self.collections)
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """Collections so ordered that each stands after all it links to, by links of any kind. Those that link to one
+        another in a circle stand together, and so does one that links to itself, alone."""
+        order: list[tuple[str, ...]] = []
+        waiting = {name: {link.target[0] for link in c.links} for name, c in self.collections.items()}
         while waiting:
-            ready = [n for n, c in waiting.items() if not {li.target[0] for li in c.links} & waiting.keys()]
-            if not ready:
-                break
-            order += ready
-            for name in ready:
-                del waiting[name]
+            ready = [name for name, parents in waiting.items() if not (parents - {name}) & waiting.keys()]
+            for group in [(name,) for name in ready] if ready else [_circle(waiting)]:
+                order.append(group)
+                for name in group:
+                    del waiting[name]
         return tuple(order)
+
+    @property
+    def parents_first(self) -> tuple[str, ...]:
+        """The groups one after the other; within a circle, as they stand in the map."""
+        return tuple(name for group in self.groups for name in group)
+
+    def circular(self, name: str) -> bool:
+        """Whether following links from a collection may lead back to it."""
+        (group,) = (group for group in self.groups if name in group)
+        return len(group) > 1 or any(link.target[0] == name for link in self.collections[name].links)
+
+
+def _circle(links: Mapping[str, set[str]]) -> tuple[str, ...]:
+    """Of collections that all link to another of them, a circle that links to nothing outside of itself."""
+    reached = {name: _closure(name, links) for name in links}
+    # Whoever reaches the fewest reaches nothing beyond its own circle.
+    smallest = reached[min(links, key=lambda name: len(reached[name]))]
+    return tuple(name for name in links if name in smallest)
+
+
+def _closure(start: str, links: Mapping[str, set[str]]) -> set[str]:
+    seen, waiting = {start}, [start]
+    while waiting:
+        for name in links[waiting.pop()] & links.keys() - seen:
+            seen.add(name)
+            waiting.append(name)
+    return seen
 
 
 class DataMap(BaseModel):

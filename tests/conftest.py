@@ -28,6 +28,9 @@ SEARCH_ATTRIBUTES: Final = {
     "HabeasRisk": "Keyword",
 }
 
+collect_ignore = ["stranger"]
+"""A package of its own, with its own tests: test_stranger.py installs it and runs them."""
+
 _numbers = itertools.count(1)
 
 

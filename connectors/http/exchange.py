@@ -225,7 +225,7 @@ class Exchange:
     ) -> dict[str, str] | str | None:
         """What makes the next page's address: parameters, or the address itself; None if this was the last."""
         if cursor := paginate.cursor:
-            if cursor.more and not self.sought(cursor.more, body, scope, where):
+            if cursor.more and not self.found(cursor.more, body, scope, f"{where}.paginate.cursor.more"):
                 return None
             value = self.sought(cursor.from_, body, scope, where)
             return {cursor.param: template.as_text(value)} if value else None

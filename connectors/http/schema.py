@@ -195,6 +195,8 @@ class Vendor(Strict):
     headers: dict[str, Text] = Field(default={})
     timeout: Duration = timedelta(seconds=60)
     """For one request, from the first byte to the last."""
+    grace: Duration = timedelta(minutes=1)
+    """How long the vendor may still be doing what it was asked after we have given up on the answer."""
     largest: Annotated[int, Field(ge=1024)] = 16 << 20
     """Bytes of an answer, downloads apart."""
     limits: dict[Name, Limit] = Field(default={})

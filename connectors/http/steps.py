@@ -25,7 +25,8 @@ UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])\Z")
 
 
-def _duration(value: object) -> timedelta:
+def duration(value: object) -> timedelta:
+    """A time as files and maps write it: 30s, 15m, 12h, 30d."""
     match = _DURATION.match(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("write a time as a number and s, m, h or d: 30s, 15m, 12h, 30d")
@@ -66,7 +67,7 @@ def _status(value: object) -> object:
 
 
 Duration = Annotated[
-    timedelta, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$"})
+    timedelta, BeforeValidator(duration), WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$"})
 ]
 Expression = Annotated[str, AfterValidator(_expression)]
 """JMESPath over an answer's body; `{place.name}` stands for a literal."""
@@ -121,7 +122,7 @@ class Cursor(Strict):
     param: str
     from_: Annotated[Expression, Field(alias="from")]
     more: Expression = ""
-    """False on the last page, where the vendor sends a cursor all the same."""
+    """False on the last page, where the vendor sends a cursor all the same. A page that does not say is a person's."""
 
 
 class Numbered(Strict):
@@ -193,7 +194,7 @@ class Lookup(Request):
 
     call: Target
     found: Expression
-    """True if it is; then `save` of this answer stands for that of the call."""
+    """True if it is; then `save` of this answer stands for that of the call. Null of an answer of another shape."""
 
 
 class Call(Request):
@@ -209,7 +210,8 @@ class Call(Request):
     """The header by which the vendor knows a repeated call."""
     lookup: Lookup | None = None
     accepts: Expression | None = None
-    """Of one row, in a call for several: true of the answer if the vendor took the row in."""
+    """Of one row, in a call for several: true of the answer if the vendor took the row in, false if not. Null of an
+    answer of another shape."""
 
     @property
     def method(self) -> str:

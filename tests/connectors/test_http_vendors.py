@@ -410,6 +410,24 @@ def test_each_offers_what_its_vendor_does_and_no_more(
         assert connector.longest > timedelta(seconds=60)
 
 
+def test_a_cut_call_is_waited_for_as_long_as_the_calls_behind_its_fence_may_take(
+    mailchimp: Desk, zendesk: Desk, amplitude: Desk, stripe: Desk, google: Desk
+) -> None:
+    longest = [desk.connector.longest.total_seconds() for desk in (mailchimp, zendesk, amplitude, stripe, google)]
+    secrets = dict(AmplitudeBench.secrets)
+    hasty = Desk(amplitude.vendors, "amplitude", AmplitudeBench.map, secrets, timeout="5s", grace="2s")
+
+    # Mailchimp's one call may take two minutes; a look before the call counts (Amplitude, Stripe); polls do not.
+    assert longest == [120 + 60, 60 * 2 + 60, 60 * 2 + 60, 60 * 2 + 60, 60 + 60]
+    assert hasty.connector.longest == timedelta(seconds=5 * 2 + 2)
+
+
+@pytest.mark.parametrize("option", ["timeout", "grace"])
+def test_a_limit_that_is_no_time_is_refused_by_name(vendors: Vendors, option: str) -> None:
+    with pytest.raises(ValueError, match=f"options: {option}: write a time as"):
+        Desk(vendors, "amplitude", AmplitudeBench.map, dict(AmplitudeBench.secrets), **{option: 5})
+
+
 def test_a_wrong_environment_stops_an_erasure(mailchimp: Desk) -> None:
     call = replace(mailchimp.call(email_of(mailchimp.vendors, 3)), environment="production")
 
