@@ -7,9 +7,10 @@ anything else is called there.
 import contextvars
 import hashlib
 import json
+import secrets
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,13 +21,13 @@ from activities.fence import LedgerFence, job_name, job_text
 from activities.quota import LedgerQuota
 from activities.tools import Tools
 from connectors.errors import NeedsHuman, Retryable
-from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Pending, Rulings
+from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Intent, Pending, Rulings
 from ledger.standing import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code
 from rights.datamap import Mode, Strategy, System
 from rights.plan import Operation, Step, SystemPlan, make_plan
-from rights.receipt import Outcome, Receipt
+from rights.receipt import Outcome, Receipt, Tally
 from rights.request import Phase
 from rights.value import Value
 
@@ -144,6 +145,29 @@ def keep(tools: Tools, doing: Doing, known: AtStep, receipt: Receipt) -> Receipt
         about = receipt.about or step.system
         ledger.open_task(step.request_id, step.key, Code(receipt.code), about, at=doing.as_of)
     return receipt
+
+
+def trial_call(known: AtStep, system: System, part: SystemPlan, environment: str, as_of: datetime) -> Call:
+    """A call for a trial of an erasure, which is taken back: no fence lets it through, and a pseudonym's key is
+    thrown away with it."""
+    return Call(
+        key=f"{known.request.id}/{system.system}/trial",
+        session=f"habeas-trial-{secrets.token_hex(8)}",
+        as_of=as_of,
+        system=system,
+        work=part.works,
+        identities=known.identities,
+        beat=lambda: None,
+        fence=_no_fence,
+        anchors=_anchors(known.sealed.get(f"anchors/{system.system}")),
+        rulings=_rulings(known.sealed.get(f"rulings/{system.system}")),
+        environment=environment,
+        pseudonym_key=secrets.token_bytes(32),
+    )
+
+
+def _no_fence(planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:
+    raise RuntimeError("a trial enters no fence")
 
 
 def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:

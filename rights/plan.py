@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from graphlib import TopologicalSorter
 
+from rights.backups import Backups
 from rights.datamap import Collection, DataMap, Erase, Mode, Strategy, System
 from rights.request import Right
 from rights.value import Value
@@ -201,6 +202,11 @@ def keep_until(start: date, months: int, days: int, *, end_of_year: bool) -> dat
         return date.max
     day = date(year, month, min(start.day, monthrange(year, month)[1]))
     return date.max if (date.max - day).days < days else day + timedelta(days=days)
+
+
+def out_of_backups(backups: Backups, erased: date) -> date:
+    """The last day on which a backup can still hold what was erased on a day."""
+    return keep_until(erased, backups.months, backups.days, end_of_year=False)
 
 
 def keep_cutoff(as_of: datetime, months: int, days: int, *, end_of_year: bool) -> datetime:

@@ -16,18 +16,23 @@ import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.finding import Finding
 from connectors.protocol import Call, Export, Look
 from connectors.sql import erasure
+from connectors.sql.attempt import attempt
 from connectors.sql.catalogue import Catalogue, read_catalogue
 from connectors.sql.check import findings, refused
+from connectors.sql.drift import drift
 from connectors.sql.erasure import Batch
 from connectors.sql.errors import RIGHTS, explain, schema_changed, sqlstate
 from connectors.sql.export import Reader, files
+from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
 from connectors.sql.look import Sight, sight_of
 from connectors.sql.programme import Programme, Programmes
 from connectors.sql.session import Database, Mode, Session
 from connectors.sql.statement import Statement
+from connectors.trial import Trial
 from rights.codes import Code
 from rights.datamap import System
 from rights.receipt import Tally
@@ -84,13 +89,40 @@ class SqlConnector:
             raise NeedsHuman(Code.NO_WRITER, self.system.system)
         return self._explained(writer, lambda: self._erase(writer, call))
 
-    def check(self) -> list[str]:
+    def attempt(self, call: Call) -> Trial:
+        """Carry the erasure out and take it back; nothing stays, and no fence is entered.
+
+        Raises:
+            ConnectorError: the database cannot even be looked at.
+        """
+        writer = self.writer
+        if writer is None:
+            raise NeedsHuman(Code.NO_WRITER, self.system.system)
+        programme = self._explained(writer, lambda: self._programme(writer, call))
+        try:
+            return self._explained(writer, lambda: attempt(writer, call, programme))
+        except ConnectorError as error:
+            refusal, about = error.code, error.about
+        tally = self._explained(writer, lambda: self._look(writer, call, verifying=False)).tally
+        return Trial(tally, refusal=refusal, refused_at=about)
+
+    def check(self) -> list[Finding]:
         """What does not fit between the map, the database and the roles, each as a sentence that says what to do.
 
         Raises:
             ConnectorError: the database cannot be asked.
         """
         return self._explained(self.reader, lambda: list(findings(self.system, self.reader, self.writer)))
+
+    def survey(self) -> list[Finding]:
+        """What stands in the database beside the map: drift, personal data that no path reaches, triggers.
+
+        Raises:
+            ConnectorError: the database cannot be asked.
+        """
+        return self._explained(
+            self.reader, lambda: [*hazards(self.system, self.reader), *drift(self.system, self.reader)]
+        )
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

@@ -63,7 +63,7 @@ class Database:
     """One database, reached with one credential."""
 
     def __init__(self, url: URL, limits: Limits) -> None:
-        self.limits = limits
+        self.limits, self.url = limits, url
         self._begin = {mode: _begin(mode, limits) for mode in Mode}
         self._engine = create_engine(
             url,
@@ -100,6 +100,27 @@ class Database:
             raw.invalidate()
             raise
         raw.close()
+
+    @contextmanager
+    def trial(self, name: str, document: str, limits: Limits) -> Iterator["Session"]:
+        """Run a transaction that cannot commit: whatever happens in it is taken back, and its connection is closed.
+
+        Raises:
+            psycopg.Error: as the driver says it.
+            SQLAlchemyError: no connection can be had.
+        """
+        raw = self._open(_begin(Mode.CHANGE, limits))
+        try:
+            session = Trying(raw, self)
+            session.introduce(name, document)
+            yield session
+        finally:
+            driver = _driver(raw)
+            try:
+                if not driver.broken:
+                    driver.execute("ROLLBACK", prepare=False)
+            finally:
+                raw.invalidate()
 
     @contextmanager
     def plain(self) -> Iterator[Any]:
@@ -170,6 +191,16 @@ class Session:
             raise RuntimeError("a statement gave no row")
         return row
 
+    def ask(self, question: str) -> list[tuple[Any, ...]]:
+        """The rows that answer a question of ours, which holds no values; none, if it has no answer."""
+        cursor = self._connection.execute(question.encode(), prepare=False)
+        return cursor.fetchall() if cursor.description else []
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        """The driver's own connection, to ask the catalogue within this transaction."""
+        return self._connection
+
     def stream(self, statement: Statement) -> Iterator[tuple[int, bytes]]:
         """The rows of a statement, as the server makes them, without keeping any."""
         query: bytes = statement.text
@@ -194,6 +225,18 @@ class Session:
         if done.statusmessage != "COMMIT":
             raise psycopg.errors.InFailedSqlTransaction("the server rolled back")
         self.committed = True
+
+
+class Trying(Session):
+    """A transaction that is only tried."""
+
+    def commit(self) -> None:
+        """Not here.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("a trial cannot commit")
 
 
 def read_url(secret: str, name: str) -> URL:

@@ -194,28 +194,51 @@ def show(request: RequestId, as_json: Json = False) -> None:
     with desk() as at:
         standing = _standing(at, request)
         candidates = {t.id: candidates_of(at.ledger, t) for t in standing.tasks if t.settled_at is None}
+        digest = standing.plan.map_digest if standing.plan else standing.request.map_digest
+        pinned = at.ledger.pinned_map(digest) if digest else None
         answer(
-            show_document(standing, candidates, now()),
-            show_page(standing, candidates, now(), at.zone),
+            show_document(standing, candidates, now(), pinned),
+            show_page(standing, candidates, now(), at.zone, pinned),
             as_json=as_json,
         )
 
 
 @requests.command()
-def preview(request: RequestId, as_json: Json = False) -> None:
+def preview(
+    request: RequestId,
+    attempt: Annotated[
+        bool, typer.Option("--try", help="Also try an erasure in each database, and take it back.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show what would be done, before it is.
 
-    Per system and collection: what would be exported, erased and kept, on which ground and until when.
+    Per system and collection: what would be exported, erased and kept, on which ground and until when. With --try,
+    exit 1 if a database would refuse it, or do more than the plan says.
     """
-    from starter.desk import desk
+    from rights.request import Right
+    from starter.desk import desk, now
     from starter.preview import preview_document, preview_page
     from starter.show import answer
+    from starter.tried import add_trial, surprising, trial_document, try_all
 
     with desk() as at:
         standing = _standing(at, request)
         if standing.plan is None:
             raise Failure(Exit.REFUSED, "there is no preview yet: it is made once every system was looked at")
-        answer(preview_document(standing), preview_page(standing), as_json=as_json)
+        if attempt and standing.request.right is not Right.ERASURE:
+            raise Failure(Exit.USAGE, "--try is for erasures: this request erases nothing")
+        told_map = at.ledger.pinned_map(standing.plan.map_digest)
+        document, page = preview_document(standing, told_map), preview_page(standing, told_map)
+        trials = dict(try_all(at, standing, now())) if attempt else {}
+        for name, trial in trials.items():
+            add_trial(page, name, trial)
+        for system in document["systems"]:
+            if system["system"] in trials:
+                system["trial"] = trial_document(trials[system["system"]])
+        answer(document, page, as_json=as_json)
+    if any(map(surprising, trials.values())):
+        raise typer.Exit(Exit.BAD)
 
 
 @requests.command()
