@@ -290,7 +290,7 @@ class ManifestBench(S3Bench):
     def _put(self, person: Person) -> None:
         key = f"calls/2026/{next(self._ids)}.wav"
         self._keys.setdefault(person, set()).add(key)
-        self.put(key, person.text.encode())
+        self.put(key, person.text.encode(), ContentType="text/plain")
         self._lines[key] = json.dumps({"key": key, **{i.kind: i.value for i in person.identities}})
 
     def _write(self) -> None:
