@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from rights.datamap import Collection, DataMap, Retention, System
 from rights.deadlines import Clock
-from rights.plan import Operation
+from rights.plan import Operation, applies
 from rights.receipt import Outcome, Receipt
 from rights.regimes import regime
 from rights.value import Value
@@ -173,7 +173,7 @@ def _collection(name: str, collection: Collection, regime_name: str) -> Collecti
 
 def _storage(collection: Collection, regime_name: str) -> tuple[str, ...]:
     """How long it is kept: what the map says in words, and each duty to keep that applies."""
-    duties = (r for r in collection.retention if not r.regimes or regime_name in r.regimes)
+    duties = (r for r in collection.retention if applies(r.regimes, regime_name))
     return tuple(filter(None, (collection.storage, *map(_duty, duties))))
 
 

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import Planned, Planning, PlanningActivities, Ruled, Stuck
     from rights.codes import Code
     from rights.plan import Operation, Step
-    from rights.receipt import Outcome, Receipt
+    from rights.receipt import Certainty, Outcome, Receipt
     from rights.request import Phase, Right
     from workflows import policies, visibility
     from workflows.messages import Closing, Opening, Ruling, Standing, StepStanding
@@ -176,7 +176,7 @@ class RequestLife:
             # What one system knows the person by may find them in another: again, until nothing new is learnt.
             again = {name for receipt in receipts if receipt for name in receipt.look_again}
             names = tuple(name for name in self._facts.systems if name in again)
-        found = {name for (name, op), r in self._receipts.items() if op is Operation.LOCATE and r.tally.found}
+        found = {name for (name, op), r in self._receipts.items() if op is Operation.LOCATE and r.may_hold}
         return tuple(name for name in self._facts.systems if name in found or name in self._facts.begun)
 
     async def _fulfil(self, holding: tuple[str, ...]) -> None:
@@ -234,7 +234,8 @@ class RequestLife:
                     request_id=self._opening.request_id, system="parcel", operation=Operation.EXPORT, round=self._round
                 )
                 await self._stuck(step, _code(error))
-                await self._settle(step, _code(error), policies.TRY_AGAIN)
+                if not await self._settle(step, _code(error), policies.TRY_AGAIN):
+                    return
 
     async def _pack(self) -> None:
         if sum(receipt.size or 0 for receipt in self._receipts.values()) <= policies.SMALL_PARCEL:
@@ -252,7 +253,7 @@ class RequestLife:
         delays = iter(policies.LOOK_AGAIN)
         while not self._stopped:
             erased = await self._await_system(system, Operation.ERASE, self._receipts.get((system, Operation.ERASE)))
-            if erased is None or not erased.outcome.settled:
+            if erased is None or not erased.outcome.settled or erased.certainty is Certainty.ATTESTED:
                 return
             self._enter(Phase.VERIFYING)
             seen = await self._await_system(system, Operation.VERIFY)
@@ -288,10 +289,12 @@ class RequestLife:
             if receipt is None:
                 continue
             self._receipts[system, operation] = receipt
-            if receipt.outcome.settled or receipt.outcome is Outcome.PENDING:
+            if receipt.outcome.settled or receipt.outcome is Outcome.PENDING or receipt.code == Code.RULED_OUT:
                 return receipt
-            if self._withdrawn or not await self._settle(step, Code(receipt.code)):
+            if self._withdrawn:
                 return receipt
+            # Done by hand, or given up: then the step itself says so, as it does when a run was lost meanwhile.
+            await self._settle(step, Code(receipt.code))
         return self._receipts.get((system, operation))
 
     async def _perform(self, step: Step) -> Receipt | None:
