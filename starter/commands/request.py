@@ -39,7 +39,12 @@ WORDS: Final = ("retry", "give_up", "done", "choose")
 
 @requests.command("open")
 def open_(
-    right: Annotated[str, typer.Argument(metavar="RIGHT", help="access or erasure.", show_default=False)],
+    right: Annotated[
+        str,
+        typer.Argument(
+            metavar="RIGHT", help="access or erasure.", show_default=False, autocompletion=lambda: ["access", "erasure"]
+        ),
+    ],
     identity: Annotated[
         list[str] | None,
         typer.Option(
@@ -278,7 +283,15 @@ def withdraw(request: RequestId, note_file: NoteFile = None, as_json: Json = Fal
 @requests.command()
 def rule(
     request: RequestId,
-    word: Annotated[str, typer.Argument(metavar="WORD", help="retry, give_up, done or choose.", show_default=False)],
+    word: Annotated[
+        str,
+        typer.Argument(
+            metavar="WORD",
+            help="retry, give_up, done or choose.",
+            show_default=False,
+            autocompletion=lambda: list(WORDS),
+        ),
+    ],
     task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task's id.", show_default=False)],
     person: Annotated[
         str | None,

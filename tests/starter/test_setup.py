@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from starter.local import command
+from starter.local import command, environment
 from starter.shop import map_text
 from starter.stack import Postgres, Temporal
 from tests.starter.conftest import Deployment, one_sentence
@@ -221,3 +221,25 @@ def test_a_bug_shows_class_and_line_and_no_value(deployment: Deployment) -> None
     assert answer.code in {3, 70}
     assert one_sentence(answer.err)
     assert "canary" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["re"], {"request"}),
+        (["request", "w"], {"watch", "withdraw"}),
+        (["request", "open", ""], {"access", "erasure"}),
+        (["request", "rule", "x", "g"], {"give_up"}),
+        (["request", "open", "access", "--ident"], {"--identity", "--identities"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_words(typed: list[str], offered: set[str]) -> None:
+    asked = {
+        "_HABEAS_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(["habeas", *typed]),
+        "COMP_CWORD": str(len(typed)),
+    }
+    done = subprocess.run(command(), env=environment() | asked, capture_output=True, text=True, check=True)
+
+    assert {word.rstrip("\r") for word in done.stdout.split()} >= offered
+    assert done.stderr == ""
