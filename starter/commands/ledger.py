@@ -134,7 +134,8 @@ def place(
         typer.Option(
             "--identity",
             metavar="KIND=VALUE",
-            help="An identity of the person. May be given again.",
+            help="An identity of the person. May be given again. "
+            "Other users of the machine can read a command line: --identities keeps it private.",
             show_default=False,
         ),
     ] = None,

@@ -279,7 +279,7 @@ class Leaving(Proxy):
 def test_a_refused_password_is_told_from_an_outage_in_any_language(shop: Place) -> None:
     wrong = shop.role("clerk", GRANT).replace(":secret@", ":guess@")
     for proxy, kind, code in ((Abroad, NeedsHuman, Code.CREDENTIALS), (Leaving, Retryable, Code.UNREACHABLE)):
-        with proxy(int(conninfo_to_dict(shop.database.conninfo)["port"])) as wire:
+        with proxy(int(str(conninfo_to_dict(shop.database.conninfo)["port"]))) as wire:
             shop.connector.close()
             shop.connector = shop.connect(re.sub(r":\d+/", f":{wire.port}/", wrong))
             assert isinstance(refused(shop, code), kind)
