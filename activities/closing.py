@@ -43,7 +43,7 @@ class ClosingActivities:
         ledger.move(ask.request_id, Phase.PACKAGING, at=ask.as_of)
         receipts = ledger.receipts(ask.request_id)
         exported = _newest(receipts, Operation.EXPORT)
-        systems = tuple(name for name, receipt in exported.items() if receipt.outcome.settled)
+        systems = tuple(name for name, receipt in exported.items() if receipt.exported)
         try:
             packed = self._pack(ask, row, receipts, systems)
         except StoreError:

@@ -24,7 +24,7 @@ class Part(StrEnum):
     NOTHING_HELD = "nothing_held"
     """We looked, and nobody of these identities was there."""
     OUTSTANDING = "outstanding"
-    """Not in this parcel, for whatever reason; the parcel says so."""
+    """Not in this parcel, for whatever reason (what a person hands over by hand, too); the parcel says so."""
 
 
 class CollectionFacts(Value):
@@ -150,7 +150,7 @@ def _system(system: System, receipt: Receipt | None, regime_name: str) -> System
 def _part(receipt: Receipt | None) -> Part:
     if receipt is not None and receipt.outcome is Outcome.NOTHING_HELD:
         return Part.NOTHING_HELD
-    if receipt is not None and receipt.step.operation is Operation.EXPORT and receipt.outcome.settled:
+    if receipt is not None and receipt.step.operation is Operation.EXPORT and receipt.exported:
         return Part.GIVEN
     return Part.OUTSTANDING
 

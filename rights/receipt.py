@@ -215,3 +215,8 @@ class Receipt(Value):
         """locate only: whether the system is to be worked on. A person's word says that they have looked, not what is
         there."""
         return self.tally.found > 0 or self.certainty is Certainty.ATTESTED
+
+    @property
+    def exported(self) -> bool:
+        """export only: whether there is something written to be packed; what was copied by hand is handed over so."""
+        return self.outcome.settled and self.certainty is not Certainty.ATTESTED

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zipfile
 
 import psycopg
 
@@ -173,3 +174,26 @@ def test_a_cut_call_that_left_pseudonyms_is_never_called_an_erasure(world: World
     (book,) = [b for b in world.books(request)["shop"] if b.collection == "customers"]
     assert (book.erased, book.pseudonymised) == (0, 1)
     assert world.conclusion(request) == "in_part"
+
+
+def test_a_cabinet_that_was_copied_by_hand_does_not_stand_in_the_way_of_the_parcel(world: World) -> None:
+    world.write_maps({"archive": ARCHIVE, "shop": shop_map()})
+    world.start_worker()
+    request = world.open("access", [("email", "c7@shop.example")])
+    for step in ("locate", "export"):
+        task = world.wait_task(request, "manual")
+        assert asked(world, request)[-1] == ("manual", f"archive/{step}/0")
+        world.rule(request, task, "done")
+        world.wait(lambda task=task: not still_open(world, task), 30, "the ruling to be carried out")  # type: ignore[misc]
+    world.wait_closed(request)
+
+    assert world.conclusion(request) == "answered"
+    assert world.parcel_rows(request)["shop/items.jsonl"] == 8
+    with zipfile.ZipFile(world.home / f"{request}.zip") as parcel:
+        (readme,) = [parcel.read(name).decode() for name in parcel.namelist() if name.endswith("README.txt")]
+    assert "NOT IN THIS COPY\n----------------\n\narchive\n" in readme
+
+
+def still_open(world: World, task: str) -> bool:
+    """Whether a task lies on somebody's desk, by the back door."""
+    return world.query("SELECT settled_at IS NULL FROM tasks WHERE id = %s", task) == [(True,)]
