@@ -3,6 +3,7 @@
 import asyncio
 import json
 import zipfile
+from functools import partial
 
 import psycopg
 
@@ -184,7 +185,7 @@ def test_a_cabinet_that_was_copied_by_hand_does_not_stand_in_the_way_of_the_parc
         task = world.wait_task(request, "manual")
         assert asked(world, request)[-1] == ("manual", f"archive/{step}/0")
         world.rule(request, task, "done")
-        world.wait(lambda task=task: not still_open(world, task), 30, "the ruling to be carried out")  # type: ignore[misc]
+        world.wait(partial(settled, world, task), 30, "the ruling to be carried out")
     world.wait_closed(request)
 
     assert world.conclusion(request) == "answered"
@@ -194,6 +195,6 @@ def test_a_cabinet_that_was_copied_by_hand_does_not_stand_in_the_way_of_the_parc
     assert "NOT IN THIS COPY\n----------------\n\narchive\n" in readme
 
 
-def still_open(world: World, task: str) -> bool:
-    """Whether a task lies on somebody's desk, by the back door."""
-    return world.query("SELECT settled_at IS NULL FROM tasks WHERE id = %s", task) == [(True,)]
+def settled(world: World, task: str) -> bool:
+    """Whether a task is off the desk, by the back door."""
+    return world.query("SELECT settled_at IS NOT NULL FROM tasks WHERE id = %s", task) == [(True,)]
