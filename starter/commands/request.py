@@ -105,6 +105,8 @@ def open_(
     """Receive a request.
 
     Prints its id and due dates; what was typed is never shown again.
+
+    Example: habeas request open erasure --identities person.txt --confirmed-by 'support desk'
     """
     from starter.desk import desk, now, rules
     from starter.inputs import identity_pairs, read_text, received
@@ -307,7 +309,11 @@ def rule(
 ) -> None:
     """Rule on a task.
 
-    Try the step again, give it up, say it was done by hand, or choose which rows are the person's.
+    retry: try the step again, on the map of today. give_up: leave it; the answer will say so, and nothing asks again
+    on this map. done: it was done by hand, for what the engine cannot look at itself. choose: these candidates are the
+    person (--person 1,2), or none of them (--person none).
+
+    Example: habeas request rule 01kap2v7q4m8w3x9yd5tgh6jzr give_up --task 01kap30c2m6n8r1v5t9w4x7yzb
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text
