@@ -40,6 +40,7 @@ class Programme:
             catalogue,
         )
         self._some: dict[tuple[Batch, int], Statement] = {}
+        self._together: dict[tuple[Batch, ...], Statement] = {}
 
     def document(self, call: Call) -> str:
         """All values of a call, as the statements read them."""
@@ -59,8 +60,18 @@ class Programme:
         return tuple(erasure.batches(self.scope))
 
     @cached_property
+    def parts(self) -> tuple[tuple[Batch, ...], ...]:
+        return tuple(erasure.parts(self.scope))
+
+    @cached_property
     def change(self) -> Statement:
-        return compiled(erasure.change(self.scope))
+        return self.together(self.batches)
+
+    def together(self, part: tuple[Batch, ...]) -> Statement:
+        """Several changes in one statement."""
+        if part not in self._together:
+            self._together[part] = compiled(erasure.change(self.scope, part))
+        return self._together[part]
 
     def some(self, batch: Batch, rows: int) -> Statement:
         """One batch of one kind of change."""

@@ -8,7 +8,7 @@ seen that are the person's for certain; the others are *doubtful*: several rows 
 and nobody has ruled. Nothing is followed from a doubtful row.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -30,30 +30,37 @@ from sqlalchemy import (
     column,
     false,
     func,
+    literal,
     literal_column,
     not_,
     or_,
     select,
+    true,
     tuple_,
     union_all,
 )
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import array as sql_array
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine
 
 from connectors.sql.catalogue import Column, Family, Named
+from connectors.sql.reading import Reading, carried, read
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from connectors.sql.values import listed, slot
-from rights.datamap import Field, Link, System
+from rights.datamap import Link, System, Telling
 
 # Labels that no column of a map can have.
 MATCHED: Final = "=matched"
 UNIQUE: Final = "=unique"
 DECIDED: Final = "=decided"
 OTHER: Final = "=other"
+NODE: Final = "=node"
+KEY: Final = "=key"
+"""A row of a circle: its collection's number, and its key as an array of texts."""
 
 _TEXTS: Final = frozenset({Family.TEXT, Family.CITEXT})
 _NATIVE: Final = _TEXTS | {
@@ -86,6 +93,10 @@ class _Arm:
         return self.left == any_(func.array(self.right.scalar_subquery(), type_=ARRAY(Text)))
 
 
+Condition = Callable[[bool], Sql]
+"""Whether a row is reached on one way; the argument says whether to go by an index."""
+
+
 class Traversal:
     """The expressions of one statement; each is made when it is first asked for.
 
@@ -106,6 +117,7 @@ class Traversal:
         self._numbers = {name: number for number, name in enumerate(scope.system.collections)}
         self._seen: dict[str, CTE] = {}
         self._located: dict[str, CTE] = {}
+        self._closures: dict[tuple[str, ...], CTE] = {}
         self.tables = {name: table_of(scope, name) for name in scope.system.collections}
 
     def key(self, name: str, rows: FromClause) -> list[Sql]:
@@ -140,38 +152,113 @@ class Traversal:
 
     def rows(self, name: str) -> Select[Any]:
         """A collection's rows straight from its table."""
+        return self._reached(name, self._circle(name))
+
+    def _reached(self, name: str, circle: Condition | None) -> Select[Any]:
+        """The rows that identities, links from outside of a circle, and anchors lead to; and those of the circle."""
         table, collection = self.tables[name], self.scope.system.collections[name]
+        within = self.scope.circles.get(name, ())
         identities = [
             (self._identity(name, field, about, "is"), self._identity(name, field, about, "i"))
             for field, about in collection.identities.items()
             if about.sharing != "hint"
         ]
-        links = [self._link(name, link) for link in collection.links if link.kind == "unique"]
-        arms = [arm for arm, _ in identities] + links
+        links = [
+            self._link(name, link)
+            for link in collection.links
+            if link.kind == "unique" and link.target[0] not in within
+        ]
+        ways = [way for way, _ in identities] + links + ([(circle, True)] if circle else [])
         anchored = self._keyed(name, "k")
-        indexed = all(arm.served for arm in arms) and self._key_served(name)
-        among = [arm.condition(indexed=indexed) for arm in arms]
-        columns: dict[str, Sql] = {
-            column.name: column
-            for column in (
-                *self.key(name, table),
-                *(table.c[link.field] for link in collection.links),
-                *(table.c[field] for field in _pointed(self.scope.system, name)),
-                *self._carry(name, table),
-            )
-        }
+        indexed = all(served for _, served in ways) and self._key_served(name)
+        among = [way(indexed) for way, _ in ways]
+        columns: dict[str, Sql] = {column.name: column for column in self._columns_of(name, table)}
         if self.scope.subject(name):
             matched = or_(*among[: len(identities)])
             ruled = and_(matched, self._keyed(name, "m")(False))
             columns[MATCHED] = _known(matched).label(MATCHED)
-            columns[UNIQUE] = _known(or_(*(arm.condition(indexed=indexed) for _, arm in identities))).label(UNIQUE)
+            columns[UNIQUE] = _known(or_(*(way(indexed) for _, (way, _) in identities))).label(UNIQUE)
             columns[DECIDED] = _known(or_(*among[len(identities) :], anchored(indexed), ruled)).label(DECIDED)
             columns[OTHER] = _known(self._keyed(name, "x")(False)).label(OTHER)
         return select(*columns.values()).select_from(table).where(or_(*among, anchored(indexed)))
 
-    def _identity(self, name: str, field: str, about: Field, kinds: str) -> _Arm:
-        column, value = self.scope.column(name, field), self.tables[name].c[field]
-        served = self.scope.catalogue.tables[name].serves(field, casefold=about.casefold)
+    def _columns_of(self, name: str, table: FromClause) -> Iterator[Sql]:
+        """What an expression over a collection hands on of its table."""
+        yield from self.key(name, table)
+        for link in self.scope.system.collections[name].links:
+            yield from carried(self.scope, name, table, link.field)
+        for field in _pointed(self.scope.system, name):
+            yield from carried(self.scope, name, table, field)
+        yield from self._carry(name, table)
+
+    def _circle(self, name: str) -> Condition | None:
+        """Whether links of a circle lead to a row, from any row of the circle that is the person's; None: there is no
+        circle."""
+        group = self.scope.circles.get(name)
+        if group is None:
+            return None
+        if group not in self._closures:
+            self._closures[group] = self._closure(group)
+        reached = self._closures[group]
+        here = reached.c[NODE] == self._numbers[name]
+        return self._is_key(name, lambda parts: select(*parts).where(here), lambda place: reached.c[KEY][place + 1])
+
+    def _closure(self, group: tuple[str, ...]) -> CTE:
+        """The keys of a circle's rows: those that something from outside leads to, and from these on, by the circle's
+        own links, until nothing new is found."""
+        first: list[Select[Any]] = []
+        for name in group:
+            rows = self._reached(name, None).cte(f"outside_{self._numbers[name]}")
+            place: Sql = literal(self._numbers[name], Integer).label(NODE)
+            found = select(place, self._key_texts(name, rows).label(KEY))
+            if self.scope.subject(name):
+                found = found.where(not_(rows.c[OTHER]), _certain(rows))
+            first.append(found.select_from(rows))
+        outside = _union(first).subquery("outside")
+        reached = select(outside).cte(f"circle_{self._numbers[group[0]]}", recursive=True)
+        hops = [
+            self._hop(reached, name, link)
+            for name in group
+            for link in self.scope.system.collections[name].links
+            if link.kind == "unique" and link.target[0] in group
+        ]
+        if not hops:
+            return reached
+        hop = _union(hops).lateral("hop")
+        return reached.union(select(hop.c[NODE], hop.c[KEY]).select_from(reached.join(hop, true())))
+
+    def _hop(self, reached: CTE, name: str, link: Link) -> Select[Any]:
+        """From one row of a circle to those that hang on it by one link."""
+        parent, target = link.target
+        # Under names of their own: the two may be the same table, and stand beside others of the statement.
+        above, below = self.tables[parent].alias("above"), self.tables[name].alias("below")
+        theirs, mine = read(self.scope, parent, above, target), read(self.scope, name, below, link.field)
+        same_values = []
+        for own, left, other, right in zip(mine.columns, mine.values, theirs.columns, theirs.values, strict=True):
+            value, convert, _ = _bridge(own, left, other)
+            same_values.append(value == convert(right))
+            if other.family in _TEXTS:
+                same_values.append(cast(right, Text) != "")
+        is_above = []
+        for number, field in enumerate(self.scope.system.collections[parent].key, start=1):
+            left, type_ = _comparable(self.scope.column(parent, field), above.c[field])
+            is_above.append(left == cast(reached.c[KEY][number], type_))
+        conditions = [reached.c[NODE] == self._numbers[parent], *is_above, mine.among(and_(*same_values))]
+        if theirs.where is not None:
+            conditions.append(theirs.where)
+        if self.scope.subject(name):
+            conditions.append(_known(not_(self._keyed(name, "x", below)(False))))
+        place: Sql = literal(self._numbers[name], Integer).label(NODE)
+        found = select(place, self._key_texts(name, below).label(KEY)).select_from(above.join(below, true()))
+        return found.where(*conditions).correlate(reached)
+
+    def _key_texts(self, name: str, rows: FromClause) -> Sql:
+        return sql_array([cast(rows.c[field], Text) for field in self.scope.system.collections[name].key])
+
+    def _identity(self, name: str, field: str, about: Telling, kinds: str) -> tuple[Condition, bool]:
+        reading = read(self.scope, name, self.tables[name], field)
+        (column,), (value,) = reading.columns, reading.values
+        served = self.scope.served(name, field, casefold=about.casefold)
         slots = [slot(kind, name, field) for kind in kinds]
         left, type_ = _comparable(column, value)
         convert: Callable[[Sql], Sql] = partial(cast, type_=type_)
@@ -180,37 +267,85 @@ class Traversal:
         elif column.family is Family.CITEXT and not about.casefold:
             left, convert, served = cast(value, Text), partial(cast, type_=Text()), False
         served = served and column.family in _NATIVE
-        return _Arm(left, _union([_texts(one, convert) for one in slots]), served)
+        arm = _Arm(left, _union([_texts(one, convert) for one in slots]), served)
+        return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
-    def _link(self, name: str, link: Link) -> _Arm:
+    def _link(self, name: str, link: Link) -> tuple[Condition, bool]:
         parent, target = link.target
-        mine, theirs = self.scope.column(name, link.field), self.scope.column(parent, target)
-        left, convert, native = _bridge(mine, self.tables[name].c[link.field], theirs)
+        reading = read(self.scope, name, self.tables[name], link.field)
         located = self.located(parent)
+        bases = self.scope.system.collections[parent].bases(target)
+        if len(bases) > 1:
+            return self._composite(name, link, reading, located, bases)
+        (mine,), (value,), theirs = reading.columns, reading.values, self.scope.column(parent, target)
+        left, convert, native = _bridge(mine, value, theirs)
         _, type_ = _comparable(theirs, located.c[target])
         there = select(convert(located.c[target]))
         if theirs.family in _TEXTS:  # an empty text is nothing, and links to nobody
             there = there.where(cast(located.c[target], Text) != "")
         gone = _texts(slot("a", parent, target), lambda text: convert(cast(text, type_)))
-        served = native and self.scope.catalogue.tables[name].serves(link.field, casefold=False)
-        return _Arm(left, _union([there, gone]), served)
+        served = native and self.scope.served(name, link.field)
+        arm = _Arm(left, _union([there, gone]), served)
+        return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
-    def _keyed(self, name: str, kind: str) -> Callable[[bool], Sql]:
-        """Whether a row's key is in a list of the document; the argument says whether to go by an index."""
+    def _composite(
+        self, name: str, link: Link, reading: Reading, located: CTE, bases: tuple[str, ...]
+    ) -> tuple[Condition, bool]:
+        """A link by several columns: all of them are those of one parent."""
+        parent, target = link.target
+        lefts, there, gone, served = [], [], [], True
+        element = _elements(func.jsonb_array_elements(listed(slot("a", parent, target))), JSONB())
+        for place, (own, value, base) in enumerate(zip(reading.columns, reading.values, bases, strict=True)):
+            theirs = self.scope.column(parent, base)
+            left, convert, native = _bridge(own, value, theirs)
+            text = element.op("->>")(literal_column(str(place), Integer))
+            lefts.append(left)
+            there.append(convert(located.c[base]))
+            gone.append(convert(cast(text, _comparable(theirs, located.c[base])[1])))
+            served = served and (native or place > 0)
+        told = cast(located.c[target], Text).is_not(None)
+        whole = tuple_(*lefts).in_(_union([select(*there).where(told), select(*gone)]))
+        first = _Arm(lefts[0], _union([select(there[0]).where(told), select(gone[0])]), served)
+        served = served and self.scope.served(name, link.field)
+
+        def condition(indexed: bool) -> Sql:
+            # The first column leads the index, the others tell its rows apart.
+            return reading.among(and_(first.condition(indexed=True), whole) if indexed else whole)
+
+        return condition, served
+
+    def _keyed(self, name: str, kind: str, table: FromClause | None = None) -> Condition:
+        """Whether a row's key is in a list of the document."""
         fields = self.scope.system.collections[name].key
-        table, place = self.tables[name], slot(kind, name)
-        pairs = [_comparable(self.scope.column(name, field), table.c[field]) for field in fields]
+        place = slot(kind, name)
         if len(fields) == 1:
-            left, type_ = pairs[0]
+            left, type_ = _comparable(self.scope.column(name, fields[0]), _or(table, self.tables[name]).c[fields[0]])
             arm = _Arm(left, _texts(place, lambda text: cast(text, type_)), True)
             return lambda indexed: arm.condition(indexed=indexed)
         element = _elements(func.jsonb_array_elements(listed(place)), JSONB())
-        parts = [
-            cast(element.op("->>")(literal_column(str(number), Integer)), type_)
-            for number, (_, type_) in enumerate(pairs)
-        ]
-        whole = tuple_(*(left for left, _ in pairs)).in_(select(*parts))
-        first = _Arm(pairs[0][0], select(parts[0]), True)
+        return self._is_key(
+            name,
+            lambda parts: select(*parts),
+            lambda number: element.op("->>")(literal_column(str(number), Integer)),
+            table,
+        )
+
+    def _is_key(
+        self,
+        name: str,
+        among: Callable[[Sequence[Sql]], Select[Any]],
+        part: Callable[[int], Sql],
+        table: FromClause | None = None,
+    ) -> Condition:
+        """Whether a row's key is among keys whose parts are given as texts."""
+        rows = _or(table, self.tables[name])
+        fields = self.scope.system.collections[name].key
+        pairs = [_comparable(self.scope.column(name, field), rows.c[field]) for field in fields]
+        parts = [cast(part(number), type_) for number, (_, type_) in enumerate(pairs)]
+        first = _Arm(pairs[0][0], among(parts[:1]), True)
+        if len(fields) == 1:
+            return lambda indexed: first.condition(indexed=indexed)
+        whole = tuple_(*(left for left, _ in pairs)).in_(among(parts))
         # The first column leads the index, the others tell its rows apart.
         return lambda indexed: and_(first.condition(indexed=True), whole) if indexed else whole
 
@@ -227,11 +362,12 @@ def table_of(scope: Scope, name: str) -> SqlTable:
     return SqlTable(quoted_name(about.name, True), MetaData(), *columns, schema=quoted_name(about.schema, True))
 
 
-def same(left: Column, left_value: Sql, right: Column, right_values: Select[Any]) -> Sql:
-    """Whether a value is among those of another column, whatever the types of the two."""
-    (value,) = right_values.selected_columns
-    own, convert, _ = _bridge(left, left_value, right)
-    return _known(own.in_(right_values.with_only_columns(convert(value))))
+def same(columns: Sequence[Column], values: Sequence[Sql], theirs: Sequence[Column], right: Select[Any]) -> Sql:
+    """Whether values are among those of other columns, whatever the types."""
+    bridges = [_bridge(own, value, other) for own, value, other in zip(columns, values, theirs, strict=True)]
+    there = [convert(other) for (_, convert, _), other in zip(bridges, right.selected_columns, strict=True)]
+    lefts = [left for left, _, _ in bridges]
+    return _known((tuple_(*lefts) if len(lefts) > 1 else lefts[0]).in_(right.with_only_columns(*there)))
 
 
 def _certain(seen: CTE) -> Sql:
@@ -283,6 +419,10 @@ def _elements(function: Function[Any], type_: TypeEngine[Any]) -> Sql:
 
 def _union(selects: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:
     return selects[0] if len(selects) == 1 else union_all(*selects)
+
+
+def _or(table: FromClause | None, otherwise: FromClause) -> FromClause:
+    return otherwise if table is None else table
 
 
 def _known(condition: Sql) -> Sql:

@@ -128,6 +128,7 @@ def test_a_system_that_leaves_the_map_with_rows_of_the_person_is_not_called_answ
     first.wait(20)
     world.start_worker()
     world.rule(request, task, "retry")
+    world.rule(request, world.wait_task(request, "map_changed"), "give_up")
     world.wait_closed(request)
 
     assert world.conclusion(request) == "in_part"
