@@ -177,8 +177,12 @@ def _ledger(settings: Settings) -> Check:
     def look() -> str:
         from connectors.registry import resolve
         from ledger import schema
+        from ledger.errors import AddressError
 
-        stands, needed = schema.current(resolve(settings.ledger)), schema.head()
+        try:
+            stands, needed = schema.current(resolve(settings.ledger)), schema.head()
+        except AddressError:
+            raise _NotSo("its address cannot be read", advice) from None
         if stands != needed:
             about = f"its schema is version {stands}, not {needed}" if stands else "it has no tables yet"
             raise _NotSo(about, "habeas migrate")

@@ -12,7 +12,7 @@ from ledger.standing import KeyState, RequestRow, Standing
 from rights.datamap import DataMap
 from rights.deadlines import Risk
 from rights.plan import Operation, out_of_backups
-from rights.receipt import Books, Count, Kept, Outcome, Receipt
+from rights.receipt import Books, Count, Kept, Outcome, Receipt, most_open
 from rights.request import Conclusion, Phase, Right
 from starter.show import Cell, Page, Text, Tone, day, minute, plural
 from starter.tasks import add_task, open_tasks, task_document
@@ -314,14 +314,20 @@ def add_systems(page: Page, standing: Standing) -> None:
                 continue
             rows.append((collection, *_cells(row.right, found, given, erased, seen, books.get(collection))))
         if rows:
-            page.grid(("collection", *COLUMNS[row.right]), rows, numbers=NUMBERS)
+            columns = ("collection", *COLUMNS[row.right])
+            if PSEUDONYMISED in columns and all(of[columns.index(PSEUDONYMISED)] in {"", "0"} for of in rows):
+                # Few maps leave any: the column is shown where there are some.
+                at = columns.index(PSEUDONYMISED)
+                columns, rows = (*columns[:at], *columns[at + 1 :]), [(*of[:at], *of[at + 1 :]) for of in rows]
+            page.grid(columns, rows, numbers=NUMBERS)
 
 
+PSEUDONYMISED: Final = "pseudonymised"
 COLUMNS: Final[dict[Right, tuple[str, ...]]] = {
     Right.ACCESS: ("located", "exported"),
-    Right.ERASURE: ("located", "erased", "anonymised", "kept", "left", "why kept"),
+    Right.ERASURE: ("located", "erased", "anonymised", PSEUDONYMISED, "kept", "left", "why kept"),
 }
-NUMBERS: Final = ("located", "exported", "erased", "anonymised", "kept", "left")
+NUMBERS: Final = ("located", "exported", "erased", "anonymised", PSEUDONYMISED, "kept", "left")
 
 
 def _how(name: str, last: Mapping[Operation, Receipt | None], right: Right) -> Cell:
@@ -330,10 +336,12 @@ def _how(name: str, last: Mapping[Operation, Receipt | None], right: Right) -> C
     end = last[Operation.VERIFY] or act or last[Operation.LOCATE]
     if end is None:
         return Cell(name, "strong")
-    words = "located" if act is None and end.outcome is Outcome.DONE else str(end.outcome).replace("_", " ")
+    # A look does not find what bears a pseudonym; the erasure knows that it is retained.
+    outcome = most_open([act.outcome, end.outcome]) if act else end.outcome
+    words = "located" if act is None and outcome is Outcome.DONE else str(outcome).replace("_", " ")
     sure = f", {end.certainty}" if act and end.certainty else ""
     why = f" ({end.code})" if end.code else ""
-    return Cell(f"{name}: {words}{sure}{why}", OUTCOME_TONE[end.outcome])
+    return Cell(f"{name}: {words}{sure}{why}", OUTCOME_TONE[outcome])
 
 
 def _collections(last: Mapping[Operation, Receipt | None]) -> list[str]:
@@ -355,11 +363,13 @@ def _cells(
     kept = (seen or erased or found or Count(collection="")).kept
     left: Text = "" if seen is None else Cell(f"{seen.left:,}", "bad" if seen.left else "good")
     anonymised = erased.anonymised if erased else 0
-    gone = book.erased - anonymised if book else (erased.erased if erased else None)
+    keyed = book.pseudonymised if book else (erased.pseudonymised if erased else 0)
+    gone = max(0, book.erased - anonymised) if book else (erased.erased if erased else None)
     return (
         located,
         "" if gone is None else f"{gone:,}",
         f"{anonymised:,}" if erased else "",
+        f"{keyed:,}" if erased else "",
         f"{sum(k.rows for k in kept):,}",
         left,
         why_kept(kept),

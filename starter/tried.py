@@ -50,7 +50,7 @@ def _try(at: "Desk", standing: "Standing", system: "System", now: datetime) -> "
             return f"the connector {system.connector} cannot take an erasure back, so none is tried"
         step = Step(request_id=request.id, system=system.system, operation=Operation.ERASE)
         names = (f"anchors/{system.system}", f"rulings/{system.system}")
-        known = at.ledger.at_step(request.id, system.system, step.key, *names)
+        known = at.ledger.at_step(step, *names)
         call = trial_call(known, system, standing.plan.of(system.system), at.settings.environment, now)
         try:
             return connector.attempt(call)

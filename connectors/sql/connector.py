@@ -5,12 +5,13 @@ data map, and passes on counts; it decides nothing about rows.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding
 from connectors.protocol import Call, Export, Look
-from connectors.sql import erasure
+from connectors.sql import erasure, replication
 from connectors.sql.attempt import attempt
 from connectors.sql.catalogue import Catalogue, read_catalogue
 from connectors.sql.check import findings, refused
@@ -68,6 +69,7 @@ class SqlConnector:
 
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
+        self._await_copy()
         return self._explained(self.reader, lambda: self._look(self.reader, call, verifying=False))
 
     def verify(self, call: Call) -> Look:
@@ -77,6 +79,7 @@ class SqlConnector:
 
     def export(self, call: Call) -> Iterator[Export]:
         """Stream two files per collection, JSON lines and a table, all of one moment."""
+        self._await_copy()
         return self._streamed(self.reader, self._files(call))
 
     def erase(self, call: Call) -> Tally:
@@ -128,6 +131,23 @@ class SqlConnector:
         """Close the connections that nobody uses."""
         for database in filter(None, (self.reader, self.writer)):
             database.close()
+
+    def _await_copy(self) -> None:
+        """Let a reader that is a copy come as far as the primary was when the step began: one that lags behind would
+        say that nothing is held of somebody whose rows it has not heard of yet.
+
+        Raises:
+            Retryable: it lags too far behind to be waited for here.
+        """
+        writer = self.writer
+        if writer is None or writer.server == self.reader.server:
+            return
+        there = self._explained(writer, lambda: _ask(writer, replication.POSITION))
+        until = time.monotonic() + replication.PATIENCE
+        while there and not self._explained(self.reader, lambda: _ask(self.reader, replication.REACHED, there)):
+            if time.monotonic() > until:
+                raise Retryable(Code.BUSY, self.system.system)
+            time.sleep(replication.POLL)
 
     def _look(self, database: Database, call: Call, *, verifying: bool) -> Look:
         call.beat()
@@ -292,6 +312,13 @@ class SqlConnector:
     def _covers(self, schema: str, table: str, constraint: str) -> bool:
         catalogue = self._catalogue
         return catalogue is not None and catalogue.covers(self.system, schema, table, constraint)
+
+
+def _ask(database: Database, question: LiteralString, *values: object) -> Any:
+    """The one value that a server answers about itself."""
+    with database.plain() as connection:
+        (value,) = connection.execute(question, values).fetchone()
+    return value
 
 
 def _marked(session: Session, call: Call) -> None:

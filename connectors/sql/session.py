@@ -64,6 +64,8 @@ class Database:
 
     def __init__(self, url: URL, limits: Limits) -> None:
         self.limits, self.url = limits, url
+        self.server: Final = (url.host, url.port, url.query.get("host"), url.query.get("port"))
+        """Where it is reached; two that are reached in the same way are one server."""
         self._begin = {mode: _begin(mode, limits) for mode in Mode}
         self._engine = create_engine(
             url,

@@ -38,7 +38,12 @@ WORDS: Final = ("retry", "give_up", "done", "choose")
 
 @requests.command("open")
 def open_(
-    right: Annotated[str, typer.Argument(metavar="RIGHT", help="access or erasure.", show_default=False)],
+    right: Annotated[
+        str,
+        typer.Argument(
+            metavar="RIGHT", help="access or erasure.", show_default=False, autocompletion=lambda: ["access", "erasure"]
+        ),
+    ],
     identity: Annotated[
         list[str] | None,
         typer.Option(
@@ -99,6 +104,8 @@ def open_(
     """Receive a request.
 
     Prints its id and due dates; what was typed is never shown again.
+
+    Example: habeas request open erasure --identities person.txt --confirmed-by 'support desk'
     """
     from starter.desk import desk, now, rules
     from starter.inputs import identity_pairs, read_text, received
@@ -323,7 +330,15 @@ def withdraw(request: RequestId, note_file: NoteFile = None, as_json: Json = Fal
 @requests.command()
 def rule(
     request: RequestId,
-    word: Annotated[str, typer.Argument(metavar="WORD", help="retry, give_up, done or choose.", show_default=False)],
+    word: Annotated[
+        str,
+        typer.Argument(
+            metavar="WORD",
+            help="retry, give_up, done or choose.",
+            show_default=False,
+            autocompletion=lambda: list(WORDS),
+        ),
+    ],
     task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task's id.", show_default=False)],
     person: Annotated[
         str | None,
@@ -339,7 +354,11 @@ def rule(
 ) -> None:
     """Rule on a task.
 
-    Try the step again, give it up, say it was done by hand, or choose which rows are the person's.
+    retry: try the step again, on the map of today. give_up: leave it; the answer will say so, and nothing asks again
+    on this map. done: it was done by hand, for what the engine cannot look at itself. choose: these candidates are the
+    person (--person 1,2), or none of them (--person none).
+
+    Example: habeas request rule 01kap2v7q4m8w3x9yd5tgh6jzr give_up --task 01kap30c2m6n8r1v5t9w4x7yzb
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text

@@ -110,6 +110,18 @@ class Report:
         OUT.write_text(json.dumps([asdict(figure) for figure in self.figures], indent=1) + "\n")
 
 
+def reference() -> float:
+    """CPU seconds of a fixed piece of pure Python, the best of five: how fast this machine is."""
+
+    def loop() -> float:
+        began, number = time.process_time(), 1
+        for _ in range(2_000_000):
+            number = (number * 1_103_515_245 + 12_345) % 2_147_483_648
+        return time.process_time() - began
+
+    return min(loop() for _ in range(5))
+
+
 @contextmanager
 def deployment(
     scale: Scale, *, file: bool, maps: Mapping[str, str] | None = None, **environment: str
@@ -314,10 +326,10 @@ def main() -> None:
     )
     options = parser.parse_args()
     scale = FULL if options.full else SMALL
-    print(
-        f"scale: {scale.customers:,} customers of 61 rows, batches of {scale.batch}, a person of {scale.rows:,} rows\n"
-    )
+    print(f"scale: {scale.customers:,} customers of 61 rows, batches of {scale.batch}, a person of {scale.rows:,} rows")
+    print("figures of different machines compare as multiples of the reference loop\n")
     report = Report()
+    report.add("this machine: reference loop in pure Python, CPU", reference(), "s")
     measures: dict[str, Callable[[], None]] = {
         "memory": lambda: measure_batches(report, scale, file=False),
         "file": lambda: measure_batches(report, scale, file=True),
