@@ -29,6 +29,7 @@ from rights.datamap import Mode, Strategy, System
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 from rights.request import Phase
+from rights.subject import Identity
 from rights.value import Value
 
 Beat = Callable[[], None]
@@ -69,6 +70,8 @@ class Ready:
     connector: Connector
     call: Call
     fence: LedgerFence
+    learnt: set[str]
+    """The kinds of identity that the rows about to be changed were found to say."""
 
     def answered(self, answer: object) -> None:
         """Note what is to be remembered of a connector's answer, before anything is made of it."""
@@ -114,6 +117,13 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         cut=cut,
         clock=wall_clock,
     )
+    learnt: set[str] = set()
+
+    def learn(links: tuple[Identity, ...]) -> None:
+        if links:
+            tools.ledger.learn(step.request_id, links, at=wall_clock())
+            learnt.update(link.kind for link in links)
+
     call = Call(
         key=step.key,
         session=_session(step),
@@ -131,8 +141,20 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         job=json.loads(known.sealed.get(job_name(step), _NO_JOB)),
         quota=LedgerQuota(tools.ledger, step, beat),
         restricted=json.loads(known.sealed.get(f"restricted/{step.system}", b"{}")),
+        learn=learn,
     )
-    return Ready(tools, step, connector, call, fence)
+    return Ready(tools, step, connector, call, fence, learnt)
+
+
+def knowing(tools: Tools, step: Step, kinds: set[str]) -> tuple[str, ...]:
+    """The systems that know people by one of these kinds of identity, and may find more by what was learnt."""
+
+    def may_find(system: System) -> bool:
+        if system.system == step.system:
+            return any(map(system.finds_more_by, kinds))
+        return not kinds.isdisjoint(system.followed_kinds)
+
+    return tuple(system.system for system in tools.data_map.systems.values() if kinds and may_find(system))
 
 
 def keep(tools: Tools, doing: Doing, known: AtStep, receipt: Receipt) -> Receipt:

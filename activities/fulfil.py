@@ -12,8 +12,19 @@ from functools import partial
 
 from temporalio import activity
 
-from activities.calls import FINAL_WORDS, Beat, Doing, beating, by_word, keep, make_ready, read, wall_clock
-from activities.outcomes import Answer, Located, Queued, Spooled, receipt_for
+from activities.calls import (
+    FINAL_WORDS,
+    Beat,
+    Doing,
+    beating,
+    by_word,
+    keep,
+    knowing,
+    make_ready,
+    read,
+    wall_clock,
+)
+from activities.outcomes import Answer, Learned, Queued, Spooled, receipt_for
 from activities.parcels import spool
 from activities.store import StoreError
 from activities.tools import Tools
@@ -22,7 +33,6 @@ from connectors.protocol import Anchors, Batches, Call, Candidate, Connector, Er
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
-from rights.datamap import System
 from rights.plan import Operation, Step
 from rights.receipt import Count, Receipt, Tally
 
@@ -83,33 +93,27 @@ class FulfilActivities:
         ready = make_ready(self._tools, doing, known, beat)
         answer = work(ready.connector, ready.call, doing.step)
         ready.answered(answer)
-        return answer
+        return Learned(answer, knowing(self._tools, doing.step, ready.learnt)) if ready.learnt else answer
 
-    def _locate(self, connector: Connector, call: Call, step: Step) -> Located:
+    def _locate(self, connector: Connector, call: Call, step: Step) -> Learned:
         look = connector.locate(call)
         self._seal_look(step, call, look)
-        known = {(one.kind, one.value) for one in call.identities}
-        new = {link.kind for link in look.links if (link.kind, link.value) not in known}
-        return Located(look, self._knowing(step, new))
+        return self._learned(step, call, look)
 
-    def _knowing(self, step: Step, kinds: set[str]) -> tuple[str, ...]:
-        """The systems that know people by one of these kinds of identity, and may find more by what was learnt."""
-
-        def may_find(system: System) -> bool:
-            if system.system == step.system:
-                return any(map(system.finds_more_by, kinds))
-            return not kinds.isdisjoint(system.followed_kinds)
-
-        systems = self._tools.data_map.systems.values() if kinds else ()
-        return tuple(system.system for system in systems if may_find(system))
-
-    def _verify(self, connector: Connector, call: Call, step: Step) -> Look | Pending:
+    def _verify(self, connector: Connector, call: Call, step: Step) -> Answer:
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
         look = connector.verify(call)
-        if isinstance(look, Look) and (look.candidates or look.links):
+        if not isinstance(look, Look):
+            return look
+        if look.candidates or look.links:
             self._seal_look(step, call, look)
-        return look
+        return self._learned(step, call, look)
+
+    def _learned(self, step: Step, call: Call, look: Look) -> Learned:
+        known = {(one.kind, one.value) for one in call.identities}
+        new = {link.kind for link in look.links if (link.kind, link.value) not in known}
+        return Learned(look, knowing(self._tools, step, new))
 
     def _export(self, connector: Connector, call: Call, step: Step) -> Spooled | Pending:
         if not isinstance(connector, Exports):

@@ -30,10 +30,10 @@ class Spooled:
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """What a look saw, and which other systems are to be looked into with what it has learnt."""
+class Learned:
+    """An answer, and which systems are to be looked into with what was learnt on the way."""
 
-    look: Look
+    answer: "Answer"
     look_again: tuple[str, ...] = ()
 
 
@@ -44,7 +44,7 @@ class Queued:
     check_after: timedelta
 
 
-Answer = Tally | Look | Pending | Spooled | Located | Queued | Receipt
+Answer = Tally | Look | Pending | Spooled | Learned | Queued | Receipt
 """A receipt is one that a sweep has made."""
 
 
@@ -74,6 +74,8 @@ def receipt_of(step: Step, answer: Answer | ConnectorError, at: datetime) -> Rec
     match answer:
         case Receipt():
             return answer
+        case Learned():
+            return receipt_of(step, answer.answer, at).model_copy(update={"look_again": answer.look_again})
         case Retryable():
             raise ApplicationError(str(answer.code), type="Retryable", next_retry_delay=answer.after) from None
         case Held():
@@ -99,8 +101,6 @@ def receipt_of(step: Step, answer: Answer | ConnectorError, at: datetime) -> Rec
             check_after_seconds=int(answer.check_after.total_seconds()),
             at=at,
         )
-    if isinstance(answer, Located):
-        return _settled(step, answer.look.tally, answer.look, at).model_copy(update={"look_again": answer.look_again})
     tally = answer if isinstance(answer, Tally) else answer.tally
     receipt = _settled(step, tally, answer, at)
     if isinstance(answer, Spooled):

@@ -8,7 +8,7 @@ from typing import Final
 
 from temporalio import activity
 
-from activities.calls import Beat, Doing, Ready, beating, make_ready, read, wall_clock
+from activities.calls import Beat, Doing, Ready, beating, knowing, make_ready, read, wall_clock
 from activities.outcomes import answer_of, receipt_of
 from activities.tools import Tools
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
@@ -85,7 +85,7 @@ class SweepActivities:
         for number, (one, each, doing) in enumerate(ready):
             answer = answers if isinstance(answers, ConnectorError) else answers[number]
             one.answered(answer)
-            self._answer(doing, each, answer)
+            self._answer(doing, each, answer, knowing(self._tools, doing.step, one.learnt))
 
     def _ready(self, doing: Doing, beat: Beat) -> Ready | None:
         """A step made ready; None of one that nobody waits for any more."""
@@ -95,7 +95,9 @@ class SweepActivities:
             return None
         return make_ready(self._tools, doing, known, beat)
 
-    def _answer(self, doing: Doing, waiting: Waiting, answer: Tally | Pending | ConnectorError) -> None:
+    def _answer(
+        self, doing: Doing, waiting: Waiting, answer: Tally | Pending | ConnectorError, again: tuple[str, ...] = ()
+    ) -> None:
         """Give one step its answer. It is kept as a receipt by the step itself, which has one for its key."""
         ledger, step = self._tools.ledger, doing.step
         if isinstance(answer, Retryable):
@@ -103,4 +105,5 @@ class SweepActivities:
                 ledger.put_off_sweep([step.key], answer.after or SOON)
                 return
             answer = NeedsHuman(answer.code, answer.about or step.system, tally=answer.tally)
-        ledger.answer_sweep(step.key, receipt_of(step, answer, wall_clock()).model_dump_json())
+        receipt = receipt_of(step, answer, wall_clock()).model_copy(update={"look_again": again})
+        ledger.answer_sweep(step.key, receipt.model_dump_json())

@@ -136,6 +136,7 @@ class Memory:
         self._refuse_doubt(sight)
         fates = self._fates(call, sight)
         look = tally_of(call.work, fates, {})
+        call.learn(self._links(call, sight))
         due = [fate for fate in fates if fate.due]
         done: list[Fate] = []
         for batch in self._batches(due):

@@ -83,6 +83,10 @@ class Fence(Protocol):
         """
 
 
+def untold(links: tuple[Identity, ...]) -> None:
+    """For calls made outside of the engine: nobody learns anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One step as handed to a connector, with the personal data filled in.
@@ -117,6 +121,9 @@ class Call:
     restricted: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the last `Restricted` said of where this person's data is locked away, until it was lifted."""
     quota: Quota = field(default=no_quota, repr=False)
+    learn: Callable[[tuple[Identity, ...]], None] = field(default=untold, repr=False)
+    """Takes what the rows that `erase` is about to change say of the person, before the first fence: a row that came in
+    since the last look takes its links along when it goes."""
 
 
 @dataclass(frozen=True, slots=True)

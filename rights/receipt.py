@@ -207,7 +207,7 @@ class Receipt(Value):
     size: int | None = None
     """export only: the bytes written."""
     look_again: tuple[str, ...] = ()
-    """locate only: other systems that know people by a kind of identity of which this look has found new ones."""
+    """locate, erase and verify: systems that know people by a kind of identity of which new ones were found."""
     at: datetime
 
     @property

@@ -48,6 +48,8 @@ class Steps:
         self._run = run
         self._failed: Counter[tuple[str, Operation]] = Counter()
         """How often in a row the attempts at a step have run out."""
+        self._heeded: set[str] = set()
+        """Acts whose news has been followed."""
 
     async def together(self, operation: Operation, names: tuple[str, ...]) -> list[Receipt | None]:
         """An operation in several systems at once."""
@@ -97,6 +99,7 @@ class Steps:
             if receipt is None:
                 continue
             run.receipts[system, operation] = receipt
+            self._heed(receipt)
             if receipt.outcome.settled or receipt.outcome is Outcome.PENDING or receipt.code == Code.RULED_OUT:
                 return receipt
             if run.withdrawn:
@@ -104,6 +107,15 @@ class Steps:
             # Done by hand, or given up: then the step itself says so, as it does when a run was lost meanwhile.
             await self._settle(step, Code(receipt.code))
         return run.receipts.get((system, operation))
+
+    def _heed(self, receipt: Receipt) -> None:
+        """Look anew where an erasure or the look after it has learnt what others may know the person by. An act is
+        settled once, and says so again whenever it is asked."""
+        step = receipt.step
+        if receipt.look_again and step.operation is not Operation.LOCATE and step.key not in self._heeded:
+            if not step.operation.look:
+                self._heeded.add(step.key)
+            self._run.look_again = True
 
     async def package(self) -> None:
         """Seal the parcel; while that cannot be done a person is told, and it is tried again."""

@@ -10,6 +10,7 @@ from connectors.conformance.bench import Arrives, Overwrites, Shares, needs
 from connectors.conformance.suite import Promises, Trial, asked, renamed
 from connectors.protocol import Key, Look, Rulings
 from rights.plan import Operation
+from rights.subject import Identity
 
 ERASE, VERIFY = Operation.ERASE, Operation.VERIFY
 
@@ -95,6 +96,23 @@ class Linking(Promises):
             assert not told(first) & {(one.kind, one.value) for one in known}
             known = (*known, *first.links)
         assert not trial.locate(trial.call(known)).links, "nothing new is learnt any more"
+
+    @needs(ERASE)
+    def test_what_an_erasure_takes_has_told_its_links_before(self, trial: Trial) -> None:
+        """Else a row that came in after the look would take with it what others know the person by."""
+        anna = trial.seeded()
+        held, heard = trial.held(anna), set[tuple[str, str]]()
+        expected = trial.says(anna) - {(one.kind, one.value) for one in anna.identities}
+        if not expected:
+            pytest.skip("the rows of the map say nothing that was not given")
+
+        def learn(links: tuple[Identity, ...]) -> None:
+            assert trial.held(anna) == held, "before anything goes"
+            heard.update((link.kind, link.value) for link in links)
+
+        trial.erase(trial.call(anna, learn=learn))
+
+        assert heard == expected
 
     @needs(ERASE)
     def test_an_erasure_is_no_source_of_links(self, trial: Trial) -> None:

@@ -27,6 +27,7 @@ from connectors.protocol import (
     Pending,
     Rulings,
     capabilities,
+    untold,
 )
 from connectors.strategies import text
 from rights.datamap import DataMap, System
@@ -117,6 +118,7 @@ class Trial:
         rulings: Rulings | None = None,
         environment: str = ENVIRONMENT,
         cut_short: bool = False,
+        learn: Callable[[tuple[Identity, ...]], None] = untold,
     ) -> Call:
         identities = who.identities if isinstance(who, Person) else tuple(who)
         # One key for all attempts of a step: here a step is whatever is done about the same identities.
@@ -135,6 +137,7 @@ class Trial:
             environment=environment,
             cut_short=cut_short,
             pseudonym_key=b"conformance " * 3,
+            learn=learn,
         )
 
     def locate(self, call: Call) -> Look:

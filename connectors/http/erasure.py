@@ -95,6 +95,7 @@ class Erasure:
                 return person
             sight = self._eye.see(call)
             sight.refuse_doubt()
+            call.learn(self._eye.links(call, sight))
             person.progress = Progress(
                 [Errand(name, row) for name, rows in sight.certain.items() for row in rows],
                 {name: len(rows) for name, rows in sight.certain.items()},

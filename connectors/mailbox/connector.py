@@ -70,6 +70,7 @@ class Mailbox:
             found = self._fates(call, sight)
             due = [(row, fate) for row, fate in zip(sight.certain, found, strict=True) if fate.due]
             before = tally_of(call.work, found, {})
+            call.learn(links_of(call, self.settings, sight))
             done: list[Fate] = []
             try:
                 for batch in self._batches(due):

@@ -40,6 +40,7 @@ class Erasure:
             ConnectorError: something stays; it carries the tally so far.
         """
         self._before = last = self._survey()
+        self._call.learn(last.links)
         for _ in range(ROUNDS):
             if not last.going:
                 break

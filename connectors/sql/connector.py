@@ -182,6 +182,7 @@ class SqlConnector:
             sight = sight_of(programme.scope, session.row(programme.locking_look))
             if sight.doubtful:
                 raise NeedsHuman(Code.SEVERAL_PEOPLE, sight.doubtful)
+            call.learn(sight.links(call))
             before, planned = sight.tally(call.work), sight.planned
             whole = sum(planned.values()) <= self.limits.batch_rows
             if planned and whole:

@@ -106,7 +106,7 @@ class Sight:
             tally=tally,
             anchors=merged(call.anchors, self._anchors()),
             candidates=tuple(self._candidates()),
-            links=self._links(call),
+            links=self.links(call),
         )
 
     def _anchors(self) -> Anchors:
@@ -129,7 +129,8 @@ class Sight:
                 named = dict(zip(traits_of(self.scope, name), traits, strict=True))
                 yield Candidate(collection=name, key=tuple(key), traits=named)
 
-    def _links(self, call: Call) -> tuple[Identity, ...]:
+    def links(self, call: Call) -> tuple[Identity, ...]:
+        """What the person's rows say that other systems may know them by."""
         links = Links(call)
         for name, collection in self.scope.system.collections.items():
             for field in telling(self.scope, name):

@@ -22,7 +22,7 @@ from connectors.conformance.suite import Promises
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, key_of
 from connectors.memory import Memory, Store, _Sight
-from connectors.protocol import Anchors, Call, Export, Intent, Look, Restricted, Rulings
+from connectors.protocol import Anchors, Call, Export, Intent, Look, Restricted, Rulings, untold
 from connectors.strategies import rewrite, text
 from rights.codes import Code
 from rights.datamap import Erase, System
@@ -134,6 +134,12 @@ class TellsOfSharedIdentitiesToo(Memory):
     def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
         phones = [Identity("phone", text(row["phone"])) for row in sight.certain["customers"]]
         return (*super()._links(call, sight), *phones)
+
+
+@breaks("test_what_an_erasure_takes_has_told_its_links_before")
+class ErasesAndTellsNobody(Memory):
+    def erase(self, call: Call) -> Tally:
+        return super().erase(replace(call, learn=untold))
 
 
 class _Tells(Memory):

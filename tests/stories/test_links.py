@@ -159,3 +159,27 @@ def test_a_hold_on_a_document_that_was_learnt_keeps_the_person_everywhere(world:
     held = "SELECT count(*) FROM tasks WHERE request_id = %s AND code = 'hold' AND settled_at IS NULL"
     world.wait(lambda: world.query(held, request) == [(3,)], 60, "all three systems to be held")
     assert {name: dump(door) for name, door in linked.items()} == before
+
+
+def test_what_came_in_after_the_look_is_followed_before_it_goes(world: World, linked: dict[str, str]) -> None:
+    """A document listed while the approval is waited for goes with its row, and the archive is looked into again."""
+    world.write_maps(
+        {
+            "shop": shop_map("approve").replace('      phone: {category: contact, strategy: "null"}\n', YIELDING),
+            "archive": ARCHIVE_MAP,
+            "books": BOOKS_MAP,
+        }
+    )
+    world.start_worker()
+    request = world.open("erasure", [("email", "c9@shop.example")])
+    world.wait(lambda: world.phase(request) == "approving", 30, "the approval")
+    with psycopg.connect(world.shop, autocommit=True) as door:
+        door.execute("UPDATE customers SET documents = documents || ARRAY['scans/late'] WHERE id = 9")
+    with psycopg.connect(linked["archive"], autocommit=True) as door:
+        door.execute("INSERT INTO folders VALUES (500, 'scans/late', 'none'), (501, 'scans/later', 'none')")
+
+    world.ledger.approve(request, at=world.now(), note="seen")
+    world.wait_closed(request, 60)
+
+    assert left(linked["archive"], "folders") & {"9", "500", "501"} == {"501"}
+    assert world.conclusion(request) == "answered"
