@@ -1,14 +1,14 @@
-"""SQL databases; PostgreSQL so far (docs/postgresql.md).
+"""SQL databases: PostgreSQL, MariaDB and SQLite (docs/postgresql.md, docs/mariadb.md, docs/sqlite.md).
 
-The one rule: sets, not rows: one statement does the whole traversal in the database, and no value of a person is ever
-part of a statement's text.
+The one rule: sets, not rows: the database does the whole traversal, in one statement or collection by collection, and
+no value of a person is ever part of such a statement's text. The scheme of an address says which server it is.
 """
 
 from collections.abc import Mapping
 
 from connectors.sql.connector import SqlConnector
 from connectors.sql.limits import Limits
-from connectors.sql.session import Database, read_url
+from connectors.sql.reaching import reach
 from connectors.unread import refuse_unread
 from rights.datamap import System
 
@@ -32,6 +32,6 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
         raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
     refuse_unread(system)
     limits = Limits.read(system.options)
-    reader = Database(read_url(secrets["reader"], "reader"), limits)
+    reader = reach(secrets["reader"], "reader", limits)
     writer = secrets.get("writer")
-    return SqlConnector(system, reader, Database(read_url(writer, "writer"), limits) if writer else None, limits)
+    return SqlConnector(system, reader, reach(writer, "writer", limits) if writer else None, limits)

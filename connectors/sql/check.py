@@ -10,10 +10,11 @@ from typing import Any, Final
 from sqlalchemy import column as sql_column
 
 from connectors.errors import ConnectorError, NeedsHuman
-from connectors.sql.catalogue import Catalogue, Table, read_catalogue
+from connectors.sql.catalogue import Catalogue, Column, Table, read_catalogue
+from connectors.sql.dialects import Engine
+from connectors.sql.families import Family
 from connectors.sql.fates import day_of
 from connectors.sql.rewriting import dirty
-from connectors.sql.session import Database
 from connectors.sql.statement import quoted
 from rights.codes import Code
 from rights.datamap import DataMap, Erase, Mode, Strategy, System
@@ -43,7 +44,7 @@ SELECT current_setting('server_version_num')::int, current_user::text, current_d
   coalesce(current_setting('habeas.environment', true), ''), pg_is_in_recovery()"""
 
 
-def findings(system: System, reader: Database, writer: Database | None) -> Iterator[str]:
+def findings(system: System, reader: Any, writer: Any) -> Iterator[str]:
     """Everything that does not fit, worst first.
 
     Raises:
@@ -55,7 +56,7 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
         version, role, *_ = connection.execute(_SERVER).fetchone()
         if version < OLDEST:
             yield "the server is older than PostgreSQL 14: upgrade it"
-        yield from _misfits(system, catalogue)
+        yield from misfits(system, catalogue)
         yield from _refusals(connection, catalogue, works, role, writing=False)
     if writer is None and system.mode is not Mode.OBSERVE:
         yield f"there is no connection.writer, so nothing can be erased: add one, or write mode: {Mode.OBSERVE}"
@@ -70,26 +71,25 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
                     f"the database '{database}' bears no environment mark, so nothing is erased in it: "
                     f"ALTER DATABASE {quoted(database)} SET habeas.environment = 'production' (or what it is)"
                 )
-    yield from _unfit(system, catalogue, works)
-    yield from _references(system, catalogue)
-    yield from _slow(system, catalogue)
+    yield from unfit(system, catalogue, works)
+    yield from references(system, catalogue)
+    yield from slow(system, catalogue)
 
 
-def refused(system: System, database: Database) -> ConnectorError | None:
+def refused(system: System, connection: Any) -> ConnectorError | None:
     """Why a role was refused: a right that it lacks, or row security; None if neither shows any more."""
-    with database.plain() as connection:
-        catalogue = read_catalogue(connection, system)
-        for name, table in catalogue.tables.items():
-            hidden, readable, *_ = _rights(connection, table, ())
-            if not readable:
+    catalogue = read_catalogue(connection, system)
+    for name, table in catalogue.tables.items():
+        hidden, readable, *_ = _rights(connection, table, ())
+        if not readable:
+            return NeedsHuman(Code.RIGHTS, name)
+        if hidden:
+            return NeedsHuman(Code.ROW_SECURITY, name)
+    for name, work in works_of(system).items():
+        if name in catalogue.tables and work.erase is not Erase.RETAIN:
+            *_, writable, deletable = _rights(connection, catalogue.tables[name], written(work))
+            if not writable or (work.erase is Erase.DELETE and not deletable):
                 return NeedsHuman(Code.RIGHTS, name)
-            if hidden:
-                return NeedsHuman(Code.ROW_SECURITY, name)
-        for name, work in works_of(system).items():
-            if name in catalogue.tables and work.erase is not Erase.RETAIN:
-                *_, writable, deletable = _rights(connection, catalogue.tables[name], _written(work))
-                if not writable or (work.erase is Erase.DELETE and not deletable):
-                    return NeedsHuman(Code.RIGHTS, name)
     return None
 
 
@@ -101,7 +101,7 @@ def works_of(system: System) -> dict[str, Work]:
     return {work.collection: work for work in works}
 
 
-def _misfits(system: System, catalogue: Catalogue) -> Iterator[str]:
+def misfits(system: System, catalogue: Catalogue) -> Iterator[str]:
     for name in catalogue.missing:
         kind = "column" if "." in name and name.rpartition(".")[0] in system.collections else "table"
         yield f"there is no {kind} {name} in the database, or the role may not use its schema: correct the map"
@@ -119,7 +119,7 @@ def _refusals(
 ) -> Iterator[str]:
     for name, table in catalogue.tables.items():
         work = works[name]
-        hidden, readable, writable, deletable = _rights(connection, table, _written(work))
+        hidden, readable, writable, deletable = _rights(connection, table, written(work))
         lacking = [] if readable else ["SELECT"]
         if writing and work.erase is not Erase.RETAIN:
             lacking += [] if writable else ["UPDATE"]
@@ -131,7 +131,7 @@ def _refusals(
             yield f"row security hides rows of {name} from the role {role}: ALTER ROLE {quoted(role)} BYPASSRLS"
 
 
-def _unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[str]:
+def unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[str]:
     for name, table in catalogue.tables.items():
         work = works[name]
         for write in dict.fromkeys((*work.writes, *(w for keep in work.keeps for w in keep.writes))):
@@ -153,7 +153,7 @@ def _unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iter
                     yield f"retention counts from {about.about}, which holds no dates: name a column that does"
 
 
-def _references(system: System, catalogue: Catalogue) -> Iterator[str]:
+def references(system: System, catalogue: Catalogue) -> Iterator[str]:
     mapped = {table.relation: name for name, table in catalogue.tables.items()}
     for reference in catalogue.references:
         to, columns = mapped[reference.to], ", ".join(reference.columns)
@@ -170,7 +170,7 @@ def _references(system: System, catalogue: Catalogue) -> Iterator[str]:
             )
 
 
-def _slow(system: System, catalogue: Catalogue) -> Iterator[str]:
+def slow(system: System, catalogue: Catalogue) -> Iterator[str]:
     for name, table in catalogue.tables.items():
         collection = system.collections[name]
         wanted = {link.field: False for link in collection.links if link.kind == "unique"}
@@ -178,11 +178,21 @@ def _slow(system: System, catalogue: Catalogue) -> Iterator[str]:
         wanted.setdefault(collection.key[0], False)
         for field, casefold in wanted.items():
             if field in table.columns and not table.serves(field, casefold=casefold):
-                over = f"lower({quoted(field)})" if casefold else quoted(field)
-                yield (
-                    f"no index serves {name}.{field}, so every look reads the whole table: "
-                    f"CREATE INDEX ON {quoted(table.schema, table.name)} ({over})"
-                )
+                advice = _index(table, table.columns[field], casefold=casefold)
+                yield f"no index serves {name}.{field}, so every look reads the whole table: {advice}"
+
+
+def _index(table: Table, column: Column, *, casefold: bool) -> str:
+    name = quoted(column.name, engine=column.engine)
+    if column.engine is Engine.MARIADB:
+        if casefold and column.family is Family.TEXT and not column.internal.endswith("_ci"):
+            return "give the column a collation that ignores case, or write match: exact"
+        place = quoted(table.schema, table.name, engine=column.engine)
+        return f"CREATE INDEX {quoted(f'{table.name}_{column.name}', engine=column.engine)} ON {place} ({name})"
+    over = f"lower({name})" if casefold and column.family is Family.TEXT else name
+    if column.engine is Engine.SQLITE:
+        return f"CREATE INDEX {quoted(f'{table.name}_{column.name}')} ON {quoted(table.name)} ({over})"
+    return f"CREATE INDEX ON {quoted(table.schema, table.name)} ({over})"
 
 
 def _rights(connection: Any, table: Table, written: tuple[str, ...]) -> tuple[bool, bool, bool, bool]:
@@ -191,7 +201,7 @@ def _rights(connection: Any, table: Table, written: tuple[str, ...]) -> tuple[bo
     return row
 
 
-def _written(work: Work) -> tuple[str, ...]:
+def written(work: Work) -> tuple[str, ...]:
     writes = (*work.writes, *(write for keep in work.keeps for write in keep.writes))
     return tuple(dict.fromkeys(write.field for write in writes))
 

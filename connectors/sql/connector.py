@@ -1,4 +1,4 @@
-"""A PostgreSQL database as a connector: locate, export, erase, verify.
+"""A database as a connector: locate, export, erase, verify.
 
 The one rule: the database does the work. This module opens a transaction, hands over a statement that was made from the
 data map, and passes on counts; it decides nothing about rows.
@@ -10,31 +10,26 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
-
-import psycopg
-from sqlalchemy.exc import SQLAlchemyError
+from typing import Any, TypeVar
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.protocol import Call, Export, Look
 from connectors.sql import erasure
-from connectors.sql.catalogue import Catalogue, read_catalogue
-from connectors.sql.check import findings, refused
+from connectors.sql.catalogue import Catalogue
 from connectors.sql.erasure import Batch
-from connectors.sql.errors import RIGHTS, explain, schema_changed, sqlstate
 from connectors.sql.export import Reader, files
 from connectors.sql.limits import Limits
-from connectors.sql.look import Sight, sight_of
+from connectors.sql.look import Sight
 from connectors.sql.programme import Programme, Programmes
-from connectors.sql.session import Database, Mode, Session
-from connectors.sql.statement import Statement
+from connectors.sql.server import Database, Mode, Session, Trouble
+from connectors.sql.steps import Steps
 from rights.codes import Code
 from rights.datamap import System
 from rights.receipt import Tally
 
 T = TypeVar("T")
 Changes = list[tuple[Batch, tuple[int, int]]]
-Begin = Callable[[], AbstractContextManager[Session]]
+Begin = Callable[[], AbstractContextManager[Any]]
 
 
 class SqlConnector:
@@ -42,7 +37,7 @@ class SqlConnector:
 
     def __init__(self, system: System, reader: Database, writer: Database | None, limits: Limits) -> None:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
-        self._programmes = Programmes(system)
+        self._programmes = Programmes(system, limits.batch_rows)
         self._catalogue: Catalogue | None = None
         self._reading = threading.Lock()
 
@@ -85,7 +80,7 @@ class SqlConnector:
         Raises:
             ConnectorError: the database cannot be asked.
         """
-        return self._explained(self.reader, lambda: list(findings(self.system, self.reader, self.writer)))
+        return self._explained(self.reader, lambda: list(self.reader.findings(self.system, self.writer)))
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -96,7 +91,7 @@ class SqlConnector:
         call.beat()
         programme = self._programme(database, call)
         with database.transaction(Mode.LOOK, call.session, programme.document(call)) as session:
-            sight = sight_of(programme.scope, session.row(programme.look))
+            sight = programme.see(session)
             session.commit()
         return sight.look(call, sight.tally(call.work, verifying=verifying))
 
@@ -104,7 +99,7 @@ class SqlConnector:
         call.beat()
         programme = self._programme(self.reader, call)
         with self.reader.transaction(Mode.EXPORT, call.session, programme.document(call)) as session:
-            reader = Reader(self._streamed(self.reader, session.stream(programme.export)))
+            reader = Reader(self._streamed(self.reader, programme.lines(session)))
             if reader.doubtful:
                 raise NeedsHuman(Code.SEVERAL_PEOPLE, reader.doubtful)
             for file in files(programme.exporting, reader):
@@ -119,16 +114,15 @@ class SqlConnector:
         begin = partial(writer.transaction, Mode.CHANGE, call.session, programme.document(call))
         done: Changes = []
         with begin() as session:
-            _marked(session, call)
-            if call.cut_short and not session.end_others(call.session):
-                raise Retryable(Code.BUSY, self.system.system)
-            sight = sight_of(programme.scope, session.row(programme.locking_look))
+            _admitted(session, call, end=call.cut_short)
+            sight = programme.see(session, lock=True)
             if sight.doubtful:
                 raise NeedsHuman(Code.SEVERAL_PEOPLE, sight.doubtful)
             before, planned = sight.tally(call.work), sight.planned
             whole = sum(planned.values()) <= self.limits.batch_rows
             if planned and whole:
-                done = self._pass(call, session, programme.change, programme.batches, planned, before)
+                change = partial(programme.carry_out, session, programme.batches, None)
+                done = self._pass(call, session, change, planned, before)
             else:
                 session.commit()
         if planned and not whole:
@@ -140,7 +134,7 @@ class SqlConnector:
         writer: Database,
         begin: Begin,
         call: Call,
-        programme: Programme,
+        programme: Programme | Steps,
         sight: Sight,
         before: Tally,
         done: Changes,
@@ -149,10 +143,10 @@ class SqlConnector:
 
         def carry_out(batch: Batch, left: int) -> Changes:
             planned = {batch.collection: min(left, self.limits.batch_rows)}
-            statement = programme.some(batch, self.limits.batch_rows)
             with begin() as session:
-                _marked(session, call)
-                return self._pass(call, session, statement, (batch,), planned, before)
+                _admitted(session, call)
+                change = partial(programme.carry_out, session, (batch,), self.limits.batch_rows)
+                return self._pass(call, session, change, planned, before)
 
         try:
             for batch in programme.batches:
@@ -171,29 +165,26 @@ class SqlConnector:
         self,
         call: Call,
         session: Session,
-        statement: Statement,
-        batches: tuple[Batch, ...],
+        change: Callable[[], Changes],
         planned: dict[str, int],
         before: Tally,
     ) -> Changes:
         """Change rows inside the fence, and commit."""
+        database = session.database
         with call.fence(planned, before) as intent:
             try:
-                row = session.row(statement)
+                changes = change()
                 session.commit()
-            except (psycopg.Error, SQLAlchemyError) as error:
+            except database.errors as error:
                 trouble = error
             else:
-                changes: Changes = [
-                    (batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)
-                ]
                 intent.done(erasure.tally(call.work, changes))
                 return changes
             if session.undone:
                 intent.done(Tally())
-            raise self._problem(session.database, trouble)
+            raise self._problem(database, trouble)
 
-    def _programme(self, database: Database, call: Call) -> Programme:
+    def _programme(self, database: Database, call: Call) -> Programme | Steps:
         catalogue = self._catalogue
         if catalogue is None:
             with self._reading:
@@ -201,8 +192,7 @@ class SqlConnector:
         return self._programmes.of(call, catalogue)
 
     def _read(self, database: Database) -> Catalogue:
-        with database.plain() as connection:
-            catalogue = read_catalogue(connection, self.system)
+        catalogue = database.catalogue(self.system)
         catalogue.require(self.system)
         self._catalogue = catalogue
         return catalogue
@@ -212,29 +202,30 @@ class SqlConnector:
         driver's own error, which may quote a value, does not hang on as its context."""
         try:
             return act()
-        except (psycopg.Error, SQLAlchemyError) as error:
+        except database.errors as error:
             trouble = error
         raise self._problem(database, trouble)
 
     def _streamed(self, database: Database, items: Iterator[T]) -> Iterator[T]:
         try:
             yield from items
-        except (psycopg.Error, SQLAlchemyError) as error:
+        except database.errors as error:
             trouble = error
         else:
             return
         raise self._problem(database, trouble)
 
-    def _problem(self, database: Database, error: psycopg.Error | SQLAlchemyError) -> ConnectorError:
-        problem = explain(error, self.system.system, self._covers)
+    def _problem(self, database: Database, error: Exception) -> ConnectorError:
+        problem = database.explain(error, self.system.system, self._covers)
         try:
-            if sqlstate(error) == RIGHTS:
-                return refused(self.system, database) or problem
-            if schema_changed(error):
+            trouble = database.trouble(error)
+            if trouble is Trouble.RIGHTS:
+                return database.refused(self.system) or problem
+            if trouble is Trouble.SCHEMA:
                 return self._changed(database) or problem
         except ConnectorError as found:
             return found
-        except (psycopg.Error, SQLAlchemyError):
+        except database.errors:
             pass  # it cannot be asked any more: what is known has to do
         return problem
 
@@ -250,10 +241,12 @@ class SqlConnector:
         return catalogue is not None and catalogue.covers(self.system, schema, table, constraint)
 
 
-def _marked(session: Session, call: Call) -> None:
-    """Refuse a database that is not marked with the worker's environment."""
+def _admitted(session: Session, call: Call, *, end: bool = False) -> None:
+    """Refuse a database that is not marked with the worker's environment, or in which another attempt is at work."""
     if not call.environment or session.environment != call.environment:
         raise NeedsHuman(Code.ENVIRONMENT, call.system.system)
+    if not session.alone(call.session, end=end):
+        raise Retryable(Code.BUSY, call.system.system)
 
 
 def _beating(call: Call, pages: Iterator[bytes]) -> Iterator[bytes]:

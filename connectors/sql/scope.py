@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from connectors.sql.catalogue import Catalogue, Column
+from connectors.sql.dialects import DIALECTS, Dialect
 from rights.datamap import System
 from rights.plan import Work
 
@@ -19,6 +20,10 @@ class Scope:
     system: System
     works: Mapping[str, Work]
     catalogue: Catalogue
+
+    @property
+    def dialect(self) -> Dialect:
+        return DIALECTS[self.catalogue.engine]
 
     def column(self, name: str, field: str) -> Column:
         """A field's column."""

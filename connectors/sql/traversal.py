@@ -18,7 +18,6 @@ from sqlalchemy import (
     CTE,
     CompoundSelect,
     FromClause,
-    Function,
     Integer,
     MetaData,
     Numeric,
@@ -27,26 +26,27 @@ from sqlalchemy import (
     and_,
     any_,
     cast,
-    column,
     false,
     func,
-    literal_column,
     not_,
     or_,
     select,
     tuple_,
+    union,
     union_all,
 )
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy import Table as SqlTable
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.catalogue import Column, Family, Named
+from connectors.sql.catalogue import Column
+from connectors.sql.dialects import Engine
+from connectors.sql.dialects.postgresql import NATIVE
+from connectors.sql.families import TEXTS, Family
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
-from connectors.sql.values import listed, slot
+from connectors.sql.values import slot
 from rights.datamap import Field, Link, System
 
 # Labels that no column of a map can have.
@@ -54,19 +54,6 @@ MATCHED: Final = "=matched"
 UNIQUE: Final = "=unique"
 DECIDED: Final = "=decided"
 OTHER: Final = "=other"
-
-_TEXTS: Final = frozenset({Family.TEXT, Family.CITEXT})
-_NATIVE: Final = _TEXTS | {
-    Family.INTEGER,
-    Family.NUMERIC,
-    Family.UUID,
-    Family.DATE,
-    Family.TIMESTAMP,
-    Family.BYTES,
-    Family.INET,
-}
-"""Families whose values are compared as what they are; all others as text."""
-_BIGINT: Final = Named("bigint")
 
 
 @dataclass(frozen=True)
@@ -77,10 +64,14 @@ class _Arm:
     right: Select[Any] | CompoundSelect[Any]
     served: bool
     """Whether an index leads there."""
+    whole: Sql | None = None
+    """The condition itself, where it is more than one comparison, or the server has no arrays."""
 
     def condition(self, *, indexed: bool) -> Sql:
         """An array makes the database use the index for each of its values. Without an index it would be searched from
         end to end for every row of the table, so a table that is read as a whole anyway gets a hash to look into."""
+        if self.whole is not None:
+            return self.whole
         if not indexed:
             return self.left.in_(self.right)
         return self.left == any_(func.array(self.right.scalar_subquery(), type_=ARRAY(Text)))
@@ -94,6 +85,7 @@ class Traversal:
         carry: further columns that a collection's expression is to have, made from its table.
         lock: collections whose rows are locked until the transaction ends; they are then seen as they are at that
             moment, and not as they were when the statement began.
+        focus: the one collection that a step of a look is about: what was seen of the others stands in the document.
     """
 
     def __init__(
@@ -101,8 +93,9 @@ class Traversal:
         scope: Scope,
         carry: Callable[[str, FromClause], Iterable[Sql]],
         lock: Iterable[str] = (),
+        focus: str | None = None,
     ) -> None:
-        self.scope, self._carry, self._lock = scope, carry, frozenset(lock)
+        self.scope, self._carry, self._lock, self._focus = scope, carry, frozenset(lock), focus
         self._numbers = {name: number for number, name in enumerate(scope.system.collections)}
         self._seen: dict[str, CTE] = {}
         self._located: dict[str, CTE] = {}
@@ -138,8 +131,23 @@ class Traversal:
             self._located[name] = rows.cte(f"located_{self._numbers[name]}")
         return self._located[name]
 
-    def rows(self, name: str) -> Select[Any]:
-        """A collection's rows straight from its table."""
+    def parent(self, name: str) -> CTE:
+        """The person's rows of a collection that others link to."""
+        if self._focus is None:
+            return self.located(name)
+        return self.told(slot("l", name), name, pointed(self.scope.system, name))
+
+    def told(self, place: str, name: str, fields: Sequence[str]) -> CTE:
+        """Columns of rows that an earlier step has seen."""
+        rows = self.scope.dialect.elements(place, width=len(fields))
+        columns = self.scope.catalogue.tables[name].columns
+        types = [columns[field].type if field in columns else Integer() for field in fields]
+        parts = zip(rows.selected_columns, fields, types, strict=True)
+        told = rows.with_only_columns(*(cast(part, type_).label(field) for part, field, type_ in parts))
+        return told.cte(f"told_{self._numbers[name]}")
+
+    def rows(self, name: str, only: int | None = None) -> Select[Any]:
+        """A collection's rows straight from its table; of all the `ways` that lead there, or of one."""
         table, collection = self.tables[name], self.scope.system.collections[name]
         identities = [
             (self._identity(name, field, about, "is"), self._identity(name, field, about, "i"))
@@ -156,7 +164,7 @@ class Traversal:
             for column in (
                 *self.key(name, table),
                 *(table.c[link.field] for link in collection.links),
-                *(table.c[field] for field in _pointed(self.scope.system, name)),
+                *(table.c[field] for field in pointed(self.scope.system, name)),
                 *self._carry(name, table),
             )
         }
@@ -167,7 +175,26 @@ class Traversal:
             columns[UNIQUE] = _known(or_(*(arm.condition(indexed=indexed) for _, arm in identities))).label(UNIQUE)
             columns[DECIDED] = _known(or_(*among[len(identities) :], anchored(indexed), ruled)).label(DECIDED)
             columns[OTHER] = _known(self._keyed(name, "x")(False)).label(OTHER)
-        return select(*columns.values()).select_from(table).where(or_(*among, anchored(indexed)))
+        ways = [*among, anchored(indexed)]
+        return select(*columns.values()).select_from(table).where(self._by(name, ways, only))
+
+    def ways(self, name: str) -> int:
+        """How many ways lead to a collection: identities, links and its own key."""
+        collection = self.scope.system.collections[name]
+        identities = sum(about.sharing != "hint" for about in collection.identities.values())
+        return identities + sum(link.kind == "unique" for link in collection.links) + 1
+
+    def _by(self, name: str, ways: Sequence[Sql], only: int | None) -> Sql:
+        """Any of several ways; where the server would read the whole table for an "or", each way by itself."""
+        if only is not None:
+            return ways[only]
+        if self.scope.catalogue.engine is not Engine.MARIADB:
+            return or_(*ways)
+        if len(ways) == 1:
+            return ways[0]
+        table = self.tables[name]
+        keys = union(*(select(*self.key(name, table)).where(way) for way in ways)).subquery("=keys")
+        return tuple_(*self.key(name, table)).in_(select(keys))
 
     def _identity(self, name: str, field: str, about: Field, kinds: str) -> _Arm:
         column, value = self.scope.column(name, field), self.tables[name].c[field]
@@ -175,25 +202,42 @@ class Traversal:
         slots = [slot(kind, name, field) for kind in kinds]
         left, type_ = _comparable(column, value)
         convert: Callable[[Sql], Sql] = partial(cast, type_=type_)
+        if (whole := self.scope.dialect.identity(column, value, about, served, slots)) is not None:
+            return _Arm(left, select(left), served, whole)
         if column.family is Family.TEXT and about.casefold:
             left, convert = func.lower(cast(value, Text)), func.lower
         elif column.family is Family.CITEXT and not about.casefold:
             left, convert, served = cast(value, Text), partial(cast, type_=Text()), False
-        served = served and column.family in _NATIVE
-        return _Arm(left, _union([_texts(one, convert) for one in slots]), served)
+        served = served and column.family in NATIVE
+        return self._arm(left, _union([self._texts(one, convert) for one in slots]), served)
 
     def _link(self, name: str, link: Link) -> _Arm:
         parent, target = link.target
         mine, theirs = self.scope.column(name, link.field), self.scope.column(parent, target)
         left, convert, native = _bridge(mine, self.tables[name].c[link.field], theirs)
-        located = self.located(parent)
+        located = self.parent(parent)
         _, type_ = _comparable(theirs, located.c[target])
         there = select(convert(located.c[target]))
-        if theirs.family in _TEXTS:  # an empty text is nothing, and links to nobody
+        if theirs.family in TEXTS:  # an empty text is nothing, and links to nobody
             there = there.where(cast(located.c[target], Text) != "")
-        gone = _texts(slot("a", parent, target), lambda text: convert(cast(text, type_)))
+        gone = self._texts(slot("a", parent, target), lambda text: convert(cast(text, type_)))
         served = native and self.scope.catalogue.tables[name].serves(link.field, casefold=False)
-        return _Arm(left, _union([there, gone]), served)
+        if mine.engine is Engine.MARIADB and mine.cast != theirs.cast and {mine.family, theirs.family} <= TEXTS:
+            # By both collations: the one that has an index, and the one that tells parents apart.
+            near = _union(
+                [
+                    select(cast(located.c[target], mine.type)),
+                    self._texts(slot("a", parent, target), lambda text: cast(text, mine.type)),
+                ]
+            )
+            strict = _union(
+                [
+                    there.with_only_columns(located.c[target]),
+                    self._texts(slot("a", parent, target), lambda text: cast(text, type_)),
+                ]
+            )
+            return _Arm(left, near, served, and_(left.in_(near), left.in_(strict)))
+        return self._arm(left, _union([there, gone]), served)
 
     def _keyed(self, name: str, kind: str) -> Callable[[bool], Sql]:
         """Whether a row's key is in a list of the document; the argument says whether to go by an index."""
@@ -202,22 +246,29 @@ class Traversal:
         pairs = [_comparable(self.scope.column(name, field), table.c[field]) for field in fields]
         if len(fields) == 1:
             left, type_ = pairs[0]
-            arm = _Arm(left, _texts(place, lambda text: cast(text, type_)), True)
+            arm = self._arm(left, self._texts(place, lambda text: cast(text, type_)), True)
             return lambda indexed: arm.condition(indexed=indexed)
-        element = _elements(func.jsonb_array_elements(listed(place)), JSONB())
-        parts = [
-            cast(element.op("->>")(literal_column(str(number), Integer)), type_)
-            for number, (_, type_) in enumerate(pairs)
-        ]
-        whole = tuple_(*(left for left, _ in pairs)).in_(select(*parts))
-        first = _Arm(pairs[0][0], select(parts[0]), True)
+        rows = self.scope.dialect.elements(place, width=len(fields))
+        parts = [cast(part, type_) for part, (_, type_) in zip(rows.selected_columns, pairs, strict=True)]
+        whole = tuple_(*(left for left, _ in pairs)).in_(rows.with_only_columns(*parts))
+        if self.scope.dialect.stepwise:
+            return lambda indexed: whole
+        first = _Arm(pairs[0][0], rows.with_only_columns(parts[0]), True)
         # The first column leads the index, the others tell its rows apart.
         return lambda indexed: and_(first.condition(indexed=True), whole) if indexed else whole
+
+    def _arm(self, left: Sql, right: Select[Any] | CompoundSelect[Any], served: bool) -> _Arm:
+        return _Arm(left, right, served, left.in_(right) if self.scope.dialect.stepwise else None)
+
+    def _texts(self, place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
+        """The values of a list of the document."""
+        values = self.scope.dialect.elements(place)
+        return values.with_only_columns(convert(values.selected_columns[0]))
 
     def _key_served(self, name: str) -> bool:
         first = self.scope.system.collections[name].key[0]
         table = self.scope.catalogue.tables[name]
-        return table.columns[first].family in _NATIVE and table.serves(first, casefold=False)
+        return table.columns[first].family in NATIVE and table.serves(first, casefold=False)
 
 
 def table_of(scope: Scope, name: str) -> SqlTable:
@@ -240,19 +291,15 @@ def _certain(seen: CTE) -> Sql:
     return or_(seen.c[DECIDED], and_(seen.c[UNIQUE], matching == 1))
 
 
-def _pointed(system: System, name: str) -> Sequence[str]:
+def pointed(system: System, name: str) -> Sequence[str]:
     """Fields that any link points to, unique or not."""
     others = [link.target for c in system.collections.values() for link in c.links]
-    return [field for target, field in others if target == name]
+    return list(dict.fromkeys(field for target, field in others if target == name))
 
 
 def _comparable(column: Column, value: Sql) -> tuple[Sql, TypeEngine[Any]]:
     """How a column is compared with given values: itself, and the type to cast them to."""
-    if column.family is Family.INTEGER:
-        return value, _BIGINT  # wide enough for any, and every index of the family serves it
-    if column.family in _NATIVE:
-        return value, column.type
-    return cast(value, Text), Text()
+    return column.dialect.comparable(column, value)
 
 
 def _bridge(column: Column, value: Sql, theirs: Column) -> tuple[Sql, Callable[[Sql], Sql], bool]:
@@ -260,25 +307,16 @@ def _bridge(column: Column, value: Sql, theirs: Column) -> tuple[Sql, Callable[[
 
     No conversion can fail: a link from a text to a number compares texts.
     """
-    if column.family is theirs.family and column.family in _NATIVE:
+    if column.engine is Engine.SQLITE:
+        return value, lambda other: other, True  # by its own rules of what is the same
+    if column.family is theirs.family and column.family in NATIVE:
         return value, lambda other: other, True
-    if column.family in _TEXTS:
+    if column.family in TEXTS:
         return value, lambda other: cast(cast(other, Text), column.type), True
     if {column.family, theirs.family} == {Family.INTEGER, Family.NUMERIC}:
         native = column.family is Family.NUMERIC
         return (value if native else cast(value, Numeric)), lambda other: cast(other, Numeric), native
     return cast(value, Text), lambda other: cast(other, Text), False
-
-
-def _texts(place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
-    """The values of a list of the document."""
-    return select(convert(_elements(func.jsonb_array_elements_text(listed(place)), Text())))
-
-
-def _elements(function: Function[Any], type_: TypeEngine[Any]) -> Sql:
-    """What a function gives, row by row, under names of our own: a bare name could be a column of the map."""
-    rows = function.table_valued(column("=value", type_)).render_derived(name="given")
-    return rows.c["=value"]
 
 
 def _union(selects: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:

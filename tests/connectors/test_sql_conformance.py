@@ -1,6 +1,8 @@
-"""The SQL connector keeps every promise of a connector, on a real PostgreSQL, in one transaction and in many."""
+"""The SQL connector keeps every promise of a connector, on a real server of each kind, in one transaction and in many."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,38 +11,70 @@ from connectors.conformance.erasing import Erasing
 from connectors.conformance.keeping import Keeping
 from connectors.conformance.verifying import Verifying
 from starter.stack import Postgres
-from tests.conftest import Database
+from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb
 from tests.connectors.memory_bench import BOOKS, SHOP
 from tests.connectors.sql_bench import SqlBench
+from tests.connectors.sql_engines import MariaDBBench, SQLiteBench
+from tests.conftest import Database
+
+Make = Callable[..., SqlBench]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[MariaDBServer]:
+    with MariaDBServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=needs_mariadb), "sqlite"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    """Makes a bench on one kind of server."""
+    benches: list[SqlBench] = []
+
+    def made(text: str, **options: int) -> SqlBench:
+        bench: SqlBench
+        if request.param == "postgresql":
+            postgres: Postgres = request.getfixturevalue("postgres")
+            database: Database = request.getfixturevalue("database")
+            bench = SqlBench(postgres, database, text, **options)
+        elif request.param == "mariadb":
+            server: MariaDBServer = request.getfixturevalue("mariadb")
+            name = f"test_{next(_numbers)}"
+            server.create_database(name)
+            request.addfinalizer(lambda: server.drop_database(name))
+            bench = MariaDBBench(server, name, text, **options)
+        else:
+            home = tmp_path / "files"
+            home.mkdir()
+            bench = SQLiteBench(home / "shop.db", text, **options)
+        benches.append(bench)
+        return bench
+
+    yield made
+    for bench in benches:
+        bench.close()
 
 
 class TestWhatGoes(Conformance):
     @pytest.fixture
-    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
-        bench = SqlBench(postgres, database, SHOP)
-        yield bench
-        bench.close()
+    def bench(self, make: Make) -> Bench:
+        return make(SHOP)
 
 
 class TestWhatStays(Conformance):
     @pytest.fixture
-    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
-        bench = SqlBench(postgres, database, BOOKS)
-        yield bench
-        bench.close()
+    def bench(self, make: Make) -> Bench:
+        return make(BOOKS)
 
 
 class TestWhatGoesInBatches(Erasing, Verifying):
     @pytest.fixture
-    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
-        bench = SqlBench(postgres, database, SHOP, batch_rows=4)
-        yield bench
-        bench.close()
+    def bench(self, make: Make) -> Bench:
+        return make(SHOP, batch_rows=4)
 
 
 class TestWhatStaysInBatches(Erasing, Keeping, Verifying):
     @pytest.fixture
-    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
-        bench = SqlBench(postgres, database, BOOKS, batch_rows=3)
-        yield bench
-        bench.close()
+    def bench(self, make: Make) -> Bench:
+        return make(BOOKS, batch_rows=3)
