@@ -33,7 +33,7 @@ from connectors.sql.fates import (
 from connectors.sql.look import CANDIDATES, LINKS, Sight
 from connectors.sql.scope import Scope
 from connectors.sql.statement import Statement, compiled
-from connectors.sql.traversal import pointed
+from connectors.sql.traversal import DECIDED, MATCHED, OTHER, UNIQUE, Traversal, pointed
 from connectors.sql.values import document, slot
 from rights.codes import Code
 from rights.datamap import System
@@ -83,8 +83,10 @@ class Steps:
         held = erasure.pointed_to(self.scope) if lock and self._locks else []
         seen: dict[str, dict[str, Any]] = {name: {} for name in names}
         for name in names:
-            if name in held:
-                session.rows(self._lock(name))
+            if self.scope.subject(name):
+                self._settle(session, name, lock=name in held)
+            elif name in held:
+                session.rows(self._made("lock", name, partial(self._lock, name)))
             if pointed(self.scope.system, name):
                 seen[name] |= self._parents(session, name)
         for name in reversed(names):
@@ -105,7 +107,7 @@ class Steps:
     def lines(self, session: Stepping) -> Iterator[tuple[int, bytes]]:
         """The lines of all files of an export."""
         for name in self.scope.system.parents_first:
-            if self.scope.subject(name) and session.rows(self._made("doubt", name, partial(self._doubt, name))):
+            if self.scope.subject(name) and self._settle(session, name):
                 yield DOUBT, name.encode()
             if pointed(self.scope.system, name):
                 self._parents(session, name)
@@ -126,13 +128,32 @@ class Steps:
             self._kept[key] = compiled(make(), self.scope.catalogue.engine)
         return self._kept[key]
 
-    def _lock(self, name: str) -> Statement:
-        def make() -> ClauseElement:
-            fates = Fates(self.scope, [name], name)
-            rows = (fates.traversal.seen if self.scope.subject(name) else fates.traversal.located)(name)
-            return select(func.count()).select_from(rows)
+    def _settle(self, session: Stepping, name: str, *, lock: bool = False) -> int:
+        """Find out which rows of a subject collection are the person's, and of how many it is open."""
+        rows = session.rows(self._made("seen", name, partial(self._seen, name, lock=lock), lock))
+        matching = sum(bool(matched) for *_, matched, _, _, _ in rows)
+        mine: list[tuple[Any, ...]] = []
+        doubtful: list[tuple[Any, ...]] = []
+        for *key, matched, unique, decided, other in rows:
+            if other:
+                continue
+            if decided or (unique and matching == 1):
+                mine.append(tuple(key))
+            elif matched:
+                doubtful.append(tuple(key))
+        single = len(self.scope.system.collections[name].key) == 1
+        for kind, keys in (("h", mine), ("d", doubtful)):
+            session.give(slot(kind, name), [key[0] for key in keys] if single else keys)
+        return len(doubtful)
 
-        return self._made("lock", name, make)
+    def _seen(self, name: str, *, lock: bool) -> ClauseElement:
+        traversal = Traversal(self.scope, lambda *_: (), [name] if lock else (), name)
+        seen = traversal.seen(name)
+        key = [cast(part, Text) for part in traversal.key(name, seen)]
+        return select(*key, *(seen.c[label] for label in (MATCHED, UNIQUE, DECIDED, OTHER)))
+
+    def _lock(self, name: str) -> ClauseElement:
+        return select(func.count()).select_from(Fates(self.scope, [name], name).traversal.located(name))
 
     def _parents(self, session: Stepping, name: str) -> dict[str, Any]:
         key = self.scope.system.collections[name].key
@@ -183,8 +204,8 @@ class Steps:
         """Lock and look, then change by key: way by way, for a row that one way has led to is changed by then."""
         name = batch.collection
         subject, size = self.scope.subject(name), len(self.scope.system.collections[name].key)
-        if subject and self._locks:
-            session.rows(self._lock(name))
+        if subject:
+            self._settle(session, name, lock=self._locks)
         ways = [None] if subject else range(Fates(self.scope, (), name).traversal.ways(name))
         changed = kept = 0
         for way in ways:

@@ -42,6 +42,7 @@ from sqlalchemy.types import TypeEngine
 
 from connectors.sql.catalogue import Column
 from connectors.sql.dialects import Engine
+from connectors.sql.dialects.dialect import flat
 from connectors.sql.dialects.postgresql import NATIVE
 from connectors.sql.families import TEXTS, Family
 from connectors.sql.rewriting import Sql
@@ -115,13 +116,17 @@ class Traversal:
 
     def doubtful(self, name: str) -> Select[Any]:
         """The rows of a subject collection of which it is open whose they are."""
+        if self._focus is not None:
+            return self._listed(name, "d")
         seen = self.seen(name)
         return select(seen).where(seen.c[MATCHED], not_(seen.c[OTHER]), not_(_certain(seen)))
 
     def located(self, name: str) -> CTE:
         """A collection's rows that are the person's."""
         if name not in self._located:
-            if self.scope.subject(name):
+            if self._focus is not None and self.scope.subject(name):
+                rows = self._listed(name, "h")
+            elif self.scope.subject(name):
                 seen = self.seen(name)
                 rows = select(seen).where(not_(seen.c[OTHER]), _certain(seen))
             else:
@@ -159,15 +164,7 @@ class Traversal:
         anchored = self._keyed(name, "k")
         indexed = all(arm.served for arm in arms) and self._key_served(name)
         among = [arm.condition(indexed=indexed) for arm in arms]
-        columns: dict[str, Sql] = {
-            column.name: column
-            for column in (
-                *self.key(name, table),
-                *(table.c[link.field] for link in collection.links),
-                *(table.c[field] for field in pointed(self.scope.system, name)),
-                *self._carry(name, table),
-            )
-        }
+        columns: dict[str, Sql] = {column.name: column for column in self._columns(name)}
         if self.scope.subject(name):
             matched = or_(*among[: len(identities)])
             ruled = and_(matched, self._keyed(name, "m")(False))
@@ -177,6 +174,22 @@ class Traversal:
             columns[OTHER] = _known(self._keyed(name, "x")(False)).label(OTHER)
         ways = [*among, anchored(indexed)]
         return select(*columns.values()).select_from(table).where(self._by(name, ways, only))
+
+    def _listed(self, name: str, kind: str) -> Select[Any]:
+        """A subject collection's rows of which an earlier step has found out whose they are."""
+        table = self.tables[name]
+        columns = {column.name: column for column in self._columns(name)}
+        return select(*columns.values()).select_from(table).where(self._keyed(name, kind)(True))
+
+    def _columns(self, name: str) -> list[Sql]:
+        """What others need of a collection's rows."""
+        table = self.tables[name]
+        return [
+            *self.key(name, table),
+            *(table.c[link.field] for link in self.scope.system.collections[name].links),
+            *(table.c[field] for field in pointed(self.scope.system, name)),
+            *self._carry(name, table),
+        ]
 
     def ways(self, name: str) -> int:
         """How many ways lead to a collection: identities, links and its own key."""
@@ -236,7 +249,7 @@ class Traversal:
                     self._texts(slot("a", parent, target), lambda text: cast(text, type_)),
                 ]
             )
-            return _Arm(left, near, served, and_(left.in_(near), left.in_(strict)))
+            return _Arm(left, near, served, and_(left.in_(flat(near)), left.in_(flat(strict))))
         return self._arm(left, _union([there, gone]), served)
 
     def _keyed(self, name: str, kind: str) -> Callable[[bool], Sql]:
@@ -258,7 +271,7 @@ class Traversal:
         return lambda indexed: and_(first.condition(indexed=True), whole) if indexed else whole
 
     def _arm(self, left: Sql, right: Select[Any] | CompoundSelect[Any], served: bool) -> _Arm:
-        return _Arm(left, right, served, left.in_(right) if self.scope.dialect.stepwise else None)
+        return _Arm(left, right, served, left.in_(flat(right)) if self.scope.dialect.stepwise else None)
 
     def _texts(self, place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
         """The values of a list of the document."""

@@ -21,9 +21,7 @@ _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 PROGRAM = shutil.which("mariadbd", path=_PATH)
 INSTALL = shutil.which("mariadb-install-db", path=_PATH)
 LACKING = (
-    ""
-    if PROGRAM and INSTALL
-    else "MariaDB is not installed: apt-get install mariadb-server-core mariadb-client-core"
+    "" if PROGRAM and INSTALL else "MariaDB is not installed: apt-get install mariadb-server-core mariadb-client-core"
 )
 needs_mariadb = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 
@@ -60,8 +58,10 @@ class MariaDBServer:
         with lock(self.home / "lock") as held:
             if not data.exists():
                 subprocess.run(
-                    [INSTALL, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", *owner]
-                    + ["--skip-test-db"],
+                    [
+                        *(INSTALL, "--no-defaults", f"--datadir={data}", *owner),
+                        *("--auth-root-authentication-method=normal", "--skip-test-db"),
+                    ],
                     check=True,
                     capture_output=True,
                 )
@@ -128,5 +128,3 @@ class MariaDBServer:
         except pymysql.err.OperationalError:
             return False
         return True
-
-

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from connectors.conformance import Person
 from connectors.fates import Row, key_of
@@ -61,7 +61,7 @@ class _MariaDBWire(Wire):
 class MariaDBBench(SqlBench):
     """One database behind a wire that can be cut, with an account of its own."""
 
-    types = {"number": "bigint", "born": "date", "amount": "decimal(10,2)", "issued": "date"}
+    types: ClassVar = {"number": "bigint", "born": "date", "amount": "decimal(10,2)", "issued": "date"}
 
     def __init__(self, server: MariaDBServer, name: str, text: str, **options: int) -> None:
         self.system = system_of(text, **options)
@@ -160,7 +160,7 @@ class MariaDBBench(SqlBench):
 class SQLiteBench(MariaDBBench):
     """One file."""
 
-    types = {"number": "integer", "born": "date", "amount": "decimal(10,2)", "issued": "date"}
+    types: ClassVar = {"number": "integer", "born": "date", "amount": "decimal(10,2)", "issued": "date"}
 
     def __init__(self, path: Path, text: str, **options: int) -> None:
         self.system = system_of(text, **options)

@@ -1,7 +1,9 @@
-"""The SQL connector keeps every promise of a connector, on a real server of each kind, in one transaction and in many."""
+"""The SQL connector keeps every promise of a connector, on a real server of each kind, in one transaction and many."""
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,11 @@ from connectors.conformance.erasing import Erasing
 from connectors.conformance.keeping import Keeping
 from connectors.conformance.verifying import Verifying
 from starter.stack import Postgres
+from tests.conftest import Database
 from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb
 from tests.connectors.memory_bench import BOOKS, SHOP
 from tests.connectors.sql_bench import SqlBench
 from tests.connectors.sql_engines import MariaDBBench, SQLiteBench
-from tests.conftest import Database
 
 Make = Callable[..., SqlBench]
 _numbers = itertools.count(1)
@@ -30,30 +32,28 @@ def mariadb() -> Iterator[MariaDBServer]:
 @pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=needs_mariadb), "sqlite"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes a bench on one kind of server."""
-    benches: list[SqlBench] = []
+    with ExitStack() as stack:
+        yield partial(_made, request, tmp_path, stack)
 
-    def made(text: str, **options: int) -> SqlBench:
-        bench: SqlBench
-        if request.param == "postgresql":
-            postgres: Postgres = request.getfixturevalue("postgres")
-            database: Database = request.getfixturevalue("database")
-            bench = SqlBench(postgres, database, text, **options)
-        elif request.param == "mariadb":
-            server: MariaDBServer = request.getfixturevalue("mariadb")
-            name = f"test_{next(_numbers)}"
-            server.create_database(name)
-            request.addfinalizer(lambda: server.drop_database(name))
-            bench = MariaDBBench(server, name, text, **options)
-        else:
-            home = tmp_path / "files"
-            home.mkdir()
-            bench = SQLiteBench(home / "shop.db", text, **options)
-        benches.append(bench)
-        return bench
 
-    yield made
-    for bench in benches:
-        bench.close()
+def _made(request: pytest.FixtureRequest, tmp_path: Path, stack: ExitStack, text: str, **options: int) -> SqlBench:
+    bench: SqlBench
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        database: Database = request.getfixturevalue("database")
+        bench = SqlBench(postgres, database, text, **options)
+    elif request.param == "mariadb":
+        server: MariaDBServer = request.getfixturevalue("mariadb")
+        name = f"test_{next(_numbers)}"
+        server.create_database(name)
+        stack.callback(server.drop_database, name)
+        bench = MariaDBBench(server, name, text, **options)
+    else:
+        home = tmp_path / "files"
+        home.mkdir()
+        bench = SQLiteBench(home / "shop.db", text, **options)
+    stack.callback(bench.close)
+    return bench
 
 
 class TestWhatGoes(Conformance):

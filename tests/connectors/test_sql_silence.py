@@ -13,8 +13,8 @@ import pytest
 
 from connectors.conformance import Dump, Gate
 from connectors.protocol import Rulings
-from starter.stack import Postgres
 from connectors.sql.session import Database as PostgreSQL
+from starter.stack import Postgres
 from tests.conftest import Database
 from tests.connectors.sql_place import SESSION, Place, email, place
 

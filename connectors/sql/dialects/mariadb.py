@@ -23,9 +23,10 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
-    or_,
+    not_,
     select,
     text,
+    union_all,
 )
 from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from sqlalchemy.ext.compiler import compiles
@@ -33,7 +34,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import Cast
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql
+from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql, flat
 from connectors.sql.dialects.postgresql import BYTES, INTEGER, MOMENT, NUMERIC, PADS, is_address
 from connectors.sql.families import TEXTS, Family, Named
 
@@ -119,10 +120,10 @@ class MariaDB:
         if column.family is not Family.TEXT:
             return None
         fold: Callable[[Sql], Sql] = func.lower if about.casefold else lambda same: same
-        exact = or_(*(fold(cast(value, Text)).in_(_converted(self.elements(slot), fold)) for slot in slots))
+        exact = fold(cast(value, Text)).in_(self._either(slots, fold))
         if not served:
             return exact
-        near = or_(*(value.in_(_converted(self.elements(slot), lambda one: cast(one, column.type))) for slot in slots))
+        near = value.in_(self._either(slots, lambda one: cast(one, column.type)))
         return and_(near, exact)
 
     def matches(self, text: Sql, pattern: str) -> Sql:
@@ -159,7 +160,8 @@ class MariaDB:
     def differs(self, column: "Column", value: Sql, other: Sql) -> Sql:
         if column.family in TEXTS or column.family is Family.OTHER:
             value, other = cast(value, Text), cast(other, Text)
-        return value.is_distinct_from(other)
+        # Not is_distinct_from, which SQLAlchemy writes here without the constants in it.
+        return not_(value.op("<=>", is_comparison=True)(other))
 
     def general(self, column: "Column", to: str, value: Sql) -> Sql | None:
         text = cast(value, Text)
@@ -207,6 +209,10 @@ class MariaDB:
     def line(self, values: Mapping[str, Sql]) -> Sql:
         parts = [part for name, value in values.items() for part in (_quoted(name), _plain(value))]
         return func.concat(func.json_object(*parts), literal_column("'\n'", Text()), type_=Text)
+
+    def _either(self, slots: Sequence[str], convert: Callable[[Sql], Sql]) -> Select[Any]:
+        values = [_converted(self.elements(slot), convert) for slot in slots]
+        return values[0] if len(values) == 1 else flat(union_all(*values))
 
     def _part(self, text: Sql, pattern: str) -> Sql:
         return func.regexp_replace(text, _quoted(pattern.removesuffix("$") + r"\z"), _quoted(r"\1"), type_=Text)

@@ -36,10 +36,12 @@ from rights.datamap import System
 
 _MARK: Final = re.compile(r"\bhabeas\.environment=([^\s;]+)")
 _VARIABLE: Final = re.compile(r"@(habeas_[0-9a-f]{20})")
-_CHUNK: Final = 256
+_CHUNK: Final = 64
 """Rows that are taken from the driver at a time while it streams."""
-_PIECE: Final = 512 * 1024
-"""Bytes of a list that one message carries, twice that in hexadecimal: below any server's max_allowed_packet."""
+_PIECE: Final = 16 * 1024
+"""Bytes of a list that go with others in one message."""
+_LARGE: Final = 512 * 1024
+"""Bytes of a list in a message of its own, twice that in hexadecimal: below any server's max_allowed_packet."""
 _MARGIN: Final = 15
 """Seconds that the driver waits longer for an answer than the server may take for it."""
 
@@ -50,7 +52,7 @@ _MEANING: Final = (
     "sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', "
     "time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, sql_select_limit = DEFAULT, "
     "sql_safe_updates = 0, sql_auto_is_null = 0, completion_type = 0, autocommit = 1, "
-    "group_concat_max_len = 4294967295, default_regex_flags = ''"
+    "default_regex_flags = ''"
 )
 _BEGIN: Final = {
     # All statements see one moment.
@@ -275,10 +277,9 @@ class Session:
         """See to it that every list that a statement reads lies on the server."""
         text = statement.text.decode()
         slots = {variable(name): value for name, value in self._document.items()}
-        for name in dict.fromkeys(_VARIABLE.findall(text)):
-            if name not in self._sent:
-                self._send(name, slots.get(name))
-                self._sent.add(name)
+        wanted = dict.fromkeys(name for name in _VARIABLE.findall(text) if name not in self._sent)
+        if wanted:
+            self._send({name: _content(name, slots.get(name)) for name in wanted})
         if self._until is None:
             return text
         left = self._until - time.monotonic()
@@ -286,24 +287,35 @@ class Session:
             raise pymysql.err.OperationalError(1969, "no time is left")
         return f"SET STATEMENT max_statement_time = {left:.3f} FOR {text}"
 
-    def _send(self, name: str, value: object) -> None:
-        """Put a value on the server, in hexadecimal: no text of a person is ever part of a statement's."""
-        if value is None and name == variable(SALT):
-            value = secrets.token_hex(32)
-        text = value if isinstance(value, str) else None if value is None else json.dumps(value, ensure_ascii=False)
-        if text is None:
-            self._cursor.execute(f"SET @{name} = NULL")
-            return
-        content = text.encode()
-        pieces = [content[at : at + _PIECE].hex() for at in range(0, max(1, len(content)), _PIECE)]
-        self._cursor.execute(f"SET @{name} = X'{pieces[0]}'")
-        for piece in pieces[1:]:
-            self._cursor.execute(f"SET @{name} = CONCAT(@{name}, X'{piece}')")
-        self._cursor.execute(f"SET @{name} = CONVERT(@{name} USING utf8mb4)")
-        self._cursor.execute(f"SELECT COALESCE(LENGTH(@{name}), -1)")
-        row = self._cursor.fetchone()
-        if row is None or row[0] != len(content):
+    def _send(self, values: dict[str, bytes | None]) -> None:
+        """Put values on the server, in hexadecimal: no text of a person is ever part of a statement's."""
+        self._sent |= values.keys()
+        small = {name: content or b"" for name, content in values.items() if len(content or b"") <= _PIECE}
+        if small:
+            texts = {n: "NULL" if values[n] is None else _text(f"X'{c.hex()}'") for n, c in small.items()}
+            self._cursor.execute("SET " + ", ".join(f"@{name} = {text}" for name, text in texts.items()))
+        for name in values.keys() - small.keys():
+            self._send_large(name, values[name] or b"")
+
+    def _send_large(self, name: str, content: bytes) -> None:
+        self._cursor.execute(f"SET @{name} = ''")
+        for at in range(0, len(content), _LARGE):
+            self._cursor.execute(f"SET @{name} = CONCAT(@{name}, X'{content[at : at + _LARGE].hex()}')")
+        self._cursor.execute(f"SET @{name} = {_text('@' + name)}")
+        # More than max_allowed_packet becomes NULL here, and NULL would be an empty list.
+        if self.ask(f"SELECT COALESCE(LENGTH(@{name}), -1)")[0] != len(content):
             raise pymysql.err.OperationalError(1153, "a list is larger than max_allowed_packet")
+
+
+def _text(bytes_: str) -> str:
+    return f"CONVERT({bytes_} USING utf8mb4)"
+
+
+def _content(name: str, value: object) -> bytes | None:
+    """A value of the document as it lies on the server."""
+    if value is None:
+        return secrets.token_hex(32).encode() if name == variable(SALT) else None
+    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).encode()
 
 
 def _pool(url: URL, limits: Limits, longest: int) -> Pool:

@@ -30,7 +30,7 @@ KEY: Final = "key"
 """The slot of the document in which the pseudonym key lies, in hexadecimal. It never leaves this process."""
 _STEPS: Final = 20_000
 """Steps of SQLite's machine after which it asks whether to go on: a few milliseconds."""
-_CHUNK: Final = 256
+_CHUNK: Final = 64
 
 
 class Database:
