@@ -111,6 +111,9 @@ class SqlConnector:
         if erasure.keyed(call.work) and not call.pseudonym_key:
             raise ValueError("a pseudonym needs a key")
         programme = self._programme(writer, call)
+        for name in erasure.lockable(programme.scope):
+            if not programme.scope.catalogue.tables[name].undoes:
+                raise NeedsHuman(Code.SCHEMA, f"{name} (an engine without transactions)")
         begin = partial(writer.transaction, Mode.CHANGE, call.session, programme.document(call))
         done: Changes = []
         with begin() as session:

@@ -66,7 +66,7 @@ class MariaDBBench(SqlBench):
     def __init__(self, server: MariaDBServer, name: str, text: str, **options: int) -> None:
         self.system = system_of(text, **options)
         self._name, self._role = name, f"role_{name}"
-        self._door = server.door(name)
+        self._root = server.door(name)
         self._proxy = MariaDBProxy(server.port)
         self._batching = "batch_rows" in options
         self._numbers = count(1)
@@ -82,7 +82,7 @@ class MariaDBBench(SqlBench):
         self.connector.close()
         self._proxy.close()
         self._run(f"DROP USER '{self._role}'@'%'")
-        self._door.close()
+        self._root.close()
 
     def seed(self, person: Person, rows: int) -> None:
         hanging = [c for c in self.system.collections.values() if c.links]
@@ -131,7 +131,7 @@ class MariaDBBench(SqlBench):
         return self.types.get(field, "varchar(400)" if collection.fields[field].identity else "mediumtext")
 
     def _dump(self, collection: str) -> list[dict[str, Any]]:
-        with self._door.cursor() as cursor:
+        with self._root.cursor() as cursor:
             cursor.execute(f"SELECT * FROM `{collection}`")
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -140,7 +140,7 @@ class MariaDBBench(SqlBench):
         rows = self._rows_of(name, person, numbers, day)
         into = ", ".join(f"`{field}`" for field in self.system.collections[name].fields)
         values = ", ".join(["%s"] * len(self.system.collections[name].fields))
-        with self._door.cursor() as cursor:
+        with self._root.cursor() as cursor:
             cursor.executemany(f"INSERT INTO `{name}` ({into}) VALUES ({values})", [list(row.values()) for row in rows])
 
     def _rows_of(self, name: str, person: Person, numbers: tuple[int, ...], day: date | None) -> list[Row]:
@@ -153,7 +153,7 @@ class MariaDBBench(SqlBench):
         return rows
 
     def _run(self, statement: str, values: list[object] | None = None) -> None:
-        with self._door.cursor() as cursor:
+        with self._root.cursor() as cursor:
             cursor.execute(statement, values)
 
 
@@ -188,8 +188,9 @@ class SQLiteBench(MariaDBBench):
         yield
         away.rename(home)
 
-    refused = None  # type: ignore[assignment] - a file asks nobody who they are
-    cut = None  # type: ignore[assignment] - and there is no wire to it
+    # A file asks nobody who they are, and there is no wire to it.
+    refused = None  # type: ignore[assignment]
+    cut = None  # type: ignore[assignment]
 
     def mark(self, environment: str) -> None:
         self._run("CREATE TABLE IF NOT EXISTS habeas_environment (environment TEXT NOT NULL)")

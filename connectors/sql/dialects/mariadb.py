@@ -161,7 +161,8 @@ class MariaDB:
         if column.family in TEXTS or column.family is Family.OTHER:
             value, other = cast(value, Text), cast(other, Text)
         # Not is_distinct_from, which SQLAlchemy writes here without the constants in it.
-        return not_(value.op("<=>", is_comparison=True)(other))
+        alike: Sql = value.op("<=>", is_comparison=True)(other)
+        return not_(alike)
 
     def general(self, column: "Column", to: str, value: Sql) -> Sql | None:
         text = cast(value, Text)
