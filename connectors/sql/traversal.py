@@ -146,7 +146,7 @@ class Traversal:
         """Columns of rows that an earlier step has seen."""
         rows = self.scope.dialect.elements(place, width=len(fields))
         columns = self.scope.catalogue.tables[name].columns
-        types = [columns[field].type if field in columns else Integer() for field in fields]
+        types = [_travelling(columns.get(field)) for field in fields]
         parts = zip(rows.selected_columns, fields, types, strict=True)
         told = rows.with_only_columns(*(cast(part, type_).label(field) for part, field, type_ in parts))
         return told.cte(f"told_{self._numbers[name]}")
@@ -173,13 +173,21 @@ class Traversal:
             columns[DECIDED] = _known(or_(*among[len(identities) :], anchored(indexed), ruled)).label(DECIDED)
             columns[OTHER] = _known(self._keyed(name, "x")(False)).label(OTHER)
         ways = [*among, anchored(indexed)]
-        return select(*columns.values()).select_from(table).where(self._by(name, ways, only))
+        rows = select(*columns.values()).select_from(table)
+        if only is not None:
+            return rows.where(ways[only])
+        if self.scope.catalogue.engine is not Engine.MARIADB or len(ways) == 1:
+            return rows.where(or_(*ways))
+        # For an "or" it would read, and lock, the whole table; so each way goes by an index of its own.
+        key = self.key(name, table)
+        keys = union(*(select(*key).select_from(table).where(way) for way in ways)).subquery("=keys")
+        same = and_(*(mine == theirs for mine, theirs in zip(key, self.key(name, keys), strict=True)))
+        return select(*columns.values()).select_from(keys.join(table, same))
 
     def _listed(self, name: str, kind: str) -> Select[Any]:
         """A subject collection's rows of which an earlier step has found out whose they are."""
-        table = self.tables[name]
         columns = {column.name: column for column in self._columns(name)}
-        return select(*columns.values()).select_from(table).where(self._keyed(name, kind)(True))
+        return select(*columns.values()).select_from(self.tables[name]).where(self._keyed(name, kind)(True))
 
     def _columns(self, name: str) -> list[Sql]:
         """What others need of a collection's rows."""
@@ -196,18 +204,6 @@ class Traversal:
         collection = self.scope.system.collections[name]
         identities = sum(about.sharing != "hint" for about in collection.identities.values())
         return identities + sum(link.kind == "unique" for link in collection.links) + 1
-
-    def _by(self, name: str, ways: Sequence[Sql], only: int | None) -> Sql:
-        """Any of several ways; where the server would read the whole table for an "or", each way by itself."""
-        if only is not None:
-            return ways[only]
-        if self.scope.catalogue.engine is not Engine.MARIADB:
-            return or_(*ways)
-        if len(ways) == 1:
-            return ways[0]
-        table = self.tables[name]
-        keys = union(*(select(*self.key(name, table)).where(way) for way in ways)).subquery("=keys")
-        return tuple_(*self.key(name, table)).in_(select(keys))
 
     def _identity(self, name: str, field: str, about: Field, kinds: str) -> _Arm:
         column, value = self.scope.column(name, field), self.tables[name].c[field]
@@ -296,6 +292,13 @@ def same(left: Column, left_value: Sql, right: Column, right_values: Select[Any]
     (value,) = right_values.selected_columns
     own, convert, _ = _bridge(left, left_value, right)
     return _known(own.in_(right_values.with_only_columns(convert(value))))
+
+
+def _travelling(column: Column | None) -> TypeEngine[Any]:
+    """The type of a value that comes out of the document; what is compared by its text stays one."""
+    if column is None:
+        return Integer()
+    return column.type if column.family in NATIVE or column.engine is Engine.SQLITE else Text()
 
 
 def _certain(seen: CTE) -> Sql:

@@ -16,7 +16,9 @@ PEOPLE = 12
 TABLES = {
     "customers": "id bigint PRIMARY KEY, email varchar(200), full_name text, phone text",
     "addresses": "id bigint PRIMARY KEY, customer_id bigint NOT NULL REFERENCES customers (id), street text",
-    "orders": "id bigint PRIMARY KEY, customer_id bigint NOT NULL REFERENCES customers (id), note text, created_at date",
+    "orders": (
+        "id bigint PRIMARY KEY, customer_id bigint NOT NULL REFERENCES customers (id), note text, created_at date"
+    ),
     "items": "id bigint PRIMARY KEY, order_id bigint NOT NULL REFERENCES orders (id), gift text",
     "messages": "id bigint PRIMARY KEY, customer_id bigint NOT NULL REFERENCES customers (id), body text",
 }

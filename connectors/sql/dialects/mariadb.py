@@ -266,6 +266,7 @@ def _cast(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
         if to.family is Family.BYTES:
             return value if came and came.family is Family.BYTES else f"UNHEX(SUBSTR({value}, 3))"
         name, _, collation = to.name.partition(" COLLATE ")
+        name = {"BIT": "UNSIGNED", "FLOAT": "DOUBLE"}.get(name, name)
         return f"CAST({value} AS {name})" + (f" COLLATE {collation}" if collation else "")
     if isinstance(to, Text):
         if came and came.family is Family.BYTES:

@@ -35,8 +35,9 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
         pymysql.Error: the database cannot be asked.
     """
     works = works_of(system)
+    # One that only reads may not even prepare a change. Nothing is changed.
     catalogue = reader.catalogue(system)
-    with reader.transaction(Mode.LOOK, "", {}) as session:
+    with reader.transaction(Mode.CHANGE, "", {}) as session:
         version, role, *_ = session.ask(_SERVER)
         if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < OLDEST:
             yield "the server is older than MariaDB 10.6: upgrade it"
@@ -46,7 +47,7 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
     if writer is None and system.mode is not Allowed.OBSERVE:
         yield f"there is no connection.writer, so nothing can be erased: add one, or write mode: {Allowed.OBSERVE}"
     if writer is not None:
-        with writer.transaction(Mode.LOOK, "", {}) as session:
+        with writer.transaction(Mode.CHANGE, "", {}) as session:
             _, role, database, flushed, binlog, logging, read_only = session.ask(_SERVER)
             yield from _refusals(session.cursor, catalogue, works, role, writing=True)
             yield from _standing(database, session.environment, int(flushed), str(binlog), bool(logging))
@@ -107,8 +108,9 @@ def _lacking(cursor: Any, table: Table, work: Work, *, writing: bool) -> list[st
     asked = {"SELECT": f"SELECT {', '.join(names)} FROM {place}"}  # noqa: S608 - names of the catalogue
     if writing and work.erase is not Erase.RETAIN:
         fields = [quoted(field, engine=Engine.MARIADB) for field in written(work) if field in table.columns]
-        values = ", ".join(f"{field} = {field}" for field in fields or names[:1])
-        asked["UPDATE"] = f"UPDATE {place} SET {values}"  # noqa: S608
+        values = ", ".join(f"{field} = {field}" for field in fields)
+        if fields:
+            asked["UPDATE"] = f"UPDATE {place} SET {values}"  # noqa: S608
         if work.erase is Erase.DELETE:
             asked["DELETE"] = f"DELETE FROM {place}"  # noqa: S608
     return [right for right, statement in asked.items() if not _allowed(cursor, statement)]

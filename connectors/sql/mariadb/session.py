@@ -101,9 +101,9 @@ class Database:
         raw.close()
 
     @contextmanager
-    def plain(self) -> Iterator[Any]:
-        """Give the driver's cursor, in a read-only transaction, to ask the server about itself."""
-        raw = self._open(Mode.LOOK)
+    def plain(self, mode: Mode = Mode.LOOK) -> Iterator[Any]:
+        """Give the driver's cursor, in a transaction, to ask the server about itself."""
+        raw = self._open(mode)
         try:
             with _driver(raw).cursor() as cursor:
                 yield cursor
@@ -124,7 +124,7 @@ class Database:
         return trouble(error)
 
     def refused(self, system: System) -> ConnectorError | None:
-        with self.plain() as cursor:
+        with self.plain(Mode.CHANGE) as cursor:  # one that only reads may not even prepare a change
             return check.refused(system, cursor)
 
     def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[str]:
