@@ -56,6 +56,9 @@ UNIQUE: Final = "=unique"
 DECIDED: Final = "=decided"
 OTHER: Final = "=other"
 
+MANY: Final = 2**63 - 1
+"""More rows than any table has."""
+
 
 @dataclass(frozen=True)
 class _Arm:
@@ -182,7 +185,11 @@ class Traversal:
         key = self.key(name, table)
         keys = union(*(select(*key).select_from(table).where(way) for way in ways)).subquery("=keys")
         same = and_(*(mine == theirs for mine, theirs in zip(key, self.key(name, keys), strict=True)))
-        return select(*columns.values()).select_from(keys.join(table, same))
+        rows = select(*columns.values()).select_from(keys.join(table, same))
+        if not self.scope.subject(name):
+            return rows
+        # Several ways look to it like many rows, for which it would begin with the table; a limit keeps the order.
+        return rows.prefix_with("STRAIGHT_JOIN").limit(MANY)
 
     def _listed(self, name: str, kind: str) -> Select[Any]:
         """A subject collection's rows of which an earlier step has found out whose they are."""

@@ -70,6 +70,7 @@ class MariaDBServer:
                 "MariaDB",
                 [
                     *(PROGRAM, "--no-defaults", *owner, f"--datadir={data}", f"--socket={self.home}/socket"),
+                    f"--tmpdir={self.home}",
                     *(f"--port={self.port}", f"--bind-address={HOST}", f"--pid-file={self.home}/pid", *parameters),
                 ],
                 log=self.home / "mariadb.log",
