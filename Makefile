@@ -40,7 +40,7 @@ lock: ## Pin the newest allowed requirements again; commit the result
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
 	  --python-version 3.11 pyproject.toml -o requirements.lock
 
-demo: setup ## Run an access and an erasure request on real servers
+demo: setup ## Hand over one person's data and erase another's, on real servers
 	@$(BIN)/habeas demo
 
 check: setup ## Format, lint, types and imports

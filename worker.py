@@ -131,6 +131,7 @@ def build_worker(
         activities=[
             opening.open,
             opening.deadline,
+            opening.interim,
             planning.plan,
             planning.rule,
             planning.stuck,

@@ -90,10 +90,9 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     step, row = doing.step, known.request
     _enter(tools, row, doing)
     data_map = tools.pinned(row.map_digest)
-    system = data_map.systems[step.system]
-    present = tools.data_map.systems.get(step.system)
-    connector = tools.connector(system)
-    if connector is None or present is None:
+    system, present = data_map.systems.get(step.system), tools.data_map.systems.get(step.system)
+    connector = tools.connector(system) if system else None
+    if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
     if step.operation in {Operation.ERASE, Operation.SUPPRESS}:
         _may_erase(system, present, approved=row.approved)

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from activities.bag import Bag, Filed
 from activities.facts import SystemFacts
-from activities.sheets import Sheet
+from activities.sheets import SHOWN_FILES, Sheet
 from activities.spool import CHUNK, CSV, JSON_LINES, Entry, files_in, payload_path
 
 
@@ -22,6 +22,8 @@ class Named:
     csv: Filed
     """The list of what each was called."""
     json_lines: Filed
+    called: tuple[str, ...] = ()
+    """What the first of them were called."""
 
     @property
     def folder(self) -> str:
@@ -154,4 +156,5 @@ class _Desk:
         exact = self._bag.add(path, sheet.watch(lines, table=True), size)
         path = payload_path(self._facts.system, first.listing(CSV))
         table = self._bag.add(path, sheet.csv(lines), sheet.most_csv_bytes(size))
-        return Named(tuple(filed for _, filed in held), table, exact)
+        called = tuple(entry.name for entry, _ in held[:SHOWN_FILES])
+        return Named(tuple(filed for _, filed in held), table, exact, called)

@@ -21,7 +21,8 @@ from connectors.protocol import Anchors, Batches, Call, Candidate, Connector, Er
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
-from rights.plan import Step
+from rights.datamap import System
+from rights.plan import Operation, Step
 from rights.receipt import Count, Receipt, Tally
 
 Work = Callable[[Connector, Call, Step], Answer]
@@ -72,6 +73,10 @@ class FulfilActivities:
         return keep(tools, doing, known, receipt)
 
     def _carry_out(self, doing: Doing, known: AtStep, work: Work, beat: Beat) -> Answer:
+        if answered := self._swept(doing.step):
+            # Before anything else: a sweep whose answer was a refusal has left its call uncounted, and nobody need wait
+            # for the end of that to be told.
+            return answered
         ready = make_ready(self._tools, doing, known, beat)
         answer = work(ready.connector, ready.call, doing.step)
         ready.answered(answer)
@@ -80,23 +85,26 @@ class FulfilActivities:
     def _locate(self, connector: Connector, call: Call, step: Step) -> Located:
         look = connector.locate(call)
         self._seal_look(step, call, look)
-        new = {link.kind for link in look.links if link not in call.identities}
+        known = {(one.kind, one.value) for one in call.identities}
+        new = {link.kind for link in look.links if (link.kind, link.value) not in known}
         return Located(look, self._knowing(step, new))
 
     def _knowing(self, step: Step, kinds: set[str]) -> tuple[str, ...]:
-        """Other systems that know people by one of these kinds of identity."""
+        """The systems that know people by one of these kinds of identity, and may find more by what was learnt."""
+
+        def may_find(system: System) -> bool:
+            if system.system == step.system:
+                return any(map(system.finds_more_by, kinds))
+            return not kinds.isdisjoint(system.followed_kinds)
+
         systems = self._tools.data_map.systems.values() if kinds else ()
-        return tuple(
-            system.system
-            for system in systems
-            if system.system != step.system and not kinds.isdisjoint(system.followed_kinds)
-        )
+        return tuple(system.system for system in systems if may_find(system))
 
     def _verify(self, connector: Connector, call: Call, step: Step) -> Look | Pending:
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
         look = connector.verify(call)
-        if isinstance(look, Look) and look.candidates:
+        if isinstance(look, Look) and (look.candidates or look.links):
             self._seal_look(step, call, look)
         return look
 
@@ -119,17 +127,21 @@ class FulfilActivities:
         counts = tuple(Count(collection=name, found=rows) for name, rows in spooled.rows.items())
         return Spooled(Tally(counts=counts), spooled.digest, spooled.size)
 
-    def _erase(self, connector: Connector, call: Call, step: Step) -> Tally | Pending | Queued | Receipt:
+    def _swept(self, step: Step) -> Receipt | None:
+        """What a sweep has answered to a step."""
+        if step.operation is not Operation.ERASE or not isinstance(self._tools.connectors.get(step.system), Batches):
+            return None
+        answer = self._tools.ledger.fetch_swept(step.key)
+        return Receipt.model_validate_json(answer) if answer else None
+
+    def _erase(self, connector: Connector, call: Call, step: Step) -> Tally | Pending | Queued:
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
-        if isinstance(connector, Batches):
+        if isinstance(connector, Batches) and not call.job:
             # Once for many people (activities/sweep.py); what the system goes on with is asked for one by one.
-            if answer := self._tools.ledger.fetch_swept(step.key):
-                return Receipt.model_validate_json(answer)
-            if not call.job:
-                doing = Doing(step=step, as_of=call.as_of)
-                self._tools.ledger.join_sweep(step, doing.model_dump_json())
-                return Queued(ASK_THE_SWEEP)
+            doing = Doing(step=step, as_of=call.as_of)
+            self._tools.ledger.join_sweep(step, doing.model_dump_json())
+            return Queued(ASK_THE_SWEEP)
         return connector.erase(call)
 
     def _suppress(self, connector: Connector, call: Call, step: Step) -> Tally:

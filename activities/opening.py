@@ -17,6 +17,7 @@ from ledger.standing import RequestRow
 from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
 from rights.plan import Operation, Plan, make_plan
+from rights.receipt import Certainty, Receipt
 from rights.request import Phase, Right
 from rights.value import Value
 
@@ -62,6 +63,8 @@ class Facts(Value):
     lost one had erased already; it has to see these through all the same."""
     rulings: dict[str, str] = Field(default_factory=dict)
     """The words agents have given, by step key; an update lost with Temporal's database comes back this way."""
+    interim: bool = False
+    """An interim answer was asked for."""
     read_at: datetime
     """When this was so."""
     planned: Outline | None = None
@@ -148,9 +151,19 @@ class OpeningActivities:
         level = log.error if reached.risk is Risk.OVERDUE else log.warning
         level("deadline", request_id=reached.ask.request_id, risk=str(reached.risk))
 
+    @activity.defn(name="interim", no_thread_cancel_exception=True)
+    def interim(self, ask: Ask) -> None:
+        """Put an interim answer on a person's desk, since the whole one will be late. Nothing is sent by this."""
+        if self._tools.ledger.ask_for_interim(ask.request_id, at=ask.as_of):
+            structlog.get_logger().warning("interim_due", request_id=ask.request_id)
+
     def _facts(self, ask: Ask) -> Facts:
         ledger, request_id = self._tools.ledger, ask.request_id
         row = ledger.request(request_id)
+        receipts = ledger.receipts(request_id)
+        looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
+        begun = tuple(dict.fromkeys(r.step.system for r in looks if r.tally.found))
+        mapped = tuple(self._tools.pinned(row.map_digest).systems)
         return Facts(
             phase=row.phase,
             clock=row.clock,
@@ -158,14 +171,21 @@ class OpeningActivities:
             approved=row.approved,
             withdrawn=row.withdrawn,
             round=ledger.newest_round(request_id),
-            systems=tuple(self._tools.pinned(row.map_digest).systems),
-            begun=tuple(
-                dict.fromkeys(
-                    r.step.system
-                    for r in ledger.receipts(request_id)
-                    if r.step.operation is Operation.LOCATE and r.tally.found
-                )
-            ),
+            # A system that has left the map with something of the person in it is a person's matter, not forgotten.
+            systems=(*mapped, *(name for name in begun if name not in {*mapped, *_seen_through(receipts)})),
+            begun=begun,
             rulings=ledger.rulings(request_id),
+            interim=ledger.interim_asked(request_id),
             read_at=ask.as_of,
         )
+
+
+def _seen_through(receipts: Sequence[Receipt]) -> set[str]:
+    """Systems in which nothing is left to do, as a look, an export or a person says."""
+    newest = {(r.step.system, r.step.operation): r for r in receipts}
+    return {
+        system
+        for (system, operation), r in newest.items()
+        if (operation in {Operation.VERIFY, Operation.EXPORT} and r.outcome.settled)
+        or (operation is not Operation.SUPPRESS and r.certainty is Certainty.ATTESTED and r.outcome.settled)
+    }

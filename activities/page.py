@@ -210,14 +210,22 @@ def _collection(anchor: str, facts: CollectionFacts, delivered: Delivered) -> st
 
 
 def _files(named: Named | None) -> str:
-    """The named files in one line, however many they are; the lists name each."""
+    """The first of the named files by what they were called; the lists name each, however many they are."""
     if named is None:
         return ""
     folder = named.folder.removeprefix("data/")
+    first = "\n".join(
+        f'<li><a href="{quote(_inside(filed))}">{_shown(name, SHOWN_CHARACTERS) or "–"}</a> '
+        f'<span class="count">{_bytes(filed.size)}</span></li>'
+        for filed, name in zip(named.files, named.called, strict=False)
+    )
+    further = f"These are the first {len(named.called)} of {len(named.files):,} files."
     return (
         f'<p class="files">{_count(len(named.files), "file")} ({_bytes(named.size)}) in the folder '
         f'<a href="{quote(folder)}/">{escape(folder)}</a>. What each was called: '
         f"{_link(named.csv)} · {_link(named.json_lines)}</p>\n"
+        f'<ul class="listed">\n{first}\n</ul>\n'
+        + (f'<p class="small soft">{further}</p>\n' if len(named.files) > len(named.called) else "")
     )
 
 

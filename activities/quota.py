@@ -17,6 +17,8 @@ from rights.plan import Step
 
 PATIENCE: Final = timedelta(seconds=5)
 """Longer than the pace of a vendor that allows a call a second, short enough to hold a slot."""
+MARGIN: Final = timedelta(milliseconds=250)
+"""Added to each window: a call takes its turn here and arrives there a little later, some of them later than others."""
 _SLICE: Final = 1.0
 """Seconds between two beats of who waits."""
 
@@ -37,7 +39,7 @@ class LedgerQuota:
         """
         whole = f"{self._step.system}/{name}"
         block = self._drawn[name] + cost
-        while wait := self._ledger.take_turn(whole, self._step.key, cost, block, limit, window, PATIENCE):
+        while wait := self._ledger.take_turn(whole, self._step.key, cost, block, limit, window + MARGIN, PATIENCE):
             if wait > PATIENCE:
                 raise Retryable(Code.BUSY, self._step.system, after=wait)
             self._sleep(wait)

@@ -21,6 +21,7 @@ MAX_COLUMNS: Final = 500
 MORE: Final = "(more)"
 SHOWN_ROWS: Final = 50
 SHOWN_COLUMNS: Final = 60
+SHOWN_FILES: Final = 20
 SHOWN_CHARACTERS: Final = 200
 """Of one value."""
 SHOWN_IN_ALL: Final = 200_000

@@ -4,6 +4,7 @@ The one rule: whatever becomes of one person's step becomes of nobody else's; ea
 """
 
 from datetime import timedelta
+from typing import Final
 
 from temporalio import activity
 
@@ -16,6 +17,10 @@ from ledger.sweeps import Waiting
 from rights.receipt import Tally
 from rights.value import Value
 
+GATHER: Final = timedelta(seconds=5)
+"""Whoever comes within this time of another is swept together with them, if the system takes so many."""
+LONGEST_GATHER: Final = timedelta(minutes=5)
+"""Longer nobody waits for others to come: half of what a request waits for its sweep before it asks."""
 SOON = timedelta(minutes=1)
 """How long a step waits that a system has put off without saying for how long."""
 ATTEMPTS = 20
@@ -45,10 +50,14 @@ class SweepActivities:
 
     @activity.defn(name="sweep", no_thread_cancel_exception=True)
     def sweep(self, sweeping: Sweeping) -> Swept:
-        """Erase for as many people as one call to the system takes, of those who wait longest."""
+        """Erase for as many people as one call to the system takes, of those who wait longest; not yet while more
+        people keep coming and there is room for them."""
         ledger, system = self._tools.ledger, sweeping.system
         connector = self._tools.connectors.get(system)
-        batch = connector.batch if isinstance(connector, Batches) else ATTEMPTS
+        batch = connector.batch if isinstance(connector, Batches) else 1
+        if more := ledger.sweep_gathers(system, batch, GATHER, LONGEST_GATHER):
+            left, _ = ledger.sweep_left(system)
+            return Swept(steps=0, left=left, next_in_seconds=more.total_seconds())
         waiting = ledger.sweep_due(system, batch)
         with beating() as beat:
             self._erase(connector, waiting, beat)

@@ -4,6 +4,7 @@ What an author of a connector imports stands here.
 """
 
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
+from connectors.links import Links
 from connectors.protocol import (
     Anchors,
     Call,
@@ -28,6 +29,7 @@ __all__ = [
     "Export",
     "Held",
     "Intent",
+    "Links",
     "Look",
     "NeedsHuman",
     "Pending",

@@ -8,25 +8,27 @@ erase and verify are four uses of the two.
 """
 
 import base64
+import itertools
 import json
 import math
 import threading
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
 
+from connectors.derived import complete, texts
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
+from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
-from connectors.strategies import clean, text
-from connectors.unread import refuse_unread
+from connectors.strategies import text
+from connectors.unread import refuse_options
 from rights.codes import Code
-from rights.datamap import Collection, Field, System
+from rights.datamap import Collection, System, Telling
 from rights.plan import Work
 from rights.receipt import Tally
-from rights.subject import Identity, Sharing
+from rights.subject import Identity, Sharing, comparable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -87,6 +89,7 @@ class Memory:
 
     def __init__(self, system: System, store: Store, batch: int = BATCH) -> None:
         self.system, self.store, self.batch = system, store, batch
+        self._circular = frozenset(filter(system.circular, system.collections))
 
     @property
     def rows(self) -> dict[str, list[dict[str, object]]]:
@@ -96,6 +99,11 @@ class Memory:
     @property
     def ends_cut_calls(self) -> bool:
         """A cut attempt has died with its process, and what it held with it."""
+        return True
+
+    @property
+    def derives(self) -> bool:
+        """What is derived is read, and circles are followed."""
         return True
 
     def locate(self, call: Call) -> Look:
@@ -130,9 +138,8 @@ class Memory:
         look = tally_of(call.work, fates, {})
         due = [fate for fate in fates if fate.due]
         done: list[Fate] = []
-        for start in range(0, len(due), self.batch):
+        for batch in self._batches(due):
             call.beat()
-            batch = due[start : start + self.batch]
             changes = {fate.place: fate.new_values(call.pseudonym_key) for fate in batch}
             with call.fence(Counter(fate.collection for fate in batch), look) as intent:
                 there = self._ask(self.store.change, changes)
@@ -146,53 +153,92 @@ class Memory:
             )
         )
 
+    def _batches(self, due: Iterable[Fate]) -> Iterator[list[Fate]]:
+        """What one destructive call changes. No order of a circle's rows leaves a path to those not reached yet, so
+        they go together."""
+        for circular, part in itertools.groupby(due, key=lambda fate: fate.collection in self._circular):
+            rows = list(part)
+            size = len(rows) if circular else self.batch
+            yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
     def _see(self, call: Call) -> _Sight:
         """Find the person's rows: by identity, by unique links from those, and by anchors where the path is cut."""
         sight = _Sight()
-        for name in self.system.parents_first:
-            call.beat()
-            collection = self.system.collections[name]
-            mine = call.rulings.mine.get(name, frozenset())
-            others = call.rulings.others.get(name, frozenset())
-            anchored = set(call.anchors.get(name, {}).get(_key_name(collection), ()))
-            hangs_on = _follower(call, sight, collection)
-            recognise = _recogniser(call, collection)
-            certain: list[Row] = []
-            undecided: list[tuple[Row, Sharing]] = []
-            matching = 0
-            for row in self._ask(self.store.scan, name):
-                key, sharing = key_of(collection.key, row), recognise(row)
-                matching += sharing is not None
-                if key in others:
-                    continue
-                if _key_text(key) in anchored or hangs_on(row) or (sharing and key in mine):
-                    certain.append(row)
-                elif sharing:
-                    undecided.append((row, sharing))
-            # One match, and by an identity that only one person has: no need to ask.
-            if matching == 1 and undecided and undecided[0][1] is Sharing.UNIQUE:
-                certain.append(undecided.pop()[0])
-            sight.certain[name] = certain
-            sight.doubtful[name] = [row for row, _ in undecided]
+        for group in self.system.groups:
+            scanned = {name: self._scan(call, name) for name in group}
+            for name in group:
+                sight.certain[name], sight.doubtful[name] = [], []
+            # Once is enough where links lead on; where they lead back, until nothing new is found.
+            while sum(self._recognise(call, sight, name, rows) for name, rows in scanned.items()):
+                if group[0] not in self._circular:
+                    break
         return sight
+
+    def _scan(self, call: Call, name: str) -> list[tuple[Key, Row]]:
+        """All rows of a collection, with what is derived from them."""
+        call.beat()
+        collection = self.system.collections[name]
+        rows = (complete(collection, row) for row in self._ask(self.store.scan, name))
+        return [(key_of(collection.key, row), row) for row in rows]
+
+    def _recognise(self, call: Call, sight: _Sight, name: str, rows: Sequence[tuple[Key, Row]]) -> int:
+        """Say which rows of a collection are the person's by what is known so far; how many are so anew. They stand in
+        the order in which they were reached, parents before children."""
+        collection = self.system.collections[name]
+        mine = call.rulings.mine.get(name, frozenset())
+        others = call.rulings.others.get(name, frozenset())
+        anchored = set(call.anchors.get(name, {}).get(_key_name(collection), ()))
+        hangs_on = _follower(call, sight, collection)
+        recognise = _recogniser(call, collection)
+        before = {key_of(collection.key, row) for row in sight.certain[name]}
+        certain: list[Row] = []
+        undecided: list[tuple[Row, Sharing]] = []
+        matching = 0
+        for key, row in rows:
+            sharing = recognise(row)
+            matching += sharing is not None
+            if key in others or key in before:
+                continue
+            if _key_text(key) in anchored or hangs_on(row) or (sharing and key in mine):
+                certain.append(row)
+            elif sharing:
+                undecided.append((row, sharing))
+        # One match, and by an identity that only one person has: no need to ask.
+        if matching == 1 and undecided and undecided[0][1] is Sharing.UNIQUE:
+            certain.append(undecided.pop()[0])
+        sight.certain[name] += certain
+        sight.doubtful[name] = [row for row, _ in undecided]
+        return len(certain)
 
     def _fates(self, call: Call, sight: _Sight) -> list[Fate]:
         """What becomes of every certain row, children first: a row that stays keeps what it points to as a shell."""
         works = {work.collection: work for work in call.work}
         fates: list[Fate] = []
         pointed_to: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for name in reversed(self.system.parents_first):
-            collection = self.system.collections[name]
-            for row in sight.certain[name]:
-                shell = any(text(row.get(column)) in values for column, values in pointed_to[name].items())
-                fate = fate_of(row, works[name], collection, shell=shell)
-                fates.append(fate)
-                rewritten = {write.field for write in fate.writes}
-                for link in collection.links if fate.stays else ():
-                    if link.field not in rewritten and (value := text(row.get(link.field))):
-                        parent, column = link.target
-                        pointed_to[parent][column].add(value)
+        for group in reversed(self.system.groups):
+            staying = -1
+            while True:
+                found = [fate for name in reversed(group) for fate in self._fates_in(works[name], sight, pointed_to)]
+                stay = sum(fate.stays for fate in found)
+                # In a circle a shell may make shells of what was looked at before it.
+                if stay == staying or group[0] not in self._circular:
+                    break
+                staying = stay
+            fates += found
         return fates
+
+    def _fates_in(self, work: Work, sight: _Sight, pointed_to: dict[str, dict[str, set[str]]]) -> Iterator[Fate]:
+        """The fates of one collection's rows, last reached first; notes what those that stay point to."""
+        collection = self.system.collections[work.collection]
+        for row in reversed(sight.certain[work.collection]):
+            shell = any(text(row.get(column)) in values for column, values in pointed_to[work.collection].items())
+            fate = fate_of(row, work, collection, shell=shell)
+            yield fate
+            rewritten = {write.field for write in fate.writes}
+            for link in collection.links if fate.stays else ():
+                if rewritten.isdisjoint(collection.bases(link.field)):
+                    parent, column = link.target
+                    pointed_to[parent][column].update(texts(row.get(link.field)))
 
     def _look(self, call: Call, sight: _Sight, fates: Sequence[Fate], tally: Tally) -> Look:
         candidates = [
@@ -222,19 +268,12 @@ class Memory:
         return {name: {c: tuple(values) for c, values in columns.items()} for name, columns in found.items()}
 
     def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
-        """Unique identities in the person's rows that were not given; what an erasure wrote there is none."""
-        writes = {(work.collection, write.field): write for work in call.work for write in work.writes}
-        found: dict[tuple[str, str], Identity] = {}
+        """What the person's rows say that other systems may know them by."""
+        links = Links(call)
         for name, rows in sight.certain.items():
-            for column, about in self.system.collections[name].identities.items():
-                write = writes.get((name, column))
-                for row in rows if about.sharing == "unique" else ():
-                    value, kind = text(row.get(column)), str(about.identity)
-                    if value and not (write and clean(write, row.get(column))):
-                        found.setdefault((kind, value.casefold()), Identity(kind, value))
-        for identity in call.identities:
-            found.pop((identity.kind, identity.value.casefold()), None)
-        return tuple(found.values())
+            for row in rows:
+                links.add_row(name, row)
+        return links.found
 
     def _refuse_doubt(self, sight: _Sight) -> None:
         """Nothing is disclosed or destroyed while it is open whose rows these are."""
@@ -263,7 +302,7 @@ def build(system: System, secrets: Mapping[str, str]) -> Memory:
     Raises:
         ValueError: an option is unknown or wrong, or a connection is given.
     """
-    refuse_unread(system)
+    refuse_options(system)
     options = dict(system.options)
     environment, batch = options.pop("environment", ""), options.pop("batch", BATCH)
     if options:
@@ -286,33 +325,31 @@ def _follower(call: Call, sight: _Sight, collection: Collection) -> Callable[[Ro
             values = {text(row.get(column)) for row in sight.certain[parent]}
             values.update(call.anchors.get(parent, {}).get(column, ()))
             reached.append((link.field, values - {""}))
-    return lambda row: any(text(row.get(column)) in values for column, values in reached)
+    return lambda row: any(not values.isdisjoint(texts(row.get(column))) for column, values in reached)
 
 
 def _recogniser(call: Call, collection: Collection) -> Callable[[Row], Sharing | None]:
     """A test how surely a row is the person's by its identity fields; None: not at all. Hints are never followed."""
-    wanted: list[tuple[str, Field, str, Sharing]] = []
+    wanted: list[tuple[str, Telling, dict[str, Sharing]]] = []
     for column, about in collection.identities.items():
+        values: dict[str, Sharing] = {}
         for identity in call.identities:
             kinds = {Sharing(about.sharing), identity.sharing}
-            if identity.kind == about.identity and Sharing.HINT not in kinds:
-                sharing = Sharing.SHARED if Sharing.SHARED in kinds else Sharing.UNIQUE
-                wanted.append((column, about, _comparable(about, identity.value), sharing))
+            if identity.kind == about.identity and identity.value and Sharing.HINT not in kinds:
+                value = comparable(identity.value, casefold=about.casefold)
+                if values.get(value) is not Sharing.UNIQUE:
+                    values[value] = Sharing.SHARED if Sharing.SHARED in kinds else Sharing.UNIQUE
+        wanted.append((column, about, values))
 
     def recognise(row: Row) -> Sharing | None:
         matches = {
-            sharing
-            for column, about, value, sharing in wanted
-            if value and value == _comparable(about, text(row.get(column)))
+            values.get(comparable(value, casefold=about.casefold))
+            for column, about, values in wanted
+            for value in texts(row.get(column))
         }
-        return Sharing.UNIQUE if Sharing.UNIQUE in matches else next(iter(matches), None)
+        return next((sharing for sharing in (Sharing.UNIQUE, Sharing.SHARED) if sharing in matches), None)
 
     return recognise
-
-
-def _comparable(about: Field, value: str) -> str:
-    value = unicodedata.normalize("NFC", value)
-    return value.casefold() if about.casefold else value
 
 
 def _key_name(collection: Collection) -> str:

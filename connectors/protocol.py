@@ -263,6 +263,39 @@ class Bounded(Protocol):
 
 
 @runtime_checkable
+class Probes(Protocol):
+    """Can be tried without anybody being looked for."""
+
+    def probe(self, call: Call) -> None:
+        """Ask the system something harmless.
+
+        Raises:
+            ConnectorError: it cannot be reached, or lets nobody in.
+        """
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """Can compare the map with its system (`habeas map check --live`)."""
+
+    def check(self) -> list[str]:
+        """What does not fit, a sentence each: what is the matter, a colon, what to do.
+
+        Raises:
+            ConnectorError: the system cannot be asked.
+        """
+
+
+@runtime_checkable
+class Derives(Protocol):
+    """Reads what a collection's `derived` says, and follows links that lead back to where they came from. For other
+    connectors a map that has either is refused."""
+
+    @property
+    def derives(self) -> bool: ...
+
+
+@runtime_checkable
 class Connects(Protocol):
     """Builds a connector: what an entry point of the group `habeas.connectors` names."""
 

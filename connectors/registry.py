@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from connectors.protocol import Connector
+from connectors.protocol import Connector, Derives
 from rights.datamap import DataMap, System
 
 GROUP = "habeas.connectors"
@@ -59,9 +59,28 @@ def build(system: System) -> Connector:
     try:
         secrets = {name: resolve(secret) for name, secret in system.connection.items()}
         connector: Connector = factory(system, secrets)
+        if not isinstance(connector, Derives):
+            _refuse_derived(system)
     except ValueError as error:
         raise SetupError(f"system '{system.system}': {error}") from None
     return connector
+
+
+def _refuse_derived(system: System) -> None:
+    """A link that is written down and not followed would miss people.
+
+    Raises:
+        ValueError: something is derived, or links lead back to where they came from.
+    """
+    for name, collection in system.collections.items():
+        if collection.derived:
+            raise ValueError(
+                f"collections.{name}.derived: the connector {system.connector} does not read it: leave it out"
+            )
+        if system.circular(name):
+            raise ValueError(
+                f"collections.{name}: links lead back to it: the connector {system.connector} cannot follow them"
+            )
 
 
 def build_all(data_map: DataMap) -> Mapping[str, Connector]:

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
 from ledger.ids import new_id
-from ledger.models import requests, tasks
+from ledger.models import entries, requests, tasks
 from ledger.notes import make_note
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
@@ -29,7 +29,7 @@ Ruling = Literal["retry", "give_up", "done", "choose"]
 _APPROVABLE: Final = {Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}
 """Where there is a preview. Past approving, a system whose mode was made stricter waits for a word too."""
 _CONFIRMABLE: Final = {Phase.RECEIVED, Phase.CONFIRMING}
-_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED}
+_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.INTERIM}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
 _LOCK: Final = (
@@ -44,6 +44,11 @@ _FIND_TASK: Final = select(tasks.c.id).where(
     tasks.c.step_key == bindparam("step_key"),
     tasks.c.code == bindparam("code"),
     tasks.c.settled_at.is_(None),
+)
+_INTERIM: Final = select(entries.c.seq).where(
+    entries.c.tenant == bindparam("tenant"),
+    entries.c.request_id == bindparam("request_id"),
+    entries.c.kind == literal_column("'interim'"),
 )
 _SETTLE_TASKS: Final = (
     update(tasks)
@@ -142,9 +147,17 @@ class Decisions(Store):
             if task.ruling == ruling:
                 return False
             _refuse_ruling(task, ruling, chosen)
+            # Nothing waits for an interim answer: with a person's word its task is settled.
+            alone = task.code == Code.INTERIM
             connection.execute(
-                update(tasks).where(tasks.c.tenant == self.tenant, tasks.c.id == task_id).values(ruling=ruling)
+                update(tasks)
+                .where(tasks.c.tenant == self.tenant, tasks.c.id == task_id)
+                .values(ruling=ruling, settled_at=at if alone else None)
             )
+            if alone:
+                kind = "interim_sent" if ruling == "done" else "interim_left"
+                self._decide(connection, row, kind, {}, at, note, tell=False)
+                return True
             _, system, operation, round_ = task.step_key.split("/")
             if chosen is not None:
                 key = self._vault.key(connection, request_id, "working")
@@ -170,15 +183,42 @@ class Decisions(Store):
             "step_key": step_key,
             "code": code.value,
         }
-        row = {**wanted, "id": new_id(at), "about": about, "opened_at": at}
         with self._begin() as connection:
-            made = connection.scalar(_OPEN_TASK, row)
-            if made:
-                body = {"task": made, "code": code, "about": about}
-                self._journal(connection, "task", body, at, request_id=request_id, key=step_key)
+            made = self._put_task(connection, wanted, about, at)
             found: str | None = made or connection.scalar(_FIND_TASK, wanted)
         # Settled between the two statements: then it is put there anew.
         return found or self.open_task(request_id, step_key, code, about, at=at)
+
+    def ask_for_interim(self, request_id: str, *, at: datetime) -> bool:
+        """Note that the answer will not be whole in time, and put an interim one on a person's desk; False if that was
+        done before, or the request is over."""
+        wanted = {
+            "tenant": self.tenant,
+            "request_id": request_id,
+            "step_key": f"{request_id}/answer/interim/0",
+            "code": Code.INTERIM.value,
+        }
+        with self._begin() as connection:
+            row = connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first()
+            over = row is None or row.phase == Phase.CLOSED or row.withdrawn_at
+            if over or connection.execute(_INTERIM, wanted).first():
+                return False
+            self._journal(connection, "interim", {}, at, request_id=request_id)
+            self._put_task(connection, wanted, "answer", at)
+        return True
+
+    def interim_asked(self, request_id: str) -> bool:
+        """Whether an interim answer was put on a person's desk."""
+        with self._look() as connection:
+            return connection.execute(_INTERIM, {"tenant": self.tenant, "request_id": request_id}).first() is not None
+
+    def _put_task(self, connection: Connection, task: Mapping[str, str], about: str, at: datetime) -> str | None:
+        """Put a task on the desk; its id, None if the same is there."""
+        made: str | None = connection.scalar(_OPEN_TASK, {**task, "id": new_id(at), "about": about, "opened_at": at})
+        if made:
+            body = {"task": made, "code": task["code"], "about": about}
+            self._journal(connection, "task", body, at, request_id=task["request_id"], key=task["step_key"])
+        return made
 
     def settle_tasks(self, request_id: str, step_key: str, *, at: datetime) -> int:
         """Take a step's tasks off the desk: ruled and carried out, or needless; how many there were."""
@@ -222,6 +262,7 @@ class Decisions(Store):
         *,
         told: Mapping[str, object] | None = None,
         key: str | None = None,
+        tell: bool = True,
     ) -> None:
         """Write a decision down: row, sealed note, word to Temporal, journal."""
         if changes:
@@ -231,7 +272,8 @@ class Decisions(Store):
         kept = make_note(f"note/{new_id(at)}", note)
         for value in kept.values:
             self._vault.put(connection, row.id, self._vault.key(connection, row.id, "file"), value, at)
-        post(connection, self.tenant, kind, row.id, at, told)
+        if tell:
+            post(connection, self.tenant, kind, row.id, at, told)
         body = {**(told or {}), **kept.said}
         self._journal(connection, kind, body, at, request_id=row.id, key=key)
 
@@ -251,5 +293,7 @@ def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
         raise LedgerRefusal("'choose' needs the rows that are the person's, and nothing else does")
     if ruling == "done" and code not in _BY_HAND:
         raise LedgerRefusal(f"a task '{code}' is not done by saying so: the engine looks for itself; rule 'retry'")
+    if ruling == "retry" and code is Code.INTERIM:
+        raise LedgerRefusal("an interim answer is sent by a person: rule 'done' once it is, or 'give_up'")
     if ruling == "retry" and code is Code.APPROVAL:
         raise LedgerRefusal("the step waits for approval: approve the request instead")

@@ -1,6 +1,6 @@
 """The fence in front of everything destructive, and the holds that close it.
 
-The one rule: a hold, a withdrawal and a destructive call of one person take turns on the person's lock. So either the
+The one rule: a hold, a withdrawal and a destructive call take turns (the locks of ledger/people.py). So either the
 call's intent is committed before, and whoever places the hold is told that it may still be running, or it is refused.
 
 How long a call may run is measured on the ledger's own clock: two workers' clocks need not agree.

@@ -56,7 +56,7 @@ class Holds(Store):
     def _place(self, hold_id: str, digests: list[bytes], reason: str, at: datetime) -> Hold:
         key, note = self._vault.make_key("file", at), make_note("reason", reason)
         with self._begin() as connection:
-            self._people.lock(connection, digests)
+            self._people.lock_holds(connection, self.tenant)
             connection.execute(insert(holds), {"tenant": self.tenant, "id": hold_id, "placed_at": at})
             connection.execute(
                 insert(hold_subjects),

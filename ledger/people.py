@@ -1,7 +1,11 @@
 """The index of people: keyed digests by which two requests, or a request and a hold, are seen to concern one person.
 
-The one rule: a digest is made with the tenant's index key and is worth nothing without it; a person's lock is taken
+The one rule: a digest is made with the tenant's index key and is worth nothing without it; the locks here are taken
 before any other lock.
+
+A person may be known by very many identities (the keys of their files), and the server has room for some thousands of
+locks in all. So nothing is locked by identity: who enters a fence or learns shares one lock, and who places a hold has
+it alone.
 """
 
 import hashlib
@@ -10,21 +14,10 @@ from collections.abc import Iterable
 from typing import Final
 
 import orjson
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Connection,
-    LargeBinary,
-    Select,
-    bindparam,
-    func,
-    select,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
-from ledger.models import request_subjects
 from ledger.vault import Vault
-from rights.subject import Identity, Sharing
+from rights.subject import Identity, Sharing, comparable
 
 GIVEN: Final = "identities"
 LEARNED: Final = "identities/learned"
@@ -43,25 +36,16 @@ def sealed_identities(text: bytes | None) -> tuple[Identity, ...]:
     return tuple(Identity(kind, value, Sharing(sharing)) for kind, value, sharing in orjson.loads(text))
 
 
-def _lock_number(digest: ColumnElement[bytes]) -> ColumnElement[int]:
-    return func.hashtextextended(func.encode(digest, "hex"), 0)
+def _number(of: str) -> ColumnElement[int]:
+    return func.hashtextextended(bindparam(of), 0)
 
 
-def _lock_in_order(numbers: Select[int]) -> Select[None]:
-    """Take locks in the order of their numbers, so that two verbs never wait for each other in a circle."""
-    ordered = numbers.order_by("number").subquery()
-    return select(func.pg_advisory_xact_lock(ordered.c.number))
-
-
-_of_request = select(_lock_number(request_subjects.c.digest).label("number")).where(
-    request_subjects.c.tenant == bindparam("tenant"),
-    request_subjects.c.request_id == bindparam("request_id"),
-)
-_fence = union_all(_of_request, select(func.hashtextextended(bindparam("system"), 0).label("number"))).subquery()
-_LOCK_REQUEST: Final = _lock_in_order(_of_request)
-_LOCK_FENCE: Final = _lock_in_order(select(_fence.c.number))
-_digests = func.unnest(bindparam("digests", type_=ARRAY(LargeBinary))).column_valued("digest")
-_LOCK_DIGESTS: Final = _lock_in_order(select(_lock_number(_digests).label("number")))
+_HOLDS: Final = func.pg_advisory_xact_lock_shared(_number("holds"))
+_REQUEST: Final = func.pg_advisory_xact_lock(_number("request"))
+_LOCK_HOLDS: Final = select(func.pg_advisory_xact_lock(_number("holds")))
+_LOCK_REQUEST: Final = select(_REQUEST)
+_LOCK_LEARNING: Final = select(_HOLDS, _REQUEST)
+_LOCK_FENCE: Final = select(_HOLDS, _REQUEST, func.pg_advisory_xact_lock(_number("fuse")))
 
 
 class People:
@@ -72,8 +56,12 @@ class People:
         self._key = b""
 
     def digest(self, identity: Identity) -> bytes:
-        """The digest of one identity; capitals make no difference."""
-        return self.mark(f"{identity.kind}\0{identity.value.casefold()}")
+        """The digest of one identity.
+
+        Capitals make no difference here, whatever the kind: a map may match any field so, and a hold that binds one
+        person too many is seen and lifted, where one that binds too few is not.
+        """
+        return self.mark(f"{identity.kind}\0{comparable(identity.value, casefold=True)}")
 
     def digests(self, identities: Iterable[Identity]) -> list[bytes]:
         """The digests of several, in order, each once."""
@@ -86,19 +74,32 @@ class People:
         return hmac.digest(self._key, text.encode(), hashlib.sha256)
 
     @staticmethod
-    def lock(connection: Connection, digests: list[bytes]) -> None:
-        """Take the locks of people by digest; they are held to the end of the transaction."""
-        connection.execute(_LOCK_DIGESTS, {"digests": digests})
+    def lock_holds(connection: Connection, tenant: str) -> None:
+        """Take the lock of placing a hold: nobody enters a fence or learns an identity meanwhile.
+
+        All locks here are kept to the end of the transaction.
+        """
+        connection.execute(_LOCK_HOLDS, _names(tenant))
+
+    @staticmethod
+    def lock_learning(connection: Connection, tenant: str, request_id: str) -> None:
+        """Take the lock of a request whose identities change; no hold is placed meanwhile."""
+        connection.execute(_LOCK_LEARNING, _names(tenant, request_id))
 
     @staticmethod
     def lock_request(connection: Connection, tenant: str, request_id: str) -> None:
-        """Take the locks of the person a request is about."""
-        connection.execute(_LOCK_REQUEST, {"tenant": tenant, "request_id": request_id})
+        """Take the lock of a request: nobody enters a fence for it meanwhile."""
+        connection.execute(_LOCK_REQUEST, _names(tenant, request_id))
 
     @staticmethod
     def lock_fence(connection: Connection, tenant: str, request_id: str, system: str) -> None:
-        """Take the locks of the person, and of a system's fuse."""
-        connection.execute(
-            _LOCK_FENCE,
-            {"tenant": tenant, "request_id": request_id, "system": f"{tenant}/fuse/{system}"},
-        )
+        """Take the locks of a request and of a system's fuse; no hold is placed meanwhile."""
+        connection.execute(_LOCK_FENCE, _names(tenant, request_id, system))
+
+
+def _names(tenant: str, request_id: str = "", system: str = "") -> dict[str, str]:
+    return {
+        "holds": f"{tenant}/holds",
+        "request": f"{tenant}/request/{request_id}",
+        "fuse": f"{tenant}/fuse/{system}",
+    }

@@ -48,9 +48,6 @@ _ADD_SUBJECTS: Final = (
     )
     .on_conflict_do_nothing()
 )
-_DIGESTS: Final = select(request_subjects.c.digest).where(
-    request_subjects.c.tenant == bindparam("tenant"), request_subjects.c.request_id == bindparam("request_id")
-)
 _terms = (
     func.unnest(
         bindparam("purposes", type_=ARRAY(Text)),
@@ -106,25 +103,31 @@ class Requests(Store):
         return tuple(dict.fromkeys(chain.from_iterable(lists)))
 
     def learn(self, request_id: str, identities: Iterable[Identity], *, at: datetime) -> int:
-        """Add identities that a look has found, so that holds on them bind too; how many were new."""
+        """Add identities that a look has found, so that holds on them bind too; how many were new.
+
+        Each is kept as it was found, to the letter: whether case makes a difference is for the systems to say in which
+        it is looked for. One that the asker gave keeps the asker's word on how far it tells people apart.
+        """
         found = tuple(identities)
-        digests = self._people.digests(found)
-        its = {"tenant": self.tenant, "request_id": request_id}
+        if not found:
+            return 0
         with self._begin() as connection:
-            # In one go, as all locks of people are taken: else two of these could wait for each other.
-            self._people.lock(connection, [*digests, *connection.scalars(_DIGESTS, its)])
-            known = self._vault.get(connection, request_id, "working", LEARNED)
-            added = connection.execute(
-                _ADD_SUBJECTS,
-                {**its, "given": False, "digests": digests},
-            ).rowcount
-            if not added:
+            self._people.lock_learning(connection, self.tenant, request_id)
+            sealed = self._vault.get_all(connection, request_id, "working", GIVEN, LEARNED)
+            given, learned = (sealed_identities(sealed.get(name)) for name in (GIVEN, LEARNED))
+            known = {(one.kind, one.value) for one in (*given, *learned)}
+            new = tuple(one for one in dict.fromkeys(found) if (one.kind, one.value) not in known)
+            if not new:
                 return 0
+            digests = self._people.digests(new)
+            its = {"tenant": self.tenant, "request_id": request_id, "given": False, "digests": digests}
+            connection.execute(_ADD_SUBJECTS, its)
             key = self._vault.key(connection, request_id, "working")
-            text = identities_text(tuple(dict.fromkeys((*sealed_identities(known), *found))))
-            self._vault.put(connection, request_id, key, Sealed("working", LEARNED, text), at)
-            self._journal(connection, "learned", {"identities": added}, at, request_id=request_id)
-        return added
+            self._vault.put(
+                connection, request_id, key, Sealed("working", LEARNED, identities_text((*learned, *new))), at
+            )
+            self._journal(connection, "learned", {"identities": len(new)}, at, request_id=request_id)
+        return len(new)
 
     def move(self, request_id: str, phase: Phase, *, at: datetime) -> None:
         """Go to a phase; no effect if the request is there. A new look takes an earlier approval back.

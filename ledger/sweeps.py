@@ -28,6 +28,11 @@ _DUE: Final = (
 _LEFT: Final = select(func.count(), func.min(sweep_steps.c.due_at) - func.clock_timestamp()).where(
     *_waiting, sweep_steps.c.system == bindparam("system")
 )
+_GATHERED: Final = select(
+    func.count(),
+    func.clock_timestamp() - func.min(sweep_steps.c.due_at),
+    func.clock_timestamp() - func.max(sweep_steps.c.due_at),
+).where(*_waiting, sweep_steps.c.system == bindparam("system"), sweep_steps.c.due_at <= func.clock_timestamp())
 _ANSWER: Final = (
     update(sweep_steps)
     .where(*_this, sweep_steps.c.answer.is_(None))
@@ -80,6 +85,17 @@ class Sweeps(Store):
         with self._look() as connection:
             rows = connection.execute(_DUE, {"tenant": self.tenant, "system": system, "most": most})
             return [Waiting(row.doing, row.attempts) for row in rows]
+
+    def sweep_gathers(self, system: str, most: int, quiet: timedelta, longest: timedelta) -> timedelta:
+        """How long to wait for more people: until `most` are there, nobody has come for `quiet`, or the first of them
+        has waited for `longest`. Zero: no longer."""
+        with self._look() as connection:
+            its = {"tenant": self.tenant, "system": system}
+            number, oldest, newest = connection.execute(_GATHERED, its).one()
+        if not number or number >= most:
+            return timedelta(0)
+        left: timedelta = min(quiet - newest, longest - oldest)
+        return max(left, timedelta(0))
 
     def sweep_left(self, system: str) -> tuple[int, timedelta]:
         """How many steps of a system wait, and in how long the first of them may be swept."""

@@ -1,7 +1,75 @@
 """What each reader may be told.
 
-The one rule: a value of a person reaches an agent only masked, and nobody else at all.
+The one rule: a value of a person reaches an agent only masked, and nobody else at all. What must stay secret, such as
+a hold, changes nothing in what the person is told: the work is outstanding, like any other that is not done.
 """
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from enum import StrEnum
+
+from rights.plan import Operation
+from rights.receipt import Certainty, Kept, Outcome, Receipt
+from rights.request import Right
+from rights.value import Value
+
+
+class State(StrEnum):
+    """How far one system is, as the person is told."""
+
+    NOTHING_FOUND = "nothing_found"
+    DONE = "done"
+    ACCEPTED = "accepted"
+    OUTSTANDING = "outstanding"
+
+
+class Told(Value):
+    """What the person is told of one system, by its name in the data map."""
+
+    system: str
+    state: State
+    certainty: Certainty | None = None
+    """How sure `done` and `accepted` are."""
+    found: int = 0
+    """Records found."""
+    ask_again: date | None = None
+    """accepted: when the system is asked how it stands."""
+    kept: tuple[Kept, ...] = ()
+    """Records that stay: on which ground, until when, how many."""
+
+
+def interim(right: Right, systems: Iterable[str], receipts: Sequence[Receipt]) -> tuple[Told, ...]:
+    """What the person may be told while the work goes on: of each system, what is done and how certain that is.
+
+    `receipts` are all of the request, in the order they were written. Why something is outstanding is not told.
+    """
+    return tuple(_told(right, name, [r for r in receipts if r.step.system == name]) for name in systems)
+
+
+def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
+    looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
+    found = max((look.tally.found for look in looks), default=0)
+    told = Told(system=system, state=State.OUTSTANDING, found=found)
+    act = Operation.EXPORT if right is Right.ACCESS else Operation.ERASE
+    # The newest word counts: what a later look found is not done, whatever was said before.
+    said = [r for r in receipts if r.step.operation in {act, Operation.VERIFY} or (r in looks and r.tally.found)]
+    if not said:
+        none = bool(looks) and all(look.outcome is Outcome.NOTHING_HELD for look in looks)
+        return told.model_copy(update={"state": State.NOTHING_FOUND}) if none else told
+    last = said[-1]
+    if last.step.operation is Operation.LOCATE:
+        return told
+    if last.outcome is Outcome.PENDING and last.certainty is Certainty.ACCEPTED:
+        again = (last.at + timedelta(seconds=last.check_after_seconds or 0)).date()
+        return told.model_copy(update={"state": State.ACCEPTED, "certainty": last.certainty, "ask_again": again})
+    if not last.outcome.settled:
+        return told
+    if keyed := sum(count.pseudonymised for r in said for count in r.tally.counts):
+        # Nothing is called erased while the key of the pseudonym lives, and a look does not find such a row.
+        pseudonym = Kept(ground="replaced by a pseudonym whose key is not destroyed yet", rows=keyed)
+        return told.model_copy(update={"kept": (pseudonym,)})
+    kept = tuple(one for count in last.tally.counts for one in count.kept)
+    return told.model_copy(update={"state": State.DONE, "certainty": last.certainty, "kept": kept})
 
 
 def mask(value: object) -> str:
@@ -20,7 +88,7 @@ def mask(value: object) -> str:
         return "···"
     if text[0].isdigit() or text[0] in "+-":
         return (text[:2] if len(text) > 4 else "") + "······"
-    if "@" in text:
+    if "@" in text and len(text) > 1:
         local, _, domain = text.partition("@")
-        return f"{local[:1]}···@{domain[:1]}···"
+        return "···@".join(part[:1] if len(part) > 1 else "" for part in (local, domain)) + "···"
     return " ".join((word[:1] if len(word) > 1 else "") + "···" for word in text.split()[:4])

@@ -42,6 +42,13 @@ class Code(StrEnum):
     LATE = "late"
     THIRD_PARTIES = "third_parties"
     QUOTA = "quota"
+    TOO_MANY_LINKS = "too_many_links"
+    INTERIM = "interim"
+    LEGAL_HOLD = "legal_hold"
+    MFA_DELETE = "mfa_delete"
+    ARCHIVED = "archived"
+    NO_PLACE = "no_place"
+    NOT_DENIED = "not_denied"
 
 
 ADVICE: dict[Code, str] = {
@@ -76,6 +83,13 @@ ADVICE: dict[Code, str] = {
     Code.FAILED: "The system took the work on, and says now that it failed. Look it up in the system, remove the cause, then rule 'retry': it is asked for again.",
     Code.LATE: "The system took the work on, and is not done within its own term. Ask the vendor; rule 'retry' to look again.",
     Code.THIRD_PARTIES: "Messages to be delivered also concern other people. Read them, then rule 'choose' with the numbers of those that may be delivered; the others are left out.",
+    Code.TOO_MANY_LINKS: "The person's rows name more identities for other systems than the engine follows for one request, so nothing was concluded from the look. See whether a field of the data map with 'identity' or 'yields' holds what it should; what is really one person's has to be seen to by hand ('done').",
+    Code.LEGAL_HOLD: "The bucket itself holds objects of this person under a legal hold; everything else is erased. When the hold is taken off, rule 'retry'.",
+    Code.MFA_DELETE: "The bucket lets versions be deleted only by its owner with a second factor (MFA delete), so nothing was destroyed. Delete them by hand, or suspend MFA delete and rule 'retry'.",
+    Code.ARCHIVED: "Objects of this person are archived and must be restored before they can be read. Restore them, or set restore_days in the data map and restart the worker, then rule 'retry'.",
+    Code.NO_PLACE: "An identity has a slash or another character that the key template has no place for, so objects were not looked for by it. Look for them by hand; take the identity out of the request or rule 'done'.",
+    Code.NOT_DENIED: "The bucket's policy does not deny reading objects that bear the restriction's tag, so a restriction would stop nobody. Add the statement (docs/s3.md), then rule 'retry'.",
     Code.QUOTA: "The system has no room left for what has to be moved. Make room or raise its quota, then rule 'retry'.",
+    Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

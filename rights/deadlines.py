@@ -6,6 +6,7 @@ The one rule: nothing computes a date from today's settings again; a running req
 from collections.abc import Collection as AnyOf
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from rights.plan import keep_until
@@ -24,6 +25,10 @@ class Risk(StrEnum):
     OVERDUE = "overdue"
 
 
+INTERIM_DAYS: Final = 3
+"""Working days before the internal due date on which an interim answer is due, if there is no whole one: time to read
+it, to send it, and to be asked something back."""
+
 BUCKETS = ((1, Risk.DUE_1D), (3, Risk.DUE_3D), (7, Risk.DUE_7D), (14, Risk.DUE_14D))
 
 
@@ -40,6 +45,15 @@ class Clock(Value):
     """What the engine works towards: the last working day on or before the earliest defensible reading."""
     legal_due: datetime
     """The latest defensible reading; past it the request is overdue."""
+
+    @property
+    def interim_due(self) -> datetime:
+        """When a request that is not answered yet owes the person word of how it stands: the beginning of that day."""
+        tz = ZoneInfo(self.zone)
+        day = self.internal_due.astimezone(tz).date()
+        for _ in range(INTERIM_DAYS):
+            day = _back(day - timedelta(days=1), self.holidays)
+        return datetime.combine(day, time(0), tz).astimezone(UTC)
 
     def risk(self, now: datetime) -> Risk:
         """The bucket of a moment."""

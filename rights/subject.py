@@ -33,6 +33,9 @@ class IdentityError(ValueError):
     """An identity that cannot be used; the message says what to write and never quotes the value."""
 
 
+CASELESS: Final = frozenset({"email"})
+"""Kinds of which two values that differ in case alone are one identity. A mail host may tell Anna@ from anna@, and none
+does. All other kinds are exact: of an object's key, a customer number or a device, `A.pdf` and `a.pdf` are two."""
 KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 _EMAIL: Final = re.compile(r"[^@\s\"<>(),;:\\]+@[^\W_](?:[\w.-]*[^\W_])?\Z")
 """Wide rather than narrow: apostrophes, letters of any script and international domains are people's own."""
@@ -49,6 +52,17 @@ class Identity:
     kind: str
     value: str = field(repr=False)
     sharing: Sharing = Sharing.UNIQUE
+
+
+def ignores_case(kind: str) -> bool:
+    """Whether case makes no difference to identities of a kind, where the data map does not say otherwise."""
+    return kind in CASELESS
+
+
+def comparable(value: str, *, casefold: bool) -> str:
+    """A value in the form in which it is compared: the two ways of Unicode to write an accent are one."""
+    text = unicodedata.normalize("NFC", value)
+    return text.casefold() if casefold else text
 
 
 def parse_identity(kind: str, value: str) -> Identity:

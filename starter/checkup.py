@@ -6,7 +6,7 @@ The one rule: it changes nothing, and each check is carried out for real: a file
 import asyncio
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
@@ -15,6 +15,7 @@ from settings import Settings, SettingsError
 from starter.show import plural
 
 if TYPE_CHECKING:
+    from connectors.protocol import Checks, Connector
     from rights.datamap import DataMap
 
 REACH: Final = 5.0
@@ -225,6 +226,7 @@ def _map(settings: Settings) -> Iterator[Check]:
 
 def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]:
     """Each system's connector and secrets; with `live`, the system itself is asked too."""
+    from connectors.protocol import Checks
     from connectors.registry import SetupError, build
 
     for name, system in data_map.systems.items():
@@ -236,26 +238,30 @@ def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]
             what, _, todo = str(error).removeprefix(f"system '{name}': ").partition(": ")
             yield Check(name=about, ok=False, about=what, advice=todo or "correct the data map")
             continue
-        if live and isinstance(connector, _Checkable):
-            with closing(connector):
-                findings = list(_ask(connector, about))
-            yield from findings or [Check(name=about, ok=True, about=f"{said}, reached")]
-        else:
-            yield Check(name=about, ok=True, about=said)
+        with closed(connector):
+            if live and isinstance(connector, Checks):
+                yield from list(ask(connector, about)) or [Check(name=about, ok=True, about=f"{said}, reached")]
+            else:
+                yield Check(name=about, ok=True, about=said)
+
+
+@contextmanager
+def closed(connector: "Connector") -> Iterator[None]:
+    """Let go of what a connector holds, if it holds anything."""
+    try:
+        yield
+    finally:
+        if isinstance(connector, _Closes):
+            connector.close()
 
 
 @runtime_checkable
-class _Checkable(Protocol):
-    """A connector that can compare the map with its system."""
-
-    def check(self) -> list[str]:
-        """What does not fit, a sentence each: what is the matter, a colon, what to do."""
-
-    def close(self) -> None:
-        """Let go of the system."""
+class _Closes(Protocol):
+    def close(self) -> None: ...
 
 
-def _ask(connector: _Checkable, about: str) -> Iterator[Check]:
+def ask(connector: "Checks", about: str) -> Iterator[Check]:
+    """What does not fit between a map and its system; nothing if all does."""
     from connectors.errors import ConnectorError
     from rights.codes import ADVICE
 

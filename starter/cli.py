@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from starter.commands import connector, ledger, local, request, setup
+from starter.commands import connector, ledger, local, request, setup, task
 from starter.exits import EPILOG, Exit, Failure, complain, explain
 
 
@@ -85,7 +85,7 @@ app.add_typer(connector.connectors, name="connector")
 app.command("migrate")(setup.migrate)
 app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")
-app.add_typer(request.tasks, name="task")
+app.add_typer(task.tasks, name="task")
 app.add_typer(ledger.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.command("explain")(ledger.explain)

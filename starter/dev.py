@@ -7,20 +7,24 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from starter.company import Company
+from starter.company.letters import ACCOUNT
 from starter.local import ATTRIBUTES, Local
 from starter.show import Cell, Page, out
-from starter.stack import Postgres, StackError, Temporal, free_port, state_dir
+from starter.stack import Mail, Objects, Postgres, StackError, Temporal, Vendors, free_port, state_dir
 
 CALM: Final = 60.0
 """Seconds that a worker must have run for its next restart to come at once."""
 SLOWEST: Final = 30.0
 """Seconds between restarts of a worker that keeps ending, at most."""
-_PORTS: Final = ("postgres", "temporal", "temporal_ui", "health")
+_PORTS: Final = ("postgres", "temporal", "temporal_ui", "health", "mail", "smtp", "objects", "vendors")
+EVERY: Final = "15s"
+"""How often the vendors' stand-in is asked how its work stands: days may pass before somebody moves its clock."""
 
 
 def run() -> None:
@@ -32,6 +36,12 @@ def run() -> None:
     home = state_dir()
     home.mkdir(parents=True, exist_ok=True)
     ports = _ports(home / "ports.json")
+    company = Company(
+        Mail(port=ports["mail"], smtp_port=ports["smtp"]),
+        Objects(home / "objects", port=ports["objects"]),
+        Vendors(home / "vendors", port=ports["vendors"]),
+        every=EVERY,
+    )
     local = Local(
         home / "deployment",
         Postgres(home / "postgres", port=ports["postgres"]),
@@ -44,24 +54,29 @@ def run() -> None:
         ),
         environment="dev",
         mode="approve",
+        company=company,
         health_port=ports["health"],
     )
-    out(Page().line("starting PostgreSQL, Temporal and a worker ..."))
+    out(
+        Page().line(
+            "starting PostgreSQL, an object store, a mail server, two vendors' stand-ins, Temporal and a worker ..."
+        )
+    )
     with _stoppable(), local:
-        out(_welcome(local))
+        out(_welcome(local, company.vendors))
         _keep_worker(local)
 
 
 def _ports(path: Path) -> dict[str, int]:
     """The ports of last time, so that addresses stay the same; new ones at first."""
-    try:
-        saved = json.loads(path.read_text())
-        ports = {name: int(saved[name]) for name in _PORTS}
-    except (OSError, ValueError, KeyError, TypeError):
-        ports = {}
-        while len(set(ports.values())) < len(_PORTS):
-            ports = {name: free_port() for name in _PORTS}
-        path.write_text(json.dumps(ports))
+    ports: dict[str, int] = {}
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        ports = {name: int(port) for name, port in json.loads(path.read_text()).items()}
+    for name in _PORTS:
+        while name not in ports:
+            if (port := free_port()) not in ports.values():
+                ports[name] = port
+    path.write_text(json.dumps(ports))
     return ports
 
 
@@ -112,22 +127,33 @@ def _keep_worker(local: Local) -> None:
             out(Page().line(Cell("the worker runs again", "good")))
 
 
-def _welcome(local: Local) -> Page:
+def _welcome(local: Local, vendors: Vendors) -> Page:
     here = f"habeas -C {local.home}"
     page = Page().heading(Cell("Habeas runs on this machine, until Ctrl-C", "good"))
     page.pairs(
         (
             ("Temporal UI", local.temporal.ui_url),
-            ("settings and map", str(local.home)),
+            ("settings and maps", str(local.home)),
             ("worker's log", str(local.worker_log)),
             ("health", f"http://127.0.0.1:{local.health_port}/readyz"),
         )
     )
     page.heading("Try it from another terminal")
+    move = f"curl {vendors.base}/_control/clock -d"
     for line in (
         f"echo email=umut.ulrich@example.org | {here} request open access --identities - --confirmed-by desk",
         f"echo email=hugo.ivanov@example.org | {here} request open erasure --identities - --confirmed-by desk",
         f"{here} request list",
+        f"""{move} '{{"advance": "P1D"}}'    # a day passes at the vendors: an export is made there""",
+        f"""{move} '{{"advance": "P30D"}}'   # a month: a deletion is carried out""",
     ):
         page.line(line, indent=2)
+    page.line(
+        "Amplitude and Mailchimp are stand-ins on this machine. What takes a vendor days is done once its clock was "
+        f"moved, as the last lines do; it is asked for every {EVERY.removesuffix('s')} seconds."
+    )
+    page.line(
+        f"Everything survives a restart and a kill -9 but the mailbox {ACCOUNT}, which its server has in memory: it "
+        "starts with the same letters each time, those of people who were erased too."
+    )
     return page

@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from ledger.standing import Event, KeyState, Standing
-from rights.deadlines import start_clock
+from rights.deadlines import INTERIM_DAYS, start_clock
 from rights.plan import Keep, Operation, keep_until
 from rights.receipt import Books, Certainty, Kept, Outcome, Receipt
 from rights.regimes import regime
@@ -136,6 +136,16 @@ _DECISIONS: Final = {
     "rule": ("A task was ruled on", "what the engine cannot decide lies on a person's desk until somebody rules"),
     "redriven": ("Started again", "a request that is open in the ledger and has no living run is started again"),
     "deadline": ("A date came near", "the risk moves 14, 7, 3 and 1 days before the legal due date, and past it"),
+    "interim": (
+        "An interim answer is due",
+        f"{INTERIM_DAYS} working days before the internal due date a request that is not answered yet owes the person "
+        "word of how it stands",
+    ),
+    "interim_sent": (
+        "Interim answer sent",
+        "only a person's word says that it was sent; the whole answer is still owed",
+    ),
+    "interim_left": ("No interim answer is sent", "a person has ruled so; the whole answer is still owed"),
     "learned": ("Further identities found", "unique identities that a look finds are searched for in other systems"),
 }
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,6 +20,7 @@ from typing import Final, Self
 from psycopg.conninfo import conninfo_to_dict
 
 from ledger import schema
+from starter.company import Company
 from starter.scaffold import private_parts
 from starter.shop import ROLES, fill_shop, make_roles, map_text
 from starter.stack import HOST, Postgres, StackError, Temporal, free_port
@@ -33,7 +34,9 @@ ATTRIBUTES: Final = {key.name: "".join(part.title() for part in key.indexed_valu
 
 
 class Local:
-    """Servers, a deployment's directory and its worker. `durable` is for state that is to survive."""
+    """Servers, a deployment's directory and its worker.
+
+    The shop's database is its one system, unless it is given a `company`, whose systems join it."""
 
     def __init__(
         self,
@@ -43,9 +46,10 @@ class Local:
         *,
         environment: str,
         mode: str,
+        company: Company | None = None,
         health_port: int | None = None,
     ) -> None:
-        self.home, self.postgres, self.temporal = home, postgres, temporal
+        self.home, self.postgres, self.temporal, self.company = home, postgres, temporal, company
         self._environment, self._mode = environment, mode
         self.health_port: Final = health_port or free_port()
         self._worker: Child | None = None
@@ -61,14 +65,24 @@ class Local:
             StackError: a server or the worker cannot be started; the text says which and what to do.
         """
         self._write_files()
-        with ThreadPoolExecutor(2) as both:
-            temporal = both.submit(self.temporal.start)
+        with ThreadPoolExecutor(4) as together:
+            others: list[Future[object]] = [together.submit(self.temporal.start)]
+            company = together.submit(self._start_company)
             self.postgres.start()
             self._make_ledger()
-            worker = both.submit(self.start_worker)
-            fill_shop(self.postgres, environment=self._environment)
-            temporal.result()
-            worker.result()
+            others.append(together.submit(fill_shop, self.postgres, environment=self._environment))
+            company.result()  # the worker wants its secrets
+            if self.company:
+                others.append(together.submit(self.company.fill, self._environment))
+            self.start_worker()
+            for other in others:
+                other.result()
+
+    def _start_company(self) -> None:
+        if self.company:
+            self.company.start()
+            for name, text in self.company.secrets().items():
+                self._write_secret(name, text)
 
     def _make_ledger(self) -> None:
         """Roles with their secrets, and the ledger with its tables."""
@@ -81,8 +95,12 @@ class Local:
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         maps = self.home / "maps"
         maps.mkdir(exist_ok=True)
-        if not (maps / "shop.yaml").exists():
-            (maps / "shop.yaml").write_text(map_text(self._mode))
+        texts = {"shop": map_text(self._mode)}
+        if self.company:
+            texts |= self.company.maps(self._environment, self._mode)
+        for name, text in texts.items():
+            if not (file := maps / f"{name}.yaml").exists():
+                file.write_text(text)
         # The ports may be others than last time.
         (self.home / "habeas.toml").write_text(self._settings())
         (self.home / "secrets").mkdir(mode=0o700, exist_ok=True)
@@ -180,9 +198,10 @@ log = "json"
     def close(self) -> None:
         """End the worker, then the servers."""
         self.stop_worker()
-        for server in (self.temporal, self.postgres):
-            with contextlib.suppress(StackError):
-                server.close()
+        for server in (self.temporal, self.company, self.postgres):
+            if server is not None:
+                with contextlib.suppress(StackError):
+                    server.close()
 
     def __enter__(self) -> Self:
         try:

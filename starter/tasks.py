@@ -50,7 +50,7 @@ def tasks_page(tasks: Sequence[Task], zone: str) -> Page:
             (
                 Cell(task.id, "strong"),
                 task.request_id,
-                task.about,
+                _matter(task),
                 Cell(str(task.code), "warn"),
                 minute(task.opened_at, zone),
             )
@@ -62,7 +62,7 @@ def tasks_page(tasks: Sequence[Task], zone: str) -> Page:
 def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) -> None:
     """One task with its advice, and the masked candidates to choose from."""
     operation = task.step_key.split("/")[2] if task.step_key.count("/") == 3 else task.step_key
-    page.line(Cell(f"{operation} {task.about}: {task.code}", "warn"), indent=2)
+    page.line(Cell(f"{operation} {_matter(task)}: {task.code}", "warn"), indent=2)
     page.line(ADVICE[task.code], indent=4)
     if candidates:
         traits = list(dict.fromkeys(name for c in candidates for name in c["traits"]))
@@ -76,7 +76,7 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
         )
         words = "choose --person NUMBERS"
     else:
-        words = "retry | give_up | done"
+        words = "done | give_up" if task.code is Code.INTERIM else "retry | give_up | done"
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 
 
@@ -120,3 +120,9 @@ def chosen(ledger: Ledger, request_id: str, task_id: str, person: str) -> bytes:
 
 def _system(task: Task) -> str:
     return task.step_key.split("/")[1]
+
+
+def _matter(task: Task) -> str:
+    """The system, and what in it: a table, a secret, a place in a vendor's file."""
+    system = _system(task) if task.step_key.count("/") == 3 else ""
+    return f"{system}: {task.about}" if system and not task.about.startswith(system) else task.about

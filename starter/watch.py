@@ -13,7 +13,7 @@ from typing import Final
 from ledger.ledger import Ledger
 from ledger.standing import Standing
 from rights.plan import Operation
-from rights.receipt import Outcome, Receipt
+from rights.receipt import Certainty, Outcome, Receipt
 from rights.request import Right
 from starter.pages import OUTCOME_TONE, concluded, waits_for
 from starter.show import MARK, Cell, Page, Text, Tone, render, screen
@@ -79,6 +79,11 @@ def _tell(change: Change, as_json: bool) -> None:
 
 def changes(standing: Standing) -> list[Change]:
     """What has happened so far, in order, as words."""
+    return [change for _, change in dated_changes(standing)]
+
+
+def dated_changes(standing: Standing) -> list[tuple[datetime, Change]]:
+    """The same, each with its time."""
     row = standing.request
     found: list[tuple[datetime, Change]] = []
     for moment, change in (
@@ -95,11 +100,15 @@ def changes(standing: Standing) -> list[Change]:
         if event.kind == "parcel":
             found.append((event.at, ("parcel", "packed", f"{event.body.get('rows', 0):,} rows")))
     found.sort(key=lambda one: one[0])
-    return [("received", str(row.right), ""), *(change for _, change in found)]
+    return [(row.clock.received_at, ("received", str(row.right), "")), *found]
 
 
 def _outcome(receipt: Receipt) -> str:
+    if receipt.outcome is Outcome.PENDING and receipt.certainty is Certainty.ACCEPTED:
+        return "accepted"  # the system goes on with it
     words = str(receipt.outcome).replace("_", " ")
+    if receipt.step.operation is Operation.VERIFY and receipt.outcome.settled and receipt.certainty:
+        words += f", {receipt.certainty}"
     return f"{words} ({receipt.code})" if receipt.code else words
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import pytest
 
 from starter.stack import Postgres, Temporal
+from tests.fakes.watched import Watched, differences
 
 # As a deployment registers them; a missing one makes a workflow fail its first task for ever.
 SEARCH_ATTRIBUTES: Final = {
@@ -26,6 +27,9 @@ SEARCH_ATTRIBUTES: Final = {
     "HabeasLegalDueAt": "Datetime",
     "HabeasRisk": "Keyword",
 }
+
+collect_ignore = ["stranger"]
+"""A package of its own, with its own tests: test_stranger.py installs it and runs them."""
 
 _numbers = itertools.count(1)
 
@@ -63,3 +67,20 @@ def temporal_server() -> Iterator[Temporal]:
     """A Temporal server in memory for the session; ids and task queues must be the test's own."""
     with Temporal(search_attributes=SEARCH_ATTRIBUTES) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def vendors_process() -> Iterator[Watched]:
+    """The vendors' fake for the session; take `vendors`."""
+    with Watched() as running:
+        yield running
+
+
+@pytest.fixture
+def vendors(vendors_process: Watched) -> Iterator[Watched]:
+    """The vendors' fake, begun anew. Afterwards all that our connectors asked of it, and it answered, is compared
+    with the vendors' documents."""
+    vendors_process.reset()
+    yield vendors_process
+    vendors_process.clear_faults()
+    assert differences(vendors_process.judged()) == []

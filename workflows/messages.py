@@ -4,7 +4,7 @@ from datetime import datetime
 
 from activities.opening import Facts
 from rights.plan import Operation
-from rights.receipt import Outcome
+from rights.receipt import Outcome, Receipt
 from rights.request import Conclusion, Phase, Right
 from rights.value import Value
 
@@ -16,6 +16,8 @@ class Opening(Value):
     right: Right
     facts: Facts | None = None
     """Where the request stood when it was begun; None: the run has to read it."""
+    looks: tuple[Receipt, ...] = ()
+    """What a run that goes on in a fresh history had located: nothing was lost, and nobody is asked again."""
 
 
 class Ruling(Value):

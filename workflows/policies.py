@@ -58,7 +58,7 @@ STEP: Final[Options] = {
     "start_to_close_timeout": timedelta(hours=12),
     # A killed worker is noticed within this time; the SDK sends at most every 0.8 of it.
     "heartbeat_timeout": timedelta(seconds=10),
-    # 1, 2, 4 ... 300 s: about an hour of attempts, then a person is asked and the step goes on trying hourly.
+    # 1, 2, 4 ... 300 s: about an hour of attempts, then a person is asked and the step goes on trying, rarer.
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1),
         backoff_coefficient=2,
@@ -81,7 +81,15 @@ LOOK_AGAIN: Final = (timedelta(seconds=2), timedelta(seconds=30), timedelta(minu
 middle of a transaction is done after seconds, a job that copies rows after minutes."""
 
 TRY_AGAIN: Final = timedelta(hours=1)
-"""How long a step that ran out of attempts waits for a ruling before it tries by itself."""
+"""How long a step that ran out of attempts waits for a ruling before it tries by itself; twice as long each time."""
+
+TRY_AGAIN_AT_MOST: Final = timedelta(hours=6)
+"""A system that is down for weeks is tried four times a day: 40 days are some 1,800 events of history, and what waits
+for it goes on the same day."""
+
+INTERIM_SOONEST: Final = timedelta(hours=1)
+"""How long a run has had before it asks for an interim answer whose day has passed: what came in late, or was lost, may
+be done in moments."""
 
 FRESH: Final = timedelta(minutes=1)
 """How old what a run was started with may be when it starts. A run that has lain longer, or was restored with

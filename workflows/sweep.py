@@ -4,16 +4,12 @@ The one rule: who joins while a sweep is under way is in the next one; nobody is
 """
 
 from datetime import timedelta
-from typing import Final
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.sweep import SweepActivities, Sweeping, Swept
+    from activities.sweep import GATHER, SweepActivities, Sweeping, Swept
     from workflows import policies
-
-GATHER: Final = timedelta(seconds=5)
-"""How long those who come at about the same time are waited for."""
 
 
 @workflow.defn(name="sweep")

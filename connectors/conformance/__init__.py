@@ -14,7 +14,9 @@ What a connector has no method for is skipped, and so is what a bench cannot sta
 # ruff: noqa: E402 - the modules are registered before they are imported, so that a failing promise shows what it compared
 import pytest
 
-for _module in ("erasing", "exporting", "keeping", "locating", "speaking", "suite", "verifying"):
+for _module in (
+    "erasing", "exporting", "keeping", "linking", "locating", "restricting", "speaking", "suite", "verifying",
+):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
 from connectors.conformance.bench import (
@@ -23,13 +25,17 @@ from connectors.conformance.bench import (
     Arrives,
     Bench,
     Clocks,
+    Contains,
     Cuts,
     Dates,
+    Denies,
     Dump,
+    Newcomer,
     Orphans,
     Overwrites,
     Person,
     Refuses,
+    Replaces,
     Shares,
     needs,
 )
@@ -37,13 +43,15 @@ from connectors.conformance.erasing import Erasing
 from connectors.conformance.exporting import Exporting
 from connectors.conformance.gate import Crash, Gate, Passage, Stop
 from connectors.conformance.keeping import Keeping
+from connectors.conformance.linking import Linking
 from connectors.conformance.locating import Locating
+from connectors.conformance.restricting import Restricting
 from connectors.conformance.speaking import Speaking
 from connectors.conformance.suite import Trial
 from connectors.conformance.verifying import Verifying
 
 
-class Conformance(Locating, Exporting, Erasing, Keeping, Verifying, Speaking):
+class Conformance(Locating, Linking, Exporting, Erasing, Keeping, Verifying, Restricting, Speaking):
     """Everything a connector promises. Override the fixture `bench`.
 
     To differ from a promise, override its test and write down why.
@@ -57,16 +65,20 @@ __all__ = [
     "Bench",
     "Clocks",
     "Conformance",
+    "Contains",
     "Crash",
     "Cuts",
     "Dates",
+    "Denies",
     "Dump",
     "Gate",
+    "Newcomer",
     "Orphans",
     "Overwrites",
     "Passage",
     "Person",
     "Refuses",
+    "Replaces",
     "Shares",
     "Stop",
     "Trial",

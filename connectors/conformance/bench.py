@@ -61,7 +61,7 @@ class Bench(Protocol):
         Each subject collection gets one row with all the person's identities that it has fields for; the collections
         that hang on it get `rows` rows between them, at least one each. Every row that has a free personal field has
         `person.text` in at least one that is exported. No field that an erasure rewrites is empty, or already what
-        the erasure would make of it.
+        the erasure would make of it. A field that `yields` has a text of its own in each row.
         """
 
     def rows(self, person: Person) -> Mapping[str, frozenset[Key]]:
@@ -150,6 +150,41 @@ class Cuts(Protocol):
 
     def cut(self) -> AbstractContextManager[None]:
         """Inside, the system carries out the next destructive call, and the connection breaks before its answer."""
+
+
+@runtime_checkable
+class Denies(Protocol):
+    """The bench has the credentials of an application that reads people's data."""
+
+    def readable(self, person: Person) -> int:
+        """How many of the person's rows that application can read at this moment."""
+
+
+@runtime_checkable
+class Contains(Protocol):
+    """The bench sees what rows say, wherever a restriction has put them."""
+
+    def contents(self, person: Person) -> object:
+        """All that the person's rows say, and their times, in a form that can be compared; neither where they lie nor
+        what a restriction marks them with."""
+
+
+class Newcomer(Protocol):
+    """A row that has come into the place of a restricted one."""
+
+    def still_there(self) -> bool:
+        """Whether it is there, as it was written."""
+
+    def __call__(self) -> None:
+        """Take it away again."""
+
+
+@runtime_checkable
+class Replaces(Protocol):
+    """The bench can write a new row into the place that a restricted one has left."""
+
+    def replace(self, person: Person) -> Newcomer:
+        """Write a row with the key that one of the person's restricted rows had."""
 
 
 Test = TypeVar("Test", bound=Callable[..., None])

@@ -87,7 +87,7 @@ class Locating(Promises):
 
             assert (told_kind, anna.of(told_kind)) in {(link.kind, link.value) for link in links}
             assert given_kind not in {link.kind for link in links}, "what was given is not told again"
-            assert {link.kind for link in links} <= set(kinds), "only what one person alone has is followed elsewhere"
+            assert {link.kind for link in links} <= trial.told_kinds, "only what one person alone has is followed"
 
     def test_a_hint_is_never_followed(self, trial: Trial) -> None:
         hints = [kind for kind, about in trial.kinds.items() if about.sharing == "hint"]

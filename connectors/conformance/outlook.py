@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from connectors.conformance.bench import Dump
+from connectors.derived import complete, texts
 from connectors.fates import Place, day_of
 from connectors.strategies import text
 from rights.datamap import Erase, Strategy, System
@@ -107,11 +108,13 @@ def outlook_of(system: System, works: Iterable[Work], rows: Mapping[Place, Mappi
         name, key = waiting.pop()
         for link in system.collections[name].links:
             parent, column = link.target
-            value = text(rows[name, key][link.field])
-            if not value or link.field in outlook.emptied[name, key]:
+            collection = system.collections[name]
+            values = texts(complete(collection, rows[name, key])[link.field])
+            if not values or not outlook.emptied[name, key].isdisjoint(collection.bases(link.field)):
                 continue
             for place, row in rows.items():
-                if place[0] == parent and text(row[column]) == value and place not in outlook.emptied:
+                there = place[0] == parent and text(complete(system.collections[parent], row)[column])
+                if there and there in values and place not in outlook.emptied:
                     _empty(outlook, system, by_name[parent], place, row)
                     outlook.shells.add(place)
                     waiting.append(place)

@@ -39,8 +39,9 @@ class Speaking(Promises):
                         except (ConnectorError, Crash) as error:
                             said += _told_by(error)
                         else:
-                            # An export's bytes are the person's own; what stands around them must be silent.
-                            said.append(str(list(answer)) if isinstance(answer, dict) else f"{answer!r} {answer}")
+                            # An export's bytes are the person's own, and so are the files' own names; what stands
+                            # around them must be silent.
+                            said.append(str(_around(answer)) if isinstance(answer, dict) else f"{answer!r} {answer}")
         said += [str(entry) for entry in entries]
         said += [f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records]
         said += capfd.readouterr()
@@ -65,6 +66,11 @@ def _troubles(trial: Trial) -> Iterator[tuple[Person, AbstractContextManager[Non
         bench.seed(renamed(trial.person(), bench.shares, anna.of(bench.shares)), 3)
         yield anna, nullcontext(), {}
     yield trial.seeded(), nullcontext(), {}
+
+
+def _around(files: dict[tuple[str, str], bytes]) -> list[tuple[str, str]]:
+    """Collections and media types of an export."""
+    return [(collection, media.partition(" ")[0]) for collection, media in files]
 
 
 def _told_by(error: BaseException) -> Iterator[str]:

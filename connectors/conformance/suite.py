@@ -60,6 +60,11 @@ class Promises:
                 pytest.skip(reason)
         return Trial(bench)
 
+    def state(self, trial: "Trial") -> object:
+        """All that is in the system, as it has to be again once a restriction is lifted. Override it where moving a row
+        away and back gives it another key."""
+        return trial.bench.everything()
+
 
 class Trial:
     """A bench, with the calls that promises make on it."""
@@ -80,6 +85,12 @@ class Trial:
             for about in collection.identities.values()
             if about.identity
         }
+
+    @property
+    def told_kinds(self) -> set[str]:
+        """The kinds of identity that rows tell other systems of."""
+        fields = (about for c in self.system.collections.values() for about in c.fields.values())
+        return {kind for about in fields for kind in about.told}
 
     def person(self, words: str = "", local: str = "") -> Person:
         """Make somebody up, with `words` as the text and `local` in the local part of the address."""
@@ -183,6 +194,16 @@ class Trial:
     def held(self, person: Person) -> dict[str, int]:
         """Rows of a person by collection, by the back door."""
         return {name: len(keys) for name, keys in self.bench.rows(person).items() if keys}
+
+    def says(self, person: Person) -> set[tuple[str, str]]:
+        """Kind and value of all that the person's rows say other systems may know the person by."""
+        dump = self.bench.everything()
+        said: set[tuple[str, str]] = set()
+        for name, keys in self.bench.rows(person).items():
+            for column, about in self.system.collections[name].fields.items():
+                values = {text(dump[name][key].get(column)) for key in keys} if about.told else set()
+                said |= {(kind, value) for kind in about.told for value in values if value}
+        return said
 
     def outlook(self, *people: Person) -> Outlook:
         """What an erasure of these people must make of what is in the system now."""

@@ -3,8 +3,6 @@
 The one rule: whatever is left of a person, on whatever way it got there, `verify` finds.
 """
 
-from dataclasses import replace
-
 from connectors.conformance.bench import Arrives, Orphans, Overwrites, needs
 from connectors.conformance.gate import Gate
 from connectors.conformance.outlook import found, total
@@ -103,16 +101,3 @@ class Verifying(Promises):
         for (name, key), column in spoiled.items():
             for other in outlook.emptied[name, key] - {column}:
                 assert again[name][key][other] == erased[name][key][other], "what is clean is not treated again"
-
-    @needs(Operation.RESTRICT, Operation.LIFT)
-    def test_restricted_data_is_still_found(self, trial: Trial) -> None:
-        anna = trial.seeded()
-        held, call = trial.held(anna), trial.call(anna)
-        before = trial.bench.everything()
-        restrict, lift = (getattr(trial.connector, name) for name in (Operation.RESTRICT, Operation.LIFT))
-
-        call = replace(call, restricted=getattr(restrict(call), "state", {}))
-
-        assert found(trial.locate(call).tally) == held
-        lift(call)
-        assert trial.bench.everything() == before

@@ -6,6 +6,7 @@ The one rule: a map asks of a vendor only what its file says that the vendor doe
 import re
 import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,13 +16,14 @@ from connectors.http.exchange import Exchange
 from connectors.http.login import Login
 from connectors.http.network import Address, Resolver, resolve
 from connectors.http.schema import Auth, Collection, Vendor
+from connectors.http.steps import duration
 from connectors.http.template import inserted
 from connectors.http.transport import Transport
 from connectors.http.vendorfile import find_vendor, read_vendor
 from rights.datamap import Collection as Mapped
 from rights.datamap import Erase, Strategy, System
 
-OURS: Final = ("vendor", "region", "base_url", "hosts", "private", "environment")
+OURS: Final = ("vendor", "region", "base_url", "hosts", "private", "environment", "timeout", "grace", "every")
 """Options of every vendor; the file names those of its own."""
 
 
@@ -37,7 +39,8 @@ def build(
     Options: `vendor`, a name of connectors/http/vendors or the path of a file of one's own; `region`; `base_url`, where
     the API is if not where the file says; `hosts`, further hosts that may be called; `private`, addresses that are not
     on the public internet and may be connected to all the same; `environment`, which of ours this account belongs to;
-    and those that the file names.
+    `timeout`, `grace` and `every` (how often to ask how work stands), where they are other than the file's; and those
+    that the file names.
 
     Raises:
         ValueError: an option, a secret or a collection is unknown or wrong, or the vendor file is.
@@ -50,6 +53,9 @@ def build(
     vendor = read_vendor(str(file), file.read_text())
     for ours in given.keys() - {*OURS, *vendor.options}:
         raise ValueError(f"options: '{ours}' is unknown: write one of: {', '.join([*OURS, *vendor.options])}")
+    vendor = vendor.model_copy(
+        update={name: _span(name, given[name]) for name in ("timeout", "grace") if name in given}
+    )
     _check_secrets(vendor, secrets)
     for collection, mapped in system.collections.items():
         _check_collection(vendor, collection, mapped, system)
@@ -71,7 +77,8 @@ def build(
     environment = given.get("environment", "")
     if not isinstance(environment, str):
         raise ValueError("options: environment is a word such as production")
-    return HttpConnector(system, Exchange(vendor, base, transport, logins, scope, pause), environment)
+    exchange = Exchange(vendor, base, transport, logins, scope, pause)
+    return HttpConnector(system, exchange, environment, _span("every", given["every"]) if "every" in given else None)
 
 
 def _check_secrets(vendor: Vendor, secrets: Mapping[str, str]) -> None:
@@ -104,6 +111,13 @@ def _option(vendor: Vendor, name: str, given: Mapping[str, Any]) -> str | list[s
         if rule.pattern and not re.fullmatch(rule.pattern, text):
             raise ValueError(f"options: {name} must match {rule.pattern}: {rule.about}")
     return texts if rule.many else texts[0]
+
+
+def _span(name: str, given: Any) -> timedelta:
+    try:
+        return duration(given)
+    except ValueError as error:
+        raise ValueError(f"options: {name}: {error}") from None
 
 
 def _base(vendor: Vendor, given: Mapping[str, Any], scope: Mapping[str, Mapping[str, object]]) -> str:

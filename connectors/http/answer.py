@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
-from connectors.http.schema import Request, Rule, Status
+from connectors.http.steps import Request, Rule, Status
 from connectors.http.template import searched
 from connectors.http.transport import Received
 from rights.codes import Code

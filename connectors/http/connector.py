@@ -26,13 +26,16 @@ class HttpConnector:
     """One system behind a vendor file. Has `export`, `erase` and `verify`, `restrict` and `lift`, `suppress`, `batch`
     and `erase_many` as the file, and the collections that the map takes from it, allow."""
 
-    def __init__(self, system: System, exchange: Exchange, environment: str = "") -> None:
+    def __init__(
+        self, system: System, exchange: Exchange, environment: str = "", every: timedelta | None = None
+    ) -> None:
+        """`every`: how often to ask how the vendor's work stands, where not as its file says."""
         self.system, self.environment = system, environment
         self._vendor = exchange.vendor
         self._exchange = exchange
         self._eye = Eye(exchange, system)
-        self._erasure = Erasure(exchange, self._eye)
-        self._exporter = Exporter(exchange, self._eye)
+        self._erasure = Erasure(exchange, self._eye, every)
+        self._exporter = Exporter(exchange, self._eye, every)
         self._restriction = Restriction(exchange, self._eye)
         self._offer()
 

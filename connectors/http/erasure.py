@@ -15,8 +15,9 @@ from typing import Final
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.http.errand import Errand, Progress, destructive, segment
 from connectors.http.exchange import Exchange
-from connectors.http.schema import Call, Erase, Poll, Step, Vendor
+from connectors.http.schema import Erase, Vendor
 from connectors.http.sight import Eye, Sight
+from connectors.http.steps import Call, Poll, Step
 from connectors.http.template import Scope, as_text
 from connectors.http.walk import walk
 from connectors.protocol import Call as StepCall
@@ -26,8 +27,6 @@ from rights.receipt import Count, Tally
 
 SOON: Final = timedelta(minutes=1)
 """Until the next try at what a busy vendor has not taken on yet, where it does not say how long."""
-MARGIN: Final = timedelta(minutes=1)
-"""For what the vendor is still doing with a request that we have given up on."""
 UNCOUNTED: Final = 10
 """Requests that a step of unknown length may make behind one fence; what is left is for the next call."""
 
@@ -61,16 +60,18 @@ class _Part:
 class Erasure:
     """Erases in one system."""
 
-    def __init__(self, exchange: Exchange, eye: Eye) -> None:
-        self._exchange, self._eye = exchange, eye
+    def __init__(self, exchange: Exchange, eye: Eye, every: timedelta | None = None) -> None:
+        self._exchange, self._eye, self._every = exchange, eye, every
         self._vendor: Vendor = exchange.vendor
 
     @property
     def longest(self) -> timedelta:
         """How long after entering a fence one of its calls can still take effect."""
         rules = [c.erase for c in self._vendor.collections.values() if c.erase is not None]
-        spans = [self._span(segment(rule.steps, n)) for rule in rules for n in range(len(rule.steps))]
-        return max(spans, default=self._vendor.timeout) + MARGIN
+        behind = [segment(rule.steps, number) for rule in rules for number in range(len(rule.steps))]
+        # A poll, and whatever else changes nothing, stands behind no fence.
+        spans = [self._span(steps) for steps in behind if destructive(steps)]
+        return max(spans, default=self._vendor.timeout) + self._vendor.grace
 
     def erase(self, calls: Sequence[StepCall], environment: str) -> list[Tally | Pending | ConnectorError]:
         """Erase these people; an answer for each, in their order. `environment` is the system's mark."""
@@ -149,15 +150,15 @@ class Erasure:
         """Calls that belong together, behind one fence for each person."""
         number, name = parts[0].errand.step, parts[0].errand.collection
         steps = segment(rules.steps, number)
-        with ExitStack() as fences:
+        # Begun before the first fence is entered, so that no intent runs out before what it stands for has ended.
+        with self._exchange.limit(self._span(steps)), ExitStack() as fences:
             intents: list[tuple[_Person, Intent]] = []
             if destructive(steps):
                 intents = list(self._let_in(fences, name, parts))
             parts = [part for part in parts if part.person.error is None]
             if parts:
-                with self._exchange.limit(self._span(steps)):
-                    for offset, step in enumerate(steps):
-                        self._take(step, parts, f"collections.{name}.erase.steps[{number + offset}]")
+                for offset, step in enumerate(steps):
+                    self._take(step, parts, f"collections.{name}.erase.steps[{number + offset}]")
                 parts = [part for part in parts if part.person.error is None]
                 self._advance(rules, parts, len(steps))
             over = number + len(steps) == len(rules.steps) and rules.term is None
@@ -193,7 +194,9 @@ class Erasure:
         answer = self._exchange.ask(call, step, step.call, self._scope(parts), where)
         for part in parts:
             scope = self._scope([part])
-            accepted = step.accepts is None or self._exchange.sought(step.accepts, answer.body, scope, where)
+            accepted = step.accepts is None or self._exchange.found(
+                step.accepts, answer.body, scope, f"{where}.accepts"
+            )
             if accepted:
                 part.errand.saved.update(self._exchange.saved(step, answer, scope, where))
             else:
@@ -206,7 +209,7 @@ class Erasure:
         answer = self._exchange.ask(parts[0].person.call, lookup, lookup.call, self._scope(parts), where)
         for part in parts:
             scope = self._scope([part])
-            if not answer.absent and self._exchange.sought(lookup.found, answer.body, scope, where):
+            if not answer.absent and self._exchange.found(lookup.found, answer.body, scope, f"{where}.found"):
                 part.errand.saved.update(self._exchange.saved(lookup, answer, scope, where))
             else:
                 yield part
@@ -226,14 +229,14 @@ class Erasure:
             elif words & set(step.states.again):
                 errand.step, errand.saved, errand.turn = 0, {}, errand.turn + 1
                 part.person.moved = True
-                part.person.rest(errand, step.every)
+                part.person.rest(errand, self._every or step.every)
             elif words <= set(step.states.done):
                 errand.saved.update(self._exchange.saved(step, answer, self._scope([part]), where))
                 self._advance(rules, [part], 1)
             elif errand.age(now) >= step.deadline:
                 part.person.error = NeedsHuman(Code.LATE, name)
             else:
-                part.person.rest(errand, step.every)
+                part.person.rest(errand, self._every or step.every)
 
     def _attest(self, rules: Erase, parts: Sequence[_Part]) -> None:
         """What the vendor took on is over when the term is over that it names."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.fates import Row
-from connectors.http.schema import Call, Poll, Step
+from connectors.http.steps import Call, Poll, Step
 from rights.receipt import Count, Tally
 
 

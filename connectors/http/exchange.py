@@ -16,7 +16,8 @@ from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.http import template
 from connectors.http.answer import Answer, understood
 from connectors.http.login import FORM, Login
-from connectors.http.schema import Call, Download, Paginate, Request, Vendor
+from connectors.http.schema import Vendor
+from connectors.http.steps import Call, Download, Paginate, Request
 from connectors.http.template import MissingError, Scope
 from connectors.http.transport import Received, Sent, Transport
 from connectors.protocol import Call as Step
@@ -224,7 +225,7 @@ class Exchange:
     ) -> dict[str, str] | str | None:
         """What makes the next page's address: parameters, or the address itself; None if this was the last."""
         if cursor := paginate.cursor:
-            if cursor.more and not self.sought(cursor.more, body, scope, where):
+            if cursor.more and not self.found(cursor.more, body, scope, f"{where}.paginate.cursor.more"):
                 return None
             value = self.sought(cursor.from_, body, scope, where)
             return {cursor.param: template.as_text(value)} if value else None

@@ -15,8 +15,8 @@ from connectors.fates import Row
 from connectors.http.erasure import SOON, states_of
 from connectors.http.errand import Errand, Progress
 from connectors.http.exchange import Exchange
-from connectors.http.schema import Download, Poll, Step
 from connectors.http.sight import Eye, Sight
+from connectors.http.steps import Download, Poll, Step
 from connectors.http.template import MissingError, Scope, inserted, typed
 from connectors.http.walk import walk
 from connectors.protocol import Call, Export, Key, Pending
@@ -31,8 +31,8 @@ PAGE: Final = 64 * 1024
 class Exporter:
     """Exports from one system."""
 
-    def __init__(self, exchange: Exchange, eye: Eye) -> None:
-        self._exchange, self._eye = exchange, eye
+    def __init__(self, exchange: Exchange, eye: Eye, every: timedelta | None = None) -> None:
+        self._exchange, self._eye, self._every = exchange, eye, every
 
     def export(self, call: Call) -> Iterator[Export] | Pending:
         """The rows, and the files once they are all made."""
@@ -104,7 +104,7 @@ class Exporter:
             errand.step, errand.saved, errand.since, errand.turn = 0, {}, "", errand.turn + 1
         elif errand.age(call.as_of) >= step.deadline:
             raise NeedsHuman(Code.LATE, errand.collection)
-        return step.every
+        return self._every or step.every
 
     def _all(self, call: Call, sight: Sight, progress: Progress) -> Iterator[Export]:
         for work in call.work:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from connectors.http.schema import Call, Collection, Download, Each, Erase, Poll, Request, Step, UntilEmpty, Vendor
+from connectors.http.schema import Collection, Erase, Vendor
+from connectors.http.steps import Call, Download, Each, Poll, Request, Step, UntilEmpty
 from connectors.http.template import places
 from rights.yamlfile import Path
 

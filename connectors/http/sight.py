@@ -5,7 +5,6 @@ The one rule: a vendor's search is not believed. A row counts if the field that 
 
 import hashlib
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Collection as Several
 from collections.abc import Iterator, Mapping
@@ -17,12 +16,13 @@ from connectors.fates import Row, key_of
 from connectors.http.exchange import Exchange
 from connectors.http.schema import Collection, Find
 from connectors.http.walk import walk
+from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Key
 from connectors.strategies import text
 from rights.codes import Code
 from rights.datamap import Field, System
 from rights.receipt import Count, Tally
-from rights.subject import Identity, Sharing
+from rights.subject import Identity, Sharing, comparable
 
 _GOOGLE_MAIL: Final = ("gmail.com", "googlemail.com")
 
@@ -115,12 +115,18 @@ class Eye:
                     continue
                 where = f"collections.{name}.find[{number}].steps"
                 scope = self.exchange.scope(call, by=_by(find, value))
+                told = nameless = False
                 for entry in walk(self.exchange, call, find.steps, scope, {}, where):
                     row = self._row(name, entry, scope)
                     if row is not None and _same(about, row.get(find.by), value):
                         if anchored:
                             seen.add(self.key(name, row)[0])
                         yield row, sharing
+                    told |= row is not None and row.get(find.by) not in (None, "")
+                    nameless |= row is not None
+                if nameless and not told:
+                    # The search by a field has found something, and nothing of it has the field.
+                    raise NeedsHuman(Code.SHAPE, f"collections.{name}.fields.{find.by}")
 
     def key(self, name: str, row: Row) -> Key:
         return key_of(self.system.collections[name].key, row)
@@ -154,20 +160,14 @@ class Eye:
         )
 
     def links(self, call: Call, sight: Sight) -> tuple[Identity, ...]:
-        """Unique identities in the person's rows, for other systems, that were not given."""
-        found: dict[tuple[str, str], Identity] = {}
+        """What the person's rows say that other systems may know them by."""
+        links = Links(call)
         for name, rows in sight.certain.items():
             if self.vendor.collections[name].blind:
                 continue
-            for column, about in self.system.collections[name].fields.items():
-                kinds = {about.identity if about.sharing == "unique" else None, about.yields} - {None}
-                for row in rows:
-                    if value := text(row.get(column)):
-                        for kind in kinds:
-                            found.setdefault((str(kind), value.casefold()), Identity(str(kind), value))
-        for identity in call.identities:
-            found.pop((identity.kind, identity.value.casefold()), None)
-        return tuple(found.values())
+            for row in rows:
+                links.add_row(name, row)
+        return links.found
 
     def _ways(self, call: Call, name: str, by: str, sight: Sight) -> Iterator[_Way]:
         """The values that rows of a collection are found by in a field."""
@@ -245,7 +245,5 @@ def _blind(spec: Collection, find: Find, value: str) -> Row:
 
 
 def _same(about: Field | None, held: object, wanted: str) -> bool:
-    held_text, wanted = unicodedata.normalize("NFC", text(held)), unicodedata.normalize("NFC", wanted)
-    if about is not None and about.identity and about.casefold:
-        return held_text.casefold() == wanted.casefold()
-    return held_text == wanted
+    casefold = about is not None and about.identity is not None and about.casefold
+    return comparable(text(held), casefold=casefold) == comparable(wanted, casefold=casefold)

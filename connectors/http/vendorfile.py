@@ -12,7 +12,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from connectors.http.lint import problems
-from connectors.http.schema import Strict, Vendor
+from connectors.http.schema import Vendor
+from connectors.http.steps import Strict
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
 VENDORS: Final = File(__file__).parent / "vendors"

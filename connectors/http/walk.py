@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from connectors.errors import NeedsHuman
 from connectors.http.exchange import Exchange
-from connectors.http.schema import Call, Each, Step, UntilEmpty
+from connectors.http.steps import Call, Each, Step, UntilEmpty
 from connectors.http.template import MissingError, Scope, typed
 from connectors.protocol import Call as StepCall
 from rights.codes import Code

@@ -75,11 +75,11 @@ def _lock(
     told = session.open(batch[0].folder, batch[0].uidvalidity)
     if b"\\*" not in told.get(b"PERMANENTFLAGS", ()):
         raise Unsupported(Code.UNSUPPORTED, call.system.system)
-    # First the keyword: a message in the locked folder without one would never be put back.
     uids = [row.uid for row in batch]
-    session.mark(uids, keyword)
     if target:
-        _move(call, settings, session, uids, look, to=target)
+        _move(call, settings, session, uids, look, to=target, keyword=keyword)
+    else:
+        session.mark(uids, keyword)
 
 
 def _unlock(call: Call, settings: Settings, session: Session, folder: Folder, keyword: str, locked: str) -> int:
@@ -113,13 +113,17 @@ def _unmark(session: Session, folder: Folder, keyword: str) -> int:
     return len(marked)
 
 
-def _move(call: Call, settings: Settings, session: Session, uids: Sequence[int], look: Tally, *, to: str) -> None:
-    """Move messages of the open folder inside the fence."""
+def _move(
+    call: Call, settings: Settings, session: Session, uids: Sequence[int], look: Tally, *, to: str, keyword: str = ""
+) -> None:
+    """Move messages of the open folder inside the fence, marked with a keyword if one is given."""
     refused: NeedsHuman | None = None
     with session.within(settings.timeout), call.fence({settings.collection: len(uids)}, look) as intent:
         there = session.present(uids)
         try:
             if there:
+                # First the keyword: a message in the locked folder without one would never be put back.
+                session.mark(sorted(there), keyword) if keyword else None
                 session.move(sorted(there), to)
         except NeedsHuman as error:
             refused = error

@@ -13,6 +13,7 @@ from typing import Final
 
 from connectors.errors import NeedsHuman, Retryable
 from connectors.fates import Fate, fate_of, key_of
+from connectors.links import Links
 from connectors.mailbox.addresses import HEADERS, Match, Wanted, people, plain, read_header, values
 from connectors.mailbox.message import date_of, message_id, names_request, shown
 from connectors.mailbox.session import VIEWS, WHOLE, Elsewhere, Folder, Head, Session, State
@@ -296,13 +297,12 @@ def candidates_of(settings: Settings, rows: Sequence[Row]) -> tuple[Candidate, .
 
 def links_of(call: Call, settings: Settings, sight: Sight) -> tuple[Identity, ...]:
     """What other systems may know the messages by."""
+    links = Links(call)
     about = call.system.collections[settings.collection].fields.get("message_id")
-    if about is None or about.yields is None:
-        return ()
-    kind = about.yields
-    ids = dict.fromkeys(row.message_id for row in sight.certain if row.message_id)
-    given = {(identity.kind, identity.value) for identity in call.identities}
-    return tuple(Identity(kind, value) for value in ids if (kind, value) not in given)
+    if about is not None:
+        for row in sight.certain:
+            links.add(about, row.message_id)
+    return links.found
 
 
 def doubts(settings: Settings, sight: Sight) -> dict[str, int]:

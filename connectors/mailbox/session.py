@@ -8,7 +8,6 @@ import logging
 import re
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any, Final, ParamSpec, Self, TypeVar
 
 from imapclient import IMAPClient, SocketTimeout
 
+from connectors.clock import steady_clock
 from connectors.errors import NeedsHuman, Retryable
 from connectors.mailbox.account import Account
 from connectors.mailbox.errors import DRIVER, explain
@@ -87,12 +87,6 @@ class Head:
     def cut(self) -> bool:
         """Whether the header is longer than what was read of it, or could not be read."""
         return not self.header or len(self.header) >= HEADER_MOST
-
-
-def steady_clock() -> float:
-    """Seconds that go on while the machine sleeps, where the system can say."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 class Session:

@@ -3,12 +3,11 @@
 The one rule: what a map asks for and this connector cannot do is refused when it is built, with what to write instead.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Final, Self
 
+from connectors.options import file, flag, known, number, one_of, text, words
 from rights.datamap import Collection, Erase, Field, Strategy, System
 
 KEY: Final = ("folder", "uidvalidity", "uid", "digest")
@@ -71,24 +70,24 @@ class Settings:
             )
         ((name, collection),) = system.collections.items()
         options, choices = dict(system.options), dict(collection.options)
-        _known("options", options, _SYSTEM)
-        _known(f"collections.{name}.options", choices, _COLLECTION)
-        in_text = _words(choices, "in_text")
+        known("options", options, _SYSTEM)
+        known(f"collections.{name}.options", choices, _COLLECTION)
+        in_text = words(choices, "in_text")
         _fields(name, collection, in_text)
         return cls(
             collection=name,
             addressed=tuple(field for field in collection.identities if field not in in_text),
             in_text=in_text,
-            theirs=_one_of(choices, "theirs", SIDES, "any"),
-            include=_words(choices, "include"),
-            exclude=_words(choices, "exclude"),
-            own=tuple(word.casefold().removeprefix("@") for word in _words(choices, "own")),
-            review=_one_of(choices, "review", REVIEWS, "third_parties"),
-            locked_folder=_text(choices, "locked_folder"),
-            timeout=_number(options, "timeout", TIMEOUT_S, 600),
-            batch=_number(options, "batch", BATCH, 10_000),
-            plaintext=_flag(options, "plaintext"),
-            ca_file=_file(options, "ca_file"),
+            theirs=one_of(choices, "theirs", SIDES, "any"),
+            include=words(choices, "include"),
+            exclude=words(choices, "exclude"),
+            own=tuple(word.casefold().removeprefix("@") for word in words(choices, "own")),
+            review=one_of(choices, "review", REVIEWS, "third_parties"),
+            locked_folder=text(choices, "locked_folder"),
+            timeout=number(options, "timeout", TIMEOUT_S, 1, 600),
+            batch=number(options, "batch", BATCH, 1, 10_000),
+            plaintext=flag(options, "plaintext"),
+            ca_file=file(options, "ca_file"),
         )
 
 
@@ -120,51 +119,3 @@ def _field(where: str, name: str, about: Field) -> None:
         raise ValueError(f"{where}: a message cannot be rewritten: leave out strategy at '{name}'")
     if about.yields and name != "message_id":
         raise ValueError(f"{where}: only message_id yields an identity: leave out yields at '{name}'")
-
-
-def _known(where: str, options: Mapping[str, object], names: tuple[str, ...]) -> None:
-    for name in options:
-        if name not in names:
-            raise ValueError(f"{where}: '{name}' is unknown: write one of: {', '.join(names)}")
-
-
-def _one_of(options: Mapping[str, object], name: str, words: tuple[str, ...], default: str) -> str:
-    value = options.get(name, default)
-    if value not in words:
-        raise ValueError(f"options: {name} is one of: {', '.join(words)}")
-    return str(value)
-
-
-def _words(options: Mapping[str, object], name: str) -> tuple[str, ...]:
-    value = options.get(name, [])
-    if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
-        raise ValueError(f"options: {name} is a list of texts")
-    return tuple(value)
-
-
-def _text(options: Mapping[str, object], name: str) -> str:
-    value = options.get(name, "")
-    if not isinstance(value, str):
-        raise ValueError(f"options: {name} is a text")
-    return value
-
-
-def _file(options: Mapping[str, object], name: str) -> str:
-    value = _text(options, name)
-    if value and not Path(value).is_file():
-        raise ValueError(f"options: {name} names no file")
-    return value
-
-
-def _flag(options: Mapping[str, object], name: str) -> bool:
-    value = options.get(name, False)
-    if not isinstance(value, bool):
-        raise ValueError(f"options: {name} is true or false")
-    return value
-
-
-def _number(options: Mapping[str, object], name: str, default: int, most: int) -> int:
-    value = options.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise ValueError(f"options: {name} is a whole number from 1 to {most:,}")
-    return value

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from connectors.sql.connector import SqlConnector
 from connectors.sql.limits import Limits
 from connectors.sql.reaching import reach
-from connectors.unread import refuse_unread
-from rights.datamap import System
+from connectors.unread import refuse_options
+from rights.datamap import Erase, System
 
 __all__ = ["Limits", "SqlConnector", "build"]
 
@@ -30,8 +30,28 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
             raise ValueError(f"connection: '{name}' is unknown: write reader and writer")
     if "reader" not in secrets:
         raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
-    refuse_unread(system)
+    refuse_options(system)
+    _refuse_kept_circles(system)
     limits = Limits.read(system.options)
     reader = reach(secrets["reader"], "reader", limits)
     writer = secrets.get("writer")
     return SqlConnector(system, reader, reach(writer, "writer", limits) if writer else None, limits)
+
+
+def _refuse_kept_circles(system: System) -> None:
+    """A row of a circle that stays would keep what it points to, round and round: which rows stay is then no question
+    that a statement can answer from the children up.
+
+    Raises:
+        ValueError: there is such a circle.
+    """
+    stays = {name for name, c in system.collections.items() if c.retention or c.erase is not Erase.DELETE}
+    while more := {li.target[0] for name in stays for li in system.collections[name].links} - stays:
+        stays |= more
+    for group in system.groups:
+        deleted = [name for name in group if system.collections[name].erase is Erase.DELETE]
+        if system.circular(group[0]) and deleted and not stays.isdisjoint(group):
+            raise ValueError(
+                f"collections.{deleted[0]}: links lead back to it and some of its rows may stay: write erase: redact, "
+                "or take out the link that leads back"
+            )

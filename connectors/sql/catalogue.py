@@ -74,6 +74,11 @@ class Column:
     def dialect(self) -> Dialect:
         return DIALECTS[self.engine]
 
+    @property
+    def several(self) -> bool:
+        """Whether it may hold a list of values: an array, or JSON. The catalogue's names of arrays begin with _."""
+        return self.family is Family.JSON or self.internal.startswith("_")
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -148,12 +153,16 @@ class Catalogue:
         for name, collection in system.collections.items():
             for link in collection.links:
                 target, column = link.target
+                pairs = zip(collection.bases(link.field), system.collections[target].bases(column), strict=True)
+                followed = set(zip(reference.columns, reference.to_columns, strict=True))
+                derived = collection.derived.get(link.field)
                 if (
                     link.kind == "unique"
                     and self.tables[name].relation == reference.relation
                     and self.tables[target].relation == reference.to
-                    and link.field in reference.columns
-                    and reference.to_columns[reference.columns.index(link.field)] == column
+                    # One that is followed in some rows only does not see what the others point to.
+                    and not (derived and (derived.when or derived.path))
+                    and followed.issuperset(pairs)
                 ):
                     return name
         return None

@@ -173,8 +173,11 @@ def references(system: System, catalogue: Catalogue) -> Iterator[str]:
 def slow(system: System, catalogue: Catalogue) -> Iterator[str]:
     for name, table in catalogue.tables.items():
         collection = system.collections[name]
-        wanted = {link.field: False for link in collection.links if link.kind == "unique"}
-        wanted.update({field: f.casefold for field, f in collection.identities.items() if f.sharing != "hint"})
+        named = {link.field: False for link in collection.links if link.kind == "unique"}
+        named.update({field: f.casefold for field, f in collection.identities.items() if f.sharing != "hint"})
+        # An index over a document's inside is not looked for: which form of it would serve, the map cannot say.
+        paths = {field for field, derived in collection.derived.items() if derived.path}
+        wanted = {collection.bases(field)[0]: casefold for field, casefold in named.items() if field not in paths}
         wanted.setdefault(collection.key[0], False)
         for field, casefold in wanted.items():
             if field in table.columns and not table.serves(field, casefold=casefold):

@@ -51,6 +51,11 @@ class SqlConnector:
         """The session of a cut attempt is known by its application_name, and ended before anything is looked at."""
         return True
 
+    @property
+    def derives(self) -> bool:
+        """What is derived is read, and circles are followed."""
+        return True
+
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
         return self._explained(self.reader, lambda: self._look(self.reader, call, verifying=False))
@@ -144,19 +149,27 @@ class SqlConnector:
     ) -> None:
         """Change what a look has seen, one transaction after the other; what comes in meanwhile is found by verify."""
 
-        def carry_out(batch: Batch, left: int) -> Changes:
-            planned = {batch.collection: min(left, self.limits.batch_rows)}
+        def carry_out(part: tuple[Batch, ...], planned: dict[str, int], rows: int | None) -> Changes:
             with begin() as session:
                 _admitted(session, call)
-                change = partial(programme.carry_out, session, (batch,), self.limits.batch_rows)
+                change = partial(programme.carry_out, session, part, rows)
                 return self._pass(call, session, change, planned, before)
 
+        most = self.limits.batch_rows
         try:
-            for batch in programme.batches:
+            for part in programme.parts:
+                call.beat()
+                if part[0].collection in programme.scope.circles:
+                    planned = sight.planned_of(part)
+                    if planned:
+                        done += self._explained(writer, partial(carry_out, part, planned, None))
+                    continue
+                (batch,) = part
                 left = sight.due(batch)
                 while left > 0:
                     call.beat()
-                    changes = self._explained(writer, partial(carry_out, batch, left))
+                    planned = {batch.collection: min(left, most)}
+                    changes = self._explained(writer, partial(carry_out, part, planned, most))
                     done += changes
                     ((_, (rows, _)),) = changes
                     left = left - rows if rows else 0

@@ -7,6 +7,7 @@ what is left; and a row is changed only by a statement that has locked it and lo
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final, cast
 
 from sqlalchemy import CTE, FromClause, Select, and_, delete, false, func, select, true, update
@@ -55,11 +56,22 @@ def pointed_to(scope: Scope) -> list[str]:
     return [name for name in lockable(scope) if name in parents or scope.subject(name)]
 
 
-def change(scope: Scope) -> Select[Any]:
-    """Everything at once: one row with, for each of `batches`, the rows changed."""
-    fates = Fates(scope, lockable(scope))
+def parts(scope: Scope) -> Iterator[tuple[Batch, ...]]:
+    """The changes that go together however many rows they are: no order of a circle's rows leaves a path to those that
+    are not reached yet."""
+    for circle, part in groupby(batches(scope), key=lambda batch: scope.circles.get(batch.collection)):
+        if circle:
+            yield tuple(part)
+        else:
+            yield from ((batch,) for batch in part)
+
+
+def change(scope: Scope, some: Sequence[Batch]) -> Select[Any]:
+    """All of some changes at once: one row with, for each of them, the rows changed."""
+    names = {batch.collection for batch in some}
+    fates = Fates(scope, [name for name in lockable(scope) if name in names])
     changed: list[Sql] = []
-    for number, batch in enumerate(batches(scope)):
+    for number, batch in enumerate(some):
         fate = fates.of(batch.collection)
         if batch.deleting:
             done = _deleted(fates, batch.collection, fate.rows, ~fate.stays)

@@ -56,7 +56,7 @@ GROUND: Final = "=ground"
 DIRTY_KEPT: Final = "=dirty_kept"
 DIRTY_REST: Final = "=dirty_rest"
 LINK: Final = "=link:"
-"""Before a field's name: its value as a further identity; NULL for what an erasure wrote there."""
+"""Before a field's name: its value, or list of values, as further identities; NULL for what an erasure wrote there."""
 TRAIT: Final = "=trait:"
 """Before a field's name: its value as an agent may compare it."""
 
@@ -70,6 +70,11 @@ def traits_of(scope: Scope, name: str) -> tuple[str, ...]:
     """The fields by which candidates of a collection are told apart."""
     fields = scope.system.collections[name].fields.items()
     return tuple(field for field, about in fields if about.identity or about.category)[:TRAITS]
+
+
+def telling(scope: Scope, name: str) -> tuple[str, ...]:
+    """The fields of a collection that other systems may know a person by."""
+    return tuple(field for field, about in scope.system.collections[name].fields.items() if about.told)
 
 
 def reason_of(number: int, grounds: tuple[str, ...]) -> tuple[str, date | None]:
@@ -155,39 +160,60 @@ class Fates:
 
     def _needed(self, name: str, rows: FromClause) -> list[Sql]:
         """For each link to a collection, whether a row that stays points to the row by it."""
-        conditions = []
+        conditions: list[Sql] = []
+        if self.scope.works[name].erase is not Erase.DELETE:
+            return conditions  # its rows stay anyway
         for child, collection in self.scope.system.collections.items():
             for link in collection.links:
                 target, column = link.target
                 if target == name and self.may_stay(child):
                     fate = self.of(child)
-                    value = fate.rows.c[link.field]
-                    pointing = select(value).where(
-                        fate.stays, func.coalesce(cast(value, Text), "") != "", self._points(child, link, fate)
-                    )
-                    ours, theirs = self.scope.column(name, column), self.scope.column(child, link.field)
-                    conditions.append(same(ours, rows.c[column], theirs, pointing))
+                    pointing = self._pointing(child, link, fate)
+                    bases = self.scope.system.collections[name].bases(column)
+                    if len(bases) == 1:
+                        ours, theirs = self.scope.column(name, column), self.scope.column(child, link.field)
+                        conditions.append(same([ours], [rows.c[column]], [theirs], pointing))
+                    else:
+                        own = [self.scope.column(name, base) for base in bases]
+                        others = [self.scope.column(child, b) for b in collection.bases(link.field)]
+                        conditions.append(same(own, [rows.c[base] for base in bases], others, pointing))
         return conditions
+
+    def _pointing(self, child: str, link: Link, fate: Fate) -> Select[Any]:
+        """What the rows of a collection that stay point to."""
+        collection = self.scope.system.collections[child]
+        derived = collection.derived.get(link.field)
+        value = fate.rows.c[link.field]
+        if derived and derived.several:
+            values: list[Sql] = [func.unnest(value)]
+        elif derived and len(derived.of) > 1:
+            values = [fate.rows.c[base] for base in derived.of]
+        else:
+            values = [value]
+        there = func.coalesce(cast(value, Text), "") != ""
+        return select(*values).where(fate.stays, there, self._points(child, link, fate))
 
     def _points(self, name: str, link: Link, fate: Fate) -> Sql:
         """Whether a row that stays still points to its parent once its fields are rewritten."""
         work = self.scope.works[name]
         if work.erase is Erase.RETAIN:
             return true()
-        rest = false() if any(write.field == link.field for write in work.writes) else true()
-        return case((fate.duty, not_(self._goes(work, link.field, fate.rows))), else_=rest)
+        bases = self.scope.system.collections[name].bases(link.field)
+        rest = false() if any(write.field in bases for write in work.writes) else true()
+        gone = or_(*(self._goes(work, base, fate.rows) for base in bases))
+        return case((fate.duty, not_(gone)), else_=rest)
 
     def _goes(self, work: Work, field: str, rows: FromClause) -> Sql:
         """Whether a field goes from a kept row: only if every duty that keeps the row can do without it."""
         return _everywhere(work, field, [rows.c[_label(number)] for number in range(len(work.keeps))])
 
     def _may_stay(self) -> frozenset[str]:
-        staying: set[str] = set()
-        for name in reversed(self.scope.system.parents_first):
-            work = self.scope.works[name]
-            if work.erase is not Erase.DELETE or work.keeps or name in staying:
-                staying.add(name)
-                staying.update(link.target[0] for link in self.scope.system.collections[name].links)
+        waiting = [name for name, work in self.scope.works.items() if work.erase is not Erase.DELETE or work.keeps]
+        staying = set(waiting)
+        while waiting:
+            more = {link.target[0] for link in self.scope.system.collections[waiting.pop()].links} - staying
+            staying |= more
+            waiting += more
         return frozenset(staying)
 
     def _columns(self, name: str, table: FromClause) -> list[Sql]:
@@ -195,20 +221,20 @@ class Fates:
         return [*self._told(name, table), *(self._signs(name, table) if self.may_stay(name) else ())]
 
     def _told(self, name: str, table: FromClause) -> list[Sql]:
-        """What tells whose row of a subject collection it is."""
-        if not self.scope.subject(name):
-            return []
-        told: list[Sql] = [
-            self.scope.dialect.first(cast(table.c[field], Text), TRAIT_LENGTH).label(f"{TRAIT}{field}")
-            for field in traits_of(self.scope, name)
-        ]
+        """What tells whose row of a subject collection it is, and what other systems may know the person by."""
+        told: list[Sql] = []
+        if self.scope.subject(name):
+            told += [
+                self.scope.dialect.first(cast(table.c[field], Text), TRAIT_LENGTH).label(f"{TRAIT}{field}")
+                for field in traits_of(self.scope, name)
+            ]
         writes = {write.field: write for write in self.scope.works[name].writes}
-        for field, about in self.scope.system.collections[name].identities.items():
-            if about.sharing == "unique":
-                value: Sql = cast(table.c[field], Text)
-                if field in writes:
-                    value = case((dirty(self.scope.column(name, field), writes[field], table.c[field]), value))
-                told.append(value.label(f"{LINK}{field}"))
+        for field in telling(self.scope, name):
+            column = self.scope.column(name, field)
+            value: Sql = func.to_jsonb(table.c[field]) if column.several else cast(table.c[field], Text)
+            if field in writes:
+                value = case((dirty(column, writes[field], table.c[field]), value))
+            told.append(value.label(f"{LINK}{field}"))
         return told
 
     def _signs(self, name: str, table: FromClause) -> list[Sql]:
@@ -265,8 +291,12 @@ class Fates:
 
 def remembered(scope: Scope, name: str) -> list[str]:
     """What of a row that stays its parents' fates hang on, where each collection is looked at by itself."""
-    links = dict.fromkeys(link.field for link in scope.system.collections[name].links)
-    return [*links, STAYS, DUTY, *(_label(number) for number in range(len(scope.works[name].keeps)))]
+    collection = scope.system.collections[name]
+    fields: list[str] = []
+    for link in collection.links:
+        bases = collection.bases(link.field)
+        fields += [link.field, *(bases if len(bases) > 1 else ())]
+    return [*dict.fromkeys(fields), STAYS, DUTY, *(_label(number) for number in range(len(scope.works[name].keeps)))]
 
 
 def _read(fates: CTE) -> Fate:

@@ -4,27 +4,34 @@ The one rule: locate, verify and the look before an erasure are the same look, s
 what is found afterwards can be compared.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
     Date,
+    FromClause,
     Integer,
     Select,
     Text,
     cast,
+    column,
     distinct,
     extract,
     func,
     literal_column,
     select,
+    true,
 )
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
+from connectors.links import MOST, Links
 from connectors.protocol import Anchors, Call, Candidate, Look
 from connectors.sql.erasure import Batch
-from connectors.sql.fates import GROUNDS, LINK, TRAIT, Fate, Fates, reason_of, traits_of
+from connectors.sql.fates import GROUNDS, LINK, TRAIT, Fate, Fates, reason_of, telling, traits_of
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from connectors.sql.values import key_name, key_text, merged
@@ -34,8 +41,6 @@ from rights.subject import Identity
 
 CANDIDATES: Final = 100
 """Candidates shown per collection. An identity that more rows have in common tells nobody from anybody."""
-LINKS: Final = 50
-"""Further identities told per field: a person has a handful."""
 
 
 def look(scope: Scope, lock: Iterable[str] = ()) -> Select[Any]:
@@ -70,6 +75,13 @@ class Sight:
         rows: int = self.seen[batch.collection]["goes" if batch.deleting else "dirty"]
         return rows
 
+    def planned_of(self, part: Iterable[Batch]) -> dict[str, int]:
+        """Rows that some kinds of change would change together, by collection."""
+        planned: Counter[str] = Counter()
+        for batch in part:
+            planned[batch.collection] += self.due(batch)
+        return {name: rows for name, rows in planned.items() if rows}
+
     def tally(self, works: Sequence[Work], *, verifying: bool = False) -> Tally:
         """The counts. To verify, rows that an erasure has rewritten are not the person's any more."""
         counts = []
@@ -94,7 +106,7 @@ class Sight:
             tally=tally,
             anchors=merged(call.anchors, self._anchors()),
             candidates=tuple(self._candidates()),
-            links=tuple(self._links(call)),
+            links=self._links(call),
         )
 
     def _anchors(self) -> Anchors:
@@ -117,15 +129,12 @@ class Sight:
                 named = dict(zip(traits_of(self.scope, name), traits, strict=True))
                 yield Candidate(collection=name, key=tuple(key), traits=named)
 
-    def _links(self, call: Call) -> Iterable[Identity]:
-        told = {(identity.kind, identity.value.casefold()) for identity in call.identities}
+    def _links(self, call: Call) -> tuple[Identity, ...]:
+        links = Links(call)
         for name, collection in self.scope.system.collections.items():
-            for field, about in collection.identities.items():
-                for value in (self.seen[name].get(f"link:{field}") or ())[:LINKS]:
-                    link = (str(about.identity), value.casefold())
-                    if value and link not in told:
-                        told.add(link)
-                        yield Identity(str(about.identity), value)
+            for field in telling(self.scope, name):
+                links.add(collection.fields[field], self.seen[name].get(f"link:{field}"))
+        return links.found
 
 
 def sight_of(scope: Scope, row: Sequence[Mapping[str, Any]]) -> Sight:
@@ -153,10 +162,8 @@ def _sight(scope: Scope, fates: Fates, name: str) -> Any:
         if (field,) != collection.key:
             value: Sql = cast(rows.c[field], Text)
             counts[f"to:{field}"] = func.json_agg(distinct(value)).filter(value.is_not(None))
-    for field, about in collection.identities.items():
-        if about.sharing == "unique":
-            value = rows.c[f"{LINK}{field}"]
-            counts[f"link:{field}"] = func.json_agg(distinct(value)).filter(value.is_not(None))
+    for field in telling(scope, name):
+        counts[f"link:{field}"] = _links(scope, fate, name, field)
     if fates.may_stay(name):
         counts["kept"] = _kept(fate)
     if scope.subject(name):
@@ -179,6 +186,25 @@ def _kept(fate: Fate) -> Sql:
     )
     pair = func.json_build_array(groups.c.reason, groups.c.rows)
     return select(func.json_agg(pair)).select_from(groups).scalar_subquery()
+
+
+def _links(scope: Scope, fate: Fate, name: str, field: str) -> Sql:
+    """What a field of the person's rows holds, each value once, to one more than may be told."""
+    value: Sql = fate.rows.c[f"{LINK}{field}"]
+    rows: FromClause = fate.rows
+    single: Sql = true()
+    if scope.column(name, field).several:
+        # A value that stands alone counts as a list of one, and a list in a list as its values.
+        paths = func.jsonb_path_query(value, literal_column("'lax $[*][*]'", JSONPATH))
+        each = paths.table_valued(column("=element", JSONB)).render_derived(name="each")
+        rows = rows.join(each, true())
+        single = func.jsonb_typeof(each.c["=element"]) != "object"
+        value = each.c["=element"].op("#>>")(literal_column("'{}'", ARRAY(Text)))
+    # By bytes: a collation may take two keys that differ in case for one.
+    text = cast(value, Text).collate("C")
+    told = select(text.label("=value")).select_from(rows).where(single, text != "").distinct().limit(MOST + 1)
+    values = told.subquery()
+    return select(func.json_agg(values.c["=value"])).select_from(values).scalar_subquery()
 
 
 def _candidates(scope: Scope, fates: Fates, name: str) -> Sql:

@@ -4,11 +4,12 @@ The one rule: it holds no value of a person, so whatever is made from it serves 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from connectors.sql.catalogue import Catalogue, Column
 from connectors.sql.dialects import DIALECTS, Dialect
+from connectors.sql.families import Family
 from rights.datamap import System
 from rights.plan import Work
 
@@ -26,8 +27,29 @@ class Scope:
         return DIALECTS[self.catalogue.engine]
 
     def column(self, name: str, field: str) -> Column:
-        """A field's column."""
-        return self.catalogue.tables[name].columns[field]
+        """A field's column; for what is derived from one, a column of the values that are read there."""
+        derived = self.system.collections[name].derived.get(field)
+        if derived is None:
+            return self.catalogue.tables[name].columns[field]
+        base = self.catalogue.tables[name].columns[derived.of[0]]
+        if derived.path or len(derived.of) > 1:
+            return replace(
+                base, name=field, cast="text", internal="text", family=Family.TEXT, limit=None, nullable=True
+            )
+        return base
+
+    def served(self, name: str, field: str, *, casefold: bool = False) -> bool:
+        """Whether an index finds rows by a field. What stands inside a document is not looked for in one."""
+        derived = self.system.collections[name].derived.get(field)
+        if derived and derived.path:
+            return False
+        return self.catalogue.tables[name].serves(derived.of[0] if derived else field, casefold=casefold)
+
+    @cached_property
+    def circles(self) -> Mapping[str, tuple[str, ...]]:
+        """The circle that each collection stands in, where links lead back to it."""
+        groups = self.system.groups
+        return {name: group for group in groups for name in group if self.system.circular(name)}
 
     def subject(self, name: str) -> bool:
         """Whether a collection has a field by which somebody is found; a hint finds nobody."""
@@ -40,7 +62,7 @@ class Scope:
         collections = self.system.collections
         pointed = {link.target for c in collections.values() for link in c.links if link.kind == "unique"}
         return {
-            name: tuple(field for field in collection.fields if (name, field) in pointed)
+            name: tuple(field for field in (*collection.fields, *collection.derived) if (name, field) in pointed)
             for name, collection in collections.items()
         }
 

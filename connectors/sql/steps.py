@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy import ClauseElement, FromClause, Integer, Text, cast, delete, false, func, not_, select, tuple_, update
 
 from connectors.errors import NeedsHuman
+from connectors.links import MOST
 from connectors.protocol import Call
 from connectors.sql import erasure
 from connectors.sql.catalogue import Catalogue
@@ -28,12 +29,13 @@ from connectors.sql.fates import (
     Fates,
     reason_of,
     remembered,
+    telling,
     traits_of,
 )
-from connectors.sql.look import CANDIDATES, LINKS, Sight
+from connectors.sql.look import CANDIDATES, Sight
 from connectors.sql.scope import Scope
 from connectors.sql.statement import Statement, compiled
-from connectors.sql.traversal import DECIDED, MATCHED, OTHER, UNIQUE, Traversal, pointed
+from connectors.sql.traversal import DECIDED, MATCHED, OTHER, UNIQUE, Traversal, pointed, told_of
 from connectors.sql.values import document, slot
 from rights.codes import Code
 from rights.datamap import System
@@ -72,6 +74,10 @@ class Steps:
     def document(self, call: Call) -> dict[str, object]:
         """All values of a call, as the statements read them."""
         return document(call, self.scope) | {"key": call.pseudonym_key.hex()}
+
+    @cached_property
+    def parts(self) -> tuple[tuple[Batch, ...], ...]:
+        return tuple(erasure.parts(self.scope))
 
     @cached_property
     def batches(self) -> tuple[Batch, ...]:
@@ -157,7 +163,7 @@ class Steps:
 
     def _parents(self, session: Stepping, name: str) -> dict[str, Any]:
         key = self.scope.system.collections[name].key
-        fields = pointed(self.scope.system, name)
+        fields = told_of(self.scope.system, name)
         columns = list(dict.fromkeys((*key, *fields)))
 
         def make() -> ClauseElement:
@@ -194,10 +200,9 @@ class Steps:
             several, size = session.rows(self._made("doubt", name, partial(self._doubt, name))), len(collection.key)
             seen["doubtful"] = several[0][0] if several else 0
             seen["candidates"] = [[row[1 : size + 1], row[size + 1 :]] for row in several]
-        for field, about in collection.identities.items():
-            if about.sharing == "unique":
-                values = session.rows(self._made("link", name, partial(self._link, name, field), field))
-                seen[f"link:{field}"] = [value for (value,) in values]
+        for field in telling(self.scope, name):
+            values = session.rows(self._made("link", name, partial(self._link, name, field), field))
+            seen[f"link:{field}"] = [value for (value,) in values]
         return seen
 
     def _change(self, session: Stepping, batch: Batch, most: int | None) -> tuple[int, int]:
@@ -232,10 +237,9 @@ class Steps:
 
     def _staying(self, name: str) -> ClauseElement:
         fate = Fates(self.scope, (), name).of(name)
-        links = {link.field for link in self.scope.system.collections[name].links}
         columns = [
-            (cast(fate.rows.c[field], Text) if field in links else fate.rows.c[field]).label(field)
-            for field in remembered(self.scope, name)
+            (cast(fate.rows.c[label], Text) if not label.startswith("=") else fate.rows.c[label]).label(label)
+            for label in remembered(self.scope, name)
         ]
         return select(*columns).where(fate.rows.c[STAYS]).distinct()
 
@@ -258,7 +262,7 @@ class Steps:
     def _link(self, name: str, field: str) -> ClauseElement:
         rows = Fates(self.scope, (), name).traversal.located(name)
         value = rows.c[f"{LINK}{field}"]
-        return select(value).where(value.is_not(None)).distinct().limit(LINKS)
+        return select(value).where(value.is_not(None), value != "").distinct().limit(MOST + 1)
 
     def _pick(self, batch: Batch, way: int | None) -> ClauseElement:
         """Whether a row is kept on a ground, its key, and what decides on its fields; of rows that are locked then."""
@@ -305,8 +309,7 @@ class Steps:
 
     def _deciding(self, name: str) -> list[str]:
         """What a kept row's fields hang on: which duties are in force."""
-        links = {link.field for link in self.scope.system.collections[name].links}
-        return [label for label in remembered(self.scope, name) if label not in links and label != STAYS]
+        return [label for label in remembered(self.scope, name) if label.startswith("=") and label != STAYS]
 
 
 def _line(line: str | None, name: str) -> bytes:

@@ -8,7 +8,7 @@ seen that are the person's for certain; the others are *doubtful*: several rows 
 and nobody has ruled. Nothing is followed from a doubtful row.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -28,15 +28,18 @@ from sqlalchemy import (
     cast,
     false,
     func,
+    literal,
     not_,
     or_,
     select,
+    true,
     tuple_,
     union,
     union_all,
 )
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy import Table as SqlTable
+from sqlalchemy.dialects.postgresql import array as sql_array
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine
 
@@ -45,16 +48,20 @@ from connectors.sql.dialects import Engine
 from connectors.sql.dialects.dialect import flat
 from connectors.sql.dialects.postgresql import NATIVE
 from connectors.sql.families import TEXTS, Family
+from connectors.sql.reading import Reading, carried, read
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from connectors.sql.values import slot
-from rights.datamap import Field, Link, System
+from rights.datamap import Link, System, Telling
 
 # Labels that no column of a map can have.
 MATCHED: Final = "=matched"
 UNIQUE: Final = "=unique"
 DECIDED: Final = "=decided"
 OTHER: Final = "=other"
+NODE: Final = "=node"
+KEY: Final = "=key"
+"""A row of a circle: its collection's number, and its key as an array of texts."""
 
 MANY: Final = 2**63 - 1
 """More rows than any table has."""
@@ -81,6 +88,10 @@ class _Arm:
         return self.left == any_(func.array(self.right.scalar_subquery(), type_=ARRAY(Text)))
 
 
+Condition = Callable[[bool], Sql]
+"""Whether a row is reached on one way; the argument says whether to go by an index."""
+
+
 class Traversal:
     """The expressions of one statement; each is made when it is first asked for.
 
@@ -103,6 +114,7 @@ class Traversal:
         self._numbers = {name: number for number, name in enumerate(scope.system.collections)}
         self._seen: dict[str, CTE] = {}
         self._located: dict[str, CTE] = {}
+        self._closures: dict[tuple[str, ...], CTE] = {}
         self.tables = {name: table_of(scope, name) for name in scope.system.collections}
 
     def key(self, name: str, rows: FromClause) -> list[Sql]:
@@ -143,49 +155,62 @@ class Traversal:
         """The person's rows of a collection that others link to."""
         if self._focus is None:
             return self.located(name)
-        return self.told(slot("l", name), name, pointed(self.scope.system, name))
+        return self.told(slot("l", name), name, told_of(self.scope.system, name))
 
     def told(self, place: str, name: str, fields: Sequence[str]) -> CTE:
         """Columns of rows that an earlier step has seen."""
         rows = self.scope.dialect.elements(place, width=len(fields))
         columns = self.scope.catalogue.tables[name].columns
-        types = [_travelling(columns.get(field)) for field in fields]
+        derived = self.scope.system.collections[name].derived
+        types = [Text() if field in derived else _travelling(columns.get(field)) for field in fields]
+        for place_, field in enumerate(fields):
+            if field in derived and len(derived[field].of) == 1:
+                types[place_] = _travelling(self.scope.column(name, field))
         parts = zip(rows.selected_columns, fields, types, strict=True)
         told = rows.with_only_columns(*(cast(part, type_).label(field) for part, field, type_ in parts))
         return told.cte(f"told_{self._numbers[name]}")
 
     def rows(self, name: str, only: int | None = None) -> Select[Any]:
         """A collection's rows straight from its table; of all the `ways` that lead there, or of one."""
+        return self._reached(name, self._circle(name), only)
+
+    def _reached(self, name: str, circle: Condition | None, only: int | None = None) -> Select[Any]:
+        """The rows that identities, links from outside of a circle, and anchors lead to; and those of the circle."""
         table, collection = self.tables[name], self.scope.system.collections[name]
+        within = self.scope.circles.get(name, ())
         identities = [
             (self._identity(name, field, about, "is"), self._identity(name, field, about, "i"))
             for field, about in collection.identities.items()
             if about.sharing != "hint"
         ]
-        links = [self._link(name, link) for link in collection.links if link.kind == "unique"]
-        arms = [arm for arm, _ in identities] + links
+        links = [
+            self._link(name, link)
+            for link in collection.links
+            if link.kind == "unique" and link.target[0] not in within
+        ]
+        ways = [way for way, _ in identities] + links + ([(circle, True)] if circle else [])
         anchored = self._keyed(name, "k")
-        indexed = all(arm.served for arm in arms) and self._key_served(name)
-        among = [arm.condition(indexed=indexed) for arm in arms]
-        columns: dict[str, Sql] = {column.name: column for column in self._columns(name)}
+        indexed = all(served for _, served in ways) and self._key_served(name)
+        among = [way(indexed) for way, _ in ways]
+        columns: dict[str, Sql] = {column.name: column for column in self._columns_of(name, table)}
         if self.scope.subject(name):
             matched = or_(*among[: len(identities)])
             ruled = and_(matched, self._keyed(name, "m")(False))
             columns[MATCHED] = _known(matched).label(MATCHED)
-            columns[UNIQUE] = _known(or_(*(arm.condition(indexed=indexed) for _, arm in identities))).label(UNIQUE)
+            columns[UNIQUE] = _known(or_(*(way(indexed) for _, (way, _) in identities))).label(UNIQUE)
             columns[DECIDED] = _known(or_(*among[len(identities) :], anchored(indexed), ruled)).label(DECIDED)
             columns[OTHER] = _known(self._keyed(name, "x")(False)).label(OTHER)
-        ways = [*among, anchored(indexed)]
+        every = [*among, anchored(indexed)]
         rows = select(*columns.values()).select_from(table)
         if only is not None:
-            return rows.where(ways[only])
-        if self.scope.catalogue.engine is not Engine.MARIADB or len(ways) == 1:
-            return rows.where(or_(*ways))
+            return rows.where(every[only])
+        if self.scope.catalogue.engine is not Engine.MARIADB or len(every) == 1:
+            return rows.where(or_(*every))
         # For an "or" it would read, and lock, the whole table; so each way goes by an index of its own.
         key = self.key(name, table)
-        keys = union(*(select(*key).select_from(table).where(way) for way in ways)).subquery("=keys")
-        same = and_(*(mine == theirs for mine, theirs in zip(key, self.key(name, keys), strict=True)))
-        rows = select(*columns.values()).select_from(keys.join(table, same))
+        keys = union(*(select(*key).select_from(table).where(way) for way in every)).subquery("=keys")
+        same_key = and_(*(mine == theirs for mine, theirs in zip(key, self.key(name, keys), strict=True)))
+        rows = select(*columns.values()).select_from(keys.join(table, same_key))
         if not self.scope.subject(name):
             return rows
         # Several ways look to it like many rows, for which it would begin with the table; a limit keeps the order.
@@ -193,18 +218,9 @@ class Traversal:
 
     def _listed(self, name: str, kind: str) -> Select[Any]:
         """A subject collection's rows of which an earlier step has found out whose they are."""
-        columns = {column.name: column for column in self._columns(name)}
-        return select(*columns.values()).select_from(self.tables[name]).where(self._keyed(name, kind)(True))
-
-    def _columns(self, name: str) -> list[Sql]:
-        """What others need of a collection's rows."""
         table = self.tables[name]
-        return [
-            *self.key(name, table),
-            *(table.c[link.field] for link in self.scope.system.collections[name].links),
-            *(table.c[field] for field in pointed(self.scope.system, name)),
-            *self._carry(name, table),
-        ]
+        columns = {column.name: column for column in self._columns_of(name, table)}
+        return select(*columns.values()).select_from(table).where(self._keyed(name, kind)(True))
 
     def ways(self, name: str) -> int:
         """How many ways lead to a collection: identities, links and its own key."""
@@ -212,64 +228,183 @@ class Traversal:
         identities = sum(about.sharing != "hint" for about in collection.identities.values())
         return identities + sum(link.kind == "unique" for link in collection.links) + 1
 
-    def _identity(self, name: str, field: str, about: Field, kinds: str) -> _Arm:
-        column, value = self.scope.column(name, field), self.tables[name].c[field]
-        served = self.scope.catalogue.tables[name].serves(field, casefold=about.casefold)
+    def _columns_of(self, name: str, table: FromClause) -> Iterator[Sql]:
+        """What an expression over a collection hands on of its table."""
+        yield from self.key(name, table)
+        for link in self.scope.system.collections[name].links:
+            yield from carried(self.scope, name, table, link.field)
+        for field in pointed(self.scope.system, name):
+            yield from carried(self.scope, name, table, field)
+        yield from self._carry(name, table)
+
+    def _circle(self, name: str) -> Condition | None:
+        """Whether links of a circle lead to a row, from any row of the circle that is the person's; None: there is no
+        circle."""
+        group = self.scope.circles.get(name)
+        if group is None:
+            return None
+        if group not in self._closures:
+            self._closures[group] = self._closure(group)
+        reached = self._closures[group]
+        here = reached.c[NODE] == self._numbers[name]
+        return self._is_key(name, lambda parts: select(*parts).where(here), lambda place: reached.c[KEY][place + 1])
+
+    def _closure(self, group: tuple[str, ...]) -> CTE:
+        """The keys of a circle's rows: those that something from outside leads to, and from these on, by the circle's
+        own links, until nothing new is found."""
+        first: list[Select[Any]] = []
+        for name in group:
+            rows = self._reached(name, None).cte(f"outside_{self._numbers[name]}")
+            place: Sql = literal(self._numbers[name], Integer).label(NODE)
+            found = select(place, self._key_texts(name, rows).label(KEY))
+            if self.scope.subject(name):
+                found = found.where(not_(rows.c[OTHER]), _certain(rows))
+            first.append(found.select_from(rows))
+        outside = _union(first).subquery("outside")
+        reached = select(outside).cte(f"circle_{self._numbers[group[0]]}", recursive=True)
+        hops = [
+            self._hop(reached, name, link)
+            for name in group
+            for link in self.scope.system.collections[name].links
+            if link.kind == "unique" and link.target[0] in group
+        ]
+        if not hops:
+            return reached
+        hop = _union(hops).lateral("hop")
+        return reached.union(select(hop.c[NODE], hop.c[KEY]).select_from(reached.join(hop, true())))
+
+    def _hop(self, reached: CTE, name: str, link: Link) -> Select[Any]:
+        """From one row of a circle to those that hang on it by one link."""
+        parent, target = link.target
+        # Under names of their own: the two may be the same table, and stand beside others of the statement.
+        above, below = self.tables[parent].alias("above"), self.tables[name].alias("below")
+        theirs, mine = read(self.scope, parent, above, target), read(self.scope, name, below, link.field)
+        same_values = []
+        for own, left, other, right in zip(mine.columns, mine.values, theirs.columns, theirs.values, strict=True):
+            value, convert, _ = _bridge(own, left, other)
+            same_values.append(value == convert(right))
+            if other.family in TEXTS:
+                same_values.append(cast(right, Text) != "")
+        is_above = []
+        for number, field in enumerate(self.scope.system.collections[parent].key, start=1):
+            left, type_ = _comparable(self.scope.column(parent, field), above.c[field])
+            is_above.append(left == cast(reached.c[KEY][number], type_))
+        conditions = [reached.c[NODE] == self._numbers[parent], *is_above, mine.among(and_(*same_values))]
+        if theirs.where is not None:
+            conditions.append(theirs.where)
+        if self.scope.subject(name):
+            conditions.append(_known(not_(self._keyed(name, "x", below)(False))))
+        place: Sql = literal(self._numbers[name], Integer).label(NODE)
+        found = select(place, self._key_texts(name, below).label(KEY)).select_from(above.join(below, true()))
+        return found.where(*conditions).correlate(reached)
+
+    def _key_texts(self, name: str, rows: FromClause) -> Sql:
+        return sql_array([cast(rows.c[field], Text) for field in self.scope.system.collections[name].key])
+
+    def _identity(self, name: str, field: str, about: Telling, kinds: str) -> tuple[Condition, bool]:
+        reading = read(self.scope, name, self.tables[name], field)
+        (column,), (value,) = reading.columns, reading.values
+        served = self.scope.served(name, field, casefold=about.casefold)
         slots = [slot(kind, name, field) for kind in kinds]
         left, type_ = _comparable(column, value)
         convert: Callable[[Sql], Sql] = partial(cast, type_=type_)
         if (whole := self.scope.dialect.identity(column, value, about, served, slots)) is not None:
-            return _Arm(left, select(left), served, whole)
+            return lambda indexed: reading.among(whole), served
         if column.family is Family.TEXT and about.casefold:
             left, convert = func.lower(cast(value, Text)), func.lower
         elif column.family is Family.CITEXT and not about.casefold:
             left, convert, served = cast(value, Text), partial(cast, type_=Text()), False
         served = served and column.family in NATIVE
-        return self._arm(left, _union([self._texts(one, convert) for one in slots]), served)
+        arm = self._arm(left, _union([self._texts(one, convert) for one in slots]), served)
+        return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
-    def _link(self, name: str, link: Link) -> _Arm:
+    def _link(self, name: str, link: Link) -> tuple[Condition, bool]:
         parent, target = link.target
-        mine, theirs = self.scope.column(name, link.field), self.scope.column(parent, target)
-        left, convert, native = _bridge(mine, self.tables[name].c[link.field], theirs)
+        reading = read(self.scope, name, self.tables[name], link.field)
         located = self.parent(parent)
+        bases = self.scope.system.collections[parent].bases(target)
+        if len(bases) > 1:
+            return self._composite(name, link, reading, located, bases)
+        (mine,), (value,), theirs = reading.columns, reading.values, self.scope.column(parent, target)
+        left, convert, native = _bridge(mine, value, theirs)
         _, type_ = _comparable(theirs, located.c[target])
         there = select(convert(located.c[target]))
         if theirs.family in TEXTS:  # an empty text is nothing, and links to nobody
             there = there.where(cast(located.c[target], Text) != "")
         gone = self._texts(slot("a", parent, target), lambda text: convert(cast(text, type_)))
-        served = native and self.scope.catalogue.tables[name].serves(link.field, casefold=False)
+        served = native and self.scope.served(name, link.field)
+        arm = self._arm(left, _union([there, gone]), served)
         if mine.engine is Engine.MARIADB and mine.cast != theirs.cast and {mine.family, theirs.family} <= TEXTS:
             # By both collations: the one that has an index, and the one that tells parents apart.
-            near = _union(
-                [
-                    select(cast(located.c[target], mine.type)),
-                    self._texts(slot("a", parent, target), lambda text: cast(text, mine.type)),
-                ]
-            )
-            strict = _union(
-                [
-                    there.with_only_columns(located.c[target]),
-                    self._texts(slot("a", parent, target), lambda text: cast(text, type_)),
-                ]
-            )
-            return _Arm(left, near, served, and_(left.in_(flat(near)), left.in_(flat(strict))))
-        return self._arm(left, _union([there, gone]), served)
+            strict = [
+                there.with_only_columns(located.c[target]),
+                self._texts(slot("a", parent, target), lambda text: cast(text, type_)),
+            ]
+            both = and_(arm.condition(indexed=True), left.in_(flat(_union(strict))))
+            return lambda indexed: reading.among(both), served
+        return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
-    def _keyed(self, name: str, kind: str) -> Callable[[bool], Sql]:
-        """Whether a row's key is in a list of the document; the argument says whether to go by an index."""
+    def _composite(
+        self, name: str, link: Link, reading: Reading, located: CTE, bases: tuple[str, ...]
+    ) -> tuple[Condition, bool]:
+        """A link by several columns: all of them are those of one parent."""
+        parent, target = link.target
+        lefts, there, gone, served = [], [], [], True
+        anchors = self.scope.dialect.elements(slot("a", parent, target), width=len(bases))
+        for place, (own, value, base) in enumerate(zip(reading.columns, reading.values, bases, strict=True)):
+            theirs = self.scope.column(parent, base)
+            left, convert, native = _bridge(own, value, theirs)
+            text = anchors.selected_columns[place]
+            lefts.append(left)
+            there.append(convert(located.c[base]))
+            gone.append(convert(cast(text, _comparable(theirs, located.c[base])[1])))
+            served = served and (native or place > 0)
+        told = cast(located.c[target], Text).is_not(None)
+        every = _union([select(*there).where(told), anchors.with_only_columns(*gone)])
+        if self.scope.dialect.stepwise:
+            both = reading.among(tuple_(*lefts).in_(flat(every)))
+            return lambda indexed: both, served
+        whole = tuple_(*lefts).in_(every)
+        first = _Arm(lefts[0], _union([select(there[0]).where(told), anchors.with_only_columns(gone[0])]), served)
+        served = served and self.scope.served(name, link.field)
+
+        def condition(indexed: bool) -> Sql:
+            # The first column leads the index, the others tell its rows apart.
+            return reading.among(and_(first.condition(indexed=True), whole) if indexed else whole)
+
+        return condition, served
+
+    def _keyed(self, name: str, kind: str, table: FromClause | None = None) -> Condition:
+        """Whether a row's key is in a list of the document."""
         fields = self.scope.system.collections[name].key
-        table, place = self.tables[name], slot(kind, name)
-        pairs = [_comparable(self.scope.column(name, field), table.c[field]) for field in fields]
+        place = slot(kind, name)
         if len(fields) == 1:
-            left, type_ = pairs[0]
+            left, type_ = _comparable(self.scope.column(name, fields[0]), _or(table, self.tables[name]).c[fields[0]])
             arm = self._arm(left, self._texts(place, lambda text: cast(text, type_)), True)
             return lambda indexed: arm.condition(indexed=indexed)
         rows = self.scope.dialect.elements(place, width=len(fields))
-        parts = [cast(part, type_) for part, (_, type_) in zip(rows.selected_columns, pairs, strict=True)]
-        whole = tuple_(*(left for left, _ in pairs)).in_(rows.with_only_columns(*parts))
+        return self._is_key(
+            name, lambda parts: rows.with_only_columns(*parts), lambda number: rows.selected_columns[number], table
+        )
+
+    def _is_key(
+        self,
+        name: str,
+        among: Callable[[Sequence[Sql]], Select[Any]],
+        part: Callable[[int], Sql],
+        table: FromClause | None = None,
+    ) -> Condition:
+        """Whether a row's key is among keys whose parts are given as texts."""
+        rows = _or(table, self.tables[name])
+        fields = self.scope.system.collections[name].key
+        pairs = [_comparable(self.scope.column(name, field), rows.c[field]) for field in fields]
+        parts = [cast(part(number), type_) for number, (_, type_) in enumerate(pairs)]
+        first = _Arm(pairs[0][0], among(parts[:1]), True)
+        if len(fields) == 1:
+            return lambda indexed: first.condition(indexed=indexed)
+        whole = tuple_(*(left for left, _ in pairs)).in_(among(parts))
         if self.scope.dialect.stepwise:
             return lambda indexed: whole
-        first = _Arm(pairs[0][0], rows.with_only_columns(parts[0]), True)
         # The first column leads the index, the others tell its rows apart.
         return lambda indexed: and_(first.condition(indexed=True), whole) if indexed else whole
 
@@ -294,11 +429,12 @@ def table_of(scope: Scope, name: str) -> SqlTable:
     return SqlTable(quoted_name(about.name, True), MetaData(), *columns, schema=quoted_name(about.schema, True))
 
 
-def same(left: Column, left_value: Sql, right: Column, right_values: Select[Any]) -> Sql:
-    """Whether a value is among those of another column, whatever the types of the two."""
-    (value,) = right_values.selected_columns
-    own, convert, _ = _bridge(left, left_value, right)
-    return _known(own.in_(right_values.with_only_columns(convert(value))))
+def same(columns: Sequence[Column], values: Sequence[Sql], theirs: Sequence[Column], right: Select[Any]) -> Sql:
+    """Whether values are among those of other columns, whatever the types."""
+    bridges = [_bridge(own, value, other) for own, value, other in zip(columns, values, theirs, strict=True)]
+    there = [convert(other) for (_, convert, _), other in zip(bridges, right.selected_columns, strict=True)]
+    lefts = [left for left, _, _ in bridges]
+    return _known((tuple_(*lefts) if len(lefts) > 1 else lefts[0]).in_(right.with_only_columns(*there)))
 
 
 def _travelling(column: Column | None) -> TypeEngine[Any]:
@@ -315,9 +451,19 @@ def _certain(seen: CTE) -> Sql:
 
 
 def pointed(system: System, name: str) -> Sequence[str]:
-    """Fields that any link points to, unique or not."""
+    """Fields, and what is derived from fields, that any link points to, unique or not."""
     others = [link.target for c in system.collections.values() for link in c.links]
     return list(dict.fromkeys(field for target, field in others if target == name))
+
+
+def told_of(system: System, name: str) -> list[str]:
+    """What links need to know of a row that they point to: the value as a whole, and each column of it."""
+    collection = system.collections[name]
+    fields: list[str] = []
+    for field in pointed(system, name):
+        bases = collection.bases(field)
+        fields += [field, *(bases if len(bases) > 1 else ())]
+    return list(dict.fromkeys(fields))
 
 
 def _comparable(column: Column, value: Sql) -> tuple[Sql, TypeEngine[Any]]:
@@ -344,6 +490,10 @@ def _bridge(column: Column, value: Sql, theirs: Column) -> tuple[Sql, Callable[[
 
 def _union(selects: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:
     return selects[0] if len(selects) == 1 else union_all(*selects)
+
+
+def _or(table: FromClause | None, otherwise: FromClause) -> FromClause:
+    return otherwise if table is None else table
 
 
 def _known(condition: Sql) -> Sql:

@@ -15,7 +15,7 @@ from connectors.protocol import Anchors, Call, Key
 from connectors.sql.catalogue import Column, Table
 from connectors.sql.dialects.postgresql import PADS
 from connectors.sql.scope import Scope
-from rights.datamap import Collection, Field
+from rights.datamap import Collection, Telling
 from rights.subject import Sharing
 
 _HASH_BLOCK: Final = 64
@@ -63,28 +63,33 @@ def _lists(call: Call, scope: Scope, name: str) -> Iterator[tuple[str, Sequence[
     collection, table = scope.system.collections[name], scope.catalogue.tables[name]
     for field, about in collection.identities.items():
         for kind, sharing in (("i", Sharing.UNIQUE), ("s", Sharing.SHARED)):
-            if found := _identities(call, table.columns[field], about, sharing):
+            if found := _identities(call, scope.column(name, field), about, sharing):
                 yield slot(kind, name, field), found
     anchors = call.anchors.get(name, {})
     for field in scope.targets[name]:
         if values := anchors.get(field):
-            yield slot("a", name, field), _fitted(table.columns[field], values)
+            bases = collection.bases(field)
+            if len(bases) == 1:
+                yield slot("a", name, field), _fitted(scope.column(name, field), values)
+            else:
+                parts = [tuple(json.loads(text)) for text in values]
+                yield slot("a", name, field), _keys(table, bases, parts)
     if keys := anchors.get(key_name(collection)):
         single = len(collection.key) == 1
         parts = [(text,) if single else tuple(json.loads(text)) for text in keys]
-        yield slot("k", name), _keys(table, collection, parts)
+        yield slot("k", name), _keys(table, collection.key, parts)
     for kind, ruled in (("m", call.rulings.mine), ("x", call.rulings.others)):
         if rows := ruled.get(name):
-            yield slot(kind, name), _keys(table, collection, rows)
+            yield slot(kind, name), _keys(table, collection.key, rows)
 
 
-def sharing_of(about: Field, given: Sharing) -> Sharing:
+def sharing_of(about: Telling, given: Sharing) -> Sharing:
     """How far an identity tells people apart in a field: the weaker word of the map and of the asker."""
     both = {Sharing(about.sharing), given}
     return next(level for level in (Sharing.HINT, Sharing.SHARED, Sharing.UNIQUE) if level in both)
 
 
-def _identities(call: Call, column: Column, about: Field, sharing: Sharing) -> list[str]:
+def _identities(call: Call, column: Column, about: Telling, sharing: Sharing) -> list[str]:
     """Identities for a field, in both forms of Unicode: a database keeps whichever it was given."""
     texts = [
         identity.value
@@ -102,8 +107,8 @@ def _fitted(column: Column, texts: Iterable[str]) -> list[str]:
     return [value for text in texts if text and (value := fit(column, text)) is not None]
 
 
-def _keys(table: Table, collection: Collection, rows: Iterable[Key]) -> list[str] | list[list[str]]:
-    columns = [table.columns[field] for field in collection.key]
+def _keys(table: Table, fields: Sequence[str], rows: Iterable[Key]) -> list[str] | list[list[str]]:
+    columns = [table.columns[field] for field in fields]
     fitted = [[fit(column, text) for column, text in zip(columns, row, strict=True)] for row in rows]
     whole = [[part for part in row if part is not None] for row in fitted]
     keys = [row for row in whole if len(row) == len(columns)]

@@ -1,6 +1,6 @@
-"""`habeas connector lint` and `habeas connector test`: vendor files, and whether an account can be reached with one.
+"""`habeas connector lint` and `habeas connector test`: vendor files, and whether a system can be reached.
 
-The one rule: neither changes anything at a vendor, and neither prints what was typed or found, only counts.
+The one rule: neither changes anything in a system, and neither prints what was typed or found, only counts.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rights.datamap import System
     from rights.receipt import Tally
 
-connectors = typer.Typer(no_args_is_help=True, help="Vendor files of the HTTP connector.")
+connectors = typer.Typer(no_args_is_help=True, help="Vendor files, and systems tried out.")
 
 
 @connectors.command("lint")
@@ -46,7 +46,10 @@ def lint(
                 for e in errors.errors
             ]
         except (ValueError, OSError) as error:
-            raise Failure(Exit.USAGE, str(error)) from None
+            if (package := _installed(file)) is None:
+                raise Failure(Exit.USAGE, str(error)) from None
+            about = f"a connector in Python, of {package}: it has no file to check"
+            found.append(Check(name=file, ok=True, about=about))
         else:
             lacks = f"; not offered: {', '.join(vendor.unsupported)}" if vendor.unsupported else ""
             about = f"{vendor.about}; collections: {', '.join(vendor.collections)}{lacks}"
@@ -56,23 +59,23 @@ def lint(
 
 @connectors.command("test")
 def try_account(
-    file: Annotated[Path, typer.Argument(metavar="MAP", help="The map file of a system with connector: http.")],
+    file: Annotated[Path, typer.Argument(metavar="MAP", help="The map file of a system.")],
     identities: Annotated[
         list[str] | None,
         typer.Option("--identity", metavar="KIND=VALUE", help="Look for somebody too.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Try a vendor's account.
+    """Try a system.
 
     Logs in, and counts what is held of somebody if an identity is given. Changes nothing. Exit 1 if it does not work.
     """
     from connectors.errors import ConnectorError
-    from connectors.http.connector import HttpConnector
+    from connectors.protocol import Checks, Probes
     from connectors.registry import build
     from rights.codes import ADVICE
     from rights.mapfile import read_map
-    from starter.checkup import Check
+    from starter.checkup import Check, ask, closed
     from starter.commands.setup import report
     from starter.desk import load_env
 
@@ -81,22 +84,34 @@ def try_account(
         raise Failure(Exit.USAGE, f"{file} cannot be read: name the map file of one system")
     (system,) = read_map({str(file): file.read_text()}).systems.values()
     connector = build(system)
-    if not isinstance(connector, HttpConnector):
-        raise Failure(Exit.USAGE, f"system '{system.system}' has connector: {system.connector}; this is for http")
     found = [Check(name=system.system, ok=True, about=f"offers {', '.join(_offered(connector))}")]
     call = _call(system, identities or [])
-    try:
-        connector.probe(call)
-        found.append(Check(name="credentials", ok=True, about="the vendor takes them"))
-        if identities:
-            tally = connector.locate(call).tally
-            counts = ", ".join(f"{count.collection} {count.found}" for count in tally.counts)
-            found.append(Check(name="located", ok=True, about=counts))
-    except ConnectorError as error:
-        found.append(Check(name=str(error.code), ok=False, about=error.about, advice=ADVICE[error.code]))
-    finally:
-        connector.close()
+    with closed(connector):
+        try:
+            if isinstance(connector, Probes):
+                connector.probe(call)
+                found.append(Check(name="credentials", ok=True, about="the system takes them"))
+            if isinstance(connector, Checks):
+                wrong = list(ask(connector, "map"))
+                found += wrong or [Check(name="map", ok=True, about="it fits the system")]
+            if identities:
+                tally = connector.locate(call).tally
+                counts = ", ".join(f"{count.collection} {count.found}" for count in tally.counts)
+                found.append(Check(name="located", ok=True, about=counts))
+        except ConnectorError as error:
+            found.append(Check(name=str(error.code), ok=False, about=error.about, advice=ADVICE[error.code]))
     report(found, as_json)
+
+
+def _installed(kind: str) -> str | None:
+    """The package that a kind of connector was installed with; None if there is none of this name."""
+    from importlib.metadata import entry_points
+
+    from connectors.registry import GROUP
+
+    for point in entry_points(group=GROUP, name=kind):
+        return f"{point.dist.name} {point.dist.version}" if point.dist else kind
+    return None
 
 
 def _offered(connector: "Connector") -> list[str]:

@@ -18,9 +18,9 @@ def demo(
 ) -> None:
     """Run an access and an erasure request on real servers.
 
-    PostgreSQL with a shop of 43,000 rows, Temporal and a worker are started; afterwards the shop is checked by a full
-    dump over a connection of the demo's own. Exit 1 if anything of the erased person is left, or anything of anybody
-    else has changed.
+    A shop's database, bucket and mailbox, stand-ins for two of its vendors, Temporal and a worker are started;
+    afterwards all of them are checked by full dumps over connections of the demo's own. Exit 1 if anything of the
+    erased person is left, or anything of anybody else has changed.
     """
     from starter.demo import run
 
@@ -31,8 +31,8 @@ def demo(
 def dev() -> None:
     """Run all of it on this machine, with lasting state.
 
-    PostgreSQL with the ledger and a shop, Temporal with its UI, and a worker. What they keep survives a restart and a
-    kill -9. Ctrl-C stops everything.
+    PostgreSQL with the ledger and a shop, a bucket, a mailbox, stand-ins for two vendors, Temporal with its UI, and a
+    worker. What they keep survives a restart and a kill -9, but for the mailbox. Ctrl-C stops everything.
     """
     from starter.dev import run
 

@@ -1,4 +1,4 @@
-"""`habeas request` and `habeas task`: opening requests, seeing how they stand, deciding.
+"""`habeas request`: opening requests, seeing how they stand, deciding.
 
 The one rule: identities go in and never come out; what tells candidates apart is shown masked.
 """
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from starter.desk import Desk
 
 requests = typer.Typer(no_args_is_help=True, help="Open requests, see how they stand, decide on them.")
-tasks = typer.Typer(no_args_is_help=True, help="What waits for a person.")
 
 POLL: Final = 0.5
 """Seconds between two looks at the ledger while watching."""
@@ -220,6 +219,29 @@ def preview(request: RequestId, as_json: Json = False) -> None:
 
 
 @requests.command()
+def interim(request: RequestId, as_json: Json = False) -> None:
+    """Print the interim answer to send to the person.
+
+    What is done and how certain, what is accepted, what is kept and why, and what is outstanding, as of now. It sends
+    nothing: rule 'done' on the task once it is sent.
+    """
+    from rights.audience import interim as told_of
+    from starter.desk import desk
+    from starter.interim import interim_document, interim_page
+    from starter.show import answer
+
+    with desk() as at:
+        standing = _standing(at, request)
+        row = standing.request
+        if not row.phase.open:
+            raise Failure(Exit.REFUSED, "the request is closed: it has its whole answer")
+        names = at.ledger.pinned_map(row.map_digest).systems if row.map_digest else ()
+        told = told_of(row.right, names, standing.receipts)
+        asked = any(event.kind == "interim" for event in standing.events)
+        answer(interim_document(row, told, asked), interim_page(row, told), as_json=as_json)
+
+
+@requests.command()
 def watch(request: RequestId, as_json: Json = False) -> None:
     """Follow a request as it goes on.
 
@@ -309,24 +331,6 @@ def rule(
         rows = chosen(at.ledger, request_id, task_id, person) if person is not None else None
         fresh = at.ledger.rule(request_id, task_id, ruling, at=now(), note=note, chosen=rows)
     _decided(f"ruled {ruling}", fresh, as_json)
-
-
-@tasks.command("list")
-def list_tasks(
-    request: Annotated[
-        str | None, typer.Option("--request", metavar="REQUEST", help="Only of this request.", show_default=False)
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """List what waits for a person, the oldest first."""
-    from starter.desk import desk
-    from starter.show import answer
-    from starter.tasks import candidates_of, open_tasks, task_document, tasks_page
-
-    with desk() as at:
-        found = open_tasks(at.ledger.tasks(request_id=_id(request) if request else None))
-        document = {"tasks": [task_document(t, candidates_of(at.ledger, t)) for t in found]}
-        answer(document, tasks_page(found, at.zone), as_json=as_json)
 
 
 # Small things.

@@ -7,13 +7,12 @@ demo's own dump of the shop agrees.
 import json
 import shlex
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -21,24 +20,22 @@ from ledger.ledger import Ledger
 from ledger.standing import Standing
 from rights.request import Right
 from settings import Settings
-from starter.demo import check
+from starter.company import Company
+from starter.demo import check, inventory
+from starter.demo import summary as telling
+from starter.demo.follow import follow
 from starter.desk import now, open_ledger
 from starter.exits import Exit, Failure
 from starter.local import ATTRIBUTES, Local
-from starter.pages import add_systems, concluded, show_page, waits_for
-from starter.show import Cell, Page, day, minute, out, render, screen, working
-from starter.stack import Postgres, Temporal
+from starter.show import Cell, Page, out, working
+from starter.stack import Mail, Objects, Postgres, Temporal, Vendors
 from starter.stack.place import temporary
-from starter.watch import changes, live_page
 
 ASKS_ACCESS: Final = "umut.ulrich@example.org"
 ASKS_ERASURE: Final = "hugo.ivanov@example.org"
-"""Two customers of the shop, by the address they would give; both have rows in all eight tables, and orders on both
-sides of the ten years that tax law asks for."""
+"""Two customers of the shop, by the address they would give. Both have rows in all eight tables, orders on both sides
+of the ten years that tax law asks for, letters in the mailbox, uploads in the bucket, and accounts at both vendors."""
 ROLE: Final = "support desk"
-LIMIT: Final = 60.0
-"""Seconds that the two requests may take; they take two."""
-POLL: Final = 0.15
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,21 @@ class _Submitted:
     typed: str
 
 
+@dataclass(frozen=True)
+class _Dumped:
+    """All that the shop's systems hold at a moment."""
+
+    shop: check.Dump
+    bucket: inventory.Inventory
+    mailbox: inventory.Inventory
+    amplitude: inventory.Inventory
+    mailchimp: inventory.Inventory
+
+    @property
+    def others(self) -> tuple[inventory.Inventory, ...]:
+        return (self.bucket, self.mailbox, self.amplitude, self.mailchimp)
+
+
 def run(*, keep: bool = False) -> bool:
     """Run the demo; whether everything was as it should be.
 
@@ -59,15 +71,23 @@ def run(*, keep: bool = False) -> bool:
     """
     began = time.monotonic()
     place = temporary("habeas-demo-")
-    out(Page().heading("Habeas demo: an access and an erasure request on real servers"))
-    postgres = Postgres(durable=False)
-    temporal = Temporal(ui=True, search_attributes=ATTRIBUTES)
-    local = Local(place / "deployment", postgres, temporal, environment="demo", mode="auto")
+    out(Page().heading("Habeas demo: one person's data handed over, another's erased, in five systems"))
+    company = Company(Mail(), Objects(), Vendors())
+    local = Local(
+        place / "deployment",
+        Postgres(durable=False),
+        Temporal(ui=True, search_attributes=ATTRIBUTES),
+        environment="demo",
+        mode="auto",
+        company=company,
+    )
     ok = False
     try:
-        with working("starting PostgreSQL, Temporal and a worker"):
+        with working(
+            "starting PostgreSQL, an object store, a mail server, two vendors' stand-ins, Temporal and a worker"
+        ):
             local.start()
-        ok = _story(local, place, began)
+        ok = _story(local, company, place, began)
         if keep:
             with suppress(KeyboardInterrupt):
                 _keep(local)
@@ -82,33 +102,72 @@ def run(*, keep: bool = False) -> bool:
     return ok
 
 
-def _story(local: Local, place: Path, began: float) -> bool:
-    _say(f"PostgreSQL, Temporal with its Web UI at {local.temporal.ui_url}, and a worker are up", began)
+class _Phases:
+    """How long each part of the demo took."""
+
+    def __init__(self, began: float) -> None:
+        self._last, self._took = began, dict[str, float]()
+
+    def over(self, what: str) -> float:
+        """A part is over; how many seconds it took."""
+        now = time.monotonic()
+        self._took[what], self._last = now - self._last, now
+        return self._took[what]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{what} {took:.1f} s" for what, took in self._took.items())
+
+
+def _story(local: Local, company: Company, place: Path, began: float) -> bool:
+    phases = _Phases(began)
+    _say(
+        "PostgreSQL, an object store, a mail server, stand-ins for Amplitude and Mailchimp, "
+        f"Temporal with its Web UI at {local.temporal.ui_url}, and a worker are up",
+        phases.over("servers and data"),
+    )
     with closing(check.connect(local.postgres.conninfo("shop"))) as shop:
-        started = time.monotonic()
-        with working("dumping the shop"):
-            before = check.dump(shop)
+        with working("dumping everything"):
+            before = _dump(shop, company)
         who = {Right.ACCESS: check.person(shop, ASKS_ACCESS), Right.ERASURE: check.person(shop, ASKS_ERASURE)}
-        rows = sum(map(len, before.values()))
-        _say(f"the shop has {len(before)} tables and {rows:,} rows; all of them are dumped", started)
+        _say(_contents(before), phases.over("dump"))
         with _ledger(local) as ledger:
             with working("habeas request open"):
                 submitted = _submit_both(local)
+            phases.over("opening the requests")
             out(_submissions(submitted))
-            standings = _follow(ledger, submitted)
-        with working("opening the parcel, dumping the shop again, comparing"), ThreadPoolExecutor(1) as aside:
+            standings = follow(ledger, {one.right: one.id for one in submitted}, company.vendors)
+            phases.over("carrying them out")
+        with working("opening the parcel, dumping everything again, comparing"), ThreadPoolExecutor(1) as aside:
             verifying = aside.submit(local.habeas, "ledger", "verify")
             parcel = _open_parcel(local, standings[Right.ACCESS], place / "parcel.zip")
-            after = check.dump(shop)
-            findings = list(_check(local, shop, who, before, after, parcel))
+            findings = list(_check(local, shop, who, before, _dump(shop, company), parcel))
             verified = verifying.result()
+            phases.over("parcel, second dump and check")
     findings.append(check.Finding(verified.returncode == Exit.DONE, f"habeas ledger verify: {verified.stdout.strip()}"))
-    for standing in standings.values():
-        out(_summary(standing, parcel if standing.request.right is Right.ACCESS else None))
-    out(_findings(findings))
+    out(telling.summary(standings[Right.ACCESS], parcel, _unpacked(parcel, place)))
+    out(telling.summary(standings[Right.ERASURE]))
+    out(telling.found_by_key(standings.values()))
+    out(telling.certainty(standings[Right.ERASURE], company.vendors))
+    out(telling.checked(findings))
     ok = all(finding.ok for finding in findings)
-    out(_farewell(local, ok, time.monotonic() - began))
+    out(telling.farewell(ok, time.monotonic() - began, str(phases)))
     return ok
+
+
+def _dump(shop: check.Connection, company: Company) -> _Dumped:
+    return _Dumped(
+        check.dump(shop),
+        inventory.bucket(company.objects.client()),
+        inventory.mailbox(company.mail),
+        inventory.amplitude(company.vendors),
+        inventory.mailchimp(company.vendors),
+    )
+
+
+def _contents(dumped: _Dumped) -> str:
+    rows = sum(map(len, dumped.shop.values()))
+    units = [f"{len(held.things):,} {held.unit}s ({held.system})" for held in dumped.others]
+    return f"all of it is dumped: {len(dumped.shop)} tables with {rows:,} rows, {', '.join(units)}"
 
 
 @contextmanager
@@ -159,56 +218,6 @@ def _submit(local: Local, right: Right, email: str) -> _Submitted:
     return _Submitted(right, json.loads(done.stdout)["id"], f"habeas {shlex.join(arguments)} < identities.json")
 
 
-def _follow(ledger: Ledger, submitted: Sequence[_Submitted]) -> dict[Right, Standing]:
-    """Show how both go on until they are closed.
-
-    Raises:
-        Failure: one of them waits for a person, or takes too long.
-    """
-    until = time.monotonic() + LIMIT
-    show = _on_terminal if sys.stdout.isatty() else _in_lines
-    with show() as update:
-        while True:
-            standings = {one.right: ledger.standing(one.id) for one in submitted}
-            update(list(standings.values()))
-            if not any(standing.request.phase.open for standing in standings.values()):
-                return standings
-            for standing in standings.values():
-                if code := waits_for(standing):
-                    out(show_page(standing, {}, now(), standing.request.clock.zone))
-                    raise Failure(Exit.WAITING, f"the {standing.request.right} request waits for a person: {code}")
-            if time.monotonic() > until:
-                raise Failure(Exit.BAD, f"the requests were not closed within {LIMIT:.0f} s")
-            time.sleep(POLL)
-
-
-Update = Callable[[Sequence[Standing]], None]
-
-
-@contextmanager
-def _on_terminal() -> Iterator[Update]:
-    from rich.console import Group
-    from rich.live import Live
-
-    with Live(console=screen(), auto_refresh=False, transient=True) as live:
-        yield lambda standings: live.update(Group(*(render(live_page(s)) for s in standings)), refresh=True)
-
-
-@contextmanager
-def _in_lines() -> Iterator[Update]:
-    told: set[tuple[str, ...]] = set()
-
-    def update(standings: Sequence[Standing]) -> None:
-        for standing in standings:
-            right = str(standing.request.right)
-            for change in changes(standing):
-                if (right, *change) not in told:
-                    told.add((right, *change))
-                    out(Page().line("  ".join(filter(None, (f"{right:<8}", *change))).rstrip(), indent=2))
-
-    yield update
-
-
 def _open_parcel(local: Local, standing: Standing, target: Path) -> Path:
     done = local.habeas("parcel", "open", standing.request.id, "--out", str(target))
     if done.returncode != Exit.DONE:
@@ -216,80 +225,43 @@ def _open_parcel(local: Local, standing: Standing, target: Path) -> Path:
     return target
 
 
-# The check, and what is said of it all.
+# The check.
 
 
 def _check(
     local: Local,
     shop: check.Connection,
     who: dict[Right, check.Person],
-    before: check.Dump,
-    after: check.Dump,
+    before: _Dumped,
+    after: _Dumped,
     parcel: Path,
 ) -> Iterator[check.Finding]:
     access, erasure = who[Right.ACCESS], who[Right.ERASURE]
-    yield from check.check_erasure(before, after, erasure, now())
-    yield check.check_traces(shop, erasure, "the shop")
+    yield from check.check_erasure(before.shop, after.shop, erasure, now())
+    yield check.check_traces(shop, erasure, "database")
+    for held, left in zip(before.others, after.others, strict=True):
+        yield from inventory.check_erased(held, left, erasure)
+        yield from inventory.check_untouched(held, left, access)
     with closing(check.connect(local.postgres.conninfo("ledger"))) as ledger:
-        yield check.check_traces(ledger, erasure, "the ledger")
+        yield check.check_traces(ledger, erasure, "ledger")
     yield check.check_log(local.worker_log, who.values())
-    yield from check.check_access(before, after, access, parcel)
+    yield from check.check_access(before.shop, after.shop, access, parcel)
+    yield from inventory.check_parcel(before.others, access, parcel)
 
 
-def _summary(standing: Standing, parcel: Path | None) -> Page:
-    row, zone = standing.request, standing.request.clock.zone
-    page = Page().heading(f"The {row.right} request")
-    page.pairs(
-        (
-            ("conclusion", concluded(row)),
-            ("received", minute(row.clock.received_at, zone)),
-            ("due", f"{day(row.clock.internal_due, zone)}, by law {day(row.clock.legal_due, zone)}"),
-            (
-                "closed",
-                f"{minute(row.closed_at, zone)}, {_seconds(row.clock.received_at, row.closed_at)} after receipt",
-            ),
-            ("parcel", str(parcel) if parcel else None),
-            ("opened with", f"habeas parcel open {row.id} --out {parcel.name}" if parcel else None),
-        )
-    )
-    add_systems(page, standing)
-    return page
-
-
-def _seconds(start: datetime, end: datetime | None) -> str:
-    return f"{(end - start).total_seconds():.1f} s" if end else ""
-
-
-def _findings(findings: Sequence[check.Finding]) -> Page:
-    page = Page().heading("Checked by a full dump before and after, over a connection of the demo's own")
-    for finding in findings:
-        page.mark(finding.ok, finding.said, indent=2)
-    return page
-
-
-def _farewell(local: Local, ok: bool, seconds: float) -> Page:
-    page = Page()
-    if ok:
-        page.heading(Cell(f"All is as it should be, in {seconds:.1f} s.", "good"))
-        page.line("Next: habeas demo --keep leaves it running, to look at the Temporal UI; habeas dev keeps its state.")
-    else:
-        page.heading(Cell("Something is not as it should be: see the lines marked ✗.", "bad"))
-    return page
+def _unpacked(parcel: Path, place: Path) -> Path:
+    """The parcel's page, unpacked beside it."""
+    with zipfile.ZipFile(parcel) as bag:
+        bag.extractall(place)
+        return next(place / name for name in bag.namelist() if name.endswith("/data/index.html"))
 
 
 def _keep(local: Local) -> None:
     """Leave everything running until Ctrl-C."""
-    page = Page().heading("Still running, until Ctrl-C")
-    page.pairs(
-        (
-            ("Temporal UI", local.temporal.ui_url),
-            ("use it", f"habeas -C {local.home} request list"),
-        )
-    )
-    out(page)
+    out(telling.still_running(local))
     while True:
         time.sleep(1)
 
 
-def _say(what: str, since: float) -> None:
-    out(Page().mark(True, f"{what} ({time.monotonic() - since:.1f} s)"))
+def _say(what: str, seconds: float) -> None:
+    out(Page().mark(True, f"{what} ({seconds:.1f} s)"))

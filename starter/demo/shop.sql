@@ -56,6 +56,7 @@ CREATE TABLE support_messages (
     customer_id  bigint NOT NULL REFERENCES customers (id),
     subject      text NOT NULL,
     body         text NOT NULL,
+    photo        text,  -- its key in the bucket, which names nobody
     created_at   timestamptz NOT NULL
 );
 -- No foreign key here, as in many a real shop: only the data map knows that these rows belong to a customer.
@@ -142,6 +143,7 @@ INSERT INTO support_messages
 SELECT i * 10 + k, i,
        (ARRAY['Where is my parcel?', 'A question about my order', 'Wrong colour'])[k],
        'Hello, my name is ' || full_name || '. Please call me on ' || phone || ' or write to ' || email || '.',
+       CASE WHEN k = 1 THEN 'uploads/' || md5('photo' || i) || '.png' END,
        timestamptz '2024-02-01 09:00+00' + (i * 13 + k * 97) % 900 * interval '1 day'
 FROM customers AS c(i, email, full_name, phone), generate_series(1, i % 4) AS k;
 

@@ -1,4 +1,5 @@
-"""The real servers behind `habeas dev`, `habeas demo` and the tests: PostgreSQL, Temporal, mail, and a fake of vendors.
+"""The real servers behind `habeas dev`, `habeas demo` and the tests: PostgreSQL, Temporal, mail, objects,
+and a fake of vendors.
 
 All come from the `dev` extra, listen on loopback alone, fetch nothing and report to nobody. The
 one rule: what is started here is ended here. No process is signalled but those started here, and
@@ -7,9 +8,21 @@ none of them outlives the process that started it, however that process ends.
 
 from starter.stack.child import HOST, StackError, free_port
 from starter.stack.mail import Mail
+from starter.stack.objects import Account, Objects
 from starter.stack.place import state_dir
 from starter.stack.postgres import Postgres
 from starter.stack.temporal import Temporal
 from starter.stack.vendors import Vendors
 
-__all__ = ["HOST", "Mail", "Postgres", "StackError", "Temporal", "Vendors", "free_port", "state_dir"]
+__all__ = [
+    "HOST",
+    "Account",
+    "Mail",
+    "Objects",
+    "Postgres",
+    "StackError",
+    "Temporal",
+    "Vendors",
+    "free_port",
+    "state_dir",
+]

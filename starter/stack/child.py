@@ -81,8 +81,9 @@ class Child:
         farewell: signal.Signals,
         litter: Path | None,
         options: Mapping[str, Any],
+        patience: float = STOP_LIMIT_S,
     ) -> None:
-        self._name, self._log, self._farewell = name, log, farewell
+        self._name, self._log, self._farewell, self._patience = name, log, farewell, patience
         log.touch(mode=0o600)
         self._log_start = log.stat().st_size
         with log.open("ab") as out:
@@ -127,7 +128,7 @@ class Child:
         if self.alive:
             self._process.send_signal(self._farewell)
             try:
-                self._process.wait(STOP_LIMIT_S)
+                self._process.wait(self._patience)
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._reap()
@@ -149,7 +150,7 @@ class Child:
         if not hasattr(os, "pidfd_open"):
             return None  # not Linux: only an orderly exit ends the server, through atexit
         server = os.pidfd_open(self._process.pid)
-        words = [str(server), str(int(self._farewell)), str(int(STOP_LIMIT_S)), str(litter or "")]
+        words = [str(server), str(int(self._farewell)), str(int(self._patience)), str(litter or "")]
         try:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _WATCHER, *words],

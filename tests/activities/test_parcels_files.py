@@ -103,7 +103,7 @@ def test_any_name_becomes_one_that_every_machine_can_write(number: int, name: st
 
 
 def test_two_thousand_files_are_counted_and_the_page_stays_small(store: FileStore, out: Path) -> None:
-    few = len((opened(store, out, exports(["a.eml"])) / "data/index.html").read_bytes())
+    few = len((opened(store, out, exports([f"message {n}.eml" for n in range(20)])) / "data/index.html").read_bytes())
     (out / "more").mkdir()
     bag = opened(store, out / "more", exports([f"message {n}.eml" for n in range(2000)]))
     bagit.Bag(str(bag)).validate()
@@ -111,6 +111,9 @@ def test_two_thousand_files_are_counted_and_the_page_stays_small(store: FileStor
     assert "1 row, 2,000 files" in page
     assert 'href="shop/mail/files.csv"' in page
     assert len(page.encode()) < few + 200
+    assert ">message 19.eml</a>" in page
+    assert ">message 20.eml</a>" not in page
+    assert "These are the first 20 of 2,000 files." in page
     assert len((bag / "data/about.json").read_bytes()) < 5000
     assert len(list((bag / "data/shop/mail/files").iterdir())) == len(listed(bag)) == 2000
 
@@ -189,3 +192,10 @@ def test_a_large_file_passes_with_flat_memory(store: FileStore, out: Path) -> No
     assert peak < 12_000_000
     subprocess.run(["unzip", "-q", "p.zip"], cwd=out, check=True)
     bagit.Bag(str(out / f"habeas-{REQUEST}")).validate()
+
+
+def test_a_hostile_name_is_shown_and_not_obeyed(store: FileStore, out: Path) -> None:
+    page = (opened(store, out, exports(['<img src=x onerror="alert(1)">.eml'])) / "data/index.html").read_text()
+
+    assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt;.eml</a>" in page
+    assert "<img" not in page

@@ -14,15 +14,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import worker
 from rights.request import Right
-from starter.stack import Postgres, Temporal
-from tests.benchmarks import by_hand, mailbox
+from starter.stack import Postgres, Temporal, free_port
+from tests.benchmarks import buckets, by_hand, mailbox, waiting
 from tests.benchmarks.deployment import MAP, Used, counting, fatten, memory, seed
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.connectors.dovecot import LACKING
@@ -31,6 +31,8 @@ from tests.world import World
 OUT = Path(".bench/latest.json")
 GOALS = {"access": 0.15, "erasure": 0.20}
 """CPU seconds a request, Temporal in memory, everything counted."""
+QUIET = 3.0
+"""CPU seconds of the worker in a minute in which nothing happens: a twentieth of a core."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,33 @@ class Scale:
     submits: int
     drained: int
     messages: int
+    waiting: int
+    versions: int
+    keys: int
 
 
-SMALL = Scale(customers=2_000, batch=20, rows=20_000, submits=1_000, drained=100, messages=10_000)
-FULL = Scale(customers=10_000, batch=50, rows=100_000, submits=5_000, drained=5_000, messages=50_000)
+SMALL = Scale(
+    customers=2_000,
+    batch=20,
+    rows=20_000,
+    submits=1_000,
+    drained=100,
+    messages=10_000,
+    waiting=500,
+    versions=2_000,
+    keys=5_000,
+)
+FULL = Scale(
+    customers=10_000,
+    batch=50,
+    rows=100_000,
+    submits=5_000,
+    drained=5_000,
+    messages=50_000,
+    waiting=10_000,
+    versions=10_000,
+    keys=1_000_000,
+)
 
 
 @dataclass(frozen=True)
@@ -83,16 +108,18 @@ class Report:
 
 
 @contextmanager
-def deployment(scale: Scale, *, file: bool) -> Iterator[World]:
-    """A seeded deployment with a running worker."""
+def deployment(
+    scale: Scale, *, file: bool, maps: Mapping[str, str] | None = None, **environment: str
+) -> Iterator[World]:
+    """A seeded deployment with a running worker; further systems by `maps`."""
     with tempfile.TemporaryDirectory(prefix="habeas-bench-") as folder, Postgres(durable=True) as postgres:
         home = Path(folder)
         with (
             Temporal(home / "temporal.db" if file else None, search_attributes=SEARCH_ATTRIBUTES) as temporal,
-            World(home, postgres, temporal, maps={"shop": MAP}, people=1) as world,
+            World(home, postgres, temporal, maps={"shop": MAP, **(maps or {})}, people=1) as world,
         ):
             seed(postgres, world.shop_db, scale.customers)
-            world.start_worker()
+            world.start_worker(**environment)
             # The first requests warm caches, pools and plans of all processes.
             for customer in range(1, 6):
                 for right in ("access", "erasure"):
@@ -234,27 +261,66 @@ def measure_mailbox(report: Report, scale: Scale) -> None:
     report.add("    script that searches 4 headers only to Habeas, CPU", seen.shortest.cpu / seen.ours.cpu, "x")
 
 
+def measure_waiting(report: Report, scale: Scale) -> None:
+    """Requests that wait for a vendor's job: no slot, next to no CPU, and nobody beside them is the slower for it."""
+    port = free_port()
+    with (
+        tempfile.TemporaryDirectory(prefix="habeas-vendor-") as folder,
+        waiting.slow_vendor(Path(folder)) as slow,
+        deployment(scale, file=False, maps={"slow": slow}, HABEAS_HEALTH_PORT=str(port)) as world,
+    ):
+        seen = waiting.measure(world, scale.waiting, port + 1)
+        what = f"{scale.waiting:,} waiting vendor jobs"
+        report.add(f"{what}: CPU until they wait, each", seen.started.total / scale.waiting, "s")
+        report.add("    wall until all wait", seen.started.wall, "s")
+        report.add("    worker's slots in use", seen.slots, "", at_most=0)
+        report.add(f"    CPU of all in {waiting.QUIET_S} s", seen.quiet.total, "s")
+        for part, seconds in seen.quiet.parts.items():
+            report.add(f"    of which {part}", seconds, "s", at_most=QUIET if part == "worker" else None)
+        for part, megabytes in seen.memory.items():
+            report.add(f"    memory of {part}", megabytes, "MB")
+        lone = [one(world, "access", 100 + number) for number in range(9)]
+        report.add("    lone access request beside them, p50", statistics.median(lone), "s", at_most=1.0)
+
+
+def measure_bucket(report: Report, scale: Scale) -> None:
+    """One person's versions erased, against a bare boto3 loop, and the memory of a look through many keys."""
+    seen = buckets.measure(scale.versions, scale.keys)
+    report.add(f"bucket: {scale.versions:,} versions erased: CPU", seen.ours.cpu / (buckets.ROUNDS - 1), "s")
+    report.add("    wall", seen.ours.wall / (buckets.ROUNDS - 1), "s")
+    report.add("    bare loop to Habeas, CPU", seen.script.cpu / seen.ours.cpu, "x", at_least=0.8)
+    report.add("    bare loop to Habeas, wall", seen.script.wall / seen.ours.wall, "x")
+    for keys, peak in seen.peaks.items():
+        report.add(f"bucket: look through {keys:,} keys: growth of memory", peak, "MB", at_most=30)
+
+
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="the sizes that the issues name")
-    parser.add_argument("--only", choices=["memory", "file", "large", "submit", "mailbox"], help="one part alone")
+    parser.add_argument(
+        "--only",
+        choices=["memory", "file", "large", "submit", "mailbox", "waiting", "bucket"],
+        help="one part alone",
+    )
     options = parser.parse_args()
     scale = FULL if options.full else SMALL
     print(
         f"scale: {scale.customers:,} customers of 61 rows, batches of {scale.batch}, a person of {scale.rows:,} rows\n"
     )
     report = Report()
-    parts: dict[str, Callable[[], None]] = {
+    measures: dict[str, Callable[[], None]] = {
         "memory": lambda: measure_batches(report, scale, file=False),
         "file": lambda: measure_batches(report, scale, file=True),
         "large": lambda: measure_large(report, scale),
         "submit": lambda: measure_submits(report, scale),
         "mailbox": lambda: measure_mailbox(report, scale),
+        "waiting": lambda: measure_waiting(report, scale),
+        "bucket": lambda: measure_bucket(report, scale),
     }
-    for name, part in parts.items():
+    for name, measure in measures.items():
         if options.only in {None, name}:
-            part()
+            measure()
     report.write()
     if any(figure.holds is False for figure in report.figures):
         sys.exit("a goal was missed")

@@ -8,7 +8,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -20,16 +20,16 @@ import structlog
 from connectors.conformance import Bench, Conformance, Gate
 from connectors.conformance.suite import Promises
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
-from connectors.fates import Fate, Row
+from connectors.fates import Fate, Place, Row, key_of
 from connectors.memory import Memory, Store, _Sight
-from connectors.protocol import Anchors, Call, Export, Intent, Look, Rulings
+from connectors.protocol import Anchors, Call, Export, Intent, Look, Restricted, Rulings
 from connectors.strategies import rewrite, text
 from rights.codes import Code
 from rights.datamap import Erase, System
 from rights.plan import Work
 from rights.receipt import Count, Tally
 from rights.subject import Identity
-from tests.connectors.memory_bench import BOOKS, SHOP, MemoryBench
+from tests.connectors.memory_bench import BOOKS, SHOP, MemoryBench, RestrictingBench
 from tests.connectors.variants import Restricting, Tables
 
 Bad = TypeVar("Bad", bound=type[Memory])
@@ -43,7 +43,7 @@ def breaks(*promises: str, map_text: str = SHOP) -> Callable[[Bad], Bad]:
 
     def register(kind: Bad) -> Bad:
         def bench(self: object) -> Bench:
-            return MemoryBench(map_text, kind)
+            return (RestrictingBench if issubclass(kind, Restricting) else MemoryBench)(map_text, kind)
 
         tests = {promise: getattr(Conformance, promise) for promise in promises}
         name = f"Test{kind.__name__}"
@@ -134,6 +134,76 @@ class TellsOfSharedIdentitiesToo(Memory):
     def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
         phones = [Identity("phone", text(row["phone"])) for row in sight.certain["customers"]]
         return (*super()._links(call, sight), *phones)
+
+
+class _Tells(Memory):
+    """Tells of links in its own way."""
+
+    def all_of(self, call: Call, rows: Mapping[str, Sequence[Row]]) -> Iterator[Identity]:
+        for name, collection in self.system.collections.items():
+            for column, about in collection.fields.items():
+                for kind in about.told:
+                    yield from (Identity(kind, text(row[column])) for row in rows[name] if row[column])
+
+
+@breaks("test_links_are_exactly_what_the_rows_of_this_person_say")
+class TellsOfANeighbour(_Tells):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return tuple({*self.all_of(call, self.rows)} - {*call.identities})
+
+
+@breaks("test_links_are_exactly_what_the_rows_of_this_person_say")
+class TidiesWhatItTells(Memory):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return tuple(replace(link, value=link.value.strip("/").lower()) for link in super()._links(call, sight))
+
+
+@breaks("test_every_link_is_told_however_many_there_are")
+class TellsOfTheFirstFifty(Memory):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return super()._links(call, sight)[:50]
+
+
+@breaks("test_links_that_differ_in_case_alone_are_two")
+class TakesKeysOfOtherCaseForOne(Memory):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return tuple({link.value.casefold(): link for link in super()._links(call, sight)}.values())
+
+
+@breaks("test_nothing_is_told_of_rows_that_are_a_question")
+class TellsOfCandidates(_Tells):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        doubtful = {name: sight.doubtful.get(name, []) for name in self.system.collections}
+        return tuple({*super()._links(call, sight), *self.all_of(call, doubtful)} - {*call.identities})
+
+
+@breaks("test_a_repeated_look_tells_the_same_and_nothing_that_is_known")
+class TellsAnewWhatIsKnown(_Tells):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return tuple({*self.all_of(call, sight.certain)})
+
+
+@breaks("test_a_repeated_look_tells_the_same_and_nothing_that_is_known")
+class TellsNobodyTwice(Memory):
+    seen: set[Identity]
+
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        self.seen = getattr(self, "seen", set())
+        links = [link for link in super()._links(call, sight) if link not in self.seen]
+        self.seen.update(links)
+        return tuple(links)
+
+
+@breaks("test_an_erasure_is_no_source_of_links", map_text=BOOKS)
+class TakesAPseudonymForAnIdentity(_Tells):
+    def _links(self, call: Call, sight: _Sight) -> tuple[Identity, ...]:
+        return tuple({*self.all_of(call, sight.certain)} - {*call.identities})
+
+
+@breaks("test_what_was_told_finds_the_person_when_the_rows_that_said_it_are_gone")
+class LooksOnlyForTheFirstIdentity(Memory):
+    def _see(self, call: Call) -> _Sight:
+        return super()._see(replace(call, identities=call.identities[:1]))
 
 
 @breaks("test_a_hint_is_never_followed")
@@ -591,10 +661,118 @@ class TidiesUpAsItLooks(Memory):
         return look
 
 
-@breaks("test_restricted_data_is_still_found")
+# Restricting
+
+
+@breaks(
+    "test_restricted_data_is_still_found",
+    "test_restricted_data_is_still_exported",
+    "test_restricted_data_is_still_erased",
+)
 class LosesSightOfWhatIsRestricted(Restricting):
-    def _ask(self, question: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return Memory._ask(self, question, *args, **kwargs)
+    def _see(self, call: Call) -> _Sight:
+        sight = super()._see(call)
+        keys = {name: collection.key for name, collection in self.system.collections.items()}
+        for name, rows in sight.certain.items():
+            sight.certain[name] = [row for row in rows if (name, key_of(keys[name], row)) not in self._locked]
+        return sight
+
+
+@breaks("test_restricting_twice_is_once")
+class TurnsTheLockEachTime(Restricting):
+    def restrict(self, call: Call) -> Restricted:
+        if not self._locked:
+            return super().restrict(call)
+        return Restricted(self.lift(call), {"request": call.session})
+
+
+@breaks("test_restricting_touches_nobody_else")
+class RestrictsAWholeCollection(Restricting):
+    def _open_rows(self, call: Call) -> list[Place]:
+        whole = [("newsletter", (text(row["id"]),)) for row in self.rows["newsletter"]]
+        return list(dict.fromkeys([*super()._open_rows(call), *whole]))
+
+
+@breaks("test_lifting_twice_is_once")
+class LiftsACopyEachTime(Restricting):
+    def lift(self, call: Call) -> Tally:
+        before = dict(self._locked)
+        tally = super().lift(call)
+        self._kept = getattr(self, "_kept", None) or before
+        if not before:
+            for (name, _), (_, row) in self._kept.items():
+                self.rows[name].append({**row, "id": f"{row.get('id')} again"})
+        return tally
+
+
+@breaks("test_lifting_restores_exactly")
+class LosesAFieldOnTheWay(Restricting):
+    def _put_back(self, place: Place) -> None:
+        super()._put_back(place)
+        if place[0] == "orders":
+            self.rows["orders"][-1]["remark"] = ""
+
+
+@breaks("test_lifting_restores_exactly", "test_nobody_else_reads_what_is_restricted")
+class OnlySaysThatItIsRestricted(Restricting):
+    def _move_away(self, place: Place, call: Call) -> None:
+        pass
+
+
+@breaks("test_a_restriction_cut_short_is_finished_or_lifted")
+class KnowsOnlyInMemoryWhatItHasLocked(Restricting):
+    def restrict(self, call: Call) -> Restricted:
+        answer = super().restrict(call)
+        return replace(answer, state={"request": call.session, "whole": "yes"})
+
+    def lift(self, call: Call) -> Tally:
+        return super().lift(call) if call.restricted.get("whole") else self.locate(call).tally
+
+
+@breaks("test_a_fence_that_refuses_stops_a_restriction", "test_a_restriction_cut_short_is_finished_or_lifted")
+class RestrictsWithoutAskingTheFence(Restricting):
+    def restrict(self, call: Call) -> Restricted:
+        return super().restrict(replace(call, fence=Gate()))
+
+
+@breaks("test_the_wrong_environment_stops_a_restriction")
+class RestrictsInAnyEnvironment(Restricting):
+    def _marked(self, call: Call) -> None:
+        pass
+
+
+@breaks("test_restricting_changes_neither_content_nor_times")
+class StampsWhatItRestricts(Restricting):
+    def _move_away(self, place: Place, call: Call) -> None:
+        super()._move_away(place, call)
+        _, row = self._locked[place]
+        self._locked[place] = call.session, {**row, "touched": call.as_of}
+
+    def _put_back(self, place: Place) -> None:
+        super()._put_back(place)
+        self.rows[place[0]][-1].pop("touched")
+
+
+@breaks("test_what_is_new_in_the_place_is_a_task_and_not_overwritten")
+class OverwritesWhatIsNew(Restricting):
+    def _taken(self, place: Place) -> bool:
+        return False
+
+    def _put_back(self, place: Place) -> None:
+        name, key = place
+        columns = self.system.collections[name].key
+        self.rows[name][:] = [row for row in self.rows[name] if key_of(columns, row) != key]
+        super()._put_back(place)
+
+
+@breaks("test_what_is_new_in_the_place_is_a_task_and_not_overwritten")
+class LeavesOutWhatHasNoPlace(Restricting):
+    """Says nothing, and what was restricted stays away for good."""
+
+    def lift(self, call: Call) -> Tally:
+        for place in [place for place in self._locked if self._taken(place)]:
+            del self._locked[place]
+        return super().lift(call)
 
 
 # Speaking

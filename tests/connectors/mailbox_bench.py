@@ -130,6 +130,10 @@ class MailboxBench:
     def everything(self) -> Dump:
         return {"messages": dict(self._messages())}
 
+    def contents(self, person: Person) -> object:
+        rows = self.everything()["messages"]
+        return sorted(repr((rows[key]["raw"], str(rows[key]["received"]))) for key in self.rows(person)["messages"])
+
     @contextmanager
     def outage(self) -> Iterator[None]:
         self.proxy.away = True

@@ -14,7 +14,7 @@ from connectors.conformance import AS_OF, Dump, Person
 from connectors.fates import Place, Row, key_of
 from connectors.memory import Memory, Store
 from connectors.protocol import Key
-from rights.datamap import Collection, System
+from rights.datamap import System
 from rights.mapfile import read_map
 
 # Everything that goes with its row: several identities, a composite key, grandchildren, a second place for the address.
@@ -40,7 +40,7 @@ collections:
     links: [{field: customer, to: customers.id}]
   orders:
     key: [id]
-    fields: {id: {}, customer: {}, remark: {category: free_text}, amount: {}}
+    fields: {id: {}, customer: {}, remark: {category: free_text}, amount: {}, scan: {yields: object_key}}
     links: [{field: customer, to: customers.id}]
   order_lines:
     key: [order_id, line]
@@ -88,7 +88,7 @@ collections:
       - {ground: tax law, after: issued, period: P6M, minimise: [text]}
   visits:
     key: [id]
-    fields: {id: {}, client: {}, page: {category: behaviour}}
+    fields: {id: {}, client: {}, page: {category: behaviour, yields: recording}}
     links: [{field: client, to: clients.id}]
   members:
     key: [id]
@@ -104,6 +104,7 @@ collections:
       member: {}
       author: {category: name, strategy: anonymise}
       body: {category: free_text, strategy: 'null'}
+      photo: {category: media, yields: object_key, strategy: anonymise}
     links: [{field: member, to: members.id}]
     erase: redact
   donors:
@@ -133,18 +134,28 @@ class FrailStore(Store):
 
     away = closed = cutting = False
 
+    def __init__(self, system: System) -> None:
+        super().__init__(system)
+        self.locked: dict[Place, tuple[str, dict[str, object]]] = {}
+        """Rows that are locked away, each with the request that has done it; an application does not read them."""
+
     def mark(self) -> str:
         self._reach()
         return super().mark()
 
     def scan(self, collection: str) -> list[Row]:
         self._reach()
-        return list(super().scan(collection))
+        return [*super().scan(collection), *(row for (name, _), (_, row) in self.locked.items() if name == collection)]
 
     def change(self, changes: Mapping[Place, Row | None]) -> set[Place]:
         self._reach()
         before = self.rows.copy()
         there = super().change(changes)
+        for place in changes.keys() & self.locked.keys():
+            request, row = self.locked.pop(place)
+            there.add(place)
+            if (values := changes[place]) is not None:
+                self.locked[place] = request, {**row, **values}
         if self.cutting:
             self.cutting = False
             raise ConnectionResetError(f"the connection was cut at {before!r}")
@@ -234,11 +245,12 @@ class MemoryBench:
 
     def _insert(self, name: str, person: Person, number: int, day: date | None = None) -> None:
         collection = self.system.collections[name]
-        row = {column: self._value(collection, column, person, number, day) for column in collection.fields}
+        row = {column: self._value(name, column, person, number, day) for column in collection.fields}
         self._seeded[person][name].append(dict(row))
         self.store.rows[name].append(row)
 
-    def _value(self, collection: Collection, column: str, person: Person, number: int, day: date | None) -> object:
+    def _value(self, name: str, column: str, person: Person, number: int, day: date | None) -> object:
+        collection = self.system.collections[name]
         field = collection.fields[column]
         for link in collection.links:
             if link.field == column:
@@ -247,6 +259,8 @@ class MemoryBench:
                 return parents[number % len(parents)][target]
         if field.identity:
             return person.of(field.identity)
+        if field.yields:
+            return f"{name}/{next(self._numbers)}/Scan.pdf"
         if column in {rule.after for rule in collection.retention}:
             # Old parents have young children: what is kept of these makes shells of those.
             ages = (9000, 1500, 100) if "line" in collection.fields else (100, 1500, 9000)
@@ -259,3 +273,51 @@ class MemoryBench:
         if column in special:
             return special[column]
         return person.text if field.category else next(self._numbers)
+
+
+class RestrictingBench(MemoryBench):
+    """A system that can lock rows away: an application reads those that are not."""
+
+    def rows(self, person: Person) -> dict[str, frozenset[Key]]:
+        return {
+            name: keys
+            | (frozenset(key for place, key in self.store.locked if place == name) & self._known(person, name))
+            for name, keys in super().rows(person).items()
+        }
+
+    def everything(self) -> Dump:
+        locked = {place: {**row, "locked for": request} for place, (request, row) in self.store.locked.items()}
+        return {
+            name: {**rows, **{("locked", *key): row for (other, key), row in locked.items() if other == name}}
+            for name, rows in super().everything().items()
+        }
+
+    def readable(self, person: Person) -> int:
+        return sum(map(len, super().rows(person).values()))
+
+    def contents(self, person: Person) -> object:
+        rows = [*((name, row) for name, some in self.store.rows.items() for row in some)]
+        rows += [(name, row) for (name, _), (_, row) in self.store.locked.items()]
+        return sorted(repr((name, row)) for name, row in rows if self._key(name, row) in self._known(person, name))
+
+    def replace(self, person: Person) -> "Somebody":
+        (name, _), (_, row) = next(iter(self.store.locked.items()))
+        new = {**row, next(column for column in row if column not in self.system.collections[name].key): "new"}
+        self.store.rows[name].append(new)
+        return Somebody(self.store.rows[name], new, dict(new))
+
+    def _known(self, person: Person, name: str) -> frozenset[Key]:
+        return frozenset(self._key(name, row) for row in self._seeded[person][name])
+
+
+class Somebody:
+    """A row that somebody has written where a locked one was."""
+
+    def __init__(self, rows: list[dict[str, object]], row: dict[str, object], as_it_was: dict[str, object]) -> None:
+        self._rows, self._row, self._as_it_was = rows, row, as_it_was
+
+    def still_there(self) -> bool:
+        return any(row is self._row and row == self._as_it_was for row in self._rows)
+
+    def __call__(self) -> None:
+        self._rows.remove(self._row)

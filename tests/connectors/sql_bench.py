@@ -159,7 +159,7 @@ class SqlBench:
     def _insert(self, name: str, person: Person, *numbers: int, day: date | None = None) -> None:
         collection = self.system.collections[name]
         rows = [
-            {column: self._value(collection, column, person, number, day) for column in collection.fields}
+            {column: self._value(name, column, person, number, day) for column in collection.fields}
             for number in numbers
         ]
         self._seeded[person][name] += rows
@@ -170,7 +170,8 @@ class SqlBench:
             for row in rows:
                 copy.write_row(tuple(row.values()))
 
-    def _value(self, collection: Collection, column: str, person: Person, number: int, day: date | None) -> object:
+    def _value(self, name: str, column: str, person: Person, number: int, day: date | None) -> object:
+        collection = self.system.collections[name]
         field = collection.fields[column]
         for link in collection.links:
             if link.field == column:
@@ -179,6 +180,8 @@ class SqlBench:
                 return parents[number % len(parents)][target]
         if field.identity:
             return person.of(field.identity)
+        if field.yields:
+            return f"{name}/{next(self._numbers)}/Scan.pdf"
         if column in {rule.after for rule in collection.retention}:
             # Old parents have young children: what is kept of these makes shells of those.
             ages = (9000, 1500, 100) if "line" in collection.fields else (100, 1500, 9000)

@@ -146,7 +146,7 @@ class MariaDBBench(SqlBench):
     def _rows_of(self, name: str, person: Person, numbers: tuple[int, ...], day: date | None) -> list[Row]:
         collection = self.system.collections[name]
         rows: list[Row] = [
-            {column: self._value(collection, column, person, number, day) for column in collection.fields}
+            {column: self._value(name, column, person, number, day) for column in collection.fields}
             for number in numbers
         ]
         self._seeded[person][name] += rows

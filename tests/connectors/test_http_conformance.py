@@ -13,12 +13,6 @@ from starter.stack.vendors import Vendors
 from tests.connectors.http_bench import AmplitudeBench, MailchimpBench, ZendeskBench
 
 
-@pytest.fixture(scope="module")
-def vendors() -> Iterator[Vendors]:
-    with Vendors() as running:
-        yield running
-
-
 class TestMailchimp(Conformance):
     @pytest.fixture
     def bench(self, vendors: Vendors) -> Iterator[Bench]:

@@ -15,7 +15,7 @@ from connectors.conformance.gate import Gate
 from connectors.errors import NeedsHuman, Retryable
 from connectors.http import build
 from connectors.http.connector import HttpConnector
-from connectors.protocol import Call
+from connectors.protocol import Call, Pending
 from rights.codes import Code
 from rights.datamap import DataMap, System
 from rights.mapfile import read_map
@@ -98,10 +98,12 @@ class _Handler(BaseHTTPRequestHandler):
 class Small:
     """A connector for a file made of these steps."""
 
-    def __init__(self, server: Server, path: Path, find: str, tail: str = TAIL, head: str = HEAD) -> None:
+    def __init__(
+        self, server: Server, path: Path, find: str, tail: str = TAIL, head: str = HEAD, map_text: str = MAP
+    ) -> None:
         file = path / "small.yaml"
         file.write_text(head + "\n".join("          " + line for line in find.strip().splitlines()) + tail)
-        (system,) = read_map({"map.yaml": MAP}).systems.values()
+        (system,) = read_map({"map.yaml": map_text}).systems.values()
         options = {
             "vendor": str(file),
             "base_url": f"http://127.0.0.1:{server.server_port}",
@@ -307,3 +309,43 @@ def test_a_client_logs_in_once_and_again_when_its_token_ends(server: Server, tmp
     assert sum(asked == "POST /token" for asked in server.asked) == 3
     assert b"hush" in server.bodies[0]
     assert "hush" not in str(caught.value) + repr(vars(small.connector))
+
+
+POLLED = """
+    erase:
+      steps:
+        - {call: "DELETE /people/{row.id}", answer: none}
+        - poll: GET /jobs/{row.id}
+          state: state
+          states: {running: [running], done: [done]}
+          every: 1d
+          deadline: 9d
+unsupported: {restrict: no way, suppress: no way}
+"""
+
+
+@pytest.mark.parametrize(("given", "seconds"), [({}, 86400), ({"every": "15m"}, 900)])
+def test_work_is_asked_for_as_often_as_the_map_says(
+    server: Server, tmp_path: Path, given: dict[str, str], seconds: int
+) -> None:
+    server.answer = lambda method, path, query: (200, {"state": "running"} if "jobs" in path else people(1))
+    small = Small(server, tmp_path, '- {call: GET /people, rows: "@"}', POLLED)
+    small.connector.close()
+    connector = build(
+        small.system.model_copy(update={"options": {**small.system.options, **given}}), {"id": "me", "secret": "hush"}
+    )
+
+    pending = connector.erase(small.call())
+
+    connector.close()
+    assert isinstance(pending, Pending)
+    assert pending.check_after.total_seconds() == seconds
+
+
+def test_how_often_is_a_time(server: Server, tmp_path: Path) -> None:
+    small = Small(server, tmp_path, '- {call: GET /people, rows: "@"}', POLLED)
+    small.connector.close()
+    options = {**small.system.options, "every": "often"}
+
+    with pytest.raises(ValueError, match="options: every: write a time as a number and s, m, h or d"):
+        build(small.system.model_copy(update={"options": options}), {"id": "me", "secret": "hush"})

@@ -1,10 +1,9 @@
 """The five vendor files do at their vendors what docs/vendors.md says, through the troubles that vendors make."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -12,104 +11,21 @@ import pytest
 
 from connectors.conformance.gate import Gate
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
-from connectors.http import build
-from connectors.http.connector import HttpConnector
-from connectors.protocol import Batches, Bounded, Call, Export, Fence, Look, Pending, capabilities
+from connectors.protocol import Batches, Bounded, Export, Look, Pending, capabilities
 from rights.codes import Code
-from rights.datamap import DataMap, System
-from rights.plan import Operation, make_plan
+from rights.plan import Operation
 from rights.receipt import Certainty, Tally
-from rights.request import Right
-from rights.subject import Identity
 from starter.stack.vendors import Vendors
-from tests.connectors.http_bench import AmplitudeBench, MailchimpBench, ZendeskBench, system_of
-
-STRIPE = """
-system: payments
-owner: finance
-connector: http
-options: {vendor: stripe}
-collections:
-  customers:
-    erase: redact
-    key: [id]
-    fields:
-      id: {yields: stripe_customer}
-      email: {category: contact, identity: email, strategy: constant, value: "[redacted]"}
-      name: {category: name, strategy: constant, value: "[redacted]"}
-"""
-GOOGLE = """
-system: website
-owner: marketing
-connector: http
-options: {vendor: google_analytics, property: "412345678"}
-collections:
-  users:
-    key: [submission]
-    fields:
-      submission: {}
-      user_id: {category: reference, identity: customer_number}
-      user_data: {category: contact, identity: email}
-"""
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[Vendors]:
-    with Vendors() as running:
-        yield running
+from tests.connectors.http_bench import AmplitudeBench, MailchimpBench, ZendeskBench
+from tests.connectors.http_desk import GOOGLE, STRIPE, Desk
 
 
 @pytest.fixture
-def vendors(process: Vendors) -> Vendors:
-    process.reset(people=20)
-    process.freeze()
-    return process
-
-
-class Desk:
-    """One vendor's system, and the calls that the engine would make on it."""
-
-    def __init__(self, vendors: Vendors, vendor: str, text: str, secrets: dict[str, str], **options: Any) -> None:
-        self.vendors, self.vendor = vendors, vendor
-        self.system: System = system_of(vendors, vendor, text, environment="test", **options)
-        self.connector: HttpConnector = build(self.system, secrets, pause=lambda s: self.wait(timedelta(seconds=s)))
-        self.spent: Counter[str] = Counter()
-
-    def wait(self, delay: timedelta) -> None:
-        self.vendors.advance(f"PT{delay.total_seconds()}S")
-
-    def call(self, *identities: tuple[str, str], fence: Fence | None = None, **more: Any) -> Call:
-        now = datetime.fromisoformat(self.vendors.control("GET", "clock")["now"])
-        plan = make_plan(Right.ERASURE, DataMap.of({self.system.system: self.system}), now)
-
-        def quota(name: str, cost: int, limit: int, window: timedelta) -> None:
-            self.spent[name] += cost
-
-        return Call(
-            key="request/system/erase/0",
-            as_of=now,
-            system=self.system,
-            work=plan.of(self.system.system).works,
-            identities=tuple(Identity(kind, value) for kind, value in identities),
-            beat=lambda: None,
-            fence=fence or Gate(),
-            environment="test",
-            quota=quota,
-            **more,
-        )
-
-    def through(self, operation: str, call: Call) -> Any:
-        """Call an operation until it is not pending any more."""
-        for _ in range(200):
-            answer = getattr(self.connector, operation)(call)
-            if not isinstance(answer, Pending):
-                return answer
-            self.wait(answer.check_after)
-            call = replace(call, job=answer.job, as_of=call.as_of + answer.check_after)
-        raise AssertionError("still pending")
-
-    def worked(self, operation: str) -> int:
-        return sum(one["worked"] for one in self.vendors.traffic(self.vendor, operation))
+def vendors(vendors: Vendors) -> Vendors:
+    """With twenty customers of the shop, and a clock that stands still."""
+    vendors.reset(people=20)
+    vendors.freeze()
+    return vendors
 
 
 @pytest.fixture
@@ -492,6 +408,24 @@ def test_each_offers_what_its_vendor_does_and_no_more(
         connector: object = desk.connector
         assert isinstance(connector, Bounded)
         assert connector.longest > timedelta(seconds=60)
+
+
+def test_a_cut_call_is_waited_for_as_long_as_the_calls_behind_its_fence_may_take(
+    mailchimp: Desk, zendesk: Desk, amplitude: Desk, stripe: Desk, google: Desk
+) -> None:
+    longest = [desk.connector.longest.total_seconds() for desk in (mailchimp, zendesk, amplitude, stripe, google)]
+    secrets = dict(AmplitudeBench.secrets)
+    hasty = Desk(amplitude.vendors, "amplitude", AmplitudeBench.map, secrets, timeout="5s", grace="2s")
+
+    # Mailchimp's one call may take two minutes; a look before the call counts (Amplitude, Stripe); polls do not.
+    assert longest == [120 + 60, 60 * 2 + 60, 60 * 2 + 60, 60 * 2 + 60, 60 + 60]
+    assert hasty.connector.longest == timedelta(seconds=5 * 2 + 2)
+
+
+@pytest.mark.parametrize("option", ["timeout", "grace"])
+def test_a_limit_that_is_no_time_is_refused_by_name(vendors: Vendors, option: str) -> None:
+    with pytest.raises(ValueError, match=f"options: {option}: write a time as"):
+        Desk(vendors, "amplitude", AmplitudeBench.map, dict(AmplitudeBench.secrets), **{option: 5})
 
 
 def test_a_wrong_environment_stops_an_erasure(mailchimp: Desk) -> None:

@@ -10,14 +10,13 @@ import pytest
 from connectors.conformance import AS_OF, Bench, Conformance, Dump, Gate, Trial
 from connectors.conformance.exporting import Exporting
 from connectors.conformance.suite import Promises
-from connectors.conformance.verifying import Verifying
 from connectors.fates import day_of
 from connectors.memory import build
 from connectors.protocol import Erases, Exports, capabilities
 from connectors.registry import build as build_by_name
 from rights.plan import Operation
 from rights.subject import Identity, Sharing
-from tests.connectors.memory_bench import BOOKS, SHOP, MemoryBench, system_of
+from tests.connectors.memory_bench import BOOKS, SHOP, MemoryBench, RestrictingBench, system_of
 from tests.connectors.variants import Restricting, Tables
 
 
@@ -42,10 +41,10 @@ class TestWithTables(Promises):
         return MemoryBench(SHOP, Tables)
 
 
-class TestWithRestriction(Verifying):
+class TestWithRestriction(Conformance):
     @pytest.fixture
     def bench(self) -> Bench:
-        return MemoryBench(SHOP, Restricting)
+        return RestrictingBench(SHOP, Restricting)
 
 
 def test_it_can_locate_export_erase_and_verify() -> None:

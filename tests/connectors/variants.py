@@ -3,15 +3,16 @@
 import csv
 import io
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
 
-from connectors.fates import Row
-from connectors.memory import Memory, Store
-from connectors.protocol import Call, Export
-from rights.datamap import System
+from connectors.errors import NeedsHuman
+from connectors.fates import Place, key_of
+from connectors.memory import Memory
+from connectors.protocol import Call, Export, Restricted
+from rights.codes import Code
 from rights.receipt import Tally
+from tests.connectors.memory_bench import FrailStore
 
 
 class Tables(Memory):
@@ -38,26 +39,60 @@ class Tables(Memory):
 
 
 class Restricting(Memory):
-    """Locks rows away in a second place, and looks there as well."""
+    """Locks rows away in a second place, each with the request it is locked for, and looks there as well."""
 
-    def __init__(self, system: System, store: Store, batch: int) -> None:
-        super().__init__(system, store, batch)
-        self.locked: dict[str, list[Row]] = defaultdict(list)
-
-    def restrict(self, call: Call) -> Tally:
-        look = self.locate(call)
-        for name, rows in self._see(call).certain.items():
-            self.locked[name] += rows
-            self.rows[name] = [row for row in self.rows[name] if row not in rows]
-        return look.tally
+    def restrict(self, call: Call) -> Restricted:
+        rows = self._open_rows(call)
+        look = self.locate(call).tally
+        for start in range(0, len(rows), self.batch):
+            call.beat()
+            batch = rows[start : start + self.batch]
+            with call.fence(Counter(name for name, _ in batch), look) as intent:
+                for place in batch:
+                    self._move_away(place, call)
+                intent.done(look)
+        return Restricted(look, {"request": call.session})
 
     def lift(self, call: Call) -> Tally:
-        look = self.locate(call)
-        for name, rows in self.locked.items():
-            self.rows[name] += [dict(row) for row in rows]
-        self.locked.clear()
-        return look.tally
+        self._marked(call)
+        mine = [place for place, (request, _) in self._locked.items() if request == self._request(call)]
+        if any(self._taken(place) for place in mine):
+            raise NeedsHuman(Code.BLOCKED, self.system.system)
+        for place in mine:
+            self._put_back(place)
+        return self.locate(call).tally
 
-    def _ask(self, question: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        answer = super()._ask(question, *args, **kwargs)
-        return [*answer, *self.locked[args[0]]] if question == self.store.scan else answer
+    @property
+    def _locked(self) -> dict[Place, tuple[str, dict[str, object]]]:
+        assert isinstance(self.store, FrailStore)
+        return self.store.locked
+
+    def _request(self, call: Call) -> str:
+        return call.restricted.get("request", call.session)
+
+    def _marked(self, call: Call) -> None:
+        if self._ask(self.store.mark) != call.environment:
+            raise NeedsHuman(Code.ENVIRONMENT, self.system.system)
+
+    def _open_rows(self, call: Call) -> list[Place]:
+        self._marked(call)
+        sight = self._see(call)
+        self._refuse_doubt(sight)
+        keys = {name: collection.key for name, collection in self.system.collections.items()}
+        places = [(name, key_of(keys[name], row)) for name, rows in sight.certain.items() for row in rows]
+        return [place for place in places if place not in self._locked]
+
+    def _move_away(self, place: Place, call: Call) -> None:
+        name, key = place
+        columns = self.system.collections[name].key
+        (row,) = (row for row in self.rows[name] if key_of(columns, row) == key)
+        self.rows[name].remove(row)
+        self._locked[place] = call.session, row
+
+    def _put_back(self, place: Place) -> None:
+        _, row = self._locked.pop(place)
+        self.rows[place[0]].append(row)
+
+    def _taken(self, place: Place) -> bool:
+        name, key = place
+        return any(key_of(self.system.collections[name].key, row) == key for row in self.rows[name])

@@ -11,7 +11,7 @@ import pytest
 
 from starter.stack import Vendors
 from starter.stack.vendors.seeding import stripe_id
-from tests.fakes.contract import DOCUMENTED, check
+from tests.fakes.contract import BEYOND, DOCUMENTED, check
 
 Exchange = dict[str, Any]
 
@@ -95,21 +95,6 @@ def record(
         return vendors.traffic(vendor)
 
     return recorded
-
-
-# What the documents do not say, and where the fake has it from.
-BEYOND = {
-    "amplitude": {
-        "deletion.revoke 404",  # the vendor's page names no answer for it
-        "deletion.list 400",  # the page: the range is required and at most six months
-        "deletion.list 401",  # the document has it for POST alone
-        "access.output 404",  # the page: results last for two days
-        "user.search 200",  # the Dashboard REST API, of another page
-    },
-    # Discovery documents name no errors; their form is that of every Google API.
-    "google": {"token 200", "delete 400", "delete 429", "upsert 400"},
-    "stripe": {"customers.list 200"},  # the core API, whose document is not among these
-}
 
 
 @pytest.mark.parametrize("vendor", DOCUMENTED)

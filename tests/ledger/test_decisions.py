@@ -251,3 +251,32 @@ def test_two_agents_who_rule_differently_at_once_do_not_both_win(
         with ThreadPoolExecutor(len(words)) as pool:
             assert sorted(pool.map(say, words)) == [False, False, True]
         assert door("SELECT count(*) FROM outbox WHERE request_id = %s AND kind = 'rule'", request_id) == [(1,)]
+
+
+def test_an_interim_answer_is_asked_for_once_and_sent_by_a_person(ledger: Ledger, door: Door) -> None:
+    request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING)
+    assert not ledger.interim_asked(request_id)
+
+    assert ledger.ask_for_interim(request_id, at=AT)
+    assert not ledger.ask_for_interim(request_id, at=later(hours=1))
+
+    (task,) = ledger.tasks(request_id=request_id)
+    assert (task.code, ledger.interim_asked(request_id)) == (Code.INTERIM, True)
+    with pytest.raises(LedgerRefusal, match="sent by a person"):
+        ledger.rule(request_id, task.id, "retry", at=AT)
+    messages = door("SELECT count(*) FROM outbox")
+    assert ledger.rule(request_id, task.id, "done", at=later(hours=2), note="by letter")
+    assert ledger.tasks(request_id=request_id) == []
+    assert door("SELECT count(*) FROM outbox") == messages, "no run waits for it"
+    assert [e.kind for e in ledger.standing(request_id).events][-3:] == ["interim", "task", "interim_sent"]
+    assert ledger.request(request_id).phase.open, "the whole answer is still owed"
+    assert not ledger.ask_for_interim(request_id, at=later(days=1))
+
+
+def test_of_a_request_that_is_over_no_interim_answer_is_owed(ledger: Ledger) -> None:
+    closed, withdrawn = opened_id(ledger, Phase.LOCATING), opened_id(ledger, Phase.LOCATING)
+    close_one(ledger, closed)
+    ledger.withdraw(withdrawn, at=AT)
+
+    assert not ledger.ask_for_interim(closed, at=AT)
+    assert not ledger.ask_for_interim(withdrawn, at=AT)

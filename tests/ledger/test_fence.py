@@ -148,6 +148,79 @@ def test_a_hold_binds_on_what_a_look_has_learned(ledger: Ledger) -> None:
     assert refused(ledger, request_id) is Code.HOLD
 
 
+MANY = tuple(Identity("object_key", f"docs/{number}.pdf") for number in range(20_000))
+"""More than the server has room for locks."""
+
+
+def test_a_hold_on_one_of_twenty_thousand_identities_binds(ledger: Ledger, door: Door) -> None:
+    request_id, other = opened_id(ledger), opened_id(ledger, identities=OTTO)
+
+    assert ledger.learn(request_id, MANY, at=AT) == len(MANY)
+    assert refused(ledger, request_id) is None
+    hold = ledger.place_hold([MANY[-1]], "a case", at=AT)
+
+    assert (hold.in_flight, hold.in_force) == (1, False)
+    assert refused(ledger, request_id) is Code.HOLD
+    assert refused(ledger, other) is None
+    assert ledger.identities(request_id) == (*ANNA, *MANY)
+    assert door("SELECT count(*) FROM request_subjects WHERE NOT given") == [(len(MANY),)]
+
+
+@pytest.mark.parametrize("held", ["docs/A.pdf", "DOCS/a.PDF", "docs/\u00e4.pdf"])
+def test_a_hold_binds_whatever_the_form_in_which_the_identity_was_learned(ledger: Ledger, held: str) -> None:
+    """A map may match any field whatever its case, so a hold rather binds one person too many."""
+    request_id = opened_id(ledger)
+    ledger.place_hold([Identity("object_key", held)], "a case", at=AT)
+
+    ledger.learn(request_id, [Identity("object_key", key) for key in ("docs/a.pdf", "docs/a\u0308.pdf")], at=AT)
+
+    assert refused(ledger, request_id) is Code.HOLD
+
+
+def test_a_hold_binds_on_what_is_being_learned_from_the_moment_both_are_known(
+    make_ledger: Callable[..., Ledger], ledger: Ledger, tables: Database, door: Door
+) -> None:
+    """Workers destroy for one person while one learns an identity of theirs and another places a hold on it."""
+    other, third = make_ledger(tables.url), make_ledger(tables.url)
+    for turn in range(8):
+        request_id = opened_id(ledger, identities=(Identity("customer_id", f"l{turn}"),))
+        key = Identity("object_key", f"docs/{turn}.pdf")
+        begun = threading.Barrier(6)
+
+        def destroy(_: int, request_id: str = request_id, begun: threading.Barrier = begun) -> int:
+            begun.wait()
+            for count in range(1000):
+                try:
+                    intent = enter(ledger, request_id)
+                except FenceRefused:
+                    return count
+                ledger.exit_fence(intent, erased(customers=1), at=AT)
+            return 1000
+
+        def learn(request_id: str = request_id, key: Identity = key, begun: threading.Barrier = begun) -> None:
+            begun.wait()
+            time.sleep(0.03)
+            other.learn(request_id, [*MANY[:500], key], at=AT)
+
+        with ThreadPoolExecutor(5) as pool:
+            calls = [pool.submit(destroy, number) for number in range(4)]
+            learning = pool.submit(learn)
+            begun.wait()
+            time.sleep(0.01 * turn)
+            hold = third.place_hold([key], "a case", at=AT)
+            learning.result()
+            assert max(call.result() for call in calls) < 1000
+
+        known = door(
+            "SELECT max(seq) FROM entries WHERE kind IN ('hold_placed', 'learned') AND (request_id = %s OR key = %s)",
+            request_id,
+            hold.id,
+        )[0][0]
+        late = "SELECT count(*) FROM entries WHERE kind = 'intent' AND request_id = %s AND seq > %s"
+        assert door(late, request_id, known) == [(0,)]
+    assert ledger.verify().sound
+
+
 def test_a_hold_takes_effect_when_the_last_call_before_it_has_ended(ledger: Ledger) -> None:
     first, second = (open_one(ledger).request_id for _ in range(2))
     intents = [enter(ledger, first), enter(ledger, second)]

@@ -1,6 +1,7 @@
 """Opening, moving and closing a request."""
 
 import itertools
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,8 @@ from ledger.ledger import Ledger
 from ledger.notes import note_digest, note_text
 from rights.codes import Code
 from rights.request import TRANSITIONS, Conclusion, Phase, Right
-from rights.subject import Identity
+from rights.subject import Identity, Sharing
+from tests.conftest import Database
 from tests.ledger.builders import (
     ANNA,
     AT,
@@ -185,6 +187,40 @@ def test_identities_learned_come_after_those_given_and_count_once(ledger: Ledger
     assert ledger.identities(request_id) == (*ANNA, *found)
     assert door("SELECT count(*) FROM request_subjects WHERE given") == [(2,)]
     assert door("SELECT count(*) FROM request_subjects WHERE NOT given") == [(2,)]
+
+
+def test_identities_are_learned_to_the_letter(ledger: Ledger, door: Door) -> None:
+    request_id = opened_id(ledger)
+    twins = [Identity("object_key", key) for key in ("A.pdf", "a.pdf", "\u00e9.pdf", "e\u0301.pdf")]
+
+    assert ledger.learn(request_id, twins[:1], at=AT) == 1
+    assert ledger.learn(request_id, twins, at=AT) == 3
+    assert ledger.learn(request_id, twins, at=AT) == 0
+
+    assert ledger.identities(request_id) == (*ANNA, *twins)
+    assert ledger.at_step(request_id, "shop", "key").identities == (*ANNA, *twins)
+    told = [json.loads(body) for (body,) in door("SELECT body FROM entries WHERE kind = 'learned' ORDER BY seq")]
+    assert told == [{"identities": 1}, {"identities": 3}]
+
+
+def test_what_the_asker_gave_keeps_the_askers_word_on_who_shares_it(ledger: Ledger) -> None:
+    family = Identity("phone", "+49 30 1", Sharing.SHARED)
+    request_id = opened_id(ledger, identities=(family,))
+
+    assert ledger.learn(request_id, [Identity("phone", "+49 30 1")], at=AT) == 0
+
+    assert ledger.identities(request_id) == (family,)
+
+
+def test_two_that_learn_at_once_lose_nothing(make_ledger: Callable[..., Ledger], tables: Database) -> None:
+    ledgers = [make_ledger(tables.url) for _ in range(4)]
+    request_id = opened_id(ledgers[0])
+    keys = {Identity("object_key", f"{n}") for n in range(200)}
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: [ledgers[n].learn(request_id, [k], at=AT) for k in list(keys)[n::4]], range(4)))
+
+    assert set(ledgers[0].identities(request_id)) == {*ANNA, *keys}
 
 
 def test_a_map_is_pinned_once_and_read_back_by_its_digest(ledger: Ledger, door: Door) -> None:

@@ -31,11 +31,57 @@ def test_a_collection_that_only_a_weak_link_leads_to_is_refused(kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", ["unique", "shared", "hint"])
-def test_a_circle_of_links_of_any_kind_is_refused(kind: str) -> None:
-    """Else an order of parents and children would leave collections out, and nobody would look there."""
+def test_collections_that_link_to_one_another_stand_together_and_none_is_left_out(kind: str) -> None:
     customers = a_collection(fields={"last": {}}, links=[{"field": "last", "to": "orders.id", "kind": kind}])
+    lines = _linked("orders.id", links=[{"field": "customer_id", "to": "orders.id"}, {"field": "id", "to": "lines.id"}])
 
-    assert "links make a circle through customers, orders" in _refused(customers=customers, orders=_linked())
+    system = a_system(
+        collections={"notes": _linked("lines.id"), "lines": lines, "orders": _linked(), "customers": customers}
+    )
+
+    assert [set(group) for group in system.groups] == [{"orders", "customers"}, {"lines"}, {"notes"}]
+    assert [name for name in system.collections if system.circular(name)] == ["lines", "orders", "customers"]
+
+
+def test_a_circle_that_no_identity_leads_into_is_refused() -> None:
+    a, b = _linked("b.id"), _linked("a.id")
+
+    assert "no identity leads here" in _refused(customers=a_collection(), a=a, b=b)
+
+
+@pytest.mark.parametrize(
+    ("derived", "said"),
+    [
+        ({"of": "ghost", "path": "$.a"}, "is read from 'ghost', which is not under fields"),
+        ({"of": "id"}, "use that field itself, or add path or when"),
+        ({"of": []}, "name the field it is read from"),
+        ({"of": ["id", "placed_at"], "path": "$.a"}, "path leads into one field"),
+        ({"of": ["id", "placed_at"], "identity": "email"}, "an identity is one value"),
+        ({"of": "id", "path": "a.b"}, "write $.user.id"),
+        ({"of": "id", "when": {"ghost": "x"}}, "is read from 'ghost', which is not under fields"),
+        ({"of": "id", "path": "$.a'; DROP TABLE x"}, "path is a place in a JSON document"),
+    ],
+)
+def test_what_is_derived_says_from_what(derived: dict[str, Any], said: str) -> None:
+    assert said in _refused(customers=a_collection(), orders=_linked(derived={"owner": derived}))
+
+
+def test_a_link_compares_as_many_columns_as_it_is_compared_with() -> None:
+    derived = {"pair": {"of": ["id", "customer_id"]}, "each": {"of": "placed_at", "path": "$[*]"}}
+    orders = _linked(derived=derived)
+
+    said = _refused(customers=a_collection(), orders=orders, lines=_linked("orders.pair"))
+    assert "the link compares 1 columns with 2 of 'orders.pair'" in said
+    said = _refused(customers=a_collection(), orders=orders, lines=_linked("orders.each"))
+    assert "leads to a list: link from the list to the row instead" in said
+
+
+def test_a_row_that_stays_may_not_tell_whose_it_is_by_what_is_derived() -> None:
+    orders = _linked(erase="redact", derived={"mail": {"of": "placed_at", "path": "$.mail", "identity": "email"}})
+
+    assert "'mail' tells whose they are, so 'placed_at' needs a strategy" in _refused(
+        customers=a_collection(), orders=orders
+    )
 
 
 @given(st.permutations(["customers", "orders", "lines", "parts", "notes"]))
@@ -225,3 +271,44 @@ def test_a_map_cannot_be_changed_once_it_is_read() -> None:
 
     with pytest.raises(ValidationError):
         system.mode = "auto"  # type: ignore[assignment, misc]
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        (Field(), {}),
+        (Field(identity="email"), {"email": True}),
+        (Field(identity="email", match="exact"), {"email": False}),
+        (Field(identity="login", match="casefold"), {"login": True}),
+        (Field(identity="phone", sharing="shared"), {}),
+        (Field(identity="device", sharing="hint"), {}),
+        (Field(yields="object_key"), {"object_key": False}),
+        (Field(yields="email"), {"email": True}),
+        (
+            Field(identity="customer_number", yields="vendor_customer"),
+            {"customer_number": False, "vendor_customer": False},
+        ),
+    ],
+)
+def test_what_a_field_tells_other_systems_of_and_whether_case_counts(field: Field, told: dict[str, bool]) -> None:
+    assert field.told == told
+
+
+@pytest.mark.parametrize("sharing", ["shared", "hint"])
+def test_what_several_people_may_have_yields_nothing(sharing: str) -> None:
+    fields = {"id": {}, "email": {"identity": "email"}, "household": {"yields": "household", "sharing": sharing}}
+
+    assert f"sharing: {sharing} is followed nowhere" in _refused(customers=a_collection(fields=fields))
+
+
+def test_a_system_is_looked_into_again_for_what_it_told_only_where_that_may_find_more() -> None:
+    customers = a_collection(
+        fields={"id": {"identity": "customer"}, "email": {"identity": "email"}, "scan": {"yields": "document"}}
+    )
+    letters = a_collection(fields={"id": {}, "to": {"identity": "email"}})
+    documents = a_collection(fields={"id": {"identity": "document"}})
+    system = a_system(collections={"customers": customers, "letters": letters, "documents": documents})
+
+    kinds = ("customer", "email", "document", "unknown")
+    assert [kind for kind in kinds if system.finds_more_by(kind)] == ["email", "document"]
+    assert not a_system(collections={"customers": customers}).finds_more_by("document")

@@ -40,7 +40,7 @@ def test_no_file_is_said() -> None:
             "{category: free_text}",
             "{category: free_text, colour: red}",
             "shop.yaml:16: collections.orders.fields.note.colour: 'colour' is not a key here; write one of: "
-            "category, identity, match, sharing, yields, strategy, value, to, ground, export",
+            "identity, match, sharing, category, yields, strategy, value, to, ground, export",
         ),
         ("connector: memory", "connector: memory\nmode: dry", "mode: write one of: 'observe', 'approve' or 'auto'"),
         ("owner: commerce", "owner: yes", "owner: write a text; put it in quotes"),
@@ -55,7 +55,7 @@ def test_no_file_is_said() -> None:
         ("    links:\n      - {", "    links:\n      {", "collections.orders.links: write a list"),
         ("customers.id}", "customers.number}", "collections.orders: the link to 'customers.number' leads nowhere"),
         ("customers.id}", "customers}", "leads nowhere: write collection.field"),
-        ("customers.id}", "orders.id}", "a link from a collection to itself is not followed yet"),
+        ("customers.id}", "orders.id}", "collections.orders: no identity leads here"),
         (
             "connector: memory",
             "connector: memory\nconnection: {reader: 'postgres://u:hunter2@h'}",

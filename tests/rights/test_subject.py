@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rights.subject import MAX_IDENTITIES, MAX_VALUE, Identity, IdentityError, parse_identities, parse_identity
+from rights.subject import (
+    MAX_IDENTITIES,
+    MAX_VALUE,
+    Identity,
+    IdentityError,
+    comparable,
+    ignores_case,
+    parse_identities,
+    parse_identity,
+)
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=50).filter(
     str.strip
@@ -121,3 +130,20 @@ def test_too_many_identities_are_refused() -> None:
 
 def test_an_identity_is_known_by_kind_and_value() -> None:
     assert Identity("email", "a@example.org") != Identity("customer_id", "a@example.org")
+
+
+@pytest.mark.parametrize(
+    ("kind", "ignored"), [("email", True), ("object_key", False), ("customer_number", False), ("device", False)]
+)
+def test_case_makes_a_difference_to_all_but_addresses(kind: str, ignored: bool) -> None:
+    assert ignores_case(kind) is ignored
+
+
+@given(TEXTS)
+def test_both_forms_of_unicode_are_compared_as_one(value: str) -> None:
+    composed, decomposed = (unicodedata.normalize(form, value) for form in ("NFC", "NFD"))
+
+    for casefold in (True, False):
+        assert comparable(composed, casefold=casefold) == comparable(decomposed, casefold=casefold)
+    assert comparable("A", casefold=True) == comparable("a", casefold=True)
+    assert comparable("A", casefold=False) != comparable("a", casefold=False)

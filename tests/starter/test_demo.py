@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import zipfile
@@ -19,6 +20,7 @@ from starter.local import command, environment
 from starter.shop import fill_shop
 from starter.stack import Postgres
 
+ELSEWHERE = ("analytics", "files", "newsletter", "support")
 TODAY = datetime(2026, 11, 22, tzinfo=UTC)
 
 
@@ -29,10 +31,18 @@ def test_the_demo_succeeds_and_leaves_only_the_parcel() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All is as it should be" in done.stdout
     assert "✗" not in done.stdout
-    assert "erasure   verify shop  retained  0 rows left" in done.stdout
+    for system, certainty in (("shop", "retained"), *((name, "done") for name in ELSEWHERE)):
+        assert f"{system}: {certainty}, verified\n" in done.stdout
+    assert "erasure  erase analytics      accepted" in done.stdout
+    assert "their clock was moved by 31 days" in done.stdout
+    for system in ("analytics", "files"):
+        assert re.search(rf"^  erasure  {system} +0 +[1-9]", done.stdout, re.MULTILINE), "found by a key alone"
     parcel = Path(next(line.split()[-1] for line in done.stdout.splitlines() if line.startswith("  parcel")))
+    page = next(line.split()[-1] for line in done.stdout.splitlines() if line.startswith("  look at it"))
     assert zipfile.is_zipfile(parcel)
-    assert [path.name for path in parcel.parent.iterdir()] == ["parcel.zip"]
+    assert "Rücksendung" in Path(page.removeprefix("file://")).read_text()
+    (unpacked,) = [path for path in parcel.parent.iterdir() if path != parcel]
+    assert unpacked.name.startswith("habeas-")
     shutil.rmtree(parcel.parent)
 
 

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
 from starter.local import command, environment
@@ -32,10 +34,19 @@ class Dev:
 
     def __init__(self, process: subprocess.Popen[str], state: Path) -> None:
         self.process, self.home = process, state / "deployment"
+        self._vendors = f"http://127.0.0.1:{json.loads((state / 'ports.json').read_text())['vendors']}/_control"
 
     def habeas(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         words = [*command(), "-C", str(self.home), *arguments]
         return subprocess.run(words, input=given, capture_output=True, text=True, check=False, env=environment())
+
+    def at_amplitude(self) -> dict[str, Any]:
+        """What the stand-in has, by its back door."""
+        state: dict[str, Any] = httpx2.get(f"{self._vendors}/dump?vendor=amplitude").json()
+        return state
+
+    def pass_at_the_vendors(self, span: str) -> None:
+        assert httpx2.post(f"{self._vendors}/clock", json={"advance": span}).status_code == 200
 
     def requests(self) -> list[str]:
         return [r["id"] for r in json.loads(self.habeas("request", "list", "--json").stdout)["requests"]]
@@ -76,6 +87,11 @@ def test_requests_and_addresses_survive_a_kill(state: Path) -> None:
         opened = first.habeas("request", "open", "erasure", "--identities", "-", given="email=hugo.ivanov@example.org")
         assert opened.returncode == 0, opened.stderr
         before, ids = (first.home / "habeas.toml").read_text(), first.requests()
+        first.habeas("request", "confirm-identity", ids[0])
+        assert first.habeas("request", "watch", ids[0]).returncode == 6  # the maps are in mode approve
+        first.habeas("request", "approve", ids[0])
+        assert until(lambda: first.at_amplitude()["jobs"] != [])
+        (job,) = first.at_amplitude()["jobs"]
         first.process.kill()
         first.process.wait()
 
@@ -83,10 +99,10 @@ def test_requests_and_addresses_survive_a_kill(state: Path) -> None:
     with dev(state) as second:
         assert (second.home / "habeas.toml").read_text() == before
         assert second.requests() == ids
-        second.habeas("request", "confirm-identity", ids[0])
-        assert second.habeas("request", "watch", ids[0]).returncode == 6  # the shop's map is in mode approve
-        second.habeas("request", "approve", ids[0])
+        assert second.at_amplitude()["jobs"] == [job]
+        second.pass_at_the_vendors("P30D")
         assert second.habeas("request", "watch", ids[0]).returncode == 0
+        assert second.at_amplitude()["jobs"] == [job | {"ran": True}]
         assert second.habeas("ledger", "verify").returncode == 0
 
 
@@ -100,6 +116,8 @@ def test_a_worker_that_dies_is_started_again_and_ctrl_c_ends_all(state: Path) ->
             "request", "open", "access", "--identities", "-", "--confirmed-by", "desk", "--json",
             given="email=umut.ulrich@example.org",
         )  # fmt: skip
+        assert until(lambda: running.at_amplitude()["requests"] != {})
+        running.pass_at_the_vendors("P1D")
         assert running.habeas("request", "watch", json.loads(opened.stdout)["id"]).returncode == 0
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(60) == 0

@@ -12,6 +12,8 @@ import pytest
 
 from ledger.ledger import Ledger
 from rights.codes import Code
+from rights.plan import Operation, Step
+from rights.receipt import Count, Outcome, Receipt, Tally
 from settings import Settings
 from starter.desk import load_map, open_ledger
 from tests.starter.conftest import PERSON, Deployment, one_sentence
@@ -250,3 +252,39 @@ def test_damage_to_the_ledger_is_named_and_fails(deployment: Deployment, damage:
     assert answer.code == 1
     assert what in {finding["what"] for finding in answer.json["findings"]}
     assert answer.json["sound"] is False
+
+
+def test_an_interim_answer_says_what_is_so_and_is_sent_by_a_person(deployment: Deployment) -> None:
+    request_id = deployment.open("--confirmed-by", "desk")
+    step = Step(request_id=request_id, system="shop", operation=Operation.LOCATE)
+    held = Step(request_id=request_id, system="shop", operation=Operation.ERASE)
+    at = datetime.now(UTC)
+    found = Tally(counts=(Count(collection="customers", found=18),))
+    with ledger_here() as ledger:
+        ledger.pin_map(request_id, load_map(Settings.load()), at=at)
+        ledger.keep_receipt(Receipt(step=step, outcome=Outcome.DONE, tally=found, at=at))
+        ledger.keep_receipt(Receipt(step=held, outcome=Outcome.HELD, code="hold", about="shop", tally=found, at=at))
+        ledger.ask_for_interim(request_id, at=at)
+
+    text = deployment("request", "interim", request_id)
+    shown = deployment("request", "interim", request_id, "--json").json
+    (task,) = deployment("task", "list", "--request", request_id, "--json").json["tasks"]
+
+    assert "- shop: not done yet (18 records found)" in text.out
+    assert "hold" not in text.out + json.dumps(shown), "what must stay secret changes nothing"
+    assert "sent" not in text.out
+    assert PERSON not in text.out
+    assert (shown["asked"], shown["systems"][0]["state"], shown["text"]) == (True, "outstanding", text.out.splitlines())
+    assert (task["code"], task["step"]) == ("interim", f"{request_id}/answer/interim/0")
+
+    assert deployment("request", "rule", request_id, "retry", "--task", task["id"]).code == 5
+    assert deployment("request", "rule", request_id, "done", "--task", task["id"]).code == 0
+    explained = deployment("explain", request_id).out
+    assert "Interim answer sent" in explained
+    assert "An interim answer is due" in explained
+
+
+def test_while_nobody_knows_who_asks_an_interim_answer_says_so(deployment: Deployment) -> None:
+    request_id = deployment.open()
+
+    assert "not been able to confirm" in deployment("request", "interim", request_id).out

@@ -270,7 +270,7 @@ def open_to_all(path: Path) -> bool:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="every other test here is run by a plain user")
-def test_a_plain_user_can_run_both() -> None:
+def test_a_plain_user_can_run_them() -> None:
     """In an environment like ours, made of a Python that plain users may run."""
     names = [Path(sys.executable).resolve(), Path(f"/usr/bin/python3.{sys.version_info.minor}")]
     pythons = [name for name in names if name.exists() and open_to_all(name)]
@@ -283,15 +283,18 @@ def test_a_plain_user_can_run_both() -> None:
     (home / "env" / "bin").mkdir(parents=True)
     (home / "env" / "pyvenv.cfg").write_text(f"home = {pythons[0].parent}\n")
     (home / "env" / "bin" / "python").symlink_to(pythons[0])
-    (home / "env" / "bin" / "temporal").symlink_to(Path(sysconfig.get_path("scripts"), "temporal"))
+    for program in ("temporal", "weed"):
+        (home / "env" / "bin" / program).symlink_to(Path(sysconfig.get_path("scripts"), program))
     (home / "env" / "lib").symlink_to(packages.parents[1])
     code = (
         "import os, psutil\n"
         "from pathlib import Path\n"
-        "from starter.stack import Postgres, Temporal, state_dir\n"
+        "from starter.stack import Objects, Postgres, Temporal, state_dir\n"
         "home = state_dir()\n"
         "with Postgres(home / 'postgres') as p, Temporal(home / 'temporal.db') as t:\n"
         "    p.kill(); p.start(); t.kill(); t.start()\n"
+        "    with Objects() as o:\n"
+        "        o.kill(); o.start(); o.client().create_bucket(Bucket='shelf')\n"
         "    print(os.geteuid(), psutil.Process(p.pid).uids().real, p.home)\n"
     )
     try:

@@ -1,99 +1,15 @@
 """Vendors behind a request: a key found in the database finds the person there, and the engine waits by timers."""
 
-import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
-import worker
 from rights.receipt import Certainty, Outcome
 from rights.subject import Identity
 from starter.stack import Vendors
-from tests.world import ROWS, World, dump, shop_map
-
-ALLOWED = 'base_url: "{base}/{vendor}", private: ["127.0.0.1"], environment: test'
-MAILCHIMP = """
-system: newsletter
-owner: marketing
-connector: http
-mode: auto
-max_people_per_hour: 1000
-connection: {{key: "env:TEST_MAILCHIMP"}}
-options: {{vendor: mailchimp, dc: us1, {allowed}}}
-collections:
-  members:
-    key: [list_id, id]
-    fields:
-      list_id: {{}}
-      id: {{}}
-      email: {{category: contact, identity: email}}
-      first_name: {{category: name}}
-      status: {{}}
-"""
-AMPLITUDE = """
-system: analytics
-owner: product
-connector: http
-mode: auto
-max_people_per_hour: 1000
-connection: {{key: "env:TEST_AMPLITUDE_KEY", secret: "env:TEST_AMPLITUDE_SECRET"}}
-options: {{vendor: amplitude, {allowed}}}
-collections:
-  users:
-    key: [amplitude_id]
-    fields:
-      amplitude_id: {{}}
-      user_id: {{identity: customer_id}}
-"""
-
-
-@pytest.fixture(scope="module")
-def vendors() -> Iterator[Vendors]:
-    with Vendors() as vendors:
-        yield vendors
-
-
-@pytest.fixture
-def people(vendors: Vendors, world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Twenty customers of the shop, who are known to both vendors."""
-    vendors.reset()
-    vendors.seed([{"id": n, "email": f"c{n}@shop.example", "name": f"Name {n}"} for n in range(1, 21)])
-    vendors.clear_traffic()
-    monkeypatch.setenv("TEST_MAILCHIMP", "mailchimp-key-us1")
-    monkeypatch.setenv("TEST_AMPLITUDE_KEY", "amplitude-project-key")
-    monkeypatch.setenv("TEST_AMPLITUDE_SECRET", "amplitude-project-secret")
-    allowed = {vendor: ALLOWED.format(base=vendors.base, vendor=vendor) for vendor in ("mailchimp", "amplitude")}
-    world.write_maps(
-        {
-            "shop": shop_map(),
-            "newsletter": MAILCHIMP.format(allowed=allowed["mailchimp"]),
-            "analytics": AMPLITUDE.format(allowed=allowed["amplitude"]),
-        }
-    )
-    return world
-
-
-def wake(world: World, request: str) -> None:
-    """What a sweep's answer does: the request asks again before its timer ends."""
-
-    async def signal() -> None:
-        client = await worker.connect(world.settings, world.ledger)
-        await client.get_workflow_handle(f"erasure/{world.ledger.tenant}/{request}").signal("refresh")
-
-    asyncio.run(signal())
-
-
-def accepted(world: World, request: str) -> bool:
-    """The vendor has taken the work on."""
-    said = [r for r in world.ledger.receipts(request) if r.step.system == "analytics"]
-    return any(r.certainty is Certainty.ACCEPTED for r in said)
-
-
-def members(vendors: Vendors) -> set[str]:
-    state = vendors.dump("mailchimp")["members"]
-    return {member["email_address"] for of in state.values() for member in of.values()}
+from tests.stories.vendors import accepted, members, wake
+from tests.world import ROWS, World, dump
 
 
 def test_one_person_goes_everywhere_and_each_system_says_how_certain(people: World, vendors: Vendors) -> None:
@@ -135,7 +51,7 @@ def test_many_are_erased_by_few_calls_and_a_hold_takes_one_out(people: World, ve
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("place", ["fence:left", "after:sweep"])
+@pytest.mark.parametrize("place", ["fence:done", "fence:left", "after:sweep"])
 def test_killed_between_the_vendors_answer_and_the_receipt_the_vendor_is_not_asked_twice(
     people: World, vendors: Vendors, place: str
 ) -> None:
@@ -145,6 +61,6 @@ def test_killed_between_the_vendors_answer_and_the_receipt_the_vendor_is_not_ask
     request = people.open("erasure", [("customer_id", "7")])
     assert doomed.wait(60) == -9, people.log
     people.start_worker()
-    people.wait(lambda: accepted(people, request), 240, "the vendor to take the work on")
+    people.wait(lambda: accepted(people, request), 400, "the vendor to take the work on")
 
     assert len(vendors.traffic("amplitude", "deletion.create")) == 1

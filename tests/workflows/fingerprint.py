@@ -11,15 +11,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
-    "_do", "execute_activity_method", "sleep", "wait_condition", "upsert_search_attributes", "continue_as_new",
-    "gather", "create_task", "_wait", "_pause", "_settle", "_perform", "_see_through", "_read", "_show", "_enter",
-    "now", "set_current_details", "_together", "_look_until_gone", "_ask_about",
+    "do", "touch", "execute_activity_method", "execute_local_activity_method", "sleep", "wait_condition",
+    "upsert_search_attributes", "continue_as_new", "gather", "create_task", "wait", "pause", "_settle", "_perform",
+    "see_through", "read", "_show", "enter", "now", "set_current_details", "together", "erase", "look_until_gone",
+    "await_system", "package", "_pack", "_ask_about", "_stuck", "_plan", "_locate", "_fulfil", "_carry_out",
 }  # fmt: skip
+ACTIVITIES = {"do", "touch", "execute_activity_method", "execute_local_activity_method"}
+MODULES = ("request", "run", "steps", "sweep", "upkeep")
 
 
 def fingerprints() -> dict[str, str]:
     """SHA-256 per module, over the calls in the order of the source."""
-    return {name: _fingerprint(ROOT / "workflows" / f"{name}.py") for name in ("request", "upkeep")}
+    return {name: _fingerprint(ROOT / "workflows" / f"{name}.py") for name in MODULES}
 
 
 def _fingerprint(path: Path) -> str:
@@ -28,7 +31,7 @@ def _fingerprint(path: Path) -> str:
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name in COMMANDS:
-                first = ast.unparse(node.args[0]) if node.args and name in {"_do", "execute_activity_method"} else ""
+                first = ast.unparse(node.args[0]) if node.args and name in ACTIVITIES else ""
                 calls.append((node.lineno, node.col_offset, f"{name}({first})"))
     text = "\n".join(call for _, _, call in sorted(calls))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeEngine
 
 if TYPE_CHECKING:
     from connectors.sql.catalogue import Column
-    from rights.datamap import Field
+    from rights.datamap import Telling
     from rights.plan import Keep
 
 Sql = ColumnElement[Any]
@@ -51,8 +51,13 @@ class Dialect(Protocol):
     def comparable(self, column: "Column", value: Sql) -> tuple[Sql, TypeEngine[Any]]:
         """How a column is compared with given values: itself, and the type to cast them to."""
 
-    def identity(self, column: "Column", value: Sql, about: "Field", served: bool, slots: Sequence[str]) -> Sql | None:
+    def identity(
+        self, column: "Column", value: Sql, about: "Telling", served: bool, slots: Sequence[str]
+    ) -> Sql | None:
         """Whether a column holds one of the identities, where that takes more than one comparison; else None."""
+
+    def listed(self, texts: Sequence[Sql]) -> Sql:
+        """Several texts as one: a JSON list."""
 
     def matches(self, text: Sql, pattern: str) -> Sql:
         """Whether a whole text has a form; letters in their own case. The pattern begins with ^ and ends with $."""

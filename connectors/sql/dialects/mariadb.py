@@ -40,7 +40,7 @@ from connectors.sql.families import TEXTS, Family, Named
 
 if TYPE_CHECKING:
     from connectors.sql.catalogue import Column
-    from rights.datamap import Field
+    from rights.datamap import Telling
     from rights.plan import Keep
 
 COLLATION: Final = "utf8mb4_nopad_bin"
@@ -116,7 +116,9 @@ class MariaDB:
             return value, column.type
         return cast(value, Text), Text()
 
-    def identity(self, column: "Column", value: Sql, about: "Field", served: bool, slots: Sequence[str]) -> Sql | None:
+    def identity(
+        self, column: "Column", value: Sql, about: "Telling", served: bool, slots: Sequence[str]
+    ) -> Sql | None:
         if column.family is not Family.TEXT:
             return None
         fold: Callable[[Sql], Sql] = func.lower if about.casefold else lambda same: same
@@ -125,6 +127,9 @@ class MariaDB:
             return exact
         near = value.in_(self._either(slots, lambda one: cast(one, column.type)))
         return and_(near, exact)
+
+    def listed(self, texts: Sequence[Sql]) -> Sql:
+        return cast(func.json_array(*texts), Text)
 
     def matches(self, text: Sql, pattern: str) -> Sql:
         # In PCRE a $ also stands before a line break at the end, and a dot stands for none.

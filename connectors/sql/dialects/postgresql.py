@@ -31,7 +31,7 @@ from connectors.sql.families import TEXTS, Family, Named
 
 if TYPE_CHECKING:
     from connectors.sql.catalogue import Column
-    from rights.datamap import Field
+    from rights.datamap import Telling
     from rights.plan import Keep
 
 SETTING: Final = "habeas.who"
@@ -94,7 +94,9 @@ class PostgreSQL:
             return value, column.type
         return cast(value, Text), Text()
 
-    def identity(self, column: "Column", value: Sql, about: "Field", served: bool, slots: Sequence[str]) -> Sql | None:
+    def identity(
+        self, column: "Column", value: Sql, about: "Telling", served: bool, slots: Sequence[str]
+    ) -> Sql | None:
         return None
 
     def fit(self, column: "Column", text: str) -> str | None:
@@ -117,6 +119,9 @@ class PostgreSQL:
             case _:
                 fits = True
         return text if fits else None
+
+    def listed(self, texts: Sequence[Sql]) -> Sql:
+        return cast(func.json_build_array(*texts), Text)
 
     def matches(self, text: Sql, pattern: str) -> Sql:
         return text.regexp_match(pattern)

@@ -23,7 +23,7 @@ from connectors.sql.families import TEXTS, Family, Named
 
 if TYPE_CHECKING:
     from connectors.sql.catalogue import Column
-    from rights.datamap import Field
+    from rights.datamap import Telling
     from rights.plan import Keep
 
 _NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*\Z")
@@ -61,7 +61,9 @@ class SQLite:
     def comparable(self, column: "Column", value: Sql) -> tuple[Sql, TypeEngine[Any]]:
         return value, Named("", Family.OTHER)
 
-    def identity(self, column: "Column", value: Sql, about: "Field", served: bool, slots: Sequence[str]) -> Sql | None:
+    def identity(
+        self, column: "Column", value: Sql, about: "Telling", served: bool, slots: Sequence[str]
+    ) -> Sql | None:
         if column.family is not Family.TEXT:
             return None
         if about.casefold:
@@ -73,6 +75,9 @@ class SQLite:
         near = or_(*(value.in_(self.elements(slot)) for slot in slots))
         exact = or_(*(cast(value, Text).collate("BINARY").in_(self.elements(slot)) for slot in slots))
         return and_(near, exact)
+
+    def listed(self, texts: Sequence[Sql]) -> Sql:
+        return func.json_array(*texts, type_=Text)
 
     def matches(self, text: Sql, pattern: str) -> Sql:
         return func.habeas_matches(_quoted(pattern), text, type_=Integer) == 1

@@ -1,0 +1,115 @@
+"""How a name of the map is read from a table's row: a column, several together, or a place inside a document.
+
+The one rule: what is read here is compared and carried on, never written; a row without the value has nothing there,
+and nothing links to nobody.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    ARRAY,
+    FromClause,
+    Text,
+    and_,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
+
+from connectors.derived import said
+from connectors.errors import NeedsHuman
+from connectors.sql.catalogue import Column
+from connectors.sql.families import Family
+from connectors.sql.rewriting import Sql
+from connectors.sql.scope import Scope
+from rights.codes import Code
+from rights.datamap import Derived
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What stands in a row under a name of the map."""
+
+    columns: tuple[Column, ...]
+    values: tuple[Sql, ...]
+    """What is compared, one for each column."""
+    where: Sql | None = None
+    """Only in rows for which this holds."""
+    elements: FromClause | None = None
+    """Where a row may hold several values: they, row by row; `values` is then one of them."""
+
+    def among(self, condition: Sql) -> Sql:
+        """A condition on the values, as one on the row."""
+        if self.elements is not None:
+            condition = select(literal(1)).select_from(self.elements).where(condition).exists()
+        return condition if self.where is None else and_(self.where, condition)
+
+    @property
+    def whole(self) -> Sql:
+        """The value as the row has it: of a column, its own; of several, a JSON list; of a list, an array of texts."""
+        if self.elements is not None:
+            return func.array(select(self.values[0]).select_from(self.elements).scalar_subquery(), type_=ARRAY(Text))
+        if len(self.values) > 1:
+            parts = [cast(value, Text) for value in self.values]
+            there = and_(*(func.coalesce(part, "") != "" for part in parts))
+            value: Sql = case((there, self.columns[0].dialect.listed(parts)))
+        else:
+            (value,) = self.values
+        return value if self.where is None else case((self.where, value))
+
+
+def read(scope: Scope, name: str, table: FromClause, field: str) -> Reading:
+    """How a field, or what is derived from fields, is read.
+
+    Raises:
+        NeedsHuman: SCHEMA: a path leads into a column that holds no document.
+    """
+    derived = scope.system.collections[name].derived.get(field)
+    if derived is None:
+        return Reading((scope.column(name, field),), (table.c[field],))
+    where = [cast(table.c[other], Text) == said(value) for other, value in derived.when.items()]
+    only = and_(*where) if where else None
+    if derived.path:
+        document = _document(scope, name, table, derived)
+        path = literal_column(f"'lax {_quoted(derived.steps)}'", JSONPATH)
+        if derived.several:
+            each = (
+                func.jsonb_path_query(document, path).table_valued(column("=each", JSONB)).render_derived(name="each")
+            )
+            return Reading((scope.column(name, field),), (_said(each.c["=each"]),), only, each)
+        return Reading((scope.column(name, field),), (_said(func.jsonb_path_query_first(document, path)),), only)
+    columns = tuple(scope.catalogue.tables[name].columns[base] for base in derived.of)
+    return Reading(columns, tuple(table.c[base] for base in derived.of), only)
+
+
+def carried(scope: Scope, name: str, table: FromClause, field: str) -> list[Sql]:
+    """The columns that an expression over a collection hands on for a field that links use, each under its name."""
+    derived = scope.system.collections[name].derived.get(field)
+    if derived is None:
+        return [table.c[field]]
+    whole = read(scope, name, table, field).whole.label(field)
+    return [whole, *(table.c[base] for base in derived.of)] if len(derived.of) > 1 else [whole]
+
+
+def _document(scope: Scope, name: str, table: FromClause, derived: Derived) -> Sql:
+    base = scope.catalogue.tables[name].columns[derived.of[0]]
+    if base.family is not Family.JSON:
+        raise NeedsHuman(Code.SCHEMA, f"{base.about} (path)")
+    return cast(table.c[base.name], JSONB)
+
+
+def _said(value: Sql) -> Sql:
+    """A JSON value as text; a list or an object says nothing."""
+    text = value.op("#>>")(literal_column("'{}'", Text))
+    return case((func.jsonb_typeof(value).not_in(("object", "array")), cast(text, Text)))
+
+
+def _quoted(steps: Sequence[str]) -> str:
+    """A path as the server writes it. The names are the map's, of letters, digits, _ and -."""
+    return "$" + "".join("[*]" if step == "*" else f'."{step}"' for step in steps)

@@ -1,0 +1,331 @@
+"""What a data map says of one collection: its fields, what rows belong together, what is kept and for how long.
+
+The one rule: what a collection says about itself is whole, or it is refused; `rights.datamap` checks it against others.
+"""
+
+import re
+from enum import StrEnum
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import Field as Setting
+
+from rights.subject import KIND, ignores_case
+
+
+class Erase(StrEnum):
+    """What an erasure does with a row that no duty keeps."""
+
+    DELETE = "delete"
+    REDACT = "redact"
+    """The row stays, its fields become what their strategies say."""
+    RETAIN = "retain"
+    """The row stays as it is, on the collection's ground."""
+
+
+class Strategy(StrEnum):
+    """What becomes of a field in a row that stays."""
+
+    DELETE = "delete"
+    """Goes with its row; says nothing about rows that stay."""
+    NULL = "null"
+    CONSTANT = "constant"
+    GENERALISE = "generalise"
+    ANONYMISE = "anonymise"
+    """A random value that nothing leads back from."""
+    PSEUDONYM = "pseudonym"
+    """A keyed value; not an erasure while the key lives."""
+    RETAIN = "retain"
+
+
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,62}(\.[A-Za-z_][A-Za-z0-9_$-]{0,62})?\Z")
+_GENERAL: Final = re.compile(r"(year|month|decade|network|prefix:[1-9][0-9]?)\Z")
+LONGEST_YEARS: Final = 200
+"""No law sets a longer term, and a calendar ends."""
+_PATH: Final = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_-]{0,62}|\[\*\])+\Z")
+_PERIOD: Final = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?\Z")
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Telling(Strict):
+    """What may tell whose row it is."""
+
+    identity: str | None = None
+    """The kind of identity this holds; makes the collection a subject collection."""
+    match: Literal["exact", "casefold"] | None = None
+    sharing: Literal["unique", "shared", "hint"] = "unique"
+
+    @field_validator("identity", "yields", check_fields=False)
+    @classmethod
+    def _kind(cls, kind: str | None) -> str | None:
+        if kind is not None and not KIND.match(kind):
+            raise ValueError("an identity's kind is a lower-case word such as email or customer_id")
+        return kind
+
+    @property
+    def casefold(self) -> bool:
+        """Whether matching ignores case: e-mail addresses do unless the map says exact."""
+        if self.match is not None:
+            return self.match == "casefold"
+        return self.identity is not None and ignores_case(self.identity)
+
+
+class Field(Telling):
+    """One column or attribute."""
+
+    category: str | None = None
+    """The kind of personal data (contact, payment ...); None marks a technical field."""
+    yields: str | None = None
+    """The kind of identity that other systems know this field's value by: the key of an object in a bucket, a
+    vendor's customer number. Rows are not found by it here. A list of values yields each of them."""
+    strategy: Strategy | None = None
+    value: str | int | float | bool | None = None
+    to: str | None = None
+    ground: str = ""
+    export: bool = True
+    """False leaves the field out of an access parcel (a password hash, another person's data)."""
+
+    @field_validator("strategy", mode="before")
+    @classmethod
+    def _null_is_a_strategy(cls, value: object) -> object:
+        """YAML reads a bare null as nothing; whoever writes ``strategy: null`` means the strategy."""
+        return Strategy.NULL if value is None else value
+
+    @property
+    def told(self) -> dict[str, bool]:
+        """The kinds of identity that a person's row tells other systems of by this field, each with whether its values
+        ignore case. Of what several people may have, and of hints, nothing is told."""
+        if self.sharing != "unique":
+            return {}
+        yielded = {self.yields: ignores_case(self.yields)} if self.yields else {}
+        return yielded | ({self.identity: self.casefold} if self.identity else {})
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the field becomes something else in a row that stays."""
+        return self.strategy not in {None, Strategy.DELETE, Strategy.RETAIN}
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.strategy is Strategy.CONSTANT and self.value is None:
+            raise ValueError("strategy constant needs a value: write value: '...'")
+        if self.strategy is Strategy.GENERALISE and not (self.to and _GENERAL.match(self.to)):
+            raise ValueError("strategy generalise needs to: year, month, decade, network or prefix:N")
+        if self.strategy is Strategy.RETAIN and not self.ground:
+            raise ValueError("strategy retain needs a ground: write ground: 'why it is kept'")
+        if self.strategy is not Strategy.CONSTANT and self.value is not None:
+            raise ValueError("value belongs to strategy: constant only")
+        if self.yields and self.sharing != "unique":
+            raise ValueError(
+                f"sharing: {self.sharing} is followed nowhere, so nothing is yielded: leave out yields, or sharing "
+                "where only one person can have the value"
+            )
+        return self
+
+
+class Derived(Telling):
+    """What is read out of a row's fields and stands in no column of its own: a key of several columns, a value inside a
+    JSON document, a column that means something only in some rows. It is never written and never exported."""
+
+    of: tuple[str, ...]
+    """The fields it is read from. Several are taken together, in this order; where one is empty there is nothing."""
+    path: str = ""
+    """One JSON field: where in its document: $.user.id, or $.members[*].id for each member's."""
+    when: dict[str, str | int | bool] = Setting(default_factory=dict)
+    """Only in rows in which these fields have these values: owner_type: customer."""
+
+    @field_validator("of", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.of:
+            raise ValueError("of is empty: name the field it is read from, or several")
+        if self.path and not _PATH.match(self.path):
+            raise ValueError("path is a place in a JSON document: write $.user.id, or $.members[*].id")
+        if self.path and len(self.of) > 1:
+            raise ValueError("path leads into one field: name one under of")
+        if len(self.of) > 1 and self.identity:
+            raise ValueError("an identity is one value: name one field under of")
+        if len(self.of) == 1 and not self.path and not self.when:
+            raise ValueError("of names one field and nothing more: use that field itself, or add path or when")
+        return self
+
+    @property
+    def several(self) -> bool:
+        """Whether one row may hold several values."""
+        return "[*]" in self.path
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The path as names, and * for each element of a list."""
+        return tuple(name or "*" for name in re.findall(r"\.([^.\[]+)|\[\*\]", self.path))
+
+
+class Link(Strict):
+    """How rows of this collection belong to rows of another: our field equals their field."""
+
+    field: str
+    to: str
+    """collection.field of this system."""
+    kind: Literal["unique", "shared", "hint"] = "unique"
+
+    @property
+    def target(self) -> tuple[str, str]:
+        collection, _, field = self.to.rpartition(".")
+        return collection, field
+
+
+class Retention(Strict):
+    """A duty to keep rows for a term."""
+
+    ground: str
+    regimes: tuple[str, ...] = ()
+    """The regimes whose law sets the duty; empty: all."""
+    after: str
+    """The column whose date the term is counted from."""
+    period: str
+    """ISO 8601: P10Y, P6M, P90D."""
+    from_: Literal["end_of_year"] | None = Setting(default=None, alias="from")
+    minimise: tuple[str, ...] = ()
+    """Fields that go all the same, by their strategy."""
+
+    @field_validator("period")
+    @classmethod
+    def _period(cls, text: str) -> str:
+        if not _PERIOD.match(text) or text == "P":
+            raise ValueError("write the period as ISO 8601, such as P10Y, P6M or P90D")
+        return text
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.months > LONGEST_YEARS * 12 or self.days > LONGEST_YEARS * 366:
+            raise ValueError(
+                f"the period is longer than {LONGEST_YEARS} years: for rows that are kept for good, "
+                "write erase: retain with a ground"
+            )
+        return self
+
+    @property
+    def months(self) -> int:
+        years, months, _, _ = self._parts
+        return years * 12 + months
+
+    @property
+    def days(self) -> int:
+        _, _, weeks, days = self._parts
+        return weeks * 7 + days
+
+    @property
+    def _parts(self) -> tuple[int, int, int, int]:
+        years, months, weeks, days = (int(part or 0) for part in _PERIOD.findall(self.period)[0])
+        return years, months, weeks, days
+
+
+class Collection(Strict):
+    """A table, bucket prefix or API resource."""
+
+    name: str = ""
+    """Its name in the system, where it is not the key it stands under: schema.table."""
+    key: tuple[str, ...]
+    """The fields that tell one row from every other (the primary key)."""
+    fields: dict[str, Field]
+    derived: dict[str, Derived] = Setting(default_factory=dict)
+    """What links and identities may use beside fields."""
+    links: tuple[Link, ...] = ()
+    erase: Erase = Erase.DELETE
+    ground: str = ""
+    retention: tuple[Retention, ...] = ()
+    purpose: str = ""
+    lawful_basis: str = ""
+    recipients: tuple[str, ...] = ()
+    storage: str = ""
+    """How long it is stored, in words (GDPR Art. 15(1)(d))."""
+    source: str = ""
+    """Where it came from if not from the person (Art. 15(1)(g))."""
+    transfers: str = ""
+    """Third countries and safeguards (Art. 15(2))."""
+    instructions: str = ""
+    """manual systems: what a person has to do."""
+    options: dict[str, str | int | float | bool | list[str]] = Setting(default_factory=dict)
+    """What the connector's own page documents for a collection: a prefix, a folder, an endpoint."""
+
+    @property
+    def identities(self) -> dict[str, Telling]:
+        """Fields, and what is derived from fields, that hold an identity, by name."""
+        telling: dict[str, Telling] = {**self.fields, **self.derived}
+        return {name: about for name, about in telling.items() if about.identity}
+
+    def bases(self, name: str) -> tuple[str, ...]:
+        """The fields that a name stands for: itself, or what it is derived from."""
+        return self.derived[name].of if name in self.derived else (name,)
+
+    def rewritten(self, name: str) -> bool:
+        """Whether a row that stays no longer says what a name said."""
+        return any(self.fields[base].rewritten for base in self.bases(name))
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if not self.key:
+            raise ValueError("key is empty: name the fields that tell one row from every other")
+        for name in self.key:
+            if name not in self.fields:
+                raise ValueError(f"key names '{name}', which is not under fields: add it there")
+        for name, about in self.derived.items():
+            if name in self.fields:
+                raise ValueError(f"derived.{name} has the name of a field: give it another")
+            for base in (*about.of, *about.when):
+                if base not in self.fields:
+                    raise ValueError(f"derived.{name} is read from '{base}', which is not under fields: add it")
+        for link in self.links:
+            if link.field not in self.fields and link.field not in self.derived:
+                raise ValueError(f"a link uses '{link.field}', which is not under fields: add it")
+        return self
+
+    @model_validator(mode="after")
+    def _rewritable(self) -> Self:
+        starts = {rule.after for rule in self.retention}
+        for rule in self.retention:
+            if rule.after not in self.fields:
+                raise ValueError(f"retention counts from '{rule.after}', which is not under fields: add it")
+            for name in rule.minimise:
+                if name in starts:
+                    raise ValueError(f"minimise names '{name}', which a term is counted from: take it out")
+                field = self.fields.get(name)
+                if field is None or not field.rewritten:
+                    raise ValueError(
+                        f"minimise names '{name}': give that field a strategy "
+                        "(null, constant, generalise, anonymise or pseudonym)"
+                    )
+        if self.erase is Erase.RETAIN and not self.ground:
+            raise ValueError("erase: retain needs a ground: write ground: 'why it is kept'")
+        if self.erase is Erase.REDACT:
+            self.clean_shell("erase: redact")
+        for name in self.key:
+            if self.fields[name].rewritten:
+                raise ValueError(
+                    f"'{name}' is part of the key and cannot be rewritten: use erase: delete, "
+                    "or strategy: retain with a ground"
+                )
+        return self
+
+    def clean_shell(self, why: str) -> None:
+        for name, field in self.fields.items():
+            if field.category is None and field.identity is None:
+                continue
+            if field.strategy in {None, Strategy.DELETE}:
+                rewriting = "" if name in self.key else "null, constant, generalise, anonymise, pseudonym, or "
+                raise ValueError(
+                    f"{why} leaves rows behind, so the field '{name}' needs a strategy: {rewriting}retain with a ground"
+                )
+        for name, about in self.derived.items():
+            if about.identity and all(self.fields[base].strategy in {None, Strategy.DELETE} for base in about.of):
+                raise ValueError(
+                    f"{why} leaves rows behind, and '{name}' tells whose they are, so '{about.of[0]}' needs a "
+                    "strategy: null, constant, generalise, anonymise, pseudonym, or retain with a ground"
+                )

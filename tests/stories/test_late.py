@@ -1,0 +1,126 @@
+"""A vendor that is down for 40 days, on a virtual clock: others go on, the person hears of it, the request lives."""
+
+import asyncio
+import sysconfig
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+import worker
+from rights.audience import State, interim
+from rights.receipt import Certainty
+from rights.request import Right
+from starter.dispatch import Dispatcher
+from starter.stack import Postgres, Temporal, Vendors
+from tests.conftest import SEARCH_ATTRIBUTES
+from tests.stories.vendors import ALLOWED, MAILCHIMP, members
+from tests.world import ROWS, World, dump, shop_map
+from workflows.wire import HistoryKeys
+
+KINDS = {
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+}
+CALENDAR = ["due_14d", "due_7d", "due_3d", "due_1d", "overdue"]
+
+
+@dataclass(frozen=True)
+class Address:
+    """All that a deployment needs to know of a Temporal server."""
+
+    address: str
+
+
+@pytest.fixture
+def vendors() -> Iterator[Vendors]:
+    with Vendors() as vendors:
+        vendors.seed([{"id": n, "email": f"c{n}@shop.example", "name": f"Name {n}"} for n in range(1, 21)])
+        yield vendors
+
+
+@asynccontextmanager
+async def virtual(home: Path, postgres: Postgres, vendors: Vendors) -> AsyncIterator[tuple[World, WorkflowEnvironment]]:
+    """A deployment on a server whose clock runs ahead while everybody waits."""
+    newsletter = MAILCHIMP.format(allowed=ALLOWED.format(base=vendors.base, vendor="mailchimp"))
+    binary = Path(sysconfig.get_path("scripts")) / "temporal-test-server"
+    async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=str(binary)) as env:
+        wanted = {name: KINDS[kind] for name, kind in SEARCH_ATTRIBUTES.items()}
+        request = AddSearchAttributesRequest(namespace="default", search_attributes=wanted)
+        await env.client.operator_service.add_search_attributes(request)
+        server = cast(Temporal, Address(env.client.service_client.config.target_host))
+        with World(home, postgres, server, maps={"shop": shop_map(), "newsletter": newsletter}) as world:
+            yield world, env
+
+
+def kinds(world: World, request: str, *kinds: str) -> list[tuple[str, str | None]]:
+    """Events of these kinds, with the risk they name."""
+    query = "SELECT kind, body::json->>'risk' FROM entries WHERE request_id = %s AND kind = ANY(%s) ORDER BY seq"
+    return [(kind, risk) for kind, risk in world.query(query, request, list(kinds))]
+
+
+async def events(handle: WorkflowHandle[object, object]) -> int:
+    return len([event async for event in handle.fetch_history_events()])
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.soak
+def test_a_vendor_is_down_for_forty_days(
+    home: Path, postgres: Postgres, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_MAILCHIMP", "mailchimp-key-us1")
+
+    async def story() -> None:
+        async with virtual(home, postgres, vendors) as (world, env):
+            before = dump(world.shop)
+            # It is looked into, and then it is gone.
+            vendors.fault("mailchimp", "dropped", times=1_000_000, skip=3)
+            request = world.open("erasure", [("email", "c7@shop.example")])
+            keys = HistoryKeys(world.ledger.history_key)
+            client = await worker.connect(world.settings, world.ledger, keys=keys)
+            tools = worker.build_tools(world.settings, world.ledger)
+            async with worker.build_worker(world.settings, client, tools):
+                await Dispatcher(tools, client, world.settings.task_queue, keys).deliver_once()
+                handle = client.get_workflow_handle(f"erasure/{world.ledger.tenant}/{request}")
+                await env.sleep(timedelta(days=20))
+
+                assert not world.ledger.interim_asked(request)
+                assert sum(map(len, before.values())) - sum(map(len, dump(world.shop).values())) == ROWS
+                last = {r.step.system: r for r in world.ledger.receipts(request) if r.step.operation == "verify"}
+                assert last["shop"].certainty is Certainty.VERIFIED, "the others go on"
+
+                await env.sleep(timedelta(days=8))
+                (task,) = [t for t in world.ledger.tasks(request_id=request) if t.code == "interim"]
+                names = world.data_map.systems
+                told = {one.system: one for one in interim(Right.ERASURE, names, world.ledger.receipts(request))}
+                assert (told["shop"].state, told["shop"].certainty) == (State.DONE, Certainty.VERIFIED)
+                assert told["newsletter"].state is State.OUTSTANDING
+                assert kinds(world, request, "interim", "interim_sent") == [("interim", None)], "nobody said sent"
+                world.rule(request, task.id, "done")
+
+                await env.sleep(timedelta(days=12))
+                assert [risk for _, risk in kinds(world, request, "deadline")] == CALENDAR
+                assert kinds(world, request, "interim", "interim_sent") == [("interim", None), ("interim_sent", None)]
+                assert {t.code for t in world.ledger.tasks(request_id=request)} == {"unreachable"}
+                assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+                assert await events(handle) < 2_500
+
+                vendors.clear_faults()
+                await env.sleep(timedelta(hours=8))
+                assert world.phase(request) == "closed"
+                assert world.conclusion(request) == "answered"
+                assert "c7@shop.example" not in members(vendors)
+                assert len([one for one in vendors.traffic("mailchimp", "member.delete") if one["worked"]]) == 2
+            for connector in tools.connectors.values():
+                getattr(connector, "close", lambda: None)()
+
+    asyncio.run(story())

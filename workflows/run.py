@@ -1,0 +1,241 @@
+"""What the coroutines of one request share: where it stands, how they wait, and the clock that runs beside them.
+
+The one rule: state is a cache of the ledger. `take` fills it, what people say refreshes it, and whoever waits reads the
+ledger again now and then, so that nothing is lost with a message or with Temporal's database.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.opening import Ask, Facts, OpeningActivities, Reached
+    from rights.codes import Code
+    from rights.plan import Operation
+    from rights.receipt import Receipt
+    from rights.request import Phase
+    from workflows import policies, visibility
+    from workflows.messages import Opening, Standing, StepStanding
+
+_BRIEF = {Phase.FULFILLING, Phase.VERIFYING, Phase.PACKAGING}
+
+
+class Run:
+    """The state of a running request, and waiting for what is to become of it."""
+
+    opening: Opening
+    facts: Facts
+
+    def __init__(self) -> None:
+        self.phase = Phase.RECEIVED
+        self.confirmed = False
+        self.approved = False
+        self.withdrawn = False
+        self.look_again = False
+        self.round = 0
+        self.rulings: dict[str, str] = {}
+        self.waiting: dict[str, str] = {}
+        """What each waiting part waits on: a code by step key, or by itself."""
+        self.receipts: dict[tuple[str, Operation], Receipt] = {}
+        self._stale = False
+        self._heard = 0
+        self._away = 0
+        self._shown: tuple[Phase, str] | None = None
+        self._clock: asyncio.Task[None] | None = None
+        self._interim = False
+        self._interim_from: datetime
+
+    async def begin(self, opening: Opening) -> None:
+        """Learn where the request stands: from what the run was started with, while that is fresh."""
+        self.opening = opening
+        self._interim_from = workflow.now() + policies.INTERIM_SOONEST
+        self.receipts = {(look.step.system, Operation.LOCATE): look for look in opening.looks}
+        facts = opening.facts
+        if facts and workflow.now() - facts.read_at < policies.FRESH:
+            self._take(facts)
+        else:
+            await self.read()
+        # The request was started with what it is about to enter (starter/dispatch.py): nothing to tell the UI yet.
+        self.phase = Phase.LOCATING if self.confirmed else Phase.CONFIRMING
+        self._shown = (self.phase, "")
+
+    def end(self) -> None:
+        """Stop the clock."""
+        if self._clock:
+            self._clock.cancel()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the present work is to end: taken back, or to be looked at anew."""
+        return self.withdrawn or self.look_again
+
+    def ask(self) -> Ask:
+        """The request and the time, for an activity."""
+        return Ask(request_id=self.opening.request_id, as_of=workflow.now())
+
+    # Waiting, and the clock.
+
+    def refresh(self) -> None:
+        """Have all that wait look again."""
+        self._stale = True
+        self._heard += 1
+
+    async def wait(self, key: str, code: Code, ready: Callable[[], bool], at_most: timedelta | None = None) -> bool:
+        """Wait for a person; True when what was waited for has come. The ledger is read again now and then."""
+        self._begin_anew_if_long()
+        until = workflow.now() + at_most if at_most else None
+        self.waiting[key] = str(code)
+        self._show()
+        self._mind_the_clock()
+        try:
+            while not (ready() or self.stopped):
+                left = until - workflow.now() if until else policies.RECHECK
+                if left <= timedelta(0):
+                    break
+                try:
+                    await workflow.wait_condition(
+                        lambda: ready() or self.stopped or self._stale,
+                        timeout=min(left, policies.RECHECK),
+                        timeout_summary=f"waiting on {code}",
+                    )
+                    if not self._stale:
+                        continue
+                except TimeoutError:
+                    pass
+                self._stale = False
+                self._begin_anew_if_long()
+                await self.read()
+        finally:
+            del self.waiting[key]
+        self._show()
+        return ready()
+
+    async def pause(self, delay: timedelta, why: str) -> None:
+        """Wait for a system; a word to the request ends it sooner."""
+        self._begin_anew_if_long()
+        self._show()
+        self._mind_the_clock(delay)
+        heard = self._heard
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self.stopped or self._heard > heard, timeout=delay, timeout_summary=why
+            )
+
+    def _begin_anew_if_long(self) -> None:
+        """Go on in a fresh history when this one has grown long, and nothing is under way. Nothing is lost by it: the
+        state is the ledger's, but for what was located, which goes along."""
+        if workflow.info().is_continue_as_new_suggested() and not self._away and workflow.all_handlers_finished():
+            looks = tuple(r for (_, op), r in self.receipts.items() if op is Operation.LOCATE and r.outcome.settled)
+            workflow.continue_as_new(self.opening.model_copy(update={"facts": None, "looks": looks}))
+
+    def _mind_the_clock(self, away: timedelta = timedelta.max) -> None:
+        """Set the clock's timer, unless what is about to be awaited is surely over before any of its dates."""
+        date = None if self._clock else self._next_date()
+        if date and date - workflow.now() <= away:
+            self._clock = asyncio.create_task(self._watch_the_clock())
+
+    async def _watch_the_clock(self) -> None:
+        """Move the risk bucket as the due date comes near, and ask for an interim answer; a missed deadline is
+        recorded, never fatal."""
+        clock = self.facts.clock
+        shown = clock.risk(workflow.now())
+        while date := self._next_date():
+            if date > workflow.now():
+                await workflow.sleep(date - workflow.now(), summary="deadline clock")
+            risk = clock.risk(workflow.now())
+            if risk is not shown:
+                shown = risk
+                workflow.upsert_search_attributes(visibility.at_risk(risk))
+                await self.do(OpeningActivities.deadline, Reached(ask=self.ask(), risk=risk))
+            if not self._interim and workflow.now() >= self._interim_at:
+                self._interim = True
+                await self.do(OpeningActivities.interim, self.ask())
+
+    def _next_date(self) -> datetime | None:
+        """The next date on which the clock has something to do."""
+        dates = [self.facts.clock.next_change(workflow.now()), None if self._interim else self._interim_at]
+        return min((date for date in dates if date), default=None)
+
+    @property
+    def _interim_at(self) -> datetime:
+        return max(self.facts.clock.interim_due, self._interim_from)
+
+    # The ledger, and the systems.
+
+    async def read(self) -> None:
+        """Read the ledger."""
+        self._take(await self.do(OpeningActivities.open, self.ask()))
+
+    def _take(self, facts: Facts) -> None:
+        self.facts = facts
+        self.confirmed |= facts.confirmed
+        self.approved |= facts.approved
+        self._interim |= facts.interim
+        self.withdrawn |= facts.withdrawn or not facts.phase.open
+        self.round = max(self.round, facts.round)
+        for key, word in facts.rulings.items():
+            if key in self.waiting:
+                self.rulings.setdefault(key, word)
+
+    async def do(self, method: Callable[[Any, Any], Any], argument: object) -> Any:
+        """A few statements on the ledger: done by the worker at hand, inside the workflow's own task. Its name says it
+        all, so it has no summary."""
+        with self._out():
+            return await workflow.execute_local_activity_method(method, argument, **policies.LEDGER)
+
+    async def touch(self, method: Callable[[Any, Any], Any], argument: object, summary: str) -> Any:
+        """Work on a system: seen, retried, cancelled and limited by the server."""
+        self._mind_the_clock(policies.LONGEST_STEP)
+        with self._out():
+            return await workflow.execute_activity_method(method, argument, summary=summary, **policies.STEP)
+
+    @contextmanager
+    def _out(self) -> Iterator[None]:
+        """Count what is under way."""
+        self._away += 1
+        try:
+            yield
+        finally:
+            self._away -= 1
+
+    # Telling the UI.
+
+    def standing(self) -> Standing:
+        """Where the request stands."""
+        known = hasattr(self, "facts")
+        return Standing(
+            phase=self.phase,
+            waiting_on=self._waiting_on(),
+            internal_due=self.facts.clock.internal_due if known else None,
+            legal_due=self.facts.clock.legal_due if known else None,
+            steps=tuple(
+                StepStanding(system=system, operation=op, outcome=r.outcome, code=r.code)
+                for (system, op), r in self.receipts.items()
+            ),
+        )
+
+    def enter(self, phase: Phase) -> None:
+        """Note a phase. What takes moments is shown only if something waits: each showing costs two writes."""
+        if phase is not self.phase:
+            self.phase = phase
+            if phase not in _BRIEF or self._found > policies.MANY_ROWS:
+                self._show()
+
+    @property
+    def _found(self) -> int:
+        return sum(r.tally.found for (_, operation), r in self.receipts.items() if operation is Operation.LOCATE)
+
+    def _waiting_on(self) -> str:
+        return next(iter(self.waiting.values()), "")
+
+    def _show(self) -> None:
+        """Tell the UI; one history event per change."""
+        shown = (self.phase, self._waiting_on())
+        if shown != self._shown:
+            self._shown = shown
+            workflow.upsert_search_attributes(visibility.now_in(*shown))
+            workflow.set_current_details(visibility.details(self.standing()))

@@ -1,0 +1,187 @@
+"""One step on one system, seen through: tried, waited for, put on a person's desk, tried again.
+
+The one rule: a request never fails because one system did. That part waits, tries again or asks a person.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.calls import Doing
+    from activities.closing import ClosingActivities
+    from activities.fulfil import FulfilActivities
+    from activities.planning import PlanningActivities, Ruled, Stuck
+    from rights.codes import Code
+    from rights.plan import Operation, Step
+    from rights.receipt import Outcome, Receipt
+    from rights.request import Phase
+    from workflows import policies
+    from workflows.run import Run
+
+_DOES: dict[Operation, Callable[[FulfilActivities, Doing], Receipt]] = {
+    Operation.LOCATE: FulfilActivities.locate,
+    Operation.EXPORT: FulfilActivities.export,
+    Operation.SUPPRESS: FulfilActivities.suppress,
+    Operation.ERASE: FulfilActivities.erase,
+    Operation.VERIFY: FulfilActivities.verify,
+}
+
+_PHASE = {
+    Operation.LOCATE: Phase.LOCATING,
+    Operation.EXPORT: Phase.FULFILLING,
+    Operation.SUPPRESS: Phase.FULFILLING,
+    Operation.ERASE: Phase.FULFILLING,
+    Operation.VERIFY: Phase.VERIFYING,
+}
+
+
+class Steps:
+    """The steps of one request."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._failed: Counter[tuple[str, Operation]] = Counter()
+        """How often in a row the attempts at a step have run out."""
+
+    async def together(self, operation: Operation, names: tuple[str, ...]) -> list[Receipt | None]:
+        """An operation in several systems at once."""
+        self._run.enter(_PHASE[operation])
+        return list(await asyncio.gather(*(self.see_through(name, operation) for name in names)))
+
+    async def erase(self, system: str, *, suppress: bool) -> None:
+        """Erase, having kept the system from collecting more where it can be: whatever became of that."""
+        if suppress:
+            await self.see_through(system, Operation.SUPPRESS)
+        await self.see_through(system, Operation.ERASE)
+
+    async def look_until_gone(self, system: str) -> None:
+        """Look again after an erasure; erase anew what is still found, then ask a person."""
+        run, delays = self._run, iter(policies.LOOK_AGAIN)
+        while not run.stopped:
+            erased = await self.await_system(system, Operation.ERASE, run.receipts.get((system, Operation.ERASE)))
+            if erased is None or not erased.outcome.settled:
+                return
+            run.enter(Phase.VERIFYING)
+            seen = await self.await_system(system, Operation.VERIFY)
+            if seen is None or seen.outcome is not Outcome.PENDING:
+                return
+            if delay := next(delays, None):
+                await run.pause(delay, f"erase again in {system}")
+            elif not await self._ask_about(seen.step, Code.LEFT_BEHIND):
+                return
+            run.round += 1
+            run.enter(Phase.FULFILLING)
+            await self.see_through(system, Operation.ERASE)
+
+    async def await_system(self, system: str, operation: Operation, receipt: Receipt | None = None) -> Receipt | None:
+        """See an operation through that the system may take its time for; nothing waits for it but a timer."""
+        if receipt is None:
+            receipt = await self.see_through(system, operation)
+        while receipt and receipt.check_after_seconds and not self._run.stopped:
+            await self._run.pause(timedelta(seconds=receipt.check_after_seconds), f"{operation} {system}")
+            receipt = await self.see_through(system, operation)
+        return receipt
+
+    async def see_through(self, system: str, operation: Operation) -> Receipt | None:
+        """Carry out a step until it is settled, accepted, given up, or everything has to be looked at anew."""
+        run = self._run
+        while not run.stopped:
+            step = self._step(system, operation)
+            receipt = await self._perform(step)
+            if receipt is None:
+                continue
+            run.receipts[system, operation] = receipt
+            if receipt.outcome.settled or receipt.outcome is Outcome.PENDING:
+                return receipt
+            if run.withdrawn or not await self._settle(step, Code(receipt.code)):
+                return receipt
+        return run.receipts.get((system, operation))
+
+    async def package(self) -> None:
+        """Seal the parcel; while that cannot be done a person is told, and it is tried again."""
+        self._run.enter(Phase.PACKAGING)
+        while not self._run.stopped:
+            try:
+                await self._pack()
+                return
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                await self._out_of_attempts(self._step("parcel", Operation.EXPORT), _code(error))
+
+    async def _pack(self) -> None:
+        run = self._run
+        if sum(receipt.size or 0 for receipt in run.receipts.values()) <= policies.SMALL_PARCEL:
+            with suppress(ActivityError):
+                await workflow.execute_local_activity_method(ClosingActivities.package, run.ask(), **policies.AT_HAND)
+                return
+        await run.touch(ClosingActivities.package, run.ask(), "package")
+
+    async def _perform(self, step: Step) -> Receipt | None:
+        """One step with Temporal's retries. None when they ran out, a person was asked, and it is time to try again."""
+        try:
+            receipt: Receipt = await self._run.touch(
+                _DOES[step.operation], Doing(step=step, as_of=workflow.now()), f"{step.operation} {step.system}"
+            )
+            self._failed.pop((step.system, step.operation), None)
+            return receipt
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            code = _code(error)
+        await self._out_of_attempts(step, code)
+        return None
+
+    async def _out_of_attempts(self, step: Step, code: Code) -> None:
+        """Put a step on a person's desk, and wait until it is ruled on, or it is time to try again by itself."""
+        which = step.system, step.operation
+        self._failed[which] += 1
+        await self._stuck(step, code)
+        delay = policies.TRY_AGAIN * 2 ** min(self._failed[which] - 1, 10)
+        await self._settle(step, code, min(delay, policies.TRY_AGAIN_AT_MOST))
+
+    async def _stuck(self, step: Step, code: Code) -> None:
+        """Put a step on a person's desk."""
+        await self._run.do(PlanningActivities.stuck, Stuck(ask=self._run.ask(), step=step, code=code))
+
+    async def _ask_about(self, step: Step, code: Code) -> bool:
+        """Put a step on a person's desk and wait for the ruling; True when the step is to be tried again."""
+        await self._stuck(step, code)
+        return await self._settle(step, code)
+
+    async def _settle(self, step: Step, code: Code, at_most: timedelta | None = None) -> bool:
+        """Wait for a ruling on a step and carry it out; True when the step is to be tried again."""
+        run = self._run
+
+        def ready() -> bool:
+            approved = code is Code.APPROVAL and run.approved
+            return step.key in run.rulings or approved
+
+        if not await run.wait(step.key, code, ready, at_most):
+            return not run.stopped
+        word = run.rulings.pop(step.key, "retry")
+        changed: bool = await run.do(PlanningActivities.rule, Ruled(ask=run.ask(), step=step, word=word))
+        if word in {"give_up", "done"}:
+            return False
+        run.round += 1
+        if changed or (word == "choose" and step.operation is not Operation.LOCATE):
+            run.look_again = True
+        return not run.stopped
+
+    def _step(self, system: str, operation: Operation) -> Step:
+        run = self._run
+        return Step(request_id=run.opening.request_id, system=system, operation=operation, round=run.round)
+
+
+def _code(error: ActivityError) -> Code:
+    """Why the attempts failed, from the last one's error."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == "Retryable":
+        return Code(cause.message)
+    return Code.INTERNAL
