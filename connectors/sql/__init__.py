@@ -34,8 +34,10 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     _refuse_kept_circles(system)
     limits = Limits.read(system.options)
     reader = reach(secrets["reader"], "reader", limits)
-    writer = secrets.get("writer")
-    return SqlConnector(system, reader, reach(writer, "writer", limits) if writer else None, limits)
+    writer = reach(secrets["writer"], "writer", limits) if secrets.get("writer") else None
+    if writer is not None and writer.engine is not reader.engine:
+        raise ValueError("connection: reader and writer have to lead to servers of one kind: correct one of them")
+    return SqlConnector(system, reader, writer, limits)
 
 
 def _refuse_kept_circles(system: System) -> None:
