@@ -32,6 +32,8 @@ def mariadb() -> Iterator[MariaDBServer]:
 @pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=needs_mariadb), "sqlite"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes a bench on one kind of server."""
+    if request.param == "postgresql":
+        request.getfixturevalue("database")  # asked for now, it outlives the bench
     with ExitStack() as stack:
         yield partial(_made, request, tmp_path, stack)
 
