@@ -4,8 +4,10 @@ The one rule: no other module reads the environment, except for secrets named by
 """
 
 import json
+import re
 from datetime import date
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as UnreadableSetting
 
 FILE = "habeas.toml"
 """Looked for in the working directory; `habeas init` writes one."""
@@ -158,11 +161,21 @@ class Settings(BaseSettings):
 
     @property
     def map_files(self) -> dict[str, str]:
-        """The data map's files by name, with their texts."""
+        """The data map's files by name, with their texts.
+
+        Raises:
+            SettingsError: one of them cannot be read.
+        """
         files: dict[str, str] = {}
         for path in self.maps:
             for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
-                files[str(file)] = file.read_text()
+                try:
+                    files[str(file)] = file.read_text()
+                except (OSError, UnicodeDecodeError):
+                    # Its name comes from the settings.
+                    raise SettingsError(
+                        f"maps: {file} cannot be read: name data-map files in UTF-8, or a directory of them"
+                    ) from None
         return files
 
     @classmethod
@@ -176,6 +189,20 @@ class Settings(BaseSettings):
             return cls(**overrides)
         except ValidationError as error:
             raise SettingsError.of(error) from None
+        except TOMLDecodeError as error:
+            # Of the parser's words only the place, since they may quote what stands there.
+            place = re.search(r"at line \d+", str(error))
+            raise SettingsError(
+                f"{FILE} is not TOML{f', {place[0]}' if place else ''}: texts stand in quotes, and each name once"
+            ) from None
+        except UnreadableSetting as error:
+            name = re.search(r'field "(\w+)"', str(error))
+            raise SettingsError(
+                f"{name[1] if name else 'a setting'} in the environment cannot be read: "
+                'a list is written as JSON, such as ["maps"]'
+            ) from None
+        except (OSError, UnicodeDecodeError):
+            raise SettingsError(f"{FILE} or .env cannot be read: it is a text in UTF-8 of yours") from None
 
 
 class SettingsError(ValueError):
@@ -189,7 +216,7 @@ class SettingsError(ValueError):
             name = str(detail["loc"][0]) if detail["loc"] else ""
             field = Settings.model_fields.get(name)
             example = field.examples[0] if field and field.examples else ""
-            what = "is missing" if detail["type"] == "missing" else f"cannot be used: {detail['msg']}"
+            what = "is missing" if detail["type"] == "missing" else f"cannot be used: {_said(detail)}"
             about = f" {field.description}" if field and field.description else ""
             lines.append(
                 f"{name} {what}.{about}\n"
@@ -197,6 +224,16 @@ class SettingsError(ValueError):
                 f"    or set:  HABEAS_{name.upper()}={_env(example)}"
             )
         return cls("\n".join(lines))
+
+
+def _said(detail: Any) -> str:
+    """What is wrong with a value, without it."""
+    pattern = str(detail.get("ctx", {}).get("pattern", ""))
+    if not pattern:
+        return str(detail["msg"])
+    if pattern.startswith("^(env|file"):
+        return "a secret is named, never written here: env:NAME or file:/path"
+    return "write it as in the example"
 
 
 def _toml(example: Any) -> str:

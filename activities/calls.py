@@ -7,9 +7,10 @@ anything else is called there.
 import contextvars
 import hashlib
 import json
+import secrets
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,17 +21,20 @@ from activities.fence import LedgerFence, job_name, job_text
 from activities.quota import LedgerQuota
 from activities.tools import Tools
 from connectors.errors import NeedsHuman, Retryable
-from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Pending, Rulings
+from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Intent, Pending, Rulings
 from ledger.standing import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code
 from rights.datamap import Mode, Strategy, System
 from rights.plan import Operation, Step, SystemPlan, make_plan
-from rights.receipt import Outcome, Receipt
+from rights.receipt import Certainty, Outcome, Receipt, Tally
 from rights.request import Phase
 from rights.value import Value
 
 Beat = Callable[[], None]
+
+FINAL_WORDS = frozenset({"done", "give_up"})
+"""Rulings after which a step is not tried again. They outlive a lost run, but not another map."""
 
 FOR_A_PERSON = frozenset({Outcome.HELD, Outcome.UNSUPPORTED, Outcome.NEEDS_HUMAN})
 """Outcomes that put the step on somebody's desk."""
@@ -77,7 +81,7 @@ class Ready:
 def read(tools: Tools, step: Step) -> AtStep:
     """All that the ledger knows of a step."""
     names = (*(f"{what}/{step.system}" for what in ("anchors", "rulings", "restricted")), job_name(step))
-    return tools.ledger.at_step(step.request_id, step.system, step.key, *names)
+    return tools.ledger.at_step(step, *names)
 
 
 def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
@@ -97,7 +101,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     if step.operation in {Operation.ERASE, Operation.SUPPRESS}:
         _may_erase(system, present, approved=row.approved)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
-    part = (known.plan or make_plan(row.right, data_map, doing.as_of)).of(step.system)
+    part = (known.plan or make_plan(row.right, data_map, doing.as_of, row.regime)).of(step.system)
     cut = known.open_intents if step.operation is Operation.ERASE else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.
@@ -140,10 +144,55 @@ def keep(tools: Tools, doing: Doing, known: AtStep, receipt: Receipt) -> Receipt
         # The job is over, and the next round begins a new one. After the receipt: a worker killed in between finds
         # the receipt, and does not ask for the work again.
         ledger.seal(step.request_id, "working", job_name(step), _NO_JOB, at=doing.as_of)
-    if receipt.outcome in FOR_A_PERSON:
+    if receipt.outcome in FOR_A_PERSON and receipt.code != Code.RULED_OUT:
         about = receipt.about or step.system
         ledger.open_task(step.request_id, step.key, Code(receipt.code), about, at=doing.as_of)
     return receipt
+
+
+def trial_call(known: AtStep, system: System, part: SystemPlan, environment: str, as_of: datetime) -> Call:
+    """A call for a trial of an erasure, which is taken back: no fence lets it through, and a pseudonym's key is
+    thrown away with it."""
+    return Call(
+        key=f"{known.request.id}/{system.system}/trial",
+        session=f"habeas-trial-{secrets.token_hex(8)}",
+        as_of=as_of,
+        system=system,
+        work=part.works,
+        identities=known.identities,
+        beat=lambda: None,
+        fence=_no_fence,
+        anchors=_anchors(known.sealed.get(f"anchors/{system.system}")),
+        rulings=_rulings(known.sealed.get(f"rulings/{system.system}")),
+        environment=environment,
+        pseudonym_key=secrets.token_bytes(32),
+    )
+
+
+def _no_fence(planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:
+    raise RuntimeError("a trial enters no fence")
+
+
+def by_word(tools: Tools, step: Step, word: str, at: datetime) -> Receipt:
+    """What a person's word makes of a step: done, which is attested and never called verified; or given up, with what
+    was seen before, so that the answer can say it."""
+    if word == "done":
+        return Receipt(step=step, outcome=Outcome.DONE, certainty=Certainty.ATTESTED, at=at)
+    seen = [
+        receipt
+        for receipt in tools.ledger.receipts(step.request_id)
+        if (receipt.step.system, receipt.step.operation) == (step.system, step.operation)
+    ]
+    last = seen[-1] if seen else Receipt(step=step, outcome=Outcome.NEEDS_HUMAN, at=at)
+    return Receipt(
+        step=step,
+        outcome=last.outcome if last.outcome in FOR_A_PERSON else Outcome.NEEDS_HUMAN,
+        certainty=last.certainty,
+        tally=last.tally,
+        code=Code.RULED_OUT,
+        about=last.about,
+        at=at,
+    )
 
 
 def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:

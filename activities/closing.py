@@ -13,9 +13,9 @@ from activities.store import StoreError
 from activities.tools import Tools
 from ledger.standing import RequestRow
 from rights.codes import Code
-from rights.plan import Operation
+from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
-from rights.request import Conclusion, Phase
+from rights.request import Conclusion, Phase, Right
 from rights.value import Value
 
 
@@ -43,7 +43,7 @@ class ClosingActivities:
         ledger.move(ask.request_id, Phase.PACKAGING, at=ask.as_of)
         receipts = ledger.receipts(ask.request_id)
         exported = _newest(receipts, Operation.EXPORT)
-        systems = tuple(name for name, receipt in exported.items() if receipt.outcome.settled)
+        systems = tuple(name for name, receipt in exported.items() if receipt.exported)
         try:
             packed = self._pack(ask, row, receipts, systems)
         except StoreError:
@@ -77,7 +77,8 @@ class ClosingActivities:
         row = ledger.request(ask.request_id)
         receipts = ledger.receipts(ask.request_id)
         located = _newest(receipts, Operation.LOCATE)
-        books = {n: self._books(row, n, receipts) for n in _newest(receipts, Operation.ERASE)}
+        plan = ledger.plan(ask.request_id) if row.right is Right.ERASURE else None
+        books = {n: self._books(row, n, receipts, plan) for n in _newest(receipts, Operation.ERASE)}
         conclusion = row.conclusion or _conclusion(row, receipts, books)
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
@@ -100,7 +101,7 @@ class ClosingActivities:
             rows_exported=sum(r.tally.found for r in exported.values()),
         )
 
-    def _books(self, row: RequestRow, system: str, receipts: list[Receipt]) -> tuple[Books, ...]:
+    def _books(self, row: RequestRow, system: str, receipts: list[Receipt], plan: Plan | None) -> tuple[Books, ...]:
         """The books of one system; empty until a look has closed them."""
         ledger = self._tools.ledger
         verified = _newest(receipts, Operation.VERIFY).get(system)
@@ -110,7 +111,18 @@ class ClosingActivities:
         if before is None:
             # No destructive call was ever made: the look of the erasure itself is the one before.
             before = _newest(receipts, Operation.ERASE)[system].tally
-        return keep_books(before, ledger.deleted(row.id, system), verified.tally)
+        return keep_books(
+            before, ledger.deleted(row.id, system), verified.tally, self._pseudonymised(row, system, plan)
+        )
+
+    def _pseudonymised(self, row: RequestRow, system: str, plan: Plan | None) -> dict[str, int | None]:
+        """Rows with a pseudonym, of the collections that may have some: a call that was cut there may have left any
+        number of them, while a call elsewhere has left none."""
+        works = [w for part in plan.systems if part.system == system for w in part.works] if plan else []
+        if not any(work.leaves_pseudonyms for work in works):
+            return {}
+        counted = self._tools.ledger.pseudonymised(row.id, system)
+        return {work.collection: counted.get(work.collection, 0) for work in works if work.leaves_pseudonyms}
 
 
 def _beat() -> None:
@@ -135,12 +147,19 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
         return Conclusion.NOTHING_HELD
     ends = [*exported.values(), *(verified.get(name, r) for name, r in erased.items())]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
-    # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten.
+    # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten. The books know also of
+    # calls that were cut before they could tell what they had changed.
     keyed = any(c.pseudonymised for r in receipts if r.step.operation is Operation.ERASE for c in r.tally.counts)
+    keyed = keyed or any(book.pseudonymised for of in books.values() for book in of)
+    # By all looks: since a system was seen to hold something it may have left the map, or a newer look found less.
+    looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
+    holding = {r.step.system for r in looks if r.may_hold and r.outcome.settled}
     whole = (
         bool(ends)
         and not keyed
         and not unsettled
+        and holding <= (erased if row.right is Right.ERASURE else exported).keys()
+        and all(r.outcome.settled for r in erased.values())
         and all(r.outcome in {Outcome.DONE, Outcome.NOTHING_HELD} for r in ends)
         and all(book.closed and not book.kept for of in books.values() for book in of)
         and all(verified.get(n) is not None or r.certainty is Certainty.ATTESTED for n, r in erased.items())

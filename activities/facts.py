@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from rights.datamap import Collection, DataMap, Retention, System
 from rights.deadlines import Clock
-from rights.plan import Operation
+from rights.plan import Operation, applies
 from rights.receipt import Outcome, Receipt
 from rights.regimes import regime
 from rights.value import Value
@@ -24,7 +24,7 @@ class Part(StrEnum):
     NOTHING_HELD = "nothing_held"
     """We looked, and nobody of these identities was there."""
     OUTSTANDING = "outstanding"
-    """Not in this parcel, for whatever reason; the parcel says so."""
+    """Not in this parcel, for whatever reason (what a person hands over by hand, too); the parcel says so."""
 
 
 class CollectionFacts(Value):
@@ -150,7 +150,7 @@ def _system(system: System, receipt: Receipt | None, regime_name: str) -> System
 def _part(receipt: Receipt | None) -> Part:
     if receipt is not None and receipt.outcome is Outcome.NOTHING_HELD:
         return Part.NOTHING_HELD
-    if receipt is not None and receipt.step.operation is Operation.EXPORT and receipt.outcome.settled:
+    if receipt is not None and receipt.step.operation is Operation.EXPORT and receipt.exported:
         return Part.GIVEN
     return Part.OUTSTANDING
 
@@ -173,7 +173,7 @@ def _collection(name: str, collection: Collection, regime_name: str) -> Collecti
 
 def _storage(collection: Collection, regime_name: str) -> tuple[str, ...]:
     """How long it is kept: what the map says in words, and each duty to keep that applies."""
-    duties = (r for r in collection.retention if not r.regimes or regime_name in r.regimes)
+    duties = (r for r in collection.retention if applies(r.regimes, regime_name))
     return tuple(filter(None, (collection.storage, *map(_duty, duties))))
 
 

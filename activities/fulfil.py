@@ -1,6 +1,7 @@
 """One step on one system: identities out of the vault, a call to the connector, a receipt into the ledger.
 
-The one rule: safe to run twice. A settled act answers from the ledger; a look is always carried out.
+The one rule: safe to run twice. A settled act answers from the ledger, and so does what a person has ruled to be done
+or given up; any other look is always carried out.
 """
 
 import itertools
@@ -11,7 +12,7 @@ from functools import partial
 
 from temporalio import activity
 
-from activities.calls import Beat, Doing, beating, keep, make_ready, read, wall_clock
+from activities.calls import FINAL_WORDS, Beat, Doing, beating, by_word, keep, make_ready, read, wall_clock
 from activities.outcomes import Answer, Located, Queued, Spooled, receipt_for
 from activities.parcels import spool
 from activities.store import StoreError
@@ -68,6 +69,8 @@ class FulfilActivities:
         known = read(tools, step)
         if known.settled and not step.operation.look:
             return keep(tools, doing, known, known.settled)
+        if known.word in FINAL_WORDS:
+            return keep(tools, doing, known, by_word(tools, step, known.word, doing.as_of))
         with beating() as beat:
             receipt = receipt_for(step, partial(self._carry_out, doing, known, work, beat), doing.as_of)
         return keep(tools, doing, known, receipt)
@@ -122,7 +125,7 @@ class FulfilActivities:
             raise Retryable(Code.STORE, step.system) from None
         except NeedsHuman as error:
             # What is to be delivered is first to be read by somebody, who is shown it by number.
-            self._seal_candidates(step, error.candidates)
+            self._seal_question(connector, call, step, error)
             raise
         counts = tuple(Count(collection=name, found=rows) for name, rows in spooled.rows.items())
         return Spooled(Tally(counts=counts), spooled.digest, spooled.size)
@@ -142,7 +145,11 @@ class FulfilActivities:
             doing = Doing(step=step, as_of=call.as_of)
             self._tools.ledger.join_sweep(step, doing.model_dump_json())
             return Queued(ASK_THE_SWEEP)
-        return connector.erase(call)
+        try:
+            return connector.erase(call)
+        except NeedsHuman as error:
+            self._seal_question(connector, call, step, error)
+            raise
 
     def _suppress(self, connector: Connector, call: Call, step: Step) -> Tally:
         if not isinstance(connector, Suppresses):
@@ -160,6 +167,13 @@ class FulfilActivities:
             # A hold on what a look has learnt binds as well.
             ledger.learn(step.request_id, look.links, at=wall_clock())
         self._seal_candidates(step, look.candidates)
+
+    def _seal_question(self, connector: Connector, call: Call, step: Step, error: NeedsHuman) -> None:
+        """Keep what somebody is asked to choose from. Rows that came after the look are in doubt now, and who is asked
+        whose they are has to see them."""
+        if error.code is Code.SEVERAL_PEOPLE and not error.candidates:
+            self._seal_look(step, call, connector.locate(call))
+        self._seal_candidates(step, error.candidates)
 
     def _seal_candidates(self, step: Step, candidates: tuple[Candidate, ...]) -> None:
         if candidates:

@@ -5,6 +5,7 @@ The one rule: the ledger is the record. A run that was lost, reset or restored t
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
 import structlog
@@ -104,11 +105,15 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
     This is what `open` does for one: the map of today is pinned, the first phase noted; and the plan is made as well,
     where nobody has to be waited for before.
     """
-    plans = {right: make_plan(right, tools.data_map, as_of) for right in (Right.ACCESS, Right.ERASURE)}
-    outlines = {right: outline(plan, tools) for right, plan in plans.items()}
+
+    @cache
+    def plan_for(right: Right, regime: str) -> Plan:
+        return make_plan(right, tools.data_map, as_of, regime)
+
+    outline_for = cache(lambda right, regime: outline(plan_for(right, regime), tools))
     systems = tuple(tools.data_map.systems)
     starts = {}
-    for row, new, key in tools.ledger.begin(request_ids, tools.data_map, plans, at=as_of):
+    for row, new, key in tools.ledger.begin(request_ids, tools.data_map, plan_for, at=as_of):
         facts = Facts(
             phase=row.phase,
             clock=row.clock,
@@ -118,7 +123,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             round=0,
             systems=systems,
             read_at=as_of,
-            planned=outlines[row.right] if row.confirmed else None,
+            planned=outline_for(row.right, row.regime) if row.confirmed else None,
         )
         starts[row.id] = Start(row, facts if new else None, key)
     return starts
@@ -162,7 +167,7 @@ class OpeningActivities:
         row = ledger.request(request_id)
         receipts = ledger.receipts(request_id)
         looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
-        begun = tuple(dict.fromkeys(r.step.system for r in looks if r.tally.found))
+        begun = tuple(dict.fromkeys(r.step.system for r in looks if r.may_hold))
         mapped = tuple(self._tools.pinned(row.map_digest).systems)
         return Facts(
             phase=row.phase,
@@ -187,5 +192,5 @@ def _seen_through(receipts: Sequence[Receipt]) -> set[str]:
         system
         for (system, operation), r in newest.items()
         if (operation in {Operation.VERIFY, Operation.EXPORT} and r.outcome.settled)
-        or (operation is not Operation.SUPPRESS and r.certainty is Certainty.ATTESTED and r.outcome.settled)
+        or (operation is Operation.ERASE and r.certainty is Certainty.ATTESTED and r.outcome.settled)
     }

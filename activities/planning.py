@@ -5,11 +5,11 @@ The one rule: the plan is made by a pure function of right, map and time, and ke
 
 from temporalio import activity
 
+from activities.calls import FINAL_WORDS, by_word
 from activities.opening import Ask, outline
 from activities.tools import Tools
 from rights.codes import Code
 from rights.plan import Step, make_plan
-from rights.receipt import Certainty, Outcome, Receipt
 from rights.request import Phase
 from rights.value import Value
 
@@ -59,7 +59,7 @@ class PlanningActivities:
         """Make and keep the plan; move to approval where an operator wants to see it first, else to fulfilment."""
         tools, ask = self._tools, planning.ask
         row = tools.ledger.request(ask.request_id)
-        plan = make_plan(row.right, tools.pinned(row.map_digest), ask.as_of)
+        plan = make_plan(row.right, tools.pinned(row.map_digest), ask.as_of, row.regime)
         tools.ledger.keep_plan(ask.request_id, planning.round, plan, at=ask.as_of)
         shape = outline(plan, tools)
         needs_approval = not row.approved and not set(shape.approve).isdisjoint(planning.holding)
@@ -77,30 +77,25 @@ class PlanningActivities:
 
     @activity.defn(name="rule", no_thread_cancel_exception=True)
     def rule(self, ruled: Ruled) -> bool:
-        """Carry a ruling out in the ledger. True when the map has changed, so that everything must be looked at anew.
+        """Carry a ruling out in the ledger. True when everything must be looked at anew, since the map has changed, or
+        whose rows these are after they were approved.
 
         A ruling usually follows a change of the map, so the request is pinned to the worker's present map.
         """
         tools, ask = self._tools, ruled.ask
         ledger = tools.ledger
+        if ruled.word in FINAL_WORDS:
+            # The receipt first: a worker killed in between leaves a task, never a step that nobody has heard of.
+            ledger.keep_receipt(by_word(tools, ruled.step, ruled.word, ask.as_of))
         ledger.settle_tasks(ask.request_id, ruled.step.key, at=ask.as_of)
-        if ruled.word == "done":
-            # A person says it is done: attested, and never called verified.
-            ledger.keep_receipt(
-                Receipt(
-                    step=ruled.step,
-                    outcome=Outcome.DONE,
-                    certainty=Certainty.ATTESTED,
-                    at=ask.as_of,
-                )
-            )
-            return False
-        if ruled.word == "give_up":
+        if ruled.word in FINAL_WORDS:
             return False
         row = ledger.request(ask.request_id)
-        if row.map_digest == tools.data_map.digest:
+        same_map = row.map_digest == tools.data_map.digest
+        if same_map and not (ruled.word == "choose" and row.approved):
             return False
-        ledger.pin_map(ask.request_id, tools.data_map, at=ask.as_of)
-        # Another map makes another preview, so an approval of the old one is taken back with this move.
+        if not same_map:
+            ledger.pin_map(ask.request_id, tools.data_map, at=ask.as_of)
+        # Another map, or other rows, make another preview: an approval of the old one is taken back with this move.
         ledger.move(ask.request_id, Phase.LOCATING, at=ask.as_of)
         return True

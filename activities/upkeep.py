@@ -43,7 +43,8 @@ class UpkeepActivities:
 
     @activity.defn(name="destroy", no_thread_cancel_exception=True)
     def destroy(self, round: Round) -> Kept:
-        """Shred what is past its keep-until, and destroy key-encryption keys nothing needs any more."""
+        """Shred what is past its keep-until, destroy key-encryption keys that nothing needs any more, and forget what
+        Temporal was told long ago."""
         ledger, store = self._tools.ledger, self._tools.store
         shredded = ledger.shred_due(round.as_of)
         parcels = 0
@@ -52,6 +53,7 @@ class UpkeepActivities:
                 discard(store, shred.case_id, self._tools.data_map.systems, parcel=True)
                 parcels += 1
         destroyed = ledger.retire_keks(round.as_of)
+        ledger.purge_sent()
         if shredded:
             structlog.get_logger().info("destroyed", keys=len(shredded), month_keys=len(destroyed))
         return Kept(shredded=len(shredded), keys_destroyed=len(destroyed), parcels_deleted=parcels)

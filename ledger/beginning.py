@@ -4,7 +4,8 @@ The one rule: what has begun is not begun again; a request found further on is l
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -68,11 +69,11 @@ class Beginning(Store):
     """The verb that begins."""
 
     def begin(
-        self, request_ids: Sequence[str], data_map: DataMap, made: Mapping[Right, Plan], *, at: datetime
+        self, request_ids: Sequence[str], data_map: DataMap, make: Callable[[Right, str], Plan], *, at: datetime
     ) -> list[Begun]:
         """Begin requests in one commit: pinned to a map, in their first phase, and planned if the asker is confirmed.
 
-        `made` has the plan for each right. Those that are unknown are left out.
+        `make` gives the plan for a right under a regime. Ids that are unknown are left out.
         """
         its = {"tenant": self.tenant, "of": self.tenant, "ids": list(request_ids)}
         with self._begin() as connection:
@@ -80,10 +81,13 @@ class Beginning(Store):
             begun = set(connection.scalars(_BEGIN, {**its, "digest": data_map.digest}))
             rows = [request_row(row) for row in connection.execute(_THESE, its)]
             fresh = [row for row in rows if row.id in begun]
-            bodies = {right: plan.model_dump_json() for right, plan in made.items()}
-            for right, body in bodies.items():
-                if ids := [row.id for row in fresh if row.right is right and row.confirmed]:
-                    connection.execute(_PLAN, {**its, "ids": ids, "body": body, "at": at})
+            alike: defaultdict[tuple[Right, str], list[str]] = defaultdict(list)
+            for row in fresh:
+                if row.confirmed:
+                    alike[row.right, row.regime].append(row.id)
+            bodies = {kind: make(*kind).model_dump_json() for kind in alike}
+            for kind, ids in alike.items():
+                connection.execute(_PLAN, {**its, "ids": ids, "body": bodies[kind], "at": at})
             keys = {row.case_id: row for row in connection.execute(_KEYS, its)}
             append_many(connection, self.tenant, [said for row in fresh for said in _said(row, bodies, at)])
         self._kept_maps.add(data_map.digest)
@@ -93,13 +97,13 @@ class Beginning(Store):
         ]
 
 
-def _said(row: RequestRow, bodies: Mapping[Right, str], at: datetime) -> list[Said]:
+def _said(row: RequestRow, bodies: Mapping[tuple[Right, str], str], at: datetime) -> list[Said]:
     """What the journal says of a beginning: the same as of its parts, done one by one."""
     said: list[tuple[str, dict[str, object]]] = [
         ("map_pinned", {"digest": row.map_digest}),
         ("moved", {"phase": row.phase}),
     ]
     if row.confirmed:
-        plan = hashlib.sha256(bodies[row.right].encode()).hexdigest()
+        plan = hashlib.sha256(bodies[row.right, row.regime].encode()).hexdigest()
         said.append(("planned", {"round": 0, "map": row.map_digest, "plan": plan}))
     return [Said(kind, written(body), at, row.id) for kind, body in said]

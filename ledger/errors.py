@@ -29,3 +29,10 @@ class KeyGoneError(VaultError):
 
 class ChainError(LedgerError):
     """The chain's head is not where the entries end, so nothing can be added: run `habeas ledger verify`."""
+
+
+class AddressError(ValueError):
+    """The ledger's address is none of a PostgreSQL database. It is not quoted: it holds a password."""
+
+    def __init__(self) -> None:
+        super().__init__("the ledger's address cannot be read: write postgresql://user:password@host:5432/database")

@@ -6,7 +6,7 @@ call's intent is committed before, and whoever places the hold is told that it m
 How long a call may run is measured on the ledger's own clock: two workers' clocks need not agree.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -30,7 +30,7 @@ from ledger.models import entries, hold_subjects, intents, request_subjects, req
 from ledger.store import Store
 from ledger.vault import Sealed
 from rights.codes import Code
-from rights.receipt import Tally
+from rights.receipt import Count, Tally
 from rights.request import Phase
 
 _FUSE_WINDOW: Final = timedelta(hours=1)
@@ -276,6 +276,13 @@ class Fence(Store):
 
         None where a call's count is unknown: it was settled by looking, or is not settled.
         """
+        return self._sums(request_id, system, lambda count: count.changed)
+
+    def pseudonymised(self, request_id: str, system: str) -> dict[str, int | None]:
+        """Of those rows, how many bear a pseudonym now; None as above."""
+        return self._sums(request_id, system, lambda count: count.pseudonymised)
+
+    def _sums(self, request_id: str, system: str, rows: Callable[[Count], int]) -> dict[str, int | None]:
         where = {"tenant": self.tenant, "request_id": request_id, "system": system}
         with self._look() as connection:
             calls = connection.execute(_COUNTED, where).all()
@@ -287,5 +294,5 @@ class Fence(Store):
             tally = Tally.model_validate(counted)
             for name in {*planned, *(count.collection for count in tally.counts)}:
                 so_far = sums.get(name, 0)
-                sums[name] = None if so_far is None else so_far + tally.of(name).changed
+                sums[name] = None if so_far is None else so_far + rows(tally.of(name))
         return sums

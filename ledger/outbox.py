@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 import psycopg
-from sqlalchemy import Connection, Interval, Text, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Interval, Text, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from ledger.models import outbox
@@ -25,6 +25,10 @@ _PAUSE_MAX: Final = 60.0
 """Seconds. A message that could not be delivered waits 1, 2, 4 ... 60 s."""
 _AWAY: Final = 1.0
 """Seconds before a server that does not answer is asked again."""
+
+
+_KEPT: Final = timedelta(days=7)
+"""How long a delivered message stays, for whoever looks into a delivery; the journal has for good what it told of."""
 
 
 class Message(Value):
@@ -74,6 +78,10 @@ _SENT: Final = (
     update(outbox)
     .where(outbox.c.tenant == bindparam("of"), outbox.c.id.in_(bindparam("ids", expanding=True)))
     .values(sent_at=func.clock_timestamp())
+)
+_PURGE: Final = delete(outbox).where(
+    outbox.c.tenant == bindparam("of"),
+    outbox.c.sent_at < func.clock_timestamp() - bindparam("kept", type_=Interval),
 )
 _pause = func.least(func.power(2, func.least(outbox.c.attempts - 1, 10)), _PAUSE_MAX)
 _FAILED: Final = (
@@ -137,6 +145,11 @@ class Outbox(Store):
                 connection.execute(_SENT, {"of": self.tenant, "ids": ids})
             if ids := list(failed):
                 connection.execute(_FAILED, {"of": self.tenant, "ids": ids})
+
+    def purge_sent(self) -> int:
+        """Delete messages that were delivered a week ago; how many."""
+        with self._begin() as connection:
+            return connection.execute(_PURGE, {"of": self.tenant, "kept": _KEPT}).rowcount
 
     def wait(self, timeout: float) -> bool:
         """Block until a message was written or so many seconds are over; True if there may be something to claim.

@@ -7,7 +7,8 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from sqlalchemy import ARRAY, Text, and_, bindparam, func, literal_column, select, true
+from sqlalchemy import ARRAY, Text, and_, bindparam, cast, func, literal_column, select, true
+from sqlalchemy.dialects.postgresql import JSONB
 
 from ledger.errors import LedgerRefusal
 from ledger.models import case_keys, entries, intents, plans, requests, vault
@@ -15,7 +16,7 @@ from ledger.people import GIVEN, LEARNED, sealed_identities
 from ledger.standing import ROW, RequestRow, request_row
 from ledger.store import Store
 from ledger.vault import Purpose
-from rights.plan import Plan
+from rights.plan import Plan, Step
 from rights.receipt import Receipt
 from rights.subject import Identity
 
@@ -72,8 +73,33 @@ _sealed = (
     )
     .subquery()
 )
+_pinned = (
+    # What was decided on an earlier map was decided on another preview.
+    select(func.coalesce(func.max(entries.c.seq), 0))
+    .where(
+        entries.c.tenant == _tenant,
+        entries.c.request_id == _request,
+        entries.c.kind == literal_column("'map_pinned'"),
+    )
+    .scalar_subquery()
+)
+_word = cast(entries.c.body, JSONB)["word"].astext
+_ruled = (
+    select(_word)
+    .where(
+        entries.c.tenant == _tenant,
+        entries.c.request_id == _request,
+        entries.c.kind == literal_column("'rule'"),
+        func.starts_with(entries.c.key, bindparam("system_step", type_=Text)),
+        entries.c.seq > _pinned,
+    )
+    .order_by(entries.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 _STEP: Final = ROW.add_columns(
     _plan.label("plan"),
+    _ruled.label("word"),
     _settled.label("settled"),
     _open.label("open_intents"),
     _cut_for.label("cut_for"),
@@ -101,6 +127,8 @@ class AtStep(NamedTuple):
     """Of the newest round; None before there is one."""
     settled: Receipt | None
     """The receipt of this very act, once it is settled."""
+    word: str | None
+    """The newest ruling on this operation in this system, in any round, since the request was pinned to its map."""
     open_intents: tuple[str, ...]
     """Calls of this request in this system of which nobody knows what they changed: cut, or still running."""
     cut_for: timedelta
@@ -114,14 +142,22 @@ class AtStep(NamedTuple):
 class Steps(Store):
     """The verb that a step begins with."""
 
-    def at_step(self, request_id: str, system: str, key: str, *names: str) -> AtStep:
+    def at_step(self, step: Step, *names: str) -> AtStep:
         """Read all that a step needs; `names` are those of working values in the vault.
 
         Raises:
             LedgerRefusal: there is no such request, or its identities were destroyed.
             VaultError: a sealed value was changed or moved, or its key-encryption key is gone.
         """
-        its = {"tenant": self.tenant, "id": request_id, "system": system, "key": key, "names": [GIVEN, LEARNED, *names]}
+        request_id = step.request_id
+        its = {
+            "tenant": self.tenant,
+            "id": request_id,
+            "system": step.system,
+            "system_step": f"{request_id}/{step.system}/{step.operation}/",
+            "key": step.key,
+            "names": [GIVEN, LEARNED, *names],
+        }
         with self._look() as connection:
             row = connection.execute(_STEP, its).first()
         if row is None:
@@ -135,6 +171,7 @@ class Steps(Store):
             request=request_row(row),
             plan=_read_plan(row.plan) if row.plan else None,
             settled=Receipt.model_validate_json(row.settled) if row.settled else None,
+            word=row.word,
             open_intents=tuple(row.open_intents),
             cut_for=row.cut_for or timedelta(0),
             identities=tuple(dict.fromkeys((*given, *learned))),

@@ -11,12 +11,14 @@ from typing import Any, Final, TypeVar
 
 import orjson
 import psycopg
-from sqlalchemy import Connection, Engine, Row, create_engine, event, make_url
-from sqlalchemy.exc import IntegrityError, InvalidatePoolError
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import URL, Connection, Engine, Row, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, InvalidatePoolError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from ledger import chain
 from ledger.checkpoints import Checkpoints
+from ledger.errors import AddressError
 from ledger.keks import IN_FORCE
 from ledger.keys import KeyProvider
 from ledger.people import People
@@ -41,10 +43,11 @@ def connect(url: str, *, pool_size: int = 10) -> Engine:
     """Connections to the ledger: at most `pool_size`, made when first needed.
 
     `url` is a PostgreSQL address with everything the driver is to know (sslmode, sslrootcert ...); TLS is up to it.
+
+    Raises:
+        AddressError: it is none.
     """
-    address = make_url(url)
-    if address.drivername in {"postgresql", "postgres"}:
-        address = address.set(drivername="postgresql+psycopg")
+    address = _address(url)
     given = address.query.get("options", "")
     options = (
         f"-c statement_timeout={_STATEMENT_MS} -c idle_in_transaction_session_timeout={_IDLE_MS} "
@@ -68,6 +71,18 @@ def connect(url: str, *, pool_size: int = 10) -> Engine:
     )
     event.listen(engine, "checkout", _refuse_dead)
     return engine
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+        # Parameters that libpq does not know would come up as an error of the first statement.
+        make_conninfo("", **{name: str(value) for name, value in address.query.items()})
+    except (ArgumentError, ValueError, psycopg.ProgrammingError):
+        raise AddressError from None
+    if address.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise AddressError
+    return address.set(drivername="postgresql+psycopg")
 
 
 def _refuse_dead(connection: Any, record: object, proxy: PoolProxiedConnection) -> None:

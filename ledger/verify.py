@@ -63,6 +63,12 @@ class Verdict(Value):
     def sound(self) -> bool:
         return not self.findings
 
+    @property
+    def like_a_restore(self) -> bool:
+        """Whether the newest entries that were signed are gone, or others stand in their place: so it is after a backup
+        was restored, and after somebody has cut the journal."""
+        return any(finding.what in {Wrong.CUT, Wrong.REWRITTEN} for finding in self.findings)
+
 
 class _Broken(NamedTuple):
     """An entry whose hash is not what it says."""

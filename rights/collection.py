@@ -43,7 +43,7 @@ _GENERAL: Final = re.compile(r"(year|month|decade|network|prefix:[1-9][0-9]?)\Z"
 LONGEST_YEARS: Final = 200
 """No law sets a longer term, and a calendar ends."""
 _PATH: Final = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_-]{0,62}|\[\*\])+\Z")
-_PERIOD: Final = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?\Z")
+PERIOD: Final = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?\Z")
 
 
 class Strict(BaseModel):
@@ -198,7 +198,7 @@ class Retention(Strict):
     @field_validator("period")
     @classmethod
     def _period(cls, text: str) -> str:
-        if not _PERIOD.match(text) or text == "P":
+        if not PERIOD.match(text) or text == "P":
             raise ValueError("write the period as ISO 8601, such as P10Y, P6M or P90D")
         return text
 
@@ -223,7 +223,7 @@ class Retention(Strict):
 
     @property
     def _parts(self) -> tuple[int, int, int, int]:
-        years, months, weeks, days = (int(part or 0) for part in _PERIOD.findall(self.period)[0])
+        years, months, weeks, days = (int(part or 0) for part in PERIOD.findall(self.period)[0])
         return years, months, weeks, days
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic import Field as Setting
 
+from rights.backups import Backups as Backups
 from rights.collection import NAME as NAME
 from rights.collection import Collection as Collection
 from rights.collection import Derived as Derived
@@ -56,6 +57,8 @@ class System(Strict):
     feeds: tuple[str, ...] = ()
     """Systems that are filled from this one."""
     description: str = ""
+    backups: Backups | None = None
+    """How long erased rows live on in its backups."""
     collections: dict[str, Collection]
 
     @property

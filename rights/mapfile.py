@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from rights.datamap import Collection, DataMap, Field, Link, Retention, System
+from rights.datamap import Backups, Collection, DataMap, Field, Link, Retention, System
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
 MapError = FileError
@@ -126,5 +126,7 @@ def _explain(file: str, lines: Lines, detail: Any) -> MapError:
 
 def _known_keys(parent: Path) -> list[str]:
     """The keys that may stand under a path: a system, collections.NAME, or collections.NAME.PART.NAME."""
+    if parent[:1] == ("backups",):
+        return list(Backups.model_fields)
     model = System if not parent else Collection if len(parent) == 2 else _PARTS[parent[2]]
     return [info.alias or name for name, info in model.model_fields.items()]

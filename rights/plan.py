@@ -1,18 +1,25 @@
 """The plan: which operation touches which system, in which order, and what it does to each collection.
 
-The one rule: `make_plan` is a pure function of the right, the data map and the time, so a plan can be shown, stored,
-compared and made again.
+The one rule: `make_plan` is a pure function of the right, the law it is asked under, the data map and the time, so a
+plan can be shown, stored, compared and made again.
 """
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from graphlib import TopologicalSorter
 
-from rights.datamap import Collection, DataMap, Erase, Mode, Strategy, System
+from rights import datamap
+from rights.backups import Backups
+from rights.datamap import DataMap, Erase, Mode, Strategy, System
+from rights.regimes import SHIPPED
 from rights.request import Right
 from rights.value import Value
+
+Binds = Callable[[Collection[str]], bool]
+"""Whether a duty to keep that names these regimes binds."""
 
 
 class Operation(StrEnum):
@@ -91,6 +98,11 @@ class Work(Value):
     of another collection points to it (a shell)."""
     keeps: tuple[Keep, ...] = ()
 
+    @property
+    def leaves_pseudonyms(self) -> bool:
+        """Whether a row that no duty keeps may be left with a pseudonym in it."""
+        return any(write.strategy is Strategy.PSEUDONYM for write in self.writes)
+
 
 class SystemPlan(Value):
     """One system's part of a plan."""
@@ -124,8 +136,11 @@ class Plan(Value):
         raise KeyError(system)
 
 
-def make_plan(right: Right, data_map: DataMap, as_of: datetime) -> Plan:
-    """Plan a request on a data map.
+def make_plan(
+    right: Right, data_map: DataMap, as_of: datetime, regime: str = "", known: Collection[str] = SHIPPED
+) -> Plan:
+    """Plan a request on a data map; `regime` is the law it is asked under, empty where that is not known, and `known`
+    are the regimes that the engine has.
 
     Every system of the map is looked at and worked on. An erasure goes to a source before the copies that it feeds
     (`feeds` in the map), since a copy erased first would be filled again; otherwise systems run side by side.
@@ -135,25 +150,35 @@ def make_plan(right: Right, data_map: DataMap, as_of: datetime) -> Plan:
         for system in data_map.systems.values():
             for fed in system.feeds:
                 after[fed].add(system.system)
+    binds = partial(applies, asked=regime, known=known)
     sorter = TopologicalSorter(after)
     sorter.prepare()
     waves = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
-        waves.append(tuple(_part(data_map.systems[name], as_of) for name in ready))
+        waves.append(tuple(_part(data_map.systems[name], as_of, binds) for name in ready))
         sorter.done(*ready)
     return Plan(right=right, as_of=as_of, map_digest=data_map.digest, waves=tuple(waves))
 
 
-def _part(system: System, as_of: datetime) -> SystemPlan:
+def applies(regimes: Collection[str], asked: str, known: Collection[str] = SHIPPED) -> bool:
+    """Whether a duty to keep that names `regimes` binds for a request under `asked`. One that names none binds always.
+
+    Where either is not `known` to the engine (a slip in the map, a law of tomorrow) the duty is taken to bind: what was
+    kept can still be erased.
+    """
+    return not regimes or asked in regimes or asked not in known or not set(regimes) <= set(known)
+
+
+def _part(system: System, as_of: datetime, binds: Binds) -> SystemPlan:
     return SystemPlan(
         system=system.system,
         mode=system.mode,
-        works=tuple(_work(name, c, as_of) for name, c in system.collections.items()),
+        works=tuple(_work(name, c, as_of, binds) for name, c in system.collections.items()),
     )
 
 
-def _work(name: str, collection: Collection, as_of: datetime) -> Work:
+def _work(name: str, collection: datamap.Collection, as_of: datetime, binds: Binds) -> Work:
     writes = _writes(collection, list(collection.fields))
     return Work(
         collection=name,
@@ -172,11 +197,12 @@ def _work(name: str, collection: Collection, as_of: datetime) -> Work:
                 writes=_writes(collection, rule.minimise),
             )
             for rule in collection.retention
+            if binds(rule.regimes)
         ),
     )
 
 
-def _writes(collection: Collection, names: Sequence[str]) -> tuple[Write, ...]:
+def _writes(collection: datamap.Collection, names: Sequence[str]) -> tuple[Write, ...]:
     writes = []
     for name in names:
         field = collection.fields[name]
@@ -201,6 +227,11 @@ def keep_until(start: date, months: int, days: int, *, end_of_year: bool) -> dat
         return date.max
     day = date(year, month, min(start.day, monthrange(year, month)[1]))
     return date.max if (date.max - day).days < days else day + timedelta(days=days)
+
+
+def out_of_backups(backups: Backups, erased: date) -> date:
+    """The last day on which a backup can still hold what was erased on a day."""
+    return keep_until(erased, backups.months, backups.days, end_of_year=False)
 
 
 def keep_cutoff(as_of: datetime, months: int, days: int, *, end_of_year: bool) -> datetime:

@@ -6,6 +6,7 @@ The one rule: nothing is called erased unless a later look found only what is ke
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from rights.plan import Step
 from rights.value import Value
@@ -130,7 +131,8 @@ class Books(Value):
     """The account of one collection over all attempts and rounds: what was there, what is left.
 
     `before` is the last look before the first destructive call, `arrived` what came in afterwards, `kept` and `after`
-    what the closing look found. ``erased`` counts rows that no longer exist or no longer tell anything of the person.
+    what the closing look found. ``erased`` counts rows that no longer exist or no longer tell anything of the person;
+    `pseudonymised` those that still would to whoever has the request's key, and so are not erased.
     """
 
     collection: str
@@ -138,12 +140,13 @@ class Books(Value):
     arrived: int = 0
     kept: int = 0
     after: int
+    pseudonymised: int = 0
     derived: bool = False
     """True when a crash hid an attempt's own count: the number is then derived by looking."""
 
     @property
     def erased(self) -> int:
-        return self.before + self.arrived - self.after
+        return self.before + self.arrived - self.after - self.pseudonymised
 
     @property
     def closed(self) -> bool:
@@ -151,13 +154,19 @@ class Books(Value):
         return self.after == self.kept
 
 
-def keep_books(before: Tally, changed: Mapping[str, int | None], after: Tally) -> tuple[Books, ...]:
+def keep_books(
+    before: Tally,
+    changed: Mapping[str, int | None],
+    after: Tally,
+    pseudonymised: Mapping[str, int | None] = MappingProxyType({}),
+) -> tuple[Books, ...]:
     """Close the books of one system.
 
     `changed` is, per collection, the rows that destructive calls reported as changed (deleted, or rewritten so that a
     look no longer finds them), over all attempts; None where an attempt was cut and its count is unknown. Rows that
     arrived after `before` are the ones changed or left beyond it; with an unknown count only those that the last look
-    can prove.
+    can prove. `pseudonymised` is how many of the changed rows bear a pseudonym, for collections where that can be; None
+    where that count is unknown: then every row that has gone is taken for one, since the weaker word is never wrong.
     """
     books = []
     names = dict.fromkeys([c.collection for c in before.counts] + [c.collection for c in after.counts])
@@ -165,6 +174,8 @@ def keep_books(before: Tally, changed: Mapping[str, int | None], after: Tally) -
         first, last = before.of(name).found, after.of(name)
         deleted = changed.get(name, 0)
         arrived = max(0, (deleted or 0) + last.found - first)
+        gone = first + arrived - last.found
+        keyed = pseudonymised.get(name, 0)
         books.append(
             Books(
                 collection=name,
@@ -172,6 +183,7 @@ def keep_books(before: Tally, changed: Mapping[str, int | None], after: Tally) -
                 arrived=arrived,
                 kept=last.kept_rows - last.unclean,
                 after=last.found,
+                pseudonymised=gone if keyed is None else min(keyed, gone),
                 derived=deleted is None,
             )
         )
@@ -197,3 +209,14 @@ class Receipt(Value):
     look_again: tuple[str, ...] = ()
     """locate only: other systems that know people by a kind of identity of which this look has found new ones."""
     at: datetime
+
+    @property
+    def may_hold(self) -> bool:
+        """locate only: whether the system is to be worked on. A person's word says that they have looked, not what is
+        there."""
+        return self.tally.found > 0 or self.certainty is Certainty.ATTESTED
+
+    @property
+    def exported(self) -> bool:
+        """export only: whether there is something written to be packed; what was copied by hand is handed over so."""
+        return self.outcome.settled and self.certainty is not Certainty.ATTESTED

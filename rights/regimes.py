@@ -7,6 +7,7 @@ opened under.
 import hashlib
 from functools import cache
 from importlib import resources
+from typing import Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -27,6 +28,14 @@ class Regime(BaseModel):
     months: int
     extension_months: int
     digest: str = ""
+
+
+SHIPPED: Final = frozenset(
+    file.name.removesuffix(".yaml")
+    for file in (resources.files("rights") / "regimes").iterdir()
+    if file.name.endswith(".yaml")
+)
+"""The regimes that ship with the engine."""
 
 
 @cache

@@ -5,7 +5,7 @@ The one rule: it changes nothing, and each check is carried out for real: a file
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
@@ -31,6 +31,10 @@ class Check(Value):
     """What is the case."""
     advice: str = ""
     """What to do about it; empty when all is well."""
+    severity: str = ""
+    """error, warning or note; empty when all is well. Only an error is not `ok`."""
+    code: str = ""
+    """A name for the finding that stays when its words change; not every check has one."""
 
 
 def check_all() -> list[Check]:
@@ -173,8 +177,12 @@ def _ledger(settings: Settings) -> Check:
     def look() -> str:
         from connectors.registry import resolve
         from ledger import schema
+        from ledger.errors import AddressError
 
-        stands, needed = schema.current(resolve(settings.ledger)), schema.head()
+        try:
+            stands, needed = schema.current(resolve(settings.ledger)), schema.head()
+        except AddressError:
+            raise _NotSo("its address cannot be read", advice) from None
         if stands != needed:
             about = f"its schema is version {stands}, not {needed}" if stands else "it has no tables yet"
             raise _NotSo(about, "habeas migrate")
@@ -224,23 +232,37 @@ def _map(settings: Settings) -> Iterator[Check]:
     yield from check_systems(data_map)
 
 
+def advised(data_map: "DataMap") -> Iterator[Check]:
+    """What a valid map should be looked at for; nothing is asked of any system."""
+    from rights.advice import advice
+
+    for a in advice(data_map):
+        name = f"system {a.system}"
+        yield Check(name=name, ok=True, about=a.what, advice=a.todo, severity="warning", code=a.code)
+
+
 def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]:
     """Each system's connector and secrets; with `live`, the system itself is asked too."""
     from connectors.protocol import Checks
     from connectors.registry import SetupError, build
 
     for name, system in data_map.systems.items():
+        yield from (check for check in advised(data_map) if check.name == f"system {name}")
         about = f"system {name}"
         said = f"{system.connector}, mode {system.mode}"
         try:
             connector = build(system)
         except SetupError as error:
             what, _, todo = str(error).removeprefix(f"system '{name}': ").partition(": ")
-            yield Check(name=about, ok=False, about=what, advice=todo or "correct the data map")
+            todo = todo or "correct the data map"
+            yield Check(name=about, ok=False, about=what, advice=todo, severity="error", code="setup")
             continue
         with closed(connector):
             if live and isinstance(connector, Checks):
-                yield from list(ask(connector, about)) or [Check(name=about, ok=True, about=f"{said}, reached")]
+                findings = list(ask(connector, about))
+                if all(check.ok for check in findings):
+                    yield Check(name=about, ok=True, about=f"{said}, reached")
+                yield from findings
             else:
                 yield Check(name=about, ok=True, about=said)
 
@@ -260,17 +282,28 @@ class _Closes(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class _Surveys(Protocol):
+    """A connector that can also tell what stands in the system beside the map."""
+
+    def survey(self) -> Sequence[str]:
+        """Sentences as those of `check`."""
+
+
 def ask(connector: "Checks", about: str) -> Iterator[Check]:
     """What does not fit between a map and its system; nothing if all does."""
     from connectors.errors import ConnectorError
+    from connectors.finding import Severity, code_of, severity_of
     from rights.codes import ADVICE
 
     try:
-        findings = connector.check()
+        findings = [*connector.check(), *(connector.survey() if isinstance(connector, _Surveys) else ())]
     except ConnectorError as error:
         why = f"{error.code}: {error.about}" if error.about else str(error.code)
-        yield Check(name=about, ok=False, about=why, advice=ADVICE[error.code])
+        yield Check(name=about, ok=False, about=why, advice=ADVICE[error.code], severity="error", code=error.code)
         return
-    for finding in findings:
+    for finding in sorted(findings, key=lambda finding: list(Severity).index(severity_of(finding))):
         what, _, todo = finding.partition(": ")
-        yield Check(name=about, ok=False, about=what, advice=todo)
+        bad = severity_of(finding)
+        ok = bad is not Severity.ERROR
+        yield Check(name=about, ok=ok, about=what, advice=todo, severity=bad, code=code_of(finding))

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from starter.commands import connector, ledger, local, request, setup, task
+from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.exits import EPILOG, Exit, Failure, complain, explain
 
 

@@ -14,23 +14,31 @@ from pathlib import Path
 from typing import Final
 
 from dotenv import dotenv_values
-from sqlalchemy.exc import ArgumentError
 
 from connectors.registry import SetupError, resolve
 from ledger.checkpoints import Checkpoints
+from ledger.errors import AddressError
 from ledger.keys import open_keys
 from ledger.ledger import Ledger, connect
 from rights.datamap import DataMap
 from rights.mapfile import read_map
-from settings import Settings
+from settings import Settings, SettingsError
 from starter.submit import Rules
 
 ENV_FILE: Final = ".env"
 
 
 def load_env() -> None:
-    """Put what `.env` names, secrets above all, where references find it; what is set already wins."""
-    for name, value in dotenv_values(ENV_FILE).items():
+    """Put what `.env` names, secrets above all, where references find it; what is set already wins.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    try:
+        named = dotenv_values(ENV_FILE)
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{ENV_FILE} cannot be read: it is a text in UTF-8, with lines of NAME=VALUE") from None
+    for name, value in named.items():
         if value is not None:
             os.environ.setdefault(name, value)
 
@@ -74,10 +82,10 @@ def open_ledger(settings: Settings, *, pool: int = 2) -> Ledger:
             backup_max_age=timedelta(days=settings.backup_max_age_days),
             checkpoints=Checkpoints.open(settings.checkpoints, pem),
         )
-    except (ValueError, ArgumentError) as error:
-        # The driver's text would quote the address, with its password.
-        said = str(error) if isinstance(error, ValueError) else f"the address behind {settings.ledger} cannot be read"
-        raise SetupError(said) from None
+    except AddressError as error:
+        raise SetupError(f"{settings.ledger}: {error}") from None
+    except ValueError as error:
+        raise SetupError(str(error)) from None
 
 
 @dataclass

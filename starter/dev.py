@@ -17,6 +17,7 @@ from starter.company.letters import ACCOUNT
 from starter.local import ATTRIBUTES, Local
 from starter.show import Cell, Page, out
 from starter.stack import Mail, Objects, Postgres, StackError, Temporal, Vendors, free_port, state_dir
+from starter.stack.child import HANDOVER_LIMIT_S, is_free, lock
 
 CALM: Final = 60.0
 """Seconds that a worker must have run for its next restart to come at once."""
@@ -35,7 +36,11 @@ def run() -> None:
     """
     home = state_dir()
     home.mkdir(parents=True, exist_ok=True)
-    ports = _ports(home / "ports.json")
+    with lock(home / "lock"):
+        _run(home, _ports(home / "ports.json"))
+
+
+def _run(home: Path, ports: dict[str, int]) -> None:
     company = Company(
         Mail(port=ports["mail"], smtp_port=ports["smtp"]),
         Objects(home / "objects", port=ports["objects"]),
@@ -68,14 +73,22 @@ def run() -> None:
 
 
 def _ports(path: Path) -> dict[str, int]:
-    """The ports of last time, so that addresses stay the same; new ones at first."""
+    """The ports of last time, so that addresses stay the same; another one where somebody else has taken one since."""
     ports: dict[str, int] = {}
     with suppress(OSError, ValueError, TypeError, AttributeError):
         ports = {name: int(port) for name, port in json.loads(path.read_text()).items()}
+    # Servers of a run that was killed just now are on their way out.
+    until = time.monotonic() + HANDOVER_LIMIT_S
+    while not all(map(is_free, ports.values())) and time.monotonic() < until:
+        time.sleep(0.1)
     for name in _PORTS:
-        while name not in ports:
-            if (port := free_port()) not in ports.values():
-                ports[name] = port
+        taken = name in ports and not is_free(ports[name])
+        if taken:
+            out(Page().line(Cell(f"port {ports[name]} is taken by another program: {name} gets another one", "warn")))
+        while name not in ports or taken:
+            port = free_port()
+            taken = port in ports.values()
+            ports[name] = port
     path.write_text(json.dumps(ports))
     return ports
 

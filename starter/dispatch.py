@@ -25,6 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.opening import Facts, Start, begin
 from activities.tools import Tools
+from ledger.errors import LedgerRefusal
 from ledger.outbox import Message
 from ledger.standing import RequestRow
 from rights.codes import Code
@@ -112,7 +113,8 @@ class Dispatcher:
                 await self._wake(self._handle(row.right, row.id))
                 return True
             return await self._tell(message)
-        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError, LedgerRefusal) as error:
+            # One message that cannot be delivered keeps no other waiting.
             log.warning("delivery_waits", kind=message.kind, error=type(error).__qualname__)
             return False
 
@@ -171,7 +173,8 @@ class Dispatcher:
         async for run in self._client.list_workflows(query):
             request_id = run.id.rpartition("/")[2]
             running[request_id] = run.typed_search_attributes.get(visibility.WAITING_ON) or ""
-        for row in await asyncio.to_thread(self._ledger.open_requests):
+        rows = await asyncio.to_thread(self._ledger.open_requests)
+        for row in rows:
             waiting = running.get(row.id)
             handle = self._handle(row.right, row.id)
             if waiting is None:
@@ -186,10 +189,15 @@ class Dispatcher:
                 or (waiting and row.ruled)
             ):
                 await self._wake(handle)
-        closed = running.keys() - {row.id for row in await asyncio.to_thread(self._ledger.open_requests)}
+        closed = running.keys() - {row.id for row in rows}
         for request_id in closed - {self._ledger.tenant}:
             # Temporal was restored to an earlier hour: the ledger has closed what still runs there.
-            row = await asyncio.to_thread(self._ledger.request, request_id)
+            try:
+                row = await asyncio.to_thread(self._ledger.request, request_id)
+            except LedgerRefusal:
+                # The ledger was restored to an earlier hour: nothing can be done for what it does not know.
+                log.error("unknown_run", request_id=request_id)
+                continue
             await self._wake(self._handle(row.right, row.id))
         for system in await asyncio.to_thread(self._ledger.systems_to_sweep):
             await self._sweep(system)

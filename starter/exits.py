@@ -101,7 +101,7 @@ _BY_CLASS: Final[dict[str, Exit]] = {
     "sqlalchemy.exc.OperationalError": Exit.AWAY,
     "sqlalchemy.exc.ProgrammingError": Exit.AWAY,
     "sqlalchemy.exc.TimeoutError": Exit.AWAY,
-    "sqlalchemy.exc.ArgumentError": Exit.USAGE,
+    "ledger.errors.AddressError": Exit.USAGE,
 }
 
 _SAY: Final = {
@@ -109,8 +109,6 @@ _SAY: Final = {
     "habeas config check says which",
     "sqlalchemy.exc.ProgrammingError": "the ledger's tables are not those of this version: run habeas migrate",
     "sqlalchemy.exc.TimeoutError": "the ledger is too busy to answer: try again",
-    "sqlalchemy.exc.ArgumentError": "the ledger's address cannot be read: "
-    "write postgresql://user:password@host:5432/database",
 }
 
 

@@ -259,8 +259,9 @@ def _term(rule: Keep) -> str:
 
 def _accounts(standing: Standing) -> Iterator[Line]:
     rule = (
-        "erased = before + arrived - after; before is the last look before the first destructive call, arrived came in "
-        "since, after is what the closing look found; only kept rows may be left"
+        "erased = before + arrived - after - pseudonymised; before is the last look before the first destructive call, "
+        "arrived came in since, after is what the closing look found; only kept rows may be left; a pseudonym is no "
+        "erasure while its key lives"
     )
     for system, books in standing.books.items():
         for book in books:
@@ -269,13 +270,15 @@ def _accounts(standing: Standing) -> Iterator[Line]:
                     about=f"Books of {system}.{book.collection}",
                     rule=rule,
                     fact=f"before {book.before:,}, arrived {book.arrived:,}, after {book.after:,}, kept {book.kept:,}"
+                    + (f", pseudonymised {book.pseudonymised:,}" if book.pseudonymised else "")
                     + ("; one attempt was cut, so its count is derived by looking" if book.derived else ""),
                     result=_book_result(book),
                 )
 
 
 def _book_result(book: Books) -> str:
-    sum_ = f"{book.before:,} + {book.arrived:,} - {book.after:,} = {book.erased:,} erased"
+    keyed = f" - {book.pseudonymised:,}" if book.pseudonymised else ""
+    sum_ = f"{book.before:,} + {book.arrived:,} - {book.after:,}{keyed} = {book.erased:,} erased"
     if book.closed:
         return f"{sum_}; {book.after:,} left, all of them kept"
     return f"{sum_}; {book.after - book.kept:,} left that should be gone"

@@ -7,6 +7,8 @@ off here, the SDK's own included.
 import logging
 import re
 import sys
+import threading
+from types import TracebackType
 from typing import Literal
 
 import structlog
@@ -75,5 +77,23 @@ def set_up(form: Literal["auto", "json", "console"] = "auto") -> None:
     # What cannot be logged is not printed either: it might quote what it could not print.
     logging.raiseExceptions = False
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.captureWarnings(True)
+    _quiet_hooks()
     for noisy in ("alembic", "botocore", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _quiet_hooks() -> None:
+    """What escapes everybody (a thread's error, a destructor's, the process's own) is named, not printed: Python's own
+    hooks would print its text."""
+
+    def say(kind: str, error: BaseException | type[BaseException] | None) -> None:
+        error_type = error if isinstance(error, type) else type(error)
+        structlog.get_logger().error("escaped", kind=kind, error=error_type.__qualname__)
+
+    def process(error_type: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        say("process", error_type)
+
+    sys.excepthook = process
+    threading.excepthook = lambda args: say("thread", args.exc_type)
+    sys.unraisablehook = lambda args: say("destructor", args.exc_type)

@@ -9,9 +9,10 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from ledger.standing import KeyState, RequestRow, Standing
+from rights.datamap import DataMap
 from rights.deadlines import Risk
-from rights.plan import Operation
-from rights.receipt import Books, Count, Kept, Outcome, Receipt
+from rights.plan import Operation, out_of_backups
+from rights.receipt import Books, Count, Kept, Outcome, Receipt, most_open
 from rights.request import Conclusion, Phase, Right
 from starter.show import Cell, Page, Text, Tone, day, minute, plural
 from starter.tasks import add_task, open_tasks, task_document
@@ -134,17 +135,37 @@ def due_cell(row: RequestRow, now: datetime, zone: str) -> Cell:
 # One request.
 
 
-def show_document(standing: Standing, candidates: Mapping[str, Sequence[Mapping[str, Any]]], now: datetime) -> Document:
-    """All there is to tell of a request, as JSON."""
+def show_document(
+    standing: Standing,
+    candidates: Mapping[str, Sequence[Mapping[str, Any]]],
+    now: datetime,
+    data_map: DataMap | None = None,
+) -> Document:
+    """All there is to tell of a request, as JSON. `data_map` is the one that it is pinned to, if it is to any."""
+    gone = backups_gone(standing, data_map)
     return {
         "request": request_document(standing.request, now),
         "waits_for": waits_for(standing) or None,
         "held": standing.held,
         "in_flight": standing.in_flight,
-        "systems": [_system_document(standing, name) for name in _systems(standing)],
+        "systems": [
+            {**_system_document(standing, name), "out_of_backups_on": gone.get(name)} for name in _systems(standing)
+        ],
         "tasks": [task_document(t, candidates.get(t.id, ())) for t in standing.tasks if t.settled_at is None],
         "kept_until": [_key_document(key) for key in standing.keys],
     }
+
+
+def backups_gone(standing: Standing, data_map: DataMap | None) -> dict[str, date]:
+    """By system in which something was erased, the last day on which its backups can still hold it."""
+    gone: dict[str, date] = {}
+    for name, receipt in newest(standing.receipts, Operation.ERASE).items():
+        system = data_map.systems.get(name) if data_map else None
+        # An attempt that was cut short has erased as well; only the books tell of it.
+        erased = receipt.tally.changed or any(book.erased for book in standing.books.get(name, ()))
+        if system and system.backups and receipt.outcome.settled and erased:
+            gone[name] = out_of_backups(system.backups, receipt.at.date())
+    return gone
 
 
 def _systems(standing: Standing) -> list[str]:
@@ -190,9 +211,13 @@ def _key_document(key: KeyState) -> Document:
 
 
 def show_page(
-    standing: Standing, candidates: Mapping[str, Sequence[Mapping[str, Any]]], now: datetime, zone: str
+    standing: Standing,
+    candidates: Mapping[str, Sequence[Mapping[str, Any]]],
+    now: datetime,
+    zone: str,
+    data_map: DataMap | None = None,
 ) -> Page:
-    """A request on one screen."""
+    """A request on one screen. `data_map` is the one that it is pinned to, if it is to any."""
     row = standing.request
     page = Page().heading(f"{row.right} request {row.id}")
     waiting = waits_for(standing)
@@ -224,10 +249,18 @@ def show_page(
         page.line("The erasure waits for approval. Read the preview, then approve it.", indent=2)
         page.line(Cell(f"habeas request preview {row.id}", "quiet"), indent=4)
         page.line(Cell(f"habeas request approve {row.id} --by ROLE", "quiet"), indent=4)
+    if gone := backups_gone(standing, data_map):
+        page.heading("Erased, and out of backups by")
+        page.pairs((name, f"{last:%Y-%m-%d}{_beyond(data_map, name)}") for name, last in sorted(gone.items()))
     if standing.keys:
         page.heading("Kept until")
         page.pairs((PURPOSES.get(key.purpose, key.purpose), _fate(key, zone)) for key in standing.keys)
     return page
+
+
+def _beyond(data_map: DataMap | None, name: str) -> str:
+    backups = data_map.systems[name].backups if data_map else None
+    return f"; until then: {backups.beyond_use}" if backups and backups.beyond_use else ""
 
 
 ADVICE_IDENTITY: Final = "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it."
@@ -281,14 +314,20 @@ def add_systems(page: Page, standing: Standing) -> None:
                 continue
             rows.append((collection, *_cells(row.right, found, given, erased, seen, books.get(collection))))
         if rows:
-            page.grid(("collection", *COLUMNS[row.right]), rows, numbers=NUMBERS)
+            columns = ("collection", *COLUMNS[row.right])
+            if PSEUDONYMISED in columns and all(of[columns.index(PSEUDONYMISED)] in {"", "0"} for of in rows):
+                # Few maps leave any: the column is shown where there are some.
+                at = columns.index(PSEUDONYMISED)
+                columns, rows = (*columns[:at], *columns[at + 1 :]), [(*of[:at], *of[at + 1 :]) for of in rows]
+            page.grid(columns, rows, numbers=NUMBERS)
 
 
+PSEUDONYMISED: Final = "pseudonymised"
 COLUMNS: Final[dict[Right, tuple[str, ...]]] = {
     Right.ACCESS: ("located", "exported"),
-    Right.ERASURE: ("located", "erased", "anonymised", "kept", "left", "why kept"),
+    Right.ERASURE: ("located", "erased", "anonymised", PSEUDONYMISED, "kept", "left", "why kept"),
 }
-NUMBERS: Final = ("located", "exported", "erased", "anonymised", "kept", "left")
+NUMBERS: Final = ("located", "exported", "erased", "anonymised", PSEUDONYMISED, "kept", "left")
 
 
 def _how(name: str, last: Mapping[Operation, Receipt | None], right: Right) -> Cell:
@@ -297,10 +336,12 @@ def _how(name: str, last: Mapping[Operation, Receipt | None], right: Right) -> C
     end = last[Operation.VERIFY] or act or last[Operation.LOCATE]
     if end is None:
         return Cell(name, "strong")
-    words = "located" if act is None and end.outcome is Outcome.DONE else str(end.outcome).replace("_", " ")
+    # A look does not find what bears a pseudonym; the erasure knows that it is retained.
+    outcome = most_open([act.outcome, end.outcome]) if act else end.outcome
+    words = "located" if act is None and outcome is Outcome.DONE else str(outcome).replace("_", " ")
     sure = f", {end.certainty}" if act and end.certainty else ""
     why = f" ({end.code})" if end.code else ""
-    return Cell(f"{name}: {words}{sure}{why}", OUTCOME_TONE[end.outcome])
+    return Cell(f"{name}: {words}{sure}{why}", OUTCOME_TONE[outcome])
 
 
 def _collections(last: Mapping[Operation, Receipt | None]) -> list[str]:
@@ -322,11 +363,13 @@ def _cells(
     kept = (seen or erased or found or Count(collection="")).kept
     left: Text = "" if seen is None else Cell(f"{seen.left:,}", "bad" if seen.left else "good")
     anonymised = erased.anonymised if erased else 0
-    gone = book.erased - anonymised if book else (erased.erased if erased else None)
+    keyed = book.pseudonymised if book else (erased.pseudonymised if erased else 0)
+    gone = max(0, book.erased - anonymised) if book else (erased.erased if erased else None)
     return (
         located,
         "" if gone is None else f"{gone:,}",
         f"{anonymised:,}" if erased else "",
+        f"{keyed:,}" if erased else "",
         f"{sum(k.rows for k in kept):,}",
         left,
         why_kept(kept),

@@ -6,7 +6,7 @@ The one rule: it is made from the stored plan and the last look, the same that t
 from collections.abc import Iterable
 
 from ledger.standing import Standing
-from rights.datamap import Erase, Mode
+from rights.datamap import DataMap, Erase, Mode
 from rights.plan import Operation, Work
 from rights.receipt import Count, Kept
 from rights.request import Right
@@ -14,17 +14,22 @@ from starter.pages import Document, newest, why_kept
 from starter.show import Cell, Page
 
 
-def preview_document(standing: Standing) -> Document:
-    """What would happen to each collection, as JSON."""
+def preview_document(standing: Standing, data_map: DataMap) -> Document:
+    """What would happen to each collection, as JSON. `data_map` is the one that the request is pinned to."""
     return {
         "request_id": standing.request.id,
         "right": standing.request.right,
         "map_digest": standing.plan.map_digest if standing.plan else standing.request.map_digest,
         "systems": [
-            {"system": name, "mode": mode, "collections": list(collections)}
+            {"system": name, "mode": mode, "backups": _backups(data_map, name), "collections": list(collections)}
             for name, mode, collections in _preview(standing)
         ],
     }
+
+
+def _backups(data_map: DataMap, name: str) -> Document | None:
+    backups = data_map.systems[name].backups
+    return backups.model_dump() if backups else None
 
 
 def _preview(standing: Standing) -> Iterable[tuple[str, Mode, list[Document]]]:
@@ -67,7 +72,7 @@ def _emptied(work: Work, count: Count) -> list[str]:
     return sorted({write.field for kept in count.kept for write in duties.get(kept.ground, work.writes)})
 
 
-def preview_page(standing: Standing) -> Page:
+def preview_page(standing: Standing, data_map: DataMap) -> Page:
     """What would be given, erased and kept, before anything is."""
     row = standing.request
     page = Page().heading(f"Preview of {row.right} request {row.id}")
@@ -93,6 +98,9 @@ def preview_page(standing: Standing) -> Page:
                 ),
                 numbers=("found", "goes", "kept"),
             )
+            if backups := data_map.systems[name].backups:
+                use = f"; until then: {backups.beyond_use}" if backups.beyond_use else ""
+                page.line(Cell(f"what goes is out of backups {backups.max_age} later{use}", "quiet"), indent=2)
         else:
             page.grid(
                 ("collection", "rows given", "fields"),

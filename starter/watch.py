@@ -118,7 +118,9 @@ def numbers(receipt: Receipt) -> str:
     if operation is Operation.ERASE:
         anonymised = sum(count.anonymised for count in tally.counts)
         parts = [f"{sum(count.erased for count in tally.counts):,} rows erased"]
+        keyed = sum(count.pseudonymised for count in tally.counts)
         parts += [f"{anonymised:,} anonymised"] if anonymised else []
+        parts += [f"{keyed:,} pseudonymised"] if keyed else []
         parts += [f"{tally.kept_rows:,} kept"] if tally.kept_rows else []
         return ", ".join(parts)
     if operation is Operation.VERIFY:

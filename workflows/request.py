@@ -118,7 +118,7 @@ class RequestLife:
             # What one system knows the person by may find them in another: again, until nothing new is learnt.
             again = {name for receipt in receipts if receipt for name in receipt.look_again}
             names = tuple(name for name in run.facts.systems if name in again)
-        found = {name for (name, op), r in run.receipts.items() if op is Operation.LOCATE and r.tally.found}
+        found = {name for (name, op), r in run.receipts.items() if op is Operation.LOCATE and r.may_hold}
         return tuple(name for name in run.facts.systems if name in found or name in run.facts.begun)
 
     def _to_look_into(self) -> tuple[str, ...]:

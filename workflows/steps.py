@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import PlanningActivities, Ruled, Stuck
     from rights.codes import Code
     from rights.plan import Operation, Step
-    from rights.receipt import Outcome, Receipt
+    from rights.receipt import Certainty, Outcome, Receipt
     from rights.request import Phase
     from workflows import policies
     from workflows.run import Run
@@ -65,7 +65,7 @@ class Steps:
         run, delays = self._run, iter(policies.LOOK_AGAIN)
         while not run.stopped:
             erased = await self.await_system(system, Operation.ERASE, run.receipts.get((system, Operation.ERASE)))
-            if erased is None or not erased.outcome.settled:
+            if erased is None or not erased.outcome.settled or erased.certainty is Certainty.ATTESTED:
                 return
             run.enter(Phase.VERIFYING)
             seen = await self.await_system(system, Operation.VERIFY)
@@ -97,10 +97,12 @@ class Steps:
             if receipt is None:
                 continue
             run.receipts[system, operation] = receipt
-            if receipt.outcome.settled or receipt.outcome is Outcome.PENDING:
+            if receipt.outcome.settled or receipt.outcome is Outcome.PENDING or receipt.code == Code.RULED_OUT:
                 return receipt
-            if run.withdrawn or not await self._settle(step, Code(receipt.code)):
+            if run.withdrawn:
                 return receipt
+            # Done by hand, or given up: then the step itself says so, as it does when a run was lost meanwhile.
+            await self._settle(step, Code(receipt.code))
         return run.receipts.get((system, operation))
 
     async def package(self) -> None:
@@ -113,7 +115,8 @@ class Steps:
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise
-                await self._out_of_attempts(self._step("parcel", Operation.EXPORT), _code(error))
+                if not await self._out_of_attempts(self._step("parcel", Operation.EXPORT), _code(error)):
+                    return
 
     async def _pack(self) -> None:
         run = self._run
@@ -138,13 +141,14 @@ class Steps:
         await self._out_of_attempts(step, code)
         return None
 
-    async def _out_of_attempts(self, step: Step, code: Code) -> None:
-        """Put a step on a person's desk, and wait until it is ruled on, or it is time to try again by itself."""
+    async def _out_of_attempts(self, step: Step, code: Code) -> bool:
+        """Put a step on a person's desk, and wait until it is ruled on, or it is time to try again by itself. False
+        when it is given up."""
         which = step.system, step.operation
         self._failed[which] += 1
         await self._stuck(step, code)
         delay = policies.TRY_AGAIN * 2 ** min(self._failed[which] - 1, 10)
-        await self._settle(step, code, min(delay, policies.TRY_AGAIN_AT_MOST))
+        return await self._settle(step, code, min(delay, policies.TRY_AGAIN_AT_MOST))
 
     async def _stuck(self, step: Step, code: Code) -> None:
         """Put a step on a person's desk."""

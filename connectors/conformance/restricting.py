@@ -214,4 +214,4 @@ def _lift(trial: Trial, call: Call) -> Tally:
 
 def _rows_of(trial: Trial, person: Person) -> dict[str, dict[object, object]]:
     dump = trial.bench.everything()
-    return {name: {key: dump[name][key] for key in keys} for name, keys in trial.bench.rows(person).items()}
+    return {name: {key: dump[name].get(key) for key in keys} for name, keys in trial.bench.rows(person).items()}

@@ -57,18 +57,28 @@ class Exporting:
         search = Search(self._call, self._settings, self._session)
         search.survey().refuse_doubt()
         spool = Spool()
+        try:
+            pending = self._list(search, spool)
+        except BaseException:
+            spool.close()
+            raise
+        if pending:
+            spool.close()
+            return Pending(RESTORING[self._settings.restore_tier])
+        return self._files(spool)
+
+    def _list(self, search: Search, spool: Spool) -> bool:
+        """Write down what is there; True if some of it has to be waited for."""
         pending = False
         for group in search.groups():
+            if not group[0].certain:
+                # It has come since it was counted, and nobody has been asked about it.
+                raise Retryable(Code.BUSY, self._call.system.system)
             for found in group:
                 spool.add(json.dumps({**found.values(), "last_modified": found.row.modified.isoformat()}))
                 if found.row.storage_class in ARCHIVES and found.row.kind == "version":
                     pending |= self._restored(found.row)
-            if not group[0].certain:
-                # It has come since it was counted, and nobody has been asked about it.
-                raise Retryable(Code.BUSY, self._call.system.system)
-        if pending:
-            return Pending(RESTORING[self._settings.restore_tier])
-        return self._files(spool)
+        return pending
 
     def _restored(self, row: Row) -> bool:
         """See that an archived version can be read; True while it cannot yet."""

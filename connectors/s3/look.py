@@ -11,6 +11,7 @@ from typing import Final
 
 from connectors.errors import NeedsHuman
 from connectors.fates import Fate, fate_of
+from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Key, Look
 from connectors.s3.lock import GROUND, OPEN, Lock, Locks
 from connectors.s3.session import Row, Session
@@ -80,7 +81,7 @@ class Survey:
     grounds: dict[str, tuple[int, date | None]] = field(default_factory=dict)
     """For each ground rows, and the last day; None if one of them has none."""
     candidates: dict[str, Candidate] = field(default_factory=dict, repr=False)
-    links: dict[tuple[str, str], Identity] = field(default_factory=dict, repr=False)
+    links: tuple[Identity, ...] = field(default=(), repr=False)
     anchors: Anchors = field(default_factory=dict, repr=False)
 
     def count(self, due: Due) -> None:
@@ -105,7 +106,7 @@ class Survey:
 
     @property
     def look(self) -> Look:
-        return Look(self.tally, self.anchors, tuple(self.candidates.values()), tuple(self.links.values()))
+        return Look(self.tally, self.anchors, tuple(self.candidates.values()), self.links)
 
 
 class Search:
@@ -182,7 +183,8 @@ class Search:
 
     def survey(self) -> Survey:
         """Count everything, and find what has to be asked."""
-        survey = Survey(self._settings.collection, anchors=self._anchors(), links=dict(self.targets.links))
+        survey = Survey(self._settings.collection, anchors=self._anchors())
+        links = Links(self._call)
         locks = Locks(self._session, self._call.as_of, self._call.beat)
         self._call.beat()
         waiting: list[list[Found]] = []
@@ -190,13 +192,14 @@ class Search:
             if not found[0].certain:
                 self._ask(survey, found)
                 continue
-            self._follow(survey, found[0].row)
+            links.add_row(self._settings.collection, found[0].values())
             waiting.append(found)
             if sum(map(len, waiting)) >= HELD_TOGETHER:
                 self._call.beat()
                 self._count(survey, waiting, locks)
                 waiting = []
         self._count(survey, waiting, locks)
+        survey.links = links.found
         return survey
 
     def _count(self, survey: Survey, groups: Sequence[Sequence[Found]], locks: Locks) -> None:
@@ -212,11 +215,6 @@ class Search:
         survey.candidates.setdefault(row.key, Candidate(self._settings.collection, key, traits))
         if len(survey.candidates) > QUESTIONS_MOST:
             raise NeedsHuman(Code.TOO_LARGE, self._settings.collection)
-
-    def _follow(self, survey: Survey, row: Row) -> None:
-        about = self._collection.fields["key"]
-        if about.yields and all((i.kind, i.value) != (about.yields, row.key) for i in self._call.identities):
-            survey.links[about.yields, row.key] = Identity(about.yields, row.key)
 
     def _anchors(self) -> Anchors:
         others = {name: columns for name, columns in self._call.anchors.items() if name != self._settings.collection}

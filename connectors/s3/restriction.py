@@ -31,7 +31,7 @@ def restrict(call: Call, settings: Settings, session: Session) -> Restricted:
     Raises:
         NeedsHuman: the policy does not deny what bears the tag.
     """
-    if not denies(session.policy(), settings.restricted_tag):
+    if not denies(session.policy(), settings.restricted_tag, settings.bucket):
         raise NeedsHuman(Code.NOT_DENIED, call.system.system)
     search = Search(call, settings, session)
     survey = search.survey()
@@ -95,8 +95,8 @@ def _without(tags: Mapping[str, str], tag: str, name: str) -> dict[str, str] | N
     return {**others, tag: " ".join(left)} if left else others
 
 
-def denies(policy: str, tag: str) -> bool:
-    """Whether a policy denies the reading of every object that bears the tag, to more than single people.
+def denies(policy: str, tag: str, bucket: str) -> bool:
+    """Whether a policy denies to somebody the reading of every object of the bucket that bears the tag.
 
     It is judged by what it says outright: a Deny of s3:GetObject and s3:GetObjectVersion on condition of
     s3:ExistingObjectTag/TAG. Whom else it lets through is the operator's business.
@@ -107,9 +107,17 @@ def denies(policy: str, tag: str) -> bool:
         return False
     denied: set[str] = set()
     for statement in [statements] if isinstance(statements, dict) else statements:
-        if statement.get("Effect") == "Deny" and _on_tag(statement.get("Condition", {}), tag):
+        whole = any(_whole(str(resource), bucket) for resource in _listed(statement.get("Resource", ())))
+        if statement.get("Effect") == "Deny" and whole and _on_tag(statement.get("Condition", {}), tag):
             denied |= {str(action).lower() for action in _listed(statement.get("Action", ()))}
     return bool(denied & {"*", "s3:*", "s3:get*", "s3:getobject*"}) or denied.issuperset(_READS)
+
+
+def _whole(resource: str, bucket: str) -> bool:
+    """Whether a statement is about every object of the bucket; of an access point the bucket's name is not known."""
+    return resource == "*" or (
+        resource.endswith("/*") if bucket.startswith("arn:") else resource.endswith(f":::{bucket}/*")
+    )
 
 
 def _on_tag(condition: Any, tag: str) -> bool:

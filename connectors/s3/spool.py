@@ -6,6 +6,7 @@ file has no name. Memory holds a page of it.
 
 import secrets
 import tempfile
+import weakref
 from collections.abc import Iterator
 from typing import Final, Self
 
@@ -23,6 +24,8 @@ class Spool:
 
     def __init__(self) -> None:
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - it is closed with this object
+        # An export that is never read to its end leaves nothing behind either.
+        self.close = weakref.finalize(self, self._file.close)
         self._seal = AESGCM(secrets.token_bytes(32))
         self._page = bytearray()
         self._pages = 0
@@ -47,7 +50,7 @@ class Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self.close()
 
     def _flush(self) -> None:
         if self._page:

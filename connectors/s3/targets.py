@@ -40,8 +40,6 @@ class Targets:
 
     exact: dict[str, Target] = field(default_factory=dict, repr=False)
     folders: dict[str, Target] = field(default_factory=dict, repr=False)
-    links: dict[tuple[str, str], Identity] = field(default_factory=dict, repr=False)
-    """Further identities that one person alone has, beside those that were asked for."""
     anchors: dict[str, None] = field(default_factory=dict, repr=False)
     """Keys that are surely the person's and that nothing but a manifest says so of."""
 
@@ -111,18 +109,12 @@ def _placed(call: Call, settings: Settings) -> Iterator[Target]:
 
 
 def _listed(call: Call, settings: Settings, session: Session, targets: Targets) -> None:
-    """By the manifest, which may also tell of further identities."""
+    """By the manifest."""
     fields = call.system.collections[settings.collection].fields
-    asked = {(identity.kind, identity.value) for identity in call.identities}
     for entry in Manifest(settings, fields, call.identities).entries(session, call.beat):
         targets.add(Target(entry.key, True, entry.certain, entry.fields))
-        if not entry.certain:
-            continue
-        targets.anchors[entry.key] = None
-        for name, value in entry.fields.items():
-            about = fields[name]
-            if value and about.identity and about.sharing == "unique" and (about.identity, value) not in asked:
-                targets.links[about.identity, value] = Identity(about.identity, value)
+        if entry.certain:
+            targets.anchors[entry.key] = None
 
 
 def _followed(call: Call, settings: Settings, name: str) -> Iterator[tuple[Identity, bool]]:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from sqlalchemy import column as sql_column
 
 from connectors.errors import ConnectorError, NeedsHuman
-from connectors.sql.catalogue import Catalogue, Column, Table, read_catalogue
+from connectors.finding import Finding, Severity
+from connectors.sql.catalogue import Catalogue, Column, Reference, Table, read_catalogue
 from connectors.sql.dialects import Engine
 from connectors.sql.families import Family
 from connectors.sql.fates import day_of
@@ -31,6 +32,7 @@ _ACTIONS: Final = {
     "n": "so deleting empties the column of such rows, uncounted",
     "d": "so deleting resets the column of such rows, uncounted",
 }
+_CODES: Final = {"a": "blocks", "r": "blocks", "c": "cascades", "n": "empties", "d": "empties"}
 # Locking a row takes the right to update some column of it.
 _RIGHTS: Final = """
 SELECT row_security_active(%(table)s::oid),
@@ -44,7 +46,7 @@ SELECT current_setting('server_version_num')::int, current_user::text, current_d
   coalesce(current_setting('habeas.environment', true), ''), pg_is_in_recovery()"""
 
 
-def findings(system: System, reader: Any, writer: Any) -> Iterator[str]:
+def findings(system: System, reader: Any, writer: Any) -> Iterator[Finding]:
     """Everything that does not fit, worst first.
 
     Raises:
@@ -55,22 +57,25 @@ def findings(system: System, reader: Any, writer: Any) -> Iterator[str]:
         catalogue = read_catalogue(connection, system)
         version, role, *_ = connection.execute(_SERVER).fetchone()
         if version < OLDEST:
-            yield "the server is older than PostgreSQL 14: upgrade it"
+            yield Finding("server_old", "the server is older than PostgreSQL 14: upgrade it")
         yield from misfits(system, catalogue)
         yield from _refusals(connection, catalogue, works, role, writing=False)
     if writer is None and system.mode is not Mode.OBSERVE:
-        yield f"there is no connection.writer, so nothing can be erased: add one, or write mode: {Mode.OBSERVE}"
+        said = f"there is no connection.writer, so nothing can be erased: add one, or write mode: {Mode.OBSERVE}"
+        yield Finding("no_writer", said)
     if writer is not None:
         with writer.plain() as connection:
             _, role, database, mark, replica = connection.execute(_SERVER).fetchone()
             yield from _refusals(connection, catalogue, works, role, writing=True)
             if replica:
-                yield "connection.writer leads to a server that only reads: name the primary there"
+                said = "connection.writer leads to a server that only reads: name the primary there"
+                yield Finding("replica", said)
             if not mark:
-                yield (
+                said = (
                     f"the database '{database}' bears no environment mark, so nothing is erased in it: "
                     f"ALTER DATABASE {quoted(database)} SET habeas.environment = 'production' (or what it is)"
                 )
+                yield Finding("no_mark", said)
     yield from unfit(system, catalogue, works)
     yield from references(system, catalogue)
     yield from slow(system, catalogue)
@@ -101,22 +106,24 @@ def works_of(system: System) -> dict[str, Work]:
     return {work.collection: work for work in works}
 
 
-def misfits(system: System, catalogue: Catalogue) -> Iterator[str]:
+def misfits(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     for name in catalogue.missing:
         kind = "column" if "." in name and name.rpartition(".")[0] in system.collections else "table"
-        yield f"there is no {kind} {name} in the database, or the role may not use its schema: correct the map"
+        said = f"there is no {kind} {name} in the database, or the role may not use its schema: correct the map"
+        yield Finding(f"missing_{kind}", said)
     for name, table in catalogue.tables.items():
         if not table.keyed:
             key = ", ".join(system.collections[name].key)
-            yield (
+            said = (
                 f"the database does not see to it that the key ({key}) of {name} is unique and never null: "
                 "name the primary key, or add a unique index and NOT NULL"
             )
+            yield Finding("no_key", said)
 
 
 def _refusals(
     connection: Any, catalogue: Catalogue, works: dict[str, Work], role: str, *, writing: bool
-) -> Iterator[str]:
+) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         work = works[name]
         hidden, readable, writable, deletable = _rights(connection, table, written(work))
@@ -126,12 +133,13 @@ def _refusals(
             lacking += [] if deletable or work.erase is not Erase.DELETE else ["DELETE"]
         if lacking:
             grant = f"GRANT {', '.join(lacking)} ON {quoted(table.schema, table.name)} TO {quoted(role)}"
-            yield f"the role {role} may not {' and '.join(lacking)} in {name}: {grant}"
+            yield Finding("rights", f"the role {role} may not {' and '.join(lacking)} in {name}: {grant}")
         if hidden:
-            yield f"row security hides rows of {name} from the role {role}: ALTER ROLE {quoted(role)} BYPASSRLS"
+            said = f"row security hides rows of {name} from the role {role}: ALTER ROLE {quoted(role)} BYPASSRLS"
+            yield Finding("row_security", said)
 
 
-def unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[str]:
+def unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         work = works[name]
         for write in dict.fromkeys((*work.writes, *(w for keep in work.keeps for w in keep.writes))):
@@ -139,38 +147,51 @@ def unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Itera
                 try:
                     dirty(about, write, sql_column(write.field, about.type))
                 except NeedsHuman:
-                    yield (
+                    said = (
                         f"strategy {_said(write)} does not go with {about.about}, a column of type {about.internal}: "
                         "choose null, constant or another"
                     )
+                    yield Finding("strategy", said)
                 if write.strategy is Strategy.NULL and not about.nullable:
-                    yield f"strategy null does not go with {about.about}, which is NOT NULL: choose another"
+                    said = f"strategy null does not go with {about.about}, which is NOT NULL: choose another"
+                    yield Finding("strategy", said)
         for keep in work.keeps:
             if about := table.columns.get(keep.column):
                 try:
                     day_of(about, sql_column(keep.column, about.type), keep)
                 except NeedsHuman:
-                    yield f"retention counts from {about.about}, which holds no dates: name a column that does"
+                    said = f"retention counts from {about.about}, which holds no dates: name a column that does"
+                    yield Finding("no_date", said)
 
 
-def references(system: System, catalogue: Catalogue) -> Iterator[str]:
+def references(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     mapped = {table.relation: name for name, table in catalogue.tables.items()}
     for reference in catalogue.references:
         to, columns = mapped[reference.to], ", ".join(reference.columns)
         action = _ACTIONS[reference.on_delete]
+        # Where rows are only rewritten, or left, nothing is refused and nothing goes along.
+        deleted = system.collections[to].erase is Erase.DELETE
         if reference.relation not in mapped:
-            yield (
+            said = (
                 f"{reference.schema}.{reference.table} points to {to} ({columns}) and is not in the map, "
                 f"{action}: add it as a collection"
             )
+            yield Finding(f"reference_{_CODES[reference.on_delete]}", said, _severity(reference, deleted=deleted))
         elif catalogue.link_of(system, reference) is None:
-            yield (
+            said = (
                 f"the foreign key {reference.name} from {mapped[reference.relation]} ({columns}) to {to} is no unique "
                 f"link of the map, {action}: add the link"
             )
+            yield Finding(f"reference_{_CODES[reference.on_delete]}", said, _severity(reference, deleted=deleted))
 
 
-def slow(system: System, catalogue: Catalogue) -> Iterator[str]:
+def _severity(reference: Reference, *, deleted: bool) -> Severity:
+    if not deleted:
+        return Severity.NOTE
+    return Severity.WARNING if reference.on_delete in "nd" else Severity.ERROR
+
+
+def slow(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         collection = system.collections[name]
         named = {link.field: False for link in collection.links if link.kind == "unique"}
@@ -182,7 +203,8 @@ def slow(system: System, catalogue: Catalogue) -> Iterator[str]:
         for field, casefold in wanted.items():
             if field in table.columns and not table.serves(field, casefold=casefold):
                 advice = _index(table, table.columns[field], casefold=casefold)
-                yield f"no index serves {name}.{field}, so every look reads the whole table: {advice}"
+                said = f"no index serves {name}.{field}, so every look reads the whole table: {advice}"
+                yield Finding("no_index", said, Severity.WARNING)
 
 
 def _index(table: Table, column: Column, *, casefold: bool) -> str:
@@ -192,7 +214,7 @@ def _index(table: Table, column: Column, *, casefold: bool) -> str:
             return "give the column a collation that ignores case, or write match: exact"
         place = quoted(table.schema, table.name, engine=column.engine)
         return f"CREATE INDEX {quoted(f'{table.name}_{column.name}', engine=column.engine)} ON {place} ({name})"
-    over = f"lower({name})" if casefold and column.family is Family.TEXT else name
+    over = f"lower({name})" if casefold else name
     if column.engine is Engine.SQLITE:
         return f"CREATE INDEX {quoted(f'{table.name}_{column.name}')} ON {quoted(table.name)} ({over})"
     return f"CREATE INDEX ON {quoted(table.schema, table.name)} ({over})"

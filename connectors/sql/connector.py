@@ -5,24 +5,31 @@ data map, and passes on counts; it decides nothing about rows.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.finding import Finding, Severity
 from connectors.protocol import Call, Export, Look
-from connectors.sql import erasure
+from connectors.sql import erasure, replication
+from connectors.sql.attempt import attempt
 from connectors.sql.catalogue import Catalogue
+from connectors.sql.drift import drift
 from connectors.sql.erasure import Batch
 from connectors.sql.export import Reader, files
+from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
 from connectors.sql.look import Sight
 from connectors.sql.programme import Programme, Programmes
 from connectors.sql.server import Database, Mode, Session, Trouble
+from connectors.sql.session import Database as PostgreSQL
 from connectors.sql.steps import Steps
+from connectors.trial import Trial
 from rights.codes import Code
 from rights.datamap import System
 from rights.receipt import Tally
@@ -58,6 +65,7 @@ class SqlConnector:
 
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
+        self._await_copy()
         return self._explained(self.reader, lambda: self._look(self.reader, call, verifying=False))
 
     def verify(self, call: Call) -> Look:
@@ -67,6 +75,7 @@ class SqlConnector:
 
     def export(self, call: Call) -> Iterator[Export]:
         """Stream two files per collection, JSON lines and a table, all of one moment."""
+        self._await_copy()
         return self._streamed(self.reader, self._files(call))
 
     def erase(self, call: Call) -> Tally:
@@ -79,7 +88,27 @@ class SqlConnector:
             raise NeedsHuman(Code.NO_WRITER, self.system.system)
         return self._explained(writer, lambda: self._erase(writer, call))
 
-    def check(self) -> list[str]:
+    def attempt(self, call: Call) -> Trial:
+        """Carry the erasure out and take it back; nothing stays, and no fence is entered.
+
+        Raises:
+            ConnectorError: the database cannot even be looked at.
+        """
+        writer = self.writer
+        if writer is None:
+            raise NeedsHuman(Code.NO_WRITER, self.system.system)
+        programme = self._explained(writer, lambda: self._programme(writer, call))
+        if not isinstance(writer, PostgreSQL) or isinstance(programme, Steps):
+            tally = self._explained(writer, lambda: self._look(writer, call, verifying=False)).tally
+            return Trial(tally, not_tried="an erasure is tried on PostgreSQL alone so far")
+        try:
+            return self._explained(writer, lambda: attempt(writer, call, programme))
+        except ConnectorError as error:
+            refusal, about = error.code, error.about
+        tally = self._explained(writer, lambda: self._look(writer, call, verifying=False)).tally
+        return Trial(tally, refusal=refusal, refused_at=about)
+
+    def check(self) -> list[Finding]:
         """What does not fit between the map, the database and the roles, each as a sentence that says what to do.
 
         Raises:
@@ -87,10 +116,39 @@ class SqlConnector:
         """
         return self._explained(self.reader, lambda: list(self.reader.findings(self.system, self.writer)))
 
+    def survey(self) -> list[Finding]:
+        """What stands in the database beside the map: drift, personal data that no path reaches, triggers.
+
+        Raises:
+            ConnectorError: the database cannot be asked.
+        """
+        reader = self.reader
+        if not isinstance(reader, PostgreSQL):
+            said = "tables and triggers beside the map are looked for on PostgreSQL alone so far: compare them by hand"
+            return [Finding("not_surveyed", said, Severity.NOTE)]
+        return self._explained(reader, lambda: [*hazards(self.system, reader), *drift(self.system, reader)])
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         for database in filter(None, (self.reader, self.writer)):
             database.close()
+
+    def _await_copy(self) -> None:
+        """Let a reader that is a copy come as far as the primary was when the step began: one that lags behind would
+        say that nothing is held of somebody whose rows it has not heard of yet.
+
+        Raises:
+            Retryable: it lags too far behind to be waited for here.
+        """
+        writer, reader = self.writer, self.reader
+        if not (isinstance(writer, PostgreSQL) and isinstance(reader, PostgreSQL)) or writer.server == reader.server:
+            return
+        there = self._explained(writer, lambda: _ask(writer, replication.POSITION))
+        until = time.monotonic() + replication.PATIENCE
+        while there and not self._explained(reader, lambda: _ask(reader, replication.REACHED, there)):
+            if time.monotonic() > until:
+                raise Retryable(Code.BUSY, self.system.system)
+            time.sleep(replication.POLL)
 
     def _look(self, database: Database, call: Call, *, verifying: bool) -> Look:
         call.beat()
@@ -255,6 +313,13 @@ class SqlConnector:
     def _covers(self, schema: str, table: str, constraint: str) -> bool:
         catalogue = self._catalogue
         return catalogue is not None and catalogue.covers(self.system, schema, table, constraint)
+
+
+def _ask(database: PostgreSQL, question: LiteralString, *values: object) -> Any:
+    """The one value that a server answers about itself."""
+    with database.plain() as connection:
+        (value,) = connection.execute(question, values).fetchone()
+    return value
 
 
 def _admitted(session: Session, call: Call, *, end: bool = False) -> None:

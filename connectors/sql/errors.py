@@ -44,6 +44,12 @@ _NOT_LET_IN: Final = re.compile(
     r"|certificate|does not support SSL",
     re.IGNORECASE,
 )
+# A server speaks its own language; libpq, for which Python sets none, says in English what it saw of the wire.
+_WIRE: Final = re.compile(
+    r"server closed the connection|could not (receive|send|connect)|timeout|timed out|SSL SYSCALL|SSL error"
+    r"|reset by peer|refused|unreachable|broken pipe|EOF|translate host name",
+    re.IGNORECASE,
+)
 _FULL: Final = re.compile(r"too many (clients|connections)|remaining connection slots", re.IGNORECASE)
 
 
@@ -100,9 +106,15 @@ def _without_state(error: psycopg.Error, system: str) -> ConnectorError:
         return NeedsHuman(Code.INTERNAL, type(error).__name__)
     if _FULL.search(str(error)):
         return Retryable(Code.BUSY, system)
-    if _NOT_LET_IN.search(str(error)):
+    if _NOT_LET_IN.search(str(error)) or _refused_after_password(error):
         return NeedsHuman(Code.CREDENTIALS, system)
     return Retryable(Code.UNREACHABLE, system)
+
+
+def _refused_after_password(error: psycopg.OperationalError) -> bool:
+    """Whether a server that had asked for the password ended the attempt itself, in whatever language."""
+    attempt = error.pgconn
+    return attempt is not None and attempt.used_password and not _WIRE.search(str(error))
 
 
 def _referenced(diagnosis: Any, system: str, covers: Covers) -> ConnectorError:

@@ -15,7 +15,6 @@ from connectors.sql.mariadb import session as mariadb
 from connectors.sql.server import Database
 from connectors.sql.sqlite import session as sqlite
 
-_POSTGRESQL: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 _MARIADB: Final = frozenset({"mariadb", "mysql", "mariadb+pymysql", "mysql+pymysql"})
 
 
@@ -35,7 +34,7 @@ def reach(secret: str, name: str, limits: Limits) -> Database:
 
 
 def _database(url: URL, name: str, limits: Limits) -> Database:
-    if url.drivername in _POSTGRESQL:
+    if url.drivername in postgresql.DRIVERS:
         return postgresql.Database(url.set(drivername="postgresql+psycopg"), limits)
     if url.drivername in _MARIADB:
         return mariadb.Database(url.set(drivername="mysql+pymysql"), limits)

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from connectors.errors import ConnectorError
+from connectors.finding import Finding
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.dialects import Engine
 from connectors.sql.errors import Covers
@@ -77,7 +78,7 @@ class Database(Protocol):
     def refused(self, system: System) -> ConnectorError | None:
         """Why a role was refused: a right that it lacks; None if none shows any more."""
 
-    def findings(self, system: System, writer: "Database | None") -> Iterator[str]:
+    def findings(self, system: System, writer: "Database | None") -> Iterator[Finding]:
         """Everything that does not fit between the map, this database and the two roles, worst first."""
 
     def close(self) -> None:

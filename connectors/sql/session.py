@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import psycopg
 from sqlalchemy import create_engine
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from connectors.errors import ConnectorError
+from connectors.finding import Finding
 from connectors.sql import check
 from connectors.sql.catalogue import Catalogue, read_catalogue
 from connectors.sql.dialects import Engine
@@ -26,6 +27,7 @@ from connectors.sql.server import Mode, Trouble
 from connectors.sql.statement import Statement
 from rights.datamap import System
 
+DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 _CHUNK: Final = 64
 """Rows that the driver takes from the server at a time while it streams."""
 
@@ -64,7 +66,9 @@ class Database:
     errors: tuple[type[Exception], ...] = (psycopg.Error, SQLAlchemyError)
 
     def __init__(self, url: URL, limits: Limits) -> None:
-        self.limits = limits
+        self.limits, self.url = limits, url
+        self.server: Final = (url.host, url.port, url.query.get("host"), url.query.get("port"))
+        """Where it is reached; two that are reached in the same way are one server."""
         self._begin = {mode: _begin(mode, limits) for mode in Mode}
         self._engine = create_engine(
             url,
@@ -103,6 +107,27 @@ class Database:
         raw.close()
 
     @contextmanager
+    def trial(self, name: str, document: str, limits: Limits) -> Iterator["Session"]:
+        """Run a transaction that cannot commit: whatever happens in it is taken back, and its connection is closed.
+
+        Raises:
+            psycopg.Error: as the driver says it.
+            SQLAlchemyError: no connection can be had.
+        """
+        raw = self._open(_begin(Mode.CHANGE, limits))
+        try:
+            session = Trying(raw, self)
+            session.introduce(name, document)
+            yield session
+        finally:
+            driver = _driver(raw)
+            try:
+                if not driver.broken:
+                    driver.execute("ROLLBACK", prepare=False)
+            finally:
+                raw.invalidate()
+
+    @contextmanager
     def plain(self) -> Iterator[Any]:
         """Give the driver's own connection, in a read-only transaction, to ask the server about itself."""
         raw = self._open(self._begin[Mode.LOOK])
@@ -130,7 +155,7 @@ class Database:
         with self.plain() as connection:
             return check.refused(system, connection)
 
-    def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[str]:
+    def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[Finding]:
         return check.findings(system, self, writer)
 
     def close(self) -> None:
@@ -192,6 +217,16 @@ class Session:
             raise RuntimeError("a statement gave no row")
         return row
 
+    def ask(self, question: str) -> list[tuple[Any, ...]]:
+        """The rows that answer a question of ours, which holds no values; none, if it has no answer."""
+        cursor = self._connection.execute(question.encode(), prepare=False)
+        return cursor.fetchall() if cursor.description else []
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        """The driver's own connection, to ask the catalogue within this transaction."""
+        return self._connection
+
     def stream(self, statement: Statement) -> Iterator[tuple[int, bytes]]:
         """The rows of a statement, as the server makes them, without keeping any."""
         query: bytes = statement.text
@@ -216,6 +251,34 @@ class Session:
         if done.statusmessage != "COMMIT":
             raise psycopg.errors.InFailedSqlTransaction("the server rolled back")
         self.committed = True
+
+
+class Trying(Session):
+    """A transaction that is only tried."""
+
+    def commit(self) -> None:
+        """Not here.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("a trial cannot commit")
+
+
+def read_url(secret: str, name: str) -> URL:
+    """A credential as SQLAlchemy and psycopg take it.
+
+    Raises:
+        ValueError: it is no address of a PostgreSQL database; the text does not quote it.
+    """
+    advice = f"connection.{name}: write the secret as postgresql://user:password@host:5432/database"
+    try:
+        url = make_url(secret.strip())
+    except (ArgumentError, ValueError):
+        raise ValueError(advice) from None
+    if url.drivername not in DRIVERS or not url.database:
+        raise ValueError(advice)
+    return url.set(drivername="postgresql+psycopg")
 
 
 def _driver(raw: PoolProxiedConnection) -> psycopg.Connection[Any]:

@@ -23,7 +23,7 @@ def verify(as_json: Json = False) -> None:
     """Prove that the journal is whole.
 
     Walks every entry and compares with the signed checkpoints and the requests' rows. Exit 1 if anything was edited,
-    removed, reordered or cut.
+    removed, reordered or cut; a ledger restored from a backup shows as cut.
     """
     from starter.desk import desk
     from starter.show import Cell, Page, answer, plural
@@ -42,6 +42,12 @@ def verify(as_json: Json = False) -> None:
             ("what", "entry", "finding"),
             ((Cell(str(f.what), "bad"), str(f.seq or ""), f.text) for f in verdict.findings),
         )
+        if verdict.like_a_restore:
+            page.line(
+                "If the ledger was restored from a backup, this is what was lost with it: 'After a restore' in "
+                "docs/running.md says what to do. If it was not, somebody has cut the journal: keep ledger and "
+                "checkpoints as they are, and find out who."
+            )
     answer({**verdict.model_dump(mode="json"), "sound": verdict.sound}, page, as_json=as_json)
     if not verdict.sound:
         raise typer.Exit(Exit.BAD)
@@ -128,7 +134,8 @@ def place(
         typer.Option(
             "--identity",
             metavar="KIND=VALUE",
-            help="An identity of the person. May be given again.",
+            help="An identity of the person. May be given again. "
+            "Other users of the machine can read a command line: --identities keeps it private.",
             show_default=False,
         ),
     ] = None,

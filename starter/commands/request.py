@@ -38,7 +38,12 @@ WORDS: Final = ("retry", "give_up", "done", "choose")
 
 @requests.command("open")
 def open_(
-    right: Annotated[str, typer.Argument(metavar="RIGHT", help="access or erasure.", show_default=False)],
+    right: Annotated[
+        str,
+        typer.Argument(
+            metavar="RIGHT", help="access or erasure.", show_default=False, autocompletion=lambda: ["access", "erasure"]
+        ),
+    ],
     identity: Annotated[
         list[str] | None,
         typer.Option(
@@ -99,6 +104,8 @@ def open_(
     """Receive a request.
 
     Prints its id and due dates; what was typed is never shown again.
+
+    Example: habeas request open erasure --identities person.txt --confirmed-by 'support desk'
     """
     from starter.desk import desk, now, rules
     from starter.inputs import identity_pairs, read_text, received
@@ -194,28 +201,51 @@ def show(request: RequestId, as_json: Json = False) -> None:
     with desk() as at:
         standing = _standing(at, request)
         candidates = {t.id: candidates_of(at.ledger, t) for t in standing.tasks if t.settled_at is None}
+        digest = standing.plan.map_digest if standing.plan else standing.request.map_digest
+        pinned = at.ledger.pinned_map(digest) if digest else None
         answer(
-            show_document(standing, candidates, now()),
-            show_page(standing, candidates, now(), at.zone),
+            show_document(standing, candidates, now(), pinned),
+            show_page(standing, candidates, now(), at.zone, pinned),
             as_json=as_json,
         )
 
 
 @requests.command()
-def preview(request: RequestId, as_json: Json = False) -> None:
+def preview(
+    request: RequestId,
+    attempt: Annotated[
+        bool, typer.Option("--try", help="Also try an erasure in each database, and take it back.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show what would be done, before it is.
 
-    Per system and collection: what would be exported, erased and kept, on which ground and until when.
+    Per system and collection: what would be exported, erased and kept, on which ground and until when. With --try,
+    exit 1 if a database would refuse it, or do more than the plan says.
     """
-    from starter.desk import desk
+    from rights.request import Right
+    from starter.desk import desk, now
     from starter.preview import preview_document, preview_page
     from starter.show import answer
+    from starter.tried import add_trial, surprising, trial_document, try_all
 
     with desk() as at:
         standing = _standing(at, request)
         if standing.plan is None:
             raise Failure(Exit.REFUSED, "there is no preview yet: it is made once every system was looked at")
-        answer(preview_document(standing), preview_page(standing), as_json=as_json)
+        if attempt and standing.request.right is not Right.ERASURE:
+            raise Failure(Exit.USAGE, "--try is for erasures: this request erases nothing")
+        told_map = at.ledger.pinned_map(standing.plan.map_digest)
+        document, page = preview_document(standing, told_map), preview_page(standing, told_map)
+        trials = dict(try_all(at, standing, now())) if attempt else {}
+        for name, trial in trials.items():
+            add_trial(page, name, trial)
+        for system in document["systems"]:
+            if system["system"] in trials:
+                system["trial"] = trial_document(trials[system["system"]])
+        answer(document, page, as_json=as_json)
+    if any(map(surprising, trials.values())):
+        raise typer.Exit(Exit.BAD)
 
 
 @requests.command()
@@ -300,7 +330,15 @@ def withdraw(request: RequestId, note_file: NoteFile = None, as_json: Json = Fal
 @requests.command()
 def rule(
     request: RequestId,
-    word: Annotated[str, typer.Argument(metavar="WORD", help="retry, give_up, done or choose.", show_default=False)],
+    word: Annotated[
+        str,
+        typer.Argument(
+            metavar="WORD",
+            help="retry, give_up, done or choose.",
+            show_default=False,
+            autocompletion=lambda: list(WORDS),
+        ),
+    ],
     task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task's id.", show_default=False)],
     person: Annotated[
         str | None,
@@ -316,7 +354,11 @@ def rule(
 ) -> None:
     """Rule on a task.
 
-    Try the step again, give it up, say it was done by hand, or choose which rows are the person's.
+    retry: try the step again, on the map of today. give_up: leave it; the answer will say so, and nothing asks again
+    on this map. done: it was done by hand, for what the engine cannot look at itself. choose: these candidates are the
+    person (--person 1,2), or none of them (--person none).
+
+    Example: habeas request rule 01kap2v7q4m8w3x9yd5tgh6jzr give_up --task 01kap30c2m6n8r1v5t9w4x7yzb
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text

@@ -79,17 +79,24 @@ def check_map(
     Errors name file, line and path, and say what to write instead.
     """
     from rights.mapfile import MapErrors, read_map
-    from starter.checkup import Check, check_systems
+    from starter.checkup import Check, advised, check_systems
     from starter.desk import load_env
     from starter.show import plural
 
     load_env()
     found: list[Check] = []
     try:
-        data_map = read_map(_texts(files))
+        data_map = read_map(read_texts(files))
     except MapErrors as errors:
         found = [
-            Check(name=f"{e.file}:{e.line}", ok=False, about=e.path or "the file", advice=e.advice)
+            Check(
+                name=f"{e.file}:{e.line}",
+                ok=False,
+                about=e.path or "the file",
+                advice=e.advice,
+                severity="error",
+                code="map",
+            )
             for e in errors.errors
         ]
     else:
@@ -102,12 +109,16 @@ def check_map(
                 f"{', '.join(data_map.identity_kinds)}; digest {data_map.digest[:12]}",
             )
         )
-        if live:
-            found += check_systems(data_map, live=True)
+        found += check_systems(data_map, live=True) if live else advised(data_map)
     report(found, as_json)
 
 
-def _texts(files: "Sequence[Path]") -> dict[str, str]:
+def read_texts(files: "Sequence[Path]") -> dict[str, str]:
+    """Map files by name; a directory stands for its *.yaml.
+
+    Raises:
+        Failure: one cannot be read.
+    """
     texts: dict[str, str] = {}
     for path in files:
         try:
@@ -131,11 +142,14 @@ def report(checks: "Sequence[Check]", as_json: bool) -> None:
 
 
 def _page(checks: "Sequence[Check]") -> "Page":
-    from starter.show import Page
+    from starter.show import MARK, Cell, Page
 
     page = Page()
     for check in checks:
-        page.mark(check.ok, f"{check.name}: {check.about}")
+        if check.ok and check.severity:
+            page.line(Cell(f"{MARK['warn']} {check.severity}: {check.name}: {check.about}", "warn"))
+        else:
+            page.mark(check.ok, f"{check.name}: {check.about}")
         if check.advice:
             page.line(check.advice, indent=4)
     return page

@@ -42,13 +42,21 @@ class StackError(RuntimeError):
 def free_port() -> int:
     """A loopback port that nothing listens on at this moment."""
     for port in random.SystemRandom().sample(PORTS, 200):
-        with socket.socket() as probe:
-            # Without it a port whose last connections are still fading would look taken.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((HOST, port))
-                return port
+        if is_free(port):
+            return port
     raise StackError(f"No port from {PORTS.start} to {PORTS.stop} is free on {HOST}.")
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens on a loopback port at this moment."""
+    with socket.socket() as probe:
+        # Without it a port whose last connections are still fading would look taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 # Run beside each server. Its standard input ends when the starter does, be it by a kill -9; the

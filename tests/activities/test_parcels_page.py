@@ -297,6 +297,8 @@ def test_facts_are_those_of_map_and_clock() -> None:
     assert customers.left_out == ("password_hash",)
     assert invoices.storage == (
         "at least 10 years from the end of the year of issued: tax law",
+        # A regime the engine does not know is taken to bind, as it is when rows are erased.
+        "at least 1 year and 6 months from issued: another country's law",
         "at least 1 year and 6 months and 1 day from issued: warranty",
     )
 

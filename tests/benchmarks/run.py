@@ -22,7 +22,7 @@ from pathlib import Path
 import worker
 from rights.request import Right
 from starter.stack import Postgres, Temporal, free_port
-from tests.benchmarks import buckets, by_hand, mailbox, waiting
+from tests.benchmarks import buckets, by_hand, discovery, mailbox, waiting
 from tests.benchmarks.deployment import MAP, Used, counting, fatten, memory, seed
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.connectors.dovecot import LACKING
@@ -48,6 +48,7 @@ class Scale:
     waiting: int
     versions: int
     keys: int
+    tables: int
 
 
 SMALL = Scale(
@@ -60,6 +61,7 @@ SMALL = Scale(
     waiting=500,
     versions=2_000,
     keys=5_000,
+    tables=200,
 )
 FULL = Scale(
     customers=10_000,
@@ -71,6 +73,7 @@ FULL = Scale(
     waiting=10_000,
     versions=10_000,
     keys=1_000_000,
+    tables=1_000,
 )
 
 
@@ -105,6 +108,18 @@ class Report:
         """Keep the figures for comparison."""
         OUT.parent.mkdir(exist_ok=True)
         OUT.write_text(json.dumps([asdict(figure) for figure in self.figures], indent=1) + "\n")
+
+
+def reference() -> float:
+    """CPU seconds of a fixed piece of pure Python, the best of five: how fast this machine is."""
+
+    def loop() -> float:
+        began, number = time.process_time(), 1
+        for _ in range(2_000_000):
+            number = (number * 1_103_515_245 + 12_345) % 2_147_483_648
+        return time.process_time() - began
+
+    return min(loop() for _ in range(5))
 
 
 @contextmanager
@@ -294,21 +309,27 @@ def measure_bucket(report: Report, scale: Scale) -> None:
         report.add(f"bucket: look through {keys:,} keys: growth of memory", peak, "MB", at_most=30)
 
 
+def measure_discovery(report: Report, scale: Scale) -> None:
+    """How long a draft map of a large schema takes, on PostgreSQL's side and ours."""
+    took, mapped = discovery.seconds(scale.tables)
+    report.add(f"discover: a schema of {scale.tables:,} tables, {mapped:,} mapped", took, "s", at_most=20.0)
+
+
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="the sizes that the issues name")
     parser.add_argument(
         "--only",
-        choices=["memory", "file", "large", "submit", "mailbox", "waiting", "bucket"],
+        choices=["memory", "file", "large", "submit", "mailbox", "waiting", "bucket", "discover"],
         help="one part alone",
     )
     options = parser.parse_args()
     scale = FULL if options.full else SMALL
-    print(
-        f"scale: {scale.customers:,} customers of 61 rows, batches of {scale.batch}, a person of {scale.rows:,} rows\n"
-    )
+    print(f"scale: {scale.customers:,} customers of 61 rows, batches of {scale.batch}, a person of {scale.rows:,} rows")
+    print("figures of different machines compare as multiples of the reference loop\n")
     report = Report()
+    report.add("this machine: reference loop in pure Python, CPU", reference(), "s")
     measures: dict[str, Callable[[], None]] = {
         "memory": lambda: measure_batches(report, scale, file=False),
         "file": lambda: measure_batches(report, scale, file=True),
@@ -317,6 +338,7 @@ def main() -> None:
         "mailbox": lambda: measure_mailbox(report, scale),
         "waiting": lambda: measure_waiting(report, scale),
         "bucket": lambda: measure_bucket(report, scale),
+        "discover": lambda: measure_discovery(report, scale),
     }
     for name, measure in measures.items():
         if options.only in {None, name}:

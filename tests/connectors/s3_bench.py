@@ -235,6 +235,7 @@ class S3Bench:
                 yield (
                     (key, version),
                     {
+                        **self._says(key),
                         "body": answer["Body"].read(),
                         "last_modified": item["LastModified"],
                         "metadata": answer["Metadata"],
@@ -243,7 +244,15 @@ class S3Bench:
                     },
                 )
             for marker in page.get("DeleteMarkers", ()):
-                yield (marker["Key"], marker["VersionId"]), {"last_modified": marker["LastModified"]}
+                yield (
+                    (marker["Key"], marker["VersionId"]),
+                    {**self._says(marker["Key"]), "last_modified": marker["LastModified"]},
+                )
+
+    def _says(self, key: str) -> dict[str, object]:
+        """What is known of an object by its key."""
+        whose = re.match(r"(?:users/|avatars/)([^/.]+)", key)
+        return {"key": key, "user_id": whose[1] if whose else ""}
 
 
 class ManifestBench(S3Bench):
@@ -274,10 +283,14 @@ class ManifestBench(S3Bench):
         self._write()
         self.put(key, person.text.encode())
 
+    def _says(self, key: str) -> dict[str, object]:
+        known: dict[str, object] = json.loads(self._lines.get(key, '{"user_id": "", "email": "", "phone": ""}'))
+        return {**known, "key": key}
+
     def _put(self, person: Person) -> None:
         key = f"calls/2026/{next(self._ids)}.wav"
         self._keys.setdefault(person, set()).add(key)
-        self.put(key, person.text.encode())
+        self.put(key, person.text.encode(), ContentType="text/plain")
         self._lines[key] = json.dumps({"key": key, **{i.kind: i.value for i in person.identities}})
 
     def _write(self) -> None:

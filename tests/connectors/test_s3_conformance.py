@@ -66,6 +66,10 @@ class TestByManifest(Files):
 class TestWhatStays(Keeping, Verifying):
     """In a bucket whose versions are suspended."""
 
+    def test_what_arrives_after_an_erasure_is_found_and_booked(self) -> None:  # type: ignore[override]
+        """Nothing can arrive here that no duty keeps: these terms count from the day an object is written."""
+        pytest.skip("whatever is written now is kept by the terms of this map")
+
     @pytest.fixture
     def bench(self, objects: Objects) -> Iterator[Bench]:
         bench = S3Bench(objects, STAYS, "Suspended")

@@ -1,13 +1,16 @@
 """When a PostgreSQL does not do as it is asked: what waits, what becomes a task, and that nothing is half done."""
 
+import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from connectors.conformance import Gate
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
@@ -16,6 +19,7 @@ from rights.codes import Code
 from rights.receipt import Tally
 from starter.stack import Postgres
 from tests.conftest import Database
+from tests.connectors.proxy import Proxy, Wire
 from tests.connectors.sql_place import SESSION, Place, counted, email, place
 
 SHOP = """
@@ -232,6 +236,54 @@ def test_a_refused_password_needs_a_human(shop: Place) -> None:
         shop.connector = shop.connect(wrong)
         assert isinstance(refused(shop, Code.CREDENTIALS), NeedsHuman)
         shop.connector.close()
+    shop.drop_role("clerk")
+
+
+class Translated(Wire):
+    """A server that speaks German: its words are changed on the way, its protocol is not."""
+
+    def to_client(self) -> None:
+        with self._server, suppress(OSError):
+            while data := self._server.recv(65536):
+                if data[:1] == b"E":
+                    said = re.sub(rb"M[^\0]+\0", b"MFATALER FEHLER: Passwort-Authentifizierung schlug fehl\0", data[5:])
+                    data = b"E" + (len(said) + 4).to_bytes(4, "big") + said
+                self._client.sendall(data)
+
+
+class Abroad(Proxy):
+    def wire(self, client: socket.socket, server: socket.socket) -> Wire:
+        return Translated(self, client, server)
+
+
+class CutAfterPassword(Wire):
+    """A server that goes away while it thinks about the password."""
+
+    def to_client(self) -> None:
+        asked = 0
+        with self._server, suppress(OSError):
+            while data := self._server.recv(65536):
+                asked += data[:1] == b"R"
+                if asked > 1:
+                    break
+                self._client.sendall(data)
+        with suppress(OSError):
+            self._client.shutdown(socket.SHUT_RDWR)
+
+
+class Leaving(Proxy):
+    def wire(self, client: socket.socket, server: socket.socket) -> Wire:
+        return CutAfterPassword(self, client, server)
+
+
+def test_a_refused_password_is_told_from_an_outage_in_any_language(shop: Place) -> None:
+    wrong = shop.role("clerk", GRANT).replace(":secret@", ":guess@")
+    for proxy, kind, code in ((Abroad, NeedsHuman, Code.CREDENTIALS), (Leaving, Retryable, Code.UNREACHABLE)):
+        with proxy(int(str(conninfo_to_dict(shop.database.conninfo)["port"]))) as wire:
+            shop.connector.close()
+            shop.connector = shop.connect(re.sub(r":\d+/", f":{wire.port}/", wrong))
+            assert isinstance(refused(shop, code), kind)
+    shop.connector.close()
     shop.drop_role("clerk")
 
 

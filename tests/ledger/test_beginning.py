@@ -8,7 +8,7 @@ import pytest
 from ledger.beginning import Begun
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
-from rights.plan import Operation, make_plan
+from rights.plan import Operation, Plan, make_plan
 from rights.request import Phase, Right
 from rights.subject import Identity
 from tests.ledger.builders import ANNA, AT, OTTO, a_map, a_receipt, a_step, close_one, enter, later, open_one, opened_id
@@ -18,8 +18,12 @@ MAP = a_map()
 PLANS = {right: make_plan(right, MAP, AT) for right in (Right.ACCESS, Right.ERASURE)}
 
 
+def plan_for(right: Right, regime: str) -> Plan:
+    return PLANS[right]
+
+
 def begin(ledger: Ledger, *request_ids: str) -> dict[str, Begun]:
-    return {one.request.id: one for one in ledger.begin(request_ids, MAP, PLANS, at=AT)}
+    return {one.request.id: one for one in ledger.begin(request_ids, MAP, plan_for, at=AT)}
 
 
 def test_what_begins_is_pinned_planned_and_on_its_way(ledger: Ledger) -> None:
@@ -79,7 +83,7 @@ def test_of_two_that_begin_the_same_one_does(ledger: Ledger) -> None:
 
     def one(_: int) -> int:
         barrier.wait()
-        return sum(found.new for found in ledger.begin(ids, MAP, PLANS, at=AT))
+        return sum(found.new for found in ledger.begin(ids, MAP, plan_for, at=AT))
 
     with ThreadPoolExecutor(4) as threads:
         assert sum(threads.map(one, range(4))) == len(ids)
@@ -98,7 +102,7 @@ def test_a_step_reads_what_was_written_apart(ledger: Ledger) -> None:
     enter(ledger, request_id, system="crm")
     ledger.keep_receipt(a_receipt(a_step(request_id, Operation.LOCATE), at=later(minutes=1)))
 
-    known = ledger.at_step(request_id, "shop", step.key, "anchors/shop", "rulings/shop")
+    known = ledger.at_step(step, "anchors/shop", "rulings/shop")
 
     assert known.request == ledger.request(request_id)
     assert known.plan == PLANS[Right.ERASURE]
@@ -108,14 +112,14 @@ def test_a_step_reads_what_was_written_apart(ledger: Ledger) -> None:
     assert known.sealed == {"anchors/shop": b"anchors"}
 
     done = ledger.keep_receipt(a_receipt(step, at=later(minutes=2)))
-    assert ledger.at_step(request_id, "shop", step.key).settled == done
+    assert ledger.at_step(step).settled == done
 
 
 def test_a_step_of_nobody_or_of_somebody_forgotten_is_refused(ledger: Ledger) -> None:
     with pytest.raises(LedgerRefusal, match="no request"):
-        ledger.at_step("unknown", "shop", "unknown/shop/erase/0")
+        ledger.at_step(a_step("unknown"))
     request_id = opened_id(ledger)
     close_one(ledger, request_id)
     ledger.shred(request_id, ["working"], as_of=AT)
     with pytest.raises(LedgerRefusal, match="no identities"):
-        ledger.at_step(request_id, "shop", a_step(request_id).key)
+        ledger.at_step(a_step(request_id))

@@ -125,3 +125,16 @@ def test_waiting_outlives_a_lost_connection(ledger: Ledger, door: Door) -> None:
     assert not ledger.wait(0.2)
     assert ledger.wait(0.2)
     assert not ledger.wait(0.1)
+
+
+def test_a_delivered_message_is_forgotten_after_a_week_and_no_other(ledger: Ledger, door: Door) -> None:
+    old, fresh, waiting = (opened_id(ledger) for _ in range(3))
+    sent = {message.request_id: message.id for message in ledger.claim(2)}
+    ledger.delivered(sent.values())
+    door("UPDATE outbox SET sent_at = now() - interval '8 days' WHERE request_id = %s", old)
+    door("UPDATE outbox SET at = now() - interval '80 days' WHERE request_id = %s", waiting)
+
+    assert ledger.purge_sent() == 1
+
+    assert {request for (request,) in door("SELECT request_id FROM outbox")} == {fresh, waiting}
+    assert ledger.purge_sent() == 0

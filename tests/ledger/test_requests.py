@@ -198,7 +198,7 @@ def test_identities_are_learned_to_the_letter(ledger: Ledger, door: Door) -> Non
     assert ledger.learn(request_id, twins, at=AT) == 0
 
     assert ledger.identities(request_id) == (*ANNA, *twins)
-    assert ledger.at_step(request_id, "shop", "key").identities == (*ANNA, *twins)
+    assert ledger.at_step(a_step(request_id)).identities == (*ANNA, *twins)
     told = [json.loads(body) for (body,) in door("SELECT body FROM entries WHERE kind = 'learned' ORDER BY seq")]
     assert told == [{"identities": 1}, {"identities": 3}]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rights.plan import Operation, Plan, Step, keep_cutoff, keep_until, make_plan
+from rights.plan import Operation, Plan, Step, applies, keep_cutoff, keep_until, make_plan
 from rights.request import Right
 from tests.rights.builders import AS_OF, a_collection, a_map, a_system
 
@@ -164,3 +164,39 @@ def test_looks_are_told_from_acts() -> None:
         Operation.VERIFY,
         Operation.CHANNELS,
     }
+
+
+KNOWN = {"gdpr", "ccpa", "lgpd"}
+NAMES = st.sampled_from(sorted(KNOWN))
+
+
+@given(st.sets(NAMES), NAMES)
+def test_a_duty_binds_in_the_regimes_it_names_or_in_all(named: set[str], asked: str) -> None:
+    assert applies(named, asked, KNOWN) == (not named or asked in named)
+
+
+@given(st.sets(NAMES), NAMES, st.text(max_size=5).filter(lambda name: name not in KNOWN))
+def test_where_a_regime_is_unknown_the_rows_are_kept(named: set[str], asked: str, unknown: str) -> None:
+    assert applies({*named, unknown}, asked, KNOWN)
+    assert applies(named, unknown, KNOWN)
+
+
+def test_a_plan_keeps_for_the_duties_of_its_regime() -> None:
+    rules = [
+        {"ground": ground, "regimes": regimes, "after": "at", "period": "P10Y"}
+        for ground, regimes in (("ours", ["gdpr"]), ("everybody's", []), ("a slip", ["gpdr"]))
+    ]
+    system = a_system(collections={"people": a_collection(fields={"at": {}}, retention=rules)})
+
+    (work,) = make_plan(Right.ERASURE, a_map(system), AS_OF, "gdpr").of("shop").works
+
+    assert [keep.ground for keep in work.keeps] == ["ours", "everybody's", "a slip"]
+
+
+def test_a_duty_of_another_regime_keeps_nothing() -> None:
+    rule = {"ground": "theirs", "regimes": ["gdpr"], "after": "at", "period": "P10Y"}
+    system = a_system(collections={"people": a_collection(fields={"at": {}}, retention=[rule])})
+
+    (work,) = make_plan(Right.ERASURE, a_map(system), AS_OF, "ccpa", KNOWN).of("shop").works
+
+    assert work.keeps == ()

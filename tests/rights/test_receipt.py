@@ -120,3 +120,12 @@ def test_a_receipt_is_written_down_whole(outcome: Outcome, certainty: Certainty 
 
 def test_an_old_worker_reads_a_newer_workers_receipt() -> None:
     assert Count.model_validate({"collection": "orders", "found": 1, "a_field_of_tomorrow": 2}).found == 1
+
+
+@given(before=ROWS, gone=ROWS, keyed=st.one_of(st.none(), ROWS))
+def test_a_row_with_a_pseudonym_is_never_counted_as_erased(before: int, gone: int, keyed: int | None) -> None:
+    gone = min(before, gone)
+    (books,) = keep_books(_tally(orders=before), {"orders": gone}, _after(before - gone), {"orders": keyed})
+
+    assert books.erased + books.pseudonymised == gone
+    assert books.pseudonymised == (gone if keyed is None else min(keyed, gone))

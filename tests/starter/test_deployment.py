@@ -84,6 +84,7 @@ def test_an_erasure_waits_for_identity_and_approval_and_then_is_done(local: Loca
     habeas(local, "request", "confirm-identity", request, "--by", "support desk")
     second = habeas(local, "request", "watch", request)
     preview = told(local, "request", "preview", request)
+    tried = told(local, "request", "preview", request, "--try")
     untouched = check.dump(shop) == before
     habeas(local, "request", "approve", request, "--by", "privacy officer")
     third = habeas(local, "request", "watch", request)
@@ -95,6 +96,12 @@ def test_an_erasure_waits_for_identity_and_approval_and_then_is_done(local: Loca
     assert untouched
     (system,) = preview["systems"]
     assert {c["collection"]: c["found"] for c in system["collections"]} == {t: len(keys) for t, keys in who.own.items()}
+    trial = tried["systems"][0]["trial"]
+    assert (trial["tried"], trial["refusal"]) == (True, None)
+    assert not any(table["surprise"] for table in trial["tables"])
+    goes = {c["collection"]: c["goes"] for c in system["collections"] if c["how"] == "deleted" and c["goes"]}
+    assert {t["collection"]: t["deleted"] for t in trial["tables"] if t["collection"] in goes} == goes
+    assert who.email not in str(tried)
     assert shown["request"]["conclusion"] == "in_part"
     assert all(book["closed"] for book in shown["systems"][0]["books"])
     found = list(check.check_erasure(before, check.dump(shop), who, datetime.now(UTC)))

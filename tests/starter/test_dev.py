@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -123,3 +124,15 @@ def test_a_worker_that_dies_is_started_again_and_ctrl_c_ends_all(state: Path) ->
         assert running.process.wait(60) == 0
 
     assert processes_in(state) == []
+
+
+def test_a_port_that_somebody_else_has_taken_is_replaced_and_said(state: Path) -> None:
+    with dev(state) as first:
+        first.process.send_signal(signal.SIGINT)
+        assert first.process.wait(60) == 0
+    saved = json.loads((state / "ports.json").read_text())
+    with socket.create_server(("127.0.0.1", saved["temporal"])), dev(state) as second:
+        assert second.habeas("request", "list").returncode == 0
+    now = json.loads((state / "ports.json").read_text())
+
+    assert {name for name in now if now[name] != saved[name]} == {"temporal"}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from starter.local import command
+from starter.local import command, environment
 from starter.shop import map_text
 from starter.stack import Postgres, Temporal
-from tests.starter.conftest import Deployment, one_sentence
+from tests.starter.conftest import PERSON, Deployment, one_sentence
 
 
 def test_init_writes_what_a_deployment_needs(deployment: Deployment, tmp_path: Path) -> None:
@@ -221,3 +223,107 @@ def test_a_bug_shows_class_and_line_and_no_value(deployment: Deployment) -> None
     assert answer.code in {3, 70}
     assert one_sentence(answer.err)
     assert "canary" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["re"], {"request"}),
+        (["request", "w"], {"watch", "withdraw"}),
+        (["request", "open", ""], {"access", "erasure"}),
+        (["request", "rule", "x", "g"], {"give_up"}),
+        (["request", "open", "access", "--ident"], {"--identity", "--identities"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_words(typed: list[str], offered: set[str]) -> None:
+    asked = {
+        "_HABEAS_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(["habeas", *typed]),
+        "COMP_CWORD": str(len(typed)),
+    }
+    done = subprocess.run(command(), env=environment() | asked, capture_output=True, text=True, check=True)
+
+    assert {word.rstrip("\r") for word in done.stdout.split()} >= offered
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("postgresql://u:pw@canary:secret@h:notaport/db", "the ledger's address cannot be read"),
+        ("mysql://u:canary@h/db", "the ledger's address cannot be read"),
+        ("postgresql://u:canary@127.0.0.1:1/db?canary=1", "the ledger's address cannot be read"),
+        ("canary", "the ledger's address cannot be read"),
+        ("postgresql://u:canary@127.0.0.1:1/db", "does not answer"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_never_quoted(deployment: Deployment, address: str, said: str) -> None:
+    (deployment.home / "ledger-url").write_text(address)
+    for command_line in (("request", "list"), ("migrate",)):
+        answer = deployment(*command_line)
+        assert answer.code in {2, 3}
+        assert said in answer.err
+        assert one_sentence(answer.err)
+        assert "canary" not in answer.err
+    assert "canary" not in str(checks(deployment))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda home: (home / "habeas.toml").write_text("ledger = canary"), "habeas.toml is not TOML, at line 1"),
+        (lambda home: (home / "habeas.toml").write_bytes(b"\xff"), "habeas.toml or .env cannot be read"),
+        (lambda home: (home / ".env").write_bytes(b"\xff"), ".env cannot be read"),
+        (lambda home: (home / "maps" / "b.yaml").write_bytes(b"\xff"), "b.yaml cannot be read"),
+        (lambda home: (home / "maps" / "b.yaml").mkdir(), "b.yaml cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_in_one_sentence(
+    deployment: Deployment, spoil: Callable[[Path], object], said: str
+) -> None:
+    spoil(deployment.home)
+
+    answer = deployment("request", "open", "erasure", "--identities", "-", given=f"email={PERSON}")
+
+    assert answer.code == 2
+    assert said in answer.err
+    assert one_sentence(answer.err)
+    assert "canary" not in answer.err
+
+
+def test_a_list_that_is_no_list_is_named(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HABEAS_MAPS", "canary")
+
+    answer = deployment("request", "list")
+
+    assert (answer.code, one_sentence(answer.err)) == (2, True)
+    assert "maps in the environment cannot be read" in answer.err
+
+
+ESCAPES = """
+import sys, threading, warnings
+from starter import logs
+logs.set_up("json")
+class Falls:
+    def __del__(self):
+        raise ValueError("canary in a destructor")
+def run():
+    raise KeyError("canary in a thread")
+warnings.warn("canary in a warning")
+Falls()
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+raise RuntimeError("canary in the process")
+"""
+
+
+def test_what_escapes_everybody_is_named_and_not_quoted() -> None:
+    done = subprocess.run([sys.executable, "-c", ESCAPES], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "canary" not in done.stdout + done.stderr
+    escaped = [json.loads(line) for line in done.stderr.splitlines() if '"escaped"' in line]
+    assert {(line["kind"], line["error"]) for line in escaped} == {
+        ("destructor", "ValueError"), ("thread", "KeyError"), ("process", "RuntimeError"),
+    }  # fmt: skip

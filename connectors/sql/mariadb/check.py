@@ -10,6 +10,7 @@ from typing import Any, Final
 import pymysql
 
 from connectors.errors import ConnectorError, NeedsHuman
+from connectors.finding import Finding, Severity
 from connectors.sql.catalogue import Catalogue, Table
 from connectors.sql.check import misfits, references, slow, unfit, works_of, written
 from connectors.sql.dialects import Engine
@@ -28,7 +29,7 @@ SELECT VERSION(), CURRENT_USER(), DATABASE(), @@global.innodb_flush_log_at_trx_c
   @@global.log_bin, @@global.read_only"""
 
 
-def findings(system: System, reader: Database, writer: Database | None) -> Iterator[str]:
+def findings(system: System, reader: Database, writer: Database | None) -> Iterator[Finding]:
     """Everything that does not fit, worst first.
 
     Raises:
@@ -40,45 +41,53 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
     with reader.transaction(Mode.CHANGE, "", {}) as session:
         version, role, *_ = session.ask(_SERVER)
         if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < OLDEST:
-            yield "the server is older than MariaDB 10.6: upgrade it"
+            yield Finding("server_old", "the server is older than MariaDB 10.6: upgrade it")
         yield from misfits(system, catalogue)
         yield from _refusals(session.cursor, catalogue, works, role, writing=False)
         session.commit()
     if writer is None and system.mode is not Allowed.OBSERVE:
-        yield f"there is no connection.writer, so nothing can be erased: add one, or write mode: {Allowed.OBSERVE}"
+        said = f"there is no connection.writer, so nothing can be erased: add one, or write mode: {Allowed.OBSERVE}"
+        yield Finding("no_writer", said)
     if writer is not None:
         with writer.transaction(Mode.CHANGE, "", {}) as session:
             _, role, database, flushed, binlog, logging, read_only = session.ask(_SERVER)
             yield from _refusals(session.cursor, catalogue, works, role, writing=True)
             yield from _standing(database, session.environment, int(flushed), str(binlog), bool(logging))
             if read_only in {1, "ON"}:
-                yield "connection.writer leads to a server that only reads: name the primary there"
+                said = "connection.writer leads to a server that only reads: name the primary there"
+                yield Finding("writer_reads", said)
             session.commit()
         for name, table in catalogue.tables.items():
             if not table.undoes and works[name].erase is not Erase.RETAIN:
-                yield (
+                said = (
                     f"{name} is kept by an engine without transactions, so an erasure could not be undone half-way and "
                     f"is refused: ALTER TABLE {quoted(table.schema, table.name, engine=Engine.MARIADB)} ENGINE = InnoDB"
                 )
+                yield Finding("not_undone", said)
     yield from unfit(system, catalogue, works)
     yield from references(system, catalogue)
     yield from slow(system, catalogue)
 
 
-def _standing(database: str, mark: str, flushed: int, binlog: str, logging: bool) -> Iterator[str]:
+def _standing(database: str, mark: str, flushed: int, binlog: str, logging: bool) -> Iterator[Finding]:
     if not mark:
-        yield (
+        said = (
             f"the database '{database}' bears no environment mark, so nothing is erased in it: "
             f"ALTER DATABASE {quoted(database, engine=Engine.MARIADB)} COMMENT = 'habeas.environment=production' "
             "(or what it is)"
         )
+        yield Finding("no_mark", said)
     if flushed != 1:
-        yield (
+        said = (
             "the server may forget its last commits in a crash, and with them an erasure: "
             "SET GLOBAL innodb_flush_log_at_trx_commit = 1"
         )
+        yield Finding("not_durable", said, Severity.WARNING)
     if logging and binlog == "STATEMENT":
-        yield "the binary log is written by statement, which our changes do not allow: set binlog_format = MIXED or ROW"
+        said = (
+            "the binary log is written by statement, which our changes do not allow: set binlog_format = MIXED or ROW"
+        )
+        yield Finding("binlog_statement", said)
 
 
 def refused(system: System, cursor: Any) -> ConnectorError | None:
@@ -94,12 +103,15 @@ def refused(system: System, cursor: Any) -> ConnectorError | None:
     return None
 
 
-def _refusals(cursor: Any, catalogue: Catalogue, works: dict[str, Work], role: str, *, writing: bool) -> Iterator[str]:
+def _refusals(
+    cursor: Any, catalogue: Catalogue, works: dict[str, Work], role: str, *, writing: bool
+) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         if lacking := _lacking(cursor, table, works[name], writing=writing):
             place = quoted(table.schema, table.name, engine=Engine.MARIADB)
             grant = f"GRANT {', '.join(lacking)} ON {place} TO {_account(role)}"
-            yield f"the role {role} may not {' and '.join(lacking)} in {name}: {grant}"
+            said = f"the role {role} may not {' and '.join(lacking)} in {name}: {grant}"
+            yield Finding("rights", said)
 
 
 def _lacking(cursor: Any, table: Table, work: Work, *, writing: bool) -> list[str]:

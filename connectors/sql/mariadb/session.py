@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from connectors.errors import ConnectorError
+from connectors.finding import Finding
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.mariadb import COLLATION, SALT, variable
@@ -127,7 +128,7 @@ class Database:
         with self.plain(Mode.CHANGE) as cursor:  # one that only reads may not even prepare a change
             return check.refused(system, cursor)
 
-    def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[str]:
+    def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[Finding]:
         return check.findings(system, self, writer)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connectors.errors import ConnectorError
+from connectors.finding import Finding
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.dialects import Engine
 from connectors.sql.errors import Covers
@@ -76,7 +77,7 @@ class Database:
     def refused(self, system: System) -> ConnectorError | None:
         return None
 
-    def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[str]:
+    def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[Finding]:
         return check.findings(system, self, writer)
 
     def close(self) -> None:
