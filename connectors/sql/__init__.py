@@ -1,14 +1,14 @@
-"""SQL databases; PostgreSQL so far (docs/postgresql.md).
+"""SQL databases: PostgreSQL, MariaDB and SQLite (docs/postgresql.md, docs/mariadb.md, docs/sqlite.md).
 
-The one rule: sets, not rows: one statement does the whole traversal in the database, and no value of a person is ever
-part of a statement's text.
+The one rule: sets, not rows: the database does the whole traversal, in one statement or collection by collection, and
+no value of a person is ever part of such a statement's text. The scheme of an address says which server it is.
 """
 
 from collections.abc import Mapping
 
 from connectors.sql.connector import SqlConnector
 from connectors.sql.limits import Limits
-from connectors.sql.session import Database, read_url
+from connectors.sql.reaching import reach
 from connectors.unread import refuse_options
 from rights.datamap import Erase, System
 
@@ -33,9 +33,11 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     refuse_options(system)
     _refuse_kept_circles(system)
     limits = Limits.read(system.options)
-    reader = Database(read_url(secrets["reader"], "reader"), limits)
-    writer = secrets.get("writer")
-    return SqlConnector(system, reader, Database(read_url(writer, "writer"), limits) if writer else None, limits)
+    reader = reach(secrets["reader"], "reader", limits)
+    writer = reach(secrets["writer"], "writer", limits) if secrets.get("writer") else None
+    if writer is not None and writer.engine is not reader.engine:
+        raise ValueError("connection: reader and writer have to lead to servers of one kind: correct one of them")
+    return SqlConnector(system, reader, writer, limits)
 
 
 def _refuse_kept_circles(system: System) -> None:

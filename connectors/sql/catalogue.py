@@ -7,34 +7,13 @@ rows apart is refused, because deleting by such a key would take somebody else's
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy.types import UserDefinedType
-
 from connectors.errors import NeedsHuman
+from connectors.sql.dialects import DIALECTS, Dialect, Engine
+from connectors.sql.families import Family, Named
 from rights.codes import Code
 from rights.datamap import Collection, System
-
-
-class Family(StrEnum):
-    """What kind of values a column holds, as far as comparing and rewriting them goes."""
-
-    TEXT = "text"
-    CITEXT = "citext"
-    INTEGER = "integer"
-    NUMERIC = "numeric"
-    UUID = "uuid"
-    DATE = "date"
-    TIMESTAMP = "timestamp"
-    BYTES = "bytes"
-    INET = "inet"
-    BOOL = "bool"
-    JSON = "json"
-    PLAIN = "plain"
-    """Numbers, money and times whose text no spreadsheet takes for a formula."""
-    OTHER = "other"
-
 
 _FAMILIES: Final[Mapping[str, Family]] = {
     "text": Family.TEXT,
@@ -69,18 +48,6 @@ _FAMILIES: Final[Mapping[str, Family]] = {
 _CASTS: Final = {"varchar": "text", "bpchar": "bpchar", "name": "text", "cidr": "inet"}
 
 
-class Named(UserDefinedType[Any]):
-    """A type of the database by its name."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: object) -> str:
-        return self.name
-
-
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column. A domain counts as the type beneath it."""
@@ -97,10 +64,15 @@ class Column:
     """The most characters it takes; None: no limit."""
     nullable: bool
     generated: bool
+    engine: Engine = Engine.POSTGRESQL
 
     @property
     def type(self) -> Named:
-        return Named(self.cast)
+        return Named(self.cast, self.family)
+
+    @property
+    def dialect(self) -> Dialect:
+        return DIALECTS[self.engine]
 
     @property
     def several(self) -> bool:
@@ -122,6 +94,8 @@ class Table:
     """Columns, and expressions such as lower(email), with an index that begins with them."""
     keyed: bool
     """Whether the database sees to it that no two rows have the same key."""
+    undoes: bool = True
+    """Whether a change of the table is undone with its transaction; MyISAM's is not."""
 
     def serves(self, column: str, *, casefold: bool) -> bool:
         """Whether an index finds rows by this column."""
@@ -142,7 +116,7 @@ class Reference:
     to: int
     to_columns: tuple[str, ...]
     on_delete: str
-    """As the catalogue has it: a no action, r restrict, c cascade, n set null, d set default."""
+    """As PostgreSQL's catalogue has it: a no action, r restrict, c cascade, n set null, d set default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +127,7 @@ class Catalogue:
     missing: tuple[str, ...]
     """Names of the map that the database does not know: table, or table.column."""
     references: tuple[Reference, ...]
+    engine: Engine = Engine.POSTGRESQL
 
     def require(self, system: System) -> None:
         """Refuse a map that does not fit the database.
@@ -253,7 +228,7 @@ def read_catalogue(connection: Any, system: System) -> Catalogue:
     indexed: dict[int, set[str]] = {oid: set() for oid in relations}
     unique: dict[int, list[frozenset[str]]] = {oid: [] for oid in relations}
     for oid, is_unique, first, over in connection.execute(_INDEXES, [relations]).fetchall():
-        indexed[oid].add(_plain_expression(first))
+        indexed[oid].add(plain_expression(first))
         if is_unique:
             unique[oid].append(frozenset(over))
     missing: list[str] = []
@@ -308,7 +283,7 @@ def _column(
     )
 
 
-def _plain_expression(text: str) -> str:
+def plain_expression(text: str) -> str:
     """lower("Email"::text) -> lower(Email): what `Table.serves` asks for."""
     match = re.fullmatch(r'lower\(\(?"?([^"():]+)"?\)?(?:::[a-z ]+)?\)', text)
     return f"lower({match[1]})" if match else text

@@ -11,10 +11,11 @@ from sqlalchemy import column as sql_column
 
 from connectors.errors import ConnectorError, NeedsHuman
 from connectors.finding import Finding, Severity
-from connectors.sql.catalogue import Catalogue, Reference, Table, read_catalogue
+from connectors.sql.catalogue import Catalogue, Column, Reference, Table, read_catalogue
+from connectors.sql.dialects import Engine
+from connectors.sql.families import Family
 from connectors.sql.fates import day_of
 from connectors.sql.rewriting import dirty
-from connectors.sql.session import Database
 from connectors.sql.statement import quoted
 from rights.codes import Code
 from rights.datamap import DataMap, Erase, Mode, Strategy, System
@@ -45,7 +46,7 @@ SELECT current_setting('server_version_num')::int, current_user::text, current_d
   coalesce(current_setting('habeas.environment', true), ''), pg_is_in_recovery()"""
 
 
-def findings(system: System, reader: Database, writer: Database | None) -> Iterator[Finding]:
+def findings(system: System, reader: Any, writer: Any) -> Iterator[Finding]:
     """Everything that does not fit, worst first.
 
     Raises:
@@ -57,7 +58,7 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
         version, role, *_ = connection.execute(_SERVER).fetchone()
         if version < OLDEST:
             yield Finding("server_old", "the server is older than PostgreSQL 14: upgrade it")
-        yield from _misfits(system, catalogue)
+        yield from misfits(system, catalogue)
         yield from _refusals(connection, catalogue, works, role, writing=False)
     if writer is None and system.mode is not Mode.OBSERVE:
         said = f"there is no connection.writer, so nothing can be erased: add one, or write mode: {Mode.OBSERVE}"
@@ -75,26 +76,25 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
                     f"ALTER DATABASE {quoted(database)} SET habeas.environment = 'production' (or what it is)"
                 )
                 yield Finding("no_mark", said)
-    yield from _unfit(system, catalogue, works)
-    yield from _references(system, catalogue)
-    yield from _slow(system, catalogue)
+    yield from unfit(system, catalogue, works)
+    yield from references(system, catalogue)
+    yield from slow(system, catalogue)
 
 
-def refused(system: System, database: Database) -> ConnectorError | None:
+def refused(system: System, connection: Any) -> ConnectorError | None:
     """Why a role was refused: a right that it lacks, or row security; None if neither shows any more."""
-    with database.plain() as connection:
-        catalogue = read_catalogue(connection, system)
-        for name, table in catalogue.tables.items():
-            hidden, readable, *_ = _rights(connection, table, ())
-            if not readable:
+    catalogue = read_catalogue(connection, system)
+    for name, table in catalogue.tables.items():
+        hidden, readable, *_ = _rights(connection, table, ())
+        if not readable:
+            return NeedsHuman(Code.RIGHTS, name)
+        if hidden:
+            return NeedsHuman(Code.ROW_SECURITY, name)
+    for name, work in works_of(system).items():
+        if name in catalogue.tables and work.erase is not Erase.RETAIN:
+            *_, writable, deletable = _rights(connection, catalogue.tables[name], written(work))
+            if not writable or (work.erase is Erase.DELETE and not deletable):
                 return NeedsHuman(Code.RIGHTS, name)
-            if hidden:
-                return NeedsHuman(Code.ROW_SECURITY, name)
-        for name, work in works_of(system).items():
-            if name in catalogue.tables and work.erase is not Erase.RETAIN:
-                *_, writable, deletable = _rights(connection, catalogue.tables[name], _written(work))
-                if not writable or (work.erase is Erase.DELETE and not deletable):
-                    return NeedsHuman(Code.RIGHTS, name)
     return None
 
 
@@ -106,7 +106,7 @@ def works_of(system: System) -> dict[str, Work]:
     return {work.collection: work for work in works}
 
 
-def _misfits(system: System, catalogue: Catalogue) -> Iterator[Finding]:
+def misfits(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     for name in catalogue.missing:
         kind = "column" if "." in name and name.rpartition(".")[0] in system.collections else "table"
         said = f"there is no {kind} {name} in the database, or the role may not use its schema: correct the map"
@@ -126,7 +126,7 @@ def _refusals(
 ) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         work = works[name]
-        hidden, readable, writable, deletable = _rights(connection, table, _written(work))
+        hidden, readable, writable, deletable = _rights(connection, table, written(work))
         lacking = [] if readable else ["SELECT"]
         if writing and work.erase is not Erase.RETAIN:
             lacking += [] if writable else ["UPDATE"]
@@ -139,7 +139,7 @@ def _refusals(
             yield Finding("row_security", said)
 
 
-def _unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[Finding]:
+def unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         work = works[name]
         for write in dict.fromkeys((*work.writes, *(w for keep in work.keeps for w in keep.writes))):
@@ -164,7 +164,7 @@ def _unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iter
                     yield Finding("no_date", said)
 
 
-def _references(system: System, catalogue: Catalogue) -> Iterator[Finding]:
+def references(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     mapped = {table.relation: name for name, table in catalogue.tables.items()}
     for reference in catalogue.references:
         to, columns = mapped[reference.to], ", ".join(reference.columns)
@@ -191,7 +191,7 @@ def _severity(reference: Reference, *, deleted: bool) -> Severity:
     return Severity.WARNING if reference.on_delete in "nd" else Severity.ERROR
 
 
-def _slow(system: System, catalogue: Catalogue) -> Iterator[Finding]:
+def slow(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         collection = system.collections[name]
         named = {link.field: False for link in collection.links if link.kind == "unique"}
@@ -202,12 +202,22 @@ def _slow(system: System, catalogue: Catalogue) -> Iterator[Finding]:
         wanted.setdefault(collection.key[0], False)
         for field, casefold in wanted.items():
             if field in table.columns and not table.serves(field, casefold=casefold):
-                over = f"lower({quoted(field)})" if casefold else quoted(field)
-                said = (
-                    f"no index serves {name}.{field}, so every look reads the whole table: "
-                    f"CREATE INDEX ON {quoted(table.schema, table.name)} ({over})"
-                )
+                advice = _index(table, table.columns[field], casefold=casefold)
+                said = f"no index serves {name}.{field}, so every look reads the whole table: {advice}"
                 yield Finding("no_index", said, Severity.WARNING)
+
+
+def _index(table: Table, column: Column, *, casefold: bool) -> str:
+    name = quoted(column.name, engine=column.engine)
+    if column.engine is Engine.MARIADB:
+        if casefold and column.family is Family.TEXT and not column.internal.endswith("_ci"):
+            return "give the column a collation that ignores case, or write match: exact"
+        place = quoted(table.schema, table.name, engine=column.engine)
+        return f"CREATE INDEX {quoted(f'{table.name}_{column.name}', engine=column.engine)} ON {place} ({name})"
+    over = f"lower({name})" if casefold else name
+    if column.engine is Engine.SQLITE:
+        return f"CREATE INDEX {quoted(f'{table.name}_{column.name}')} ON {quoted(table.name)} ({over})"
+    return f"CREATE INDEX ON {quoted(table.schema, table.name)} ({over})"
 
 
 def _rights(connection: Any, table: Table, written: tuple[str, ...]) -> tuple[bool, bool, bool, bool]:
@@ -216,7 +226,7 @@ def _rights(connection: Any, table: Table, written: tuple[str, ...]) -> tuple[bo
     return row
 
 
-def _written(work: Work) -> tuple[str, ...]:
+def written(work: Work) -> tuple[str, ...]:
     writes = (*work.writes, *(write for keep in work.keeps for write in keep.writes))
     return tuple(dict.fromkeys(write.field for write in writes))
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL database as a connector: locate, export, erase, verify.
+"""A database as a connector: locate, export, erase, verify.
 
 The one rule: the database does the work. This module opens a transaction, hands over a statement that was made from the
 data map, and passes on counts; it decides nothing about rows.
@@ -13,26 +13,22 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, LiteralString, TypeVar
 
-import psycopg
-from sqlalchemy.exc import SQLAlchemyError
-
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
-from connectors.finding import Finding
+from connectors.finding import Finding, Severity
 from connectors.protocol import Call, Export, Look
 from connectors.sql import erasure, replication
 from connectors.sql.attempt import attempt
-from connectors.sql.catalogue import Catalogue, read_catalogue
-from connectors.sql.check import findings, refused
+from connectors.sql.catalogue import Catalogue
 from connectors.sql.drift import drift
 from connectors.sql.erasure import Batch
-from connectors.sql.errors import RIGHTS, explain, schema_changed, sqlstate
 from connectors.sql.export import Reader, files
 from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
-from connectors.sql.look import Sight, sight_of
+from connectors.sql.look import Sight
 from connectors.sql.programme import Programme, Programmes
-from connectors.sql.session import Database, Mode, Session
-from connectors.sql.statement import Statement
+from connectors.sql.server import Database, Mode, Session, Trouble
+from connectors.sql.session import Database as PostgreSQL
+from connectors.sql.steps import Steps
 from connectors.trial import Trial
 from rights.codes import Code
 from rights.datamap import System
@@ -40,7 +36,7 @@ from rights.receipt import Tally
 
 T = TypeVar("T")
 Changes = list[tuple[Batch, tuple[int, int]]]
-Begin = Callable[[], AbstractContextManager[Session]]
+Begin = Callable[[], AbstractContextManager[Any]]
 
 
 class SqlConnector:
@@ -48,7 +44,7 @@ class SqlConnector:
 
     def __init__(self, system: System, reader: Database, writer: Database | None, limits: Limits) -> None:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
-        self._programmes = Programmes(system)
+        self._programmes = Programmes(system, limits.batch_rows)
         self._catalogue: Catalogue | None = None
         self._reading = threading.Lock()
 
@@ -102,6 +98,9 @@ class SqlConnector:
         if writer is None:
             raise NeedsHuman(Code.NO_WRITER, self.system.system)
         programme = self._explained(writer, lambda: self._programme(writer, call))
+        if not isinstance(writer, PostgreSQL) or isinstance(programme, Steps):
+            tally = self._explained(writer, lambda: self._look(writer, call, verifying=False)).tally
+            return Trial(tally, not_tried="an erasure is tried on PostgreSQL alone so far")
         try:
             return self._explained(writer, lambda: attempt(writer, call, programme))
         except ConnectorError as error:
@@ -115,7 +114,7 @@ class SqlConnector:
         Raises:
             ConnectorError: the database cannot be asked.
         """
-        return self._explained(self.reader, lambda: list(findings(self.system, self.reader, self.writer)))
+        return self._explained(self.reader, lambda: list(self.reader.findings(self.system, self.writer)))
 
     def survey(self) -> list[Finding]:
         """What stands in the database beside the map: drift, personal data that no path reaches, triggers.
@@ -123,9 +122,11 @@ class SqlConnector:
         Raises:
             ConnectorError: the database cannot be asked.
         """
-        return self._explained(
-            self.reader, lambda: [*hazards(self.system, self.reader), *drift(self.system, self.reader)]
-        )
+        reader = self.reader
+        if not isinstance(reader, PostgreSQL):
+            said = "tables and triggers beside the map are looked for on PostgreSQL alone so far: compare them by hand"
+            return [Finding("not_surveyed", said, Severity.NOTE)]
+        return self._explained(reader, lambda: [*hazards(self.system, reader), *drift(self.system, reader)])
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -139,12 +140,12 @@ class SqlConnector:
         Raises:
             Retryable: it lags too far behind to be waited for here.
         """
-        writer = self.writer
-        if writer is None or writer.server == self.reader.server:
+        writer, reader = self.writer, self.reader
+        if not (isinstance(writer, PostgreSQL) and isinstance(reader, PostgreSQL)) or writer.server == reader.server:
             return
         there = self._explained(writer, lambda: _ask(writer, replication.POSITION))
         until = time.monotonic() + replication.PATIENCE
-        while there and not self._explained(self.reader, lambda: _ask(self.reader, replication.REACHED, there)):
+        while there and not self._explained(reader, lambda: _ask(reader, replication.REACHED, there)):
             if time.monotonic() > until:
                 raise Retryable(Code.BUSY, self.system.system)
             time.sleep(replication.POLL)
@@ -153,7 +154,7 @@ class SqlConnector:
         call.beat()
         programme = self._programme(database, call)
         with database.transaction(Mode.LOOK, call.session, programme.document(call)) as session:
-            sight = sight_of(programme.scope, session.row(programme.look))
+            sight = programme.see(session)
             session.commit()
         return sight.look(call, sight.tally(call.work, verifying=verifying))
 
@@ -161,7 +162,7 @@ class SqlConnector:
         call.beat()
         programme = self._programme(self.reader, call)
         with self.reader.transaction(Mode.EXPORT, call.session, programme.document(call)) as session:
-            reader = Reader(self._streamed(self.reader, session.stream(programme.export)))
+            reader = Reader(self._streamed(self.reader, programme.lines(session)))
             if reader.doubtful:
                 raise NeedsHuman(Code.SEVERAL_PEOPLE, reader.doubtful)
             for file in files(programme.exporting, reader):
@@ -173,20 +174,22 @@ class SqlConnector:
         if erasure.keyed(call.work) and not call.pseudonym_key:
             raise ValueError("a pseudonym needs a key")
         programme = self._programme(writer, call)
+        for name in erasure.lockable(programme.scope):
+            if not programme.scope.catalogue.tables[name].undoes:
+                raise NeedsHuman(Code.SCHEMA, f"{name} (an engine without transactions)")
         begin = partial(writer.transaction, Mode.CHANGE, call.session, programme.document(call))
         done: Changes = []
         with begin() as session:
-            _marked(session, call)
-            if call.cut_short and not session.end_others(call.session):
-                raise Retryable(Code.BUSY, self.system.system)
-            sight = sight_of(programme.scope, session.row(programme.locking_look))
+            _admitted(session, call, end=call.cut_short)
+            sight = programme.see(session, lock=True)
             if sight.doubtful:
                 raise NeedsHuman(Code.SEVERAL_PEOPLE, sight.doubtful)
             call.learn(sight.links(call))
             before, planned = sight.tally(call.work), sight.planned
             whole = sum(planned.values()) <= self.limits.batch_rows
             if planned and whole:
-                done = self._pass(call, session, programme.change, programme.batches, planned, before)
+                change = partial(programme.carry_out, session, programme.batches, None)
+                done = self._pass(call, session, change, planned, before)
             else:
                 session.commit()
         if planned and not whole:
@@ -198,17 +201,18 @@ class SqlConnector:
         writer: Database,
         begin: Begin,
         call: Call,
-        programme: Programme,
+        programme: Programme | Steps,
         sight: Sight,
         before: Tally,
         done: Changes,
     ) -> None:
         """Change what a look has seen, one transaction after the other; what comes in meanwhile is found by verify."""
 
-        def carry_out(part: tuple[Batch, ...], planned: dict[str, int], statement: Statement) -> Changes:
+        def carry_out(part: tuple[Batch, ...], planned: dict[str, int], rows: int | None) -> Changes:
             with begin() as session:
-                _marked(session, call)
-                return self._pass(call, session, statement, part, planned, before)
+                _admitted(session, call)
+                change = partial(programme.carry_out, session, part, rows)
+                return self._pass(call, session, change, planned, before)
 
         most = self.limits.batch_rows
         try:
@@ -217,14 +221,14 @@ class SqlConnector:
                 if part[0].collection in programme.scope.circles:
                     planned = sight.planned_of(part)
                     if planned:
-                        done += self._explained(writer, partial(carry_out, part, planned, programme.together(part)))
+                        done += self._explained(writer, partial(carry_out, part, planned, None))
                     continue
                 (batch,) = part
                 left = sight.due(batch)
                 while left > 0:
                     call.beat()
                     planned = {batch.collection: min(left, most)}
-                    changes = self._explained(writer, partial(carry_out, part, planned, programme.some(batch, most)))
+                    changes = self._explained(writer, partial(carry_out, part, planned, most))
                     done += changes
                     ((_, (rows, _)),) = changes
                     left = left - rows if rows else 0
@@ -236,29 +240,26 @@ class SqlConnector:
         self,
         call: Call,
         session: Session,
-        statement: Statement,
-        batches: tuple[Batch, ...],
+        change: Callable[[], Changes],
         planned: dict[str, int],
         before: Tally,
     ) -> Changes:
         """Change rows inside the fence, and commit."""
+        database = session.database
         with call.fence(planned, before) as intent:
             try:
-                row = session.row(statement)
+                changes = change()
                 session.commit()
-            except (psycopg.Error, SQLAlchemyError) as error:
+            except database.errors as error:
                 trouble = error
             else:
-                changes: Changes = [
-                    (batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)
-                ]
                 intent.done(erasure.tally(call.work, changes))
                 return changes
             if session.undone:
                 intent.done(Tally())
-            raise self._problem(session.database, trouble)
+            raise self._problem(database, trouble)
 
-    def _programme(self, database: Database, call: Call) -> Programme:
+    def _programme(self, database: Database, call: Call) -> Programme | Steps:
         catalogue = self._catalogue
         if catalogue is None:
             with self._reading:
@@ -266,8 +267,7 @@ class SqlConnector:
         return self._programmes.of(call, catalogue)
 
     def _read(self, database: Database) -> Catalogue:
-        with database.plain() as connection:
-            catalogue = read_catalogue(connection, self.system)
+        catalogue = database.catalogue(self.system)
         catalogue.require(self.system)
         self._catalogue = catalogue
         return catalogue
@@ -277,29 +277,30 @@ class SqlConnector:
         driver's own error, which may quote a value, does not hang on as its context."""
         try:
             return act()
-        except (psycopg.Error, SQLAlchemyError) as error:
+        except database.errors as error:
             trouble = error
         raise self._problem(database, trouble)
 
     def _streamed(self, database: Database, items: Iterator[T]) -> Iterator[T]:
         try:
             yield from items
-        except (psycopg.Error, SQLAlchemyError) as error:
+        except database.errors as error:
             trouble = error
         else:
             return
         raise self._problem(database, trouble)
 
-    def _problem(self, database: Database, error: psycopg.Error | SQLAlchemyError) -> ConnectorError:
-        problem = explain(error, self.system.system, self._covers)
+    def _problem(self, database: Database, error: Exception) -> ConnectorError:
+        problem = database.explain(error, self.system.system, self._covers)
         try:
-            if sqlstate(error) == RIGHTS:
-                return refused(self.system, database) or problem
-            if schema_changed(error):
+            trouble = database.trouble(error)
+            if trouble is Trouble.RIGHTS:
+                return database.refused(self.system) or problem
+            if trouble is Trouble.SCHEMA:
                 return self._changed(database) or problem
         except ConnectorError as found:
             return found
-        except (psycopg.Error, SQLAlchemyError):
+        except database.errors:
             pass  # it cannot be asked any more: what is known has to do
         return problem
 
@@ -315,17 +316,19 @@ class SqlConnector:
         return catalogue is not None and catalogue.covers(self.system, schema, table, constraint)
 
 
-def _ask(database: Database, question: LiteralString, *values: object) -> Any:
+def _ask(database: PostgreSQL, question: LiteralString, *values: object) -> Any:
     """The one value that a server answers about itself."""
     with database.plain() as connection:
         (value,) = connection.execute(question, values).fetchone()
     return value
 
 
-def _marked(session: Session, call: Call) -> None:
-    """Refuse a database that is not marked with the worker's environment."""
+def _admitted(session: Session, call: Call, *, end: bool = False) -> None:
+    """Refuse a database that is not marked with the worker's environment, or in which another attempt is at work."""
     if not call.environment or session.environment != call.environment:
         raise NeedsHuman(Code.ENVIRONMENT, call.system.system)
+    if not session.alone(call.session, end=end):
+        raise Retryable(Code.BUSY, call.system.system)
 
 
 def _beating(call: Call, pages: Iterator[bytes]) -> Iterator[bytes]:

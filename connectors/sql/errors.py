@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
@@ -65,7 +65,7 @@ def sqlstate(error: BaseException) -> str:
     return (error.sqlstate or "") if isinstance(error, psycopg.Error) else ""
 
 
-def explain(error: psycopg.Error | SQLAlchemyError, system: str, covers: Covers) -> ConnectorError:
+def explain(error: Exception, system: str, covers: Covers) -> ConnectorError:
     """The contract's error for a driver's.
 
     Args:

@@ -10,7 +10,9 @@ from typing import Any, Final
 from sqlalchemy import FromClause, LargeBinary, Select, Text, case, cast, func, literal, select, union_all
 
 from connectors.protocol import Export
-from connectors.sql.catalogue import Column, Family
+from connectors.sql.catalogue import Column
+from connectors.sql.dialects import Engine
+from connectors.sql.families import Family
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from connectors.sql.traversal import Traversal
@@ -59,6 +61,12 @@ class Exporting:
             lines.append(select(literal(2 * number + 1), _bytes(self._record(name, located))))
         return union_all(*lines)
 
+    def part(self, name: str, *, table: bool) -> Select[Any]:
+        """The lines of one part by itself, as texts."""
+        located = Traversal(self._scope, self._columns, focus=name).located(name)
+        line = self._record(name, located) if table else self._object(name, located)
+        return select(line).select_from(located)
+
     def header(self, name: str) -> bytes:
         """The first line of a collection's table."""
         fields = self._scope.works[name].export
@@ -69,6 +77,8 @@ class Exporting:
 
     def _object(self, name: str, located: FromClause) -> Sql:
         fields = self._scope.works[name].export
+        if self._scope.dialect.stepwise:
+            return self._scope.dialect.line({field: located.c[field] for field in fields})
         record = select(*(located.c[field] for field in fields)).subquery("=record")
         line: Sql = cast(func.row_to_json(record.table_valued()), Text)
         if any(self._scope.column(name, field).family in _SPACED for field in fields):
@@ -81,8 +91,8 @@ class Exporting:
         cells = [_cell(self._scope.column(name, field), located.c[field]) for field in fields]
         line = cells[0]
         for cell in cells[1:]:
-            line = line + "," + cell
-        return line + "\r\n"
+            line = line + literal(",", Text) + cell
+        return line + literal("\r\n", Text)
 
 
 class Reader:
@@ -134,8 +144,8 @@ def files(exporting: Exporting, reader: Reader) -> Iterator[Export]:
 
 def _cell(column: Column, value: Sql) -> Sql:
     text: Sql = cast(value, Text)
-    if column.family not in _NUMBERS:
-        harmless = case((func.left(text, 1).in_(_FORMULA), "'"), else_="")
+    if column.family not in _NUMBERS or column.engine is Engine.SQLITE:  # where any column may hold any text
+        harmless = case((column.dialect.first(text, 1).in_(_FORMULA), "'"), else_="")
         text = literal('"', Text) + harmless + func.replace(text, '"', '""', type_=Text) + '"'
     return func.coalesce(text, "", type_=Text)
 

@@ -15,7 +15,6 @@ from sqlalchemy import (
     BigInteger,
     Date,
     FromClause,
-    Integer,
     Select,
     Text,
     and_,
@@ -24,7 +23,6 @@ from sqlalchemy import (
     false,
     func,
     literal,
-    literal_column,
     not_,
     null,
     or_,
@@ -33,11 +31,11 @@ from sqlalchemy import (
 )
 
 from connectors.errors import NeedsHuman
-from connectors.sql.catalogue import Column, Family
+from connectors.sql.catalogue import Column
 from connectors.sql.rewriting import Sql, dirty, rewritten
 from connectors.sql.scope import Scope
 from connectors.sql.traversal import Traversal, same
-from connectors.sql.values import given, slot
+from connectors.sql.values import slot
 from rights.codes import Code
 from rights.datamap import Erase, Link, Strategy
 from rights.plan import Keep, Work, Write
@@ -102,9 +100,9 @@ class Fate:
 class Fates:
     """The fates of one statement's rows; each collection's are worked out when they are first asked for."""
 
-    def __init__(self, scope: Scope, lock: Iterable[str] = ()) -> None:
-        self.scope = scope
-        self.traversal = Traversal(scope, self._columns, lock)
+    def __init__(self, scope: Scope, lock: Iterable[str] = (), focus: str | None = None) -> None:
+        self.scope, self._focus = scope, focus
+        self.traversal = Traversal(scope, self._columns, lock, focus)
         self._staying = self._may_stay()
         self._fates: dict[str, Fate] = {}
 
@@ -114,6 +112,9 @@ class Fates:
 
     def of(self, name: str) -> Fate:
         """The fates of a collection's located rows."""
+        if self._focus not in {None, name}:
+            told = self.traversal.told(slot("f", name), name, remembered(self.scope, name))
+            return Fate(told, told.c[STAYS], told.c[DUTY], _nothing(), false())
         if name not in self._fates:
             located = self.traversal.located(name)
             if self.may_stay(name):
@@ -224,7 +225,7 @@ class Fates:
         told: list[Sql] = []
         if self.scope.subject(name):
             told += [
-                func.left(cast(table.c[field], Text), TRAIT_LENGTH).label(f"{TRAIT}{field}")
+                self.scope.dialect.first(cast(table.c[field], Text), TRAIT_LENGTH).label(f"{TRAIT}{field}")
                 for field in traits_of(self.scope, name)
             ]
         writes = {write.field: write for write in self.scope.works[name].writes}
@@ -241,7 +242,8 @@ class Fates:
         work = self.scope.works[name]
         days = [day_of(self.scope.column(name, keep.column), table.c[keep.column], keep) for keep in work.keeps]
         force = [
-            or_(day.is_(None), day >= given(slot("c", name, str(number)), Date())) for number, day in enumerate(days)
+            or_(day.is_(None), day >= self.scope.dialect.given(slot("c", name, str(number)), Date()))
+            for number, day in enumerate(days)
         ]
         terms = zip(force, work.keeps, days, strict=True)
         duty: list[Sql] = [case((held, self._number(keep, day))) for held, keep, day in terms]
@@ -254,7 +256,7 @@ class Fates:
         ]
         rest = [dirty(self.scope.column(name, write.field), write, table.c[write.field]) for write in work.writes]
         return [
-            (func.greatest(*duty) if len(duty) > 1 else duty[0] if duty else _nothing()).label(DUTY),
+            (self.scope.dialect.greatest(duty) if len(duty) > 1 else duty[0] if duty else _nothing()).label(DUTY),
             *(held.label(_label(number)) for number, held in enumerate(force)),
             self._retained(name, table).label(GROUND),
             or_(false(), *kept).label(DIRTY_KEPT),
@@ -279,14 +281,22 @@ class Fates:
 
     def _number(self, keep: Keep, day: Sql) -> Sql:
         """Why a duty keeps a row, as a number: `Keep.until` in SQL."""
-        start = func.make_date(cast(func.extract("year", day), Integer), 12, 31) if keep.end_of_year else day
-        last = cast(start + func.make_interval(0, keep.months), Date) + literal(keep.days, Integer)
-        ordinal = last - literal_column("DATE '0001-01-01'", Integer) + 1
+        ordinal = self.scope.dialect.last_day(keep, day)
         return self._reason(keep.ground, func.coalesce(cast(ordinal, BigInteger), NO_DATE))
 
     def _reason(self, ground: str, ordinal: Sql) -> Sql:
         place = self.scope.grounds.index(ground) if ground else 0
         return ordinal * GROUNDS + (GROUNDS - 1 - place)
+
+
+def remembered(scope: Scope, name: str) -> list[str]:
+    """What of a row that stays its parents' fates hang on, where each collection is looked at by itself."""
+    collection = scope.system.collections[name]
+    fields: list[str] = []
+    for link in collection.links:
+        bases = collection.bases(link.field)
+        fields += [link.field, *(bases if len(bases) > 1 else ())]
+    return [*dict.fromkeys(fields), STAYS, DUTY, *(_label(number) for number in range(len(scope.works[name].keeps)))]
 
 
 def _read(fates: CTE) -> Fate:
@@ -300,16 +310,10 @@ def day_of(column: Column, value: Sql, keep: Keep) -> Sql:
     Raises:
         NeedsHuman: SCHEMA: the column holds no dates.
     """
-    if column.family is Family.TEXT:
-        # By its digits, since a cast of a text that is no date would break the whole statement.
-        text = cast(value, Text)
-        year, month, day = (cast(func.substr(text, at, n), Integer) for at, n in ((1, 4), (6, 2), (9, 2)))
-        pattern = r"^[1-8]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ].*)?$"
-        return case((text.regexp_match(pattern), func.make_date(year, month, 1, type_=Date) + (day - 1)))
-    if column.family not in {Family.DATE, Family.TIMESTAMP}:
+    day = column.dialect.day(column, value)
+    if day is None:
         raise NeedsHuman(Code.SCHEMA, f"{column.about} ({keep.ground})")
-    moment = cast(value, Date)
-    return case((moment < literal_column(f"DATE '{FAR.isoformat()}'", Date), moment))
+    return case((day < cast(literal(FAR.isoformat(), Text), Date), day))
 
 
 def _fields(work: Work) -> list[str]:

@@ -4,7 +4,8 @@ The one rule: a statement is made once, on first use, and kept as long as the ma
 as they are; only dates and people differ from call to call, and they are not in it.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -12,11 +13,14 @@ from connectors.errors import NeedsHuman
 from connectors.protocol import Call
 from connectors.sql import erasure
 from connectors.sql.catalogue import Catalogue
+from connectors.sql.dialects import DIALECTS
 from connectors.sql.erasure import Batch
-from connectors.sql.export import Exporting
-from connectors.sql.look import look
+from connectors.sql.export import Exporting, Lines
+from connectors.sql.look import Sight, look, sight_of
 from connectors.sql.scope import Scope
+from connectors.sql.session import Session
 from connectors.sql.statement import Statement, compiled
+from connectors.sql.steps import Steps
 from connectors.sql.values import document
 from rights.codes import Code
 from rights.datamap import Erase, System
@@ -32,19 +36,28 @@ class Programme:
     """All statements made from the same works on the same tables."""
 
     def __init__(self, system: System, works: Mapping[str, Work], catalogue: Catalogue) -> None:
-        retained = {"writes": (), "keeps": ()}
-        self.scope = Scope(
-            system,
-            # What is retained as it is has nothing written and no term.
-            {n: w.model_copy(update=retained) if w.erase is Erase.RETAIN else w for n, w in works.items()},
-            catalogue,
-        )
+        self.scope = Scope(system, works, catalogue)
         self._some: dict[tuple[Batch, int], Statement] = {}
         self._together: dict[tuple[Batch, ...], Statement] = {}
 
     def document(self, call: Call) -> str:
         """All values of a call, as the statements read them."""
-        return document(call, self.scope)
+        return json.dumps(document(call, self.scope), ensure_ascii=False)
+
+    def see(self, session: Session, *, lock: bool = False) -> Sight:
+        """Look; and, if so wished, hold what others hang on, so that nobody can add a child to it."""
+        return sight_of(self.scope, session.row(self.locking_look if lock else self.look))
+
+    def carry_out(
+        self, session: Session, batches: Sequence[Batch], rows: int | None
+    ) -> list[tuple[Batch, tuple[int, int]]]:
+        """Change all that several kinds of change would, or at most `rows` rows of one."""
+        row = session.row(self.together(tuple(batches)) if rows is None else self.some(batches[0], rows))
+        return [(batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)]
+
+    def lines(self, session: Session) -> Lines:
+        """The lines of all files of an export."""
+        return session.stream(self.export)
 
     @cached_property
     def look(self) -> Statement:
@@ -91,11 +104,11 @@ class Programme:
 class Programmes:
     """The programmes of one system."""
 
-    def __init__(self, system: System) -> None:
-        self._system = system
-        self._kept: dict[Shape, Programme] = {}
+    def __init__(self, system: System, batch_rows: int) -> None:
+        self._system, self._batch_rows = system, batch_rows
+        self._kept: dict[Shape, Programme | Steps] = {}
 
-    def of(self, call: Call, catalogue: Catalogue) -> Programme:
+    def of(self, call: Call, catalogue: Catalogue) -> Programme | Steps:
         """The programme for a call's works.
 
         Raises:
@@ -113,8 +126,22 @@ class Programmes:
         if programme is None or programme.scope.catalogue is not catalogue:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
-            programme = self._kept[shape] = Programme(system, works, catalogue)
+            programme = self._kept[shape] = self._made(works, catalogue)
         return programme
+
+    def _made(self, works: Mapping[str, Work], catalogue: Catalogue) -> Programme | Steps:
+        retained = {"writes": (), "keeps": ()}
+        # What is retained as it is has nothing written and no term.
+        works = {n: w.model_copy(update=retained) if w.erase is Erase.RETAIN else w for n, w in works.items()}
+        if DIALECTS[catalogue.engine].stepwise:
+            for name, collection in self._system.collections.items():
+                # One statement follows these round and round, or into a document, on PostgreSQL alone so far.
+                if self._system.circular(name):
+                    raise NeedsHuman(Code.SCHEMA, f"{name} (a circle of links)")
+                if any(derived.path for derived in collection.derived.values()):
+                    raise NeedsHuman(Code.SCHEMA, f"{name} (path)")
+            return Steps(self._system, works, catalogue, self._batch_rows)
+        return Programme(self._system, works, catalogue)
 
 
 def _shape(work: Work) -> Shape:

@@ -24,7 +24,8 @@ from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
 from connectors.derived import said
 from connectors.errors import NeedsHuman
-from connectors.sql.catalogue import Column, Family
+from connectors.sql.catalogue import Column
+from connectors.sql.families import Family
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from rights.codes import Code
@@ -57,7 +58,7 @@ class Reading:
         if len(self.values) > 1:
             parts = [cast(value, Text) for value in self.values]
             there = and_(*(func.coalesce(part, "") != "" for part in parts))
-            value: Sql = case((there, cast(func.json_build_array(*parts), Text)))
+            value: Sql = case((there, self.columns[0].dialect.listed(parts)))
         else:
             (value,) = self.values
         return value if self.where is None else case((self.where, value))

@@ -4,33 +4,19 @@ The one rule: whatever is written can be recognised later without knowing what s
 has no room for such a form is refused before anything is changed.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Date,
-    DateTime,
-    LargeBinary,
-    Text,
-    and_,
-    case,
-    cast,
-    func,
-    literal,
-    literal_column,
-    not_,
-    null,
-)
+from sqlalchemy import Text, and_, case, cast, func, literal, literal_column, not_, null
 
 from connectors.errors import NeedsHuman
-from connectors.sql.catalogue import Column, Family
-from connectors.sql.values import PADS, given
+from connectors.sql.catalogue import Column
+from connectors.sql.dialects.dialect import Sql
+from connectors.sql.families import TEXTS, Family
 from rights.codes import Code
 from rights.datamap import Strategy
 from rights.plan import Write
 
-Sql = ColumnElement[Any]
+__all__ = ["Sql", "dirty", "rewritten"]
 
 DIGITS: Final = 32
 """Hexadecimal digits of an anonymous value or a pseudonym: 128 bits."""
@@ -40,8 +26,6 @@ ADDRESS: Final = "@invalid"
 """Ends a value that takes an e-mail address's place (RFC 2606): it looks like one and leads nowhere."""
 ANONYMOUS_UUID: Final = "616e6f6e"
 """How an anonymous UUID begins: "anon" in ASCII."""
-_TEXTS: Final = frozenset({Family.TEXT, Family.CITEXT})
-_UNITS: Final = frozenset({"year", "month", "decade"})
 
 
 def dirty(column: Column, write: Write, value: Sql) -> Sql:
@@ -56,18 +40,16 @@ def dirty(column: Column, write: Write, value: Sql) -> Sql:
         case Strategy.NULL:
             return value.is_not(None)
         case Strategy.CONSTANT:
-            if column.family in {Family.JSON, Family.OTHER}:  # not all of them know equality
-                kept = cast(cast(literal(str(write.value), Text), column.type), Text)
-                return _surely(cast(value, Text) != kept)
-            return _surely(value != cast(literal(_constant(write), Text), column.type))
+            constant = cast(literal(_constant(column, write), Text), column.type)
+            return and_(value.is_not(None), column.dialect.differs(column, value, constant))
         case Strategy.GENERALISE:
-            return and_(value.is_not(None), value.is_distinct_from(_general(column, write, value)))
+            return and_(value.is_not(None), column.dialect.differs(column, value, _general(column, write, value)))
         case Strategy.ANONYMISE if column.family is Family.UUID:
             return _surely(not_(cast(value, Text).like(f"{ANONYMOUS_UUID}-%")))
         case Strategy.ANONYMISE | Strategy.PSEUDONYM:
             _room(column, write)
             pattern = f"^{_word(write)}-[0-9a-f]{{{LEAST},{DIGITS}}}({ADDRESS})?$"
-            return _surely(not_(cast(value, Text).regexp_match(pattern)))
+            return _surely(not_(column.dialect.matches(cast(value, Text), pattern)))
     raise NeedsHuman(Code.SCHEMA, f"{column.about} ({write.strategy})")
 
 
@@ -83,23 +65,21 @@ def rewritten(column: Column, write: Write, value: Sql) -> Sql:
 def _new(column: Column, write: Write, value: Sql) -> Sql:
     match write.strategy:
         case Strategy.CONSTANT:
-            return cast(literal(_constant(write), Text), column.type)
+            return cast(literal(_constant(column, write), Text), column.type)
         case Strategy.GENERALISE:
             return _general(column, write, value)
         case Strategy.ANONYMISE if column.family is Family.UUID:
-            random = cast(func.gen_random_uuid(), Text)
-            return cast(func.overlay(random, ANONYMOUS_UUID, 1, 8), column.type)
+            return cast(column.dialect.random_uuid(ANONYMOUS_UUID), column.type)
         case Strategy.ANONYMISE:
-            digits = func.replace(cast(func.gen_random_uuid(), Text), "-", "", type_=Text)
-            return _marked(column, write, value, digits)
+            return _marked(column, write, value, column.dialect.random_digits())
         case Strategy.PSEUDONYM:
-            return _marked(column, write, value, func.encode(_keyed(value), "hex"))
+            return _marked(column, write, value, column.dialect.keyed(cast(value, Text)))
     return null()
 
 
 def _marked(column: Column, write: Write, value: Sql, digits: Sql) -> Sql:
-    digits = func.left(digits, _room(column, write), type_=Text)
-    address = func.strpos(cast(value, Text), "@") > 0
+    digits = column.dialect.first(digits, _room(column, write))
+    address = column.dialect.contains(cast(value, Text), "@")
     return literal(f"{_word(write)}-", Text) + digits + case((address, ADDRESS), else_="")
 
 
@@ -112,83 +92,26 @@ def _room(column: Column, write: Write) -> int:
     room = DIGITS
     if column.limit is not None:
         room = min(room, column.limit - len(_word(write)) - 1 - len(ADDRESS))
-    if column.family not in _TEXTS or room < LEAST or column.internal == "name":
+    if column.family not in TEXTS or room < LEAST or column.internal == "name":
         raise NeedsHuman(Code.SCHEMA, f"{column.about} ({write.strategy})")
     return room
 
 
-def _keyed(value: Sql) -> Sql:
-    """HMAC-SHA256 (RFC 2104) out of plain SHA-256, which every server has."""
-    inner, outer = (func.decode(given(pad, Text()), "hex", type_=LargeBinary) for pad in PADS)
-    text = func.convert_to(cast(value, Text), "UTF8", type_=LargeBinary)
-    return func.sha256(outer.op("||")(func.sha256(inner.op("||")(text))))
-
-
 def _general(column: Column, write: Write, value: Sql) -> Sql:
     to = str(write.value)
-    way: Callable[[Sql, str], Sql] | None = None
-    if to in _UNITS and column.family is Family.DATE:
-        way = _day
-    elif to in _UNITS and column.family is Family.TIMESTAMP:
-        way = _moment
-    elif to in _UNITS and column.family in _TEXTS:
-        way = _written_day
-    elif to == "network" and column.family is Family.INET:
-        way = _network
-    elif to == "network" and column.family in _TEXTS:
-        way = _written_network
-    elif to.startswith("prefix:") and column.family in _TEXTS:
-        way = _prefix
-    if way is None:
+    general = column.dialect.general(column, to, value)
+    if general is None:
         raise NeedsHuman(Code.SCHEMA, f"{column.about} (generalise to {to})")
-    general = way(value, to)
-    if column.family in _TEXTS and not column.nullable:
+    if column.family in TEXTS and not column.nullable:
         general = func.coalesce(general, "")
     return cast(general, column.type)
 
 
-def _day(value: Sql, to: str) -> Sql:
-    return cast(func.date_trunc(to, cast(value, DateTime)), Date)
-
-
-def _moment(value: Sql, to: str) -> Sql:
-    return func.date_trunc(to, value)
-
-
-def _written_day(value: Sql, to: str) -> Sql:
-    """The first day of a date's year, month or decade, in ISO form; what is no date becomes nothing."""
-    text = cast(value, Text)
-    digits, rest = {"year": (4, "-01-01"), "month": (7, "-01"), "decade": (3, "0-01-01")}[to]
-    first = func.left(text, digits, type_=Text) + rest
-    return case((text.regexp_match(r"^\d{4}-[01]\d-[0-3]\d([T ].*)?$"), first))
-
-
-def _network(value: Sql, _: str) -> Sql:
-    bits = case((func.family(value) == 4, 24), else_=48)
-    return func.network(func.set_masklen(value, func.least(func.masklen(value), bits)))
-
-
-def _written_network(value: Sql, _: str) -> Sql:
-    """The /24 of an IPv4 address, the /48 of an IPv6 one; what is neither becomes nothing.
-
-    By pattern and not by a cast, because a text that is no address would break the whole statement.
-    """
-    text = cast(value, Text)
-    four = func.substring(text, r"^(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}(?:/\d+)?$", type_=Text)
-    groups = r"^([0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,2}):[0-9a-fA-F:.]*(?:/\d+)?$"
-    return func.coalesce(
-        four + ".0/24",
-        case((text.like("::%"), "::/48")),
-        func.substring(text, groups, type_=Text) + "::/48",
-    )
-
-
-def _prefix(value: Sql, to: str) -> Sql:
-    return func.left(cast(value, Text), int(to.removeprefix("prefix:")))
-
-
-def _constant(write: Write) -> str:
-    return str(write.value).lower() if isinstance(write.value, bool) else str(write.value)
+def _constant(column: Column, write: Write) -> str:
+    if not isinstance(write.value, bool):
+        return str(write.value)
+    # Where there is no type for it, true is 1.
+    return str(int(write.value)) if column.family is Family.INTEGER else str(write.value).lower()
 
 
 def _surely(condition: Sql) -> Sql:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from connectors.sql.catalogue import Catalogue, Column, Family
+from connectors.sql.catalogue import Catalogue, Column
+from connectors.sql.dialects import DIALECTS, Dialect
+from connectors.sql.families import Family
 from rights.datamap import System
 from rights.plan import Work
 
@@ -19,6 +21,10 @@ class Scope:
     system: System
     works: Mapping[str, Work]
     catalogue: Catalogue
+
+    @property
+    def dialect(self) -> Dialect:
+        return DIALECTS[self.catalogue.engine]
 
     def column(self, name: str, field: str) -> Column:
         """A field's column; for what is derived from one, a column of the values that are read there."""

@@ -6,20 +6,28 @@ closed, and the server undoes what it held.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from typing import Any, Final
 
 import psycopg
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection
 
+from connectors.errors import ConnectorError
+from connectors.finding import Finding
+from connectors.sql import check
+from connectors.sql.catalogue import Catalogue, read_catalogue
+from connectors.sql.dialects import Engine
+from connectors.sql.dialects.postgresql import SETTING
+from connectors.sql.errors import RIGHTS, Covers, explain, schema_changed, sqlstate
 from connectors.sql.limits import ENDING, KEEPALIVE, POOL_TIMEOUT, Limits
+from connectors.sql.server import Database as AnyDatabase
+from connectors.sql.server import Mode, Trouble
 from connectors.sql.statement import Statement
-from connectors.sql.values import SETTING
+from rights.datamap import System
 
-_DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
+DRIVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 _CHUNK: Final = 64
 """Rows that the driver takes from the server at a time while it streams."""
 
@@ -41,14 +49,6 @@ WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backe
   AND state IS DISTINCT FROM 'idle'"""
 
 
-class Mode(Enum):
-    """What a transaction is for."""
-
-    LOOK = "look"
-    EXPORT = "export"
-    CHANGE = "change"
-
-
 _LEVELS: Final = {
     # All statements see one moment.
     Mode.LOOK: "REPEATABLE READ READ ONLY",
@@ -61,6 +61,9 @@ _LEVELS: Final = {
 
 class Database:
     """One database, reached with one credential."""
+
+    engine = Engine.POSTGRESQL
+    errors: tuple[type[Exception], ...] = (psycopg.Error, SQLAlchemyError)
 
     def __init__(self, url: URL, limits: Limits) -> None:
         self.limits, self.url = limits, url
@@ -136,6 +139,25 @@ class Database:
             raise
         raw.close()
 
+    def catalogue(self, system: System) -> Catalogue:
+        with self.plain() as connection:
+            return read_catalogue(connection, system)
+
+    def explain(self, error: Exception, system: str, covers: Covers) -> ConnectorError:
+        return explain(error, system, covers)
+
+    def trouble(self, error: Exception) -> Trouble:
+        if sqlstate(error) == RIGHTS:
+            return Trouble.RIGHTS
+        return Trouble.SCHEMA if schema_changed(error) else Trouble.OTHER
+
+    def refused(self, system: System) -> ConnectorError | None:
+        with self.plain() as connection:
+            return check.refused(system, connection)
+
+    def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[Finding]:
+        return check.findings(system, self, writer)
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self._engine.dispose()
@@ -180,8 +202,10 @@ class Session:
         row = self._cursor.execute(_INTRODUCE, [document, name]).fetchone()
         self.environment = row[0] if row else ""
 
-    def end_others(self, name: str) -> bool:
-        """End the transactions that earlier attempts have left under a name; whether all of them are gone."""
+    def alone(self, name: str, *, end: bool) -> bool:
+        """End the transactions that earlier attempts may have left under a name; whether all of them are gone."""
+        if not end:
+            return True
         milliseconds = int(ENDING.total_seconds() * 1000)
         row = self._cursor.execute(_END, [name, milliseconds]).fetchone()
         return bool(row and row[0])
@@ -252,7 +276,7 @@ def read_url(secret: str, name: str) -> URL:
         url = make_url(secret.strip())
     except (ArgumentError, ValueError):
         raise ValueError(advice) from None
-    if url.drivername not in _DRIVERS or not url.database:
+    if url.drivername not in DRIVERS or not url.database:
         raise ValueError(advice)
     return url.set(drivername="postgresql+psycopg")
 

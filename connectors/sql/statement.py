@@ -6,15 +6,11 @@ per connection, and may be read by anybody who watches the server.
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import ClauseElement
-from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
-_DIALECT: Final = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
-# Every session of ours sets standard_conforming_strings on: a backslash in a text is one character.
-_DIALECT._backslash_escapes = False
+from connectors.sql.dialects import DIALECTS, Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +22,15 @@ class Statement:
     """Under which it is prepared."""
 
 
-def compiled(expression: ClauseElement) -> Statement:
+def compiled(expression: ClauseElement, engine: Engine = Engine.POSTGRESQL) -> Statement:
     """Turn an expression into a statement."""
-    made = expression.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True})
+    made = expression.compile(dialect=DIALECTS[engine].compiler, compile_kwargs={"literal_binds": True})
     if isinstance(made, SQLCompiler) and made.binds:
         raise RuntimeError("a statement has a parameter that its text does not hold")
     body = str(made).encode()
     return Statement(body, f"habeas_{hashlib.sha256(body).hexdigest()[:24]}")
 
 
-def quoted(*names: str) -> str:
+def quoted(*names: str, engine: Engine = Engine.POSTGRESQL) -> str:
     """Names, from the outer to the inner, as a person would write them in a statement."""
-    return ".".join(_DIALECT.identifier_preparer.quote(name) for name in names)
+    return ".".join(DIALECTS[engine].compiler.identifier_preparer.quote(name) for name in names)

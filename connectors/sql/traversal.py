@@ -18,7 +18,6 @@ from sqlalchemy import (
     CTE,
     CompoundSelect,
     FromClause,
-    Function,
     Integer,
     MetaData,
     Numeric,
@@ -27,30 +26,32 @@ from sqlalchemy import (
     and_,
     any_,
     cast,
-    column,
     false,
     func,
     literal,
-    literal_column,
     not_,
     or_,
     select,
     true,
     tuple_,
+    union,
     union_all,
 )
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy import Table as SqlTable
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import array as sql_array
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.catalogue import Column, Family, Named
+from connectors.sql.catalogue import Column
+from connectors.sql.dialects import Engine
+from connectors.sql.dialects.dialect import flat
+from connectors.sql.dialects.postgresql import NATIVE
+from connectors.sql.families import TEXTS, Family
 from connectors.sql.reading import Reading, carried, read
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
-from connectors.sql.values import listed, slot
+from connectors.sql.values import slot
 from rights.datamap import Link, System, Telling
 
 # Labels that no column of a map can have.
@@ -62,18 +63,8 @@ NODE: Final = "=node"
 KEY: Final = "=key"
 """A row of a circle: its collection's number, and its key as an array of texts."""
 
-_TEXTS: Final = frozenset({Family.TEXT, Family.CITEXT})
-_NATIVE: Final = _TEXTS | {
-    Family.INTEGER,
-    Family.NUMERIC,
-    Family.UUID,
-    Family.DATE,
-    Family.TIMESTAMP,
-    Family.BYTES,
-    Family.INET,
-}
-"""Families whose values are compared as what they are; all others as text."""
-_BIGINT: Final = Named("bigint")
+MANY: Final = 2**63 - 1
+"""More rows than any table has."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +75,14 @@ class _Arm:
     right: Select[Any] | CompoundSelect[Any]
     served: bool
     """Whether an index leads there."""
+    whole: Sql | None = None
+    """The condition itself, where it is more than one comparison, or the server has no arrays."""
 
     def condition(self, *, indexed: bool) -> Sql:
         """An array makes the database use the index for each of its values. Without an index it would be searched from
         end to end for every row of the table, so a table that is read as a whole anyway gets a hash to look into."""
+        if self.whole is not None:
+            return self.whole
         if not indexed:
             return self.left.in_(self.right)
         return self.left == any_(func.array(self.right.scalar_subquery(), type_=ARRAY(Text)))
@@ -105,6 +100,7 @@ class Traversal:
         carry: further columns that a collection's expression is to have, made from its table.
         lock: collections whose rows are locked until the transaction ends; they are then seen as they are at that
             moment, and not as they were when the statement began.
+        focus: the one collection that a step of a look is about: what was seen of the others stands in the document.
     """
 
     def __init__(
@@ -112,8 +108,9 @@ class Traversal:
         scope: Scope,
         carry: Callable[[str, FromClause], Iterable[Sql]],
         lock: Iterable[str] = (),
+        focus: str | None = None,
     ) -> None:
-        self.scope, self._carry, self._lock = scope, carry, frozenset(lock)
+        self.scope, self._carry, self._lock, self._focus = scope, carry, frozenset(lock), focus
         self._numbers = {name: number for number, name in enumerate(scope.system.collections)}
         self._seen: dict[str, CTE] = {}
         self._located: dict[str, CTE] = {}
@@ -134,13 +131,17 @@ class Traversal:
 
     def doubtful(self, name: str) -> Select[Any]:
         """The rows of a subject collection of which it is open whose they are."""
+        if self._focus is not None:
+            return self._listed(name, "d")
         seen = self.seen(name)
         return select(seen).where(seen.c[MATCHED], not_(seen.c[OTHER]), not_(_certain(seen)))
 
     def located(self, name: str) -> CTE:
         """A collection's rows that are the person's."""
         if name not in self._located:
-            if self.scope.subject(name):
+            if self._focus is not None and self.scope.subject(name):
+                rows = self._listed(name, "h")
+            elif self.scope.subject(name):
                 seen = self.seen(name)
                 rows = select(seen).where(not_(seen.c[OTHER]), _certain(seen))
             else:
@@ -150,11 +151,30 @@ class Traversal:
             self._located[name] = rows.cte(f"located_{self._numbers[name]}")
         return self._located[name]
 
-    def rows(self, name: str) -> Select[Any]:
-        """A collection's rows straight from its table."""
-        return self._reached(name, self._circle(name))
+    def parent(self, name: str) -> CTE:
+        """The person's rows of a collection that others link to."""
+        if self._focus is None:
+            return self.located(name)
+        return self.told(slot("l", name), name, told_of(self.scope.system, name))
 
-    def _reached(self, name: str, circle: Condition | None) -> Select[Any]:
+    def told(self, place: str, name: str, fields: Sequence[str]) -> CTE:
+        """Columns of rows that an earlier step has seen."""
+        rows = self.scope.dialect.elements(place, width=len(fields))
+        columns = self.scope.catalogue.tables[name].columns
+        derived = self.scope.system.collections[name].derived
+        types = [Text() if field in derived else _travelling(columns.get(field)) for field in fields]
+        for place_, field in enumerate(fields):
+            if field in derived and len(derived[field].of) == 1:
+                types[place_] = _travelling(self.scope.column(name, field))
+        parts = zip(rows.selected_columns, fields, types, strict=True)
+        told = rows.with_only_columns(*(cast(part, type_).label(field) for part, field, type_ in parts))
+        return told.cte(f"told_{self._numbers[name]}")
+
+    def rows(self, name: str, only: int | None = None) -> Select[Any]:
+        """A collection's rows straight from its table; of all the `ways` that lead there, or of one."""
+        return self._reached(name, self._circle(name), only)
+
+    def _reached(self, name: str, circle: Condition | None, only: int | None = None) -> Select[Any]:
         """The rows that identities, links from outside of a circle, and anchors lead to; and those of the circle."""
         table, collection = self.tables[name], self.scope.system.collections[name]
         within = self.scope.circles.get(name, ())
@@ -180,14 +200,40 @@ class Traversal:
             columns[UNIQUE] = _known(or_(*(way(indexed) for _, (way, _) in identities))).label(UNIQUE)
             columns[DECIDED] = _known(or_(*among[len(identities) :], anchored(indexed), ruled)).label(DECIDED)
             columns[OTHER] = _known(self._keyed(name, "x")(False)).label(OTHER)
-        return select(*columns.values()).select_from(table).where(or_(*among, anchored(indexed)))
+        every = [*among, anchored(indexed)]
+        rows = select(*columns.values()).select_from(table)
+        if only is not None:
+            return rows.where(every[only])
+        if self.scope.catalogue.engine is not Engine.MARIADB or len(every) == 1:
+            return rows.where(or_(*every))
+        # For an "or" it would read, and lock, the whole table; so each way goes by an index of its own.
+        key = self.key(name, table)
+        keys = union(*(select(*key).select_from(table).where(way) for way in every)).subquery("=keys")
+        same_key = and_(*(mine == theirs for mine, theirs in zip(key, self.key(name, keys), strict=True)))
+        rows = select(*columns.values()).select_from(keys.join(table, same_key))
+        if not self.scope.subject(name):
+            return rows
+        # Several ways look to it like many rows, for which it would begin with the table; a limit keeps the order.
+        return rows.prefix_with("STRAIGHT_JOIN").limit(MANY)
+
+    def _listed(self, name: str, kind: str) -> Select[Any]:
+        """A subject collection's rows of which an earlier step has found out whose they are."""
+        table = self.tables[name]
+        columns = {column.name: column for column in self._columns_of(name, table)}
+        return select(*columns.values()).select_from(table).where(self._keyed(name, kind)(True))
+
+    def ways(self, name: str) -> int:
+        """How many ways lead to a collection: identities, links and its own key."""
+        collection = self.scope.system.collections[name]
+        identities = sum(about.sharing != "hint" for about in collection.identities.values())
+        return identities + sum(link.kind == "unique" for link in collection.links) + 1
 
     def _columns_of(self, name: str, table: FromClause) -> Iterator[Sql]:
         """What an expression over a collection hands on of its table."""
         yield from self.key(name, table)
         for link in self.scope.system.collections[name].links:
             yield from carried(self.scope, name, table, link.field)
-        for field in _pointed(self.scope.system, name):
+        for field in pointed(self.scope.system, name):
             yield from carried(self.scope, name, table, field)
         yield from self._carry(name, table)
 
@@ -237,7 +283,7 @@ class Traversal:
         for own, left, other, right in zip(mine.columns, mine.values, theirs.columns, theirs.values, strict=True):
             value, convert, _ = _bridge(own, left, other)
             same_values.append(value == convert(right))
-            if other.family in _TEXTS:
+            if other.family in TEXTS:
                 same_values.append(cast(right, Text) != "")
         is_above = []
         for number, field in enumerate(self.scope.system.collections[parent].key, start=1):
@@ -262,18 +308,20 @@ class Traversal:
         slots = [slot(kind, name, field) for kind in kinds]
         left, type_ = _comparable(column, value)
         convert: Callable[[Sql], Sql] = partial(cast, type_=type_)
+        if (whole := self.scope.dialect.identity(column, value, about, served, slots)) is not None:
+            return lambda indexed: reading.among(whole), served
         if column.family is Family.TEXT and about.casefold:
             left, convert = func.lower(cast(value, Text)), func.lower
         elif column.family is Family.CITEXT and not about.casefold:
             left, convert, served = cast(value, Text), partial(cast, type_=Text()), False
-        served = served and column.family in _NATIVE
-        arm = _Arm(left, _union([_texts(one, convert) for one in slots]), served)
+        served = served and column.family in NATIVE
+        arm = self._arm(left, _union([self._texts(one, convert) for one in slots]), served)
         return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
     def _link(self, name: str, link: Link) -> tuple[Condition, bool]:
         parent, target = link.target
         reading = read(self.scope, name, self.tables[name], link.field)
-        located = self.located(parent)
+        located = self.parent(parent)
         bases = self.scope.system.collections[parent].bases(target)
         if len(bases) > 1:
             return self._composite(name, link, reading, located, bases)
@@ -281,11 +329,19 @@ class Traversal:
         left, convert, native = _bridge(mine, value, theirs)
         _, type_ = _comparable(theirs, located.c[target])
         there = select(convert(located.c[target]))
-        if theirs.family in _TEXTS:  # an empty text is nothing, and links to nobody
+        if theirs.family in TEXTS:  # an empty text is nothing, and links to nobody
             there = there.where(cast(located.c[target], Text) != "")
-        gone = _texts(slot("a", parent, target), lambda text: convert(cast(text, type_)))
+        gone = self._texts(slot("a", parent, target), lambda text: convert(cast(text, type_)))
         served = native and self.scope.served(name, link.field)
-        arm = _Arm(left, _union([there, gone]), served)
+        arm = self._arm(left, _union([there, gone]), served)
+        if mine.engine is Engine.MARIADB and mine.cast != theirs.cast and {mine.family, theirs.family} <= TEXTS:
+            # By both collations: the one that has an index, and the one that tells parents apart.
+            strict = [
+                there.with_only_columns(located.c[target]),
+                self._texts(slot("a", parent, target), lambda text: cast(text, type_)),
+            ]
+            both = and_(arm.condition(indexed=True), left.in_(flat(_union(strict))))
+            return lambda indexed: reading.among(both), served
         return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
     def _composite(
@@ -294,18 +350,22 @@ class Traversal:
         """A link by several columns: all of them are those of one parent."""
         parent, target = link.target
         lefts, there, gone, served = [], [], [], True
-        element = _elements(func.jsonb_array_elements(listed(slot("a", parent, target))), JSONB())
+        anchors = self.scope.dialect.elements(slot("a", parent, target), width=len(bases))
         for place, (own, value, base) in enumerate(zip(reading.columns, reading.values, bases, strict=True)):
             theirs = self.scope.column(parent, base)
             left, convert, native = _bridge(own, value, theirs)
-            text = element.op("->>")(literal_column(str(place), Integer))
+            text = anchors.selected_columns[place]
             lefts.append(left)
             there.append(convert(located.c[base]))
             gone.append(convert(cast(text, _comparable(theirs, located.c[base])[1])))
             served = served and (native or place > 0)
         told = cast(located.c[target], Text).is_not(None)
-        whole = tuple_(*lefts).in_(_union([select(*there).where(told), select(*gone)]))
-        first = _Arm(lefts[0], _union([select(there[0]).where(told), select(gone[0])]), served)
+        every = _union([select(*there).where(told), anchors.with_only_columns(*gone)])
+        if self.scope.dialect.stepwise:
+            both = reading.among(tuple_(*lefts).in_(flat(every)))
+            return lambda indexed: both, served
+        whole = tuple_(*lefts).in_(every)
+        first = _Arm(lefts[0], _union([select(there[0]).where(told), anchors.with_only_columns(gone[0])]), served)
         served = served and self.scope.served(name, link.field)
 
         def condition(indexed: bool) -> Sql:
@@ -320,14 +380,11 @@ class Traversal:
         place = slot(kind, name)
         if len(fields) == 1:
             left, type_ = _comparable(self.scope.column(name, fields[0]), _or(table, self.tables[name]).c[fields[0]])
-            arm = _Arm(left, _texts(place, lambda text: cast(text, type_)), True)
+            arm = self._arm(left, self._texts(place, lambda text: cast(text, type_)), True)
             return lambda indexed: arm.condition(indexed=indexed)
-        element = _elements(func.jsonb_array_elements(listed(place)), JSONB())
+        rows = self.scope.dialect.elements(place, width=len(fields))
         return self._is_key(
-            name,
-            lambda parts: select(*parts),
-            lambda number: element.op("->>")(literal_column(str(number), Integer)),
-            table,
+            name, lambda parts: rows.with_only_columns(*parts), lambda number: rows.selected_columns[number], table
         )
 
     def _is_key(
@@ -346,13 +403,23 @@ class Traversal:
         if len(fields) == 1:
             return lambda indexed: first.condition(indexed=indexed)
         whole = tuple_(*(left for left, _ in pairs)).in_(among(parts))
+        if self.scope.dialect.stepwise:
+            return lambda indexed: whole
         # The first column leads the index, the others tell its rows apart.
         return lambda indexed: and_(first.condition(indexed=True), whole) if indexed else whole
+
+    def _arm(self, left: Sql, right: Select[Any] | CompoundSelect[Any], served: bool) -> _Arm:
+        return _Arm(left, right, served, left.in_(flat(right)) if self.scope.dialect.stepwise else None)
+
+    def _texts(self, place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
+        """The values of a list of the document."""
+        values = self.scope.dialect.elements(place)
+        return values.with_only_columns(convert(values.selected_columns[0]))
 
     def _key_served(self, name: str) -> bool:
         first = self.scope.system.collections[name].key[0]
         table = self.scope.catalogue.tables[name]
-        return table.columns[first].family in _NATIVE and table.serves(first, casefold=False)
+        return table.columns[first].family in NATIVE and table.serves(first, casefold=False)
 
 
 def table_of(scope: Scope, name: str) -> SqlTable:
@@ -370,25 +437,38 @@ def same(columns: Sequence[Column], values: Sequence[Sql], theirs: Sequence[Colu
     return _known((tuple_(*lefts) if len(lefts) > 1 else lefts[0]).in_(right.with_only_columns(*there)))
 
 
+def _travelling(column: Column | None) -> TypeEngine[Any]:
+    """The type of a value that comes out of the document; what is compared by its text stays one."""
+    if column is None:
+        return Integer()
+    return column.type if column.family in NATIVE or column.engine is Engine.SQLITE else Text()
+
+
 def _certain(seen: CTE) -> Sql:
     """One match by an identity that only one person has needs no ruling."""
     matching = select(func.count()).select_from(seen).where(seen.c[MATCHED]).scalar_subquery()
     return or_(seen.c[DECIDED], and_(seen.c[UNIQUE], matching == 1))
 
 
-def _pointed(system: System, name: str) -> Sequence[str]:
-    """Fields that any link points to, unique or not."""
+def pointed(system: System, name: str) -> Sequence[str]:
+    """Fields, and what is derived from fields, that any link points to, unique or not."""
     others = [link.target for c in system.collections.values() for link in c.links]
-    return [field for target, field in others if target == name]
+    return list(dict.fromkeys(field for target, field in others if target == name))
+
+
+def told_of(system: System, name: str) -> list[str]:
+    """What links need to know of a row that they point to: the value as a whole, and each column of it."""
+    collection = system.collections[name]
+    fields: list[str] = []
+    for field in pointed(system, name):
+        bases = collection.bases(field)
+        fields += [field, *(bases if len(bases) > 1 else ())]
+    return list(dict.fromkeys(fields))
 
 
 def _comparable(column: Column, value: Sql) -> tuple[Sql, TypeEngine[Any]]:
     """How a column is compared with given values: itself, and the type to cast them to."""
-    if column.family is Family.INTEGER:
-        return value, _BIGINT  # wide enough for any, and every index of the family serves it
-    if column.family in _NATIVE:
-        return value, column.type
-    return cast(value, Text), Text()
+    return column.dialect.comparable(column, value)
 
 
 def _bridge(column: Column, value: Sql, theirs: Column) -> tuple[Sql, Callable[[Sql], Sql], bool]:
@@ -396,25 +476,16 @@ def _bridge(column: Column, value: Sql, theirs: Column) -> tuple[Sql, Callable[[
 
     No conversion can fail: a link from a text to a number compares texts.
     """
-    if column.family is theirs.family and column.family in _NATIVE:
+    if column.engine is Engine.SQLITE:
+        return value, lambda other: other, True  # by its own rules of what is the same
+    if column.family is theirs.family and column.family in NATIVE:
         return value, lambda other: other, True
-    if column.family in _TEXTS:
+    if column.family in TEXTS:
         return value, lambda other: cast(cast(other, Text), column.type), True
     if {column.family, theirs.family} == {Family.INTEGER, Family.NUMERIC}:
         native = column.family is Family.NUMERIC
         return (value if native else cast(value, Numeric)), lambda other: cast(other, Numeric), native
     return cast(value, Text), lambda other: cast(other, Text), False
-
-
-def _texts(place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
-    """The values of a list of the document."""
-    return select(convert(_elements(func.jsonb_array_elements_text(listed(place)), Text())))
-
-
-def _elements(function: Function[Any], type_: TypeEngine[Any]) -> Sql:
-    """What a function gives, row by row, under names of our own: a bare name could be a column of the map."""
-    rows = function.table_valued(column("=value", type_)).render_derived(name="given")
-    return rows.c["=value"]
 
 
 def _union(selects: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:

@@ -7,89 +7,26 @@ nothing, and it is no error.
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from ipaddress import ip_interface
-from typing import Any, Final
-from uuid import UUID
-
-from sqlalchemy import ColumnElement, cast, func, literal_column, select
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import TypeEngine
+from typing import Final
 
 from connectors.protocol import Anchors, Call, Key
-from connectors.sql.catalogue import Column, Family, Table
+from connectors.sql.catalogue import Column, Table
+from connectors.sql.dialects.postgresql import PADS
 from connectors.sql.scope import Scope
 from rights.datamap import Collection, Telling
 from rights.subject import Sharing
 
-SETTING: Final = "habeas.who"
-"""The setting, local to a transaction, in which the document lies."""
-WHO: Final = select(cast(func.current_setting(SETTING), JSONB).label("doc")).cte("who")
-PADS: Final = ("pad:inner", "pad:outer")
-"""The two paddings of the pseudonym key (RFC 2104), in hexadecimal."""
 _HASH_BLOCK: Final = 64
 """Bytes that SHA-256 takes at a time; a key is filled up to it."""
-
-BIGGEST: Final = 2**63 - 1
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,30}\Z")
-_NUMERIC: Final = re.compile(r"[+-]?[0-9]{1,1000}(\.[0-9]{0,1000})?\Z")
-_BYTES: Final = re.compile(r"\\x([0-9a-f]{2})*\Z")
-_TIME: Final = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?"
-_MOMENT: Final = re.compile(rf"\d{{4}}-\d\d-\d\d([ T]{_TIME})?\Z", re.ASCII)
-# What only the database itself can have written: Python's calendar does not know it.
-_DAY: Final = r"(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
-_FAR: Final = re.compile(
-    rf"(-?infinity|1?\d{{5}}-{_DAY}( {_TIME})?|(?!0000)[0-3]\d{{3}}-{_DAY}( {_TIME})? BC)\Z", re.ASCII
-)
-_NETWORK: Final = re.compile(r"[0-9a-fA-F:.]+(/[0-9]{1,3})?\Z")
 
 
 def fit(column: Column, text: str) -> str | None:
     """A value as the column's type takes it; None if it cannot be one of the column's values."""
     if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
         return None
-    match column.family:
-        case Family.INTEGER:
-            fits = _INTEGER.match(text) is not None and -BIGGEST - 1 <= int(text) <= BIGGEST
-        case Family.NUMERIC:
-            fits = _NUMERIC.match(text) is not None or text == "NaN"
-        case Family.UUID:
-            try:
-                return str(UUID(text))
-            except ValueError:
-                return None
-        case Family.DATE | Family.TIMESTAMP:
-            fits = _is_moment(text)
-        case Family.BYTES:
-            fits = _BYTES.match(text) is not None
-        case Family.INET:
-            fits = _is_address(text)
-        case _:
-            fits = True
-    return text if fits else None
-
-
-def _is_moment(text: str) -> bool:
-    if not _MOMENT.match(text):
-        return _FAR.match(text) is not None
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_address(text: str) -> bool:
-    if not _NETWORK.match(text):
-        return False
-    try:
-        ip_interface(text)
-    except ValueError:
-        return False
-    return True
+    return column.dialect.fit(column, text)
 
 
 def key_name(collection: Collection) -> str:
@@ -105,30 +42,21 @@ def key_text(key: Iterable[str]) -> str:
 
 def slot(kind: str, collection: str, field: str = "") -> str:
     """The name of a list in the document: i identities, s shared ones, a anchors, k keys, m mine, x others,
-    c the cutoff of a duty to keep."""
+    c the cutoff of a duty to keep; and, of earlier steps of a look, l rows that others link to, f rows that stay,
+    h and d rows of a subject collection that are the person's and of which it is open,
+    b rows of a batch."""
     return f"{kind}:{collection}:{field}"
 
 
-def given(name: str, type_: TypeEngine[Any]) -> ColumnElement[Any]:
-    """One value of the document, as SQL."""
-    value = cast(literal_column(f"doc ->> '{name}'"), type_)
-    return select(value).select_from(WHO).scalar_subquery()
-
-
-def listed(name: str) -> ColumnElement[Any]:
-    """One list of the document, as SQL; NULL if it was empty."""
-    return select(literal_column(f"doc -> '{name}'", JSONB)).select_from(WHO).scalar_subquery()
-
-
-def document(call: Call, scope: Scope) -> str:
-    """The JSON document of a call: every value that a statement compares with, by slot; empty lists are left out."""
+def document(call: Call, scope: Scope) -> dict[str, object]:
+    """The document of a call: every value that a statement compares with, by slot; empty lists are left out."""
     values: dict[str, object] = dict(_pads(call.pseudonym_key))
     for name in scope.system.collections:
         values.update(_lists(call, scope, name))
     for work in call.work:
         for number, keep in enumerate(work.keeps):
             values[slot("c", work.collection, str(number))] = keep.cutoff.date().isoformat()
-    return json.dumps(values, ensure_ascii=False)
+    return values
 
 
 def _lists(call: Call, scope: Scope, name: str) -> Iterator[tuple[str, Sequence[object]]]:

@@ -58,6 +58,8 @@ class Proxy:
                 client.close()
                 continue
             server = socket.create_connection(("127.0.0.1", self._server))
+            for end in (client, server):  # a small answer must not wait for the acknowledgement of the one before
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._pairs.append((client, server))
             wire = self.wire(client, server)
             threading.Thread(target=wire.to_server, daemon=True).start()

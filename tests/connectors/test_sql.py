@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from connectors.conformance import Gate
 from connectors.errors import NeedsHuman
 from connectors.protocol import Rulings
+from connectors.sql.session import Database as PostgreSQL
 from rights.codes import Code
 from rights.subject import Identity, Sharing
 from tests.conftest import Database
@@ -310,6 +311,7 @@ def test_one_statement_serves_everybody(shop: Place) -> None:
         anchors = shop.locate(who).anchors
         shop.export(who, anchors=anchors)
         shop.verify(who, anchors=anchors)
+        assert isinstance(shop.connector.reader, PostgreSQL)
         with shop.connector.reader.plain() as connection:
             prepared.append(connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone())
 

@@ -1,6 +1,10 @@
-"""The SQL connector keeps every promise of a connector, on a real PostgreSQL, in one transaction and in many."""
+"""The SQL connector keeps every promise of a connector, on a real server of each kind, in one transaction and many."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -10,37 +14,69 @@ from connectors.conformance.keeping import Keeping
 from connectors.conformance.verifying import Verifying
 from starter.stack import Postgres
 from tests.conftest import Database
+from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb
 from tests.connectors.memory_bench import BOOKS, SHOP
 from tests.connectors.sql_bench import SqlBench
+from tests.connectors.sql_engines import MariaDBBench, SQLiteBench
+
+Make = Callable[..., SqlBench]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[MariaDBServer]:
+    with MariaDBServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=needs_mariadb), "sqlite"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+    """Makes a bench on one kind of server."""
+    if request.param == "postgresql":
+        request.getfixturevalue("database")  # asked for now, it outlives the bench
+    with ExitStack() as stack:
+        yield partial(_made, request, tmp_path, stack)
+
+
+def _made(request: pytest.FixtureRequest, tmp_path: Path, stack: ExitStack, text: str, **options: int) -> SqlBench:
+    bench: SqlBench
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        database: Database = request.getfixturevalue("database")
+        bench = SqlBench(postgres, database, text, **options)
+    elif request.param == "mariadb":
+        server: MariaDBServer = request.getfixturevalue("mariadb")
+        name = f"test_{next(_numbers)}"
+        server.create_database(name)
+        stack.callback(server.drop_database, name)
+        bench = MariaDBBench(server, name, text, **options)
+    else:
+        home = tmp_path / "files"
+        home.mkdir()
+        bench = SQLiteBench(home / "shop.db", text, **options)
+    stack.callback(bench.close)
+    return bench
 
 
 class TestWhatGoes(Conformance):
     @pytest.fixture
-    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
-        bench = SqlBench(postgres, database, SHOP)
-        yield bench
-        bench.close()
+    def bench(self, make: Make) -> Bench:
+        return make(SHOP)
 
 
 class TestWhatStays(Conformance):
     @pytest.fixture
-    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
-        bench = SqlBench(postgres, database, BOOKS)
-        yield bench
-        bench.close()
+    def bench(self, make: Make) -> Bench:
+        return make(BOOKS)
 
 
 class TestWhatGoesInBatches(Erasing, Verifying):
     @pytest.fixture
-    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
-        bench = SqlBench(postgres, database, SHOP, batch_rows=4)
-        yield bench
-        bench.close()
+    def bench(self, make: Make) -> Bench:
+        return make(SHOP, batch_rows=4)
 
 
 class TestWhatStaysInBatches(Erasing, Keeping, Verifying):
     @pytest.fixture
-    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
-        bench = SqlBench(postgres, database, BOOKS, batch_rows=3)
-        yield bench
-        bench.close()
+    def bench(self, make: Make) -> Bench:
+        return make(BOOKS, batch_rows=3)

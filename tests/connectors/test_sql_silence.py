@@ -13,6 +13,7 @@ import pytest
 
 from connectors.conformance import Dump, Gate
 from connectors.protocol import Rulings
+from connectors.sql.session import Database as PostgreSQL
 from starter.stack import Postgres
 from tests.conftest import Database
 from tests.connectors.sql_place import SESSION, Place, email, place
@@ -135,6 +136,7 @@ def test_sessions_and_prepared_statements_name_nobody(shop: Place) -> None:
 def test_our_prepared_statements_hold_no_value(shop: Place) -> None:
     everything(shop)
 
+    assert isinstance(shop.connector.reader, PostgreSQL)
     with shop.connector.reader.plain() as connection:
         texts = [row for (row,) in connection.execute("SELECT statement FROM pg_prepared_statements").fetchall()]
 

@@ -9,6 +9,7 @@ import pytest
 from connectors.conformance import Gate
 from connectors.errors import NeedsHuman
 from connectors.sql import build
+from connectors.sql.session import Database as PostgreSQL
 from connectors.trial import Tries
 from tests.conftest import Database
 from tests.connectors.sql_place import Place, email, place
@@ -196,7 +197,7 @@ def test_without_a_writer_nothing_can_be_tried(shop: Place) -> None:
 
 def test_a_trial_has_no_commit(shop: Place) -> None:
     writer = shop.connector.writer
-    assert writer is not None
+    assert isinstance(writer, PostgreSQL)
     with writer.trial("habeas-trial", "{}", replace(writer.limits, lock_timeout=1)) as session:
         session.ask("DELETE FROM orders")
         with pytest.raises(RuntimeError, match="a trial cannot commit"):

@@ -1,0 +1,1 @@
+"""How a MariaDB is reached, limited, questioned and understood (docs/mariadb.md)."""

@@ -1,0 +1,1 @@
+"""How a SQLite file is opened, limited, questioned and understood (docs/sqlite.md)."""

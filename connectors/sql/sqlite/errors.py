@@ -1,0 +1,65 @@
+"""What SQLite says, as the four errors of the contract, by the names of its result codes.
+
+The one rule: SQLite's own text goes no further, since it may quote a value.
+"""
+
+import re
+import sqlite3
+from typing import Final
+
+from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.sql.server import Trouble
+from rights.codes import Code
+
+
+class Overdue(Exception):
+    """A transaction has taken longer than it may, and was rolled back."""
+
+
+_NAMES: Final = {
+    "SQLITE_BUSY": Code.BUSY,
+    "SQLITE_LOCKED": Code.BUSY,
+    "SQLITE_INTERRUPT": Code.BUSY,
+    "SQLITE_PROTOCOL": Code.BUSY,
+    "SQLITE_NOMEM": Code.BUSY,
+    "SQLITE_FULL": Code.BUSY,
+    "SQLITE_CANTOPEN": Code.UNREACHABLE,
+    "SQLITE_IOERR": Code.UNREACHABLE,
+}
+_RIGHTS: Final = frozenset({"SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH"})
+_MISSING: Final = re.compile(r"no such (table|column)")
+
+
+def name_of(error: BaseException) -> str:
+    """The primary result code's name, such as SQLITE_BUSY."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return "_".join(name.split("_")[:2])
+
+
+def trouble(error: BaseException) -> Trouble:
+    changed = name_of(error) in {"SQLITE_SCHEMA"} or _MISSING.match(str(error))
+    return Trouble.SCHEMA if isinstance(error, sqlite3.Error) and changed else Trouble.OTHER
+
+
+def explain(error: Exception, system: str) -> ConnectorError:
+    """The contract's error for SQLite's."""
+    name = name_of(error)
+    if isinstance(error, Overdue):
+        return Retryable(Code.BUSY, system)
+    if name in _NAMES:
+        return Retryable(_NAMES[name], system)
+    if name in _RIGHTS:
+        return NeedsHuman(Code.RIGHTS, system)
+    if getattr(error, "sqlite_errorname", "") in {"SQLITE_CONSTRAINT_FOREIGNKEY", "SQLITE_CONSTRAINT_TRIGGER"}:
+        return NeedsHuman(Code.BLOCKED, system)
+    if name in {"SQLITE_CONSTRAINT", "SQLITE_SCHEMA", "SQLITE_MISMATCH", "SQLITE_TOOBIG"}:
+        return NeedsHuman(Code.SCHEMA, _column(error) or system)
+    if trouble(error) is Trouble.SCHEMA:
+        return NeedsHuman(Code.SCHEMA, system)
+    return NeedsHuman(Code.INTERNAL, name or type(error).__name__)
+
+
+def _column(error: Exception) -> str:
+    """The column that a constraint is about, which is all that these messages name."""
+    match = re.fullmatch(r"(?:NOT NULL|UNIQUE) constraint failed: ([^,\s]+).*", str(error))
+    return match[1] if match else ""

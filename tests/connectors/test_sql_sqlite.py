@@ -1,0 +1,248 @@
+"""What is SQLite's own: columns that hold what they please, deleted bytes, locks on a file, and no server to ask."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.conformance import Gate
+from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.protocol import Call, Intent, Look
+from connectors.sql import SqlConnector, build
+from rights.codes import Code
+from rights.datamap import DataMap, System
+from rights.mapfile import read_map
+from rights.plan import make_plan
+from rights.receipt import Tally
+from rights.request import Right
+from rights.subject import Identity
+from tests.connectors.sql_place import AS_OF, HEAD, SESSION, counted, email
+
+SHOP = """
+CREATE TABLE habeas_environment (environment TEXT);
+INSERT INTO habeas_environment VALUES ('test');
+CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT COLLATE NOCASE, code, number INTEGER, name TEXT,
+  shout TEXT GENERATED ALWAYS AS (upper(name)) VIRTUAL);
+CREATE TABLE "order" (shop TEXT, no INTEGER, customer INTEGER NOT NULL REFERENCES customers, note TEXT,
+  PRIMARY KEY (shop, no)) WITHOUT ROWID;
+CREATE INDEX e ON customers (email);
+CREATE INDEX n ON customers (number);
+CREATE INDEX c ON customers (code);
+CREATE INDEX o ON "order" (customer);
+INSERT INTO customers VALUES (1, 'Canary1@example.org', 'C1', 7, 'Canary One'), (2, 'two@example.org', 'c1', 8, 'Two'),
+  (3, 'three@example.org', 'C1 ', 'seven', 'Three');
+INSERT INTO "order" VALUES ('a', 1, 1, 'canary note'), ('a', 2, 1, 'x'), ('b', 1, 2, 'y');
+"""
+MAP = """
+  customers:
+    key: [id]
+    fields:
+      id: {}
+      email: {category: contact, identity: email}
+      code: {category: reference, identity: code}
+      number: {category: reference, identity: number}
+      name: {category: name}
+      shout: {category: name}
+  orders:
+    name: order
+    key: [shop, "no"]
+    fields: {shop: {}, "no": {}, customer: {}, note: {category: free_text}}
+    links: [{field: customer, to: customers.id}]
+"""
+ONE = email("CANARY1@example.org")
+
+
+class Shop:
+    """One file under test, and a back door into it."""
+
+    def __init__(self, path: Path, create: str = SHOP, collections: str = MAP, **options: int) -> None:
+        self.path = path
+        (system,) = read_map({"shop.yaml": f"{HEAD}collections:\n{collections}"}).systems.values()
+        self.system: System = system.model_copy(update={"options": options})
+        self.door = sqlite3.connect(path, isolation_level=None, timeout=0)
+        self.door.executescript(create)
+        url = f"sqlite:///{path}"
+        self.connector: SqlConnector = build(self.system, {"reader": url, "writer": url})
+
+    def call(self, *identities: Identity, **differs: Any) -> Call:
+        plan = make_plan(Right.ERASURE, DataMap.of({"shop": self.system}), AS_OF)
+        given: dict[str, Any] = {"beat": lambda: None, "fence": Gate(), "environment": "test", **differs}
+        works = plan.of("shop").works
+        return Call("key", AS_OF, self.system, works, identities, session=SESSION, pseudonym_key=b"key", **given)
+
+    def locate(self, *identities: Identity) -> Look:
+        return self.connector.locate(self.call(*identities))
+
+    def erase(self, *identities: Identity, **differs: Any) -> Tally:
+        tally = self.connector.erase(self.call(*identities, **differs))
+        assert isinstance(tally, Tally)
+        return tally
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(self.door.execute(query)) as cursor:
+            return cursor.fetchall()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(tmp_path / "shop.db", lock_timeout=1, statement_timeout=2)
+    yield made
+    made.door.close()
+
+
+class Within(Gate):
+    """A fence in which something happens before it lets anybody through."""
+
+    def __init__(self, meanwhile: Any) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    @contextmanager
+    def __call__(self, planned: Mapping[str, int], look: Tally) -> Iterator[Intent]:
+        with super().__call__(planned, look) as intent:
+            self._meanwhile()
+            yield intent
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "found"),
+    [
+        ("number", "7", 1),
+        ("number", "007", 1),
+        ("number", " 7", 0),
+        ("number", "7.0", 0),
+        ("number", "seven", 1),
+        ("number", "SEVEN", 0),
+        ("code", "C1", 1),
+        ("code", "c1", 1),
+        ("code", "C1 ", 1),
+        ("code", "C", 0),
+        ("email", "TWO@EXAMPLE.ORG", 1),
+        ("email", "two@example.org ", 0),
+    ],
+)
+def test_values_are_found_by_what_they_are_and_not_by_what_their_column_says(
+    shop: Shop, kind: str, value: str, found: int
+) -> None:
+    assert shop.locate(Identity(kind, value)).tally.of("customers").found == found
+
+
+def test_an_exact_identity_is_exact_in_a_column_that_ignores_case(tmp_path: Path) -> None:
+    made = Shop(tmp_path / "shop.db", collections=MAP.replace("identity: email}", "identity: email, match: exact}"))
+
+    assert made.locate(email("Canary1@example.org")).tally.of("customers").found == 1
+    assert made.locate(email("canary1@example.org")).tally.found == 0
+    made.door.close()
+
+
+def test_erase_takes_exactly_these_rows_and_their_bytes(shop: Shop) -> None:
+    assert counted(shop.erase(ONE), "erased") == {"customers": 1, "orders": 2}
+
+    assert shop.rows('SELECT shop, no FROM "order"') == [("b", 1)]
+    assert shop.rows("SELECT id FROM customers ORDER BY id") == [(2,), (3,)]
+    assert b"anary" not in shop.path.read_bytes(), "what is deleted is written over"
+
+
+def test_an_export_gives_every_value_as_it_is(shop: Shop) -> None:
+    shop.rows("UPDATE customers SET code = x'00ff', number = 0.1 WHERE id = 1")
+    shop.rows("UPDATE customers SET name = '=1+1' WHERE id = 1")
+
+    files = shop.connector.export(shop.call(ONE))
+    bodies = {(file.collection, file.media_type): b"".join(file.pages).decode() for file in files}
+
+    assert bodies["customers", "application/x-ndjson"] == (
+        '{"id": 1, "email": "Canary1@example.org", "code": "\\\\x00ff", "number": 0.1, '
+        '"name": "=1+1", "shout": "=1+1"}\n'
+    )
+    assert bodies["customers", "text/csv"].splitlines()[1] == (
+        '"1","Canary1@example.org","\\x00ff","0.1","\'=1+1","\'=1+1"'
+    )
+
+
+def test_a_writer_holds_us_up_and_loses_nothing(shop: Shop) -> None:
+    shop.rows("BEGIN IMMEDIATE")
+    with pytest.raises(Retryable) as caught:
+        shop.erase(ONE)
+    assert caught.value.code is Code.BUSY
+    assert shop.locate(ONE).tally.found == 3
+    shop.rows("ROLLBACK")
+
+    assert shop.erase(ONE).changed == 3
+
+
+def test_nobody_writes_while_an_erasure_is_between_look_and_end(shop: Shop) -> None:
+    said: list[str] = []
+
+    def late() -> None:
+        try:
+            shop.rows("INSERT INTO \"order\" VALUES ('z', 1, 1, 'late')")
+        except sqlite3.OperationalError as error:
+            said.append(error.sqlite_errorname)
+
+    assert shop.erase(ONE, fence=Within(late)).changed == 3
+    assert said == ["SQLITE_BUSY"]
+
+
+def test_a_change_that_takes_too_long_is_rolled_back(shop: Shop) -> None:
+    shop.rows("CREATE TRIGGER slow BEFORE DELETE ON customers BEGIN SELECT count(*) FROM slow; END")
+    shop.rows(
+        "CREATE VIEW slow AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000000) "
+        "SELECT x FROM n"
+    )
+    gate = Gate()
+
+    with pytest.raises(Retryable) as caught:
+        shop.erase(ONE, fence=gate)
+
+    assert (caught.value.code, caught.value.__context__) == (Code.BUSY, None)
+    assert gate.passages[0].tally == Tally(), "it is known that nothing was done"
+    assert len(shop.rows("SELECT * FROM customers")) == 3
+
+
+def test_a_file_that_is_gone_is_waited_for_and_one_that_is_none_is_said(shop: Shop, tmp_path: Path) -> None:
+    away = shop.path.rename(tmp_path / "elsewhere.db")
+    with pytest.raises(Retryable) as caught:
+        shop.locate(ONE)
+    assert caught.value.code is Code.UNREACHABLE
+    assert not shop.path.exists(), "nothing is made in its place"
+
+    shop.path.write_text("not a database " * 100)
+    with pytest.raises(ConnectorError):
+        shop.locate(ONE)
+    away.rename(shop.path)
+    assert shop.locate(ONE).tally.found == 3
+
+
+def test_a_table_or_column_that_is_gone_is_named(shop: Shop) -> None:
+    shop.locate(ONE)
+    shop.rows('ALTER TABLE "order" RENAME COLUMN note TO remark')
+    with pytest.raises(NeedsHuman) as caught:
+        {file.collection: b"".join(file.pages) for file in shop.connector.export(shop.call(ONE))}
+    assert (caught.value.code, caught.value.about) == (Code.SCHEMA, "orders.note")
+
+
+def test_a_table_outside_the_map_that_points_here_blocks(shop: Shop) -> None:
+    shop.rows("CREATE TABLE other (id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customers)")
+    shop.rows("INSERT INTO other VALUES (1, 1)")
+
+    with pytest.raises(NeedsHuman) as caught:
+        shop.erase(ONE)
+
+    assert caught.value.code is Code.BLOCKED
+    assert len(shop.rows("SELECT * FROM customers")) == 3
+    assert any("main.other points to customers" in finding for finding in shop.connector.check())
+
+
+def test_a_clean_shop_has_few_findings_and_a_bad_one_has_sentences(shop: Shop) -> None:
+    shop.rows("PRAGMA journal_mode = WAL")
+    assert shop.connector.check() == []
+
+    shop.rows("DROP INDEX o")
+    shop.rows("DELETE FROM habeas_environment")
+    shop.rows("PRAGMA journal_mode = DELETE")
+    said = " | ".join(shop.connector.check())
+    for part in ("no index serves orders.customer", "no environment mark", "journal_mode = WAL"):
+        assert part in said
