@@ -14,7 +14,7 @@ from connectors.http.export import Exporter
 from connectors.http.restriction import Restriction
 from connectors.http.schema import Collection
 from connectors.http.sight import Eye, Sight
-from connectors.protocol import Call, Export, Look, Pending
+from connectors.protocol import Call, Export, Look, Pending, Restricted
 from rights.datamap import System
 from rights.receipt import Certainty, Count, Tally
 
@@ -76,7 +76,7 @@ class HttpConnector:
             if people > 1:
                 self.batch, self.erase_many = people, self._erase_many
         if any(spec.restrict for spec in specs):
-            self.restrict, self.lift = self._restriction.restrict, self._restriction.lift
+            self.restrict, self.lift = self._restrict, self._restriction.lift
         if any(spec.suppress for spec in specs):
             self.suppress = self._restriction.suppress
 
@@ -92,6 +92,9 @@ class HttpConnector:
         if isinstance(answer, ConnectorError):
             raise answer
         return answer
+
+    def _restrict(self, call: Call) -> Restricted:
+        return self._restriction.restrict(call, self.environment)
 
     def _erase_many(self, calls: Sequence[Call]) -> Sequence[Tally | Pending | ConnectorError]:
         return self._erasure.erase(calls, self.environment)

@@ -24,10 +24,17 @@ class Restriction:
     def __init__(self, exchange: Exchange, eye: Eye) -> None:
         self._exchange, self._eye = exchange, eye
 
-    def restrict(self, call: Call) -> Restricted:
-        """Lock away what is not yet; what an earlier attempt has locked keeps what it was then."""
+    def restrict(self, call: Call, environment: str) -> Restricted:
+        """Lock away what is not yet; what an earlier attempt has locked keeps what it was then.
+
+        A vendor has no place to write down what a row was before: what a killed worker has locked and could not tell
+        of stays locked until a person lifts it there (docs/http.md).
+        """
+        if not call.environment or environment != call.environment:
+            raise NeedsHuman(Code.ENVIRONMENT, call.system.system)
         sight = self._eye.see(call)
         sight.refuse_doubt()
+        look = sight.tally()
         state = _state(call.restricted)
         found: Counter[str] = Counter()
         for name, rows in sight.certain.items():
@@ -39,7 +46,9 @@ class Restriction:
                 if not row[ALREADY]:
                     kept = {*rules.keeps, *self._eye.vendor.collections[name].key}
                     state.setdefault(key, {column: row.get(column) for column in kept})
-                    self._take(call, rules, name, row, "restrict")
+                    with call.fence({name: 1}, look) as intent:
+                        self._take(call, rules, name, row, "restrict")
+                        intent.done(_found({name: 1}))
         return Restricted(_found(found), {"rows": json.dumps(state)})
 
     def lift(self, call: Call) -> Tally:

@@ -163,6 +163,7 @@ collections:
       external_id: {category: reference, identity: customer_number}
       email: {category: contact, identity: email}
       name: {category: name}
+      suspended: {}
   tickets:
     key: [id]
     fields: {id: {}, requester_id: {}, description: {category: free_text}}

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from connectors import Call, Candidate, ConnectorError, Export, Links, Look, Nee
 from rights.codes import Code
 from rights.datamap import Erase, System, Telling
 from rights.receipt import Count, Tally
-from rights.subject import Sharing, comparable
+from rights.subject import Identity, Sharing, comparable
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -36,13 +36,17 @@ class Folder:
     def locate(self, call: Call) -> Look:
         certain, doubtful = self._see(call)
         candidates = tuple(Candidate(self.name, (row["id"],), row) for row in doubtful)
-        links = Links(call)
-        for row in certain:
-            links.add_row(self.name, row)
-        return Look(self._tally(found=len(certain) + len(doubtful)), candidates=candidates, links=links.found)
+        tally = self._tally(found=len(certain) + len(doubtful))
+        return Look(tally, candidates=candidates, links=self._links(call, certain))
 
     # Every row goes with its file and no path leads from one to another, so looking again is looking.
     verify = locate
+
+    def _links(self, call: Call, rows: Iterable[Row]) -> tuple[Identity, ...]:
+        links = Links(call)
+        for row in rows:
+            links.add_row(self.name, row)
+        return links.found
 
     def export(self, call: Call) -> Iterator[Export]:
         (work,) = call.work
@@ -54,6 +58,7 @@ class Folder:
         if not call.environment or self._mark() != call.environment:
             raise NeedsHuman(Code.ENVIRONMENT, self.system.system)
         rows = self._undoubted(call)
+        call.learn(self._links(call, rows))  # a row that came in since the look tells its own before it goes
         look = self._tally(found=len(rows))
         gone = 0
         for start in range(0, len(rows), BATCH):
