@@ -43,9 +43,9 @@ from connectors.sql.dialects.postgresql import NATIVE
 from connectors.sql.families import TEXTS, Family
 from connectors.sql.reading import Reading, carried, read
 from connectors.sql.rewriting import Sql
-from connectors.sql.scope import Scope
+from connectors.sql.scope import Scope, pointed, told_of
 from connectors.sql.values import slot
-from rights.datamap import Link, System, Telling
+from rights.datamap import Link, Telling
 
 # Labels that no column of a map can have.
 MATCHED: Final = "=matched"
@@ -401,19 +401,3 @@ def _certain(seen: CTE) -> Sql:
     """One match by an identity that only one person has needs no ruling."""
     matching = select(func.count()).select_from(seen).where(seen.c[MATCHED]).scalar_subquery()
     return or_(seen.c[DECIDED], and_(seen.c[UNIQUE], matching == 1))
-
-
-def pointed(system: System, name: str) -> Sequence[str]:
-    """Fields, and what is derived from fields, that any link points to, unique or not."""
-    others = [link.target for c in system.collections.values() for link in c.links]
-    return list(dict.fromkeys(field for target, field in others if target == name))
-
-
-def told_of(system: System, name: str) -> list[str]:
-    """What links need to know of a row that they point to: the value as a whole, and each column of it."""
-    collection = system.collections[name]
-    fields: list[str] = []
-    for field in pointed(system, name):
-        bases = collection.bases(field)
-        fields += [field, *(bases if len(bases) > 1 else ())]
-    return list(dict.fromkeys(fields))
