@@ -82,6 +82,7 @@ class Traversal:
         self._numbers = {name: number for number, name in enumerate(scope.system.collections)}
         self._seen: dict[str, CTE] = {}
         self._located: dict[str, CTE] = {}
+        self._parents: dict[str, CTE] = {}
         self._closures: dict[tuple[str, ...], CTE] = {}
         self.tables = {name: table_of(scope, name) for name in scope.system.collections}
 
@@ -123,7 +124,9 @@ class Traversal:
         """The person's rows of a collection that others link to."""
         if self._focus is None:
             return self.located(name)
-        return self.told(slot("l", name), name, told_of(self.scope.system, name))
+        if name not in self._parents:  # several links may lead to it
+            self._parents[name] = self.told(slot("l", name), name, told_of(self.scope.system, name))
+        return self._parents[name]
 
     def told(self, place: str, name: str, fields: Sequence[str]) -> CTE:
         """Columns of rows that an earlier step has seen."""
@@ -136,7 +139,7 @@ class Traversal:
                 types[place_] = travelling(self.scope.column(name, field))
         parts = zip(rows.selected_columns, fields, types, strict=True)
         told = rows.with_only_columns(*(cast(part, type_).label(field) for part, field, type_ in parts))
-        return told.cte(f"told_{self._numbers[name]}")
+        return told.cte(f"told_{place[0]}_{self._numbers[name]}")
 
     def rows(self, name: str, only: int | None = None) -> Select[Any]:
         """A collection's rows straight from its table; of all the `ways` that lead there, or of one."""

@@ -1,16 +1,26 @@
 """Whatever the shape of a schema, the database finds and erases what the reference connector does, row for row."""
 
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
+from connectors.conformance import Gate
 from connectors.memory import Memory, Store
-from rights.datamap import System
+from connectors.protocol import Anchors, Call
+from connectors.sql import build
+from rights.datamap import DataMap, System
+from rights.plan import make_plan
+from rights.request import Right
 from tests.conftest import Database
-from tests.connectors.sql_place import Place, counted, email
+from tests.connectors.sql_place import AS_OF, SESSION, Place, counted, email
 
 NAMES = ("people", "b", "c", "d")
 WHO = "anna@example.org"
@@ -91,38 +101,78 @@ MAP = """
 """
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much]
+
+
+def reference(system: System, data: Any) -> Memory:
+    """The same rows in the reference connector."""
+    store = Store(system, "test")
+    for name in NAMES:
+        for number, row in enumerate(data[name]):
+            whole = {"id": number, **row}
+            if name == "people":
+                whole["email"] = WHO if number == 1 else f"p{number}@example.org"
+            store.rows[name].append(whole)
+    return Memory(system, store)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
 @given(system=systems(), data=tables, batch=st.sampled_from([10_000, 2]))
 def test_the_database_and_the_reference_agree(database: Database, system: System, data: Any, batch: int) -> None:
     made = Place(database, "DROP TABLE IF EXISTS people, b, c, d; " + CREATE, MAP)
     try:
         made.system = system.model_copy(update={"options": {"batch_rows": batch}})
         made.connector = made.connect()
-        store = Store(made.system, "test")
-        reference = Memory(made.system, store)
-        for name in NAMES:
-            for number, row in enumerate(data[name]):
-                whole = {"id": number, **row}
-                if name == "people":
-                    whole["email"] = WHO if number == 1 else f"p{number}@example.org"
-                store.rows[name].append(whole)
-                columns = ", ".join(whole)
-                values = [Jsonb(v) if c == "doc" else v for c, v in whole.items()]
-                made.door.execute(f"INSERT INTO {name} ({columns}) VALUES ({', '.join(['%s'] * len(values))})", values)
-        call = made.call(email(WHO))
-        expected, look = reference.locate(call), made.connector.locate(call)
+        memory = reference(made.system, data)
+        for name, rows in memory.rows.items():
+            for row in rows:
+                values = [Jsonb(v) if c == "doc" else v for c, v in row.items()]
+                places = ", ".join(["%s"] * len(values))
+                made.door.execute(f"INSERT INTO {name} ({', '.join(row)}) VALUES ({places})", values)
+        expected, look = memory.locate(made.call(email(WHO))), made.locate(email(WHO))
         assert counted(look.tally, "found") == counted(expected.tally, "found")
 
-        reference.erase(made.call(email(WHO), anchors=expected.anchors))
+        memory.erase(made.call(email(WHO), anchors=expected.anchors))
         made.erase(email(WHO), anchors=look.anchors)
 
         for name in NAMES:
             left = {i for (i,) in made.rows(f"SELECT id FROM {name}")}
-            assert left == {row["id"] for row in store.rows[name]}, name
+            assert left == {row["id"] for row in memory.rows[name]}, name
         assert made.verify(email(WHO), anchors=look.anchors).tally.left == 0
     finally:
         made.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=QUIET)
+@given(system=systems(), data=tables, batch=st.sampled_from([10_000, 2]))
+def test_a_file_of_sqlite_and_the_reference_agree(tmp_path: Path, system: System, data: Any, batch: int) -> None:
+    assume(not any(map(system.circular, system.collections)))
+    assume(not any(one.path for c in system.collections.values() for one in c.derived.values()))
+    system = system.model_copy(update={"options": {"batch_rows": batch}})
+    path = tmp_path / f"{uuid4()}.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as door:
+        door.executescript(CREATE + "CREATE TABLE habeas_environment AS SELECT 'test' AS environment;")
+        memory = reference(system, data)
+        for name, rows in memory.rows.items():
+            for row in rows:
+                values = [json.dumps(v) if c == "doc" else v for c, v in row.items()]
+                places = ", ".join("?" * len(values))
+                door.execute(f"INSERT INTO {name} ({', '.join(row)}) VALUES ({places})", values)
+        connector = build(system, dict.fromkeys(("reader", "writer"), f"sqlite:///{path}"))
+        works = make_plan(Right.ERASURE, DataMap.of({"shop": system}), AS_OF).of("shop").works
+
+        def call(anchors: Anchors) -> Call:
+            its: dict[str, Any] = {"beat": lambda: None, "fence": Gate(), "environment": "test", "anchors": anchors}
+            return Call("key", AS_OF, system, works, (email(WHO),), session=SESSION, pseudonym_key=b"key", **its)
+
+        expected, look = memory.locate(call({})), connector.locate(call({}))
+        assert counted(look.tally, "found") == counted(expected.tally, "found")
+
+        memory.erase(call(expected.anchors))
+        connector.erase(call(look.anchors))
+
+        for name in NAMES:
+            left = {i for (i,) in door.execute(f"SELECT id FROM {name}")}
+            assert left == {row["id"] for row in memory.rows[name]}, name
+        assert connector.verify(call(look.anchors)).tally.left == 0
+        connector.close()
