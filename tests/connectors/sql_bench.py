@@ -15,6 +15,7 @@ from psycopg import sql
 
 from connectors.conformance import AS_OF, Dump, Person
 from connectors.fates import Row, key_of
+from connectors.finding import code_of
 from connectors.protocol import Key
 from connectors.sql import build
 from rights.datamap import Collection, System
@@ -260,3 +261,11 @@ class RestrictingBench(SqlBench):
         """What is restricted: relation, key, request."""
         rows = self._door.execute("SELECT relation, key::text, request FROM habeas_restricted").fetchall()
         return set(rows)
+
+    def change(self, statements: str) -> None:
+        """Change the database as its owner; {app} and {role} stand for the two roles."""
+        self._door.execute(statements.format(app=self._application, role=self._role).encode())
+
+    def findings(self) -> list[str]:
+        """The codes of what a check finds."""
+        return [code_of(finding) for finding in self.connector.check()]
