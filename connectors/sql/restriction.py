@@ -85,7 +85,7 @@ SELECT c.oid::bigint,
   ARRAY(SELECT DISTINCT CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END
         FROM aclexplode(c.relacl) g
         WHERE g.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER') AND g.grantee <> c.relowner
-          AND (g.grantee = 0 OR NOT pg_has_role(g.grantee, 'USAGE'))),
+          AND (g.grantee = 0 OR pg_get_userbyid(g.grantee) <> current_user)),
   quote_ident(current_user::text)
 FROM pg_class c WHERE c.oid = to_regclass(%s)"""
 

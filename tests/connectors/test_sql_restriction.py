@@ -1,9 +1,11 @@
 """Restriction on PostgreSQL: the application cannot get at a listed row, and nothing is listed that policies do not
 deny."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -20,7 +22,9 @@ from tests.conftest import Database
 from tests.connectors.memory_bench import SHOP
 from tests.connectors.sql_bench import RestrictingBench, system_of
 from tests.connectors.sql_place import Place, email, place
+from tests.connectors.test_sql_faults import Within
 
+MANUAL = Path(__file__).parents[2] / "docs" / "postgresql.md"
 URL = "postgresql://user:Secret@127.0.0.1/shop"
 COMPANY = """
 CREATE SCHEMA "Sales";
@@ -193,6 +197,36 @@ def test_the_statements_that_a_check_prints_close_the_gaps(company: Place) -> No
         assert company.rows("SELECT count(*) FROM habeas_restricted") == [(0,)]
         assert [application.execute(question.encode()).rowcount for question in questions] == [2, 2, 2]
     company.drop_role("app")
+
+
+def test_the_statements_of_the_manual_are_those_that_a_check_wants(database: Database) -> None:
+    create = "CREATE TABLE customers (id int PRIMARY KEY, email text); CREATE INDEX ON customers (lower(email));"
+    collections = "  customers:\n    key: [id]\n    fields: {id: {}, email: {identity: email}}\n"
+    (block,) = re.findall(r"```sql\n(CREATE TABLE public.habeas_restricted.*?)```", MANUAL.read_text(), re.DOTALL)
+    with place(database, create, collections, restrict="row_security") as made:
+        grant = "GRANT SELECT, UPDATE, DELETE ON customers TO {role}"
+        reader, writer = (made.role(name, grant) for name in ("habeas_reader", "habeas_writer"))
+        connector = made.connect(reader, writer)
+        assert any("habeas_restricted" in finding for finding in connector.check())
+
+        made.door.execute(re.sub(r"(habeas_(?:reader|writer))", rf"\1_{database.name}", block).encode())
+
+        assert connector.check() == []
+        connector.close()
+        for name in ("habeas_reader", "habeas_writer"):
+            made.drop_role(name)
+
+
+def test_nobody_drops_a_policy_between_the_check_and_the_commit(shop: Trial) -> None:
+    anna, bench = shop.seeded(), bench_of(shop)
+
+    def drop() -> None:
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            bench.change("SET lock_timeout = '200ms'; DROP POLICY habeas_restricted_denied ON order_lines")
+
+    restricted(shop, shop.call(anna, fence=Within(drop)))
+
+    assert bench.readable(anna) == 0
 
 
 def test_a_key_that_is_written_differently_in_each_session_is_a_task(database: Database) -> None:
