@@ -149,6 +149,13 @@ def test_what_is_listed_says_nothing_but_keys(shop: Trial) -> None:
             "orders",
         ),
         (
+            "ALTER ROLE {role} SET search_path = other, public; CREATE SCHEMA other; GRANT USAGE ON SCHEMA other TO "
+            "{role}; CREATE TABLE other.habeas_restricted (relation text, key text[], request text); "
+            "ALTER POLICY habeas_restricted_denied ON orders USING (NOT EXISTS (SELECT 1 FROM other.habeas_restricted "
+            "WHERE habeas_restricted.relation = 'public.orders' AND habeas_restricted.key = ARRAY[orders.id::text]))",
+            "orders",
+        ),
+        (
             "DROP POLICY habeas_restricted_denied ON orders; CREATE POLICY denied ON orders USING (NOT EXISTS (SELECT "
             "1 FROM public.habeas_restricted WHERE habeas_restricted.relation = 'public.orders' AND "
             "habeas_restricted.key = ARRAY[orders.id::text]))",
