@@ -32,9 +32,10 @@ from sqlalchemy import (
 
 from connectors.errors import NeedsHuman
 from connectors.sql.catalogue import Column
+from connectors.sql.comparing import same
 from connectors.sql.rewriting import Sql, dirty, rewritten
 from connectors.sql.scope import Scope
-from connectors.sql.traversal import Traversal, same
+from connectors.sql.traversal import Traversal
 from connectors.sql.values import slot
 from rights.codes import Code
 from rights.datamap import Erase, Link, Strategy

@@ -3,7 +3,7 @@
 The one rule: it holds no value of a person, so whatever is made from it serves every call.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -76,3 +76,19 @@ class Scope:
             fields = self.system.collections[name].fields.values()
             named += [work.ground, *(keep.ground for keep in work.keeps), *(f.ground for f in fields)]
         return tuple(dict.fromkeys(filter(None, named)))
+
+
+def pointed(system: System, name: str) -> Sequence[str]:
+    """Fields, and what is derived from fields, that any link points to, unique or not."""
+    others = [link.target for c in system.collections.values() for link in c.links]
+    return list(dict.fromkeys(field for target, field in others if target == name))
+
+
+def told_of(system: System, name: str) -> list[str]:
+    """What links need to know of a row that they point to: the value as a whole, and each column of it."""
+    collection = system.collections[name]
+    fields: list[str] = []
+    for field in pointed(system, name):
+        bases = collection.bases(field)
+        fields += [field, *(bases if len(bases) > 1 else ())]
+    return list(dict.fromkeys(fields))

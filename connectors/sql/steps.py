@@ -33,9 +33,9 @@ from connectors.sql.fates import (
     traits_of,
 )
 from connectors.sql.look import CANDIDATES, Sight
-from connectors.sql.scope import Scope
+from connectors.sql.scope import Scope, pointed, told_of
 from connectors.sql.statement import Statement, compiled
-from connectors.sql.traversal import DECIDED, MATCHED, OTHER, UNIQUE, Traversal, pointed, told_of
+from connectors.sql.traversal import DECIDED, MATCHED, OTHER, UNIQUE, Traversal
 from connectors.sql.values import document, slot
 from rights.codes import Code
 from rights.datamap import System

@@ -9,24 +9,19 @@ and nobody has ruled. Nothing is followed from a doubtful row.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     CompoundSelect,
     FromClause,
     Integer,
     MetaData,
-    Numeric,
     Select,
     Text,
     and_,
-    any_,
     cast,
-    false,
     func,
     literal,
     not_,
@@ -35,24 +30,22 @@ from sqlalchemy import (
     true,
     tuple_,
     union,
-    union_all,
 )
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import array as sql_array
 from sqlalchemy.sql.elements import quoted_name
-from sqlalchemy.types import TypeEngine
 
-from connectors.sql.catalogue import Column
+from connectors.sql.comparing import Arm, Condition, bridge, comparable, either, known, travelling, unite
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.dialect import flat
 from connectors.sql.dialects.postgresql import NATIVE
 from connectors.sql.families import TEXTS, Family
 from connectors.sql.reading import Reading, carried, read
 from connectors.sql.rewriting import Sql
-from connectors.sql.scope import Scope
+from connectors.sql.scope import Scope, pointed, told_of
 from connectors.sql.values import slot
-from rights.datamap import Link, System, Telling
+from rights.datamap import Link, Telling
 
 # Labels that no column of a map can have.
 MATCHED: Final = "=matched"
@@ -65,31 +58,6 @@ KEY: Final = "=key"
 
 MANY: Final = 2**63 - 1
 """More rows than any table has."""
-
-
-@dataclass(frozen=True)
-class _Arm:
-    """One way to a row: `left` is among the values of `right`."""
-
-    left: Sql
-    right: Select[Any] | CompoundSelect[Any]
-    served: bool
-    """Whether an index leads there."""
-    whole: Sql | None = None
-    """The condition itself, where it is more than one comparison, or the server has no arrays."""
-
-    def condition(self, *, indexed: bool) -> Sql:
-        """An array makes the database use the index for each of its values. Without an index it would be searched from
-        end to end for every row of the table, so a table that is read as a whole anyway gets a hash to look into."""
-        if self.whole is not None:
-            return self.whole
-        if not indexed:
-            return self.left.in_(self.right)
-        return self.left == any_(func.array(self.right.scalar_subquery(), type_=ARRAY(Text)))
-
-
-Condition = Callable[[bool], Sql]
-"""Whether a row is reached on one way; the argument says whether to go by an index."""
 
 
 class Traversal:
@@ -162,10 +130,10 @@ class Traversal:
         rows = self.scope.dialect.elements(place, width=len(fields))
         columns = self.scope.catalogue.tables[name].columns
         derived = self.scope.system.collections[name].derived
-        types = [Text() if field in derived else _travelling(columns.get(field)) for field in fields]
+        types = [Text() if field in derived else travelling(columns.get(field)) for field in fields]
         for place_, field in enumerate(fields):
             if field in derived and len(derived[field].of) == 1:
-                types[place_] = _travelling(self.scope.column(name, field))
+                types[place_] = travelling(self.scope.column(name, field))
         parts = zip(rows.selected_columns, fields, types, strict=True)
         told = rows.with_only_columns(*(cast(part, type_).label(field) for part, field, type_ in parts))
         return told.cte(f"told_{self._numbers[name]}")
@@ -196,10 +164,10 @@ class Traversal:
         if self.scope.subject(name):
             matched = or_(*among[: len(identities)])
             ruled = and_(matched, self._keyed(name, "m")(False))
-            columns[MATCHED] = _known(matched).label(MATCHED)
-            columns[UNIQUE] = _known(or_(*(way(indexed) for _, (way, _) in identities))).label(UNIQUE)
-            columns[DECIDED] = _known(or_(*among[len(identities) :], anchored(indexed), ruled)).label(DECIDED)
-            columns[OTHER] = _known(self._keyed(name, "x")(False)).label(OTHER)
+            columns[MATCHED] = known(matched).label(MATCHED)
+            columns[UNIQUE] = known(or_(*(way(indexed) for _, (way, _) in identities))).label(UNIQUE)
+            columns[DECIDED] = known(or_(*among[len(identities) :], anchored(indexed), ruled)).label(DECIDED)
+            columns[OTHER] = known(self._keyed(name, "x")(False)).label(OTHER)
         every = [*among, anchored(indexed)]
         rows = select(*columns.values()).select_from(table)
         if only is not None:
@@ -260,7 +228,7 @@ class Traversal:
             if self.scope.subject(name):
                 found = found.where(not_(rows.c[OTHER]), _certain(rows))
             first.append(found.select_from(rows))
-        outside = _union(first).subquery("outside")
+        outside = unite(first).subquery("outside")
         reached = select(outside).cte(f"circle_{self._numbers[group[0]]}", recursive=True)
         hops = [
             self._hop(reached, name, link)
@@ -270,7 +238,7 @@ class Traversal:
         ]
         if not hops:
             return reached
-        hop = _union(hops).lateral("hop")
+        hop = unite(hops).lateral("hop")
         return reached.union(select(hop.c[NODE], hop.c[KEY]).select_from(reached.join(hop, true())))
 
     def _hop(self, reached: CTE, name: str, link: Link) -> Select[Any]:
@@ -281,19 +249,19 @@ class Traversal:
         theirs, mine = read(self.scope, parent, above, target), read(self.scope, name, below, link.field)
         same_values = []
         for own, left, other, right in zip(mine.columns, mine.values, theirs.columns, theirs.values, strict=True):
-            value, convert, _ = _bridge(own, left, other)
+            value, convert, _ = bridge(own, left, other)
             same_values.append(value == convert(right))
             if other.family in TEXTS:
                 same_values.append(cast(right, Text) != "")
         is_above = []
         for number, field in enumerate(self.scope.system.collections[parent].key, start=1):
-            left, type_ = _comparable(self.scope.column(parent, field), above.c[field])
+            left, type_ = comparable(self.scope.column(parent, field), above.c[field])
             is_above.append(left == cast(reached.c[KEY][number], type_))
         conditions = [reached.c[NODE] == self._numbers[parent], *is_above, mine.among(and_(*same_values))]
         if theirs.where is not None:
             conditions.append(theirs.where)
         if self.scope.subject(name):
-            conditions.append(_known(not_(self._keyed(name, "x", below)(False))))
+            conditions.append(known(not_(self._keyed(name, "x", below)(False))))
         place: Sql = literal(self._numbers[name], Integer).label(NODE)
         found = select(place, self._key_texts(name, below).label(KEY)).select_from(above.join(below, true()))
         return found.where(*conditions).correlate(reached)
@@ -306,7 +274,7 @@ class Traversal:
         (column,), (value,) = reading.columns, reading.values
         served = self.scope.served(name, field, casefold=about.casefold)
         slots = [slot(kind, name, field) for kind in kinds]
-        left, type_ = _comparable(column, value)
+        left, type_ = comparable(column, value)
         convert: Callable[[Sql], Sql] = partial(cast, type_=type_)
         if (whole := self.scope.dialect.identity(column, value, about, served, slots)) is not None:
             return lambda indexed: reading.among(whole), served
@@ -315,7 +283,7 @@ class Traversal:
         elif column.family is Family.CITEXT and not about.casefold:
             left, convert, served = cast(value, Text), partial(cast, type_=Text()), False
         served = served and column.family in NATIVE
-        arm = self._arm(left, _union([self._texts(one, convert) for one in slots]), served)
+        arm = self._arm(left, unite([self._texts(one, convert) for one in slots]), served)
         return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
     def _link(self, name: str, link: Link) -> tuple[Condition, bool]:
@@ -326,21 +294,21 @@ class Traversal:
         if len(bases) > 1:
             return self._composite(name, link, reading, located, bases)
         (mine,), (value,), theirs = reading.columns, reading.values, self.scope.column(parent, target)
-        left, convert, native = _bridge(mine, value, theirs)
-        _, type_ = _comparable(theirs, located.c[target])
+        left, convert, native = bridge(mine, value, theirs)
+        _, type_ = comparable(theirs, located.c[target])
         there = select(convert(located.c[target]))
         if theirs.family in TEXTS:  # an empty text is nothing, and links to nobody
             there = there.where(cast(located.c[target], Text) != "")
         gone = self._texts(slot("a", parent, target), lambda text: convert(cast(text, type_)))
         served = native and self.scope.served(name, link.field)
-        arm = self._arm(left, _union([there, gone]), served)
+        arm = self._arm(left, unite([there, gone]), served)
         if mine.engine is Engine.MARIADB and mine.cast != theirs.cast and {mine.family, theirs.family} <= TEXTS:
             # By both collations: the one that has an index, and the one that tells parents apart.
             strict = [
                 there.with_only_columns(located.c[target]),
                 self._texts(slot("a", parent, target), lambda text: cast(text, type_)),
             ]
-            both = and_(arm.condition(indexed=True), left.in_(flat(_union(strict))))
+            both = and_(arm.condition(indexed=True), left.in_(flat(unite(strict))))
             return lambda indexed: reading.among(both), served
         return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
@@ -353,19 +321,19 @@ class Traversal:
         anchors = self.scope.dialect.elements(slot("a", parent, target), width=len(bases))
         for place, (own, value, base) in enumerate(zip(reading.columns, reading.values, bases, strict=True)):
             theirs = self.scope.column(parent, base)
-            left, convert, native = _bridge(own, value, theirs)
+            left, convert, native = bridge(own, value, theirs)
             text = anchors.selected_columns[place]
             lefts.append(left)
             there.append(convert(located.c[base]))
-            gone.append(convert(cast(text, _comparable(theirs, located.c[base])[1])))
+            gone.append(convert(cast(text, comparable(theirs, located.c[base])[1])))
             served = served and (native or place > 0)
         told = cast(located.c[target], Text).is_not(None)
-        every = _union([select(*there).where(told), anchors.with_only_columns(*gone)])
+        every = unite([select(*there).where(told), anchors.with_only_columns(*gone)])
         if self.scope.dialect.stepwise:
             both = reading.among(tuple_(*lefts).in_(flat(every)))
             return lambda indexed: both, served
         whole = tuple_(*lefts).in_(every)
-        first = _Arm(lefts[0], _union([select(there[0]).where(told), anchors.with_only_columns(gone[0])]), served)
+        first = Arm(lefts[0], unite([select(there[0]).where(told), anchors.with_only_columns(gone[0])]), served)
         served = served and self.scope.served(name, link.field)
 
         def condition(indexed: bool) -> Sql:
@@ -379,7 +347,7 @@ class Traversal:
         fields = self.scope.system.collections[name].key
         place = slot(kind, name)
         if len(fields) == 1:
-            left, type_ = _comparable(self.scope.column(name, fields[0]), _or(table, self.tables[name]).c[fields[0]])
+            left, type_ = comparable(self.scope.column(name, fields[0]), either(table, self.tables[name]).c[fields[0]])
             arm = self._arm(left, self._texts(place, lambda text: cast(text, type_)), True)
             return lambda indexed: arm.condition(indexed=indexed)
         rows = self.scope.dialect.elements(place, width=len(fields))
@@ -395,11 +363,11 @@ class Traversal:
         table: FromClause | None = None,
     ) -> Condition:
         """Whether a row's key is among keys whose parts are given as texts."""
-        rows = _or(table, self.tables[name])
+        rows = either(table, self.tables[name])
         fields = self.scope.system.collections[name].key
-        pairs = [_comparable(self.scope.column(name, field), rows.c[field]) for field in fields]
+        pairs = [comparable(self.scope.column(name, field), rows.c[field]) for field in fields]
         parts = [cast(part(number), type_) for number, (_, type_) in enumerate(pairs)]
-        first = _Arm(pairs[0][0], among(parts[:1]), True)
+        first = Arm(pairs[0][0], among(parts[:1]), True)
         if len(fields) == 1:
             return lambda indexed: first.condition(indexed=indexed)
         whole = tuple_(*(left for left, _ in pairs)).in_(among(parts))
@@ -408,8 +376,8 @@ class Traversal:
         # The first column leads the index, the others tell its rows apart.
         return lambda indexed: and_(first.condition(indexed=True), whole) if indexed else whole
 
-    def _arm(self, left: Sql, right: Select[Any] | CompoundSelect[Any], served: bool) -> _Arm:
-        return _Arm(left, right, served, left.in_(flat(right)) if self.scope.dialect.stepwise else None)
+    def _arm(self, left: Sql, right: Select[Any] | CompoundSelect[Any], served: bool) -> Arm:
+        return Arm(left, right, served, left.in_(flat(right)) if self.scope.dialect.stepwise else None)
 
     def _texts(self, place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
         """The values of a list of the document."""
@@ -429,73 +397,7 @@ def table_of(scope: Scope, name: str) -> SqlTable:
     return SqlTable(quoted_name(about.name, True), MetaData(), *columns, schema=quoted_name(about.schema, True))
 
 
-def same(columns: Sequence[Column], values: Sequence[Sql], theirs: Sequence[Column], right: Select[Any]) -> Sql:
-    """Whether values are among those of other columns, whatever the types."""
-    bridges = [_bridge(own, value, other) for own, value, other in zip(columns, values, theirs, strict=True)]
-    there = [convert(other) for (_, convert, _), other in zip(bridges, right.selected_columns, strict=True)]
-    lefts = [left for left, _, _ in bridges]
-    return _known((tuple_(*lefts) if len(lefts) > 1 else lefts[0]).in_(right.with_only_columns(*there)))
-
-
-def _travelling(column: Column | None) -> TypeEngine[Any]:
-    """The type of a value that comes out of the document; what is compared by its text stays one."""
-    if column is None:
-        return Integer()
-    return column.type if column.family in NATIVE or column.engine is Engine.SQLITE else Text()
-
-
 def _certain(seen: CTE) -> Sql:
     """One match by an identity that only one person has needs no ruling."""
     matching = select(func.count()).select_from(seen).where(seen.c[MATCHED]).scalar_subquery()
     return or_(seen.c[DECIDED], and_(seen.c[UNIQUE], matching == 1))
-
-
-def pointed(system: System, name: str) -> Sequence[str]:
-    """Fields, and what is derived from fields, that any link points to, unique or not."""
-    others = [link.target for c in system.collections.values() for link in c.links]
-    return list(dict.fromkeys(field for target, field in others if target == name))
-
-
-def told_of(system: System, name: str) -> list[str]:
-    """What links need to know of a row that they point to: the value as a whole, and each column of it."""
-    collection = system.collections[name]
-    fields: list[str] = []
-    for field in pointed(system, name):
-        bases = collection.bases(field)
-        fields += [field, *(bases if len(bases) > 1 else ())]
-    return list(dict.fromkeys(fields))
-
-
-def _comparable(column: Column, value: Sql) -> tuple[Sql, TypeEngine[Any]]:
-    """How a column is compared with given values: itself, and the type to cast them to."""
-    return column.dialect.comparable(column, value)
-
-
-def _bridge(column: Column, value: Sql, theirs: Column) -> tuple[Sql, Callable[[Sql], Sql], bool]:
-    """How a column is compared with another's values: itself, a conversion of those, and whether an index can help.
-
-    No conversion can fail: a link from a text to a number compares texts.
-    """
-    if column.engine is Engine.SQLITE:
-        return value, lambda other: other, True  # by its own rules of what is the same
-    if column.family is theirs.family and column.family in NATIVE:
-        return value, lambda other: other, True
-    if column.family in TEXTS:
-        return value, lambda other: cast(cast(other, Text), column.type), True
-    if {column.family, theirs.family} == {Family.INTEGER, Family.NUMERIC}:
-        native = column.family is Family.NUMERIC
-        return (value if native else cast(value, Numeric)), lambda other: cast(other, Numeric), native
-    return cast(value, Text), lambda other: cast(other, Text), False
-
-
-def _union(selects: Sequence[Select[Any]]) -> Select[Any] | CompoundSelect[Any]:
-    return selects[0] if len(selects) == 1 else union_all(*selects)
-
-
-def _or(table: FromClause | None, otherwise: FromClause) -> FromClause:
-    return otherwise if table is None else table
-
-
-def _known(condition: Sql) -> Sql:
-    """A condition that is false where it cannot be told."""
-    return func.coalesce(condition, false())

@@ -1,4 +1,5 @@
-"""A bucket: one person's versions erased, by the connector and by a bare boto3 loop; and how memory grows with keys.
+"""A bucket: one person's versions erased, by the connector and by a bare boto3 loop; and how memory grows with keys,
+and with the size of an object that is exported.
 
 The one rule: both delete the same number of versions on the same server. The loop lists versions and deletes them a
 thousand at a time as it goes; it counts nothing before, has no fence, and does not look whether anything is left. CPU
@@ -26,12 +27,15 @@ from tests.connectors.s3_bench import BY_TEMPLATE, S3Bench
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 ROUNDS = 3
 """How often each erases one person; the first does not count."""
 PER_KEY = 10
 """Versions of each object."""
 BATCH = 1000
+PART = 64 << 20
+"""Bytes of each part of a large object."""
 
 
 @dataclass
@@ -50,10 +54,14 @@ class Measured:
     script: Spent = field(default_factory=Spent)
     peaks: dict[int, float] = field(default_factory=dict)
     """MB that Python held at most beyond what it held before, by the number of keys looked through."""
+    export: Spent = field(default_factory=Spent)
+    export_peak: float = 0.0
+    """The same, while one large object was exported."""
 
 
-def measure(versions: int, keys: int) -> Measured:
-    """Time the two on so many versions, and look through a tenth of so many keys, and through all."""
+def measure(versions: int, keys: int, size: int) -> Measured:
+    """Time the two on so many versions, export an object of `size` bytes, and look through a tenth of so many keys, and
+    through all."""
     measured = Measured()
     with Objects() as server:
         # No link is told of each key: all links of a look are held, up to a bound of their own.
@@ -74,6 +82,9 @@ def measure(versions: int, keys: int) -> Measured:
                 gone -= _by_hand(client, bench.bucket, f"users/p{2 * number + 1}/")
             if gone:
                 raise AssertionError("they did not delete the same")
+        _fill_large(bench, "large", size)
+        with _spending(server, measured.export):
+            measured.export_peak = _export(bench, "large", size)
         for many in (keys // 10, keys):
             _fill(bench, f"k{many}", many, 1)
             measured.peaks[many] = _peak(bench, f"k{many}", many)
@@ -106,6 +117,32 @@ def _peak(bench: S3Bench, user: str, many: int) -> float:
     tracemalloc.stop()
     if found != many:
         raise AssertionError(f"{found} of {many} keys were found")
+    return (peak - before) / 1e6
+
+
+def _fill_large(bench: S3Bench, user: str, size: int) -> None:
+    bucket, key = bench.bucket, f"users/{user}/0.bin"
+    upload = bench.door.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    parts: list[CompletedPartTypeDef] = []
+    for number, start in enumerate(range(0, size, PART), start=1):
+        body = bytes([number % 256]) * min(PART, size - start)
+        part = bench.door.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body)
+        parts.append({"PartNumber": number, "ETag": part["ETag"]})
+    bench.door.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts})
+
+
+def _export(bench: S3Bench, user: str, size: int) -> float:
+    trial = Trial(bench)
+    given = 0
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for part in trial.exports(trial.call([Identity("user_id", user)])):
+        length = sum(map(len, part.pages))
+        given += length if part.name else 0
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    if given != size:
+        raise AssertionError(f"{given} of {size} bytes were given")
     return (peak - before) / 1e6
 
 

@@ -48,6 +48,7 @@ class Scale:
     waiting: int
     versions: int
     keys: int
+    size: int
     tables: int
 
 
@@ -61,6 +62,7 @@ SMALL = Scale(
     waiting=500,
     versions=2_000,
     keys=5_000,
+    size=256 << 20,
     tables=200,
 )
 FULL = Scale(
@@ -73,6 +75,7 @@ FULL = Scale(
     waiting=10_000,
     versions=10_000,
     keys=1_000_000,
+    size=5 << 30,
     tables=1_000,
 )
 
@@ -300,11 +303,13 @@ def measure_waiting(report: Report, scale: Scale) -> None:
 
 def measure_bucket(report: Report, scale: Scale) -> None:
     """One person's versions erased, against a bare boto3 loop, and the memory of a look through many keys."""
-    seen = buckets.measure(scale.versions, scale.keys)
+    seen = buckets.measure(scale.versions, scale.keys, scale.size)
     report.add(f"bucket: {scale.versions:,} versions erased: CPU", seen.ours.cpu / (buckets.ROUNDS - 1), "s")
     report.add("    wall", seen.ours.wall / (buckets.ROUNDS - 1), "s")
     report.add("    bare loop to Habeas, CPU", seen.script.cpu / seen.ours.cpu, "x", at_least=0.8)
     report.add("    bare loop to Habeas, wall", seen.script.wall / seen.ours.wall, "x")
+    report.add(f"bucket: export of one object of {scale.size >> 20:,} MB: wall", seen.export.wall, "s")
+    report.add("    growth of memory", seen.export_peak, "MB", at_most=60)
     for keys, peak in seen.peaks.items():
         report.add(f"bucket: look through {keys:,} keys: growth of memory", peak, "MB", at_most=30)
 
