@@ -20,7 +20,7 @@ from rights.plan import Operation
 from rights.subject import Identity
 from starter.stack import Postgres
 from tests.conftest import Database
-from tests.connectors.memory_bench import SHOP
+from tests.connectors.memory_bench import BOOKS, SHOP
 from tests.connectors.sql_bench import RestrictingBench, system_of
 from tests.connectors.sql_place import Place, email, place
 from tests.connectors.test_sql_faults import Within
@@ -272,14 +272,37 @@ def test_a_row_that_two_requests_restrict_is_free_when_both_are_lifted(shop: Tri
         assert bench.readable(anna) == readable
 
 
-def test_an_erasure_forgets_the_entries_of_every_request(shop: Trial) -> None:
-    anna, ben = shop.seeded(), shop.seeded()
-    for name, person in (("first", anna), ("second", anna), ("third", ben)):
-        restricted(shop, replace(shop.call(person), session=name))
+@pytest.mark.parametrize("options", [{}, {"batch_rows": 4}])
+def test_an_erasure_forgets_the_entries_of_every_request(
+    postgres: Postgres, database: Database, options: dict[str, int]
+) -> None:
+    with closing(RestrictingBench(postgres, database, SHOP, **options)) as bench:
+        trial = Trial(bench)
+        anna, ben = trial.seeded(), trial.seeded()
+        for name, person in (("first", anna), ("second", anna), ("third", ben)):
+            restricted(trial, replace(trial.call(person), session=name))
 
-    shop.erase(shop.call(anna))
+        trial.erase(trial.call(anna))
 
-    assert {request for *_, request in bench_of(shop).listed()} == {"third"}
+        assert {request for *_, request in bench.listed()} == {"third"}
+        assert len(bench.listed()) == sum(trial.held(ben).values())
+
+
+def test_a_row_that_is_kept_stays_restricted(postgres: Postgres, database: Database) -> None:
+    with closing(RestrictingBench(postgres, database, BOOKS)) as bench:
+        trial = Trial(bench)
+        anna = trial.seeded()
+        call = trial.call(anna)
+        call = replace(call, restricted=restricted(trial, call).state)
+        gone = trial.outlook(anna).gone
+
+        trial.erase(call)
+
+        left = {name: keys for name, keys in bench.rows(anna).items() if keys}
+        assert gone
+        assert left
+        assert len(bench.listed()) == sum(map(len, left.values()))
+        assert bench.readable(anna) == 0
 
 
 def test_an_answer_that_is_lost_after_the_commit_is_given_again(shop: Trial) -> None:
