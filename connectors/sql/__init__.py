@@ -7,8 +7,10 @@ no value of a person is ever part of such a statement's text. The scheme of an a
 from collections.abc import Mapping
 
 from connectors.sql.connector import SqlConnector
+from connectors.sql.dialects import Engine
 from connectors.sql.limits import Limits
 from connectors.sql.reaching import reach
+from connectors.sql.restriction import METHOD
 from connectors.unread import refuse_options
 from rights.datamap import Erase, System
 
@@ -19,7 +21,7 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     """Build a connector, without connecting.
 
     Args:
-        system: the system's part of the data map; `options` are the fields of `Limits`.
+        system: the system's part of the data map; `options` are the fields of `Limits`, and `restrict`.
         secrets: `reader`, and `writer` if anything is to be erased: addresses of the database with a role.
 
     Raises:
@@ -32,12 +34,21 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
         raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
     refuse_options(system)
     _refuse_kept_circles(system)
-    limits = Limits.read(system.options)
+    options = dict(system.options)
+    way = options.pop("restrict", None)
+    limits = Limits.read(options)
     reader = reach(secrets["reader"], "reader", limits)
     writer = reach(secrets["writer"], "writer", limits) if secrets.get("writer") else None
     if writer is not None and writer.engine is not reader.engine:
         raise ValueError("connection: reader and writer have to lead to servers of one kind: correct one of them")
-    return SqlConnector(system, reader, writer, limits)
+    if way is not None:
+        if way != METHOD:
+            raise ValueError(f"options: restrict is {METHOD}, or left out")
+        if reader.engine is not Engine.POSTGRESQL:
+            raise ValueError(f"options: restrict: {METHOD} is there on PostgreSQL alone: leave it out")
+        if writer is None:
+            raise ValueError("options: restrict needs a role that may write: add connection.writer, or leave it out")
+    return SqlConnector(system, reader, writer, limits, restricts=way is not None)
 
 
 def _refuse_kept_circles(system: System) -> None:

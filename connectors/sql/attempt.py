@@ -12,6 +12,7 @@ from connectors.sql.erasure import lockable
 from connectors.sql.limits import Limits
 from connectors.sql.look import sight_of
 from connectors.sql.programme import Programme
+from connectors.sql.restriction import LISTED
 from connectors.sql.session import Database, Session
 from connectors.sql.untried import irreversible
 from connectors.trial import Effect, Trial
@@ -91,9 +92,9 @@ def _effects(
     effects = []
     for at, numbers in sorted(after.items(), key=lambda item: item[0][1:]):
         inserted, updated, deleted = (n - e for n, e in zip(numbers, earlier.get(at, (0, 0, 0)), strict=True))
-        if not (inserted or updated or deleted):
-            continue
         relation, schema, table = at
+        if not (inserted or updated or deleted) or (scope.restricts and f"{schema}.{table}" == LISTED):
+            continue
         collection = known.get(relation)
         surprise = _surprise(scope.works, before, collection, inserted, updated, deleted)
         effects.append(Effect(f"{schema}.{table}", collection, inserted, updated, deleted, surprise))

@@ -1,4 +1,4 @@
-"""A database as a connector: locate, export, erase, verify.
+"""A database as a connector: locate, export, erase, verify; restrict and lift where the map asks for them.
 
 The one rule: the database does the work. This module opens a transaction, hands over a statement that was made from the
 data map, and passes on counts; it decides nothing about rows.
@@ -13,10 +13,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, LiteralString, TypeVar
 
-from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.errors import ConnectorError, NeedsHuman, Retryable, Unsupported
 from connectors.finding import Finding, Severity
-from connectors.protocol import Call, Export, Look
-from connectors.sql import erasure, replication
+from connectors.protocol import Call, Export, Look, Restricted
+from connectors.sql import erasure, replication, restriction
 from connectors.sql.attempt import attempt
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.drift import drift
@@ -40,11 +40,16 @@ Begin = Callable[[], AbstractContextManager[Any]]
 
 
 class SqlConnector:
-    """One database. `reader` serves looks and exports, `writer` erasures and the look that proves them."""
+    """One database. `reader` serves looks and exports, `writer` erasures and the look that proves them. Has `restrict`
+    and `lift` only where rows can be denied to the application."""
 
-    def __init__(self, system: System, reader: Database, writer: Database | None, limits: Limits) -> None:
+    def __init__(
+        self, system: System, reader: Database, writer: Database | None, limits: Limits, *, restricts: bool = False
+    ) -> None:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
-        self._programmes = Programmes(system, limits.batch_rows)
+        self._programmes = Programmes(system, limits.batch_rows, restricts=restricts)
+        if restricts:
+            self.restrict, self.lift = self._restrict, self._lift
         self._catalogue: Catalogue | None = None
         self._reading = threading.Lock()
 
@@ -114,7 +119,11 @@ class SqlConnector:
         Raises:
             ConnectorError: the database cannot be asked.
         """
-        return self._explained(self.reader, lambda: list(self.reader.findings(self.system, self.writer)))
+        found = self._explained(self.reader, lambda: list(self.reader.findings(self.system, self.writer)))
+        writer = self.writer
+        if isinstance(writer, PostgreSQL) and self._programmes.restricts:
+            found += self._explained(writer, lambda: restriction.findings(self.system, writer))
+        return found
 
     def survey(self) -> list[Finding]:
         """What stands in the database beside the map: drift, personal data that no path reaches, triggers.
@@ -189,12 +198,62 @@ class SqlConnector:
             whole = sum(planned.values()) <= self.limits.batch_rows
             if planned and whole:
                 change = partial(programme.carry_out, session, programme.batches, None)
-                done = self._pass(call, session, change, planned, before)
+                done = self._pass(call, session, change, planned, before, partial(erasure.tally, call.work))
             else:
                 session.commit()
         if planned and not whole:
             self._in_batches(writer, begin, call, programme, sight, before, done)
         return erasure.tally(call.work, done, before)
+
+    def _restrict(self, call: Call) -> Restricted:
+        """List the person's rows, so that the policies of their tables deny them to everybody but the engine."""
+        return self._listing(call, self._list)
+
+    def _lift(self, call: Call) -> Tally:
+        """Take what this request has listed off the list; what another has, stays on it."""
+        return self._listing(call, self._unlist)
+
+    def _listing(self, call: Call, act: Callable[[Call, Session, Programme], T]) -> T:
+        """Do something about the list in one transaction."""
+        writer = self.writer
+        if writer is None:
+            raise NeedsHuman(Code.NO_WRITER, self.system.system)
+
+        def acted() -> T:
+            call.beat()
+            programme = self._programme(writer, call)
+            if isinstance(programme, Steps):
+                raise Unsupported(Code.UNSUPPORTED, self.system.system)
+            asked = restriction.asked(call, programme.scope)
+            with writer.transaction(Mode.CHANGE, call.session, asked) as session:
+                _admitted(session, call, end=call.cut_short)
+                return act(call, session, programme)
+
+        return self._explained(writer, acted)
+
+    def _list(self, call: Call, session: Any, programme: Programme) -> Restricted:
+        sight = programme.see(session, lock=True)
+        if sight.doubtful:
+            raise NeedsHuman(Code.SEVERAL_PEOPLE, sight.doubtful)
+        # Only now: nobody can drop a policy of a table that this transaction has looked at.
+        restriction.require(session.connection, self.system, programme.scope.catalogue)
+        tally = restriction.tally(self.system, {name: seen["found"] for name, seen in sight.seen.items()})
+        due = dict(zip(self.system.collections, session.row(programme.restriction.due), strict=True))
+        if any(due.values()):
+            self._pass(call, session, partial(session.row, programme.restriction.enter), due, tally, lambda _: tally)
+        else:
+            session.commit()
+        return Restricted(tally, restriction.state_of(call))
+
+    def _unlist(self, call: Call, session: Any, programme: Programme) -> Tally:
+        (entries,) = session.row(programme.restriction.entered)
+        due = restriction.by_collection(programme.scope, entries)
+        tally = restriction.tally(self.system, due)
+        if entries:
+            self._pass(call, session, partial(session.row, programme.restriction.take_out), due, tally, lambda _: tally)
+        else:
+            session.commit()
+        return tally
 
     def _in_batches(
         self,
@@ -212,7 +271,7 @@ class SqlConnector:
             with begin() as session:
                 _admitted(session, call)
                 change = partial(programme.carry_out, session, part, rows)
-                return self._pass(call, session, change, planned, before)
+                return self._pass(call, session, change, planned, before, partial(erasure.tally, call.work))
 
         most = self.limits.batch_rows
         try:
@@ -240,11 +299,12 @@ class SqlConnector:
         self,
         call: Call,
         session: Session,
-        change: Callable[[], Changes],
+        change: Callable[[], T],
         planned: dict[str, int],
         before: Tally,
-    ) -> Changes:
-        """Change rows inside the fence, and commit."""
+        tell: Callable[[T], Tally],
+    ) -> T:
+        """Change rows inside the fence, and commit; `tell` says what a change has done."""
         database = session.database
         with call.fence(planned, before) as intent:
             try:
@@ -253,7 +313,7 @@ class SqlConnector:
             except database.errors as error:
                 trouble = error
             else:
-                intent.done(erasure.tally(call.work, changes))
+                intent.done(tell(changes))
                 return changes
             if session.undone:
                 intent.done(Tally())

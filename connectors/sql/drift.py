@@ -12,6 +12,7 @@ from connectors.sql.discovery import reading
 from connectors.sql.discovery.categories import Guess, categorise, may_be_a_thing
 from connectors.sql.discovery.draft import only_places
 from connectors.sql.discovery.schema import ColumnFacts, Name, Schema, TableFacts, read_schema
+from connectors.sql.restriction import NAME, SCHEMA
 from connectors.sql.session import Database
 from rights.datamap import Collection, Erase, System
 
@@ -31,7 +32,7 @@ def drift(system: System, reader: Database) -> Iterator[Finding]:
     for name, table in mapped.items():
         if table is not None:
             yield from _columns(name, system.collections[name], table)
-    yield from _tables(schema, {table.name for table in mapped.values() if table})
+    yield from _tables(schema, {table.name for table in mapped.values() if table} | {(SCHEMA, NAME)})
 
 
 def _mapped(schema: Schema, name: str, about: Collection) -> TableFacts | None:

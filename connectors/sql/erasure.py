@@ -14,6 +14,7 @@ from sqlalchemy import CTE, FromClause, Select, and_, delete, false, func, selec
 from sqlalchemy.sql.elements import Label
 
 from connectors.sql.fates import DIRTY, REASON, STAYS, Fates
+from connectors.sql.restriction import entry, forget
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from rights.datamap import Erase, Strategy
@@ -21,6 +22,7 @@ from rights.plan import Work
 from rights.receipt import Count, Tally
 
 KEPT: Final = "=kept"
+ENTRY: Final = "=entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,17 @@ def change(scope: Scope, some: Sequence[Batch]) -> Select[Any]:
     names = {batch.collection for batch in some}
     fates = Fates(scope, [name for name in lockable(scope) if name in names])
     changed: list[Sql] = []
+    forgotten: list[CTE] = []
     for number, batch in enumerate(some):
         fate = fates.of(batch.collection)
         if batch.deleting:
             done = _deleted(fates, batch.collection, fate.rows, ~fate.stays)
         else:
             done = _rewritten(fates, batch.collection, fate.rows, fate.dirty)
-        changed += _counted(done.cte(f"changed_{number}"), number)
-    return select(*changed)
+        rows = done.cte(f"changed_{number}")
+        changed += _counted(rows, number)
+        forgotten += _forgotten(scope, batch, rows, number)
+    return select(*changed).add_cte(*forgotten)
 
 
 def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
@@ -97,7 +102,8 @@ def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
     chosen = chosen.limit(rows)
     picked = (chosen if subject else chosen.with_for_update(of=source)).cte("picked")
     make = _deleted if batch.deleting else _rewritten
-    return select(*_counted(make(fates, name, picked, true()).cte("changed"), 0))
+    changed = make(fates, name, picked, true()).cte("changed")
+    return select(*_counted(changed, 0)).add_cte(*_forgotten(scope, batch, changed, 0))
 
 
 def tally(works: Sequence[Work], changes: Changes, before: Tally | None = None) -> Tally:
@@ -137,8 +143,17 @@ def keyed(works: Iterable[Work]) -> bool:
 
 def _deleted(fates: Fates, name: str, rows: FromClause, condition: Sql) -> Any:
     table = fates.traversal.tables[name]
-    kept = false().label(KEPT)
-    return delete(table).where(_same_key(fates, name, rows), condition).returning(kept)
+    told = [false().label(KEPT)]
+    if fates.scope.restricts:
+        told.append(entry(fates.scope, name, table).label(ENTRY))
+    return delete(table).where(_same_key(fates, name, rows), condition).returning(*told)
+
+
+def _forgotten(scope: Scope, batch: Batch, changed: CTE, number: int) -> list[CTE]:
+    """What takes the entries of deleted rows out of the list of what is restricted."""
+    if not (scope.restricts and batch.deleting):
+        return []
+    return [forget(scope, batch.collection, changed, ENTRY).cte(f"forgotten_{number}")]
 
 
 def _rewritten(fates: Fates, name: str, rows: FromClause, condition: Sql) -> Any:

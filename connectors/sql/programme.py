@@ -17,6 +17,7 @@ from connectors.sql.dialects import DIALECTS
 from connectors.sql.erasure import Batch
 from connectors.sql.export import Exporting, Lines
 from connectors.sql.look import Sight, look, sight_of
+from connectors.sql.restriction import Statements
 from connectors.sql.scope import Scope
 from connectors.sql.session import Session
 from connectors.sql.statement import Statement, compiled
@@ -35,8 +36,8 @@ MOST_KEPT: Final = 16
 class Programme:
     """All statements made from the same works on the same tables."""
 
-    def __init__(self, system: System, works: Mapping[str, Work], catalogue: Catalogue) -> None:
-        self.scope = Scope(system, works, catalogue)
+    def __init__(self, system: System, works: Mapping[str, Work], catalogue: Catalogue, *, restricts: bool) -> None:
+        self.scope = Scope(system, works, catalogue, restricts)
         self._some: dict[tuple[Batch, int], Statement] = {}
         self._together: dict[tuple[Batch, ...], Statement] = {}
 
@@ -93,6 +94,10 @@ class Programme:
         return self._some[batch, rows]
 
     @cached_property
+    def restriction(self) -> Statements:
+        return Statements(self.scope)
+
+    @cached_property
     def exporting(self) -> Exporting:
         return Exporting(self.scope)
 
@@ -104,8 +109,8 @@ class Programme:
 class Programmes:
     """The programmes of one system."""
 
-    def __init__(self, system: System, batch_rows: int) -> None:
-        self._system, self._batch_rows = system, batch_rows
+    def __init__(self, system: System, batch_rows: int, *, restricts: bool = False) -> None:
+        self._system, self._batch_rows, self.restricts = system, batch_rows, restricts
         self._kept: dict[Shape, Programme | Steps] = {}
 
     def of(self, call: Call, catalogue: Catalogue) -> Programme | Steps:
@@ -141,7 +146,7 @@ class Programmes:
                 if any(derived.path for derived in collection.derived.values()):
                     raise NeedsHuman(Code.SCHEMA, f"{name} (path)")
             return Steps(self._system, works, catalogue, self._batch_rows)
-        return Programme(self._system, works, catalogue)
+        return Programme(self._system, works, catalogue, restricts=self.restricts)
 
 
 def _shape(work: Work) -> Shape:

@@ -21,6 +21,8 @@ class Scope:
     system: System
     works: Mapping[str, Work]
     catalogue: Catalogue
+    restricts: bool = False
+    """Whether rows may be listed as restricted (`connectors.sql.restriction`)."""
 
     @property
     def dialect(self) -> Dialect:

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from connectors.conformance import AS_OF, Dump, Person
 from connectors.fates import Row, key_of
+from connectors.finding import code_of
 from connectors.protocol import Key
 from connectors.sql import build
 from rights.datamap import Collection, System
@@ -26,8 +27,25 @@ from tests.connectors.proxy import Proxy
 TYPES = {"number": "bigint", "born": "date", "login": "text", "amount": "numeric(10,2)", "issued": "date"}
 """Columns that are neither texts nor keys."""
 
+RESTRICTING = """
+CREATE TABLE public.habeas_restricted (
+  relation text, key text[], request text, PRIMARY KEY (relation, key, request));
+GRANT SELECT (relation, key) ON public.habeas_restricted TO PUBLIC;
+GRANT SELECT, INSERT, DELETE ON public.habeas_restricted TO {role};
+"""
+"""What docs/postgresql.md has the operator set up once."""
+DENYING = """
+CREATE POLICY habeas_restricted_denied ON {table} AS RESTRICTIVE USING (
+  NOT EXISTS (SELECT 1 FROM public.habeas_restricted
+    WHERE habeas_restricted.relation = 'public.{table}' AND habeas_restricted.key = ARRAY[{key}]));
+CREATE POLICY habeas_restricted_others ON {table} USING (true);
+ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
+"""
+"""And for each table."""
 
-def system_of(text: str, **options: int) -> System:
+
+def system_of(text: str, **options: int | str) -> System:
     """The one system of a map, for this connector."""
     (system,) = read_map({"map.yaml": text}).systems.values()
     return system.model_copy(update={"connector": "sql", "options": options})
@@ -38,7 +56,7 @@ class SqlBench:
 
     shares = "email"
 
-    def __init__(self, postgres: Postgres, database: Database, text: str, **options: int) -> None:
+    def __init__(self, postgres: Postgres, database: Database, text: str, **options: int | str) -> None:
         self.system = system_of(text, **options)
         self._name = database.name
         self._door = psycopg.connect(database.conninfo, autocommit=True)
@@ -194,3 +212,60 @@ class SqlBench:
         if column in special:
             return special[column]
         return person.text if field.category else next(self._numbers)
+
+
+class RestrictingBench(SqlBench):
+    """A database whose tables deny what is listed as restricted to an application with a role of its own."""
+
+    def __init__(self, postgres: Postgres, database: Database, text: str, **options: int | str) -> None:
+        super().__init__(postgres, database, text, restrict="row_security", **options)
+        self._application = f"app_{database.name}"
+        self._door.execute(f"CREATE ROLE {self._application} LOGIN PASSWORD 'open'")
+        for name in self.system.collections:
+            self._door.execute(f"GRANT SELECT, UPDATE, DELETE ON {name} TO {self._application}")
+        self._door.execute(f"ALTER ROLE {self._role} BYPASSRLS")
+        self._door.execute(RESTRICTING.format(role=self._role).encode())
+        for name, collection in self.system.collections.items():
+            key = ", ".join(f"{field}::text" for field in collection.key)
+            self._door.execute(DENYING.format(table=name, key=key).encode())
+
+    @property
+    def application(self) -> str:
+        return f"postgresql://{self._application}:open@{self._door.info.host}:{self._door.info.port}/{self._name}"
+
+    def close(self) -> None:
+        self._door.execute(f"DROP OWNED BY {self._application}")
+        self._door.execute(f"DROP ROLE {self._application}")
+        super().close()
+
+    def readable(self, person: Person) -> int:
+        with psycopg.connect(self.application) as application:
+            seen = 0
+            for name, keys in self.rows(person).items():
+                fields = self.system.collections[name].key
+                rows = application.execute(f"SELECT {', '.join(fields)} FROM {name}".encode()).fetchall()
+                seen += len({tuple(str(part) for part in row) for row in rows} & keys)
+        return seen
+
+    def contents(self, person: Person) -> object:
+        """With the transaction that wrote each row: a row that was written again would not be as it was."""
+        found = {}
+        for name, keys in self.rows(person).items():
+            rows = self._door.execute(f"SELECT xmin::text, ctid::text, * FROM {name}".encode())
+            columns = [column.name for column in rows.description or ()]
+            every = [dict(zip(columns, row, strict=True)) for row in rows]
+            found[name] = [row for row in every if self._key(name, row) in keys]
+        return found
+
+    def listed(self) -> set[tuple[str, str, str]]:
+        """What is restricted: relation, key, request."""
+        rows = self._door.execute("SELECT relation, key::text, request FROM habeas_restricted").fetchall()
+        return set(rows)
+
+    def change(self, statements: str) -> None:
+        """Change the database as its owner; {app} and {role} stand for the two roles."""
+        self._door.execute(statements.format(app=self._application, role=self._role).encode())
+
+    def findings(self) -> list[str]:
+        """The codes of what a check finds."""
+        return [code_of(finding) for finding in self.connector.check()]

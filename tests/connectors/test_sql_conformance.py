@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +11,14 @@ import pytest
 from connectors.conformance import Bench, Conformance
 from connectors.conformance.erasing import Erasing
 from connectors.conformance.keeping import Keeping
+from connectors.conformance.restricting import Restricting
+from connectors.conformance.suite import Trial
 from connectors.conformance.verifying import Verifying
 from starter.stack import Postgres
 from tests.conftest import Database
 from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb
 from tests.connectors.memory_bench import BOOKS, SHOP
-from tests.connectors.sql_bench import SqlBench
+from tests.connectors.sql_bench import RestrictingBench, SqlBench
 from tests.connectors.sql_engines import MariaDBBench, SQLiteBench
 
 Make = Callable[..., SqlBench]
@@ -80,3 +82,24 @@ class TestWhatStaysInBatches(Erasing, Keeping, Verifying):
     @pytest.fixture
     def bench(self, make: Make) -> Bench:
         return make(BOOKS, batch_rows=3)
+
+
+class _Listed(Restricting):
+    def state(self, trial: Trial) -> object:
+        """What is restricted stands beside the rows."""
+        assert isinstance(trial.bench, RestrictingBench)
+        return trial.bench.everything(), trial.bench.listed()
+
+
+class TestWhatIsRestricted(_Listed, Erasing, Verifying):
+    @pytest.fixture
+    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
+        with closing(RestrictingBench(postgres, database, SHOP)) as bench:
+            yield bench
+
+
+class TestWhatIsRestrictedAndStays(_Listed, Erasing, Keeping, Verifying):
+    @pytest.fixture
+    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
+        with closing(RestrictingBench(postgres, database, BOOKS, batch_rows=3)) as bench:
+            yield bench
