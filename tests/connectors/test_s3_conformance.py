@@ -34,15 +34,16 @@ class Files(Conformance):
 
         given_back()
 
+    @needs(Operation.EXPORT)
+    def test_export_streams_in_flat_memory_and_beats(self, trial: Trial) -> None:
+        """A few large objects, and not thousands of small ones, once boto3 has loaded what it loads once."""
+        trial.export(trial.call(trial.seeded(1)))
+
+        self.streams(trial, trial.seeded(48, "x" * (1 << 20)), 48 << 20)
+
 
 class TestByTemplate(Files):
     """In a bucket that keeps versions; restricted by a tag."""
-
-    @pytest.mark.soak
-    @needs(Operation.EXPORT)
-    def test_export_streams_in_flat_memory_and_beats(self, trial: Trial) -> None:
-        """Minutes, most of them in the measuring of memory; a large object is measured in test_s3.py."""
-        super().test_export_streams_in_flat_memory_and_beats(trial)
 
     @pytest.fixture
     def bench(self, objects: Objects) -> Iterator[Bench]:
@@ -53,8 +54,6 @@ class TestByTemplate(Files):
 
 class TestByManifest(Files):
     """In a bucket that keeps no versions, with identities that several people may have."""
-
-    test_export_streams_in_flat_memory_and_beats = TestByTemplate.test_export_streams_in_flat_memory_and_beats
 
     @pytest.fixture
     def bench(self, objects: Objects) -> Iterator[Bench]:

@@ -16,7 +16,7 @@ import worker
 from rights.receipt import Certainty
 from starter.stack import Postgres, Temporal, Vendors
 from tests.conftest import SEARCH_ATTRIBUTES
-from tests.stories.vendors import ALLOWED, AMPLITUDE
+from tests.stories.vendors import analytics
 from tests.world import World
 
 PEOPLE = range(1, 7)
@@ -34,11 +34,10 @@ def fragile(home: Path, postgres: Postgres, vendors: Vendors, monkeypatch: pytes
     """A deployment with Amplitude alone, whose Temporal may be broken."""
     monkeypatch.setenv("TEST_AMPLITUDE_KEY", "amplitude-project-key")
     monkeypatch.setenv("TEST_AMPLITUDE_SECRET", "amplitude-project-secret")
-    text = AMPLITUDE.format(allowed=ALLOWED.format(base=vendors.base, vendor="amplitude"))
     folder = Path(tempfile.mkdtemp(prefix="habeas-temporal-"))
     with (
         Temporal(folder / "temporal.db", search_attributes=SEARCH_ATTRIBUTES) as server,
-        World(home, postgres, server, maps={"analytics": text}) as world,
+        World(home, postgres, server, maps={"analytics": analytics(vendors)}) as world,
     ):
         yield world
     shutil.rmtree(folder)
