@@ -112,33 +112,7 @@ class Exporting(Promises):
         anna = trial.seeded(LARGE, words="x" * 1000)
         if sum(trial.held(anna).values()) < LARGE:
             pytest.skip("nothing hangs on a person's row, so nobody has many rows")
-        self.streams(trial, anna, LARGE * 1000)
-
-    def streams(self, trial: Trial, person: Person, least: int) -> None:
-        """An export of so many bytes at least holds a quarter of them at a time at most, and says that it lives."""
-        since = size = largest = 0
-        silent: list[int] = []
-
-        def beat() -> None:
-            nonlocal since
-            silent.append(since)
-            since = 0
-
-        tracemalloc.start()
-        try:
-            exports = trial.exports(trial.call(person, beat=beat))
-            assert isinstance(exports, Iterator)
-            for part in exports:
-                assert isinstance(part.pages, Iterator)
-                for page in part.pages:
-                    size, since, largest = size + len(page), since + len(page), max(largest, len(page))
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-
-        assert size > least, "the bench has seeded what was asked for"
-        assert peak < size / 4, "memory does not grow with the export"
-        assert max(silent, default=size) < MEBIBYTE + largest, "not a mebibyte without a beat"
+        streams(trial, anna, LARGE * 1000)
 
     @needs(Operation.EXPORT, Arrives)
     def test_an_export_is_of_one_moment(self, trial: Trial) -> None:
@@ -182,3 +156,30 @@ def _no_constant(name: str) -> None:
 
 def _records(body: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(body.decode(), newline=""), strict=True))
+
+
+def streams(trial: Trial, person: Person, least: int) -> None:
+    """An export of so many bytes at least holds a quarter of them at a time at most, and says that it lives."""
+    since = size = largest = 0
+    silent: list[int] = []
+
+    def beat() -> None:
+        nonlocal since
+        silent.append(since)
+        since = 0
+
+    tracemalloc.start()
+    try:
+        exports = trial.exports(trial.call(person, beat=beat))
+        assert isinstance(exports, Iterator)
+        for part in exports:
+            assert isinstance(part.pages, Iterator)
+            for page in part.pages:
+                size, since, largest = size + len(page), since + len(page), max(largest, len(page))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size > least, "the bench has seeded what was asked for"
+    assert peak < size / 4, "memory does not grow with the export"
+    assert max(silent, default=size) < MEBIBYTE + largest, "not a mebibyte without a beat"

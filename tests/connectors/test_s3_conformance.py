@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 
 from connectors.conformance import Bench, Conformance, Trial, needs
+from connectors.conformance.exporting import streams
 from connectors.conformance.keeping import Keeping
 from connectors.conformance.locating import WORDS, odd
 from connectors.conformance.verifying import Verifying
@@ -39,7 +40,7 @@ class Files(Conformance):
         """A few large objects, and not thousands of small ones, once boto3 has loaded what it loads once."""
         trial.export(trial.call(trial.seeded(1)))
 
-        self.streams(trial, trial.seeded(48, "x" * (1 << 20)), 48 << 20)
+        streams(trial, trial.seeded(48, "x" * (1 << 20)), 48 << 20)
 
 
 class TestByTemplate(Files):

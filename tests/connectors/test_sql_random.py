@@ -143,7 +143,7 @@ def test_the_database_and_the_reference_agree(database: Database, system: System
         made.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
 @given(system=systems(), data=tables, batch=st.sampled_from([10_000, 2]))
 def test_a_file_of_sqlite_and_the_reference_agree(tmp_path: Path, system: System, data: Any, batch: int) -> None:
     assume(not any(map(system.circular, system.collections)))

@@ -39,6 +39,7 @@ def looks(world: World, request: str) -> int:
     return int(world.query(query, request)[0][0])
 
 
+@pytest.mark.soak
 def test_a_request_goes_on_in_a_fresh_history(
     impatient: World, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import zipfile
 from functools import partial
 
 import psycopg
+import pytest
 
 import worker
 from rights.codes import Code
@@ -157,6 +158,7 @@ def test_other_rows_than_those_approved_are_approved_anew(world: World) -> None:
     assert about(after, 7) == about(after, 8) == {}
 
 
+@pytest.mark.soak
 def test_a_cut_call_that_left_pseudonyms_is_never_called_an_erasure(world: World) -> None:
     text = shop_map().replace("  customers:\n", "  customers:\n    erase: redact\n", 1)
     text = text.replace("id: {identity: customer_id}", "id: {}")

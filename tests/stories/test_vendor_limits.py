@@ -20,6 +20,7 @@ def refused(vendors: Vendors, vendor: str) -> list[str]:
     return [call["operation"] for call in vendors.traffic(vendor) if call["status"] == 429]
 
 
+@pytest.mark.soak
 def test_two_workers_never_ask_more_often_than_a_vendor_allows(people: World, vendors: Vendors) -> None:
     people.write_maps({"analytics": analytics(vendors)})
     for _ in range(2):

@@ -16,6 +16,8 @@ from starter.stack import Vendors
 from tests.stories.vendors import accepted, analytics, members, newsletter, wake
 from tests.world import World, dump, shop_map
 
+pytestmark = pytest.mark.soak  # most of them wait for a cut call's own limit, or for a job
+
 
 def habeas(world: World, *arguments: str) -> str:
     """What the command line prints, run as a person does."""
@@ -121,7 +123,6 @@ def test_an_answer_of_another_shape_is_a_task_with_the_place_and_nothing_is_gues
     assert "c7@shop.example" not in members(vendors)
 
 
-@pytest.mark.soak
 def test_an_answer_of_another_shape_to_a_deletion_is_no_deletion_and_is_looked_up(
     people: World, vendors: Vendors, tmp_path: Path
 ) -> None:
