@@ -31,7 +31,8 @@ def mariadb() -> Iterator[MariaDBServer]:
         yield server
 
 
-@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=needs_mariadb), "sqlite"])
+# Minutes on MariaDB, whose statements are compiled anew for each bench.
+@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=[needs_mariadb, pytest.mark.soak]), "sqlite"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes a bench on one kind of server."""
     if request.param == "postgresql":
