@@ -314,13 +314,13 @@ def test_a_row_that_comes_in_meanwhile_is_waited_for_or_tried_again(shop: Place)
 def test_a_row_that_comes_in_while_we_delete_is_tried_again(shop: Place) -> None:
     """A writer whom no lock holds back, as its insert checks no reference, and who commits within our statement."""
     shop.door.execute(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN OLD; END';"
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN OLD; END';"
         "CREATE TRIGGER slow BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION slow()"
     )
     with psycopg.connect(shop.database.conninfo) as writer:
         writer.execute("SET session_replication_role = replica")
         writer.execute("INSERT INTO lines VALUES (19, 11, 'late')")
-        gate = Within(threading.Timer(1.5, writer.commit).start)
+        gate = Within(threading.Timer(0.9, writer.commit).start)
 
         with pytest.raises(Retryable) as caught:
             shop.erase(ONE, fence=gate)
