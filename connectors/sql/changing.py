@@ -1,0 +1,131 @@
+"""Changing rows: transactions on the primary, each behind a fence of its own.
+
+The one rule: what is about to change is locked and looked at before the fence is entered, in the transaction that
+changes it; and what a transaction did is told only once it has committed.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any, TypeVar
+
+from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.protocol import Call
+from connectors.sql import erasure
+from connectors.sql.asking import Asking
+from connectors.sql.erasure import Batch
+from connectors.sql.look import Sight
+from connectors.sql.programme import Programme
+from connectors.sql.server import Database, Mode, Session
+from connectors.sql.steps import Steps
+from rights.codes import Code
+from rights.receipt import Tally
+
+T = TypeVar("T")
+Changes = list[tuple[Batch, tuple[int, int]]]
+Begin = Callable[[], AbstractContextManager[Any]]
+
+
+def admitted(session: Session, call: Call, *, end: bool = False) -> None:
+    """Refuse a database that is not marked with the worker's environment, or in which another attempt is at work.
+
+    Raises:
+        NeedsHuman: ENVIRONMENT: it is not marked so.
+        Retryable: BUSY: another attempt has not ended yet.
+    """
+    if not call.environment or session.environment != call.environment:
+        raise NeedsHuman(Code.ENVIRONMENT, call.system.system)
+    if not session.alone(call.session, end=end):
+        raise Retryable(Code.BUSY, call.system.system)
+
+
+class Changing:
+    """The one database that is written to."""
+
+    def __init__(self, asking: Asking, writer: Database, batch_rows: int) -> None:
+        self.asking, self.writer, self._batch_rows = asking, writer, batch_rows
+
+    def erase(self, call: Call) -> Tally:
+        """Delete and rewrite: up to `batch_rows` rows in one transaction, more in several, children before parents."""
+        call.beat()
+        if erasure.keyed(call.work) and not call.pseudonym_key:
+            raise ValueError("a pseudonym needs a key")
+        programme = self.asking.programme(self.writer, call)
+        for name in erasure.lockable(programme.scope):
+            if not programme.scope.catalogue.tables[name].undoes:
+                raise NeedsHuman(Code.SCHEMA, f"{name} (an engine without transactions)")
+        begin = partial(self.writer.transaction, Mode.CHANGE, call.session, programme.document(call))
+        done: Changes = []
+        with begin() as session:
+            admitted(session, call, end=call.cut_short)
+            sight = programme.see(session, lock=True)
+            if sight.doubtful:
+                raise NeedsHuman(Code.SEVERAL_PEOPLE, sight.doubtful)
+            call.learn(sight.links(call))
+            before, planned = sight.tally(call.work), sight.planned
+            whole = sum(planned.values()) <= self._batch_rows
+            if planned and whole:
+                change = partial(programme.carry_out, session, programme.batches, None)
+                done = self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
+            else:
+                session.commit()
+        if planned and not whole:
+            self._in_batches(begin, call, programme, sight, before, done)
+        return erasure.tally(call.work, done, before)
+
+    def passed(
+        self,
+        call: Call,
+        session: Session,
+        change: Callable[[], T],
+        planned: dict[str, int],
+        before: Tally,
+        tell: Callable[[T], Tally],
+    ) -> T:
+        """Change rows inside the fence, and commit; `tell` says what a change has done."""
+        database = session.database
+        with call.fence(planned, before) as intent:
+            try:
+                changes = change()
+                session.commit()
+            except database.errors as error:
+                trouble = error
+            else:
+                intent.done(tell(changes))
+                return changes
+            if session.undone:
+                intent.done(Tally())
+            raise self.asking.problem(database, trouble)
+
+    def _in_batches(
+        self, begin: Begin, call: Call, programme: Programme | Steps, sight: Sight, before: Tally, done: Changes
+    ) -> None:
+        """Change what a look has seen, one transaction after the other; what comes in meanwhile is found by verify."""
+
+        def carry_out(part: tuple[Batch, ...], planned: dict[str, int], rows: int | None) -> Changes:
+            with begin() as session:
+                admitted(session, call)
+                change = partial(programme.carry_out, session, part, rows)
+                return self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
+
+        most = self._batch_rows
+        try:
+            for part in programme.parts:
+                call.beat()
+                if part[0].collection in programme.scope.circles:
+                    planned = sight.planned_of(part)
+                    if planned:
+                        done += self.asking.explained(self.writer, partial(carry_out, part, planned, None))
+                    continue
+                (batch,) = part
+                left = sight.due(batch)
+                while left > 0:
+                    call.beat()
+                    planned = {batch.collection: min(left, most)}
+                    changes = self.asking.explained(self.writer, partial(carry_out, part, planned, most))
+                    done += changes
+                    ((_, (rows, _)),) = changes
+                    left = left - rows if rows else 0
+        except ConnectorError as error:
+            error.tally = erasure.tally(call.work, done, before)
+            raise
