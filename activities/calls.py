@@ -152,7 +152,7 @@ def knowing(tools: Tools, step: Step, kinds: set[str]) -> tuple[str, ...]:
     def may_find(system: System) -> bool:
         if system.system == step.system:
             return any(map(system.finds_more_by, kinds))
-        return not kinds.isdisjoint(system.followed_kinds)
+        return system.searches or not kinds.isdisjoint(system.followed_kinds)
 
     return tuple(system.system for system in tools.data_map.systems.values() if kinds and may_find(system))
 

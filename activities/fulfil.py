@@ -103,7 +103,11 @@ class FulfilActivities:
     def _verify(self, connector: Connector, call: Call, step: Step) -> Answer:
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
-        look = connector.verify(call)
+        try:
+            look = connector.verify(call)
+        except NeedsHuman as error:
+            self._seal_question(connector, call, step, error)
+            raise
         if not isinstance(look, Look):
             return look
         if look.candidates or look.links:
@@ -198,7 +202,7 @@ def _numbered(sealed: bytes | None, candidates: tuple[Candidate, ...]) -> list[d
             "number": before.get((candidate.collection, *candidate.key)) or next(fresh),
             "collection": candidate.collection,
             "key": list(candidate.key),
-            "traits": {trait: mask(value) for trait, value in candidate.traits.items()},
+            "traits": {trait: mask(value) for trait, value in candidate.traits.items()} | dict(candidate.shown),
         }
         for candidate in candidates
     ]

@@ -34,11 +34,14 @@ class Candidate:
     key: Key = field(repr=False)
     traits: Mapping[str, object] = field(repr=False, default_factory=dict)
     """Values that help an agent to tell; shown masked."""
+    shown: Mapping[str, object] = field(repr=False, default_factory=dict)
+    """What is shown as it is: a count, a key that tells nothing, a text that is masked already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rulings:
-    """Which rows of subject collections an agent has ruled to be the person, and which to be somebody else."""
+    """Which rows an agent has ruled to be the person's, and which to be somebody else's: rows of subject collections,
+    rows in which a text mentions the person, and places of a residue."""
 
     mine: Mapping[str, frozenset[Key]] = field(default_factory=dict, repr=False)
     others: Mapping[str, frozenset[Key]] = field(default_factory=dict, repr=False)
@@ -208,6 +211,11 @@ class Erases(Connector, Protocol):
         """Look again by identities and by anchors, in each collection directly, and at kept rows' fields.
 
         `Pending` when the system needs time before a look can tell.
+
+        Raises:
+            NeedsHuman: nothing is left of what is certain, but MENTIONS: texts mention the person and nobody has ruled
+                whose they are; NOT_SEARCHED: texts could not be searched; RESIDUE: the person stands where no map
+                leads. With the tally, and the candidates to choose from.
         """
 
 
@@ -300,6 +308,14 @@ class Derives(Protocol):
 
     @property
     def derives(self) -> bool: ...
+
+
+@runtime_checkable
+class Searches(Protocol):
+    """Searches the texts that the map marks with `search`. For other connectors a map that has one is refused."""
+
+    @property
+    def searches(self) -> bool: ...
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from connectors.protocol import Connector, Derives
+from connectors.protocol import Connector, Derives, Searches
 from rights.datamap import DataMap, System
 
 GROUP = "habeas.connectors"
@@ -61,6 +61,8 @@ def build(system: System) -> Connector:
         connector: Connector = factory(system, secrets)
         if not isinstance(connector, Derives):
             _refuse_derived(system)
+        if not isinstance(connector, Searches):
+            _refuse_search(system)
     except ValueError as error:
         raise SetupError(f"system '{system.system}': {error}") from None
     return connector
@@ -80,6 +82,20 @@ def _refuse_derived(system: System) -> None:
         if system.circular(name):
             raise ValueError(
                 f"collections.{name}: links lead back to it: the connector {system.connector} cannot follow them"
+            )
+
+
+def _refuse_search(system: System) -> None:
+    """A text that is said to be searched and is not would be believed to mention nobody.
+
+    Raises:
+        ValueError: one is marked so.
+    """
+    for name, collection in system.collections.items():
+        for field in collection.searched:
+            raise ValueError(
+                f"collections.{name}.fields.{field}.search: the connector {system.connector} searches no texts: "
+                "leave it out"
             )
 
 

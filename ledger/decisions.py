@@ -32,6 +32,11 @@ _CONFIRMABLE: Final = {Phase.RECEIVED, Phase.CONFIRMING}
 _BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.INTERIM}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
+_CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, Code.RESIDUE}
+"""Tasks with rows to choose from."""
+_ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
+"""Where trying again would only ask again."""
+
 _LOCK: Final = (
     select(requests)
     .where(requests.c.tenant == bindparam("tenant"), requests.c.id == bindparam("request_id"))
@@ -284,11 +289,10 @@ def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:
         raise LedgerRefusal(f"the task was ruled '{task.ruling}', which is being carried out")
-    if (ruling == "choose") != (code is Code.SEVERAL_PEOPLE) and ruling != "give_up":
-        raise LedgerRefusal(
-            f"'{ruling}' does not answer a task '{code}': "
-            + ("rule 'choose' or 'give_up'" if code is Code.SEVERAL_PEOPLE else "nothing is to be chosen")
-        )
+    if ruling == "choose" and code not in _CHOSEN_FROM:
+        raise LedgerRefusal(f"'choose' does not answer a task '{code}': nothing is to be chosen")
+    if ruling not in {"choose", "give_up"} and code in _ONLY_CHOSEN:
+        raise LedgerRefusal(f"'{ruling}' does not answer a task '{code}': rule 'choose' or 'give_up'")
     if (chosen is not None) != (ruling == "choose"):
         raise LedgerRefusal("'choose' needs the rows that are the person's, and nothing else does")
     if ruling == "done" and code not in _BY_HAND:

@@ -72,6 +72,20 @@ def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
     return told.model_copy(update={"state": State.DONE, "certainty": last.certainty, "kept": kept})
 
 
+AROUND = 8
+"""Words shown, masked, on each side of what a text mentions."""
+
+
+def excerpt(text: str, start: int, end: int) -> str:
+    """What stands around a place in a text: the words masked, and the place itself as what it is.
+
+    ``ask anna@example.org about it`` -> ``a··· ⟨mention⟩ a··· i···``.
+    """
+    before, after = text[:start].split(), text[end:].split()
+    cut = [" ".join(map(mask, part)) for part in (before[-AROUND:], after[:AROUND])]
+    return " ".join(filter(None, (cut[0], "⟨mention⟩", cut[1])))
+
+
 def mask(value: object) -> str:
     """Show enough of a value to tell candidates apart, never enough to learn it.
 

@@ -49,6 +49,9 @@ class Code(StrEnum):
     ARCHIVED = "archived"
     NO_PLACE = "no_place"
     NOT_DENIED = "not_denied"
+    MENTIONS = "mentions"
+    RESIDUE = "residue"
+    NOT_SEARCHED = "not_searched"
 
 
 ADVICE: dict[Code, str] = {
@@ -90,6 +93,9 @@ ADVICE: dict[Code, str] = {
     Code.NO_PLACE: "An identity has a slash or another character that the key template has no place for, so objects were not looked for by it. Look for them by hand; take the identity out of the request or rule 'done'.",
     Code.NOT_DENIED: "The bucket's policy, or the row security of the table named, does not deny what is restricted, so a restriction would stop nobody. Add the statement (docs/s3.md; habeas map check --live prints the one for a table), then rule 'retry'.",
     Code.QUOTA: "The system has no room left for what has to be moved. Make room or raise its quota, then rule 'retry'.",
+    Code.MENTIONS: "Texts that are not known to be this person's mention them. Read the rows, then rule 'choose' with the numbers of those that are this person's; the others stay as they are, and 'none' leaves all.",
+    Code.RESIDUE: "What this person is known by still stands in the columns listed, although all that the data map knows is done. Look into them: add the table to the data map or clean it up and rule 'retry', or rule 'choose' with the numbers of those that must still be cleaned; the others may stay, are said to be kept, and are asked about again only if they become more. 'none' lets all stay.",
+    Code.NOT_SEARCHED: "The texts of the table named could not be searched, most often because that takes longer than statement_timeout allows, so nothing was concluded. Add the index that habeas map check --live names or raise the limit, restart the worker, then rule 'retry'.",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

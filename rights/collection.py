@@ -85,6 +85,9 @@ class Field(Telling):
     value: str | int | float | bool | None = None
     to: str | None = None
     ground: str = ""
+    search: bool = False
+    """Whether this text is searched for what the person is known by. A row of nobody's, or of somebody else's, in which
+    it stands is a *mention*: a person decides whose it is."""
     export: bool = True
     """False leaves the field out of an access parcel (a password hash, another person's data)."""
 
@@ -118,6 +121,11 @@ class Field(Telling):
             raise ValueError("strategy retain needs a ground: write ground: 'why it is kept'")
         if self.strategy is not Strategy.CONSTANT and self.value is not None:
             raise ValueError("value belongs to strategy: constant only")
+        if self.search and self.identity:
+            raise ValueError(
+                "search belongs to a text that may mention anybody; a field with identity is compared as a whole: "
+                "leave out one of them"
+            )
         if self.yields and self.sharing != "unique":
             raise ValueError(
                 f"sharing: {self.sharing} is followed nowhere, so nothing is yielded: leave out yields, or sharing "
@@ -260,6 +268,11 @@ class Collection(Strict):
         """Fields, and what is derived from fields, that hold an identity, by name."""
         telling: dict[str, Telling] = {**self.fields, **self.derived}
         return {name: about for name, about in telling.items() if about.identity}
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The fields whose texts are searched for what the person is known by."""
+        return tuple(name for name, about in self.fields.items() if about.search)
 
     def bases(self, name: str) -> tuple[str, ...]:
         """The fields that a name stands for: itself, or what it is derived from."""

@@ -67,6 +67,11 @@ class System(Strict):
         fields = (field for collection in self.collections.values() for field in collection.identities.values())
         return frozenset(field.identity for field in fields if field.identity and field.sharing != "hint")
 
+    @property
+    def searches(self) -> bool:
+        """Whether texts are searched here, for whatever the person is known by."""
+        return any(collection.searched for collection in self.collections.values())
+
     def finds_more_by(self, kind: str) -> bool:
         """Whether a look that has told of identities of this kind may find more here by them: the kind stands in more
         fields than the one that told of it."""
@@ -115,7 +120,7 @@ class System(Strict):
             )
 
     def _linked(self) -> None:
-        """Every collection is reached from an identity."""
+        """Every collection is reached from an identity, or its texts are searched."""
         reached = {
             name
             for name, c in self.collections.items()
@@ -126,6 +131,7 @@ class System(Strict):
                 "no field holds an identity that is followed, so nobody can be found: write identity: email "
                 "at the field of a collection that names the person"
             )
+        reached |= {name for name, c in self.collections.items() if c.searched}
         followed = {
             name: {link.target[0] for link in c.links if link.kind == "unique"} for name, c in self.collections.items()
         }
@@ -135,7 +141,7 @@ class System(Strict):
             if name not in reached:
                 raise ValueError(
                     f"collections.{name}: no identity leads here: add a field with identity: "
-                    "or a link to a collection that is reached"
+                    "or a link to a collection that is reached, or search: true at a text that may mention people"
                 )
 
     def _shells_are_clean(self) -> None:

@@ -71,6 +71,10 @@ class Count(Value):
     kept: tuple[Kept, ...] = ()
     unclean: int = 0
     """verify only: kept rows in which a field that was due to go is still filled."""
+    mentions: int = 0
+    """locate only: rows that are not known to be the person's, in which a text mentions them. Not among `found`."""
+    searched: bool = True
+    """locate only: False if the texts of the collection could not be searched in time."""
 
     @property
     def kept_rows(self) -> int:
@@ -101,6 +105,15 @@ class Tally(Value):
     @property
     def found(self) -> int:
         return sum(count.found for count in self.counts)
+
+    @property
+    def mentions(self) -> int:
+        return sum(count.mentions for count in self.counts)
+
+    @property
+    def searched(self) -> bool:
+        """Whether all texts that were to be searched were."""
+        return all(count.searched for count in self.counts)
 
     @property
     def changed(self) -> int:
@@ -213,8 +226,9 @@ class Receipt(Value):
     @property
     def may_hold(self) -> bool:
         """locate only: whether the system is to be worked on. A person's word says that they have looked, not what is
-        there."""
-        return self.tally.found > 0 or self.certainty is Certainty.ATTESTED
+        there; and of what mentions the person somebody has to say whose it is."""
+        tally = self.tally
+        return tally.found > 0 or tally.mentions > 0 or not tally.searched or self.certainty is Certainty.ATTESTED
 
     @property
     def exported(self) -> bool:

@@ -45,6 +45,12 @@ MAX_IDENTITIES: Final = 50
 """Per request. A person has a handful; more is a mistake or an attack."""
 
 
+SPECIFIC: Final = 6
+"""Characters from which on a value is looked for in texts. What is shorter stands in many that mean something else."""
+SPECIFIC_MIXED: Final = 4
+"""The same for values of more than one kind of character (letters, digits, others), such as `K-17`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """One thing a person is known by in a system. Not a pydantic value: it is never written down in clear."""
@@ -57,6 +63,13 @@ class Identity:
 def ignores_case(kind: str) -> bool:
     """Whether case makes no difference to identities of a kind, where the data map does not say otherwise."""
     return kind in CASELESS
+
+
+def specific(value: str) -> bool:
+    """Whether a value says so much that a text in which it stands is likely about who bears it."""
+    text = unicodedata.normalize("NFC", value)
+    kinds = {"letter" if char.isalpha() else "digit" if char.isdigit() else "other" for char in text}
+    return len(text) >= (SPECIFIC if len(kinds) < 2 else SPECIFIC_MIXED)
 
 
 def comparable(value: str, *, casefold: bool) -> str:

@@ -82,7 +82,7 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
 
 def candidates_of(ledger: Ledger, task: Task) -> list[dict[str, Any]]:
     """The masked candidates of a task; none for other tasks, or once they are destroyed."""
-    if task.code not in {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES}:
+    if task.code not in {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, Code.RESIDUE}:
         return []
     sealed = ledger.unseal(task.request_id, "working", f"candidates/{_system(task)}")
     found: list[dict[str, Any]] = json.loads(sealed) if sealed else []

@@ -24,6 +24,7 @@ from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
 from connectors.sql.listing import Listing
 from connectors.sql.programme import Programmes
+from connectors.sql.searching import Searching
 from connectors.sql.server import Database, Mode
 from connectors.sql.session import Database as PostgreSQL
 from connectors.sql.steps import Steps
@@ -43,6 +44,7 @@ class SqlConnector:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
         self._restricts = restricts
         self._asking = Asking(system, Programmes(system, limits.batch_rows, restricts=restricts))
+        self._searching = Searching(self._asking)
         self._changing = Changing(self._asking, writer, limits.batch_rows) if writer else None
         if restricts and self._changing:
             listing = Listing(self._changing)
@@ -59,6 +61,11 @@ class SqlConnector:
         return True
 
     @property
+    def searches(self) -> bool:
+        """Texts that the map marks are searched."""
+        return True
+
+    @property
     def derives(self) -> bool:
         """What is derived is read, and circles are followed."""
         return True
@@ -66,15 +73,19 @@ class SqlConnector:
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
         self._await_copy()
-        return self._look(self.reader, call, verifying=False)
+        return self._searching.counted(self.reader, call, self._look(self.reader, call, verifying=False))
 
     def verify(self, call: Call) -> Look:
         """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less."""
-        return self._look(self.writer or self.reader, call, verifying=True)
+        look = self._look(self.writer or self.reader, call, verifying=True)
+        if not look.candidates and not look.tally.left:
+            self._searching.refuse(self.writer or self.reader, call, look)
+        return look
 
     def export(self, call: Call) -> Iterator[Export]:
         """Stream two files per collection, JSON lines and a table, all of one moment."""
         self._await_copy()
+        self._searching.refuse(self.reader, call)
         return self._asking.streamed(self.reader, self._files(call))
 
     def erase(self, call: Call) -> Tally:

@@ -20,6 +20,8 @@ Covers = Callable[[str, str, str], bool]
 
 RIGHTS: Final = "42501"
 """Missing rights and row security have the same SQLSTATE; the catalogue tells which it is."""
+TIME: Final = "57014"
+"""A statement that was cancelled: by its own limit, and by nobody else that we know of."""
 _SCHEMA: Final = frozenset({"42P01", "42703", "3F000", "42704", "42804", "42883", "42846", "0A000", "428C9"})
 _REFUSED_VALUES: Final = frozenset({"22", "23"})
 """Classes: a rewritten value that a type or a constraint of the table does not take."""

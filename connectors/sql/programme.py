@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from connectors.errors import NeedsHuman
 from connectors.protocol import Call
-from connectors.sql import erasure
+from connectors.sql import erasure, mentions
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.dialects import DIALECTS
 from connectors.sql.erasure import Batch
@@ -40,6 +40,7 @@ class Programme:
         self.scope = Scope(system, works, catalogue, restricts)
         self._some: dict[tuple[Batch, int], Statement] = {}
         self._together: dict[tuple[Batch, ...], Statement] = {}
+        self._mentions: dict[str, Statement] = {}
 
     def document(self, call: Call) -> str:
         """All values of a call, as the statements read them."""
@@ -59,6 +60,12 @@ class Programme:
     def lines(self, session: Session) -> Lines:
         """The lines of all files of an export."""
         return session.stream(self.export)
+
+    def mentions(self, session: Session, name: str) -> list[tuple[Any, ...]]:
+        """The rows of a collection in which a text mentions the person: see `mentions.question`."""
+        if name not in self._mentions:
+            self._mentions[name] = compiled(mentions.question(self.scope, name))
+        return session.ask(self._mentions[name].text.decode())
 
     @cached_property
     def look(self) -> Statement:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
@@ -95,6 +96,12 @@ def carried(scope: Scope, name: str, table: FromClause, field: str) -> list[Sql]
         return [table.c[field]]
     whole = read(scope, name, table, field).whole.label(field)
     return [whole, *(table.c[base] for base in derived.of)] if len(derived.of) > 1 else [whole]
+
+
+def mentioning(scope: Scope, name: str, table: FromClause) -> Sql | None:
+    """Whether a searched text of a row mentions one of the words in the document; None: there is none to search."""
+    texts = [scope.dialect.mentions(cast(table.c[field], Text)) for field in scope.system.collections[name].searched]
+    return or_(*texts) if texts else None
 
 
 def _document(scope: Scope, name: str, table: FromClause, derived: Derived) -> Sql:

@@ -31,6 +31,8 @@ class Trouble(Enum):
 
     RIGHTS = "rights"
     SCHEMA = "schema"
+    TIME = "time"
+    """The statement took longer than it may."""
     OTHER = "other"
 
 

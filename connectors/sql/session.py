@@ -20,7 +20,7 @@ from connectors.sql import check
 from connectors.sql.catalogue import Catalogue, read_catalogue
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.postgresql import SETTING
-from connectors.sql.errors import RIGHTS, Covers, explain, schema_changed, sqlstate
+from connectors.sql.errors import RIGHTS, TIME, Covers, explain, schema_changed, sqlstate
 from connectors.sql.limits import ENDING, KEEPALIVE, POOL_TIMEOUT, Limits
 from connectors.sql.server import Database as AnyDatabase
 from connectors.sql.server import Mode, Trouble
@@ -149,6 +149,8 @@ class Database:
     def trouble(self, error: Exception) -> Trouble:
         if sqlstate(error) == RIGHTS:
             return Trouble.RIGHTS
+        if sqlstate(error) == TIME:
+            return Trouble.TIME
         return Trouble.SCHEMA if schema_changed(error) else Trouble.OTHER
 
     def refused(self, system: System) -> ConnectorError | None:

@@ -15,7 +15,7 @@ from sqlalchemy import ClauseElement, FromClause, Integer, Text, cast, delete, f
 from connectors.errors import NeedsHuman
 from connectors.links import MOST
 from connectors.protocol import Call
-from connectors.sql import erasure
+from connectors.sql import erasure, mentions
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.dialects import Engine
 from connectors.sql.erasure import Batch
@@ -122,6 +122,15 @@ class Steps:
                 making = partial(self.exporting.part, name, table=bool(part % 2))
                 for (line,) in session.stream(self._made("line", name, making, part)):
                     yield part, _line(line, name)
+
+    def mentions(self, session: Stepping, name: str) -> Rows:
+        """The rows of a collection in which a text mentions the person: see `mentions.question`."""
+        for parent in self.scope.system.parents_first:
+            if self.scope.subject(parent):
+                self._settle(session, parent)
+            if pointed(self.scope.system, parent):
+                self._parents(session, parent)
+        return session.rows(self._made("mentions", name, partial(mentions.question, self.scope, name)))
 
     @property
     def _locks(self) -> bool:

@@ -41,7 +41,7 @@ from connectors.sql.dialects import Engine
 from connectors.sql.dialects.dialect import flat
 from connectors.sql.dialects.postgresql import NATIVE
 from connectors.sql.families import TEXTS, Family
-from connectors.sql.reading import Reading, carried, read
+from connectors.sql.reading import Reading, carried, mentioning, read
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope, pointed, told_of
 from connectors.sql.values import slot
@@ -163,15 +163,18 @@ class Traversal:
         anchored = self._keyed(name, "k")
         indexed = all(served for _, served in ways) and self._key_served(name)
         among = [way(indexed) for way, _ in ways]
+        ruled_mine = self._mentioned(name, indexed=indexed)
         columns: dict[str, Sql] = {column.name: column for column in self._columns_of(name, table)}
         if self.scope.subject(name):
             matched = or_(*among[: len(identities)])
             ruled = and_(matched, self._keyed(name, "m")(False))
             columns[MATCHED] = known(matched).label(MATCHED)
             columns[UNIQUE] = known(or_(*(way(indexed) for _, (way, _) in identities))).label(UNIQUE)
-            columns[DECIDED] = known(or_(*among[len(identities) :], anchored(indexed), ruled)).label(DECIDED)
+            columns[DECIDED] = known(or_(*among[len(identities) :], anchored(indexed), ruled, *ruled_mine)).label(
+                DECIDED
+            )
             columns[OTHER] = known(self._keyed(name, "x")(False)).label(OTHER)
-        every = [*among, anchored(indexed)]
+        every = [*among, anchored(indexed), *ruled_mine]
         rows = select(*columns.values()).select_from(table)
         if only is not None:
             return rows.where(every[only])
@@ -187,6 +190,15 @@ class Traversal:
         # Several ways look to it like many rows, for which it would begin with the table; a limit keeps the order.
         return rows.prefix_with("STRAIGHT_JOIN").limit(MANY)
 
+    def ruled_others(self, name: str) -> Sql:
+        """Whether somebody has ruled that a row is not the person's."""
+        return known(self._keyed(name, "x")(False))
+
+    def _mentioned(self, name: str, *, indexed: bool) -> list[Sql]:
+        """Whether a text of a row mentions the person, and somebody has ruled that the row is the person's."""
+        texts = mentioning(self.scope, name, self.tables[name])
+        return [and_(self._keyed(name, "m")(indexed), texts)] if texts is not None else []
+
     def _listed(self, name: str, kind: str) -> Select[Any]:
         """A subject collection's rows of which an earlier step has found out whose they are."""
         table = self.tables[name]
@@ -194,10 +206,10 @@ class Traversal:
         return select(*columns.values()).select_from(table).where(self._keyed(name, kind)(True))
 
     def ways(self, name: str) -> int:
-        """How many ways lead to a collection: identities, links and its own key."""
+        """How many ways lead to a collection: identities, links, its own key, and rulings on mentions."""
         collection = self.scope.system.collections[name]
         identities = sum(about.sharing != "hint" for about in collection.identities.values())
-        return identities + sum(link.kind == "unique" for link in collection.links) + 1
+        return identities + sum(link.kind == "unique" for link in collection.links) + 1 + bool(collection.searched)
 
     def _columns_of(self, name: str, table: FromClause) -> Iterator[Sql]:
         """What an expression over a collection hands on of its table."""

@@ -7,17 +7,25 @@ nothing, and it is no error.
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from connectors.mentioned import POSIX, PYTHON, Words, words_of
 from connectors.protocol import Anchors, Call, Key
 from connectors.sql.catalogue import Column, Table
+from connectors.sql.dialects import Engine
+from connectors.sql.dialects.dialect import CASELESS, EXACT, PLAIN
 from connectors.sql.dialects.postgresql import PADS
 from connectors.sql.scope import Scope
 from rights.datamap import Collection, Telling
 from rights.subject import Sharing
 
+NEVER: Final = "(?!)"
+"""An expression that nothing matches."""
+_WILD: Final = re.compile(r"[%_\\]")
+_ESCAPED: Final = r"\\\g<0>"
 _HASH_BLOCK: Final = 64
 """Bytes that SHA-256 takes at a time; a key is filled up to it."""
 
@@ -53,10 +61,21 @@ def document(call: Call, scope: Scope) -> dict[str, object]:
     values: dict[str, object] = dict(_pads(call.pseudonym_key))
     for name in scope.system.collections:
         values.update(_lists(call, scope, name))
+    if scope.system.searches:
+        values.update(searched_for(words_of(call), scope.catalogue.engine))
     for work in call.work:
         for number, keep in enumerate(work.keeps):
             values[slot("c", work.collection, str(number))] = keep.cutoff.date().isoformat()
     return values
+
+
+def searched_for(words: Words, engine: Engine) -> dict[str, object]:
+    """What texts are searched for, as a server has it: lists of expressions, or one that holds them all."""
+    exact, caseless = words.patterns(PYTHON if engine is Engine.SQLITE else POSIX)
+    if engine is Engine.POSTGRESQL:
+        plain = [f"%{_WILD.sub(_ESCAPED, word)}%" for word in words.plain]
+        return {PLAIN: plain, EXACT: exact, CASELESS: caseless}
+    return {EXACT: "|".join(exact) or NEVER, CASELESS: f"(?i){'|'.join(caseless) or NEVER}"}
 
 
 def _lists(call: Call, scope: Scope, name: str) -> Iterator[tuple[str, Sequence[object]]]:

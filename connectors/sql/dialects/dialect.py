@@ -59,6 +59,9 @@ class Dialect(Protocol):
     def listed(self, texts: Sequence[Sql]) -> Sql:
         """Several texts as one: a JSON list."""
 
+    def mentions(self, text: Sql) -> Sql:
+        """Whether a text mentions one of the words in the document."""
+
     def matches(self, text: Sql, pattern: str) -> Sql:
         """Whether a whole text has a form; letters in their own case. The pattern begins with ^ and ends with $."""
 
@@ -94,6 +97,12 @@ class Dialect(Protocol):
     def line(self, values: Mapping[str, Sql]) -> Sql:
         """A row as one line of JSON; only where a look goes step by step."""
 
+
+EXACT: Final = "w:exact"
+CASELESS: Final = "w:caseless"
+"""The slots of what texts are searched for: regular expressions."""
+PLAIN: Final = "w:plain"
+"""The slot of the same as LIKE has it, whatever their case."""
 
 UNITS: Final = frozenset({"year", "month", "decade"})
 WRITTEN_DAY: Final = r"^\d{4}-[01]\d-[0-3]\d([T ].*)?$"

@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     literal_column,
     not_,
+    or_,
     select,
     text,
     union_all,
@@ -34,7 +35,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import Cast
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql, flat
+from connectors.sql.dialects.dialect import CASELESS, EXACT, FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql, flat
 from connectors.sql.dialects.postgresql import BYTES, INTEGER, MOMENT, NUMERIC, PADS, is_address
 from connectors.sql.families import TEXTS, Family, Named
 
@@ -130,6 +131,9 @@ class MariaDB:
 
     def listed(self, texts: Sequence[Sql]) -> Sql:
         return cast(func.json_array(*texts), Text)
+
+    def mentions(self, text: Sql) -> Sql:
+        return or_(*(text.op("REGEXP", is_comparison=True)(self.given(slot, Text())) for slot in (EXACT, CASELESS)))
 
     def matches(self, text: Sql, pattern: str) -> Sql:
         # In PCRE a $ also stands before a line break at the end, and a dot stands for none.

@@ -16,7 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import Cast
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects.dialect import UNITS, Sql
+from connectors.sql.dialects.dialect import CASELESS, EXACT, UNITS, Sql
 from connectors.sql.dialects.mariadb import variable
 from connectors.sql.dialects.postgresql import INTEGER, NUMERIC
 from connectors.sql.families import TEXTS, Family, Named
@@ -78,6 +78,11 @@ class SQLite:
 
     def listed(self, texts: Sequence[Sql]) -> Sql:
         return func.json_array(*texts, type_=Text)
+
+    def mentions(self, text: Sql) -> Sql:
+        return or_(
+            *(func.habeas_mentions(self.given(one, Text()), text, type_=Integer) == 1 for one in (EXACT, CASELESS))
+        )
 
     def matches(self, text: Sql, pattern: str) -> Sql:
         return func.habeas_matches(_quoted(pattern), text, type_=Integer) == 1

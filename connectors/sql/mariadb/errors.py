@@ -17,6 +17,8 @@ from connectors.sql.errors import Covers
 from connectors.sql.server import Trouble
 from rights.codes import Code
 
+_TIME: Final = 1969
+"""The statement took longer than max_statement_time."""
 _RIGHTS: Final = frozenset({1142, 1143, 1227, 1370, 1044})
 _SCHEMA: Final = frozenset({1146, 1054, 1109, 1356, 1051, 1049, 1143, 1305, 1267, 1270})
 _RETRYABLE: Final[Mapping[int, Code]] = {
@@ -51,6 +53,8 @@ def trouble(error: BaseException) -> Trouble:
     number = number_of(error)
     if number in _RIGHTS:
         return Trouble.RIGHTS
+    if number == _TIME:
+        return Trouble.TIME
     return Trouble.SCHEMA if number in _SCHEMA else Trouble.OTHER
 
 

@@ -37,6 +37,8 @@ def name_of(error: BaseException) -> str:
 
 
 def trouble(error: BaseException) -> Trouble:
+    if isinstance(error, Overdue) or name_of(error) == "SQLITE_INTERRUPT":
+        return Trouble.TIME
     changed = name_of(error) in {"SQLITE_SCHEMA"} or _MISSING.match(str(error))
     return Trouble.SCHEMA if isinstance(error, sqlite3.Error) and changed else Trouble.OTHER
 

@@ -40,6 +40,7 @@ def register(connection: sqlite3.Connection, document: Mapping[str, object], key
         "habeas_text": (1, text_of),
         "habeas_bytes": (1, _bytes),
         "habeas_matches": (2, _matches),
+        "habeas_mentions": (2, _mentions),
         "habeas_random": (0, lambda: secrets.token_bytes(16)),
         "habeas_uuid": (1, lambda begins: begins + str(uuid4())[8:]),
         "habeas_same": (2, _same),
@@ -68,6 +69,15 @@ def _bytes(text: str | None) -> object:
 
 def _matches(pattern: str, text: str | None) -> int | None:
     return None if text is None else int(_compiled(pattern).match(text) is not None)
+
+
+def _mentions(pattern: str | None, text: str | None) -> int:
+    return int(bool(pattern) and text is not None and _searching(pattern).search(text) is not None)
+
+
+@lru_cache(8)
+def _searching(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
 
 
 @lru_cache(64)
