@@ -21,7 +21,7 @@ SHOP = """
 CREATE TABLE customers (id bigint PRIMARY KEY, email text, number text, name text);
 CREATE TABLE messages (id bigint PRIMARY KEY, customer_id bigint, body text);
 -- Nothing but their text says whom these are about.
-CREATE TABLE notes (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), body text, tags text[], data jsonb, page xml);
+CREATE TABLE notes (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), body text, tags text[], data jsonb);
 CREATE TABLE files (id serial PRIMARY KEY, note uuid, name text);
 CREATE INDEX ON customers (lower(email)); CREATE INDEX ON customers (number); CREATE INDEX ON messages (customer_id);
 CREATE INDEX ON files (note);
@@ -43,7 +43,6 @@ SHOP_MAP = """
       body: {category: free_text, search: true}
       tags: {category: free_text, search: true}
       data: {category: free_text, search: true}
-      page: {category: free_text, search: true}
   files:
     key: [id]
     fields: {id: {}, note: {}, name: {category: free_text}}
@@ -68,10 +67,11 @@ def write(made: Place, body: str | None = None, **columns: object) -> str:
 
 
 def asked(made: Place, *identities: Identity, rulings: Rulings | None = None) -> tuple[Candidate, ...]:
-    """What a person is asked about once the erasure is done."""
+    """What a person is asked about once the erasure is done; what a look learns of the person is known afterwards."""
+    look = made.locate(*identities, rulings=rulings)
     made.erase(*identities, rulings=rulings)
     with pytest.raises(NeedsHuman) as caught:
-        made.verify(*identities, anchors=made.locate(*identities).anchors, rulings=rulings)
+        made.verify(*identities, *look.links, anchors=look.anchors, rulings=rulings)
     assert caught.value.code is Code.MENTIONS
     return caught.value.candidates
 
@@ -158,7 +158,7 @@ def test_a_ruled_row_that_is_rewritten_stays_found(database: Database) -> None:
 
         made.erase(ANNA, rulings=rulings, anchors=anchors)
 
-        assert made.rows("SELECT body, tags, data, page FROM notes") == [(None, None, None, None)]
+        assert made.rows("SELECT body, tags, data FROM notes") == [(None, None, None)]
         assert made.verify(ANNA, rulings=rulings, anchors=anchors).tally.left == 0
 
 
@@ -197,13 +197,12 @@ def test_whole_words_are_found_however_they_are_written(shop: Place) -> None:
     assert bodies == set(WRITTEN.values()), "what the look has learnt (the customer number) is searched for too"
 
 
-def test_documents_lists_and_pages_are_searched(shop: Place) -> None:
+def test_documents_and_lists_are_searched(shop: Place) -> None:
     keys = [
         write(shop, tags=["x", 'say "hi"', "anna@example.org"]),
         write(shop, data=json.dumps({"deep": [{"mail": "Hi\nanna@example.org"}]})),
-        write(shop, page="<p>anna@example.org</p>"),
     ]
-    write(shop, tags=["anna@example", ".org"], data='{"anna": "example.org"}', page="<anna/>")
+    write(shop, tags=["anna@example", ".org"], data='{"anna": "example.org"}')
 
     assert [c.key[0] for c in asked(shop, ANNA) if c.collection == "notes"] == sorted(keys)
 
@@ -226,7 +225,7 @@ def test_many_mentions_are_shown_in_parts_and_counted_whole(shop: Place) -> None
 def test_a_search_without_an_end_is_not_taken_for_a_clean_one(database: Database) -> None:
     with place(database, SHOP, SHOP_MAP, statement_timeout=1) as made:
         made.door.execute(
-            "INSERT INTO notes (body) SELECT repeat('anna@example.orx ' || i, 2000) FROM generate_series(1, 20000) i"
+            "INSERT INTO notes (body) SELECT repeat('anna@example.orgx ', 2000) FROM generate_series(1, 400) i"
         )
         count = made.locate(ANNA).tally.of("notes")
         assert (count.found, count.mentions, count.searched) == (0, 0, False)
@@ -236,6 +235,7 @@ def test_a_search_without_an_end_is_not_taken_for_a_clean_one(database: Database
             made.verify(ANNA, rulings=Rulings(others={"messages": frozenset({("2",)})}))
 
         assert (caught.value.code, caught.value.about) == (Code.NOT_SEARCHED, "notes")
+        # The ordinary part is done all the same.
         assert made.rows("SELECT count(*) FROM customers WHERE id = 1") == [(0,)]
 
 
@@ -256,7 +256,7 @@ LOCAL = st.text(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     local=LOCAL,
     before=st.sampled_from(["", " ", "<", "«", "x\n", "(", '"']),
