@@ -14,16 +14,18 @@ import math
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, ParamSpec, TypeVar
 
 from connectors.derived import complete, texts
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
 from connectors.links import Links
+from connectors.mentioned import Mentions, counted, mentioning, mentions_among, refuse_mentions
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
 from connectors.strategies import text
 from connectors.unread import refuse_options
+from connectors.words import words_of
 from rights.codes import Code
 from rights.datamap import Collection, System, Telling
 from rights.plan import Work
@@ -102,6 +104,11 @@ class Memory:
         return True
 
     @property
+    def searches(self) -> bool:
+        """Texts that the map marks are searched."""
+        return True
+
+    @property
     def derives(self) -> bool:
         """What is derived is read, and circles are followed."""
         return True
@@ -110,7 +117,8 @@ class Memory:
         """Count this person's rows, and find the anchors. Changes nothing."""
         sight = self._see(call)
         fates = self._fates(call, sight)
-        return self._look(call, sight, fates, tally_of(call.work, fates, _counted(sight.doubtful)))
+        look = self._look(call, sight, fates, tally_of(call.work, fates, _counted(sight.doubtful)))
+        return look if look.candidates else counted(look, self._mentions(call, sight))
 
     def verify(self, call: Call) -> Look:
         """Look again: rows that an erasure has rewritten are not the person's any more, all others are."""
@@ -118,12 +126,16 @@ class Memory:
         fates = self._fates(call, sight)
         left = [fate for fate in fates if not fate.settled]
         tally = tally_of(call.work, left, _counted(sight.doubtful), verifying=True)
-        return self._look(call, sight, fates, tally)
+        look = self._look(call, sight, fates, tally)
+        if not look.candidates and not tally.left:
+            refuse_mentions(self._mentions(call, sight), tally)
+        return look
 
     def export(self, call: Call) -> Iterator[Export]:
         """One file of JSON lines per collection, as of the moment the first one is taken."""
         sight = self._see(call)
         self._refuse_doubt(sight)
+        refuse_mentions(self._mentions(call, sight), Tally())
         for work in call.work:
             pages = _pages(call, work, sight.certain[work.collection])
             yield Export(work.collection, "application/x-ndjson", pages)
@@ -190,7 +202,7 @@ class Memory:
         others = call.rulings.others.get(name, frozenset())
         anchored = set(call.anchors.get(name, {}).get(_key_name(collection), ()))
         hangs_on = _follower(call, sight, collection)
-        recognise = _recogniser(call, collection)
+        recognise, mentioned = _recogniser(call, collection), mentioning(collection, words_of(call))
         before = {key_of(collection.key, row) for row in sight.certain[name]}
         certain: list[Row] = []
         undecided: list[tuple[Row, Sharing]] = []
@@ -200,7 +212,7 @@ class Memory:
             matching += sharing is not None
             if key in others or key in before:
                 continue
-            if _key_text(key) in anchored or hangs_on(row) or (sharing and key in mine):
+            if _key_text(key) in anchored or hangs_on(row) or (key in mine and (sharing or mentioned(row))):
                 certain.append(row)
             elif sharing:
                 undecided.append((row, sharing))
@@ -210,6 +222,15 @@ class Memory:
         sight.certain[name] += certain
         sight.doubtful[name] = [row for row, _ in undecided]
         return len(certain)
+
+    def _mentions(self, call: Call, sight: _Sight) -> Iterator[Mentions]:
+        """Rows that nothing leads to, and in which a text mentions the person."""
+        words = words_of(replace(call, identities=(*call.identities, *self._links(call, sight))))
+        for name, collection in self.system.collections.items():
+            known = {key_of(collection.key, row) for row in (*sight.certain[name], *sight.doubtful[name])}
+            known |= call.rulings.others.get(name, frozenset())
+            rows = [row for key, row in self._scan(call, name) if key not in known] if collection.searched else []
+            yield mentions_among(name, collection, words, rows)
 
     def _fates(self, call: Call, sight: _Sight) -> list[Fate]:
         """What becomes of every certain row, children first: a row that stays keeps what it points to as a shell."""

@@ -1,97 +1,87 @@
-"""What a person is known by, looked for in texts that are not theirs for certain.
+"""Mentions: rows that are not known to be a person's, in which a text says what the person is known by.
 
-The one rule: whole words, and rather one row too many than one too few: a mention changes nothing by itself, a person
-decides. Values become regular expressions in which every character stands for itself.
+The one rule: a mention changes nothing by itself; it is counted, shown masked, and a person decides whose the row is.
 """
 
-import html
 import json
 import re
-import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote
 
-from connectors.protocol import Call, Candidate
+from connectors.errors import NeedsHuman
+from connectors.fates import key_of
+from connectors.protocol import Candidate, Look
+from connectors.strategies import text as text_of
+from connectors.words import Words
 from rights.audience import excerpt, mask
-from rights.datamap import System
-from rights.subject import Sharing, ignores_case, specific
+from rights.codes import Code
+from rights.datamap import Collection
+from rights.receipt import Count, Tally
 
-MOST: Final = 500
-"""Values searched for at most. Each text is compared with all of them; who has more is known here by keys of things."""
-TOGETHER: Final = 100
-"""Writings in one expression: PostgreSQL keeps 32 expressions ready, and compiles any other anew for each row."""
 READ: Final = 20_000
 """Characters of a text in which the mention is looked for again, to be shown. Of what stands further on it is only said
 that it is there."""
 
-PYTHON: Final = r"[^\W_]"
-POSIX: Final = "[[:alnum:]]"
-"""A letter or digit, as an expression has it in Python, and in PostgreSQL and MariaDB."""
-# A letter that belongs to an escape before a word is none of the word's: \n and \u00e4 in JSON, %3D in an address.
-_ESCAPES: Final = (
-    r"(?<=\\[bfnrtv])",
-    r"(?<=\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f])",
-    "(?<=%[0-9A-Fa-f][0-9A-Fa-f])",
-)
+SHOWN: Final = 100
+"""Rows shown of a collection; the others are asked about once these are ruled on."""
 
 
-@dataclass(frozen=True)
-class Words:
-    """What is looked for, in every way it may be written."""
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """What a search of one collection's texts has found."""
 
-    exact: tuple[str, ...] = ()
-    caseless: tuple[str, ...] = ()
-    """Those of kinds of identity in which case makes no difference."""
-    too_many: bool = False
-    """There were more than may be searched for: nothing is."""
-
-    def __bool__(self) -> bool:
-        return bool(self.exact or self.caseless)
-
-    def patterns(self, letter: str) -> tuple[list[str], list[str]]:
-        """As regular expressions, exact ones and those that ignore case; `letter` is an expression for a letter or
-        digit."""
-        return list(_patterns(self.exact, letter)), list(_patterns(self.caseless, letter))
-
-    @property
-    def plain(self) -> tuple[str, ...]:
-        """As they are, whatever their case: what is quick to look for, before it is looked at more closely."""
-        return tuple(dict.fromkeys((*self.exact, *self.caseless)))
-
-    def find(self, text: str) -> tuple[int, int] | None:
-        """Where the first of them stands in a text."""
-        matches = (pattern.search(text) for pattern in self._compiled)
-        return min((match.span() for match in matches if match), default=None)
-
-    @cached_property
-    def _compiled(self) -> tuple[re.Pattern[str], ...]:
-        exact, caseless = self.patterns(PYTHON)
-        return (*map(re.compile, exact), *(re.compile(one, re.IGNORECASE) for one in caseless))
+    collection: str
+    rows: int = 0
+    candidates: tuple[Candidate, ...] = ()
+    """The first of them, by key."""
+    searched: bool = True
 
 
-def words_of(call: Call) -> Words:
-    """What is searched for: all that the person is known by, but for hints, for what is too short
-    (`rights.subject.specific`), and for kinds that this system only yields, which are names of things."""
-    kinds = _things(call.system)
-    wanted = {
-        (one.kind, one.value)
-        for one in call.identities
-        if one.sharing is not Sharing.HINT and one.kind not in kinds and specific(one.value) and _sayable(one.value)
-    }
-    if len(wanted) > MOST:
-        return Words(too_many=True)
-    exact, caseless = (
-        tuple(
-            dict.fromkeys(
-                form for kind, value in sorted(wanted) if ignores_case(kind) is folds for form in _forms(value, folds)
-            )
-        )
-        for folds in (False, True)
+def counted(look: Look, found: Iterable[Mentions]) -> Look:
+    """A look with the number of mentions in each collection."""
+    seen = {mentions.collection: mentions for mentions in found}
+
+    def count(of: Count) -> Count:
+        mentions = seen.get(of.collection, Mentions(of.collection))
+        return of.model_copy(update={"mentions": mentions.rows, "searched": mentions.searched})
+
+    return replace(look, tally=Tally(counts=tuple(map(count, look.tally.counts))))
+
+
+def refuse_mentions(found: Iterable[Mentions], tally: Tally) -> None:
+    """Put on a person's desk what mentions the person.
+
+    Raises:
+        NeedsHuman: MENTIONS, with the first rows of each collection, or NOT_SEARCHED.
+    """
+    open_ = [mentions for mentions in found if mentions.rows or not mentions.searched]
+    if said := [mentions.collection for mentions in open_ if mentions.rows]:
+        candidates = tuple(one for mentions in open_ for one in mentions.candidates)
+        raise NeedsHuman(Code.MENTIONS, said[0], tally=tally, candidates=candidates)
+    if open_:
+        raise NeedsHuman(Code.NOT_SEARCHED, open_[0].collection, tally=tally)
+
+
+def mentioning(collection: Collection, words: Words) -> Callable[[Mapping[str, object]], bool]:
+    """A test whether a searched text of a row mentions the person, for connectors that hold rows in Python."""
+    return lambda row: any(words.find(text) is not None for _, text in _texts(collection, row))
+
+
+def mentions_among(name: str, collection: Collection, words: Words, rows: Iterable[Mapping[str, object]]) -> Mentions:
+    """Which of some rows mention the person."""
+    test = mentioning(collection, words)
+    found = sorted((key_of(collection.key, row), tuple(_texts(collection, row))) for row in rows if test(row))
+    shown = (
+        candidate(name, tuple(zip(collection.key, key, strict=True)), texts, words) for key, texts in found[:SHOWN]
     )
-    return Words(exact, caseless)
+    return Mentions(name, len(found), tuple(shown), searched=not words.too_many or not collection.searched)
+
+
+def _texts(collection: Collection, row: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for field in collection.searched:
+        value = row.get(field)
+        yield field, json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else text_of(value)
 
 
 def candidate(
@@ -117,63 +107,6 @@ def candidate(
     return Candidate(collection, tuple(value for _, value in key), shown=shown)
 
 
-def _things(system: System) -> set[str]:
-    """Kinds of identity that this system only yields."""
-    fields = [about for collection in system.collections.values() for about in collection.fields.values()]
-    found = {about.identity for c in system.collections.values() for about in c.identities.values()}
-    return {about.yields for about in fields if about.yields and about.yields not in found}
-
-
-def _sayable(value: str) -> bool:
-    return not any(unicodedata.category(char) in {"Cc", "Cs"} for char in value)
-
-
 def _opaque(value: str) -> bool:
     """Whether a key is a number or a UUID: without it nobody could find the row, and it tells nothing of anybody."""
     return re.fullmatch(r"[0-9]{1,19}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", value) is not None
-
-
-def _forms(value: str, folds: bool) -> Iterator[str]:
-    """A value in both forms of Unicode, as it stands in a text, in JSON, in an address and in HTML. Where case makes no
-    difference, other than ASCII letters are given in all their cases: a database may not know them."""
-    cases = (value, value.lower(), value.upper()) if folds and not value.isascii() else (value,)
-    for case in cases:
-        for form in ("NFC", "NFD"):
-            text = unicodedata.normalize(form, case)
-            escaped = json.dumps(text)[1:-1]
-            yield text
-            for one in (
-                json.dumps(text, ensure_ascii=False)[1:-1],
-                escaped,
-                re.sub(r"\\u[0-9a-f]{4}", _upper, escaped),
-            ):
-                yield from (one, one.replace("/", r"\/"))
-            address = quote(text, safe="")
-            yield from (address, address.replace("%20", "+"), re.sub("%[0-9A-F]{2}", _lower, address))
-            page = html.escape(text)
-            yield from (
-                page,
-                page.replace("&#x27;", "&#39;"),
-                page.replace("&#x27;", "&apos;"),
-                html.escape(text, quote=False),
-            )
-
-
-def _upper(match: re.Match[str]) -> str:
-    return r"\u" + match[0][2:].upper()
-
-
-def _lower(match: re.Match[str]) -> str:
-    return match[0].lower()
-
-
-def _patterns(forms: Sequence[str], letter: str) -> Iterator[str]:
-    """Several forms in one expression, those together that begin and end alike: with a letter or digit, or not."""
-    alike: dict[tuple[bool, bool], list[str]] = {}
-    for form in forms:
-        alike.setdefault((form[0].isalnum(), form[-1].isalnum()), []).append(re.escape(form))
-    for (begins, ends), those in alike.items():
-        before = f"(?:{'|'.join((f'(?<!{letter})', *_ESCAPES))})" if begins else ""
-        after = f"(?!{letter})" if ends else ""
-        for start in range(0, len(those), TOGETHER):
-            yield f"{before}(?:{'|'.join(those[start : start + TOGETHER])}){after}"

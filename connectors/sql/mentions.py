@@ -7,8 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, Text, and_, cast, func, not_, select
 
-from connectors.mentioned import READ
-from connectors.sql.look import CANDIDATES
+from connectors.mentioned import READ, SHOWN
 from connectors.sql.reading import mentioning
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
@@ -32,5 +31,5 @@ def question(scope: Scope, name: str) -> Select[Any]:
         select(*columns)
         .where(mentioned, not_(traversal.ruled_others(name)), not_(select(known).where(and_(*same)).exists()))
         .order_by(*key)
-        .limit(CANDIDATES)
+        .limit(SHOWN)
     )

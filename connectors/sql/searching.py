@@ -4,27 +4,15 @@ The one rule: what there is no time for is said to be unsearched, and never take
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
-from connectors.errors import NeedsHuman
-from connectors.mentioned import Words, candidate, words_of
-from connectors.protocol import Call, Candidate, Look
+from connectors.mentioned import Mentions, candidate, counted, refuse_mentions
+from connectors.protocol import Call, Look
 from connectors.sql.asking import Asking
 from connectors.sql.server import Database, Mode, Trouble
-from rights.codes import Code
-from rights.receipt import Count, Tally
-
-
-@dataclass(frozen=True, slots=True)
-class Mentions:
-    """What a search of one collection's texts has found."""
-
-    collection: str
-    rows: int = 0
-    candidates: tuple[Candidate, ...] = ()
-    """The first of them, by key."""
-    searched: bool = True
+from connectors.words import Words, words_of
+from rights.receipt import Tally
 
 
 class Searching:
@@ -35,16 +23,8 @@ class Searching:
         self._names: Final = tuple(name for name, c in asking.system.collections.items() if c.searched)
 
     def counted(self, database: Database, call: Call, look: Look) -> Look:
-        """A look with the number of mentions in each collection."""
-        if look.candidates:  # whose these are is asked first
-            return look
-        found = {mentions.collection: mentions for mentions in self.search(database, call, look)}
-
-        def count(of: Count) -> Count:
-            seen = found.get(of.collection, Mentions(of.collection))
-            return of.model_copy(update={"mentions": seen.rows, "searched": seen.searched})
-
-        return replace(look, tally=Tally(counts=tuple(map(count, look.tally.counts))))
+        """A look with the number of mentions in each collection; none while it is open whose its own rows are."""
+        return look if look.candidates else counted(look, self.search(database, call, look))
 
     def refuse(self, database: Database, call: Call, look: Look | None = None) -> None:
         """Put on a person's desk what mentions the person.
@@ -52,14 +32,7 @@ class Searching:
         Raises:
             NeedsHuman: MENTIONS, with the first rows of each collection, or NOT_SEARCHED.
         """
-        tally = look.tally if look else Tally()
-        found = [mentions for mentions in self.search(database, call, look) if mentions.rows or not mentions.searched]
-        if any(mentions.rows for mentions in found):
-            candidates = tuple(one for mentions in found for one in mentions.candidates)
-            about = next(mentions.collection for mentions in found if mentions.rows)
-            raise NeedsHuman(Code.MENTIONS, about, tally=tally, candidates=candidates)
-        if found:
-            raise NeedsHuman(Code.NOT_SEARCHED, found[0].collection, tally=tally)
+        refuse_mentions(self.search(database, call, look), look.tally if look else Tally())
 
     def search(self, database: Database, call: Call, look: Look | None = None) -> Iterator[Mentions]:
         """Search each collection that has texts to search, by what is known of the person and by what a look has just

@@ -12,13 +12,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from connectors.mentioned import POSIX, PYTHON, Words, words_of
 from connectors.protocol import Anchors, Call, Key
 from connectors.sql.catalogue import Column, Table
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.dialect import CASELESS, EXACT, PLAIN
 from connectors.sql.dialects.postgresql import PADS
 from connectors.sql.scope import Scope
+from connectors.words import POSIX, PYTHON, Words, words_of
 from rights.datamap import Collection, Telling
 from rights.subject import Sharing
 
