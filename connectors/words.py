@@ -7,6 +7,7 @@ regular expressions in which every character stands for itself.
 import html
 import json
 import re
+import string
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ MOST: Final = 500
 """Values searched for at most. Each text is compared with all of them; who has more is known here by keys of things."""
 TOGETHER: Final = 100
 """Writings in one expression: PostgreSQL keeps 32 expressions ready, and compiles any other anew for each row."""
+_ASCII: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 PYTHON: Final = r"[^\W_]"
 POSIX: Final = "[[:alnum:]]"
 """A letter or digit, as an expression has it in Python, and in PostgreSQL and MariaDB."""
@@ -52,9 +54,12 @@ class Words:
         return list(_patterns(self.exact, letter)), list(_patterns(self.caseless, letter))
 
     @property
-    def plain(self) -> tuple[str, ...]:
-        """As they are, whatever their case: what is quick to look for, before it is looked at more closely."""
-        return tuple(dict.fromkeys((*self.exact, *self.caseless)))
+    def lowered(self) -> tuple[str, ...]:
+        """In small letters, as one server or another has them: of ASCII alone, letter by letter, or of whole words."""
+        ways = (
+            (one.translate(_ASCII), "".join(map(_small, one)), one.lower()) for one in (*self.exact, *self.caseless)
+        )
+        return tuple(dict.fromkeys(form for forms in ways for form in forms))
 
     def find(self, text: str) -> tuple[int, int] | None:
         """Where the first of them stands in a text."""
@@ -124,6 +129,11 @@ def _forms(value: str, folds: bool) -> Iterator[str]:
                 page.replace("&#x27;", "&apos;"),
                 html.escape(text, quote=False),
             )
+
+
+def _small(letter: str) -> str:
+    small = letter.lower()
+    return small if len(small) == 1 else letter
 
 
 def _upper(match: re.Match[str]) -> str:

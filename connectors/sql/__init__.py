@@ -6,6 +6,7 @@ no value of a person is ever part of such a statement's text. The scheme of an a
 
 from collections.abc import Mapping
 
+from connectors.options import flag
 from connectors.sql.connector import SqlConnector
 from connectors.sql.dialects import Engine
 from connectors.sql.limits import Limits
@@ -21,7 +22,7 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     """Build a connector, without connecting.
 
     Args:
-        system: the system's part of the data map; `options` are the fields of `Limits`, and `restrict`.
+        system: the system's part of the data map; `options` are the fields of `Limits`, `restrict` and `residue`.
         secrets: `reader`, and `writer` if anything is to be erased: addresses of the database with a role.
 
     Raises:
@@ -35,20 +36,32 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     refuse_options(system)
     _refuse_kept_circles(system)
     options = dict(system.options)
-    way = options.pop("restrict", None)
+    way, residue = options.pop("restrict", None), flag(options, "residue")
+    options.pop("residue", None)
     limits = Limits.read(options)
     reader = reach(secrets["reader"], "reader", limits)
     writer = reach(secrets["writer"], "writer", limits) if secrets.get("writer") else None
     if writer is not None and writer.engine is not reader.engine:
         raise ValueError("connection: reader and writer have to lead to servers of one kind: correct one of them")
     if way is not None:
-        if way != METHOD:
-            raise ValueError(f"options: restrict is {METHOD}, or left out")
-        if reader.engine is not Engine.POSTGRESQL:
-            raise ValueError(f"options: restrict: {METHOD} is there on PostgreSQL alone: leave it out")
-        if writer is None:
-            raise ValueError("options: restrict needs a role that may write: add connection.writer, or leave it out")
-    return SqlConnector(system, reader, writer, limits, restricts=way is not None)
+        _refuse_restriction(way, reader.engine, writes=writer is not None)
+    if residue and reader.engine is not Engine.POSTGRESQL:
+        raise ValueError("options: residue: a residue is searched for on PostgreSQL alone so far: leave it out")
+    return SqlConnector(system, reader, writer, limits, restricts=way is not None, residue=residue)
+
+
+def _refuse_restriction(way: object, engine: Engine, *, writes: bool) -> None:
+    """Refuse what could not be enforced.
+
+    Raises:
+        ValueError: the way is unknown, or not there on this server or without a role that may write.
+    """
+    if way != METHOD:
+        raise ValueError(f"options: restrict is {METHOD}, or left out")
+    if engine is not Engine.POSTGRESQL:
+        raise ValueError(f"options: restrict: {METHOD} is there on PostgreSQL alone: leave it out")
+    if not writes:
+        raise ValueError("options: restrict needs a role that may write: add connection.writer, or leave it out")
 
 
 def _refuse_kept_circles(system: System) -> None:

@@ -24,6 +24,7 @@ from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
 from connectors.sql.listing import Listing
 from connectors.sql.programme import Programmes
+from connectors.sql.residue import Residue
 from connectors.sql.searching import Searching
 from connectors.sql.server import Database, Mode
 from connectors.sql.session import Database as PostgreSQL
@@ -39,12 +40,20 @@ class SqlConnector:
     and `lift` only where rows can be denied to the application."""
 
     def __init__(
-        self, system: System, reader: Database, writer: Database | None, limits: Limits, *, restricts: bool = False
+        self,
+        system: System,
+        reader: Database,
+        writer: Database | None,
+        limits: Limits,
+        *,
+        restricts: bool = False,
+        residue: bool = False,
     ) -> None:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
         self._restricts = restricts
         self._asking = Asking(system, Programmes(system, limits.batch_rows, restricts=restricts))
         self._searching = Searching(self._asking)
+        self._residue = Residue(self._asking, reader) if residue and isinstance(reader, PostgreSQL) else None
         self._changing = Changing(self._asking, writer, limits.batch_rows) if writer else None
         if restricts and self._changing:
             listing = Listing(self._changing)
@@ -80,6 +89,9 @@ class SqlConnector:
         look = self._look(self.writer or self.reader, call, verifying=True)
         if not look.candidates and not look.tally.left:
             self._searching.refuse(self.writer or self.reader, call, look)
+            if self._residue:
+                self._await_copy()
+                return replace(look, tally=self._residue.refuse(call, look))
         return look
 
     def export(self, call: Call) -> Iterator[Export]:

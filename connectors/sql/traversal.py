@@ -190,9 +190,9 @@ class Traversal:
         # Several ways look to it like many rows, for which it would begin with the table; a limit keeps the order.
         return rows.prefix_with("STRAIGHT_JOIN").limit(MANY)
 
-    def ruled_others(self, name: str) -> Sql:
+    def ruled_others(self, name: str, table: FromClause | None = None) -> Sql:
         """Whether somebody has ruled that a row is not the person's."""
-        return known(self._keyed(name, "x")(False))
+        return known(self._keyed(name, "x", table)(False))
 
     def _mentioned(self, name: str, *, indexed: bool) -> list[Sql]:
         """Whether a text of a row mentions the person, and somebody has ruled that the row is the person's."""

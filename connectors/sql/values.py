@@ -15,7 +15,7 @@ from typing import Final
 from connectors.protocol import Anchors, Call, Key
 from connectors.sql.catalogue import Column, Table
 from connectors.sql.dialects import Engine
-from connectors.sql.dialects.dialect import CASELESS, EXACT, PLAIN
+from connectors.sql.dialects.dialect import CASELESS, EXACT, LOWERED
 from connectors.sql.dialects.postgresql import PADS
 from connectors.sql.scope import Scope
 from connectors.words import POSIX, PYTHON, Words, words_of
@@ -73,8 +73,8 @@ def searched_for(words: Words, engine: Engine) -> dict[str, object]:
     """What texts are searched for, as a server has it: lists of expressions, or one that holds them all."""
     exact, caseless = words.patterns(PYTHON if engine is Engine.SQLITE else POSIX)
     if engine is Engine.POSTGRESQL:
-        plain = [f"%{_WILD.sub(_ESCAPED, word)}%" for word in words.plain]
-        return {PLAIN: plain, EXACT: exact, CASELESS: caseless}
+        lowered = [f"%{_WILD.sub(_ESCAPED, word)}%" for word in words.lowered]
+        return {LOWERED: lowered, EXACT: exact, CASELESS: caseless}
     return {EXACT: "|".join(exact) or NEVER, CASELESS: f"(?i){'|'.join(caseless) or NEVER}"}
 
 

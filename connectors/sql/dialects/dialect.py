@@ -101,8 +101,8 @@ class Dialect(Protocol):
 EXACT: Final = "w:exact"
 CASELESS: Final = "w:caseless"
 """The slots of what texts are searched for: regular expressions."""
-PLAIN: Final = "w:plain"
-"""The slot of the same as LIKE has it, whatever their case."""
+LOWERED: Final = "w:lowered"
+"""The slot of the same in small letters, as LIKE has it."""
 
 UNITS: Final = frozenset({"year", "month", "decade"})
 WRITTEN_DAY: Final = r"^\d{4}-[01]\d-[0-3]\d([T ].*)?$"
