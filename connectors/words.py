@@ -106,12 +106,11 @@ def _sayable(value: str) -> bool:
 
 
 def _forms(value: str, folds: bool) -> Iterator[str]:
-    """A value in both forms of Unicode, as it stands in a text, in JSON, in an address and in HTML. Where case makes no
-    difference, other than ASCII letters are given in all their cases: a database may not know them."""
+    """A value as it is and in both forms of Unicode, as it stands in a text, in JSON, in an address and in HTML. Where
+    case makes no difference, other than ASCII letters are given in all their cases: a database may not know them."""
     cases = (value, value.lower(), value.upper()) if folds and not value.isascii() else (value,)
     for case in cases:
-        for form in ("NFC", "NFD"):
-            text = unicodedata.normalize(form, case)
+        for text in (case, unicodedata.normalize("NFC", case), unicodedata.normalize("NFD", case)):
             escaped = json.dumps(text)[1:-1]
             yield text
             for one in (

@@ -172,6 +172,11 @@ SENSIBLE: list[tuple[Code, Ruling]] = [
     (Code.UNSUPPORTED, "done"),
     (Code.SEVERAL_PEOPLE, "choose"),
     (Code.SEVERAL_PEOPLE, "give_up"),
+    (Code.THIRD_PARTIES, "choose"),
+    (Code.MENTIONS, "choose"),
+    (Code.RESIDUE, "choose"),
+    (Code.RESIDUE, "retry"),
+    (Code.NOT_SEARCHED, "retry"),
     (Code.APPROVAL, "give_up"),
 ]
 SENSELESS: list[tuple[Code, Ruling, str]] = [
@@ -180,6 +185,8 @@ SENSELESS: list[tuple[Code, Ruling, str]] = [
     (Code.SEVERAL_PEOPLE, "done", "rule 'choose' or 'give_up'"),
     (Code.LEFT_BEHIND, "done", "not done by saying so"),
     (Code.HOLD, "done", "not done by saying so"),
+    (Code.MENTIONS, "done", "not done by saying so"),
+    (Code.NOT_SEARCHED, "choose", "nothing is to be chosen"),
     (Code.APPROVAL, "retry", "approve the request instead"),
 ]
 
