@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding, Severity
 from connectors.protocol import Call, Export, Look
-from connectors.sql import replication, restriction
+from connectors.sql import replication, restriction, searchable
 from connectors.sql.asking import Asking
 from connectors.sql.attempt import attempt
 from connectors.sql.changing import Changing
@@ -134,6 +134,9 @@ class SqlConnector:
         """
         asking, reader, writer = self._asking, self.reader, self.writer
         found = asking.explained(reader, lambda: list(reader.findings(self.system, writer)))
+        if isinstance(reader, PostgreSQL) and (self.system.searches or self._residue):
+            searched = partial(searchable.findings, self.system, reader, residue=self._residue is not None)
+            found += asking.explained(reader, lambda: list(searched()))
         if isinstance(writer, PostgreSQL) and self._restricts:
             found += asking.explained(writer, partial(restriction.findings, self.system, writer))
         return found

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import unicodedata
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import NeedsHuman
+from connectors.finding import Severity, code_of, severity_of
 from connectors.protocol import Candidate, Rulings
 from rights.codes import Code
 from rights.receipt import Tally
@@ -278,3 +280,27 @@ def test_any_address_is_found_in_text_and_document_and_not_within_a_longer_one(
     found = {c.key[0] for c in asked(shop, Identity("email", address)) if c.collection == "notes"}
 
     assert found == set(there)
+
+
+def test_a_check_names_the_index_that_serves_a_search_and_the_search_goes_by_it(database: Database) -> None:
+    text = SHOP_MAP.replace("tags: {category: free_text, search: true}", "tags: {}")
+    text = text.replace("data: {category: free_text, search: true}", "data: {}")
+    with place(database, SHOP, text) as made:
+        made.door.execute("INSERT INTO notes (body) SELECT repeat(md5(i::text), 20) FROM generate_series(1, 5000) i")
+        key = write(made, "write to anna@example.org")
+        found = [said for said in made.connector.check() if code_of(said) == "no_search_index"]
+        assert [severity_of(said) for said in found] == [Severity.NOTE, Severity.NOTE]
+
+        made.door.execute("CREATE EXTENSION pg_trgm")
+        for said in found:
+            made.door.execute(said.rpartition(": ")[2].encode())
+        made.door.execute("ANALYZE")
+
+        assert made.connector.check() == []
+        assert key in {candidate.key[0] for candidate in asked(made, ANNA)}
+        made.connector.close()  # a session tells its counts when it ends
+        used = "SELECT idx_scan > 0 FROM pg_stat_user_indexes WHERE indexrelname LIKE 'notes_%' AND idx_scan > 0"
+        deadline = time.monotonic() + 10
+        while not made.rows(f"{used} AND indexrelname NOT LIKE '%pkey'"):
+            assert time.monotonic() < deadline, "the search did not use the index"
+            time.sleep(0.1)

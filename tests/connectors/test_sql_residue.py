@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from connectors.errors import NeedsHuman
+from connectors.finding import code_of
 from connectors.protocol import Rulings
 from connectors.sql import build
 from rights.codes import Code
@@ -216,6 +217,8 @@ def test_what_the_reader_may_not_read_is_passed_by_and_row_security_is_no_clean_
         made.verify(shop.call(ANNA))
 
     assert [(c.collection, c.shown["rows"]) for c in caught.value.candidates] == [("shop.base", "not searched")]
+    (said,) = [said for said in made.check() if code_of(said) == "residue_unread"]
+    assert "shop.audit_log, shop.heir, shop.odd, shop.parted, so a residue there is not found" in said
     made.close()
     shop.drop_role("reader")
 
