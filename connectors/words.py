@@ -56,9 +56,8 @@ class Words:
     @property
     def lowered(self) -> tuple[str, ...]:
         """In small letters, as one server or another has them: of ASCII alone, letter by letter, or of whole words."""
-        ways = (
-            (one.translate(_ASCII), "".join(map(_small, one)), one.lower()) for one in (*self.exact, *self.caseless)
-        )
+        every = (*self.exact, *self.caseless)
+        ways = ((one.translate(_ASCII), "".join(char.lower()[0] for char in one), one.lower()) for one in every)
         return tuple(dict.fromkeys(form for forms in ways for form in forms))
 
     def find(self, text: str) -> tuple[int, int] | None:
@@ -128,11 +127,6 @@ def _forms(value: str, folds: bool) -> Iterator[str]:
                 page.replace("&#x27;", "&apos;"),
                 html.escape(text, quote=False),
             )
-
-
-def _small(letter: str) -> str:
-    small = letter.lower()
-    return small if len(small) == 1 else letter
 
 
 def _upper(match: re.Match[str]) -> str:

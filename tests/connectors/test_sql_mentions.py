@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import NeedsHuman
@@ -259,6 +259,7 @@ LOCAL = st.text(
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(local="İ", before="", after="")
 @given(
     local=LOCAL,
     before=st.sampled_from(["", " ", "<", "«", "x\n", "(", '"']),

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
@@ -227,6 +227,7 @@ ODD = st.text(st.characters(categories=("L", "N", "P", "S", "Zs"), exclude_chara
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(number="00000À")
 @given(number=ODD.filter(lambda text: text.strip() == text))
 def test_any_identifier_is_found_where_it_stands_and_not_inside_a_longer_one(
     database_of_numbers: Place, number: str
