@@ -130,7 +130,8 @@ def _found_by(collection: Collection) -> set[str]:
         for name, field in collection.identities.items()
         if field.sharing != "hint"
     }
-    return links | identities
+    mentions = {f"by what {field} mentions, once a person has ruled" for field in collection.searched}
+    return links | identities | mentions
 
 
 def _duties(system: str, name: str, old: tuple[Retention, ...], new: tuple[Retention, ...]) -> Iterator[Change]:

@@ -207,7 +207,9 @@ def _look_result(receipt: Receipt) -> str:
         unclean = sum(count.unclean for count in tally.counts)
         tail = f" + {unclean:,} not clean" if unclean else ""
         return f"{tally.found:,} found - {tally.kept_rows:,} kept{tail} = {tally.left:,} left"
-    return f"{found}{f', waits: {receipt.code}' if receipt.code else ''}"
+    asked = f", and {plural(tally.mentions, 'row')} in which a text mentions the person" if tally.mentions else ""
+    unsearched = "" if tally.searched else ", and texts that could not be searched in time"
+    return f"{found}{asked}{unsearched}{f', waits: {receipt.code}' if receipt.code else ''}"
 
 
 def _keeping(standing: Standing) -> Iterator[Line]:

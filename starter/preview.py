@@ -48,7 +48,11 @@ def _preview(standing: Standing) -> Iterable[tuple[str, Mode, list[Document]]]:
 
 def _effect(right: Right, work: Work, count: Count, keeping: bool) -> Document:
     """What becomes of a collection's rows; `keeping` says that rows of the system are kept, here or elsewhere."""
-    base: Document = {"collection": work.collection, "found": count.found}
+    base: Document = {
+        "collection": work.collection,
+        "found": count.found,
+        "mentions": count.mentions if count.searched else None,
+    }
     if right is not Right.ERASURE:
         return {**base, "exported": count.found, "fields": list(work.export)}
     return {
@@ -72,6 +76,16 @@ def _emptied(work: Work, count: Count) -> list[str]:
     return sorted({write.field for kept in count.kept for write in duties.get(kept.ground, work.writes)})
 
 
+def _add_mentions(page: Page, collections: Iterable[Document]) -> None:
+    """What is neither given out nor erased before somebody has said whose it is."""
+    asked = [f"{c['collection']} {c['mentions']:,}" for c in collections if c["mentions"]]
+    if asked:
+        said = f"rows in which a text mentions the person, for somebody to decide whose they are: {', '.join(asked)}"
+        page.line(Cell(said, "warn"), indent=2)
+    if unsearched := [c["collection"] for c in collections if c["mentions"] is None]:
+        page.line(Cell(f"texts that could not be searched in time: {', '.join(unsearched)}", "warn"), indent=2)
+
+
 def preview_page(standing: Standing, data_map: DataMap) -> Page:
     """What would be given, erased and kept, before anything is."""
     row = standing.request
@@ -79,6 +93,7 @@ def preview_page(standing: Standing, data_map: DataMap) -> Page:
     for name, mode, collections in _preview(standing):
         page.heading(f"{name} (mode {mode})")
         found = [c for c in collections if c["found"]]
+        _add_mentions(page, collections)
         if not found:
             page.line(Cell("nothing held", "quiet"), indent=2)
         elif row.right is Right.ERASURE:
