@@ -23,9 +23,7 @@ def question(scope: Scope, name: str) -> Select[Any]:
     key = traversal.key(name, table)
     same = (mine == theirs for mine, theirs in zip(key, traversal.key(name, known), strict=True))
     texts = [scope.dialect.first(cast(table.c[field], Text), READ) for field in collection.searched]
-    mentioned = mentioning(scope, name, table)
-    if mentioned is None:
-        raise ValueError(f"no text of {name} is searched")
+    (mentioned,) = mentioning(scope, name, table)
     columns: list[Sql] = [func.count().over(), *(cast(part, Text) for part in key), *texts]
     return (
         select(*columns)

@@ -98,10 +98,10 @@ def carried(scope: Scope, name: str, table: FromClause, field: str) -> list[Sql]
     return [whole, *(table.c[base] for base in derived.of)] if len(derived.of) > 1 else [whole]
 
 
-def mentioning(scope: Scope, name: str, table: FromClause) -> Sql | None:
-    """Whether a searched text of a row mentions one of the words in the document; None: there is none to search."""
+def mentioning(scope: Scope, name: str, table: FromClause) -> list[Sql]:
+    """Whether a searched text of a row mentions one of the words in the document; nothing where none is searched."""
     texts = [scope.dialect.mentions(cast(table.c[field], Text)) for field in scope.system.collections[name].searched]
-    return or_(*texts) if texts else None
+    return [or_(*texts)] if texts else []
 
 
 def _document(scope: Scope, name: str, table: FromClause, derived: Derived) -> Sql:

@@ -163,11 +163,12 @@ class Traversal:
         anchored = self._keyed(name, "k")
         indexed = all(served for _, served in ways) and self._key_served(name)
         among = [way(indexed) for way, _ in ways]
-        ruled_mine = self._mentioned(name, indexed=indexed)
+        mine = self._keyed(name, "m")
+        ruled_mine = [and_(mine(indexed), said) for said in mentioning(self.scope, name, table)]
         columns: dict[str, Sql] = {column.name: column for column in self._columns_of(name, table)}
         if self.scope.subject(name):
             matched = or_(*among[: len(identities)])
-            ruled = and_(matched, self._keyed(name, "m")(False))
+            ruled = and_(matched, mine(False))
             columns[MATCHED] = known(matched).label(MATCHED)
             columns[UNIQUE] = known(or_(*(way(indexed) for _, (way, _) in identities))).label(UNIQUE)
             columns[DECIDED] = known(or_(*among[len(identities) :], anchored(indexed), ruled, *ruled_mine)).label(
@@ -193,11 +194,6 @@ class Traversal:
     def ruled_others(self, name: str, table: FromClause | None = None) -> Sql:
         """Whether somebody has ruled that a row is not the person's."""
         return known(self._keyed(name, "x", table)(False))
-
-    def _mentioned(self, name: str, *, indexed: bool) -> list[Sql]:
-        """Whether a text of a row mentions the person, and somebody has ruled that the row is the person's."""
-        texts = mentioning(self.scope, name, self.tables[name])
-        return [and_(self._keyed(name, "m")(indexed), texts)] if texts is not None else []
 
     def _listed(self, name: str, kind: str) -> Select[Any]:
         """A subject collection's rows of which an earlier step has found out whose they are."""
