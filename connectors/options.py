@@ -23,7 +23,8 @@ def only(system: System, a_place: str, things: str, same_place: str) -> tuple[st
     """The one collection of a place that has no more than one."""
     if len(system.collections) != 1:
         raise ValueError(
-            f"collections: {a_place} has one, such as {things}; for {same_place} with another rule, write another system"
+            f"collections: {a_place} has one, such as {things}; for {same_place} with another rule, "
+            "write another system"
         )
     ((name, collection),) = system.collections.items()
     return name, collection
