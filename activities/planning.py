@@ -3,6 +3,8 @@
 The one rule: the plan is made by a pure function of right, map and time, and kept in the ledger.
 """
 
+import json
+
 from temporalio import activity
 
 from activities.calls import FINAL_WORDS, by_word
@@ -80,6 +82,15 @@ class PlanningActivities:
             stuck.ask.request_id, stuck.step.key, stuck.code, stuck.step.system, at=stuck.ask.as_of
         )
 
+    def _takes_more(self, ruled: Ruled) -> bool:
+        """Whether a person has ruled that rows of a collection are the person's: then more goes than was approved. The
+        places of a residue are no collections."""
+        ledger, step = self._tools.ledger, ruled.step
+        sealed = ledger.unseal(step.request_id, "working", f"rulings/{step.system}")
+        mine = json.loads(sealed)["mine"] if sealed else {}
+        system = self._tools.data_map.systems.get(step.system)
+        return any(rows for name, rows in mine.items() if system and name in system.collections)
+
     @activity.defn(name="rule", no_thread_cancel_exception=True)
     def rule(self, ruled: Ruled) -> bool:
         """Carry a ruling out in the ledger. True when everything must be looked at anew, since the map has changed, or
@@ -97,7 +108,7 @@ class PlanningActivities:
             return False
         row = ledger.request(ask.request_id)
         same_map = row.map_digest == tools.data_map.digest
-        if same_map and not (ruled.word == "choose" and row.approved):
+        if same_map and not (ruled.word == "choose" and row.approved and self._takes_more(ruled)):
             return False
         if not same_map:
             ledger.pin_map(ask.request_id, tools.data_map, at=ask.as_of)

@@ -32,6 +32,7 @@ from rights.codes import Code
 from rights.datamap import Strategy
 from rights.receipt import Count, Kept, Tally
 
+# Places have three parts, so that none has the name of a collection: schema.table.column, or schema.table.*
 GROUND: Final = "left there by a person's ruling on what a search still found"
 """Why rows of a residue stay that a person has ruled may stay."""
 UNSEARCHED: Final = "not searched"
@@ -180,7 +181,7 @@ class Residue:
             call.beat()
             counts = None if words.too_many else self._counts(call, text, scope, texts)
             if counts is None:
-                yield Candidate(texts.place, (UNSEARCHED,), shown={"rows": UNSEARCHED})
+                yield Candidate(f"{texts.place}.*", (UNSEARCHED,), shown={"rows": UNSEARCHED})
                 continue
             for field, rows in zip(texts.columns, counts, strict=True):
                 if rows:

@@ -1,6 +1,7 @@
 """Free texts that mention a person, and what is left of a person where no map leads: each is somebody's decision."""
 
 import json
+from functools import partial
 
 import psycopg
 import pytest
@@ -128,3 +129,27 @@ def test_a_residue_keeps_the_request_open_until_it_is_cleaned_or_ruled_to_stay(w
     assert world.conclusion(request) == "in_part"
     (book,) = [b for b in world.books(request)["shop"] if b.collection == "public.audit_log.payload"]
     assert (book.erased, book.kept, book.after) == (0, 1, 1)
+
+
+@pytest.mark.soak
+def test_what_is_left_to_others_needs_no_second_approval_and_what_is_taken_does(world: World) -> None:
+    world.write_maps({"shop": SEARCHED.replace("mode: auto", "mode: approve")})
+    mention(world)
+    world.start_worker()
+    requests = [world.open("erasure", [("email", f"c{number}@shop.example")]) for number in (7, 7)]
+    for request, numbers in zip(requests, ("none", "1"), strict=True):
+        world.wait(partial(in_phase, world, request, "approving"), 30, "the approval")
+        world.ledger.approve(request, at=world.now(), note="as previewed")
+        decide(world, request, world.wait_task(request, "mentions"), numbers)
+
+    world.wait_closed(requests[0])
+    world.wait(partial(in_phase, world, requests[1], "approving"), 30, "a second approval")
+    assert messages(world) == {MINE, OTHER}
+    world.ledger.approve(requests[1], at=world.now(), note="and the message")
+    world.wait_closed(requests[1])
+    assert messages(world) == {OTHER}
+
+
+def in_phase(world: World, request: str, phase: str) -> bool:
+    """Whether a request stands there, by the back door."""
+    return world.phase(request) == phase
