@@ -249,8 +249,10 @@ def test_nothing_searched_for_is_part_of_a_statement(shop: Place) -> None:
     write(shop, odd.replace("_", "x")), write(shop, odd.replace("%", "yy")), write(shop, odd.replace("*", "."))
 
     (one,) = asked(shop, Identity("email", odd.lower()))
-
     assert one.key == (key,)
+
+    back = write(shop, r"back\slash@example.org")
+    assert [c.key for c in asked(shop, email(r"back\slash@example.org"))] == [(back,)]
 
 
 LOCAL = st.text(
