@@ -75,11 +75,8 @@ def words_of(call: Call) -> Words:
     """What is searched for: all that the person is known by, but for hints, for what is too short
     (`rights.subject.specific`), and for kinds that this system only yields, which are names of things."""
     kinds = _things(call.system)
-    wanted = {
-        (one.kind, one.value)
-        for one in call.identities
-        if one.sharing is not Sharing.HINT and one.kind not in kinds and specific(one.value) and _sayable(one.value)
-    }
+    known = {(one.kind, one.value.strip()) for one in call.identities if one.sharing is not Sharing.HINT}
+    wanted = {(kind, text) for kind, text in known if kind not in kinds and specific(text) and _sayable(text)}
     if len(wanted) > MOST:
         return Words(too_many=True)
     exact, caseless = (

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, LiteralString
 
+import psycopg
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy import FromClause, MetaData, Select, Text, and_, cast, false, func, not_, or_, select
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.sql.elements import quoted_name
 
-from connectors.errors import NeedsHuman, Retryable
+from connectors.errors import NeedsHuman
 from connectors.protocol import Call, Candidate, Look
 from connectors.sql.asking import Asking
-from connectors.sql.errors import TIME, sqlstate
 from connectors.sql.fates import Fates
 from connectors.sql.programme import Programme
 from connectors.sql.rewriting import Sql
@@ -36,7 +36,6 @@ from rights.receipt import Count, Kept, Tally
 GROUND: Final = "left there by a person's ruling on what a search still found"
 """Why rows of a residue stay that a person has ruled may stay."""
 UNSEARCHED: Final = "not searched"
-_LOCKED: Final = "55P03"
 
 # Each stored row once: partitions with the table they are parts of, views with the tables they show. What lies beneath
 # domains and lists counts.
@@ -120,22 +119,22 @@ def question(scope: Scope, texts: Texts) -> Select[Any]:
 def _account(
     scope: Scope, name: str, table: FromClause, rows: FromClause, accounted: Mapping[str, list[Sql]]
 ) -> FromClause:
-    """Say which hits of a mapped table are accounted for: fields of rows that a duty keeps, retained fields, and texts
-    of rows that a person has ruled to be somebody else's."""
+    """Say which hits of a mapped table are accounted for: fields of rows that a duty keeps, retained fields, and rows
+    that a person has ruled to be somebody else's."""
     collection, fates = scope.system.collections[name], Fates(scope)
     others = fates.traversal.ruled_others(name, table)
-    for field in collection.searched:
-        if field in accounted:
-            accounted[field].append(others)
+    mapped = [field for field in collection.fields if field in accounted]
+    for field in mapped:
+        accounted[field].append(others)
     if not fates.may_stay(name):
         return rows
     fate = fates.of(name)
     staying = select(*fates.traversal.key(name, fate.rows), fate.duty.label("=duty")).where(fate.stays).subquery()
     pairs = zip(fates.traversal.key(name, table), fates.traversal.key(name, staying), strict=True)
-    for field, about in collection.fields.items():
-        if field in accounted:
-            retained = staying.c[collection.key[0]].is_not(None)
-            accounted[field].append(retained if about.strategy is Strategy.RETAIN else staying.c["=duty"])
+    for field in mapped:
+        retained = staying.c[collection.key[0]].is_not(None)
+        by_strategy = collection.fields[field].strategy is Strategy.RETAIN
+        accounted[field].append(retained if by_strategy else staying.c["=duty"])
     return rows.outerjoin(staying, and_(*(mine == theirs for mine, theirs in pairs)))
 
 
@@ -194,18 +193,22 @@ class Residue:
     def _counts(self, call: Call, text: str, scope: Scope, texts: Texts) -> tuple[int, ...] | None:
         """Rows by column; None: the table could not be searched."""
         reader, statement = self._reader, compiled(question(scope, texts)).text.decode()
+        alive = False
         try:
             with reader.transaction(Mode.LOOK, call.session, text) as session:
-                (counts,) = session.ask(statement)
+                try:
+                    (counts,) = session.ask(statement)
+                except psycopg.Error:
+                    alive = not session.connection.broken
+                    raise
                 session.commit()
         except reader.errors as error:
             trouble = error
         else:
             return tuple(counts)
-        problem = reader.explain(trouble, self._asking.system.system, lambda *_: False)
-        if isinstance(problem, Retryable) and sqlstate(trouble) not in {TIME, _LOCKED}:
-            raise problem
-        return None
+        if alive:
+            return None  # the server has said no to this table: its time, a lock, row security, a foreign server
+        raise self._asking.problem(reader, trouble)
 
 
 def _ruled(call: Call, found: Candidate) -> bool:

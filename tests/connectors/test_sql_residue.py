@@ -1,7 +1,9 @@
 """What is left of a person where no map leads: found in every text of the mapped schemas, and named to a person."""
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -10,14 +12,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from connectors.errors import NeedsHuman
+from connectors.errors import NeedsHuman, Retryable
 from connectors.finding import code_of
 from connectors.protocol import Rulings
 from connectors.sql import build
 from rights.codes import Code
 from rights.subject import Identity
 from tests.conftest import Database
-from tests.connectors.sql_place import Place, email, place
+from tests.connectors.sql_place import SESSION, Place, email, place
 
 SHOP = """
 CREATE SCHEMA shop; CREATE SCHEMA odd; CREATE SCHEMA elsewhere;
@@ -164,6 +166,15 @@ def test_a_mention_that_was_ruled_on_is_not_asked_about_again(database: Database
         assert left(made, ANNA, rulings=Rulings(others={"orders": frozenset({("20",)})})) == {}
 
 
+def test_what_the_map_knows_of_a_row_that_was_ruled_to_be_another_s_is_no_residue(shop: Place) -> None:
+    """A family shares an address, and an agent has told who is who."""
+    shop.door.execute("UPDATE shop.customers SET email = 'anna@example.org', internal_remark = 'anna@example.org'")
+    rulings = Rulings(mine={"customers": frozenset({("1",)})}, others={"customers": frozenset({("2",)})})
+
+    assert left(shop, ANNA, rulings=rulings) == {"shop.customers.internal_remark": 1}
+    assert shop.rows("SELECT id, email FROM shop.customers") == [(2, "anna@example.org")]
+
+
 def test_what_a_person_has_ruled_may_stay_is_said_to_be_kept_and_asked_about_again_only_if_it_grows(
     shop: Place,
 ) -> None:
@@ -198,6 +209,31 @@ def test_a_table_that_cannot_be_searched_in_time_is_named_and_the_others_are_sea
         tally = made.verify(ANNA, rulings=rulings).tally
 
     assert (tally.of("shop.odd.*").searched, tally.left) == (False, 0)
+
+
+def test_a_session_that_is_ended_is_an_attempt_that_comes_again_and_no_unsearched_table(database: Database) -> None:
+    with place(database, SHOP, SHOP_MAP, residue=True, statement_timeout=20) as made:
+        large = "ARRAY[repeat('anna@example.orgx ', 2000)]"
+        made.door.execute(f"INSERT INTO shop.odd (tags) SELECT {large} FROM generate_series(1, 4000)".encode())
+        made.erase(ANNA)
+        # The one statement that takes long.
+        searching = "FROM pg_stat_activity WHERE application_name = %s AND state = 'active' AND query LIKE 'WITH who%%'"
+
+        def end() -> None:
+            deadline = time.monotonic() + 20
+            while not made.rows(
+                f"SELECT pg_terminate_backend(pid) {searching} AND now() - query_start > '0.3s'", SESSION
+            ):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+
+        with ThreadPoolExecutor(1) as other:
+            ended = other.submit(end)
+            with pytest.raises(Retryable) as caught:
+                made.verify(ANNA)
+            ended.result()
+
+    assert caught.value.code is Code.UNREACHABLE
 
 
 def test_what_the_reader_may_not_read_is_passed_by_and_row_security_is_no_clean_table(shop: Place) -> None:
