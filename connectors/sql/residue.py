@@ -94,7 +94,7 @@ def texts_of(connection: Any, schemas: Sequence[str]) -> Iterator[Texts]:
 
 def question(scope: Scope, texts: Texts) -> Select[Any]:
     """Of each column, in how many rows it says what the person is known by; but for what the map says is kept, and for
-    texts that a person has ruled to be somebody else's."""
+    rows that a person has ruled to be somebody else's."""
     mapped = [name for name, table in scope.catalogue.tables.items() if table.relation == texts.relation]
     keys = (field for name in mapped for field in scope.system.collections[name].key)
     fields = dict.fromkeys((*texts.columns, *keys))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,18 +99,20 @@ def in_memory() -> Shop:
     return Shop(system, made, put, lambda name: {tuple(row.values()) for row in made.rows[name]})
 
 
-def on_sqlite(path: Path) -> tuple[Shop, SQLiteShop]:
+def on_sqlite(path: Path, **options: int) -> tuple[Shop, SQLiteShop]:
     mark = "CREATE TABLE habeas_environment (environment TEXT); INSERT INTO habeas_environment VALUES ('test');"
-    made = SQLiteShop(path / "shop.db", mark + TABLES, MAP)
+    made = SQLiteShop(path / "shop.db", mark + TABLES, MAP, **options)
 
     def put(name: str, rows: Sequence[tuple[object, ...]]) -> None:
+        made.door.execute("BEGIN")
         made.door.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+        made.door.execute("COMMIT")
 
     return Shop(made.system, made.connector, put, lambda name: set(made.rows(f"SELECT * FROM {name}"))), made
 
 
-def on_mariadb(server: MariaDBServer) -> tuple[Shop, MariaDBShop]:
-    made = MariaDBShop(server, TABLES, MAP)
+def on_mariadb(server: MariaDBServer, **options: int) -> tuple[Shop, MariaDBShop]:
+    made = MariaDBShop(server, TABLES, MAP, **options)
 
     def put(name: str, rows: Sequence[tuple[object, ...]]) -> None:
         for row in rows:
@@ -176,6 +179,28 @@ def test_a_ruling_makes_a_mention_the_person_s_or_leaves_it(shop: Shop) -> None:
     assert {row[0] for row in shop.rows("messages")} == {3}
     look = shop.connector.verify(call)
     assert look.tally.left == 0
+
+
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("mariadb", marks=needs_mariadb)])
+def test_a_search_that_takes_too_long_is_not_taken_for_a_clean_one(engine: str, tmp_path: Path) -> None:
+    with ExitStack() as closing:
+        if engine == "sqlite":
+            shop, file = on_sqlite(tmp_path, statement_timeout=1)
+            closing.callback(file.door.close)
+        else:
+            shop, database = on_mariadb(closing.enter_context(MariaDBServer()), statement_timeout=1)
+            closing.callback(database.close)
+        fill(shop)
+        shop.put("notes", [("b", number, "anna@example.orgx " * 3_000) for number in range(600)])
+
+        count = shop.connector.locate(shop.call(ANNA)).tally.of("notes")
+        assert (count.found, count.mentions, count.searched) == (0, 0, False)
+        assert isinstance(shop.connector, Erases)
+        call = shop.call(ANNA, rulings=Rulings(others={"messages": frozenset({("2",)})}))
+        shop.connector.erase(call)
+        with pytest.raises(NeedsHuman) as caught:
+            shop.connector.verify(call)
+        assert (caught.value.code, caught.value.about) == (Code.NOT_SEARCHED, "notes")
 
 
 def test_a_connector_that_searches_nothing_refuses_the_word() -> None:

@@ -23,7 +23,9 @@ from connectors.strategies import generalise
 from rights.terms import keep_until
 
 
-def register(connection: sqlite3.Connection, document: Mapping[str, object], key: bytes) -> None:
+def register(
+    connection: sqlite3.Connection, document: Mapping[str, object], key: bytes, overdue: Callable[[], bool]
+) -> None:
     """Make the functions known. The document is read when it is asked for, since a look adds to it."""
 
     def given(name: str) -> str | None:
@@ -34,13 +36,19 @@ def register(connection: sqlite3.Connection, document: Mapping[str, object], key
     def keyed(text: str | None) -> str | None:
         return None if text is None else hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
+    def mentions(pattern: str | None, text: str | None) -> int:
+        if overdue():  # one row may take as long as thousands of SQLite's steps, after which it would ask
+            connection.interrupt()
+            return 0
+        return int(bool(pattern) and text is not None and _searching(str(pattern)).search(text) is not None)
+
     functions: Mapping[str, tuple[int, Callable[..., Any]]] = {
         "habeas_given": (1, given),
         "habeas_keyed": (1, keyed),
         "habeas_text": (1, text_of),
         "habeas_bytes": (1, _bytes),
         "habeas_matches": (2, _matches),
-        "habeas_mentions": (2, _mentions),
+        "habeas_mentions": (2, mentions),
         "habeas_random": (0, lambda: secrets.token_bytes(16)),
         "habeas_uuid": (1, lambda begins: begins + str(uuid4())[8:]),
         "habeas_same": (2, _same),
@@ -69,10 +77,6 @@ def _bytes(text: str | None) -> object:
 
 def _matches(pattern: str, text: str | None) -> int | None:
     return None if text is None else int(_compiled(pattern).match(text) is not None)
-
-
-def _mentions(pattern: str | None, text: str | None) -> int:
-    return int(bool(pattern) and text is not None and _searching(pattern).search(text) is not None)
 
 
 @lru_cache(8)

@@ -115,13 +115,16 @@ class Session:
         self._undone = True
         self.committed = False
         self.environment = ""
-        register(connection, document, bytes.fromhex(str(document.get(KEY, ""))))
-        connection.set_progress_handler(lambda: int(time.monotonic() > self._until), _STEPS)
+        register(connection, document, bytes.fromhex(str(document.get(KEY, ""))), self._overdue)
+        connection.set_progress_handler(lambda: int(self._overdue()), _STEPS)
 
     @property
     def undone(self) -> bool:
         """Whether it is certain that nothing of this transaction stays."""
         return self._undone
+
+    def _overdue(self) -> bool:
+        return time.monotonic() > self._until
 
     def begin(self, begin: str) -> None:
         """Begin, and read the file's mark; with that reading a look's moment is fixed."""
