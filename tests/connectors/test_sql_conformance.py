@@ -11,6 +11,7 @@ import pytest
 from connectors.conformance import Bench, Conformance
 from connectors.conformance.erasing import Erasing
 from connectors.conformance.keeping import Keeping
+from connectors.conformance.rectifying import Rectifying
 from connectors.conformance.restricting import Restricting
 from connectors.conformance.suite import Trial
 from connectors.conformance.verifying import Verifying
@@ -73,13 +74,13 @@ class TestWhatStays(Conformance):
         return make(BOOKS)
 
 
-class TestWhatGoesInBatches(Erasing, Verifying):
+class TestWhatGoesInBatches(Erasing, Verifying, Rectifying):
     @pytest.fixture
     def bench(self, make: Make) -> Bench:
         return make(SHOP, batch_rows=4)
 
 
-class TestWhatStaysInBatches(Erasing, Keeping, Verifying):
+class TestWhatStaysInBatches(Erasing, Keeping, Verifying, Rectifying):
     @pytest.fixture
     def bench(self, make: Make) -> Bench:
         return make(BOOKS, batch_rows=3)
