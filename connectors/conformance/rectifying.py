@@ -242,7 +242,8 @@ class Rectifying(Promises):
         later = trial.call((*anna.identities, *learnt))
         assert found(trial.locate(later).tally) == held
         assert _rectify(trial, call).rectified == 0, "a second attempt knows what it has done"
-        assert trial.bench.everything() == _with(trial, trial.bench.everything(), anna, corrections)
+        after = trial.bench.everything()[collection]
+        assert {text(after[key][column]) for key in trial.bench.rows(anna)[collection]} == {new}
 
     @needs(RECTIFY)
     def test_an_identity_that_somebody_else_has_is_not_given(self, trial: Trial) -> None:
@@ -386,12 +387,16 @@ def _joining(trial: Trial, name: str) -> set[str]:
 
 
 def _identity(trial: Trial) -> tuple[str, str, str]:
-    """A field by which people are found: collection, field and kind."""
-    for name, collection in trial.system.collections.items():
-        for column, about in collection.fields.items():
-            if about.identity and about.sharing == "unique" and column not in _joining(trial, name):
-                return name, column, about.identity
-    return pytest.skip("no identity of the map can be rectified")
+    """A field by which people are found, one for addresses if there is any: collection, field and kind."""
+    fields = [
+        (name, column, about.identity)
+        for name, collection in trial.system.collections.items()
+        for column, about in collection.fields.items()
+        if about.identity and about.sharing == "unique" and column not in _joining(trial, name)
+    ]
+    if not fields:
+        pytest.skip("no identity of the map can be rectified")
+    return min(fields, key=lambda one: one[2] != "email")
 
 
 def _with(trial: Trial, before: Dump, person: Person, corrections: list[Correction]) -> Dump:
