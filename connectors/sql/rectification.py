@@ -71,10 +71,10 @@ def _misfit(column: Column, text: str | None) -> str:
     """Why a column cannot hold a value; empty if nothing is known against it."""
     if text is None:
         return "" if column.nullable else "something must stand there"
-    if fit(column, text) is None or (column.engine is Engine.SQLITE and not _is_number(column, text)):
-        return f"not of type {column.cast or column.internal}"
     if column.limit is not None and len(text) > column.limit:
         return f"longer than {column.limit}"
+    if fit(column, text) is None or (column.engine is Engine.SQLITE and not _is_number(column, text)):
+        return f"not of type {column.family}"
     return ""
 
 

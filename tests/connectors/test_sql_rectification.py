@@ -105,7 +105,7 @@ REFUSED = [
     ("email", None, "customers.email (something must stand there)"),
     ("note", b"a\\0b".decode("unicode_escape"), "customers.note (not of type text)"),
     ("born", "2024-02-30", "customers.born (not of type date)"),
-    ("score", "many", "customers.score (not of type smallint)"),
+    ("score", "many", "customers.score (not of type integer)"),
     ("score", "70000", "customers.score"),
     ("score", "-1", "customers.score (customers.customers_score_check)"),
     ("mood", "sad", "customers.mood"),
@@ -387,6 +387,7 @@ def test_many_rows_go_in_batches_and_a_hold_binds_from_the_next(database: Databa
         assert shop.rows("SELECT count(*) FROM orders WHERE note LIKE 'canary%'") == [(10,)]
 
 
+@pytest.mark.soak
 def test_what_somebody_writes_meanwhile_is_what_is_kept(impatient: Place) -> None:
     kept = Kept()
     with psycopg.connect(impatient.database.conninfo) as user:
@@ -412,12 +413,14 @@ def test_a_row_is_held_from_its_keeping_to_its_commit(shop: Place) -> None:
         assert rectify(shop, customers(note="corrected"), keep=write).rectified == 1
 
 
+@pytest.mark.soak
 def test_a_worker_frozen_between_fence_and_write_has_lost_its_transaction(impatient: Place) -> None:
     error = refused(impatient, Code.BUSY, customers(note="corrected"), fence=Within(lambda: time.sleep(1.5)))
 
     assert isinstance(error, Retryable)
 
 
+@pytest.mark.soak
 def test_a_write_that_takes_too_long_waits(impatient: Place) -> None:
     impatient.door.execute(TRIGGER.format(body="PERFORM pg_sleep(9);", kind="", when="BEFORE", how=""))
     gate = Gate()
