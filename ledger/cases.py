@@ -3,14 +3,14 @@
 The one rule: shredding is by the dates in the ledger; no request loses its identities or its history while it is open.
 """
 
+import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Literal, overload
 
 from sqlalchemy import Connection, func, select, update
 
 from ledger.errors import LedgerRefusal
-from ledger.ids import new_id
 from ledger.models import case_keys, requests, retired_keks
 from ledger.store import Store
 from ledger.vault import Purpose, Sealed
@@ -79,7 +79,7 @@ class Cases(Store):
             key = self._vault.key(connection, request_id, "disputed")
             # By the ledger's own clock: two workers' need not agree on who was first.
             now = connection.scalar(select(func.clock_timestamp())) or at
-            name = f"{_old(system)}{new_id(now)}"
+            name = f"{_old(system)}{now.astimezone(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
             self._vault.put(connection, request_id, key, Sealed("disputed", name, old), at)
 
     def kept_old(self, request_id: str, system: str) -> list[bytes]:
