@@ -67,12 +67,13 @@ def names(correction: Correction) -> str:
 
 
 def told(call: Call) -> tuple[Identity, ...]:
-    """What other systems may know the person by once the corrections are made, and that is not known yet."""
+    """What the person is found by once the corrections are made, and that is not known yet. What a field yields for
+    other systems is told by the next look: it may be a list, and here it is a text."""
     links = Links(call)
     for correction in call.corrections:
         fields = call.system.collections[correction.collection].fields
         for one, value in correction.values.items():
-            links.add(fields[one], value)
+            links.add(fields[one].model_copy(update={"yields": None}), value)
     return links.found
 
 

@@ -30,8 +30,8 @@ DUE: Final = "=due"
 BATCH: Final = slot("b", "")
 """The slot of the keys that one statement writes to."""
 
-Shape = tuple[str, int, tuple[str, ...], bool]
-"""What of a correction is in a statement's text: its collection, number and fields, and whether it names a row."""
+Shape = tuple[str, tuple[str, ...], bool]
+"""What of a correction is in a statement's text: its collection and fields, and whether it names a row."""
 
 
 class Session(Protocol):
@@ -97,31 +97,27 @@ class Statements:
         self.scope, self._most = scope, most
         self._kept: dict[tuple[object, ...], Statement] = {}
 
-    def survey(self, number: int, correction: Correction) -> Statement:
+    def survey(self, correction: Correction) -> Statement:
         """One row: how many rows a correction is about, and how many of them do not say so yet."""
-        return self._made("survey", _shape(number, correction))
+        return self._made("survey", _shape(correction))
 
-    def pick(self, number: int, correction: Correction) -> Iterator[Statement]:
+    def pick(self, correction: Correction) -> Iterator[Statement]:
         """Each gives, on one of the ways to a collection, keys of rows to be written to, and what stands there now."""
-        shape = _shape(number, correction)
+        shape = _shape(correction)
         for way in self._ways(correction.collection):
             yield self._made("pick", shape, way)
 
-    def write(self, number: int, correction: Correction) -> Statement:
+    def write(self, correction: Correction) -> Statement:
         """Writes to the rows of the batch."""
-        return self._made("write", _shape(number, correction))
+        return self._made("write", _shape(correction))
 
-    def check(self, number: int, correction: Correction) -> Statement:
+    def check(self, correction: Correction) -> Statement:
         """One row: how many rows of the batch are there, and how many of them do not say it."""
-        return self._made("check", _shape(number, correction))
+        return self._made("check", _shape(correction))
 
     def again(self, correction: Correction) -> Statement:
         """One row: how many rows of the batch are still found to be the person's."""
-        return self._made("again", _shape(0, correction))
-
-    def keys(self, name: str) -> int:
-        """How many columns a key has."""
-        return len(self.scope.system.collections[name].key)
+        return self._made("again", _shape(correction))
 
     def _made(self, kind: str, shape: Shape, way: int | None = None) -> Statement:
         kept = (kind, shape, way)
@@ -151,7 +147,7 @@ class Statements:
         def carry(there: str, table: FromClause) -> list[Sql]:
             if shape is None or there != name:
                 return []
-            old = [cast(table.c[field], Text).label(f"{OLD}{field}") for field in shape[2]]
+            old = [cast(table.c[field], Text).label(f"{OLD}{field}") for field in shape[1]]
             return [*old, self._due(shape, table).label(DUE)]
 
         return Traversal(self.scope, carry, lock, name if self._stepwise else None)
@@ -174,7 +170,7 @@ class Statements:
         else:
             source = traversal.rows(name).subquery("source")
         key = [cast(part, Text) for part in traversal.key(name, source)]
-        old = [source.c[f"{OLD}{field}"] for field in shape[2]]
+        old = [source.c[f"{OLD}{field}"] for field in shape[1]]
         chosen = select(*key, *old).select_from(source).where(source.c[DUE], *self._named(shape, source))
         chosen = chosen.limit(self._most)
         return chosen if subject or self._stepwise else chosen.with_for_update(of=source)
@@ -185,9 +181,9 @@ class Statements:
         return self.scope.catalogue.engine is Engine.MARIADB
 
     def _write(self, shape: Shape) -> ClauseElement:
-        name, number, fields, _ = shape
+        name, fields, _ = shape
         table = self._traversal(name).tables[name]
-        values = {field: self._new(name, number, field) for field in fields}
+        values = {field: self._new(name, field) for field in fields}
         return update(table).values(values).where(*self._same_key(name, table, self._batch(name)))
 
     def _check(self, shape: Shape) -> ClauseElement:
@@ -210,32 +206,32 @@ class Statements:
 
     def _named(self, shape: Shape, rows: FromClause) -> list[ColumnElement[bool]]:
         """Only the row that a correction names, if it names one."""
-        name, number, _, one = shape
+        name, _, one = shape
         key = self.scope.system.collections[name].key if one else ()
         given = self.scope.dialect.given
-        return [cast(rows.c[field], Text) == given(slot("e", name, f"{number}.{field}"), Text()) for field in key]
+        return [cast(rows.c[field], Text) == given(slot("e", name, field), Text()) for field in key]
 
     def _due(self, shape: Shape, table: FromClause) -> Sql:
         """Whether any field of a row says something else than it is to say."""
-        name, number, fields, _ = shape
-        return or_(*(self._differs(name, number, field, table.c[field]) for field in fields))
+        name, fields, _ = shape
+        return or_(*(self._differs(name, field, table.c[field]) for field in fields))
 
-    def _differs(self, name: str, number: int, field: str, value: Sql) -> Sql:
-        column, raw = self.scope.column(name, field), self._raw(name, number, field)
+    def _differs(self, name: str, field: str, value: Sql) -> Sql:
+        column, raw = self.scope.column(name, field), self._raw(name, field)
         if column.family in TEXTS:
             # By its letters: that a type or a collation takes two for the same is no reason to leave one that is wrong.
             differs = self.scope.dialect.unlike(cast(value, Text), raw)
         else:
-            differs = column.dialect.differs(column, value, self._new(name, number, field))
+            differs = column.dialect.differs(column, value, self._new(name, field))
         return case((raw.is_(None), value.is_not(None)), (value.is_(None), raw.is_not(None)), else_=differs)
 
-    def _new(self, name: str, number: int, field: str) -> Sql:
+    def _new(self, name: str, field: str) -> Sql:
         """The value as the column's type has it; a text as it is, so that it is the column that takes it or not."""
-        column, raw = self.scope.column(name, field), self._raw(name, number, field)
+        column, raw = self.scope.column(name, field), self._raw(name, field)
         return raw if column.family in TEXTS else column.dialect.written(column, raw)
 
-    def _raw(self, name: str, number: int, field: str) -> Sql:
-        return self.scope.dialect.given(slot("v", name, f"{number}.{field}"), Text())
+    def _raw(self, name: str, field: str) -> Sql:
+        return self.scope.dialect.given(slot("v", name, field), Text())
 
 
 def about(correction: Correction, why: str = "") -> str:
@@ -243,8 +239,8 @@ def about(correction: Correction, why: str = "") -> str:
     return f"{names(correction)} ({why})" if why else names(correction)
 
 
-def _shape(number: int, correction: Correction) -> Shape:
-    return correction.collection, number, tuple(correction.values), correction.key is not None
+def _shape(correction: Correction) -> Shape:
+    return correction.collection, tuple(correction.values), correction.key is not None
 
 
 def _counted(rows: FromClause, due: Sql) -> Select[Any]:

@@ -21,6 +21,7 @@ from connectors.sql.programme import Programme
 from connectors.sql.rectification import BATCH, about
 from connectors.sql.server import Database, Mode, Trouble
 from connectors.sql.steps import Steps
+from connectors.sql.values import corrected
 from rights.codes import Code
 from rights.receipt import Count, Tally
 
@@ -31,7 +32,6 @@ T = TypeVar("T")
 class Picked:
     """Rows to be written to by one correction, locked, with what stands in them."""
 
-    number: int
     correction: Correction
     old: dict[Key, dict[str, str | None]] = field(repr=False)
 
@@ -132,14 +132,14 @@ class _Rectification:
         """Lock rows that do not say yet what they are to say, and read what they do."""
         picked: list[Picked] = []
         left = self._most
-        for number, correction in enumerate(self._call.corrections):
-            self._at = correction
+        for correction in self._call.corrections:
             name = correction.collection
+            self._turn_to(session, correction)
             if left and self._programme.scope.subject(name):
                 self._programme.settle(session, name)
             size = len(self._programme.scope.system.collections[name].key)
             old: dict[Key, dict[str, str | None]] = {}
-            for statement in self._statements.pick(number, correction) if left else ():
+            for statement in self._statements.pick(correction) if left else ():
                 for row in islice(session.rows(statement), left - len(old)):
                     said = zip(correction.values.items(), row[size:], strict=True)
                     old[row[:size]] = {one: before for (one, new), before in said if before != new}
@@ -147,7 +147,7 @@ class _Rectification:
                 raise NeedsHuman(Code.SCHEMA, name)  # a key that is nothing finds no row
             left -= len(old)
             if old:
-                picked.append(Picked(number, correction, old))
+                picked.append(Picked(correction, old))
         self._at = None
         return picked
 
@@ -155,10 +155,10 @@ class _Rectification:
         """Write, and look before it is too late to take it back."""
         session.hurry()
         for some in picked:
-            self._at = some.correction
+            self._turn_to(session, some.correction)
             session.give(BATCH, list(some.old))
-            session.execute(self._statements.write(some.number, some.correction))
-            ((there, due),) = session.rows(self._statements.check(some.number, some.correction))
+            session.execute(self._statements.write(some.correction))
+            ((there, due),) = session.rows(self._statements.check(some.correction))
             if due or there != len(some.old):
                 raise NeedsHuman(Code.VALUE, about(some.correction, "the table makes something else of it"))
         for some in picked:
@@ -174,6 +174,12 @@ class _Rectification:
         if found != len(some.old):
             raise NeedsHuman(Code.NOT_RECTIFIABLE, about(some.correction, "nobody would be found"))
 
+    def _turn_to(self, session: Any, correction: Correction) -> None:
+        """Have the statements that follow read the values of a correction."""
+        self._at = correction
+        for name, value in corrected(correction, self._programme.scope):
+            session.give(name, value)
+
     def _see(self, session: Any) -> Sight:
         sight = self._programme.see(session)
         if sight.doubtful:
@@ -188,9 +194,10 @@ class _Rectification:
         """
         left, at = 0, None
         named: dict[str, set[Key]] = defaultdict(set)
-        for number, correction in enumerate(self._call.corrections):
-            self._at, name = correction, correction.collection
-            ((found, due),) = session.rows(self._statements.survey(number, correction))
+        for correction in self._call.corrections:
+            name = correction.collection
+            self._turn_to(session, correction)
+            ((found, due),) = session.rows(self._statements.survey(correction))
             left, at = left + int(due), correction if due else at
             if again:
                 continue

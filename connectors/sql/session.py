@@ -225,7 +225,7 @@ class Session:
             raise RuntimeError("a statement gave no row")
         return row
 
-    def give(self, name: str, rows: Sequence[object]) -> None:
+    def give(self, name: str, rows: Sequence[object] | None) -> None:
         """Put a list into the document, for the statements that follow."""
         self._cursor.execute(_GIVE, [json.dumps({name: rows}, ensure_ascii=False)])
 

@@ -44,7 +44,7 @@ def slot(kind: str, collection: str, field: str = "") -> str:
     """The name of a list in the document: i identities, s shared ones, a anchors, k keys, m mine, x others,
     c the cutoff of a duty to keep; and, of earlier steps of a look, l rows that others link to, f rows that stay,
     h and d rows of a subject collection that are the person's and of which it is open,
-    b rows of a batch; and, of the correction with a number, v the new values and e the key of the one row."""
+    b rows of a batch; and, of the correction whose turn it is, v the new values and e the key of the one row."""
     return f"{kind}:{collection}:{field}"
 
 
@@ -56,20 +56,18 @@ def document(call: Call, scope: Scope) -> dict[str, object]:
     for work in call.work:
         for number, keep in enumerate(work.keeps):
             values[slot("c", work.collection, str(number))] = keep.cutoff.date().isoformat()
-    for number, correction in enumerate(call.corrections):
-        values.update(_corrected(correction, number, scope))
     return values
 
 
-def _corrected(correction: Correction, number: int, scope: Scope) -> Iterator[tuple[str, str | None]]:
-    """The values of a correction; what does not fit has been refused before."""
+def corrected(correction: Correction, scope: Scope) -> Iterator[tuple[str, str | None]]:
+    """The values of a correction, by slot; what does not fit has been refused before."""
     name = correction.collection
     for field, text in correction.values.items():
         fitted = None if text is None else fit(scope.catalogue.tables[name].columns[field], text)
-        yield slot("v", name, f"{number}.{field}"), fitted
+        yield slot("v", name, field), fitted
     if correction.key is not None:
         for field, part in zip(scope.system.collections[name].key, correction.key, strict=True):
-            yield slot("e", name, f"{number}.{field}"), part
+            yield slot("e", name, field), part
 
 
 def _lists(call: Call, scope: Scope, name: str) -> Iterator[tuple[str, Sequence[object]]]:
