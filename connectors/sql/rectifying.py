@@ -231,7 +231,8 @@ class _Rectification:
             said = self._changing.asking.problem(database, error).about
             if self._at is None:
                 return NeedsHuman(Code.VALUE, said)
-            return NeedsHuman(Code.VALUE, about(self._at, said if "." in said and said != names(self._at) else ""))
+            constraint = said if "." in said and not said.endswith(names(self._at)) else ""
+            return NeedsHuman(Code.VALUE, about(self._at, constraint))
         return self._changing.asking.problem(database, error)
 
     def _tally(self) -> Tally:
