@@ -155,6 +155,12 @@ class Settings(BaseSettings):
         description="Days after closing until the parcel is destroyed.",
         examples=[14],
     )
+    disputed_days: int = Field(
+        default=180,
+        ge=0,
+        description="Days after closing until the old values of what was rectified are destroyed.",
+        examples=[180],
+    )
     log: Literal["auto", "json", "console"] = Field(
         default="auto", description="Log format; auto is JSON unless on a terminal.", examples=["auto"]
     )

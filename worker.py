@@ -71,6 +71,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             working=timedelta(days=settings.working_days),
             file=timedelta(days=settings.file_days),
             parcel=timedelta(days=settings.parcel_days),
+            disputed=timedelta(days=settings.disputed_days),
         ),
     )
 

@@ -48,6 +48,7 @@ PURPOSES: Final = {
     "history": "history in Temporal",
     "parcel": "parcel",
     "pseudonym": "key of pseudonyms",
+    "disputed": "old values of what was rectified",
 }
 _WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.APPROVING})
 

@@ -43,9 +43,9 @@ _FAMILIES: Final[Mapping[str, Family]] = {
     "timetz": Family.PLAIN,
     "oid": Family.PLAIN,
 }
-# Names under which a value is cast without losing anything: `character` alone would cut it to one letter, and `cidr`
+# Names under which a value is cast without losing anything: `character` and `bit` alone would cut it to one, and `cidr`
 # takes no address within a network.
-_CASTS: Final = {"varchar": "text", "bpchar": "bpchar", "name": "text", "cidr": "inet"}
+_CASTS: Final = {"varchar": "text", "bpchar": "bpchar", "name": "text", "cidr": "inet", "bit": "varbit"}
 
 
 @dataclass(frozen=True, slots=True)

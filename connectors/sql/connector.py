@@ -1,4 +1,4 @@
-"""A database as a connector: locate, export, erase, verify; restrict and lift where the map asks for them.
+"""A database as a connector: locate, export, erase, rectify, verify; restrict and lift where the map asks for them.
 
 The one rule: the database does the work. This module opens a transaction, hands over a statement that was made from the
 data map, and passes on counts; it decides nothing about rows.
@@ -24,6 +24,7 @@ from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
 from connectors.sql.listing import Listing
 from connectors.sql.programme import Programmes
+from connectors.sql.rectifying import Rectifying
 from connectors.sql.server import Database, Mode
 from connectors.sql.session import Database as PostgreSQL
 from connectors.sql.steps import Steps
@@ -84,6 +85,11 @@ class SqlConnector:
         """
         changing = self._writing()
         return self._asking.explained(changing.writer, partial(changing.erase, call))
+
+    def rectify(self, call: Call) -> Tally:
+        """Write the fields that the corrections name, by key: up to `batch_rows` rows in one transaction, more in
+        several. The old values are given away to be kept first."""
+        return Rectifying(self._writing()).rectify(call)
 
     def attempt(self, call: Call) -> Trial:
         """Carry the erasure out and take it back; nothing stays, and no fence is entered.

@@ -33,6 +33,7 @@ from connectors.sql.fates import (
     traits_of,
 )
 from connectors.sql.look import CANDIDATES, Sight
+from connectors.sql.rectification import Statements
 from connectors.sql.scope import Scope, pointed, told_of
 from connectors.sql.statement import Statement, compiled
 from connectors.sql.traversal import DECIDED, MATCHED, OTHER, UNIQUE, Traversal
@@ -98,6 +99,14 @@ class Steps:
         for name in reversed(names):
             seen[name] |= self._fates(session, name)
         return Sight(self.scope, {name: seen[name] for name in self.scope.system.collections})
+
+    def settle(self, session: Stepping, name: str) -> None:
+        """Find out anew which rows of a subject collection are the person's, and hold them."""
+        self._settle(session, name, lock=self._locks)
+
+    @cached_property
+    def rectification(self) -> Statements:
+        return Statements(self.scope, self._batch_rows)
 
     def carry_out(
         self, session: Stepping, batches: Sequence[Batch], rows: int | None

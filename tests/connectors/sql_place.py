@@ -68,6 +68,7 @@ class Place:
         rulings: Rulings | None = None,
         environment: str = "test",
         cut_short: bool = False,
+        **more: Any,
     ) -> Call:
         plan = make_plan(Right.ERASURE, DataMap.of({"shop": self.system}), AS_OF)
         return Call(
@@ -84,6 +85,7 @@ class Place:
             environment=environment,
             cut_short=cut_short,
             pseudonym_key=b"a key of a request",
+            **more,
         )
 
     def locate(self, *identities: Identity, **differs: Any) -> Look:

@@ -10,8 +10,13 @@ import pytest
 
 from connectors.conformance import Bench, Conformance
 from connectors.conformance.erasing import Erasing
+from connectors.conformance.exporting import Exporting
 from connectors.conformance.keeping import Keeping
+from connectors.conformance.linking import Linking
+from connectors.conformance.locating import Locating
+from connectors.conformance.rectifying import Rectifying
 from connectors.conformance.restricting import Restricting
+from connectors.conformance.speaking import Speaking
 from connectors.conformance.suite import Trial
 from connectors.conformance.verifying import Verifying
 from starter.stack import Postgres
@@ -67,10 +72,31 @@ class TestWhatGoes(Conformance):
         return make(SHOP)
 
 
-class TestWhatStays(Conformance):
+class TestWhatStays(Locating, Linking, Exporting, Erasing, Keeping, Verifying, Speaking):
     @pytest.fixture
     def bench(self, make: Make) -> Bench:
         return make(BOOKS)
+
+
+@pytest.mark.soak
+class TestWhatIsRectifiedAndStays(Rectifying):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(BOOKS)
+
+
+@pytest.mark.soak
+class TestWhatIsRectifiedInBatches(Rectifying):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(SHOP, batch_rows=4)
+
+
+@pytest.mark.soak
+class TestWhatIsRectifiedAndStaysInBatches(Rectifying):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(BOOKS, batch_rows=3)
 
 
 class TestWhatGoesInBatches(Erasing, Verifying):
@@ -90,6 +116,14 @@ class _Listed(Restricting):
         """What is restricted stands beside the rows."""
         assert isinstance(trial.bench, RestrictingBench)
         return trial.bench.everything(), trial.bench.listed()
+
+
+@pytest.mark.soak
+class TestWhatMayBeRestrictedIsRectified(Rectifying):
+    @pytest.fixture
+    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
+        with closing(RestrictingBench(postgres, database, SHOP)) as bench:
+            yield bench
 
 
 class TestWhatIsRestricted(_Listed, Erasing, Verifying):

@@ -210,7 +210,7 @@ class Session:
                 self._cursor.execute(f"KILL HARD CONNECTION {int(holder)}")
         return self._take(name, int(ENDING.total_seconds()))
 
-    def give(self, name: str, rows: Sequence[object]) -> None:
+    def give(self, name: str, rows: Sequence[object] | None) -> None:
         self._document[name] = rows
         self._sent.discard(variable(name))
 

@@ -135,7 +135,7 @@ class Session:
         """A transaction that writes has begun, so none of an earlier attempt is open any more."""
         return True
 
-    def give(self, name: str, rows: Sequence[object]) -> None:
+    def give(self, name: str, rows: Sequence[object] | None) -> None:
         self._document[name] = rows
 
     def hurry(self) -> None:
