@@ -113,6 +113,9 @@ class Flagging:
         call.beat()
         programme = self._asking.programme(self._writer, call)
         scope = programme.scope
+        for name, table in scope.catalogue.tables.items():
+            if not table.undoes:
+                raise NeedsHuman(Code.SCHEMA, f"{name} (an engine without transactions)")
         with working(self._writer, call, programme) as work:
             admitted(work.session, call, end=call.cut_short)
             if restricting:

@@ -131,11 +131,11 @@ class TestWhatIsFlaggedAndGoesOrStays(_Flagged, Erasing, Keeping, Verifying):
 
 @needs_mariadb
 @pytest.mark.soak
-class TestWhatIsFlaggedOnMariaDB(_Flagged, Keeping):
-    @pytest.fixture(params=[SHOP, BOOKS], ids=["goes", "stays"])
-    def bench(self, request: pytest.FixtureRequest, mariadb: MariaDBServer) -> Iterator[Bench]:
+class TestWhatIsFlaggedOnMariaDB(_Flagged):
+    @pytest.fixture
+    def bench(self, mariadb: MariaDBServer) -> Iterator[Bench]:
         name = f"flags_{next(_numbers)}"
         mariadb.create_database(name)
-        with closing(MariaDBFlagBench(mariadb, name, request.param)) as bench:
+        with closing(MariaDBFlagBench(mariadb, name, SHOP)) as bench:
             yield bench
         mariadb.drop_database(name)
