@@ -5,7 +5,7 @@ data map, and passes on counts; it decides nothing about rows.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -15,11 +15,14 @@ from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding, Severity
 from connectors.protocol import Call, Export, Look
 from connectors.sql import replication, restriction
+from connectors.sql.application import Reaches
 from connectors.sql.asking import Asking
 from connectors.sql.attempt import attempt
 from connectors.sql.changing import Changing
 from connectors.sql.drift import drift
 from connectors.sql.export import Reader, files
+from connectors.sql.flagging import Flagging
+from connectors.sql.flags import Flag
 from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
 from connectors.sql.listing import Listing
@@ -39,7 +42,14 @@ class SqlConnector:
     and `lift` only where rows can be denied to the application."""
 
     def __init__(
-        self, system: System, reader: Database, writer: Database | None, limits: Limits, *, restricts: bool = False
+        self,
+        system: System,
+        reader: Database,
+        writer: Database | None,
+        limits: Limits,
+        *,
+        restricts: bool = False,
+        flagged: tuple[Mapping[str, Flag], Reaches] | None = None,
     ) -> None:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
         self._restricts = restricts
@@ -48,6 +58,10 @@ class SqlConnector:
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift
+        self._flagging = Flagging(self._changing, *flagged) if flagged and self._changing else None
+        self._application = flagged[1].database if flagged else None
+        if self._flagging:
+            self.restrict, self.lift = self._flagging.restrict, self._flagging.lift
 
     @property
     def longest(self) -> timedelta:
@@ -119,6 +133,8 @@ class SqlConnector:
         found = asking.explained(reader, lambda: list(reader.findings(self.system, writer)))
         if isinstance(writer, PostgreSQL) and self._restricts:
             found += asking.explained(writer, partial(restriction.findings, self.system, writer))
+        if self._flagging:
+            found += self._flagging.findings()
         return found
 
     def survey(self) -> list[Finding]:
@@ -135,7 +151,7 @@ class SqlConnector:
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        for database in filter(None, (self.reader, self.writer)):
+        for database in filter(None, (self.reader, self.writer, self._application)):
             database.close()
 
     def _writing(self) -> Changing:

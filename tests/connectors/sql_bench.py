@@ -71,7 +71,10 @@ class SqlBench:
         self._numbers = count(1)
         self._seeded: dict[Person, dict[str, list[Row]]] = {}
         self._create()
-        self.connector = build(self.system, {"reader": self.url, "writer": self.url})
+        self.connector = build(self.system, self._secrets())
+
+    def _secrets(self) -> dict[str, str]:
+        return {"reader": self.url, "writer": self.url}
 
     @property
     def url(self) -> str:

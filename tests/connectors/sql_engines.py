@@ -72,7 +72,7 @@ class MariaDBBench(SqlBench):
         self._numbers = count(1)
         self._seeded: dict[Person, dict[str, list[Row]]] = {}
         self._create()
-        self.connector = build(self.system, {"reader": self.url, "writer": self.url})
+        self.connector = build(self.system, self._secrets())
 
     @property
     def url(self) -> str:
@@ -174,7 +174,7 @@ class SQLiteBench(MariaDBBench):
         self._numbers = count(1)
         self._seeded: dict[Person, dict[str, list[Row]]] = {}
         self._create()
-        self.connector = build(self.system, {"reader": self.url, "writer": self.url})
+        self.connector = build(self.system, self._secrets())
 
     @property
     def url(self) -> str:

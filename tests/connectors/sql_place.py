@@ -23,7 +23,7 @@ from rights.subject import Identity
 from tests.conftest import Database
 
 AS_OF = datetime(2026, 6, 1, 12, tzinfo=UTC)
-HEAD = "system: shop\nowner: commerce\nconnector: sql\n"
+HEAD = "system: shop\nowner: commerce\nconnector: sql\nbackups: none\n"
 SESSION = "habeas-0123456789abcdefghjkmnpq"
 
 Dump = dict[str, set[str]]

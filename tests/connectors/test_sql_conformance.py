@@ -25,6 +25,7 @@ from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb
 from tests.connectors.memory_bench import BOOKS, SHOP
 from tests.connectors.sql_bench import RestrictingBench, SqlBench
 from tests.connectors.sql_engines import MariaDBBench, SQLiteBench
+from tests.connectors.sql_flag_benches import MariaDBFlagBench, PostgresFlagBench
 
 Make = Callable[..., SqlBench]
 _numbers = itertools.count(1)
@@ -138,3 +139,37 @@ class TestWhatIsRestrictedAndStays(_Listed, Erasing, Keeping, Verifying):
     def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
         with closing(RestrictingBench(postgres, database, BOOKS, batch_rows=3)) as bench:
             yield bench
+
+
+class _Flagged(Restricting):
+    def state(self, trial: Trial) -> object:
+        """What is restricted bears a flag."""
+        return trial.bench.everything()
+
+
+class TestWhatIsFlagged(_Flagged):
+    @pytest.fixture
+    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
+        with closing(PostgresFlagBench(postgres, database, SHOP)) as bench:
+            yield bench
+
+
+@pytest.mark.soak
+class TestWhatIsFlaggedAndGoesOrStays(_Flagged, Erasing, Keeping, Verifying):
+    @pytest.fixture(params=[(SHOP, {}), (BOOKS, {"batch_rows": 3})], ids=["goes", "stays"])
+    def bench(self, request: pytest.FixtureRequest, postgres: Postgres, database: Database) -> Iterator[Bench]:
+        text, options = request.param
+        with closing(PostgresFlagBench(postgres, database, text, **options)) as bench:
+            yield bench
+
+
+@needs_mariadb
+@pytest.mark.soak
+class TestWhatIsFlaggedOnMariaDB(_Flagged):
+    @pytest.fixture
+    def bench(self, mariadb: MariaDBServer) -> Iterator[Bench]:
+        name = f"flags_{next(_numbers)}"
+        mariadb.create_database(name)
+        with closing(MariaDBFlagBench(mariadb, name, SHOP)) as bench:
+            yield bench
+        mariadb.drop_database(name)
