@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from connectors.finding import Finding, Severity
-from connectors.sql.discovery import reading
 from connectors.sql.discovery.categories import Guess, categorise, may_be_a_thing
 from connectors.sql.discovery.draft import only_places
-from connectors.sql.discovery.schema import ColumnFacts, Name, Schema, TableFacts, read_schema
+from connectors.sql.discovery.reading import reading
+from connectors.sql.discovery.schema import ColumnFacts, Name, Schema, TableFacts
 from connectors.sql.restriction import NAME, SCHEMA
-from connectors.sql.session import Database
+from connectors.sql.server import Database
 from rights.datamap import Collection, Erase, System
 
 _SHOWN: Final = 20
@@ -24,10 +24,10 @@ def drift(system: System, reader: Database) -> Iterator[Finding]:
     """Compare the whole database with the map.
 
     Raises:
-        SQLAlchemyError: the database cannot be asked.
+        Exception: one of the reader's own errors: the database cannot be asked.
     """
-    with reading(reader.url) as connection:
-        schema = read_schema(connection)
+    with reading(reader) as opened:
+        schema = opened.schema(lambda _: None)
     mapped = {name: _mapped(schema, name, about) for name, about in system.collections.items()}
     for name, table in mapped.items():
         if table is not None:

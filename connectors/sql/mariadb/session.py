@@ -71,8 +71,7 @@ class Database:
     errors: tuple[type[Exception], ...] = (pymysql.Error, SQLAlchemyError)
 
     def __init__(self, url: URL, limits: Limits) -> None:
-        self.limits = limits
-        self._name = url.database or ""
+        self.limits, self.url = limits, url
         self._pool = _pool(url, limits, limits.statement_timeout)
         self._exports = _pool(url, limits, limits.export_timeout)
 

@@ -21,7 +21,7 @@ from connectors.sql.limits import Limits
 from connectors.sql.server import Database as AnyDatabase
 from connectors.sql.server import Mode, Trouble
 from connectors.sql.sqlite import check
-from connectors.sql.sqlite.catalogue import read_catalogue
+from connectors.sql.sqlite.catalogue import MARK, read_catalogue
 from connectors.sql.sqlite.errors import Overdue, explain, trouble
 from connectors.sql.sqlite.functions import register
 from connectors.sql.statement import Statement
@@ -61,12 +61,18 @@ class Database:
         finally:
             connection.close()
 
-    def catalogue(self, system: System) -> Catalogue:
+    @contextmanager
+    def plain(self) -> Iterator[sqlite3.Connection]:
+        """Give the driver's own connection, which cannot write, to ask the file about itself."""
         connection = self._open(writing=False)
         try:
-            return read_catalogue(connection, system)
+            yield connection
         finally:
             connection.close()
+
+    def catalogue(self, system: System) -> Catalogue:
+        with self.plain() as connection:
+            return read_catalogue(connection, system)
 
     def explain(self, error: Exception, system: str, covers: Covers) -> ConnectorError:
         return explain(error, system)
@@ -126,9 +132,9 @@ class Session:
     def begin(self, begin: str) -> None:
         """Begin, and read the file's mark; with that reading a look's moment is fixed."""
         self._connection.execute(begin)
-        marked = self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'habeas_environment'").fetchone()
+        marked = self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [MARK]).fetchone()
         if marked:
-            row = self._connection.execute("SELECT environment FROM habeas_environment").fetchone()
+            row = self._connection.execute(f"SELECT environment FROM {MARK}").fetchone()  # noqa: S608
             self.environment = str(row[0]) if row else ""
 
     def alone(self, name: str, *, end: bool) -> bool:
