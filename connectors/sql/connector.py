@@ -12,21 +12,20 @@ from functools import partial
 from typing import Any, LiteralString
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
-from connectors.finding import Finding, Severity
+from connectors.finding import Finding
 from connectors.protocol import Call, Export, Look
 from connectors.sql import replication, restriction
 from connectors.sql.asking import Asking
 from connectors.sql.attempt import attempt
 from connectors.sql.changing import Changing
-from connectors.sql.drift import drift
 from connectors.sql.export import Reader, files
-from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
 from connectors.sql.listing import Listing
 from connectors.sql.programme import Programmes
 from connectors.sql.server import Database, Mode
 from connectors.sql.session import Database as PostgreSQL
 from connectors.sql.steps import Steps
+from connectors.sql.survey import survey
 from connectors.trial import Trial
 from rights.codes import Code
 from rights.datamap import System
@@ -122,10 +121,7 @@ class SqlConnector:
             ConnectorError: the database cannot be asked.
         """
         reader = self.reader
-        if not isinstance(reader, PostgreSQL):
-            said = "tables and triggers beside the map are looked for on PostgreSQL alone so far: compare them by hand"
-            return [Finding("not_surveyed", said, Severity.NOTE)]
-        return self._asking.explained(reader, lambda: [*hazards(self.system, reader), *drift(self.system, reader)])
+        return self._asking.explained(reader, lambda: list(survey(self.system, reader)))
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
