@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding
 from connectors.protocol import Call, Export, Look
-from connectors.sql import replication, restriction
+from connectors.sql import replication, restriction, trying
 from connectors.sql.asking import Asking
 from connectors.sql.attempt import attempt
 from connectors.sql.changing import Changing
@@ -90,13 +90,14 @@ class SqlConnector:
         Raises:
             ConnectorError: the database cannot even be looked at.
         """
-        writer, asking = self._writing().writer, self._asking
+        reader, writer, asking = self.reader, self._writing().writer, self._asking
         programme = asking.explained(writer, partial(asking.programme, writer, call))
-        if not isinstance(writer, PostgreSQL) or isinstance(programme, Steps):
-            tally = self._look(writer, call, verifying=False).tally
-            return Trial(tally, not_tried="an erasure is tried on PostgreSQL alone so far")
         try:
-            return asking.explained(writer, partial(attempt, writer, call, programme))
+            if isinstance(programme, Steps):
+                return asking.explained(writer, partial(trying.attempt, reader, writer, call, programme))
+            if isinstance(writer, PostgreSQL):
+                return asking.explained(writer, partial(attempt, writer, call, programme))
+            raise TypeError("a kind of server on which nothing is tried")
         except ConnectorError as error:
             refusal, about = error.code, error.about
         tally = self._look(writer, call, verifying=False).tally

@@ -22,7 +22,8 @@ FAMILIES: Final = {
     **dict.fromkeys(("float", "double", "bit", "time", "year"), Family.PLAIN),
     "json": Family.JSON,
 }
-_UNDOES: Final = frozenset({"InnoDB", "ROCKSDB"})
+UNDOES: Final = frozenset({"InnoDB", "ROCKSDB"})
+"""Engines whose changes are undone with their transaction."""
 _ACTIONS: Final = {"CASCADE": "c", "SET NULL": "n", "SET DEFAULT": "d", "RESTRICT": "r", "NO ACTION": "a"}
 
 _TABLES: Final = """
@@ -77,7 +78,7 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
             columns=columns,
             indexed=indexed,
             keyed=keyed or kind != "BASE TABLE",
-            undoes=engine in _UNDOES,
+            undoes=engine in UNDOES,
         )
     references = tuple(_references(cursor, relations))
     return Catalogue(tables=found, missing=tuple(missing), references=references, engine=Engine.MARIADB)

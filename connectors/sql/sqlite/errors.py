@@ -27,7 +27,7 @@ _NAMES: Final = {
     "SQLITE_IOERR": Code.UNREACHABLE,
 }
 _RIGHTS: Final = frozenset({"SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH"})
-_MISSING: Final = re.compile(r"no such (table|column)")
+_MISSING: Final = re.compile(r"no such (table|column|function)")
 
 
 def name_of(error: BaseException) -> str:

@@ -6,7 +6,7 @@ the application's do; what it has left behind without them shows as rows that po
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Final
@@ -66,9 +66,7 @@ def hazards(system: System, reader: Database) -> Iterator[Finding]:
             yield Finding("search_index", said, Severity.WARNING)
 
 
-def triggers_of(
-    connection: sqlite3.Connection, tables: Tables, wanted: Sequence[str] | dict[str, str]
-) -> list[tuple[str, Trigger]]:
+def triggers_of(connection: sqlite3.Connection, tables: Tables, wanted: Container[str]) -> list[tuple[str, Trigger]]:
     """The triggers of some tables, whose names are in small letters."""
     rows = connection.execute("SELECT name, lower(tbl_name), sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY 1")
     functions = connection.execute("SELECT DISTINCT lower(name) FROM pragma_function_list").fetchall()

@@ -51,7 +51,7 @@ class Database:
             sqlite3.Error: as the driver says it; `explain` has to see to it that nobody else hears of it.
         """
         longest = self.limits.export_timeout if mode is Mode.EXPORT else self.limits.statement_timeout
-        connection = self._open(writing=mode is Mode.CHANGE)
+        connection = self.open(writing=mode is Mode.CHANGE)
         try:
             session = Session(connection, self, document, longest)
             session.begin("BEGIN IMMEDIATE" if mode is Mode.CHANGE else "BEGIN")
@@ -64,7 +64,7 @@ class Database:
     @contextmanager
     def plain(self) -> Iterator[sqlite3.Connection]:
         """Give the driver's own connection, which cannot write, to ask the file about itself."""
-        connection = self._open(writing=False)
+        connection = self.open(writing=False)
         try:
             yield connection
         finally:
@@ -89,10 +89,15 @@ class Database:
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _open(self, *, writing: bool) -> sqlite3.Connection:
+    def open(self, *, writing: bool, patience: int | None = None) -> sqlite3.Connection:
+        """A connection on which this connector's settings hold; `patience` is how long it waits for a lock."""
         uri = f"{self.path.absolute().as_uri()}?mode={'rw' if self._writes or writing else 'ro'}"
         connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=self.limits.lock_timeout
+            uri,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=patience or self.limits.lock_timeout,
         )
         try:
             for pragma in (
@@ -123,6 +128,10 @@ class Session:
         self.environment = ""
         register(connection, document, bytes.fromhex(str(document.get(KEY, ""))))
         connection.set_progress_handler(lambda: int(time.monotonic() > self._until), _STEPS)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        return self._connection
 
     @property
     def undone(self) -> bool:
