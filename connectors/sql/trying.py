@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from connectors.errors import NeedsHuman
 from connectors.protocol import Call
+from connectors.sql import erasure
 from connectors.sql.attempt import hindrance, surprise, trial_limits
 from connectors.sql.erasure import Batch, lockable
 from connectors.sql.limits import Limits
@@ -47,7 +48,8 @@ def attempt(reader: Database, writer: Database, call: Call, steps: Steps) -> Tri
 
     Raises:
         Exception: one of the databases' own errors: it could not be tried; nothing stays in any case.
-        NeedsHuman: BLOCKED: a foreign key that is looked at late would refuse the commit.
+        NeedsHuman: BLOCKED: a foreign key that is looked at late would refuse the commit; SCHEMA: a table keeps what is
+            erased.
     """
     tables = steps.scope.catalogue.tables
     reach = _reached(reader, [(tables[name].schema, tables[name].name) for name in lockable(steps.scope)])
@@ -58,6 +60,8 @@ def attempt(reader: Database, writer: Database, call: Call, steps: Steps) -> Tri
         sight = steps.see(session, lock=not reach.why_not)
         before = sight.tally(call.work)
         why_not = hindrance(sight, call, session.environment, writer.limits) or reach.why_not
+        if not why_not and (unfit := erasure.unfit(steps.scope)):
+            raise NeedsHuman(Code.SCHEMA, unfit)
         if why_not or not sight.planned:
             return Trial(before, not_tried=why_not, statements=steps.statements)
         earlier = _counted(session, reach, columns)

@@ -106,6 +106,7 @@ def test_a_hostile_database_gives_a_draft_without_an_error(server: MariaDBServer
     assert [(link.field, link.to, link.kind) for link in system.collections["orders"].links] == [
         ("user_id", "user.select", "unique")
     ]
+    assert system.collections["logins"].key == ("id",), "the end of a row's time is no part of its key"
     assert "no foreign key says so" in text
     assert "points back to user itself" in text
     assert "no key tells its rows apart" in text
@@ -433,6 +434,21 @@ def test_a_trial_has_no_commit_and_tells_what_could_not_be_taken_back(shop: Serv
         session.cursor.execute("INSERT INTO far VALUES (1)")
     assert session.stayed
     database.close()
+
+
+def test_nothing_is_erased_where_the_server_would_keep_what_was_erased(shop: ServerPlace) -> None:
+    """DELETE moves a row of a system-versioned table into its history, where no look goes: it would be called erased."""
+    shop.run("ALTER TABLE orders ADD SYSTEM VERSIONING")
+    before = shop.dump()
+
+    with pytest.raises(NeedsHuman, match="system-versioned") as caught:
+        shop.erase(WHO)
+    trial = shop.connector.attempt(shop.call(WHO))
+
+    assert caught.value.code is Code.SCHEMA
+    assert (trial.refusal, trial.refused_at) == (Code.SCHEMA, caught.value.about)
+    assert shop.dump() == before
+    assert shop.rows("SELECT count(*) FROM orders FOR SYSTEM_TIME ALL") == [(20,)]
 
 
 def test_a_database_that_cannot_be_reached_is_told_in_the_contracts_words(server: MariaDBServer) -> None:

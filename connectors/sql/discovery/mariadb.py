@@ -95,13 +95,16 @@ class Reading:
                 progress(f"table {number:,} of {len(comments):,}")
             create = self._created(table)
             checks = checks_of(create, MARIADB)
-            whole, guarded = _uniques(unique[table])
             name = (default, table)
+            own = {row[0]: self._column(name, row, checks) for row in columns[table]}
+            # A system-versioned table has the end of a row's time in each of its keys; for what is there now it is one.
+            lasting = [row for row in unique[table] if row[1] in own and not own[row[1]].generated]
+            whole, guarded = _uniques(lasting)
             tables.append(
                 TableFacts(
                     name=name,
-                    columns={row[0]: self._column(name, row, checks) for row in columns[table]},
-                    primary=tuple(row[1] for row in unique[table] if row[0] == "PRIMARY"),
+                    columns=own,
+                    primary=tuple(row[1] for row in lasting if row[0] == "PRIMARY"),
                     references=tuple(_references(references[table], delete_rules(create, MARIADB))),
                     uniques=tuple(sorted(whole)),
                     checks=tuple(sorted(checks)),

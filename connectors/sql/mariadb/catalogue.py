@@ -79,6 +79,7 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
             indexed=indexed,
             keyed=keyed or kind != "BASE TABLE",
             undoes=engine in UNDOES,
+            remembers=kind == "SYSTEM VERSIONED",
         )
     references = tuple(_references(cursor, relations))
     return Catalogue(tables=found, missing=tuple(missing), references=references, engine=Engine.MARIADB)

@@ -69,9 +69,8 @@ def hazards(system: System, reader: Database) -> Iterator[Finding]:
             bad = Severity.WARNING if system.mode is Mode.OBSERVE else Severity.ERROR
             table = quoted(*place, engine=Engine.MARIADB)
             said = (
-                f"{name} is system-versioned, so the server keeps rows as they were before they were deleted or "
-                f"changed, and nobody looks for them: ALTER TABLE {table} DROP SYSTEM VERSIONING, or see to it that "
-                f"DELETE HISTORY FROM {table} is run"
+                f"{name} is system-versioned, so the server would keep rows as they were before they are deleted or "
+                f"changed, and an erasure is refused: ALTER TABLE {table} DROP SYSTEM VERSIONING, or erase: retain"
             )
             yield Finding("keeps_history", said, bad)
 
