@@ -437,7 +437,7 @@ def test_a_trial_has_no_commit_and_tells_what_could_not_be_taken_back(shop: Serv
 
 
 def test_nothing_is_erased_where_the_server_would_keep_what_was_erased(shop: ServerPlace) -> None:
-    """DELETE moves a row of a system-versioned table into its history, where no look goes: it would be called erased."""
+    """DELETE moves a row of a system-versioned table into its history, where no look goes."""
     shop.run("ALTER TABLE orders ADD SYSTEM VERSIONING")
     before = shop.dump()
 
