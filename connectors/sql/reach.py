@@ -56,5 +56,7 @@ class Reach:
     emptied: tuple[Emptied, ...] = ()
     deferred: tuple[Place, ...] = ()
     """Those with a foreign key that is only looked at when a transaction commits."""
+    indexes: tuple[str, ...] = ()
+    """Search indexes that triggers keep up; what is done for them the server counts with everything else."""
     why_not: str = ""
     """Why a rollback might not undo all of it; empty: it surely does."""

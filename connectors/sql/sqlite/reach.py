@@ -53,8 +53,9 @@ def _followed(connection: sqlite3.Connection, touched: set[str]) -> Reach:
         if rule == "SET NULL":
             emptied.setdefault(child, []).append(column)
     return Reach(
-        places=tuple((_MAIN, names[name]) for name in sorted(touched) if name in names),
-        triggered=frozenset((_MAIN, names[name]) for name in triggered),
+        places=tuple((_MAIN, names[name]) for name in sorted(touched & names.keys()) if names[name] in tables.ordinary),
+        triggered=frozenset((_MAIN, names[name]) for name in triggered if names[name] in tables.ordinary),
+        indexes=tuple(sorted(names[name] for name in touched & names.keys() if names[name] in tables.virtual)),
         cascaded=frozenset((_MAIN, names[child]) for child, _, rule, _ in pointing if rule == "CASCADE"),
         emptied=tuple(Emptied((_MAIN, names[child]), tuple(dict.fromkeys(c))) for child, c in emptied.items()),
         deferred=tuple(
