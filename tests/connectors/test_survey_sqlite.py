@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.conformance import Gate
+from connectors.errors import ConnectorError
 from connectors.finding import Severity
 from connectors.sql.discovery import discover, page
 from connectors.sql.limits import Limits
@@ -343,6 +344,52 @@ def test_a_foreign_key_that_refuses_speaks(shop: FilePlace, late: str) -> None:
     assert trial.refusal == "blocked"
     assert trial.tally.of("orders").found == 3, "counts are told all the same"
     assert shop.dump() == before
+
+
+_ACTIONS = ["", " ON DELETE CASCADE", " ON DELETE SET NULL", " DEFERRABLE INITIALLY DEFERRED"]
+_EVENTS = ["AFTER DELETE ON orders", "BEFORE DELETE ON customers", "AFTER DELETE ON one", "AFTER INSERT ON two"]
+_DOINGS = [
+    "INSERT INTO two (ref) SELECT max(id) FROM three", "DELETE FROM three WHERE id = 1", "UPDATE one SET ref = NULL",
+    "DELETE FROM two WHERE ref = 2", "INSERT INTO audit (was) VALUES (1)", "UPDATE customers SET name = name || '!'",
+]  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_what_a_trial_tells_is_what_an_erasure_then_does(tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever cascades and triggers there are: the same rows gone and come, or the same refusal."""
+    for left in tmp_path.iterdir():
+        left.unlink()
+    made = FilePlace(tmp_path / "shop.db", SHOP).mapped(MAP)
+    parents = {"one": "customers", "two": "orders", "three": data.draw(st.sampled_from(["one", "two", "orders"]))}
+    for table, parent in parents.items():
+        action = data.draw(st.sampled_from(_ACTIONS), label=table)
+        made.run(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, ref INTEGER REFERENCES {parent} (id){action})")
+        for row in range(data.draw(st.integers(0, 3))):
+            made.rows(f"INSERT INTO {table} VALUES (?, ?)", row + 1, data.draw(st.integers(1, 3)))
+    chosen = st.lists(st.tuples(st.sampled_from(_EVENTS), st.sampled_from(_DOINGS)), max_size=2)
+    for number, (event, doing) in enumerate(data.draw(chosen)):
+        made.run(f"CREATE TRIGGER t{number} {event} BEGIN {doing}; END")
+    before = {table: made.rows(f"SELECT count(*) FROM {table}")[0][0] for table in made.tables()}
+    rows = made.dump()
+
+    trial = made.connector.attempt(made.call(WHO))
+    assert made.dump() == rows
+    assert trial.not_tried == ""
+    refusal = ""
+    try:
+        made.erase(WHO)
+    except ConnectorError as error:
+        refusal = error.code
+    after = {table: made.rows(f"SELECT count(*) FROM {table}")[0][0] for table in made.tables()}
+    made.close()
+
+    surprising = any(effect.surprise for effect in trial.effects)
+    assert refusal == trial.refusal or (surprising and not trial.refusal)
+    told = {effect.table.removeprefix("main."): effect.inserted - effect.deleted for effect in trial.effects}
+    assert {table: after[table] - before[table] for table in after if after[table] != before[table]} == {
+        table: net for table, net in told.items() if net and not refusal
+    }
 
 
 def test_a_trigger_that_calls_what_only_the_application_knows_refuses(shop: FilePlace) -> None:
