@@ -4,21 +4,19 @@ The one rule: the transaction cannot commit: its session has no commit, it ends 
 closed. No fence is entered, and nobody waits for it longer than these limits.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from connectors.protocol import Call
 from connectors.sql.erasure import lockable
 from connectors.sql.limits import Limits
-from connectors.sql.look import Sight, sight_of
+from connectors.sql.look import sight_of
 from connectors.sql.programme import Programme
 from connectors.sql.restriction import LISTED
 from connectors.sql.session import Database, Session
+from connectors.sql.trials import hindrance, surprise
 from connectors.sql.untried import irreversible
 from connectors.trial import Effect, Trial
-from rights.datamap import Erase
-from rights.plan import Work
 from rights.receipt import Tally
 
 STATEMENT_TIMEOUT: Final = 10
@@ -74,17 +72,6 @@ def attempt(writer: Database, call: Call, programme: Programme) -> Trial:
     return Trial(before, effects, not_tried=not_counted, statements=statements)
 
 
-def hindrance(sight: Sight, call: Call, environment: str, limits: Limits) -> str:
-    """Why a person's rows are only counted, whatever a rollback would undo; empty if nothing speaks against it."""
-    if sight.doubtful:
-        return f"several rows of {sight.doubtful} match, and nobody has ruled whose they are"
-    if not call.environment or environment != call.environment:
-        return "the database does not bear the worker's environment mark"
-    if sum(sight.planned.values()) > limits.batch_rows:
-        return "there are more rows than one transaction takes (batch_rows)"
-    return ""
-
-
 def _done(session: Session) -> dict[tuple[int, str, str], Numbers]:
     return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in session.ask(_DONE)}
 
@@ -107,22 +94,3 @@ def _effects(
         more = surprise(scope.works, before, collection, inserted, updated, deleted)
         effects.append(Effect(f"{schema}.{table}", collection, inserted, updated, deleted, more))
     return effects
-
-
-def surprise(
-    works: Mapping[str, Work], before: Tally, collection: str | None, inserted: int, updated: int, deleted: int
-) -> str:
-    """Why a table's changes are more than the plan's own."""
-    if collection is None:
-        done = "gains rows" if inserted else "loses rows" if deleted else "is changed"
-        return f"it {done} and is not in the map: a cascade or a trigger"
-    if inserted:
-        return "it gains rows: a trigger"
-    count, work = before.of(collection), works[collection]
-    goes = count.found - count.kept_rows
-    if work.erase is Erase.RETAIN and (updated or deleted):
-        return "it is retained, and is changed all the same: a cascade or a trigger"
-    goes = goes if work.erase is Erase.DELETE else 0
-    if deleted > goes:
-        return f"{deleted:,} rows go where {goes:,} were found: a cascade or a trigger"
-    return ""

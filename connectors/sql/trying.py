@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from connectors.errors import NeedsHuman
 from connectors.protocol import Call
 from connectors.sql import erasure
-from connectors.sql.attempt import hindrance, surprise, trial_limits
+from connectors.sql.attempt import trial_limits
 from connectors.sql.erasure import Batch, lockable
 from connectors.sql.limits import Limits
 from connectors.sql.mariadb import reach as mariadb_reach
@@ -24,6 +24,7 @@ from connectors.sql.sqlite import reach as sqlite_reach
 from connectors.sql.sqlite import trying as sqlite
 from connectors.sql.sqlite.session import Database as SQLite
 from connectors.sql.steps import Stepping, Steps
+from connectors.sql.trials import hindrance, surprise
 from connectors.trial import Effect, Trial
 from rights.codes import Code
 from rights.receipt import Tally
