@@ -52,9 +52,8 @@ class Changing:
         if erasure.keyed(call.work) and not call.pseudonym_key:
             raise ValueError("a pseudonym needs a key")
         programme = self.asking.programme(self.writer, call)
-        for name in erasure.lockable(programme.scope):
-            if not programme.scope.catalogue.tables[name].undoes:
-                raise NeedsHuman(Code.SCHEMA, f"{name} (an engine without transactions)")
+        if unfit := erasure.unfit(programme.scope):
+            raise NeedsHuman(Code.SCHEMA, unfit)
         begin = partial(self.writer.transaction, Mode.CHANGE, call.session, programme.document(call))
         done: Changes = []
         with begin() as session:

@@ -12,18 +12,16 @@ from functools import partial
 from typing import Any, LiteralString
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
-from connectors.finding import Finding, Severity
+from connectors.finding import Finding
 from connectors.protocol import Call, Export, Look
-from connectors.sql import replication, restriction
+from connectors.sql import replication, restriction, trying
 from connectors.sql.application import Reaches
 from connectors.sql.asking import Asking
 from connectors.sql.attempt import attempt
 from connectors.sql.changing import Changing
-from connectors.sql.drift import drift
 from connectors.sql.export import Reader, files
 from connectors.sql.flagging import Flagging
 from connectors.sql.flags import Flag
-from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
 from connectors.sql.listing import Listing
 from connectors.sql.programme import Programmes
@@ -31,6 +29,7 @@ from connectors.sql.rectifying import Rectifying
 from connectors.sql.server import Database, Mode
 from connectors.sql.session import Database as PostgreSQL
 from connectors.sql.steps import Steps
+from connectors.sql.survey import survey
 from connectors.trial import Trial
 from rights.codes import Code
 from rights.datamap import System
@@ -111,13 +110,14 @@ class SqlConnector:
         Raises:
             ConnectorError: the database cannot even be looked at.
         """
-        writer, asking = self._writing().writer, self._asking
+        reader, writer, asking = self.reader, self._writing().writer, self._asking
         programme = asking.explained(writer, partial(asking.programme, writer, call))
-        if not isinstance(writer, PostgreSQL) or isinstance(programme, Steps):
-            tally = self._look(writer, call, verifying=False).tally
-            return Trial(tally, not_tried="an erasure is tried on PostgreSQL alone so far")
         try:
-            return asking.explained(writer, partial(attempt, writer, call, programme))
+            if isinstance(programme, Steps):
+                return asking.explained(writer, partial(trying.attempt, reader, writer, call, programme))
+            if isinstance(writer, PostgreSQL):
+                return asking.explained(writer, partial(attempt, writer, call, programme))
+            raise TypeError("a kind of server on which nothing is tried")
         except ConnectorError as error:
             refusal, about = error.code, error.about
         tally = self._look(writer, call, verifying=False).tally
@@ -144,10 +144,7 @@ class SqlConnector:
             ConnectorError: the database cannot be asked.
         """
         reader = self.reader
-        if not isinstance(reader, PostgreSQL):
-            said = "tables and triggers beside the map are looked for on PostgreSQL alone so far: compare them by hand"
-            return [Finding("not_surveyed", said, Severity.NOTE)]
-        return self._asking.explained(reader, lambda: [*hazards(self.system, reader), *drift(self.system, reader)])
+        return self._asking.explained(reader, lambda: list(survey(self.system, reader)))
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

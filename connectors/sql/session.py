@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import psycopg
 from sqlalchemy import create_engine
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from connectors.errors import ConnectorError
@@ -297,22 +297,6 @@ class Trying(Session):
             RuntimeError: always.
         """
         raise RuntimeError("a trial cannot commit")
-
-
-def read_url(secret: str, name: str) -> URL:
-    """A credential as SQLAlchemy and psycopg take it.
-
-    Raises:
-        ValueError: it is no address of a PostgreSQL database; the text does not quote it.
-    """
-    advice = f"connection.{name}: write the secret as postgresql://user:password@host:5432/database"
-    try:
-        url = make_url(secret.strip())
-    except (ArgumentError, ValueError):
-        raise ValueError(advice) from None
-    if url.drivername not in DRIVERS or not url.database:
-        raise ValueError(advice)
-    return url.set(drivername="postgresql+psycopg")
 
 
 def _driver(raw: PoolProxiedConnection) -> psycopg.Connection[Any]:

@@ -116,6 +116,15 @@ class Steps:
         return [(batch, self._change(session, batch, rows)) for batch in batches]
 
     @cached_property
+    def statements(self) -> tuple[str, ...]:
+        """What an erasure runs, in its order: for each kind of change, rows are picked, then changed by key."""
+        made: list[Statement] = []
+        for batch in self.batches:
+            made += (self._made("pick", batch, partial(self._pick, batch, way), way) for way in self._ways(batch))
+            made.append(self._made("change", batch, partial(self._changing, batch)))
+        return tuple(statement.text.decode() for statement in made)
+
+    @cached_property
     def exporting(self) -> Exporting:
         return Exporting(self.scope)
 
@@ -220,9 +229,8 @@ class Steps:
         subject, size = self.scope.subject(name), len(self.scope.system.collections[name].key)
         if subject:
             self._settle(session, name, lock=self._locks)
-        ways = [None] if subject else range(Fates(self.scope, (), name).traversal.ways(name))
         changed = kept = 0
-        for way in ways:
+        for way in self._ways(batch):
             while most is None or changed < most:
                 picked = session.rows(self._made("pick", batch, partial(self._pick, batch, way), way))
                 rows = picked if most is None else picked[: most - changed]
@@ -238,6 +246,11 @@ class Steps:
                 if len(picked) < self._batch_rows:
                     break
         return changed, kept
+
+    def _ways(self, batch: Batch) -> Sequence[int | None]:
+        """Ways to the rows of a collection; those of a subject are settled together."""
+        name = batch.collection
+        return [None] if self.scope.subject(name) else range(Fates(self.scope, (), name).traversal.ways(name))
 
     def _grid(self, name: str) -> ClauseElement:
         fate = Fates(self.scope, (), name).of(name)

@@ -74,6 +74,8 @@ class Draft:
     """Tables with what looks like personal data that no link leads to, and what can be done, a line each."""
     notes: tuple[str, ...] = ()
     owner: str = "to-be-named"
+    manual: str = "postgresql.md"
+    """The page of docs/ on this kind of server."""
 
     def body(self) -> dict[str, Any]:
         """The map as YAML would be read."""
@@ -139,7 +141,7 @@ def skeleton(findings: Findings, system: str, reader: str) -> Draft:
         description="",
         collections=tuple(collections),
         unreached=tuple(unreached(findings)),
-        notes=tuple(sorted(findings.unusable)),
+        notes=tuple(sorted((*findings.unusable, *schema.left_out))),
     )
 
 

@@ -37,7 +37,7 @@ def _lines(draft: Draft) -> Iterator[str]:
         yield f"description: {_text(draft.description)}"
     yield "connection:"
     yield f"  reader: {_text(draft.reader)}"
-    yield "  # writer: env:...   # for erasing; a role of its own (docs/postgresql.md)"
+    yield f"  # writer: env:...   # for erasing; a role of its own (docs/{draft.manual})"
     if not draft.collections:
         yield "# QUESTION: no table looks like people. Name one here, with identity: at the field that names them."
         yield "collections: {}"

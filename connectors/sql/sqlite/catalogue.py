@@ -2,6 +2,8 @@
 
 import re
 import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.sql.catalogue import Catalogue, Column, Reference, Table, plain_expression
@@ -9,8 +11,51 @@ from connectors.sql.dialects import Engine
 from connectors.sql.families import Family
 from rights.datamap import System
 
+_VIRTUAL: Final = re.compile(r"\s*CREATE\s+VIRTUAL\b", re.IGNORECASE)
 _LIMIT: Final = re.compile(r"\((\d+)\)")
+_SHADOWS: Final = (
+    "content",
+    "segments",
+    "segdir",
+    "docsize",
+    "stat",
+    "data",
+    "idx",
+    "config",
+    "node",
+    "rowid",
+    "parent",
+)
+"""What the tables are called, behind its own name, in which a virtual table of SQLite's modules keeps what it holds."""
+MARK: Final = "habeas_environment"
+"""The table that says which environment a file belongs to."""
 _ACTIONS: Final = {"CASCADE": "c", "SET NULL": "n", "SET DEFAULT": "d", "RESTRICT": "r", "NO ACTION": "a"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of a file, with the statements that made them, in the order of their names."""
+
+    ordinary: Mapping[str, str]
+    virtual: Mapping[str, str]
+
+
+def tables_of(connection: sqlite3.Connection) -> Tables:
+    """Tell ordinary tables from virtual ones; SQLite's own, those behind virtual ones, and the mark are left out.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+    created = {str(name): str(sql or "") for name, sql in rows}
+    virtual = {name: sql for name, sql in created.items() if _VIRTUAL.match(sql)}
+    behind = {f"{name}_{part}".lower() for name in virtual for part in _SHADOWS} | {MARK}
+    ordinary = {
+        name: sql
+        for name, sql in created.items()
+        if name not in virtual and name.lower() not in behind and not name.lower().startswith("sqlite_")
+    }
+    return Tables(ordinary, virtual)
 
 
 def read_catalogue(connection: sqlite3.Connection, system: System) -> Catalogue:
@@ -90,7 +135,7 @@ def _as_in_map(expression: str, names: dict[str, str]) -> str:
 def _column(collection: str, field: str, row: tuple[Any, ...], *, nocase: bool) -> Column:
     _, _, declared, strict, _, _, hidden = row
     limit = _LIMIT.search(declared or "")
-    family = _family(str(declared or ""))
+    family = family_of(str(declared or ""))
     return Column(
         name=field,
         about=f"{collection}.{field}",
@@ -105,7 +150,7 @@ def _column(collection: str, field: str, row: tuple[Any, ...], *, nocase: bool) 
     )
 
 
-def _family(declared: str) -> Family:
+def family_of(declared: str) -> Family:
     """By the rules for what a column's values lean to (datatype3.html), and by names of types that people write."""
     declared = declared.upper()
     if "INT" in declared or declared.startswith("BOOL"):

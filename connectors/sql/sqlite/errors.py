@@ -28,7 +28,7 @@ _NAMES: Final = {
 }
 _RIGHTS: Final = frozenset({"SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH"})
 _VALUES: Final = frozenset({"SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG"})
-_MISSING: Final = re.compile(r"no such (table|column)")
+_MISSING: Final = re.compile(r"no such (table|column|function)")
 
 
 def name_of(error: BaseException) -> str:
