@@ -146,8 +146,6 @@ def test_the_database_and_the_reference_agree(database: Database, system: System
 @settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
 @given(system=systems(), data=tables, batch=st.sampled_from([10_000, 2]))
 def test_a_file_of_sqlite_and_the_reference_agree(tmp_path: Path, system: System, data: Any, batch: int) -> None:
-    assume(not any(map(system.circular, system.collections)))
-    assume(not any(one.path for c in system.collections.values() for one in c.derived.values()))
     system = system.model_copy(update={"options": {"batch_rows": batch}})
     path = tmp_path / f"{uuid4()}.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as door:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     Date,
     DateTime,
+    FromClause,
     Function,
     Integer,
     LargeBinary,
@@ -22,7 +23,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.types import TypeEngine
 
@@ -122,6 +123,23 @@ class PostgreSQL:
 
     def listed(self, texts: Sequence[Sql]) -> Sql:
         return cast(func.json_build_array(*texts), Text)
+
+    @property
+    def text(self) -> str:
+        return "text"
+
+    def inside(self, column: "Column", value: Sql, steps: Sequence[str]) -> Sql | None:
+        if column.family is not Family.JSON:
+            return None
+        # The names are the map's, of letters, digits, _ and -.
+        path = "$" + "".join("[*]" if step == "*" else f'."{step}"' for step in steps)
+        return func.jsonb_path_query_array(cast(value, JSONB), literal_column(f"'lax {path}'", JSONPATH), type_=JSONB)
+
+    def each(self, listed: Sql) -> tuple[FromClause, Sql]:
+        rows = func.jsonb_array_elements(listed).table_valued(column("=each", JSONB)).render_derived(name="each")
+        value = rows.c["=each"]
+        text = value.op("#>>")(literal_column("'{}'", Text))
+        return rows, case((func.jsonb_typeof(value).not_in(("object", "array")), cast(text, Text)))
 
     def matches(self, text: Sql, pattern: str) -> Sql:
         return text.regexp_match(pattern)

@@ -9,14 +9,27 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Integer, LargeBinary, Select, Text, and_, cast, func, literal_column, or_, select, text
+from sqlalchemy import (
+    FromClause,
+    Integer,
+    LargeBinary,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import Cast
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects.dialect import UNITS, Sql
+from connectors.sql.dialects.dialect import UNITS, Sql, converted
 from connectors.sql.dialects.mariadb import variable
 from connectors.sql.dialects.postgresql import INTEGER, NUMERIC
 from connectors.sql.families import TEXTS, Family, Named
@@ -71,13 +84,25 @@ class SQLite:
             nocase = column.internal.endswith("NOCASE")
             left = value.collate("NOCASE") if nocase else func.lower(value, type_=Text).collate("BINARY")
             fold: Callable[[Sql], Sql] = (lambda same: same) if nocase else func.lower
-            return or_(*(left.in_(_converted(self.elements(slot), fold)) for slot in slots))
+            return or_(*(left.in_(converted(self.elements(slot), fold)) for slot in slots))
         near = or_(*(value.in_(self.elements(slot)) for slot in slots))
         exact = or_(*(cast(value, Text).collate("BINARY").in_(self.elements(slot)) for slot in slots))
         return and_(near, exact)
 
     def listed(self, texts: Sequence[Sql]) -> Sql:
         return func.json_array(*texts, type_=Text)
+
+    @property
+    def text(self) -> str:
+        return ""
+
+    def inside(self, column: "Column", value: Sql, steps: Sequence[str]) -> Sql | None:
+        """In any column: none of them says that it holds documents."""
+        return func.habeas_inside(value, _quoted(" ".join(steps)), type_=Text)
+
+    def each(self, listed: Sql) -> tuple[FromClause, Sql]:
+        rows = func.json_each(listed).table_valued("value", name="each")
+        return rows, literal_column("each.value", Text())
 
     def matches(self, text: Sql, pattern: str) -> Sql:
         return func.habeas_matches(_quoted(pattern), text, type_=Integer) == 1
@@ -122,11 +147,6 @@ class SQLite:
         for number, (name, value) in enumerate(values.items()):
             line = line + _quoted(f"{', ' if number else ''}{json.dumps(name)}: ") + func.habeas_json(value, type_=Text)
         return line + literal_column("'}\n'", Text())
-
-
-def _converted(values: Select[Any], convert: Callable[[Sql], Sql]) -> Select[Any]:
-    (value,) = values.selected_columns
-    return values.with_only_columns(convert(value))
 
 
 def _quoted(constant: str) -> Sql:

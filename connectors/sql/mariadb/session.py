@@ -218,6 +218,10 @@ class Session:
         """From here on all statements together get the time of one."""
         self._until = time.monotonic() + self.database.limits.statement_timeout
 
+    def defer(self) -> bool:
+        """Have foreign keys checked when the transaction commits, if the server can."""
+        return False
+
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         self._cursor.execute(self._ready(statement))
         return list(self._cursor.fetchall())

@@ -142,6 +142,11 @@ class Session:
         """From here on everything together gets the time of one statement."""
         self._until = time.monotonic() + self.database.limits.statement_timeout
 
+    def defer(self) -> bool:
+        """Have foreign keys checked when the transaction commits, if the server can."""
+        self._connection.execute("PRAGMA defer_foreign_keys = ON")
+        return True
+
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement.text.decode()).fetchall()
 
