@@ -72,7 +72,8 @@ class Untying:
             size = len(self._scope.system.collections[tie.child].key)
             for pair in session.rows(self._made("pairs", (tuple(self._names), number), making)):
                 child, parent = (tie.child, pair[:size]), (tie.parent, pair[size:])
-                if child in waiting and parent in waiting and child != parent:
+                alone = child == parent and tie.reference.on_delete == "c"  # then it goes with itself
+                if child in waiting and parent in waiting and not alone:
                     parents[child].append((parent, tie))
                     waiting[parent] += 1
         for free in _levels(waiting, parents):
