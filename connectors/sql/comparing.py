@@ -83,6 +83,10 @@ def bridge(column: Column, value: Sql, theirs: Column) -> tuple[Sql, Callable[[S
     """
     if column.engine is Engine.SQLITE:
         return value, lambda other: other, True  # by its own rules of what is the same
+    if (
+        column.engine is Engine.MARIADB and column.cast == column.dialect.text
+    ):  # the collations of two columns may differ
+        return value, lambda other: cast(cast(other, Text), column.type), True
     if column.family is theirs.family and column.family in NATIVE:
         return value, lambda other: other, True
     if column.family in TEXTS:

@@ -171,5 +171,5 @@ class Make:
         return self._made[-1]
 
     def close(self) -> None:
-        for database in self._made:
-            database.close()
+        while self._made:
+            self._made.pop().close()

@@ -1,5 +1,6 @@
 """What a MariaDB says of the tables in the data map, from information_schema."""
 
+import re
 from collections import defaultdict
 from typing import Any, Final
 
@@ -18,7 +19,6 @@ _FAMILIES: Final = {
     **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), Family.BYTES),
     **dict.fromkeys(("inet4", "inet6"), Family.INET),
     **dict.fromkeys(("float", "double", "bit", "time", "year"), Family.PLAIN),
-    "json": Family.JSON,
 }
 _UNDOES: Final = frozenset({"InnoDB", "ROCKSDB"})
 _ACTIONS: Final = {"CASCADE": "c", "SET NULL": "n", "SET DEFAULT": "d", "RESTRICT": "r", "NO ACTION": "a"}
@@ -30,6 +30,10 @@ _COLUMNS: Final = """
 SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE = 'YES', CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION,
   NUMERIC_SCALE, CHARACTER_SET_NAME, COLLATION_NAME, COALESCE(IS_GENERATED, 'NEVER') <> 'NEVER'
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"""
+# JSON is a text with this check, and nothing else says so.
+_DOCUMENTS: Final = """
+SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = %s AND TABLE_NAME = %s"""
+_VALID: Final = re.compile(r"\(*json_valid\(`((?:[^`]|``)+)`\)\)*", re.IGNORECASE)
 _INDEXES: Final = """
 SELECT INDEX_NAME, NON_UNIQUE = 0, COLUMN_NAME, SEQ_IN_INDEX, SUB_PART IS NOT NULL
 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY INDEX_NAME, SEQ_IN_INDEX"""
@@ -60,10 +64,13 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
         schema, table, kind, engine = row
         cursor.execute(_COLUMNS, [schema, table])
         known = {column[0].lower(): column for column in cursor.fetchall()}
+        documents = _documents(cursor, schema, table)
         absent = [field for field in collection.fields if field.lower() not in known]
         missing += [f"{name}.{field}" for field in absent]
         columns = {
-            field: _column(name, field, known[field.lower()]) for field in collection.fields if field not in absent
+            field: _column(name, field, known[field.lower()], holds=documents)
+            for field in collection.fields
+            if field not in absent
         }
         indexed, keyed = _indexes(cursor, schema, table, columns, collection.key)
         relation = relations.setdefault((schema, table), len(relations) + 1)
@@ -104,9 +111,18 @@ def _indexes(
     return frozenset(indexed), strict and keyed
 
 
-def _column(collection: str, field: str, row: tuple[Any, ...]) -> Column:
-    _, kind, written, nullable, length, precision, scale, charset, collation, generated = row
+def _documents(cursor: Any, schema: str, table: str) -> frozenset[str]:
+    """The columns that hold JSON documents, in small letters."""
+    cursor.execute(_DOCUMENTS, [schema, table])
+    found = (_VALID.fullmatch(clause) for (clause,) in cursor.fetchall())
+    return frozenset(match[1].replace("``", "`").lower() for match in found if match)
+
+
+def _column(collection: str, field: str, row: tuple[Any, ...], *, holds: frozenset[str]) -> Column:
+    own, kind, written, nullable, length, precision, scale, charset, collation, generated = row
     family = _FAMILIES.get(kind, Family.OTHER)
+    if family is Family.TEXT and own.lower() in holds:
+        family = Family.JSON
     return Column(
         name=field,
         about=f"{collection}.{field}",

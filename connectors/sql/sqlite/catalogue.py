@@ -10,6 +10,8 @@ from connectors.sql.families import Family
 from rights.datamap import System
 
 _LIMIT: Final = re.compile(r"\((\d+)\)")
+_VALID: Final = re.compile(r"""json_valid\s*\(\s*["`\[]?(\w+)["`\]]?\s*[,)]""", re.IGNORECASE)
+"""A check by which a column holds JSON documents; the types of a strict table do not say so."""
 _ACTIONS: Final = {"CASCADE": "c", "SET NULL": "n", "SET DEFAULT": "d", "RESTRICT": "r", "NO ACTION": "a"}
 
 
@@ -21,8 +23,10 @@ def read_catalogue(connection: sqlite3.Connection, system: System) -> Catalogue:
     """
     missing: list[str] = []
     found: dict[str, Table] = {}
-    everything = connection.execute("SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view')")
-    tables = {str(name).lower(): (str(name), str(kind)) for name, kind in everything}
+    listed = "SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view')"
+    everything = [(str(name), str(kind), str(sql)) for name, kind, sql in connection.execute(listed)]
+    tables = {name.lower(): (name, kind) for name, kind, _ in everything}
+    checked = {name.lower(): {column.lower() for column in _VALID.findall(sql)} for name, _, sql in everything}
     relations = {name: number for number, name in enumerate(tables, 1)}
     for name, collection in system.collections.items():
         wanted = (collection.name or name).rpartition(".")[2]
@@ -45,7 +49,13 @@ def read_catalogue(connection: sqlite3.Connection, system: System) -> Catalogue:
             name=table,
             relation=relations[wanted.lower()],
             columns={
-                field: _column(name, field, known[field.lower()], nocase=f"nocase({field})" in indexed)
+                field: _column(
+                    name,
+                    field,
+                    known[field.lower()],
+                    nocase=f"nocase({field})" in indexed,
+                    documents=field.lower() in checked[wanted.lower()],
+                )
                 for field in collection.fields
                 if field not in absent
             },
@@ -87,10 +97,10 @@ def _as_in_map(expression: str, names: dict[str, str]) -> str:
     return f"lower({names.get(match[1].lower(), match[1])})" if match else expression
 
 
-def _column(collection: str, field: str, row: tuple[Any, ...], *, nocase: bool) -> Column:
+def _column(collection: str, field: str, row: tuple[Any, ...], *, nocase: bool, documents: bool) -> Column:
     _, _, declared, strict, _, _, hidden = row
     limit = _LIMIT.search(declared or "")
-    family = _family(str(declared or ""))
+    family = Family.JSON if documents else _family(str(declared or ""))
     return Column(
         name=field,
         about=f"{collection}.{field}",
@@ -112,6 +122,8 @@ def _family(declared: str) -> Family:
         return Family.INTEGER
     if any(word in declared for word in ("CHAR", "CLOB", "TEXT")):
         return Family.TEXT
+    if declared.startswith("JSON"):
+        return Family.JSON
     if "BLOB" in declared:
         return Family.BYTES
     if any(word in declared for word in ("REAL", "FLOA", "DOUB")):
