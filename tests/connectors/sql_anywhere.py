@@ -132,8 +132,9 @@ class OnMariaDB(Anywhere):
 
     def close(self) -> None:
         super().close()
-        self._door.close()
-        self._server.drop_database(self.name)
+        if self._door.open:
+            self._door.close()
+            self._server.drop_database(self.name)
 
 
 class OnSQLite(Anywhere):
@@ -167,9 +168,10 @@ class Make:
 
     def __call__(self, create: str, system: System | str, **options: int) -> Anywhere:
         place = self._place / f"{next(_numbers)}.db" if self._kind is OnSQLite else self._place
-        self._made.append(self._kind(place, create, system, **options))
-        return self._made[-1]
+        made = self._kind(place, create, system, **options)
+        self._made.append(made)
+        return made
 
     def close(self) -> None:
-        while self._made:
-            self._made.pop().close()
+        for database in self._made:
+            database.close()

@@ -244,4 +244,4 @@ def test_a_path_reads_what_the_reference_reads(make: Make, tree: object, steps: 
 
     expected = inside(json.dumps(tree), steps)
     assert found == set(expected if "*" in steps else expected[:1])
-    make.close()
+    made.close()
