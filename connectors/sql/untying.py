@@ -18,6 +18,7 @@ from connectors.sql.scope import Scope
 from connectors.sql.stepping import BATCH, Made, Row, Rows, Stepping, picked, same_key, told_columns
 from connectors.sql.traversal import Traversal
 from rights.codes import Code
+from rights.datamap import Erase
 
 _TIES: Final = frozenset("arc")
 """What a foreign key does when its parent goes: refuse, or take the child along before its turn."""
@@ -32,6 +33,16 @@ class Tie(NamedTuple):
     child: str
     parent: str
     reference: Reference
+
+
+def emptied(scope: Scope) -> dict[str, tuple[str, ...]]:
+    """By collection, the fields that are emptied before rows of a circle are deleted, where checks cannot wait."""
+    fields: dict[str, list[str]] = defaultdict(list)
+    for group in dict.fromkeys(scope.circles.values()):
+        deleted = [n for n in group if n in scope.catalogue.tables and scope.works[n].erase is Erase.DELETE]
+        for name, field in Untying(scope, Made(scope.catalogue.engine), deleted).nulled:
+            fields[name].append(field)
+    return {name: tuple(some) for name, some in fields.items()}
 
 
 class Untying:

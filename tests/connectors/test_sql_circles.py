@@ -5,8 +5,11 @@ import pytest
 from connectors.conformance import Gate
 from connectors.errors import ConnectorError, Held, NeedsHuman
 from connectors.protocol import Rulings
+from connectors.sql import build
 from rights.codes import Code
-from tests.connectors.sql_anywhere import Anywhere, Make
+from rights.receipt import Tally
+from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb
+from tests.connectors.sql_anywhere import Anywhere, Make, OnMariaDB
 from tests.connectors.sql_place import counted, email, gone
 
 HANNAH, IDA = email("hannah@example.org"), email("ida@example.org")
@@ -314,3 +317,28 @@ def test_a_circle_by_a_key_of_two_columns_stays_with_its_tenant(make: Make) -> N
     assert made.erase(email("hannah@a.example")).changed == 7
 
     assert made.rows("SELECT tenant, count(*) FROM people GROUP BY tenant") == [("b", 7)]
+
+
+@needs_mariadb
+def test_the_right_to_empty_what_closes_a_circle_is_asked_for(on_mariadb: Make, mariadb_server: MariaDBServer) -> None:
+    """It is needed where checks cannot wait, and said before anybody is erased."""
+    made = replies(on_mariadb, 5)
+    assert isinstance(made, OnMariaDB)
+    made.run(f"CREATE USER 'clerk_{made.name}'@'%' IDENTIFIED BY 'secret'")
+    for table in ("people", "posts"):
+        made.run(f"GRANT SELECT, DELETE ON {table} TO 'clerk_{made.name}'@'%'")
+    url = f"mariadb://clerk_{made.name}:secret@127.0.0.1:{mariadb_server.port}/{made.name}"
+    clerk = build(made.system, {"reader": url, "writer": url})
+
+    with pytest.raises(NeedsHuman) as caught:
+        clerk.erase(made.call(HANNAH))
+
+    assert (caught.value.code, caught.value.about) == (Code.RIGHTS, "posts")
+    assert any("may not UPDATE in posts" in finding for finding in clerk.check())
+    made.run(f"GRANT UPDATE (reply_to) ON posts TO 'clerk_{made.name}'@'%'")
+    assert not any("may not" in finding for finding in clerk.check())
+    tally = clerk.erase(made.call(HANNAH))
+    assert isinstance(tally, Tally)
+    assert tally.changed == 6
+    clerk.close()
+    made.run(f"DROP USER 'clerk_{made.name}'@'%'")

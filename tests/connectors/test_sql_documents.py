@@ -10,6 +10,7 @@ from connectors.derived import inside
 from connectors.errors import NeedsHuman
 from rights.codes import Code
 from rights.subject import Identity
+from tests.connectors.mariadb_server import needs_mariadb
 from tests.connectors.sql_anywhere import Anywhere, Make
 from tests.connectors.sql_place import counted, email
 
@@ -85,7 +86,7 @@ def test_a_value_a_list_and_a_list_in_a_list_find_their_rows(make: Make) -> None
     assert made.locate(HANNAH).tally.found == 0
 
 
-@pytest.mark.parametrize("engine", ["mariadb", "sqlite"])
+@pytest.mark.parametrize("engine", [pytest.param("mariadb", marks=needs_mariadb), "sqlite"])
 def test_a_document_may_lie_in_a_column_of_texts(request: pytest.FixtureRequest, engine: str) -> None:
     """Where there is no type for documents, or hardly anybody uses it; and a text may then be none."""
     make: Make = request.getfixturevalue(f"on_{engine}")
@@ -96,7 +97,9 @@ def test_a_document_may_lie_in_a_column_of_texts(request: pytest.FixtureRequest,
     assert made.erase(HANNAH).changed == 3
 
 
-@pytest.mark.parametrize(("engine", "kind"), [("postgresql", "text"), ("mariadb", "blob")])
+@pytest.mark.parametrize(
+    ("engine", "kind"), [("postgresql", "text"), pytest.param("mariadb", "blob", marks=needs_mariadb)]
+)
 def test_a_path_into_what_holds_no_documents_is_refused(request: pytest.FixtureRequest, engine: str, kind: str) -> None:
     make: Make = request.getfixturevalue(f"on_{engine}")
     with pytest.raises(NeedsHuman) as caught:

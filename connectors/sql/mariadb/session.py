@@ -52,7 +52,7 @@ _MEANING: Final = (
     f"SET NAMES utf8mb4 COLLATE {COLLATION}, "
     "sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', "
     "time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, sql_select_limit = DEFAULT, "
-    "sql_safe_updates = 0, sql_auto_is_null = 0, completion_type = 0, autocommit = 1, "
+    "sql_quote_show_create = 1, sql_safe_updates = 0, sql_auto_is_null = 0, completion_type = 0, autocommit = 1, "
     "default_regex_flags = ''"
 )
 _BEGIN: Final = {
