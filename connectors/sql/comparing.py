@@ -19,7 +19,6 @@ from sqlalchemy import (
     cast,
     false,
     func,
-    tuple_,
     union_all,
 )
 from sqlalchemy.types import TypeEngine
@@ -61,7 +60,7 @@ def same(columns: Sequence[Column], values: Sequence[Sql], theirs: Sequence[Colu
     bridges = [bridge(own, value, other) for own, value, other in zip(columns, values, theirs, strict=True)]
     there = [convert(other) for (_, convert, _), other in zip(bridges, right.selected_columns, strict=True)]
     lefts = [left for left, _, _ in bridges]
-    return known((tuple_(*lefts) if len(lefts) > 1 else lefts[0]).in_(right.with_only_columns(*there)))
+    return known(columns[0].dialect.among(columns, lefts, right.with_only_columns(*there)))
 
 
 def travelling(column: Column | None) -> TypeEngine[Any]:

@@ -6,10 +6,11 @@ The one rule: rows are changed by key, by keys that lie in the document.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
-from sqlalchemy import ClauseElement, FromClause, Integer, Select, Table, Text, cast, delete, select, tuple_
+from sqlalchemy import ClauseElement, FromClause, Integer, Select, Table, Text, cast, delete, or_, select
 
 from connectors.errors import NeedsHuman
 from connectors.sql.dialects import Engine
+from connectors.sql.dialects.sqlite import typed
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope, told_of
 from connectors.sql.statement import Statement, compiled
@@ -97,7 +98,10 @@ def picked(scope: Scope, name: str, fields: Sequence[str]) -> FromClause:
 
 def same_key(scope: Scope, name: str, table: FromClause, rows: FromClause) -> list[Sql]:
     """That a table's row is one of the given."""
-    return [table.c[field] == rows.c[field] for field in scope.system.collections[name].key]
+    pairs = [(table.c[field], rows.c[field]) for field in scope.system.collections[name].key]
+    if scope.catalogue.engine is Engine.SQLITE:  # keys are given as texts, which not every column makes something of
+        return [or_(mine == one, mine == typed(one)) for mine, one in pairs]
+    return [mine == one for mine, one in pairs]
 
 
 def deleting(scope: Scope, name: str, table: Table) -> ClauseElement:
@@ -105,6 +109,6 @@ def deleting(scope: Scope, name: str, table: Table) -> ClauseElement:
     key = scope.system.collections[name].key
     rows = picked(scope, name, key)
     if scope.catalogue.engine is Engine.SQLITE:
-        mine = [table.c[field] for field in key]
-        return delete(table).where(tuple_(*mine).in_(select(rows)) if len(key) > 1 else mine[0].in_(select(rows)))
+        columns = [scope.column(name, field) for field in key]
+        return delete(table).where(scope.dialect.among(columns, [table.c[field] for field in key], select(rows)))
     return delete(table).where(*same_key(scope, name, table, rows))

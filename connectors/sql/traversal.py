@@ -39,7 +39,7 @@ from sqlalchemy.sql.elements import quoted_name
 
 from connectors.sql.comparing import Arm, Condition, bridge, comparable, either, known, travelling, unite
 from connectors.sql.dialects import Engine
-from connectors.sql.dialects.dialect import converted, flat
+from connectors.sql.dialects.dialect import converted
 from connectors.sql.dialects.postgresql import NATIVE
 from connectors.sql.families import TEXTS, Family
 from connectors.sql.reading import Reading, carried, read
@@ -195,7 +195,7 @@ class Traversal:
         columns = {column.name: column for column in self._columns_of(name, table)}
         hangs, served = self._link(name, link)
         rows = select(*columns.values()).select_from(table).where(hangs(served))
-        return rows.where(known(not_(self._keyed(name, "x")(False)))) if self.scope.subject(name) else rows
+        return rows.where(not_(known(self._keyed(name, "x")(False)))) if self.scope.subject(name) else rows
 
     def listed(self, name: str, kind: str) -> Select[Any]:
         """A collection's rows of which an earlier step has found out whose they are."""
@@ -319,7 +319,7 @@ class Traversal:
         arm = self._arm(left, unite([converted(one, convert) for one in values]), served)
         if mine.engine is Engine.MARIADB and mine.cast != theirs.cast and {mine.family, theirs.family} <= TEXTS:
             # By both collations: the one that has an index, and the one that tells parents apart.
-            both = and_(arm.condition(indexed=True), left.in_(flat(unite(values))))
+            both = and_(arm.condition(indexed=True), self.scope.dialect.among((), [left], unite(values)))
             return lambda indexed: reading.among(both), served
         return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
@@ -343,7 +343,7 @@ class Traversal:
             sources.append(select(*there).where(cast(located.c[target], Text).is_not(None)))
         every = unite(sources)
         if self.scope.dialect.stepwise:
-            both = reading.among(tuple_(*lefts).in_(flat(every)))
+            both = reading.among(self.scope.dialect.among(reading.columns, lefts, every))
             return lambda indexed: both, served
         whole = tuple_(*lefts).in_(every)
         leading = [source.with_only_columns(source.selected_columns[0]) for source in sources]
@@ -384,14 +384,16 @@ class Traversal:
         first = Arm(pairs[0][0], among(parts[:1]), True)
         if len(fields) == 1:
             return lambda indexed: first.condition(indexed=indexed)
-        whole = tuple_(*(left for left, _ in pairs)).in_(among(parts))
+        columns = [self.scope.column(name, field) for field in fields]
+        whole = self.scope.dialect.among(columns, [left for left, _ in pairs], among(parts))
         if self.scope.dialect.stepwise:
             return lambda indexed: whole
         # The first column leads the index, the others tell its rows apart.
         return lambda indexed: and_(first.condition(indexed=True), whole) if indexed else whole
 
     def _arm(self, left: Sql, right: Select[Any] | CompoundSelect[Any], served: bool) -> Arm:
-        return Arm(left, right, served, left.in_(flat(right)) if self.scope.dialect.stepwise else None)
+        dialect = self.scope.dialect
+        return Arm(left, right, served, dialect.among((), [left], right) if dialect.stepwise else None)
 
     def _texts(self, place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
         """The values of a list of the document."""

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ClauseElement, Text, cast, column, literal, null, select, table, tuple_, update
+from sqlalchemy import ClauseElement, Text, cast, column, literal, null, select, table, update
 from sqlalchemy.sql.elements import quoted_name
 
 from connectors.errors import NeedsHuman
 from connectors.sql.catalogue import Reference
+from connectors.sql.dialects.dialect import together
 from connectors.sql.scope import Scope
 from connectors.sql.stepping import BATCH, Made, Row, Rows, Stepping, picked, same_key, told_columns
 from connectors.sql.traversal import Traversal
@@ -168,8 +169,7 @@ class Untying:
             quoted_name(reference.table, quote=True), *columns, schema=quoted_name(reference.schema, quote=True)
         )
         deleted = self._scope.dialect.elements(BATCH, width=len(columns))
-        mine = tuple_(*columns) if len(columns) > 1 else columns[0]
-        return select(literal(1)).select_from(pointing).where(mine.in_(deleted)).limit(1)
+        return select(literal(1)).select_from(pointing).where(together(columns).in_(deleted)).limit(1)
 
 
 def _reached(start: str, ties: Iterable[Tie]) -> set[str]:

@@ -10,7 +10,9 @@ from tests.connectors.sql_place import counted, email, gone
 
 HANNAH, IDA = email("hannah@example.org"), email("ida@example.org")
 PEOPLE = "CREATE TABLE people (id int PRIMARY KEY, email varchar(200));"
-PEOPLE_MAP = "  people:\n    key: [id]\n    fields: {id: {}, email: {category: contact, identity: email}}\n"
+PEOPLE_MAP = (
+    "  people:\n    key: [id]\n    fields: {id: {}, email: {category: contact, identity: email, strategy: anonymise}}\n"
+)
 QUOTE = {"postgresql": '"', "mariadb": "`", "sqlite": '"'}
 
 

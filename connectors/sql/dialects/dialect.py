@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sqlalchemy import ColumnElement, CompoundSelect, FromClause, Select, select
+from sqlalchemy import ColumnElement, CompoundSelect, FromClause, Select, select, tuple_
 from sqlalchemy.engine import Dialect as Compiler
 from sqlalchemy.types import TypeEngine
 
@@ -58,6 +58,11 @@ class Dialect(Protocol):
 
     def listed(self, texts: Sequence[Sql]) -> Sql:
         """Several texts as one: a JSON list."""
+
+    def among(
+        self, columns: Sequence["Column"], values: Sequence[Sql], right: Select[Any] | CompoundSelect[Any]
+    ) -> Sql:
+        """Whether the values of some columns, together, are those of one of the rows that a select gives."""
 
     @property
     def text(self) -> str:
@@ -127,3 +132,11 @@ def converted(values: Select[Any], convert: Callable[[Sql], Sql]) -> Select[Any]
     """The same values, each of them converted."""
     (value,) = values.selected_columns
     return values.with_only_columns(convert(value))
+
+
+def together(values: Sequence[Sql]) -> Sql:
+    """Several values as one, or the one."""
+    if len(values) == 1:
+        return values[0]
+    several: Sql = tuple_(*values)
+    return several

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    CompoundSelect,
     Date,
     FromClause,
     Integer,
@@ -36,7 +37,7 @@ from sqlalchemy.sql.elements import Cast
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql, converted, flat
+from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql, converted, flat, together
 from connectors.sql.dialects.postgresql import BYTES, INTEGER, MOMENT, NUMERIC, PADS, is_address
 from connectors.sql.families import TEXTS, Family, Named
 
@@ -132,6 +133,11 @@ class MariaDB:
 
     def listed(self, texts: Sequence[Sql]) -> Sql:
         return cast(func.json_array(*texts), Text)
+
+    def among(
+        self, columns: Sequence["Column"], values: Sequence[Sql], right: Select[Any] | CompoundSelect[Any]
+    ) -> Sql:
+        return together(values).in_(flat(right))
 
     @property
     def text(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    CompoundSelect,
     Date,
     DateTime,
     FromClause,
@@ -27,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql
+from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql, together
 from connectors.sql.families import TEXTS, Family, Named
 
 if TYPE_CHECKING:
@@ -123,6 +124,11 @@ class PostgreSQL:
 
     def listed(self, texts: Sequence[Sql]) -> Sql:
         return cast(func.json_build_array(*texts), Text)
+
+    def among(
+        self, columns: Sequence["Column"], values: Sequence[Sql], right: Select[Any] | CompoundSelect[Any]
+    ) -> Sql:
+        return together(values).in_(right)
 
     @property
     def text(self) -> str:

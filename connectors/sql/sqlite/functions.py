@@ -40,6 +40,7 @@ def register(connection: sqlite3.Connection, document: Mapping[str, object], key
         "habeas_keyed": (1, keyed),
         "habeas_text": (1, text_of),
         "habeas_bytes": (1, _bytes),
+        "habeas_value": (1, _value),
         "habeas_inside": (2, _inside),
         "habeas_matches": (2, _matches),
         "habeas_random": (0, lambda: secrets.token_bytes(16)),
@@ -66,6 +67,18 @@ def _bytes(text: str | None) -> object:
     if text is None or not re.match(r"\\x([0-9a-f]{2})*\Z", text):
         return text
     return bytes.fromhex(text[2:])
+
+
+def _value(text: object) -> object:
+    """What is no text and has this one; None if nothing has."""
+    if not isinstance(text, str):
+        return None
+    if re.fullmatch(r"0|-?[1-9][0-9]{0,18}", text):
+        return int(text) if -(2**63) <= int(text) < 2**63 else None
+    if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?|-?inf", text):
+        return float(text) if repr(float(text)) == text else None
+    value = _bytes(text)
+    return value if isinstance(value, bytes) else None
 
 
 def _inside(document: object, path: str) -> str:
