@@ -22,6 +22,13 @@ from tests.connectors.sql_bench import RestrictingBench, SqlBench
 from tests.connectors.sql_engines import MariaDBBench, SQLiteBench
 
 Make = Callable[..., SqlBench]
+CHAINED = SHOP.replace(
+    """customer: {}, remark: {category: free_text}, amount: {}, scan: {yields: object_key}}
+    links: [{field: customer, to: customers.id}]""",
+    """customer: {}, previous: {}, remark: {category: free_text}, amount: {}, scan: {yields: object_key}}
+    links: [{field: customer, to: customers.id}, {field: previous, to: orders.id}]""",
+)
+"""Each order hangs on the one before it."""
 _numbers = itertools.count(1)
 
 
@@ -71,6 +78,12 @@ class TestWhatStays(Conformance):
     @pytest.fixture
     def bench(self, make: Make) -> Bench:
         return make(BOOKS)
+
+
+class TestWhatHangsTogether(Conformance):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(CHAINED)
 
 
 class TestWhatGoesInBatches(Erasing, Verifying):
