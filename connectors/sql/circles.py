@@ -72,15 +72,17 @@ class Circles:
         names = [batch.collection for batch in part]
         rows, _ = self.follow(session, self._scope.circles[names[0]], lock)
         untying = Untying(self._scope, self._made, names)
-        if session.defer():
+        deferred = session.defer()
+        for name, field in untying.nulled_by_parents if deferred else untying.nulled:
+            making = partial(untying.nulling, name, field)
+            for batch in self._batches(name, rows[name]):
+                session.give(BATCH, batch)
+                session.emptied += session.execute(self._made("untie", (name, field), making))
+        if deferred:
             for name in names:
                 self._delete(session, name, rows[name])
             untying.still_pointed_to(session, rows)
         else:
-            for name, column in untying.nulled:
-                for batch in self._batches(name, rows[name]):
-                    session.give(BATCH, batch)
-                    session.execute(self._made("untie", (name, column), partial(untying.nulling, name, column)))
             for name, some in untying.ordered(session, rows):
                 self._delete(session, name, some)
         for name in names:

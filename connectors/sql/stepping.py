@@ -26,6 +26,9 @@ BATCH: Final = slot("b", "")
 class Stepping(Protocol):
     """One open transaction of a server that is asked step by step."""
 
+    emptied: int
+    """Rows that were rewritten only so that they can be deleted: changes that stand in no count."""
+
     def rows(self, statement: Statement) -> Rows: ...
 
     def stream(self, statement: Statement) -> Iterator[Row]: ...

@@ -55,7 +55,13 @@ class Untying:
         """Fields that are emptied first, each with its collection; as few as it takes."""
         self._ties: list[Tie] = []
         """Those that stay, and that the order has to respect."""
-        for tie in sorted(self._all(), key=lambda tie: bool(self._nullable(tie))):  # those that cannot be emptied first
+        every = list(self._all())
+        self.nulled_by_parents = [
+            (t.child, f) for t in every if t.reference.on_delete == "n" and (f := self._nullable(t))
+        ]
+        """Fields that the database would empty by itself as parents go, uncounted."""
+        tying = [tie for tie in every if tie.reference.on_delete in _TIES]
+        for tie in sorted(tying, key=lambda tie: bool(self._nullable(tie))):  # those that cannot be emptied first
             field = self._nullable(tie)
             if field and tie.child in _reached(tie.parent, [*self._ties, tie]):
                 self.nulled.append((tie.child, field))
@@ -123,8 +129,7 @@ class Untying:
         for reference in self._scope.catalogue.references:
             for child, own in tables.items():
                 for parent, theirs in tables.items():
-                    ties = reference.on_delete in _TIES
-                    if ties and (own.relation, theirs.relation) == (reference.relation, reference.to):
+                    if (own.relation, theirs.relation) == (reference.relation, reference.to):
                         yield Tie(child, parent, reference)
 
     def _nullable(self, tie: Tie) -> str | None:

@@ -35,7 +35,7 @@ def on_sqlite(tmp_path: Path) -> Iterator[Make]:
         yield make
 
 
-@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=needs_mariadb), "sqlite"])
+@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=[needs_mariadb, pytest.mark.soak]), "sqlite"])
 def make(request: pytest.FixtureRequest) -> Make:
     """Makes databases of one kind."""
     made: Make = request.getfixturevalue(f"on_{request.param}")

@@ -320,6 +320,7 @@ def test_a_circle_by_a_key_of_two_columns_stays_with_its_tenant(make: Make) -> N
 
 
 @needs_mariadb
+@pytest.mark.soak
 def test_the_right_to_empty_what_closes_a_circle_is_asked_for(on_mariadb: Make, mariadb_server: MariaDBServer) -> None:
     """It is needed where checks cannot wait, and said before anybody is erased."""
     made = replies(on_mariadb, 5)

@@ -86,7 +86,7 @@ def test_a_value_a_list_and_a_list_in_a_list_find_their_rows(make: Make) -> None
     assert made.locate(HANNAH).tally.found == 0
 
 
-@pytest.mark.parametrize("engine", [pytest.param("mariadb", marks=needs_mariadb), "sqlite"])
+@pytest.mark.parametrize("engine", [pytest.param("mariadb", marks=[needs_mariadb, pytest.mark.soak]), "sqlite"])
 def test_a_document_may_lie_in_a_column_of_texts(request: pytest.FixtureRequest, engine: str) -> None:
     """Where there is no type for documents, or hardly anybody uses it; and a text may then be none."""
     make: Make = request.getfixturevalue(f"on_{engine}")
@@ -98,7 +98,8 @@ def test_a_document_may_lie_in_a_column_of_texts(request: pytest.FixtureRequest,
 
 
 @pytest.mark.parametrize(
-    ("engine", "kind"), [("postgresql", "text"), pytest.param("mariadb", "blob", marks=needs_mariadb)]
+    ("engine", "kind"),
+    [("postgresql", "text"), pytest.param("mariadb", "blob", marks=[needs_mariadb, pytest.mark.soak])],
 )
 def test_a_path_into_what_holds_no_documents_is_refused(request: pytest.FixtureRequest, engine: str, kind: str) -> None:
     make: Make = request.getfixturevalue(f"on_{engine}")

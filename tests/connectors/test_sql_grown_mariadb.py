@@ -10,7 +10,7 @@ from tests.connectors.sql_anywhere import Make, OnMariaDB
 from tests.connectors.sql_place import counted
 from tests.connectors.test_sql_grown import HANNAH, PEOPLE_MAP, peopled, taken
 
-pytestmark = needs_mariadb
+pytestmark = [needs_mariadb, pytest.mark.soak]
 
 NOTES_MAP = """
   notes:

@@ -181,6 +181,7 @@ class Session:
         self._committing = False
         self._until: float | None = None
         self._alone = False
+        self.emptied = 0
         self.committed = False
         self.environment = ""
 

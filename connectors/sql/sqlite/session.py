@@ -113,6 +113,7 @@ class Session:
         self._document = document
         self._until = time.monotonic() + longest
         self._undone = True
+        self.emptied = 0
         self.committed = False
         self.environment = ""
         register(connection, document, bytes.fromhex(str(document.get(KEY, ""))))
