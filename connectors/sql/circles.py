@@ -63,14 +63,23 @@ class Circles:
             open_[name] = len(left)
         return {name: list(rows.values()) for name, rows in known.items()}, open_
 
+    def hold(self, session: Stepping, names: Sequence[str], lock: Collection[str]) -> dict[str, Rows]:
+        """Lock the rows that a look has found, and say which are still there. What hangs on them since is left to the
+        next look, which finds it by their anchors: what hangs on it in turn has not been changed yet."""
+        held: dict[str, Rows] = {}
+        for name in names:
+            making = partial(self._known, name, locking=name in lock)
+            held[name] = session.rows(self._made("hold", name, making, name in lock))
+        return held
+
     def erase(self, session: Stepping, part: Sequence[Batch], lock: Collection[str]) -> list[int]:
-        """Delete all rows of a circle, in one transaction; how many there were, for each part.
+        """Delete the rows of a circle that a look has found, in one transaction; how many there were, for each part.
 
         Raises:
             NeedsHuman: BLOCKED: a foreign key lets no order of them be deleted.
         """
         names = [batch.collection for batch in part]
-        rows, _ = self.follow(session, self._scope.circles[names[0]], lock)
+        rows = self.hold(session, names, lock)
         untying = Untying(self._scope, self._made, names)
         deferred = session.defer()
         for name, field in untying.nulled_by_parents if deferred else untying.nulled:
@@ -110,6 +119,10 @@ class Circles:
         subject = self._scope.subject(name)  # whose rows are locked already
         rows = traversal.listed(name, "h") if subject else traversal.rows(name)
         return self._texts(name, rows.with_for_update() if locking and not subject else rows)
+
+    def _known(self, name: str, *, locking: bool) -> ClauseElement:
+        rows = self._traversal(name).listed(name, "r")
+        return self._texts(name, rows.with_for_update() if locking else rows)
 
     def _hop(self, name: str, number: int, *, locking: bool) -> ClauseElement:
         link = self._scope.system.collections[name].links[number]

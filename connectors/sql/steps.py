@@ -111,7 +111,7 @@ class Steps:
         done: list[tuple[Batch, tuple[int, int]]] = []
         for circle, part in groupby(batches, key=lambda batch: self.scope.circles.get(batch.collection)):
             if circle:
-                done += self._go_round(session, circle, list(part))
+                done += self._go_round(session, list(part))
             else:
                 done += [(batch, self._change(session, batch, rows)) for batch in part]
         return done
@@ -211,15 +211,13 @@ class Steps:
             seen[f"link:{field}"] = [value for (value,) in values]
         return seen
 
-    def _go_round(
-        self, session: Stepping, circle: Sequence[str], part: list[Batch]
-    ) -> list[tuple[Batch, tuple[int, int]]]:
-        """Change the rows of a circle, which is followed anew: an order of them holds only for those that are known."""
+    def _go_round(self, session: Stepping, part: list[Batch]) -> list[tuple[Batch, tuple[int, int]]]:
+        """Change the rows of a circle that the look has found."""
         held = erasure.lockable(self.scope) if self._locks else []
         if any(batch.deleting for batch in part):
             erased = self._circles.erase(session, part, held)
             return [(batch, (rows, 0)) for batch, rows in zip(part, erased, strict=True)]
-        self._circles.follow(session, circle, held)
+        self._circles.hold(session, [batch.collection for batch in part], held)
         return [(batch, self._change(session, batch, None)) for batch in part]
 
     def _change(self, session: Stepping, batch: Batch, most: int | None) -> tuple[int, int]:

