@@ -159,7 +159,9 @@ class Traversal:
         ]
         # Those of the circle itself lead to a row from outside where the row that it hung on is gone.
         links = [
-            self._link(name, link, gone=link.target[0] in within) for link in collection.links if link.kind == "unique"
+            self._link(name, link, there=link.target[0] not in within)
+            for link in collection.links
+            if link.kind == "unique"
         ]
         ways = [way for way, _ in identities] + links + ([(circle, True)] if circle else [])
         anchored = self._keyed(name, "k")
@@ -193,7 +195,7 @@ class Traversal:
         """The rows that hang by a link on those of which an earlier step has told, without those of others."""
         table = self.tables[name]
         columns = {column.name: column for column in self._columns_of(name, table)}
-        hangs, served = self._link(name, link)
+        hangs, served = self._link(name, link, gone=False)
         rows = select(*columns.values()).select_from(table).where(hangs(served))
         return rows.where(not_(known(self._keyed(name, "x")(False)))) if self.scope.subject(name) else rows
 
@@ -299,22 +301,22 @@ class Traversal:
         arm = self._arm(left, unite([self._texts(one, convert) for one in slots]), served)
         return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
-    def _link(self, name: str, link: Link, *, gone: bool = False) -> tuple[Condition, bool]:
-        """Whether a row hangs on one of the person's that is there or, by its anchor, was; or only on one that was."""
+    def _link(self, name: str, link: Link, *, there: bool = True, gone: bool = True) -> tuple[Condition, bool]:
+        """Whether a row hangs on one of the person's that is there, or that, by its anchor, is gone."""
         parent, target = link.target
         reading = read(self.scope, name, self.tables[name], link.field)
-        located = None if gone else self.parent(parent)
+        located = self.parent(parent) if there else None
         bases = self.scope.system.collections[parent].bases(target)
         if len(bases) > 1:
-            return self._composite(name, link, reading, located, bases)
+            return self._composite(name, link, reading, located, bases, gone=gone)
         (mine,), (value,), theirs = reading.columns, reading.values, self.scope.column(parent, target)
         left, convert, native = bridge(mine, value, theirs)
         _, type_ = comparable(theirs, null())
-        values = [self._texts(slot("a", parent, target), lambda text: cast(text, type_))]
+        values = [self._texts(slot("a", parent, target), lambda text: cast(text, type_))] if gone else []
         if located is not None:
-            there = select(located.c[target])
+            rows = select(located.c[target])
             # An empty text is nothing, and links to nobody.
-            values.append(there.where(cast(located.c[target], Text) != "") if theirs.family in TEXTS else there)
+            values.append(rows.where(cast(located.c[target], Text) != "") if theirs.family in TEXTS else rows)
         served = native and self.scope.served(name, link.field)
         arm = self._arm(left, unite([converted(one, convert) for one in values]), served)
         if mine.engine is Engine.MARIADB and mine.cast != theirs.cast and {mine.family, theirs.family} <= TEXTS:
@@ -324,7 +326,7 @@ class Traversal:
         return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
     def _composite(
-        self, name: str, link: Link, reading: Reading, located: CTE | None, bases: tuple[str, ...]
+        self, name: str, link: Link, reading: Reading, located: CTE | None, bases: tuple[str, ...], *, gone: bool
     ) -> tuple[Condition, bool]:
         """A link by several columns: all of them are those of one parent."""
         parent, target = link.target
@@ -337,7 +339,7 @@ class Traversal:
             converts.append(convert)
             texts.append(convert(cast(anchors.selected_columns[place], comparable(theirs, null())[1])))
             served = served and (native or place > 0)
-        sources = [anchors.with_only_columns(*texts)]
+        sources = [anchors.with_only_columns(*texts)] if gone else []
         if located is not None:
             there = [convert(located.c[base]) for convert, base in zip(converts, bases, strict=True)]
             sources.append(select(*there).where(cast(located.c[target], Text).is_not(None)))

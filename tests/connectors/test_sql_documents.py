@@ -103,9 +103,11 @@ def test_a_document_may_lie_in_a_column_of_texts(request: pytest.FixtureRequest,
 )
 def test_a_path_into_what_holds_no_documents_is_refused(request: pytest.FixtureRequest, engine: str, kind: str) -> None:
     make: Make = request.getfixturevalue(f"on_{engine}")
+    made = chats(make, kind=kind)
     with pytest.raises(NeedsHuman) as caught:
-        chats(make, kind=kind).locate(HANNAH)
+        made.locate(HANNAH)
     assert (caught.value.code, caught.value.about) == (Code.SCHEMA, "events.payload (path)")
+    assert any("path leads into events.payload" in finding for finding in made.connector.check())
 
 
 def test_bytes_that_may_be_a_document_of_sqlites_own_are_not_passed_over(on_sqlite: Make) -> None:
@@ -249,3 +251,14 @@ def test_a_path_reads_what_the_reference_reads(make: Make, tree: object, steps: 
     expected = inside(json.dumps(tree), steps)
     assert found == set(expected if "*" in steps else expected[:1])
     made.close()
+
+
+def test_an_array_is_read_as_the_list_it_is(on_postgresql: Make) -> None:
+    made = on_postgresql(
+        "CREATE TABLE people (id int PRIMARY KEY, mails text[])",
+        "  people:\n    key: [id]\n    fields: {id: {}, mails: {category: contact}}\n"
+        '    derived: {mail: {of: mails, path: "$[*]", identity: email}}\n',
+    )
+    made.insert("people", (1, ["x@example.org", "Hannah@example.org"]), (2, ["ida@example.org"]), (3, None), (4, []))
+
+    assert made.locate(HANNAH).tally.found == 1

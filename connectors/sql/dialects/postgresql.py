@@ -135,11 +135,15 @@ class PostgreSQL:
         return "text"
 
     def inside(self, column: "Column", value: Sql, steps: Sequence[str]) -> Sql | None:
-        if column.family is not Family.JSON:
+        if column.internal.startswith("_"):  # an array is read as the list it is
+            document: Sql = func.to_jsonb(value, type_=JSONB)
+        elif column.family is Family.JSON:
+            document = cast(value, JSONB)
+        else:
             return None
         # The names are the map's, of letters, digits, _ and -.
         path = "$" + "".join("[*]" if step == "*" else f'."{step}"' for step in steps)
-        return func.jsonb_path_query_array(cast(value, JSONB), literal_column(f"'lax {path}'", JSONPATH), type_=JSONB)
+        return func.jsonb_path_query_array(document, literal_column(f"'lax {path}'", JSONPATH), type_=JSONB)
 
     def each(self, listed: Sql) -> tuple[FromClause, Sql]:
         rows = func.jsonb_array_elements(listed).table_valued(column("=each", JSONB)).render_derived(name="each")

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    column,
     func,
     literal_column,
     or_,
@@ -123,8 +124,8 @@ class SQLite:
         return func.habeas_inside(value, _quoted(" ".join(steps)), type_=Text)
 
     def each(self, listed: Sql) -> tuple[FromClause, Sql]:
-        rows = func.json_each(listed).table_valued("value", name="each")
-        return rows, literal_column("each.value", Text())
+        rows = func.json_each(listed).table_valued(column("value", Text()), name="each")
+        return rows, rows.c.value
 
     def matches(self, text: Sql, pattern: str) -> Sql:
         return func.habeas_matches(_quoted(pattern), text, type_=Integer) == 1
