@@ -1,7 +1,5 @@
 """Schemas as they have grown in SQLite: tables without row numbers, strict ones, generated columns, views, affinity."""
 
-import sqlite3
-
 import pytest
 
 from connectors.errors import NeedsHuman
@@ -117,12 +115,13 @@ def test_a_row_whose_key_is_nothing_is_never_passed_over(on_sqlite: Make) -> Non
 
 
 def test_a_table_of_another_file_is_none_of_this_one(on_sqlite: Make) -> None:
-    """A connection of ours attaches nothing, so a schema's name in front leads into the file itself."""
+    """Even where one of that name is here."""
+    text = NOTES_MAP.format(more="").replace("key: [id]", "name: {}.notes\n    key: [id]")
+    create = "CREATE TABLE notes (id INTEGER PRIMARY KEY, person INTEGER, body TEXT)"
     with pytest.raises(NeedsHuman) as caught:
-        on_sqlite(
-            "CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT)",
-            PEOPLE_MAP + "  notes:\n    name: archive.notes\n    key: [id]\n    fields: {id: {}, person: {}}\n"
-            "    links: [{field: person, to: people.id}]\n",
-        ).locate(HANNAH)
+        peopled(on_sqlite, create, text.replace("{}.notes", "archive.notes")).locate(HANNAH)
     assert (caught.value.code, caught.value.about) == (Code.SCHEMA, "archive.notes")
-    assert sqlite3.sqlite_version_info >= (3, 35)
+
+    made = peopled(on_sqlite, create, text.replace("{}.notes", "main.notes"))
+    made.insert("notes", (1, 1, "x"), (2, 2, "y"))
+    taken(made, erased={"people": 1, "notes": 1})

@@ -29,8 +29,8 @@ def read_catalogue(connection: sqlite3.Connection, system: System) -> Catalogue:
     checked = {name.lower(): {column.lower() for column in _VALID.findall(sql)} for name, _, sql in everything}
     relations = {name: number for number, name in enumerate(tables, 1)}
     for name, collection in system.collections.items():
-        wanted = (collection.name or name).rpartition(".")[2]
-        if wanted.lower() not in tables:
+        schema, _, wanted = (collection.name or name).rpartition(".")
+        if wanted.lower() not in tables or schema not in {"", "main"}:  # nothing else is attached
             missing.append(collection.name or name)
             continue
         table, kind = tables[wanted.lower()]
