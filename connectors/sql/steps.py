@@ -35,8 +35,10 @@ from connectors.sql.fates import (
     traits_of,
 )
 from connectors.sql.look import CANDIDATES, Sight
+from connectors.sql.rectification import Statements
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope, pointed
+from connectors.sql.statement import Statement
 from connectors.sql.stepping import (
     BATCH,
     Made,
@@ -103,6 +105,15 @@ class Steps:
                 raise NeedsHuman(Code.SCHEMA, name)  # a row that is not found again by its key would be passed over
         return Sight(self.scope, seen)
 
+    def settle(self, session: Stepping, name: str) -> None:
+        """Find out anew which rows of a subject collection are the person's, and hold them."""
+        if name not in self.scope.circles:  # whose rows the look has found
+            self._settle(session, name, lock=self._locks)
+
+    @cached_property
+    def rectification(self) -> Statements:
+        return Statements(self.scope, self._batch_rows)
+
     def carry_out(
         self, session: Stepping, batches: Sequence[Batch], rows: int | None
     ) -> list[tuple[Batch, tuple[int, int]]]:
@@ -115,6 +126,15 @@ class Steps:
             else:
                 done += [(batch, self._change(session, batch, rows)) for batch in part]
         return done
+
+    @cached_property
+    def statements(self) -> tuple[str, ...]:
+        """What an erasure runs, in its order: for each kind of change, rows are picked, then changed by key."""
+        made: list[Statement] = []
+        for batch in self.batches:
+            made += (self._made("pick", batch, partial(self._pick, batch, way), way) for way in self._ways(batch))
+            made.append(self._made("change", batch, partial(self._changing, batch)))
+        return tuple(statement.text.decode() for statement in made)
 
     @cached_property
     def exporting(self) -> Exporting:
@@ -224,12 +244,10 @@ class Steps:
         """Lock and look, then change by key: way by way, for a row that one way has led to is changed by then."""
         name = batch.collection
         size = len(self.scope.system.collections[name].key)
-        known = self.scope.subject(name) or name in self.scope.circles
-        if known and name not in self.scope.circles:
-            self._settle(session, name, lock=self._locks)
-        ways = [None] if known else range(Fates(self.scope, (), name).traversal.ways(name))
+        if self.scope.subject(name):
+            self.settle(session, name)
         changed = kept = 0
-        for way in ways:
+        for way in self._ways(batch):
             while most is None or changed < most:
                 picked = session.rows(self._made("pick", batch, partial(self._pick, batch, way), way))
                 rows = picked if most is None else picked[: most - changed]
@@ -245,6 +263,12 @@ class Steps:
                 if len(picked) < self._batch_rows:
                     break
         return changed, kept
+
+    def _ways(self, batch: Batch) -> Sequence[int | None]:
+        """Ways to the rows of a collection; those of a subject are settled together, and those of a circle known."""
+        name = batch.collection
+        known = self.scope.subject(name) or name in self.scope.circles
+        return [None] if known else range(Fates(self.scope, (), name).traversal.ways(name))
 
     def _grid(self, name: str) -> ClauseElement:
         fate = Fates(self.scope, (), name).of(name)

@@ -27,6 +27,11 @@ from tests.connectors.proxy import Proxy
 TYPES = {"number": "bigint", "born": "date", "login": "text", "amount": "numeric(10,2)", "issued": "date"}
 """Columns that are neither texts nor keys."""
 
+REVERTING = """
+CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN NEW."{column}" := OLD."{column}"; RETURN NEW; END $$;
+CREATE TRIGGER back BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION back();
+"""
 RESTRICTING = """
 CREATE TABLE public.habeas_restricted (
   relation text, key text[], request text, PRIMARY KEY (relation, key, request));
@@ -66,7 +71,10 @@ class SqlBench:
         self._numbers = count(1)
         self._seeded: dict[Person, dict[str, list[Row]]] = {}
         self._create()
-        self.connector = build(self.system, {"reader": self.url, "writer": self.url})
+        self.connector = build(self.system, self._secrets())
+
+    def _secrets(self) -> dict[str, str]:
+        return {"reader": self.url, "writer": self.url}
 
     @property
     def url(self) -> str:
@@ -140,6 +148,9 @@ class SqlBench:
         where = sql.SQL(" AND ").join(sql.SQL("{}::text = %s").format(sql.Identifier(field)) for field in fields)
         statement = sql.SQL("UPDATE {} SET {} = %s WHERE ").format(sql.Identifier(collection), sql.Identifier(column))
         self._door.execute(statement + where, [value, *key])
+
+    def revert(self, collection: str, column: str) -> None:
+        self._door.execute(REVERTING.format(table=collection, column=column).encode())
 
     def seed_dated(self, person: Person, collection: str, day: date) -> None:
         self._insert(collection, person, 0, day=day)

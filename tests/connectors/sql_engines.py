@@ -72,7 +72,7 @@ class MariaDBBench(SqlBench):
         self._numbers = count(1)
         self._seeded: dict[Person, dict[str, list[Row]]] = {}
         self._create()
-        self.connector = build(self.system, {"reader": self.url, "writer": self.url})
+        self.connector = build(self.system, self._secrets())
 
     @property
     def url(self) -> str:
@@ -106,6 +106,10 @@ class MariaDBBench(SqlBench):
         fields = self.system.collections[collection].key
         where = " AND ".join(f"CAST(`{field}` AS CHAR) = %s" for field in fields)
         self._run(f"UPDATE `{collection}` SET `{column}` = %s WHERE {where}", [value, *key])
+
+    def revert(self, collection: str, column: str) -> None:
+        back = f"SET NEW.`{column}` = OLD.`{column}`"
+        self._run(f"CREATE TRIGGER back BEFORE UPDATE ON `{collection}` FOR EACH ROW {back}")
 
     def _create(self) -> None:
         self._run(f"CREATE USER '{self._role}'@'%' IDENTIFIED BY 'open'")
@@ -169,7 +173,7 @@ class SQLiteBench(MariaDBBench):
         self._numbers = count(1)
         self._seeded: dict[Person, dict[str, list[Row]]] = {}
         self._create()
-        self.connector = build(self.system, {"reader": self.url, "writer": self.url})
+        self.connector = build(self.system, self._secrets())
 
     @property
     def url(self) -> str:
@@ -196,6 +200,10 @@ class SQLiteBench(MariaDBBench):
         self._run("DELETE FROM habeas_environment")
         if environment:
             self._run("INSERT INTO habeas_environment VALUES (?)", [environment])
+
+    def revert(self, collection: str, column: str) -> None:
+        back = f"UPDATE `{collection}` SET `{column}` = OLD.`{column}` WHERE rowid = NEW.rowid"
+        self._run(f"CREATE TRIGGER back AFTER UPDATE OF `{column}` ON `{collection}` BEGIN {back}; END")
 
     def _create(self) -> None:
         for name in self.system.parents_first:

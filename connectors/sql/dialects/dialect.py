@@ -99,6 +99,12 @@ class Dialect(Protocol):
     def differs(self, column: "Column", value: Sql, other: Sql) -> Sql:
         """Whether two values of a column differ, be it in a letter or a blank; NULL is a value like others."""
 
+    def unlike(self, text: Sql, other: Sql) -> Sql:
+        """Whether two texts differ in any letter, whatever their collation takes for the same; NULL is a value, too."""
+
+    def written(self, column: "Column", text: Sql) -> Sql:
+        """A text of the document as a value that is written into a column, nothing of it lost."""
+
     def general(self, column: "Column", to: str, value: Sql) -> Sql | None:
         """A coarser value; None if the column's type knows none of this kind."""
 

@@ -50,6 +50,8 @@ COLLATION: Final = "utf8mb4_nopad_bin"
 """The connection's: two texts are the same if their letters are."""
 SALT: Final = "salt"
 """The slot of random digits, new for each transaction, that anonymous values are made from."""
+_FLOAT: Final = "6e-8"
+"""By how much of itself a number may differ from what a FLOAT makes of it."""
 _BEFORE_DAY_ONE: Final = 365
 """TO_DAYS counts from the year 0."""
 NATIVE: Final = TEXTS | {
@@ -186,9 +188,18 @@ class MariaDB:
     def differs(self, column: "Column", value: Sql, other: Sql) -> Sql:
         if column.family in TEXTS or column.family is Family.OTHER:
             value, other = cast(value, Text), cast(other, Text)
+        if column.cast == "FLOAT":  # of seven digits, and compared in sixteen
+            return func.abs(value - other) > func.abs(other) * literal_column(_FLOAT)
         # Not is_distinct_from, which SQLAlchemy writes here without the constants in it.
         alike: Sql = value.op("<=>", is_comparison=True)(other)
         return not_(alike)
+
+    def unlike(self, text: Sql, other: Sql) -> Sql:
+        alike: Sql = text.op("<=>", is_comparison=True)(other)
+        return not_(alike)
+
+    def written(self, column: "Column", text: Sql) -> Sql:
+        return text if column.family is Family.OTHER else cast(text, column.type)
 
     def general(self, column: "Column", to: str, value: Sql) -> Sql | None:
         text = cast(value, Text)

@@ -180,6 +180,12 @@ class PostgreSQL:
             value, other = cast(value, Text), cast(other, Text)
         return value.is_distinct_from(other)
 
+    def unlike(self, text: Sql, other: Sql) -> Sql:
+        return text.collate("C").is_distinct_from(cast(other, Text).collate("C"))
+
+    def written(self, column: "Column", text: Sql) -> Sql:
+        return cast(text, column.type)
+
     def general(self, column: "Column", to: str, value: Sql) -> Sql | None:
         text = cast(value, Text)
         if to in UNITS and column.family is Family.DATE:

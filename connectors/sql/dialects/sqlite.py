@@ -151,6 +151,12 @@ class SQLite:
     def differs(self, column: "Column", value: Sql, other: Sql) -> Sql:
         return func.habeas_same(value, other, type_=Integer) == 0
 
+    def unlike(self, text: Sql, other: Sql) -> Sql:
+        return text.is_distinct_from(other)
+
+    def written(self, column: "Column", text: Sql) -> Sql:
+        return cast(text, column.type)
+
     def general(self, column: "Column", to: str, value: Sql) -> Sql | None:
         dates = to in UNITS and column.family in TEXTS | {Family.DATE, Family.TIMESTAMP}
         texts = (to == "network" or to.startswith("prefix:")) and column.family in TEXTS

@@ -13,6 +13,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
@@ -107,9 +108,10 @@ def _same(value: object, other: object) -> int:
         return int(value is other)
     if text_of(value) == text_of(other):
         return 1
+    number = Decimal if isinstance(value, int) else float  # a float would take two long numbers for one
     try:
-        return int(not isinstance(value, str) and float(str(value)) == float(str(other)))
-    except ValueError:
+        return int(not isinstance(value, str) and number(str(value)) == number(str(other)))
+    except (ValueError, InvalidOperation):
         return 0
 
 
