@@ -53,8 +53,15 @@ class Anywhere:
         self.rows(statement, *values)
 
     def insert(self, table: str, *rows: Sequence[object]) -> None:
-        for row in rows:
-            self.run(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(row))})", *row)
+        """All of them or none, in one transaction."""
+        self.run("BEGIN")
+        try:
+            for row in rows:
+                self.run(f"INSERT INTO {table} VALUES ({', '.join(['%s'] * len(row))})", *row)
+        except BaseException:
+            self.run("ROLLBACK")
+            raise
+        self.run("COMMIT")
 
     def call(self, *identities: Identity, **differs: Any) -> Call:
         plan = make_plan(Right.ERASURE, DataMap.of({"shop": self.system}), AS_OF)

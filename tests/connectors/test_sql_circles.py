@@ -8,7 +8,7 @@ import pytest
 
 from connectors.conformance import Gate
 from connectors.errors import ConnectorError, Held, NeedsHuman
-from connectors.protocol import Intent, Rulings
+from connectors.protocol import Correction, Intent, Rulings
 from connectors.sql import build
 from rights.codes import Code
 from rights.receipt import Tally
@@ -398,3 +398,29 @@ def test_what_comes_to_hang_on_a_chain_meanwhile_is_found_with_all_that_hangs_on
     assert made.verify(HANNAH, anchors=left.anchors).tally.left == 0
     assert made.rows("SELECT id FROM posts") == [(9,)]
     assert made.rows("SELECT id FROM likes") == [(9,)]
+
+
+@pytest.mark.parametrize("action", ["", "ON DELETE CASCADE", "ON DELETE SET NULL"])
+def test_a_trial_of_a_chain_does_what_an_erasure_does_and_has_no_surprises(make: Make, action: str) -> None:
+    """Fields that are emptied on the way to a deletion are no change that anybody has to know of."""
+    made = replies(make, 6, action=action)
+    before = made.dump()
+
+    trial = made.connector.attempt(made.call(HANNAH))
+
+    assert (trial.not_tried, trial.refusal, trial.not_counted) == ("", "", ())
+    told = {effect.collection: (effect.inserted, effect.updated, effect.deleted) for effect in trial.effects}
+    assert told == {"people": (0, 0, 1), "posts": (0, 0, 6)}
+    assert [effect.surprise for effect in trial.effects if effect.surprise] == []
+    assert made.dump() == before
+
+
+@pytest.mark.parametrize("batch", [10_000, 4])
+def test_a_correction_reaches_every_row_of_a_chain(make: Make, batch: int) -> None:
+    made = replies(make, 10, batch_rows=batch)
+
+    tally = made.connector.rectify(made.call(HANNAH, corrections=(Correction("posts", {"body": "hi"}),)))
+
+    assert tally.of("posts").rectified == 10
+    assert made.rows("SELECT count(*) FROM posts WHERE body = 'hi' AND id < 20000") == [(10,)]
+    assert made.rows("SELECT count(*) FROM posts WHERE body = 'hello'") == [(10,)]
