@@ -86,6 +86,7 @@ class TestWhatStays(Locating, Linking, Exporting, Erasing, Keeping, Verifying, S
         return make(BOOKS)
 
 
+@pytest.mark.soak
 class TestWhatHangsTogether(Conformance):
     @pytest.fixture
     def bench(self, make: Make) -> Bench:
