@@ -21,7 +21,7 @@ from connectors.sql.dialects import Engine
 from connectors.sql.families import Family, Named
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
-from connectors.sql.steps import BATCH
+from connectors.sql.stepping import BATCH
 from rights.datamap import System
 
 METHOD: Final = "flag"
