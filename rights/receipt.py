@@ -75,6 +75,9 @@ class Count(Value):
     """locate only: rows that are not known to be the person's, in which a text mentions them. Not among `found`."""
     searched: bool = True
     """locate only: False if the texts of the collection could not be searched in time."""
+    rectified: int = 0
+    """rectify only: rows in which a field says something else now. They are found as before, so they are not among
+    those that count as changed."""
 
     @property
     def kept_rows(self) -> int:
@@ -122,6 +125,10 @@ class Tally(Value):
     @property
     def kept_rows(self) -> int:
         return sum(count.kept_rows for count in self.counts)
+
+    @property
+    def rectified(self) -> int:
+        return sum(count.rectified for count in self.counts)
 
     @property
     def left(self) -> int:

@@ -5,7 +5,7 @@ The one rule: one pass of the database over a table, for all words and all texts
 
 from typing import Any
 
-from sqlalchemy import Select, Text, and_, cast, func, not_, select
+from sqlalchemy import FromClause, Select, Text, and_, cast, func, not_, select
 
 from connectors.mentioned import READ, SHOWN
 from connectors.sql.reading import mentioning
@@ -19,15 +19,21 @@ def question(scope: Scope, name: str) -> Select[Any]:
     of each how many there are in all, its key, and the beginnings of its searched texts."""
     traversal = Traversal(scope, lambda *_: (), focus=name if scope.dialect.stepwise else None)
     table, collection = traversal.tables[name], scope.system.collections[name]
-    known = traversal.seen(name) if scope.subject(name) else traversal.located(name)
     key = traversal.key(name, table)
-    same = (mine == theirs for mine, theirs in zip(key, traversal.key(name, known), strict=True))
+    known: list[FromClause] = [traversal.located(name)]
+    if scope.subject(name):
+        known.append(traversal.doubtful(name).subquery("doubtful"))
+    mine = [select(rows).where(_same(key, traversal.key(name, rows))).exists() for rows in known]
     texts = [scope.dialect.first(cast(table.c[field], Text), READ) for field in collection.searched]
     (mentioned,) = mentioning(scope, name, table)
     columns: list[Sql] = [func.count().over(), *(cast(part, Text) for part in key), *texts]
     return (
         select(*columns)
-        .where(mentioned, not_(traversal.ruled_others(name)), not_(select(known).where(and_(*same)).exists()))
+        .where(mentioned, not_(traversal.ruled_others(name)), *map(not_, mine))
         .order_by(*key)
         .limit(SHOWN)
     )
+
+
+def _same(key: list[Sql], other: list[Sql]) -> Sql:
+    return and_(*(mine == theirs for mine, theirs in zip(key, other, strict=True)))

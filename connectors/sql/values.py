@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from connectors.protocol import Anchors, Call, Key
+from connectors.protocol import Anchors, Call, Correction, Key
 from connectors.sql.catalogue import Column, Table
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.dialect import CASELESS, EXACT, LOWERED
@@ -50,9 +50,10 @@ def key_text(key: Iterable[str]) -> str:
 
 def slot(kind: str, collection: str, field: str = "") -> str:
     """The name of a list in the document: i identities, s shared ones, a anchors, k keys, m mine, x others,
-    c the cutoff of a duty to keep; and, of earlier steps of a look, l rows that others link to, f rows that stay,
-    h and d rows of a subject collection that are the person's and of which it is open,
-    b rows of a batch."""
+    c the cutoff of a duty to keep; and, of earlier steps of a look, l rows that others link to (while a circle is
+    followed, those of it that were found last), f rows that stay, h and d rows of a subject collection that are the
+    person's and of which it is open, r rows of a circle that are the person's, b rows of a batch;
+    and, of the correction whose turn it is, v the new values and e the key of the one row."""
     return f"{kind}:{collection}:{field}"
 
 
@@ -76,6 +77,17 @@ def searched_for(words: Words, engine: Engine) -> dict[str, object]:
         lowered = [f"%{_WILD.sub(_ESCAPED, word)}%" for word in words.lowered]
         return {LOWERED: lowered, EXACT: exact, CASELESS: caseless}
     return {EXACT: "|".join(exact) or NEVER, CASELESS: f"(?i){'|'.join(caseless) or NEVER}"}
+
+
+def corrected(correction: Correction, scope: Scope) -> Iterator[tuple[str, str | None]]:
+    """The values of a correction, by slot; what does not fit has been refused before."""
+    name = correction.collection
+    for field, text in correction.values.items():
+        fitted = None if text is None else fit(scope.catalogue.tables[name].columns[field], text)
+        yield slot("v", name, field), fitted
+    if correction.key is not None:
+        for field, part in zip(scope.system.collections[name].key, correction.key, strict=True):
+            yield slot("e", name, field), part
 
 
 def _lists(call: Call, scope: Scope, name: str) -> Iterator[tuple[str, Sequence[object]]]:

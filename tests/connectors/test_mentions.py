@@ -89,7 +89,7 @@ def fill(shop: Shop) -> Shop:
 
 
 def in_memory() -> Shop:
-    (system,) = read_map({"m.yaml": f"system: shop\nowner: x\nconnector: memory\ncollections:\n{MAP}"}).systems.values()
+    (system,) = read_map({"m.yaml": f"system: shop\nowner: x\nconnector: memory\nbackups: none\ncollections:\n{MAP}"}).systems.values()
     made = memory(system.model_copy(update={"options": {"environment": "test"}}), {})
     fields = {name: list(c.fields) for name, c in system.collections.items()}
 
@@ -205,7 +205,7 @@ def test_a_search_that_takes_too_long_is_not_taken_for_a_clean_one(engine: str, 
 
 def test_a_connector_that_searches_nothing_refuses_the_word() -> None:
     searched = MAP.replace("key: [", "instructions: look\n    key: [")
-    text = f"system: shop\nowner: x\nconnector: manual\ncollections:\n{searched}"
+    text = f"system: shop\nowner: x\nconnector: manual\nbackups: none\ncollections:\n{searched}"
     (system,) = read_map({"m.yaml": text}).systems.values()
 
     with pytest.raises(SetupError, match=r"messages.fields.body.search: the connector manual searches no texts"):
