@@ -89,7 +89,9 @@ def fill(shop: Shop) -> Shop:
 
 
 def in_memory() -> Shop:
-    (system,) = read_map({"m.yaml": f"system: shop\nowner: x\nconnector: memory\nbackups: none\ncollections:\n{MAP}"}).systems.values()
+    (system,) = read_map(
+        {"m.yaml": f"system: shop\nowner: x\nconnector: memory\nbackups: none\ncollections:\n{MAP}"}
+    ).systems.values()
     made = memory(system.model_copy(update={"options": {"environment": "test"}}), {})
     fields = {name: list(c.fields) for name, c in system.collections.items()}
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rights.audience import mask
+from rights.audience import excerpt, mask
 from rights.codes import ADVICE, Code
 
 
@@ -38,3 +38,13 @@ def test_no_value_shows_whole(value: object) -> None:
 @given(st.sampled_from(Code))
 def test_every_code_says_what_to_do(code: Code) -> None:
     assert ADVICE[code].endswith(".")
+
+
+def test_what_stands_around_a_place_is_shown_masked_and_the_place_not_at_all() -> None:
+    text = "one " * 20 + "Berta wrote to anna@example.org, 4711 Bob" + " two" * 20
+    start = text.index("anna")
+
+    shown = excerpt(text, start, start + len("anna@example.org"))
+
+    assert shown == "o··· " * 5 + "B··· w··· t··· ⟨mention⟩ ··· ······ B··· t··· t··· t··· t··· t···"
+    assert excerpt("a@b.de", 0, 6) == "⟨mention⟩"

@@ -43,6 +43,21 @@ def test_collections_that_link_to_one_another_stand_together_and_none_is_left_ou
     assert [name for name in system.collections if system.circular(name)] == ["lines", "orders", "customers"]
 
 
+def test_a_collection_whose_texts_are_searched_needs_no_identity_and_leads_on() -> None:
+    notes = {"key": ["id"], "fields": {"id": {}, "body": {"search": True}}}
+
+    system = a_system(collections={"customers": a_collection(), "notes": notes, "files": _linked("notes.id")})
+
+    assert system.searches
+    assert "no field holds an identity" in _refused(notes=notes)
+
+
+def test_an_identity_is_compared_and_not_searched() -> None:
+    both = a_collection(fields={"email": {"identity": "email", "search": True}})
+
+    assert "search belongs to a text that may mention anybody" in _refused(customers=both)
+
+
 def test_a_circle_that_no_identity_leads_into_is_refused() -> None:
     a, b = _linked("b.id"), _linked("a.id")
 

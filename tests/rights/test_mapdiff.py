@@ -40,6 +40,13 @@ def test_maps_that_do_the_same_do_not_differ() -> None:
     assert diff(read(OLD), read(same)) == ()
 
 
+def test_a_text_that_is_searched() -> None:
+    new = OLD.replace("note: {category: notes,", "note: {category: notes, search: true,")
+
+    text = "rows are found by what note mentions, once a person has ruled"
+    assert said(new) == {(Effect.FOUND, True, "orders", "", text)}
+
+
 def test_a_duty_and_what_it_leaves_out() -> None:
     duty = "retention: [{ground: tax law, after: placed, period: P10Y, from: end_of_year, minimise: [note]}]"
     new = OLD.replace("    links: [{field: customer", f"    {duty}\n    links: [{{field: customer")
