@@ -36,6 +36,8 @@ AWAY: Final = 5.0
 CATCH_UP: Final = timedelta(hours=1)
 """What Temporal was down for longer than this is not made up for: the next comparison says all there is."""
 
+_NONE: Final = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED})
+
 log = structlog.get_logger()
 
 
@@ -107,11 +109,11 @@ class MapCheckSchedule:
 
 
 async def _described(handle: ScheduleHandle) -> ScheduleDescription | None:
-    """The schedule as it is; None if there is none, or the server knows no schedules."""
+    """The schedule as it is; None if there is none, or the server knows no schedules, or lets nobody see them."""
     try:
         return await handle.describe()
     except RPCError as error:
-        if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.UNIMPLEMENTED}:
+        if error.status in _NONE:
             return None
         raise
 

@@ -96,6 +96,8 @@ class Table:
     """Whether the database sees to it that no two rows have the same key."""
     undoes: bool = True
     """Whether a change of the table is undone with its transaction; MyISAM's is not."""
+    unwritten: str = ""
+    """Why nothing is ever written to it: it is no table of this database. Empty if it is one."""
     remembers: bool = False
     """Whether the server keeps rows as they were before they are deleted or changed (MariaDB's system versioning)."""
 

@@ -6,13 +6,14 @@ stands there, a request's or the application's own, stays.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Column as SqlColumn
 from sqlalchemy import FromClause, MetaData, Text, case, cast, func, literal, literal_column
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.sql.selectable import NamedFromClause
+from sqlalchemy.types import TypeEngine
 
 from connectors.protocol import Call
 from connectors.sql.catalogue import Catalogue, Table
@@ -20,7 +21,7 @@ from connectors.sql.dialects import Engine
 from connectors.sql.families import Family, Named
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
-from connectors.sql.steps import BATCH
+from connectors.sql.stepping import BATCH
 from rights.datamap import System
 
 METHOD: Final = "flag"
@@ -81,22 +82,34 @@ def read_flags(system: System) -> Mapping[str, Flag]:
     return flags
 
 
-def columns_of(cursor: Any, engine: Engine, table: Table) -> list[tuple[str, str, bool, bool, bool]]:
-    """Name, type, whether it may be empty, whether it is generated, whether the server stamps it."""
-    if engine is Engine.POSTGRESQL:
+class _Column(NamedTuple):
+    """What the catalogue says of a column, in the map's spelling."""
+
+    name: str
+    kind: str
+    nullable: bool
+    generated: bool
+    stamped: bool
+
+
+def _columns(cursor: Any, catalogue: Catalogue, table: Table) -> list[_Column]:
+    """All columns of a table. MariaDB does not mind their case, so the map's spelling counts."""
+    if catalogue.engine is Engine.POSTGRESQL:
         cursor.execute(_POSTGRESQL, [table.relation])
-    else:
-        cursor.execute(_MARIADB, [table.schema, table.name])
-    return list(cursor.fetchall())
+        return [_Column(*row) for row in cursor.fetchall()]
+    cursor.execute(_MARIADB, [table.schema, table.name])
+    spelt = {column.lower(): column for column in table.columns}
+    return [_Column(spelt.get(name.lower(), name), *rest) for name, *rest in cursor.fetchall()]
 
 
 def gaps(cursor: Any, catalogue: Catalogue, flags: Mapping[str, Flag]) -> Iterator[tuple[str, str]]:
     """Columns that cannot be a flag: collection.column, and the sentence."""
     for name, table in catalogue.tables.items():
         flag = flags[name].column
-        found = {column[0]: column[1:] for column in columns_of(cursor, catalogue.engine, table)}
-        kind, nullable, generated, _ = found.get(flag, ("", False, False, False))
-        if kind not in _TEXTS or not nullable or generated:
+        if not any(
+            column.name == flag and column.kind in _TEXTS and column.nullable and not column.generated
+            for column in _columns(cursor, catalogue, table)
+        ):
             yield (
                 f"{name}.{flag}",
                 f"{name}.{flag} cannot mark rows as restricted: add a column that is a text and may be empty, "
@@ -107,19 +120,16 @@ def gaps(cursor: Any, catalogue: Catalogue, flags: Mapping[str, Flag]) -> Iterat
 def flagged(cursor: Any, scope: Scope, name: str, flag: Flag) -> Flagged:
     """A collection's table as it is changed."""
     about = scope.catalogue.tables[name]
-    facts = columns_of(cursor, scope.catalogue.engine, about)
-    columns = [
-        SqlColumn(
-            quoted_name(column, True), about.columns[column].type if column in about.columns else _type(column, flag)
-        )
-        for column, *_ in facts
-    ]
+    found = _columns(cursor, scope.catalogue, about)
+    columns = (SqlColumn(quoted_name(c.name, True), _type(about, c.name, flag)) for c in found)
     table = SqlTable(quoted_name(about.name, True), MetaData(), *columns, schema=quoted_name(about.schema, True))
-    plain = tuple(column for column, _, _, generated, _ in facts if not generated and column != flag.column)
-    return Flagged(name, flag, table, plain, tuple(column for column, *_, stamped in facts if stamped))
+    plain = tuple(c.name for c in found if not c.generated and c.name != flag.column)
+    return Flagged(name, flag, table, plain, tuple(c.name for c in found if c.stamped))
 
 
-def _type(column: str, flag: Flag) -> Any:
+def _type(table: Table, column: str, flag: Flag) -> TypeEngine[Any]:
+    if column in table.columns:
+        return table.columns[column].type
     return Text() if column == flag.column else Named("text", Family.OTHER)
 
 

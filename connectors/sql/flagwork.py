@@ -26,7 +26,8 @@ from connectors.sql.scope import Scope
 from connectors.sql.server import Database, Mode
 from connectors.sql.session import Database as PostgreSQL
 from connectors.sql.statement import compiled
-from connectors.sql.steps import BATCH, Steps
+from connectors.sql.stepping import BATCH
+from connectors.sql.steps import Steps
 from connectors.sql.values import document
 
 Rows = Mapping[Key, tuple[bool, str]]

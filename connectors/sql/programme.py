@@ -148,12 +148,6 @@ class Programmes:
         # What is retained as it is has nothing written and no term.
         works = {n: w.model_copy(update=retained) if w.erase is Erase.RETAIN else w for n, w in works.items()}
         if DIALECTS[catalogue.engine].stepwise:
-            for name, collection in self._system.collections.items():
-                # One statement follows these round and round, or into a document, on PostgreSQL alone so far.
-                if self._system.circular(name):
-                    raise NeedsHuman(Code.SCHEMA, f"{name} (a circle of links)")
-                if any(derived.path for derived in collection.derived.values()):
-                    raise NeedsHuman(Code.SCHEMA, f"{name} (path)")
             return Steps(self._system, works, catalogue, self._batch_rows)
         return Programme(self._system, works, catalogue, self._batch_rows, restricts=self.restricts)
 

@@ -19,6 +19,7 @@ from connectors.sql.families import TEXTS, Family
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from connectors.sql.statement import Statement, compiled
+from connectors.sql.stepping import BATCH, same_key
 from connectors.sql.traversal import Traversal
 from connectors.sql.values import fit, slot
 from rights.codes import Code
@@ -27,8 +28,6 @@ OLD: Final = "=old:"
 """Before a field's name: what stands there, as text."""
 DUE: Final = "=due"
 """Whether a row does not say yet what it is to say."""
-BATCH: Final = slot("b", "")
-"""The slot of the keys that one statement writes to."""
 
 Shape = tuple[str, tuple[str, ...], bool]
 """What of a correction is in a statement's text: its collection and fields, and whether it names a row."""
@@ -137,7 +136,7 @@ class Statements:
         return self.scope.dialect.stepwise
 
     def _ways(self, name: str) -> Sequence[int | None]:
-        if self._stepwise and not self.scope.subject(name):
+        if self._stepwise and not self.scope.subject(name) and name not in self.scope.circles:
             return range(self._traversal(name).ways(name))
         return [None]
 
@@ -162,7 +161,10 @@ class Statements:
         # A session that goes step by step has locked the rows of a subject collection as it settled whose they are.
         traversal = self._traversal(name, shape, [name] if subject and not self._stepwise else ())
         source: FromClause
-        if subject:
+        if self._stepwise and name in self.scope.circles:
+            rows = traversal.listed(name, "r")
+            source = (rows.with_for_update() if self._locks else rows).cte("source")
+        elif subject:
             source = traversal.located(name)
         elif self._stepwise:
             rows = traversal.rows(name, way)
@@ -202,7 +204,7 @@ class Statements:
         return given.with_only_columns(*(cast(part, columns[f].type).label(f) for part, f in parts)).subquery("batch")
 
     def _same_key(self, name: str, rows: FromClause, batch: FromClause) -> list[ColumnElement[bool]]:
-        return [rows.c[field] == batch.c[field] for field in self.scope.system.collections[name].key]
+        return same_key(self.scope, name, rows, batch)
 
     def _named(self, shape: Shape, rows: FromClause) -> list[ColumnElement[bool]]:
         """Only the row that a correction names, if it names one."""

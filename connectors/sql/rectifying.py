@@ -18,8 +18,9 @@ from connectors.sql import rectification
 from connectors.sql.changing import Changing, admitted
 from connectors.sql.look import Sight
 from connectors.sql.programme import Programme
-from connectors.sql.rectification import BATCH, about
+from connectors.sql.rectification import about
 from connectors.sql.server import Database, Mode, Trouble
+from connectors.sql.stepping import BATCH
 from connectors.sql.steps import Steps
 from connectors.sql.values import corrected
 from rights.codes import Code

@@ -42,9 +42,10 @@ def key_text(key: Iterable[str]) -> str:
 
 def slot(kind: str, collection: str, field: str = "") -> str:
     """The name of a list in the document: i identities, s shared ones, a anchors, k keys, m mine, x others,
-    c the cutoff of a duty to keep; and, of earlier steps of a look, l rows that others link to, f rows that stay,
-    h and d rows of a subject collection that are the person's and of which it is open,
-    b rows of a batch; and, of the correction whose turn it is, v the new values and e the key of the one row."""
+    c the cutoff of a duty to keep; and, of earlier steps of a look, l rows that others link to (while a circle is
+    followed, those of it that were found last), f rows that stay, h and d rows of a subject collection that are the
+    person's and of which it is open, r rows of a circle that are the person's, b rows of a batch;
+    and, of the correction whose turn it is, v the new values and e the key of the one row."""
     return f"{kind}:{collection}:{field}"
 
 

@@ -187,11 +187,10 @@ class SqlBench:
 
     def _insert(self, name: str, person: Person, *numbers: int, day: date | None = None) -> None:
         collection = self.system.collections[name]
-        rows = [
-            {column: self._value(name, column, person, number, day) for column in collection.fields}
-            for number in numbers
-        ]
-        self._seeded[person][name] += rows
+        rows: list[Row] = []
+        for number in numbers:
+            rows.append({column: self._value(name, column, person, number, day) for column in collection.fields})
+            self._seeded[person][name].append(rows[-1])
         into = sql.SQL("COPY {} ({}) FROM STDIN").format(
             sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, collection.fields))
         )
@@ -206,6 +205,8 @@ class SqlBench:
             if link.field == column:
                 parent, target = link.target
                 parents = self._seeded[person][parent]
+                if parent == name:  # a chain: each hangs on the one before
+                    return parents[-1][target] if parents else None
                 return parents[number % len(parents)][target]
         if field.identity:
             return person.of(field.identity)

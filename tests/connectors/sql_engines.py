@@ -149,11 +149,10 @@ class MariaDBBench(SqlBench):
 
     def _rows_of(self, name: str, person: Person, numbers: tuple[int, ...], day: date | None) -> list[Row]:
         collection = self.system.collections[name]
-        rows: list[Row] = [
-            {column: self._value(name, column, person, number, day) for column in collection.fields}
-            for number in numbers
-        ]
-        self._seeded[person][name] += rows
+        rows: list[Row] = []
+        for number in numbers:
+            rows.append({column: self._value(name, column, person, number, day) for column in collection.fields})
+            self._seeded[person][name].append(rows[-1])
         return rows
 
     def _run(self, statement: str, values: list[object] | None = None) -> None:

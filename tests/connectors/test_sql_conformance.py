@@ -28,6 +28,13 @@ from tests.connectors.sql_engines import MariaDBBench, SQLiteBench
 from tests.connectors.sql_flag_benches import MariaDBFlagBench, PostgresFlagBench
 
 Make = Callable[..., SqlBench]
+CHAINED = SHOP.replace(
+    """customer: {}, remark: {category: free_text}, amount: {}, scan: {yields: object_key}}
+    links: [{field: customer, to: customers.id}]""",
+    """customer: {}, previous: {}, remark: {category: free_text}, amount: {}, scan: {yields: object_key}}
+    links: [{field: customer, to: customers.id}, {field: previous, to: orders.id}]""",
+)
+"""Each order hangs on the one before it."""
 _numbers = itertools.count(1)
 
 
@@ -77,6 +84,13 @@ class TestWhatStays(Locating, Linking, Exporting, Erasing, Keeping, Verifying, S
     @pytest.fixture
     def bench(self, make: Make) -> Bench:
         return make(BOOKS)
+
+
+@pytest.mark.soak
+class TestWhatHangsTogether(Conformance):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(CHAINED)
 
 
 @pytest.mark.soak

@@ -22,7 +22,7 @@ from connectors.sql.scope import Scope
 from connectors.sql.server import Database as AnyDatabase
 from connectors.sql.server import Mode
 from connectors.sql.statement import compiled, quoted
-from connectors.sql.steps import BATCH
+from connectors.sql.stepping import BATCH
 
 _DENIED: Final = frozenset({1142, 1143, 1044})
 """No right to a table, a column, a database."""

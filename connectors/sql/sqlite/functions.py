@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
+from connectors.derived import inside
 from connectors.fates import day_of
 from connectors.sql.dialects.mariadb import variable
 from connectors.strategies import generalise
@@ -40,6 +41,8 @@ def register(connection: sqlite3.Connection, document: Mapping[str, object], key
         "habeas_keyed": (1, keyed),
         "habeas_text": (1, text_of),
         "habeas_bytes": (1, _bytes),
+        "habeas_value": (1, _value),
+        "habeas_inside": (2, _inside),
         "habeas_matches": (2, _matches),
         "habeas_random": (0, lambda: secrets.token_bytes(16)),
         "habeas_uuid": (1, lambda begins: begins + str(uuid4())[8:]),
@@ -65,6 +68,29 @@ def _bytes(text: str | None) -> object:
     if text is None or not re.match(r"\\x([0-9a-f]{2})*\Z", text):
         return text
     return bytes.fromhex(text[2:])
+
+
+def _value(text: object) -> object:
+    """What is no text and has this one; None if nothing has."""
+    if not isinstance(text, str):
+        return None
+    if re.fullmatch(r"0|-?[1-9][0-9]{0,18}", text):
+        return int(text) if -(2**63) <= int(text) < 2**63 else None
+    if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?|-?inf", text):
+        return float(text) if repr(float(text)) == text else None
+    value = _bytes(text)
+    return value if isinstance(value, bytes) else None
+
+
+def _inside(document: object, path: str) -> str:
+    """The texts on a path inside a JSON document, as a JSON list.
+
+    Raises:
+        ValueError: bytes that are no text may be a document in SQLite's own form, in which nothing would be found.
+    """
+    if isinstance(document, bytes):
+        document = document.decode()
+    return json.dumps(inside(document, path.split()), ensure_ascii=False)
 
 
 def _matches(pattern: str, text: str | None) -> int | None:
