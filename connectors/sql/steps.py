@@ -106,8 +106,10 @@ class Steps:
         return Sight(self.scope, seen)
 
     def settle(self, session: Stepping, name: str) -> None:
-        """Find out anew which rows of a subject collection are the person's, and hold them."""
-        if name not in self.scope.circles:  # whose rows the look has found
+        """Find out anew which rows of a subject collection, or of a circle, are the person's, and hold them."""
+        if circle := self.scope.circles.get(name):
+            self._circles.hold(session, circle, erasure.lockable(self.scope) if self._locks else [])
+        elif self.scope.subject(name):
             self._settle(session, name, lock=self._locks)
 
     @cached_property
@@ -237,15 +239,13 @@ class Steps:
         if any(batch.deleting for batch in part):
             erased = self._circles.erase(session, part, held)
             return [(batch, (rows, 0)) for batch, rows in zip(part, erased, strict=True)]
-        self._circles.hold(session, [batch.collection for batch in part], held)
         return [(batch, self._change(session, batch, None)) for batch in part]
 
     def _change(self, session: Stepping, batch: Batch, most: int | None) -> tuple[int, int]:
         """Lock and look, then change by key: way by way, for a row that one way has led to is changed by then."""
         name = batch.collection
         size = len(self.scope.system.collections[name].key)
-        if self.scope.subject(name):
-            self.settle(session, name)
+        self.settle(session, name)
         changed = kept = 0
         for way in self._ways(batch):
             while most is None or changed < most:

@@ -424,3 +424,24 @@ def test_a_correction_reaches_every_row_of_a_chain(make: Make, batch: int) -> No
     assert tally.of("posts").rectified == 10
     assert made.rows("SELECT count(*) FROM posts WHERE body = 'hi' AND id < 20000") == [(10,)]
     assert made.rows("SELECT count(*) FROM posts WHERE body = 'hello'") == [(10,)]
+
+
+@pytest.mark.parametrize("engine", ["postgresql", pytest.param("mariadb", marks=[needs_mariadb, pytest.mark.soak])])
+def test_what_is_somebody_elses_by_its_turn_stays(request: pytest.FixtureRequest, engine: str) -> None:
+    """A look and a deletion are two transactions where there are many rows, and others write in between."""
+    make: Make = request.getfixturevalue(f"on_{engine}")
+    made = make(
+        "CREATE TABLE people (id int PRIMARY KEY, email varchar(200));"
+        "CREATE TABLE posts (id int PRIMARY KEY, author int, reply_to int, body varchar(20));"
+        "CREATE TABLE likes (id int PRIMARY KEY, post int)",
+        LIKES_MAP,
+        batch_rows=2,
+    )
+    made.insert("people", (1, "hannah@example.org"), (2, "ida@example.org"))
+    made.insert("posts", (1, 1, None, ""), (2, None, 1, ""), (3, None, 2, ""), (4, None, 1, ""))
+    made.insert("likes", (1, 1))
+
+    made.erase(HANNAH, fence=Late(lambda: made.run("UPDATE posts SET author = 2, reply_to = NULL WHERE id = 2")))
+
+    assert made.rows("SELECT id FROM posts ORDER BY id") == [(2,), (3,)]
+    assert made.rows("SELECT id FROM people") == [(2,)]
