@@ -58,6 +58,8 @@ def unfit(scope: Scope) -> str:
         table = scope.catalogue.tables[name]
         if not table.undoes:
             return f"{name} (an engine without transactions)"
+        if table.unwritten:
+            return f"{name} ({table.unwritten})"
         if table.remembers:
             return f"{name} (system-versioned: what is erased stays in its history)"
     return ""

@@ -23,7 +23,8 @@ from connectors.sql.server import Database
 from connectors.sql.sqlite import reach as sqlite_reach
 from connectors.sql.sqlite import trying as sqlite
 from connectors.sql.sqlite.session import Database as SQLite
-from connectors.sql.steps import Stepping, Steps
+from connectors.sql.stepping import Stepping
+from connectors.sql.steps import Steps
 from connectors.sql.trials import hindrance, surprise
 from connectors.trial import Effect, Trial
 from rights.codes import Code
@@ -69,7 +70,7 @@ def attempt(reader: Database, writer: Database, call: Call, steps: Steps) -> Tri
         late = {place: session.unmatched(place) for place in reach.deferred}
         started = session.changes()
         own = steps.carry_out(session, steps.batches, None)
-        done = _difference(started, session.changes())
+        done = _without(_difference(started, session.changes()), session.emptied)
         later = _counted(session, reach, columns)
         for place, lost in late.items():
             if session.unmatched(place) > lost:
@@ -183,6 +184,11 @@ def _trial(writer: Database, document: dict[str, object], limits: Limits) -> Abs
 
 def _counted(session: Session, reach: Reach, columns: Mapping[Place, tuple[str, ...]]) -> Counts:
     return {place: session.rows_in(place, columns.get(place, ()), COUNTED) for place in reach.places}
+
+
+def _without(done: Changes, emptied: int) -> Changes:
+    """What was done, without what was only done so that rows of a circle can be deleted."""
+    return Changes(done.inserted, max(0, done.updated - emptied), done.deleted, max(0, done.any - emptied))
 
 
 def _difference(first: Changes, last: Changes) -> Changes:

@@ -20,6 +20,7 @@ from rights.datamap import Erase, Strategy, System
 from rights.subject import KIND
 
 KEY_GROUND: Final = "where the row stays, this is its key"
+BACKUPS: Final = {"max_age": "unknown", "beyond_use": "not known yet"}
 _PLACES: Final = frozenset(
     {
         "user.contact.address.city", "user.contact.address.country", "user.contact.address.state",
@@ -83,6 +84,7 @@ class Draft:
             "owner": self.owner,
             "connector": "sql",
             "mode": "observe",
+            "backups": BACKUPS,
             "connection": {"reader": self.reader},
             **({"description": self.description} if self.description else {}),
             "collections": {c.name: _body(c) for c in self.collections},

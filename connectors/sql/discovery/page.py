@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from connectors.sql.discovery.draft import CollectionDraft, Draft, FieldDraft, link_body
+from connectors.sql.discovery.draft import BACKUPS, CollectionDraft, Draft, FieldDraft, link_body
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _WORDS: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_ ./()-]*\Z")
@@ -31,6 +31,8 @@ def _lines(draft: Draft) -> Iterator[str]:
     yield f"owner: {_text(draft.owner)}"
     yield "connector: sql"
     yield "mode: observe"
+    yield "# QUESTION: how old do backups get (P35D), and what is done until then so that nobody uses them?"
+    yield f"backups: {_mapping(BACKUPS)}   # ? the database does not say; none if there are none"
     if draft.description:
         yield f"description: {_text(draft.description)}"
     yield "connection:"

@@ -1,10 +1,11 @@
 """What a MariaDB says of the tables in the data map, from information_schema."""
 
+import re
 from collections import defaultdict
 from typing import Any, Final
 
 from connectors.sql.catalogue import Catalogue, Column, Reference, Table
-from connectors.sql.ddl import MARIADB, delete_rules
+from connectors.sql.ddl import MARIADB, checks_of, delete_rules
 from connectors.sql.dialects import Engine
 from connectors.sql.families import Family
 from connectors.sql.statement import quoted
@@ -20,7 +21,6 @@ FAMILIES: Final = {
     **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), Family.BYTES),
     **dict.fromkeys(("inet4", "inet6"), Family.INET),
     **dict.fromkeys(("float", "double", "bit", "time", "year"), Family.PLAIN),
-    "json": Family.JSON,
 }
 UNDOES: Final = frozenset({"InnoDB", "ROCKSDB"})
 """Engines whose changes are undone with their transaction."""
@@ -33,6 +33,7 @@ _COLUMNS: Final = """
 SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE = 'YES', CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION,
   NUMERIC_SCALE, CHARACTER_SET_NAME, COLLATION_NAME, COALESCE(IS_GENERATED, 'NEVER') <> 'NEVER'
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"""
+_VALID: Final = re.compile(r"json_valid\(`((?:[^`]|``)+)`\)", re.IGNORECASE)
 _INDEXES: Final = """
 SELECT INDEX_NAME, NON_UNIQUE = 0, COLUMN_NAME, SEQ_IN_INDEX, SUB_PART IS NOT NULL
 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY INDEX_NAME, SEQ_IN_INDEX"""
@@ -64,10 +65,13 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
         schema, table, kind, engine = row
         cursor.execute(_COLUMNS, [schema, table])
         known = {column[0].lower(): column for column in cursor.fetchall()}
+        documents = frozenset() if kind == "VIEW" else _documents(cursor, schema, table)
         absent = [field for field in collection.fields if field.lower() not in known]
         missing += [f"{name}.{field}" for field in absent]
         columns = {
-            field: _column(name, field, known[field.lower()]) for field in collection.fields if field not in absent
+            field: _column(name, field, known[field.lower()], holds=documents)
+            for field in collection.fields
+            if field not in absent
         }
         indexed, keyed = _indexes(cursor, schema, table, columns, collection.key)
         relation = relations.setdefault((schema, table), len(relations) + 1)
@@ -79,7 +83,8 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
             columns=columns,
             indexed=indexed,
             keyed=keyed or kind != "BASE TABLE",
-            undoes=engine in UNDOES,
+            undoes=engine in UNDOES or kind == "VIEW",
+            unwritten="a view" if kind == "VIEW" else "",
             remembers=kind == "SYSTEM VERSIONED",
         )
     references = tuple(_references(cursor, relations))
@@ -109,9 +114,18 @@ def _indexes(
     return frozenset(indexed), strict and keyed
 
 
-def _column(collection: str, field: str, row: tuple[Any, ...]) -> Column:
-    _, kind, written, nullable, length, precision, scale, charset, collation, generated = row
+def _documents(cursor: Any, schema: str, table: str) -> frozenset[str]:
+    """The columns that hold JSON documents, in small letters: JSON is a text with a check, and nothing else says so."""
+    cursor.execute(f"SHOW CREATE TABLE {quoted(schema, table, engine=Engine.MARIADB)}")
+    checks = (_VALID.fullmatch(check) for check in checks_of(str(cursor.fetchone()[1]), MARIADB))
+    return frozenset(check[1].replace("``", "`").lower() for check in checks if check)
+
+
+def _column(collection: str, field: str, row: tuple[Any, ...], *, holds: frozenset[str]) -> Column:
+    own, kind, written, nullable, length, precision, scale, charset, collation, generated = row
     family = FAMILIES.get(kind, Family.OTHER)
+    if family is Family.TEXT and own.lower() in holds:
+        family = Family.JSON
     return Column(
         name=field,
         about=f"{collection}.{field}",

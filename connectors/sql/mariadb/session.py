@@ -52,7 +52,7 @@ _MEANING: Final = (
     f"SET NAMES utf8mb4 COLLATE {COLLATION}, "
     "sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', "
     "time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, sql_select_limit = DEFAULT, "
-    "sql_safe_updates = 0, sql_auto_is_null = 0, completion_type = 0, autocommit = 1, "
+    "sql_quote_show_create = 1, sql_safe_updates = 0, sql_auto_is_null = 0, completion_type = 0, autocommit = 1, "
     "default_regex_flags = ''"
 )
 _BEGIN: Final = {
@@ -179,6 +179,7 @@ class Session:
         self._committing = False
         self._until: float | None = None
         self._alone = False
+        self.emptied = 0
         self.committed = False
         self.environment = ""
 
@@ -208,13 +209,17 @@ class Session:
                 self._cursor.execute(f"KILL HARD CONNECTION {int(holder)}")
         return self._take(name, int(ENDING.total_seconds()))
 
-    def give(self, name: str, rows: Sequence[object]) -> None:
+    def give(self, name: str, rows: Sequence[object] | None) -> None:
         self._document[name] = rows
         self._sent.discard(variable(name))
 
     def hurry(self) -> None:
         """From here on all statements together get the time of one."""
         self._until = time.monotonic() + self._limits.statement_timeout
+
+    def defer(self) -> bool:
+        """Have foreign keys checked when the transaction commits, if the server can."""
+        return False
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         self._cursor.execute(self._ready(statement))

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.sql.catalogue import Catalogue, Column, Reference, Table, plain_expression
+from connectors.sql.ddl import SQLITE, checks_of
 from connectors.sql.dialects import Engine
 from connectors.sql.families import Family
 from rights.datamap import System
 
 _VIRTUAL: Final = re.compile(r"\s*CREATE\s+VIRTUAL\b", re.IGNORECASE)
 _LIMIT: Final = re.compile(r"\((\d+)\)")
+_VALID: Final = re.compile(r"""\bjson_valid\s*\(\s*["`\[]?(\w+)["`\]]?\s*[,)]""", re.IGNORECASE)
+"""A check by which a column holds JSON documents; the types of a strict table do not say so."""
 _SHADOWS: Final = (
     "content",
     "segments",
@@ -66,12 +69,14 @@ def read_catalogue(connection: sqlite3.Connection, system: System) -> Catalogue:
     """
     missing: list[str] = []
     found: dict[str, Table] = {}
-    everything = connection.execute("SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view')")
-    tables = {str(name).lower(): (str(name), str(kind)) for name, kind in everything}
+    listed = "SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view')"
+    everything = [(str(name), str(kind), str(sql)) for name, kind, sql in connection.execute(listed)]
+    tables = {name.lower(): (name, kind) for name, kind, _ in everything}
+    checked = {name.lower(): _documents(sql) for name, _, sql in everything}
     relations = {name: number for number, name in enumerate(tables, 1)}
     for name, collection in system.collections.items():
-        wanted = (collection.name or name).rpartition(".")[2]
-        if wanted.lower() not in tables:
+        schema, _, wanted = (collection.name or name).rpartition(".")
+        if wanted.lower() not in tables or schema not in {"", "main"}:  # nothing else is attached
             missing.append(collection.name or name)
             continue
         table, kind = tables[wanted.lower()]
@@ -90,11 +95,18 @@ def read_catalogue(connection: sqlite3.Connection, system: System) -> Catalogue:
             name=table,
             relation=relations[wanted.lower()],
             columns={
-                field: _column(name, field, known[field.lower()], nocase=f"nocase({field})" in indexed)
+                field: _column(
+                    name,
+                    field,
+                    known[field.lower()],
+                    nocase=f"nocase({field})" in indexed,
+                    documents=field.lower() in checked[wanted.lower()],
+                )
                 for field in collection.fields
                 if field not in absent
             },
             indexed=frozenset(indexed),
+            unwritten="a view" if kind == "view" else "",
             keyed=kind == "view" or any(set(one) and set(one) <= key for one in (primary, *unique)),
         )
     return Catalogue(
@@ -127,15 +139,20 @@ def _indexes(connection: sqlite3.Connection, table: str, fields: list[str]) -> t
     return {_as_in_map(expression, names) for expression in indexed}, uniques
 
 
+def _documents(create: str) -> frozenset[str]:
+    """The columns that a table's checks let hold JSON documents alone, in small letters."""
+    return frozenset(column.lower() for check in checks_of(create, SQLITE) for column in _VALID.findall(check))
+
+
 def _as_in_map(expression: str, names: dict[str, str]) -> str:
     match = re.fullmatch(r"lower\((.*)\)", expression)
     return f"lower({names.get(match[1].lower(), match[1])})" if match else expression
 
 
-def _column(collection: str, field: str, row: tuple[Any, ...], *, nocase: bool) -> Column:
+def _column(collection: str, field: str, row: tuple[Any, ...], *, nocase: bool, documents: bool) -> Column:
     _, _, declared, strict, _, _, hidden = row
     limit = _LIMIT.search(declared or "")
-    family = family_of(str(declared or ""))
+    family = Family.JSON if documents else family_of(str(declared or ""))
     return Column(
         name=field,
         about=f"{collection}.{field}",
@@ -157,6 +174,8 @@ def family_of(declared: str) -> Family:
         return Family.INTEGER
     if any(word in declared for word in ("CHAR", "CLOB", "TEXT")):
         return Family.TEXT
+    if declared.startswith("JSON"):
+        return Family.JSON
     if "BLOB" in declared:
         return Family.BYTES
     if any(word in declared for word in ("REAL", "FLOA", "DOUB")):

@@ -124,6 +124,7 @@ class Session:
         self._document = document
         self._until = time.monotonic() + longest
         self._undone = True
+        self.emptied = 0
         self.committed = False
         self.environment = ""
         register(connection, document, bytes.fromhex(str(document.get(KEY, ""))))
@@ -150,12 +151,17 @@ class Session:
         """A transaction that writes has begun, so none of an earlier attempt is open any more."""
         return True
 
-    def give(self, name: str, rows: Sequence[object]) -> None:
+    def give(self, name: str, rows: Sequence[object] | None) -> None:
         self._document[name] = rows
 
     def hurry(self) -> None:
         """From here on everything together gets the time of one statement."""
         self._until = time.monotonic() + self.database.limits.statement_timeout
+
+    def defer(self) -> bool:
+        """Have foreign keys checked when the transaction commits, if the server can."""
+        self._connection.execute("PRAGMA defer_foreign_keys = ON")
+        return True
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement.text.decode()).fetchall()
