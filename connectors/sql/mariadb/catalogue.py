@@ -38,11 +38,12 @@ _INDEXES: Final = """
 SELECT INDEX_NAME, NON_UNIQUE = 0, COLUMN_NAME, SEQ_IN_INDEX, SUB_PART IS NOT NULL
 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY INDEX_NAME, SEQ_IN_INDEX"""
 _REFERENCES: Final = """
-SELECT k.CONSTRAINT_NAME, k.TABLE_SCHEMA, k.TABLE_NAME, k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME, r.DELETE_RULE
+SELECT k.REFERENCED_TABLE_SCHEMA, k.REFERENCED_TABLE_NAME, k.CONSTRAINT_NAME, k.TABLE_SCHEMA, k.TABLE_NAME,
+  k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME, r.DELETE_RULE
 FROM information_schema.KEY_COLUMN_USAGE k LEFT JOIN information_schema.REFERENTIAL_CONSTRAINTS r
   ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME
-WHERE k.REFERENCED_TABLE_SCHEMA = %s AND k.REFERENCED_TABLE_NAME = %s
-ORDER BY k.CONSTRAINT_NAME, k.ORDINAL_POSITION"""
+WHERE k.REFERENCED_TABLE_NAME IS NOT NULL ORDER BY k.CONSTRAINT_NAME, k.ORDINAL_POSITION"""
+"""Of all tables at once: whichever it is asked for, the server looks through all of them."""
 
 
 def read_catalogue(cursor: Any, system: System) -> Catalogue:
@@ -165,10 +166,13 @@ def cast_of(
 
 def _references(cursor: Any, relations: dict[tuple[str, str], int]) -> list[Reference]:
     references: list[Reference] = []
+    cursor.execute(_REFERENCES)
+    keys: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for to_schema, to_table, *key in cursor.fetchall():
+        keys[to_schema, to_table].append(key)
     for (schema, table), relation in list(relations.items()):
-        cursor.execute(_REFERENCES, [schema, table])
         parts: dict[tuple[str, str, str], list[tuple[str, str, str]]] = defaultdict(list)
-        for name, own_schema, own_table, column, target, rule in cursor.fetchall():
+        for name, own_schema, own_table, column, target, rule in keys[schema, table]:
             parts[name, own_schema, own_table].append((column, target, rule))
         for (name, own_schema, own_table), columns in parts.items():
             rule = columns[0][2] or _rule(cursor, own_schema, own_table, name)
