@@ -6,6 +6,7 @@ no value of a person is ever part of such a statement's text. The scheme of an a
 
 from collections.abc import Mapping
 
+from connectors.options import words
 from connectors.sql.connector import SqlConnector
 from connectors.sql.dialects import Engine
 from connectors.sql.limits import Limits
@@ -21,7 +22,8 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     """Build a connector, without connecting.
 
     Args:
-        system: the system's part of the data map; `options` are the fields of `Limits`, and `restrict`.
+        system: the system's part of the data map; `options` are the fields of `Limits`, `restrict`, and
+            `side_effects`.
         secrets: `reader`, and `writer` if anything is to be erased: addresses of the database with a role.
 
     Raises:
@@ -36,6 +38,8 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     _refuse_kept_circles(system)
     options = dict(system.options)
     way = options.pop("restrict", None)
+    accepted = words(options, "side_effects")
+    options.pop("side_effects", None)
     limits = Limits.read(options)
     reader = reach(secrets["reader"], "reader", limits)
     writer = reach(secrets["writer"], "writer", limits) if secrets.get("writer") else None
@@ -48,7 +52,7 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
             raise ValueError(f"options: restrict: {METHOD} is there on PostgreSQL alone: leave it out")
         if writer is None:
             raise ValueError("options: restrict needs a role that may write: add connection.writer, or leave it out")
-    return SqlConnector(system, reader, writer, limits, restricts=way is not None)
+    return SqlConnector(system, reader, writer, limits, restricts=way is not None, accepted=accepted)
 
 
 def _refuse_kept_circles(system: System) -> None:

@@ -4,7 +4,7 @@ The one rule: what is about to change is locked and looked at before the fence i
 changes it; and what a transaction did is told only once it has committed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from connectors.sql.look import Sight
 from connectors.sql.programme import Programme
 from connectors.sql.server import Database, Mode, Session
 from connectors.sql.steps import Steps
+from connectors.sql.watching import watch
 from rights.codes import Code
 from rights.receipt import Tally
 
@@ -42,8 +43,8 @@ def admitted(session: Session, call: Call, *, end: bool = False) -> None:
 class Changing:
     """The one database that is written to."""
 
-    def __init__(self, asking: Asking, writer: Database, batch_rows: int) -> None:
-        self.asking, self.writer, self._batch_rows = asking, writer, batch_rows
+    def __init__(self, asking: Asking, writer: Database, batch_rows: int, accepted: Collection[str] = ()) -> None:
+        self.asking, self.writer, self._batch_rows, self._accepted = asking, writer, batch_rows, accepted
 
     def erase(self, call: Call) -> Tally:
         """Delete and rewrite: up to `batch_rows` rows in one transaction, more in several, children before parents."""
@@ -65,7 +66,7 @@ class Changing:
             before, planned = sight.tally(call.work), sight.planned
             whole = sum(planned.values()) <= self._batch_rows
             if planned and whole:
-                change = partial(programme.carry_out, session, programme.batches, None)
+                change = partial(self._watched, session, programme, programme.batches, None)
                 done = self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
             else:
                 session.commit()
@@ -89,13 +90,24 @@ class Changing:
                 changes = change()
                 session.commit()
             except database.errors as error:
+                trouble: Exception = error
+            except ConnectorError as error:
                 trouble = error
             else:
                 intent.done(tell(changes))
                 return changes
             if session.undone:
                 intent.done(Tally())
+            if isinstance(trouble, ConnectorError):
+                raise trouble
             raise self.asking.problem(database, trouble)
+
+    def _watched(self, session: Any, programme: Programme | Steps, part: Sequence[Batch], rows: int | None) -> Changes:
+        """Change rows, and see that nothing else has changed with them."""
+        watching = watch(session, programme.scope, self._accepted)
+        changes = programme.carry_out(session, part, rows)
+        watching.judge(changes)
+        return changes
 
     def _in_batches(
         self, begin: Begin, call: Call, programme: Programme | Steps, sight: Sight, before: Tally, done: Changes
@@ -105,7 +117,7 @@ class Changing:
         def carry_out(part: tuple[Batch, ...], planned: dict[str, int], rows: int | None) -> Changes:
             with begin() as session:
                 admitted(session, call)
-                change = partial(programme.carry_out, session, part, rows)
+                change = partial(self._watched, session, programme, part, rows)
                 return self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
 
         most = self._batch_rows

@@ -5,7 +5,7 @@ data map, and passes on counts; it decides nothing about rows.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -38,12 +38,19 @@ class SqlConnector:
     and `lift` only where rows can be denied to the application."""
 
     def __init__(
-        self, system: System, reader: Database, writer: Database | None, limits: Limits, *, restricts: bool = False
+        self,
+        system: System,
+        reader: Database,
+        writer: Database | None,
+        limits: Limits,
+        *,
+        restricts: bool = False,
+        accepted: Collection[str] = (),
     ) -> None:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
         self._restricts = restricts
         self._asking = Asking(system, Programmes(system, limits.batch_rows, restricts=restricts))
-        self._changing = Changing(self._asking, writer, limits.batch_rows) if writer else None
+        self._changing = Changing(self._asking, writer, limits.batch_rows, accepted) if writer else None
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift

@@ -224,7 +224,7 @@ class Steps:
                 session.give(BATCH, [row[1:] if batch.deleting is False else row[1 : size + 1] for row in rows])
                 done = session.execute(self._made("change", batch, partial(self._changing, batch)))
                 if done != len(rows):
-                    raise RuntimeError("a locked row was not changed")
+                    raise NeedsHuman(Code.SIDE_EFFECTS, f"{name} ({len(rows) - done:,} rows stayed: a trigger)")
                 changed, kept = changed + done, kept + sum(bool(row[0]) for row in rows)
                 if len(picked) < self._batch_rows:
                     break

@@ -32,7 +32,7 @@ Dump = dict[str, set[str]]
 class Place:
     """One database under test."""
 
-    def __init__(self, database: Database, create: str, collections: str, **options: int | str) -> None:
+    def __init__(self, database: Database, create: str, collections: str, **options: Any) -> None:
         self.database = database
         (system,) = read_map({"shop.yaml": f"{HEAD}collections:\n{collections}"}).systems.values()
         self.system: System = system.model_copy(update={"options": options})
@@ -121,7 +121,7 @@ class Place:
 
 
 @contextmanager
-def place(database: Database, create: str, collections: str, **options: int | str) -> Iterator[Place]:
+def place(database: Database, create: str, collections: str, **options: Any) -> Iterator[Place]:
     """Make a database and clear up behind it."""
     made = Place(database, create, collections, **options)
     try:

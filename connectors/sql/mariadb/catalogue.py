@@ -77,7 +77,7 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
             keyed=keyed or kind != "BASE TABLE",
             undoes=engine in _UNDOES,
         )
-    references = tuple(_references(cursor, relations))
+    references = tuple(references_to(cursor, list(relations), relations))
     return Catalogue(tables=found, missing=tuple(missing), references=references, engine=Engine.MARIADB)
 
 
@@ -145,9 +145,11 @@ def _cast(
     }.get(kind, "CHAR")
 
 
-def _references(cursor: Any, relations: dict[tuple[str, str], int]) -> list[Reference]:
+def references_to(cursor: Any, places: list[tuple[str, str]], relations: dict[tuple[str, str], int]) -> list[Reference]:
+    """The foreign keys onto some tables, each given by its schema and name; `relations` has a number for every table of
+    the map."""
     references: list[Reference] = []
-    for (schema, table), relation in list(relations.items()):
+    for schema, table in places:
         cursor.execute(_REFERENCES, [schema, table])
         parts: dict[tuple[str, str, str], list[tuple[str, str, str]]] = defaultdict(list)
         for name, own_schema, own_table, column, target, rule in cursor.fetchall():
@@ -160,7 +162,7 @@ def _references(cursor: Any, relations: dict[tuple[str, str], int]) -> list[Refe
                     table=own_table,
                     columns=tuple(column for column, _, _ in columns),
                     relation=relations.get((own_schema, own_table), -len(references) - 1),
-                    to=relation,
+                    to=relations[schema, table],
                     to_columns=tuple(target for _, target, _ in columns),
                     on_delete=_ACTIONS.get(columns[0][2], "a"),
                 )

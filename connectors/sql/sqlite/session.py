@@ -123,6 +123,11 @@ class Session:
         """Whether it is certain that nothing of this transaction stays."""
         return self._undone
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The driver's own connection, to watch what this transaction changes."""
+        return self._connection
+
     def begin(self, begin: str) -> None:
         """Begin, and read the file's mark; with that reading a look's moment is fixed."""
         self._connection.execute(begin)
