@@ -28,9 +28,9 @@ OLDEST: Final = 140000
 _ACTIONS: Final = {
     "a": "so deleting is refused while such rows are there",
     "r": "so deleting is refused while such rows are there",
-    "c": "so deleting takes such rows along, uncounted",
-    "n": "so deleting empties the column of such rows, uncounted",
-    "d": "so deleting resets the column of such rows, uncounted",
+    "c": "so an erasure that would take such rows along is stopped",
+    "n": "so an erasure that would empty the column of such rows is stopped",
+    "d": "so an erasure that would reset the column of such rows is stopped",
 }
 _CODES: Final = {"a": "blocks", "r": "blocks", "c": "cascades", "n": "empties", "d": "empties"}
 # Locking a row takes the right to update some column of it.
@@ -106,6 +106,12 @@ def works_of(system: System) -> dict[str, Work]:
     return {work.collection: work for work in works}
 
 
+def accepts(system: System, *names: str | None) -> bool:
+    """Whether the map accepts that a table changes along with an erasure, given all the names it goes by."""
+    listed = system.options.get("side_effects")
+    return isinstance(listed, list) and not set(names).isdisjoint(listed)
+
+
 def misfits(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     for name in catalogue.missing:
         kind = "column" if "." in name and name.rpartition(".")[0] in system.collections else "table"
@@ -176,19 +182,24 @@ def references(system: System, catalogue: Catalogue) -> Iterator[Finding]:
                 f"{reference.schema}.{reference.table} points to {to} ({columns}) and is not in the map, "
                 f"{action}: add it as a collection"
             )
-            yield Finding(f"reference_{_CODES[reference.on_delete]}", said, _severity(reference, deleted=deleted))
+            yield Finding(
+                f"reference_{_CODES[reference.on_delete]}", said, _severity(system, reference, deleted=deleted)
+            )
         elif catalogue.link_of(system, reference) is None:
             said = (
                 f"the foreign key {reference.name} from {mapped[reference.relation]} ({columns}) to {to} is no unique "
                 f"link of the map, {action}: add the link"
             )
-            yield Finding(f"reference_{_CODES[reference.on_delete]}", said, _severity(reference, deleted=deleted))
+            yield Finding(
+                f"reference_{_CODES[reference.on_delete]}", said, _severity(system, reference, deleted=deleted)
+            )
 
 
-def _severity(reference: Reference, *, deleted: bool) -> Severity:
+def _severity(system: System, reference: Reference, *, deleted: bool) -> Severity:
     if not deleted:
         return Severity.NOTE
-    return Severity.WARNING if reference.on_delete in "nd" else Severity.ERROR
+    taken = reference.on_delete in "cnd" and accepts(system, reference.table, f"{reference.schema}.{reference.table}")
+    return Severity.WARNING if taken or reference.on_delete in "nd" else Severity.ERROR
 
 
 def slow(system: System, catalogue: Catalogue) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from connectors.finding import Finding, Severity
 from connectors.sql.catalogue import Catalogue, Table, read_catalogue
-from connectors.sql.check import works_of
+from connectors.sql.check import accepts, works_of
 from connectors.sql.session import Database
 from rights.datamap import Erase, Mode, System
 from rights.plan import Work
@@ -93,34 +93,46 @@ def _trigger(
     text = without_comments(source)
     copies = _OLD.search(text) is not None
     for target in dict.fromkeys(INSERTS.findall(text)):
-        mapped = _collection(system, catalogue, target)
-        if not copies:
-            said = f"{who} adds rows to {target}: see that they hold nothing of the person"
-            yield Finding("trigger_writes", said, Severity.WARNING)
-        elif mapped is None:
-            # Nothing is destroyed in mode observe; in the others the copy would stay and nobody look for it.
-            bad = Severity.WARNING if system.mode is Mode.OBSERVE else Severity.ERROR
-            said = (
-                f"{who} copies deleted or changed rows into {target}, which is not in the map, so an erasure leaves a "
-                f"copy behind: add {target} to the map, or drop the trigger"
-            )
-            yield Finding("trigger_copies", said, bad)
-        else:
-            said = (
-                f"{who} copies deleted or changed rows into {mapped} while they are erased: see that the map deletes "
-                f"{mapped} after {table.collection}, or drop the trigger"
-            )
-            yield Finding("trigger_copies", said, Severity.WARNING)
+        yield _added(system, who, target, mapped=_collection(system, catalogue, target), copies=copies)
     for verb, pattern in (("deletes from", DELETES), ("changes", UPDATES)):
         for target in dict.fromkeys(pattern.findall(text)):
-            said = f"{who} {verb} {target}, uncounted: see that the map says what becomes of {target}"
-            yield Finding("trigger_writes", said, Severity.WARNING)
+            if not accepts(system, target.replace('"', ""), _collection(system, catalogue, target)):
+                said = f"{who} {verb} {target}: see that the map says what becomes of {target}, and {_accept(target)}"
+                yield Finding("trigger_writes", said, Severity.WARNING)
     if _DYNAMIC.search(text):
         said = f"{who} runs statements that its text does not show, in {function}: read it"
         yield Finding("trigger_unknown", said, Severity.WARNING)
     if before and deletes and work.erase is Erase.DELETE and _SKIPS.search(text):
         said = f"{who} can keep rows from being deleted, without an error (RETURN NULL): see that it lets them go"
         yield Finding("trigger_skips", said, Severity.WARNING)
+
+
+def _added(system: System, who: str, target: str, *, mapped: str | None, copies: bool) -> Finding:
+    """What is to be said of rows that a trigger adds."""
+    accepted = accepts(system, target.replace('"', ""), mapped)
+    if not copies:
+        said = f"{who} adds rows to {target}: see that they hold nothing of the person"
+        return Finding("trigger_writes", said if accepted else f"{said}, and {_accept(target)}", Severity.WARNING)
+    if mapped is not None:
+        said = (
+            f"{who} copies deleted or changed rows into {mapped} while they are erased: see that the map deletes "
+            f"{mapped} after {{}}, or drop the trigger"
+        ).format(who.rpartition(" of ")[2])
+        return Finding("trigger_copies", said, Severity.WARNING)
+    said = f"{who} copies deleted or changed rows into {target}, which is not in the map, so "
+    if accepted:
+        said += f"what is erased lives on in {target}, as options.side_effects accepts: see to it there by other means"
+        return Finding("trigger_copies", said, Severity.WARNING)
+    said += (
+        f"an erasure is stopped: add {target} to the map, drop the trigger, or name {target} under options: "
+        "side_effects if the copy may stay, which still holds the person's data"
+    )
+    # Nothing is destroyed in mode observe.
+    return Finding("trigger_copies", said, Severity.WARNING if system.mode is Mode.OBSERVE else Severity.ERROR)
+
+
+def _accept(target: str) -> str:
+    return f"name {target} under options: side_effects, else an erasure that does this is stopped"
 
 
 def _collection(system: System, catalogue: Catalogue, target: str) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 
 from connectors.conformance import Gate
 from connectors.errors import NeedsHuman
+from connectors.finding import Severity
 from rights.codes import Code
 from rights.receipt import Tally
 from tests.conftest import Database
@@ -31,7 +32,10 @@ INSERT INTO products VALUES (1, 20);
 MAP = """
   customers:
     key: [id]
-    fields: {id: {}, email: {identity: email, category: contact, strategy: null}, name: {category: contact, strategy: null}}
+    fields:
+      id: {}
+      email: {identity: email, category: contact, strategy: null}
+      name: {category: contact, strategy: null}
   orders:
     key: [id]
     links: [{field: customer, to: customers.id}]
@@ -184,7 +188,7 @@ def test_nobody_can_accept_that_rows_stay(database: Database) -> None:
     with place(database, SHOP, MAP, side_effects=["orders", "public.orders"]) as made:
         made.door.execute(SURPRISES["a rule keeps the rows"][0])
 
-        with pytest.raises(NeedsHuman, match="side_effects: public.orders"):
+        with pytest.raises(NeedsHuman, match=r"side_effects: public\.orders"):
             made.erase(WHO)
 
 
@@ -323,3 +327,30 @@ def test_where_the_server_counts_nothing_the_catalogue_is_judged(shop: Place, cr
     assert said in refused.value.about
     assert "track_counts" in refused.value.about
     assert shop.dump() == before
+
+
+def test_a_check_says_beforehand_what_would_stop_it_and_how_to_accept_it(database: Database) -> None:
+    with place(database, SHOP, MAP) as made:
+        made.door.execute(COPIES)
+        made.door.execute(SURPRISES["a cascade from a table beside the map"][0])
+        found = [*made.connector.check(), *made.connector.survey()]
+        said = {finding.code: (finding.severity, str(finding)) for finding in found}
+        assert said["reference_cascades"][0] is Severity.ERROR
+        assert "name audit.log under options: side_effects" in said["trigger_copies"][1]
+        assert "still holds the person's data" in said["trigger_copies"][1]
+
+    with place(database, "SELECT 1", MAP, side_effects=["audit.log", "baskets"]) as made:
+        found = [*made.connector.check(), *made.connector.survey()]
+        said = {finding.code: (finding.severity, str(finding)) for finding in found}
+        assert said["trigger_copies"][0] is said["reference_cascades"][0] is Severity.WARNING
+        assert "lives on in audit.log" in said["trigger_copies"][1]
+        assert counted(made.erase(WHO), "erased") == {"customers": 1, "orders": 4}
+
+
+@pytest.mark.parametrize("wrong", ["log", [""], [3], 3], ids=repr)
+def test_tables_that_may_change_along_are_a_list_of_names(database: Database, wrong: object) -> None:
+    with (
+        pytest.raises(ValueError, match="side_effects is a list of texts"),
+        place(database, "SELECT 1", MAP, side_effects=wrong),
+    ):
+        pass

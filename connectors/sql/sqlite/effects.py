@@ -42,6 +42,6 @@ class _Watched:
         stop([f"{' or '.join(where[:3])} ({abs(more):,} {'more' if more > 0 else 'fewer'} rows changed than planned)"])
 
     def _note(self, action: int, table: str | None, _: str | None, __: str | None, trigger: str | None) -> int:
-        if action in _WRITES and table:
+        if action in _WRITES and table and not table.startswith("sqlite_"):
             self._writes.add((table, trigger is not None))
         return sqlite3.SQLITE_OK
