@@ -50,6 +50,7 @@ class Code(StrEnum):
     NO_PLACE = "no_place"
     NOT_DENIED = "not_denied"
     SIDE_EFFECTS = "side_effects"
+    REPLICA = "replica"
 
 
 ADVICE: dict[Code, str] = {
@@ -91,6 +92,7 @@ ADVICE: dict[Code, str] = {
     Code.NO_PLACE: "An identity has a slash or another character that the key template has no place for, so objects were not looked for by it. Look for them by hand; take the identity out of the request or rule 'done'.",
     Code.NOT_DENIED: "The bucket's policy, or the row security of the table named, does not deny what is restricted, so a restriction would stop nobody. Add the statement (docs/s3.md; habeas map check --live prints the one for a table), then rule 'retry'.",
     Code.SIDE_EFFECTS: "The database changed more than the plan says, in the tables named: a cascade, a trigger or a rule; all of it was taken back. Add these tables to the data map, or name them under options: side_effects if that is meant to happen, restart the worker, then rule 'retry'.",
+    Code.REPLICA: "The primary shows nothing of this person any more; the replica that the data map names is no streaming copy of it, or still shows rows though it has replayed past the erasure. Find out what that server is, and rebuild it or name another (connection.replica), restart the worker, then rule 'retry'.",
     Code.QUOTA: "The system has no room left for what has to be moved. Make room or raise its quota, then rule 'retry'.",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }

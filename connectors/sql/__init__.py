@@ -12,6 +12,7 @@ from connectors.sql.dialects import Engine
 from connectors.sql.limits import Limits
 from connectors.sql.reaching import reach
 from connectors.sql.restriction import METHOD
+from connectors.sql.session import Database as PostgreSQL
 from connectors.unread import refuse_options
 from rights.datamap import Erase, System
 
@@ -24,14 +25,15 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     Args:
         system: the system's part of the data map; `options` are the fields of `Limits`, `restrict`, and
             `side_effects`.
-        secrets: `reader`, and `writer` if anything is to be erased: addresses of the database with a role.
+        secrets: `reader`, `writer` if anything is to be erased, and `replica` if an erasure is to be looked at in a
+            copy as well: addresses of the database with a role.
 
     Raises:
         ValueError: an option or a secret is unknown, missing or wrong; the text says what to write.
     """
     for name in secrets:
-        if name not in {"reader", "writer"}:
-            raise ValueError(f"connection: '{name}' is unknown: write reader and writer")
+        if name not in {"reader", "writer", "replica"}:
+            raise ValueError(f"connection: '{name}' is unknown: write reader, writer and replica")
     if "reader" not in secrets:
         raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
     refuse_options(system)
@@ -45,6 +47,11 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     writer = reach(secrets["writer"], "writer", limits) if secrets.get("writer") else None
     if writer is not None and writer.engine is not reader.engine:
         raise ValueError("connection: reader and writer have to lead to servers of one kind: correct one of them")
+    replica = reach(secrets["replica"], "replica", limits) if secrets.get("replica") else None
+    if replica is not None and not (isinstance(replica, PostgreSQL) and isinstance(writer, PostgreSQL)):
+        raise ValueError(
+            "connection: replica is a streaming copy of a PostgreSQL that writer leads to: leave it out here"
+        )
     if way is not None:
         if way != METHOD:
             raise ValueError(f"options: restrict is {METHOD}, or left out")
@@ -52,7 +59,7 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
             raise ValueError(f"options: restrict: {METHOD} is there on PostgreSQL alone: leave it out")
         if writer is None:
             raise ValueError("options: restrict needs a role that may write: add connection.writer, or leave it out")
-    return SqlConnector(system, reader, writer, limits, restricts=way is not None, accepted=accepted)
+    return SqlConnector(system, reader, writer, limits, restricts=way is not None, accepted=accepted, replica=replica)
 
 
 def _refuse_kept_circles(system: System) -> None:

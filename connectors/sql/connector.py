@@ -9,11 +9,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, LiteralString
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding, Severity
-from connectors.protocol import Call, Export, Look
+from connectors.protocol import Call, Export, Look, Pending
 from connectors.sql import replication, restriction
 from connectors.sql.asking import Asking
 from connectors.sql.attempt import attempt
@@ -46,11 +45,15 @@ class SqlConnector:
         *,
         restricts: bool = False,
         accepted: Collection[str] = (),
+        replica: PostgreSQL | None = None,
     ) -> None:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
         self._restricts = restricts
         self._asking = Asking(system, Programmes(system, limits.batch_rows, restricts=restricts))
         self._changing = Changing(self._asking, writer, limits.batch_rows, accepted) if writer else None
+        self._replica: replication.Replica | None = None
+        if replica and isinstance(writer, PostgreSQL):
+            self._replica = replication.Replica(replica, writer, self._asking)
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift
@@ -75,9 +78,11 @@ class SqlConnector:
         self._await_copy()
         return self._look(self.reader, call, verifying=False)
 
-    def verify(self, call: Call) -> Look:
-        """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less."""
-        return self._look(self.writer or self.reader, call, verifying=True)
+    def verify(self, call: Call) -> Look | Pending:
+        """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less. And in
+        the replica that the map names, once it has come past the erasure."""
+        look = partial(self._look, verifying=True)
+        return self._replica.verify(call, look) if self._replica else look(self.writer or self.reader, call)
 
     def export(self, call: Call) -> Iterator[Export]:
         """Stream two files per collection, JSON lines and a table, all of one moment."""
@@ -120,7 +125,7 @@ class SqlConnector:
         found = asking.explained(reader, lambda: list(reader.findings(self.system, writer)))
         if isinstance(writer, PostgreSQL) and self._restricts:
             found += asking.explained(writer, partial(restriction.findings, self.system, writer))
-        return found
+        return found + (self._replica.findings() if self._replica else [])
 
     def survey(self) -> list[Finding]:
         """What stands in the database beside the map: drift, personal data that no path reaches, triggers.
@@ -138,6 +143,8 @@ class SqlConnector:
         """Close the connections that nobody uses."""
         for database in filter(None, (self.reader, self.writer)):
             database.close()
+        if self._replica:
+            self._replica.copy.close()
 
     def _writing(self) -> Changing:
         if self._changing is None:
@@ -154,9 +161,9 @@ class SqlConnector:
         writer, reader, explained = self.writer, self.reader, self._asking.explained
         if not (isinstance(writer, PostgreSQL) and isinstance(reader, PostgreSQL)) or writer.server == reader.server:
             return
-        there = explained(writer, lambda: _ask(writer, replication.POSITION))
+        there = explained(writer, lambda: replication.answer(writer, replication.POSITION))
         until = time.monotonic() + replication.PATIENCE
-        while there and not explained(reader, lambda: _ask(reader, replication.REACHED, there)):
+        while there and not explained(reader, lambda: replication.answer(reader, replication.REACHED, there)):
             if time.monotonic() > until:
                 raise Retryable(Code.BUSY, self.system.system)
             time.sleep(replication.POLL)
@@ -182,13 +189,6 @@ class SqlConnector:
             for file in files(programme.exporting, reader):
                 yield replace(file, pages=_beating(call, file.pages))
             session.commit()
-
-
-def _ask(database: PostgreSQL, question: LiteralString, *values: object) -> Any:
-    """The one value that a server answers about itself."""
-    with database.plain() as connection:
-        (value,) = connection.execute(question, values).fetchone()
-    return value
 
 
 def _beating(call: Call, pages: Iterator[bytes]) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 The one rule: what is asserted is read through the back door, as the database's owner, and compared as whole dumps.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -41,10 +41,10 @@ class Place:
         self.door.execute(f"ALTER DATABASE {database.name} SET habeas.environment = 'test'")
         self.door.execute(create)
 
-    def connect(self, reader: str = "", writer: str = "") -> SqlConnector:
+    def connect(self, reader: str = "", writer: str = "", **more: str) -> SqlConnector:
         """A connector with roles of its own; without them, with the owner's."""
         url = self.database.url
-        return build(self.system, {"reader": reader or url, "writer": writer or reader or url})
+        return build(self.system, {"reader": reader or url, "writer": writer or reader or url, **more})
 
     def role(self, name: str, *statements: str, login: str = "LOGIN PASSWORD 'secret'") -> str:
         """A role with the given grants, and the address of the database for it. {role} stands for its name."""
@@ -68,6 +68,7 @@ class Place:
         rulings: Rulings | None = None,
         environment: str = "test",
         cut_short: bool = False,
+        job: Mapping[str, str] | None = None,
     ) -> Call:
         plan = make_plan(Right.ERASURE, DataMap.of({"shop": self.system}), AS_OF)
         return Call(
@@ -83,6 +84,7 @@ class Place:
             rulings=rulings or Rulings(),
             environment=environment,
             cut_short=cut_short,
+            job=job or {},
             pseudonym_key=b"a key of a request",
         )
 
@@ -95,7 +97,9 @@ class Place:
         return tally
 
     def verify(self, *identities: Identity, **differs: Any) -> Look:
-        return self.connector.verify(self.call(*identities, **differs))
+        look = self.connector.verify(self.call(*identities, **differs))
+        assert isinstance(look, Look)
+        return look
 
     def export(self, *identities: Identity, **differs: Any) -> dict[tuple[str, str], bytes]:
         files = self.connector.export(self.call(*identities, **differs))

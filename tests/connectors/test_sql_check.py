@@ -142,7 +142,7 @@ def test_a_wrong_option_is_refused_with_what_to_write(shop: Place, options: dict
     [
         ({}, "reader is missing"),
         ({"writer": URL}, "reader is missing"),
-        ({"reader": URL, "admin": URL}, "'admin' is unknown: write reader and writer"),
+        ({"reader": URL, "admin": URL}, "'admin' is unknown: write reader, writer and replica"),
         ({"reader": "Secret"}, "connection.reader: write the secret as postgresql://"),
         ({"reader": URL.replace("postgresql", "oracle")}, "connection.reader: write the secret as postgresql://"),
         ({"reader": URL, "writer": URL.replace("postgresql", "mariadb")}, "have to lead to servers of one kind"),
