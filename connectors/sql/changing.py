@@ -53,8 +53,9 @@ class Changing:
             raise ValueError("a pseudonym needs a key")
         programme = self.asking.programme(self.writer, call)
         for name in erasure.lockable(programme.scope):
-            if not programme.scope.catalogue.tables[name].undoes:
-                raise NeedsHuman(Code.SCHEMA, f"{name} (an engine without transactions)")
+            table = programme.scope.catalogue.tables[name]
+            if not table.undoes or table.unwritten:
+                raise NeedsHuman(Code.SCHEMA, f"{name} ({table.unwritten or 'an engine without transactions'})")
         begin = partial(self.writer.transaction, Mode.CHANGE, call.session, programme.document(call))
         done: Changes = []
         with begin() as session:

@@ -148,6 +148,12 @@ def _refusals(
 def unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         work = works[name]
+        if table.unwritten and work.erase is not Erase.RETAIN:
+            said = (
+                f"{name} is {table.unwritten}, which is never written to, so every erasure stops there: map the tables "
+                "behind it instead"
+            )
+            yield Finding("not_written", said)
         for write in dict.fromkeys((*work.writes, *(w for keep in work.keeps for w in keep.writes))):
             if about := table.columns.get(write.field):
                 try:

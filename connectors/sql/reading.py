@@ -99,6 +99,8 @@ def carried(scope: Scope, name: str, table: FromClause, field: str) -> list[Sql]
 
 def _document(scope: Scope, name: str, table: FromClause, derived: Derived) -> Sql:
     base = scope.catalogue.tables[name].columns[derived.of[0]]
+    if base.internal.startswith("_"):  # an array is read as the list it is
+        return func.to_jsonb(table.c[base.name])
     if base.family is not Family.JSON:
         raise NeedsHuman(Code.SCHEMA, f"{base.about} (path)")
     return cast(table.c[base.name], JSONB)

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from connectors.errors import NeedsHuman, Retryable
-from connectors.protocol import Pending
+from connectors.protocol import Look, Pending
 from connectors.sql import build
 from rights.codes import Code
 from starter.stack import Postgres

@@ -5,6 +5,7 @@ database it knows; what it does not tell is asked of the catalogue.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.reflection import ObjectKind
+from sqlalchemy.exc import SAWarning
 
 Progress = Callable[[str], None]
 """Told, in a few words, what is being read."""
@@ -150,7 +152,10 @@ def read_schema(connection: Connection, progress: Progress = lambda _: None) -> 
         if schema in _OURS_NOT or schema.startswith("pg_"):
             continue
         asked: dict[str, Any] = {"schema": schema, "kind": ObjectKind.TABLE}
-        columns = inspector.get_multi_columns(**asked)
+        with warnings.catch_warnings():
+            # Of a type that SQLAlchemy does not know, such as a composite one, nothing more is needed than its name.
+            warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)
+            columns = inspector.get_multi_columns(**asked)
         if not columns:
             continue
         progress(f"schema {schema}: {len(columns):,} tables, reading keys")

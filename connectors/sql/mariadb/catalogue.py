@@ -75,7 +75,8 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
             columns=columns,
             indexed=indexed,
             keyed=keyed or kind != "BASE TABLE",
-            undoes=engine in _UNDOES,
+            undoes=engine in _UNDOES or kind == "VIEW",
+            unwritten="a view" if kind == "VIEW" else "",
         )
     references = tuple(references_to(cursor, list(relations), relations))
     return Catalogue(tables=found, missing=tuple(missing), references=references, engine=Engine.MARIADB)

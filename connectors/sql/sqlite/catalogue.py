@@ -50,6 +50,7 @@ def read_catalogue(connection: sqlite3.Connection, system: System) -> Catalogue:
                 if field not in absent
             },
             indexed=frozenset(indexed),
+            unwritten="a view" if kind == "view" else "",
             keyed=kind == "view" or any(set(one) and set(one) <= key for one in (primary, *unique)),
         )
     return Catalogue(
