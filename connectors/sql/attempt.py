@@ -56,7 +56,8 @@ def attempt(writer: Database, call: Call, programme: Programme) -> Trial:
             why_not = why_not or "there are more rows than one transaction takes (batch_rows)"
         if why_not or not sight.planned:
             return Trial(before, not_tried=why_not, statements=statements)
-        found = found_in(session, scope, programme.carry_out(session, programme.batches, None))
+        done = programme.carry_out(session, programme.batches, None)
+        found = found_in(session, scope, done, STATEMENT_TIMEOUT * 1000)
     effects = tuple(one.effect for one in found) if counting else ()
     not_counted = "" if counting else "it went through; the server counts no changes (track_counts), so none are listed"
     return Trial(before, effects, not_tried=not_counted, statements=statements)

@@ -18,7 +18,7 @@ from connectors.sql.look import Sight
 from connectors.sql.programme import Programme
 from connectors.sql.server import Database, Mode, Session
 from connectors.sql.steps import Steps
-from connectors.sql.watching import watch
+from connectors.sql.watching import foresee, watch
 from rights.codes import Code
 from rights.receipt import Tally
 
@@ -66,6 +66,8 @@ class Changing:
             call.learn(sight.links(call))
             before, planned = sight.tally(call.work), sight.planned
             whole = sum(planned.values()) <= self._batch_rows
+            if planned:
+                foresee(session, programme.scope, self._accepted)
             if planned and whole:
                 change = partial(self._watched, session, programme, programme.batches, None)
                 done = self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
@@ -118,6 +120,7 @@ class Changing:
         def carry_out(part: tuple[Batch, ...], planned: dict[str, int], rows: int | None) -> Changes:
             with begin() as session:
                 admitted(session, call)
+                foresee(session, programme.scope, self._accepted, count=rows is None)
                 change = partial(self._watched, session, programme, part, rows)
                 return self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
 

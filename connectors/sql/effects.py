@@ -4,6 +4,7 @@ The one rule: a difference is never explained away. Rows of others and tables be
 cascade, a trigger or a rule, are undone with everything else, unless the map names the table (`side_effects`).
 """
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -68,19 +69,22 @@ class Counted:
 
     def __init__(self, session: Session, scope: Scope, accepted: Collection[str]) -> None:
         self._session, self._scope, self._accepted = session, scope, accepted
+        self._until = time.monotonic() + session.database.limits.statement_timeout
 
     def judge(self, changes: Changes) -> None:
-        found = found_in(self._session, self._scope, changes)
+        # What has waited for the commit gets what the change has left of its time: together they are one call.
+        left = self._until - time.monotonic()
+        found = found_in(self._session, self._scope, changes, max(1, int(left * 1000)))
         stop([_said(one.effect) for one in found if one.effect.surprise and not one.accepted(self._accepted)])
 
 
-def found_in(session: Session, scope: Scope, changes: Changes) -> list[Found]:
-    """What a transaction has done, by table; whatever waits for the commit is carried out now.
+def found_in(session: Session, scope: Scope, changes: Changes, milliseconds: int) -> list[Found]:
+    """What a transaction has done, by table; whatever waits for the commit is carried out now, in the time given.
 
     Raises:
         psycopg.Error: a constraint that had waited refuses, or the server cannot be asked.
     """
-    tables = touched(session)
+    tables = touched(session, milliseconds)
     if all(one.counted for one in tables):
         return list(_compared(scope, changes, tables))
     return list(_judged(session, scope, tables))

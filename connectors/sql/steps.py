@@ -33,6 +33,7 @@ from connectors.sql.fates import (
     traits_of,
 )
 from connectors.sql.look import CANDIDATES, Sight
+from connectors.sql.mariadb.effects import refuse_taken
 from connectors.sql.scope import Scope, pointed, told_of
 from connectors.sql.statement import Statement, compiled
 from connectors.sql.traversal import DECIDED, MATCHED, OTHER, UNIQUE, Traversal
@@ -222,6 +223,10 @@ class Steps:
                 if any(part is None for row in rows for part in row[1 : size + 1]):
                     raise NeedsHuman(Code.SCHEMA, name)  # a key that is nothing finds no row
                 session.give(BATCH, [row[1:] if batch.deleting is False else row[1 : size + 1] for row in rows])
+                if batch.deleting and most is not None:
+                    refuse_taken(
+                        session, self.scope, name, self._picked(list(self.scope.system.collections[name].key), name)
+                    )
                 done = session.execute(self._made("change", batch, partial(self._changing, batch)))
                 if done != len(rows):
                     raise NeedsHuman(Code.SIDE_EFFECTS, f"{name} ({len(rows) - done:,} rows stayed: a trigger)")

@@ -4,14 +4,14 @@ The one rule: the server is believed, and not the text of triggers: its locks te
 its counts what was done there. Both are looked up for these tables alone, however many the database has.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from connectors.sql.session import Session
 
 # Constraints and triggers that wait for the commit speak now. A lock that a savepoint has given back is none any more.
 # TRUNCATE and ALTER are counted nowhere, and lock the table against everybody.
-_TOUCHED: Final = b"""SET CONSTRAINTS ALL IMMEDIATE;
+_TOUCHED: Final = """SET LOCAL statement_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE;
 WITH RECURSIVE held AS MATERIALIZED (
   SELECT relation, bool_or(mode = 'AccessExclusiveLock') AS whole FROM pg_locks
   WHERE locktype = 'relation' AND pid = pg_backend_pid() AND mode NOT IN ('AccessShareLock', 'RowShareLock')
@@ -55,29 +55,22 @@ class Touched:
     deleted: int
 
 
-def touched(session: Session) -> tuple[Touched, ...]:
+def touched(session: Session, milliseconds: int) -> tuple[Touched, ...]:
     """All tables that this transaction has opened for writing, but for temporary ones, which nobody else reads.
+
+    Args:
+        milliseconds: how long each statement may take from here on.
 
     Raises:
         psycopg.Error: a constraint that had waited refuses, or the server cannot be asked.
     """
-    cursor = session.connection.execute(_TOUCHED, prepare=False)
-    cursor.nextset()
+    cursor = session.connection.execute(_TOUCHED.format(milliseconds).encode(), prepare=False)
+    while cursor.nextset():
+        pass
     return tuple(_less(Touched(*row), session) for row in cursor.fetchall())
 
 
 def _less(one: Touched, session: Session) -> Touched:
+    """Without what earlier transactions of the session did."""
     inserted, updated, deleted = session.earlier.get(one.relation, (0, 0, 0))
-    return Touched(
-        one.relation,
-        one.root,
-        one.table,
-        one.root_table,
-        one.short,
-        one.kind,
-        one.whole,
-        one.counted,
-        one.inserted - inserted,
-        one.updated - updated,
-        one.deleted - deleted,
-    )
+    return replace(one, inserted=one.inserted - inserted, updated=one.updated - updated, deleted=one.deleted - deleted)

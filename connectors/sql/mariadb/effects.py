@@ -6,11 +6,12 @@ nowhere, so the rows that would go are counted before anything is deleted.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, column, func, not_, select, table, tuple_
+from sqlalchemy import FromClause, Select, and_, column, func, not_, select, table, tuple_
 from sqlalchemy.sql.elements import quoted_name
 
 from connectors.sql.catalogue import Reference, Table
@@ -35,16 +36,55 @@ _MORE: Final = re.compile(
     re.IGNORECASE,
 )
 """What else a trigger may write with, where its text does not say plainly to which table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """A foreign key that takes rows along, or empties columns of theirs."""
+
+    reference: Reference
+    name: str
+    """The collection that it points to."""
+    parent: Table
+    child: str | None
+    """The collection that it points from; None: the map does not know it."""
+
+
+Goes = Callable[[Scope, str, Any], Any]
 _DONE: Final = {"Handler_write": "added", "Handler_update": "changed", "Handler_delete": "deleted"}
 
 
-def watch(session: Any, scope: Scope, accepted: Collection[str]) -> Watch:
-    """Begin to watch a transaction that has changed nothing yet.
+def foresee(session: Any, scope: Scope, accepted: Collection[str], *, count: bool) -> None:
+    """Learn which foreign keys would take rows along, and, if so wished, count those of all rows that go. Before the
+    fence: how long this takes is nobody's limit.
 
     Raises:
-        NeedsHuman: SIDE_EFFECTS: foreign keys would take rows along, or empty columns of rows, that are not planned.
+        NeedsHuman: SIDE_EFFECTS: there are such rows, and they are not planned.
     """
-    stop(list(_cascading(session, scope, accepted)))
+    session.cascades = list(_cascades(session, scope, accepted))
+    if count:
+        stop([one for cascade in session.cascades if (one := _taken(session, scope, cascade, _goes))])
+
+
+def refuse_taken(session: Any, scope: Scope, name: str, keys: FromClause) -> None:
+    """Stop before rows are deleted if foreign keys would take others along.
+
+    Args:
+        keys: the keys of the collection's rows that are about to go.
+
+    Raises:
+        NeedsHuman: SIDE_EFFECTS.
+    """
+
+    def goes(scope: Scope, other: str, rows: Any) -> Any:
+        return among(scope, rows, name, keys) if other == name else _goes(scope, other, rows)
+
+    found = (_taken(session, scope, one, goes) for one in getattr(session, "cascades", ()) if one.name == name)
+    stop([one for one in found if one])
+
+
+def watch(session: Any, scope: Scope, accepted: Collection[str]) -> Watch:
+    """Begin to watch a transaction that has changed nothing yet."""
     return _Counted(session, scope, accepted)
 
 
@@ -54,7 +94,9 @@ class _Counted:
         self._before = self._counts()
 
     def judge(self, changes: Changes) -> None:
-        more = self._counts() - self._before
+        more = self._counts()
+        more.subtract(self._before)
+        more["Handler_update"] -= getattr(self._session, "emptied", 0)  # rewritten only so that they can be deleted
         for batch, (rows, _) in changes:
             more["Handler_delete" if batch.deleting else "Handler_update"] -= rows
         done = [f"{rows:,} rows {_DONE[name]}" for name, rows in sorted(more.items()) if rows > 0]
@@ -85,42 +127,42 @@ class _Counted:
         return targets
 
 
-def _cascading(session: Any, scope: Scope, accepted: Collection[str]) -> Iterator[str]:
-    """The rows that foreign keys would change along with those that go."""
+def _cascades(session: Any, scope: Scope, accepted: Collection[str]) -> Iterator[Cascade]:
+    """The foreign keys that would change rows along with those that go. They are asked for again, since one may have
+    come since the worker began; after a look that locks, none can come to its tables."""
     tables = {found.relation: (name, found) for name, found in scope.catalogue.tables.items()}
     relations = {(found.schema, found.name): at for at, (_, found) in tables.items()}
     goes = [(found.schema, found.name) for name, found in tables.values() if scope.works[name].erase is Erase.DELETE]
-    # Asked again: a foreign key that has come since the worker began counts as well, and none can come after the look.
     for reference in references_to(session.cursor, goes, relations):
-        name, parent = tables[reference.to]
         child, _ = tables.get(reference.relation, (None, None))
-        if (
-            reference.on_delete not in "cnd"
-            or scope.catalogue.link_of(scope.system, reference) is not None
-            or not {reference.table, f"{reference.schema}.{reference.table}", child}.isdisjoint(accepted)
-        ):
-            continue
-        ((rows,),) = session.rows(compiled(_pointing(scope, reference, name, parent, child), Engine.MARIADB))
-        if rows:
-            done = "deleted" if reference.on_delete == "c" else "changed"
-            yield f"{reference.schema}.{reference.table} ({rows:,} rows {done} by a foreign key)"
+        names = {reference.table, f"{reference.schema}.{reference.table}", child}
+        followed = scope.catalogue.link_of(scope.system, reference) is not None
+        if reference.on_delete in "cnd" and not followed and names.isdisjoint(accepted):
+            yield Cascade(reference, *tables[reference.to], child)
 
 
-def _pointing(scope: Scope, reference: Reference, name: str, parent: Table, child: str | None) -> Select[Any]:
-    """How many rows of others point to rows that go."""
+def _taken(session: Any, scope: Scope, cascade: Cascade, goes: Goes) -> str:
+    """What a foreign key would do to rows of others; empty if there are none."""
+    ((rows,),) = session.rows(compiled(_pointing(scope, cascade, goes), Engine.MARIADB))
+    done = "deleted" if cascade.reference.on_delete == "c" else "changed"
+    place = f"{cascade.reference.schema}.{cascade.reference.table}"
+    return f"{place} ({rows:,} {'row' if rows == 1 else 'rows'} {done} by a foreign key)" if rows else ""
+
+
+def _pointing(scope: Scope, cascade: Cascade, goes: Goes) -> Select[Any]:
+    """How many rows that stay point to rows that go."""
     quote = partial(quoted_name, quote=True)
-    above = table(
-        quote(parent.name),
-        *(column(quote(c)) for c in {*reference.to_columns, *_key(scope, name)}),
-        schema=parent.schema,
-    )
-    columns = {*reference.columns, *(_key(scope, child) if child else ())}
-    below = table(quote(reference.table), *(column(quote(c)) for c in columns), schema=reference.schema).alias("=below")
+    reference, parent, child = cascade.reference, cascade.parent, cascade.child
+    theirs = dict.fromkeys((*reference.to_columns, *_key(scope, cascade.name)))
+    above = table(quote(parent.name), *(column(quote(one)) for one in theirs), schema=parent.schema)
+    own = dict.fromkeys((*reference.columns, *(_key(scope, child) if child else ())))
+    columns: list[Any] = [column(quote(one)) for one in own]
+    below = table(quote(reference.table), *columns, schema=reference.schema).alias("=below")
     pairs = zip(reference.columns, reference.to_columns, strict=True)
-    joined = above.join(below, and_(*(below.c[own] == above.c[other] for own, other in pairs)))
-    wanted = [_goes(scope, name, above)]
+    joined = above.join(below, and_(*(below.c[mine] == above.c[other] for mine, other in pairs)))
+    wanted = [goes(scope, cascade.name, above)]
     if child:
-        wanted.append(not_(_goes(scope, child, below)))
+        wanted.append(not_(goes(scope, child, below)))
     return select(func.count()).select_from(joined).where(*wanted)
 
 
@@ -132,6 +174,11 @@ def _goes(scope: Scope, name: str, rows: Any) -> Any:
     """Whether a row is one that the erasure deletes."""
     fates = Fates(scope, (), name)
     fate = fates.of(name)
+    return among(scope, rows, name, select(*fates.traversal.key(name, fate.rows)).where(~fate.stays).subquery())
+
+
+def among(scope: Scope, rows: Any, name: str, keys: FromClause) -> Any:
+    """Whether a row's key is among keys."""
     mine = [rows.c[field] for field in _key(scope, name)]
-    keys = select(*fates.traversal.key(name, fate.rows)).where(~fate.stays)
-    return tuple_(*mine).in_(keys) if len(mine) > 1 else mine[0].in_(keys)
+    listed = select(*(keys.c[field] for field in _key(scope, name)))
+    return tuple_(*mine).in_(listed) if len(mine) > 1 else mine[0].in_(listed)
