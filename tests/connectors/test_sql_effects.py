@@ -239,7 +239,7 @@ QUIET = {
 
 
 @pytest.mark.parametrize("create", QUIET.values(), ids=QUIET)
-@pytest.mark.parametrize("batch_rows", [10_000, 3], ids=["at once", "in batches"])
+@pytest.mark.parametrize("batch_rows", [10_000, pytest.param(3, marks=pytest.mark.soak)], ids=["at once", "in batches"])
 def test_what_stays_within_the_plan_stops_nobody(database: Database, create: str, batch_rows: int) -> None:
     with place(database, SHOP, MAP, batch_rows=batch_rows) as made:
         made.door.execute(create)
@@ -312,6 +312,7 @@ UNCOUNTED = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("create", "said"), UNCOUNTED.values(), ids=UNCOUNTED)
 def test_where_the_server_counts_nothing_the_catalogue_is_judged(shop: Place, create: str, said: str) -> None:
     shop.door.execute(f"ALTER DATABASE {shop.database.name} SET track_counts = off")
@@ -347,7 +348,7 @@ def test_a_check_says_beforehand_what_would_stop_it_and_how_to_accept_it(databas
         assert counted(made.erase(WHO), "erased") == {"customers": 1, "orders": 4}
 
 
-@pytest.mark.parametrize("wrong", ["log", [""], [3], 3], ids=repr)
+@pytest.mark.parametrize("wrong", ["log", [3]], ids=repr)
 def test_tables_that_may_change_along_are_a_list_of_names(database: Database, wrong: object) -> None:
     with (
         pytest.raises(ValueError, match="side_effects is a list of texts"),

@@ -157,7 +157,7 @@ def test_what_comes_after_the_first_look_is_seen_as_well(make: Make) -> None:
     [(COPIES, "log"), (BASKETS.format(action="CASCADE"), "baskets"), (BASKETS.format(action="SET NULL"), "baskets")],
     ids=["a copy", "a cascade", "a column"],
 )
-@pytest.mark.parametrize("batch_rows", [10_000, 1], ids=["at once", "in batches"])
+@pytest.mark.parametrize("batch_rows", [10_000, pytest.param(1, marks=pytest.mark.soak)], ids=["at once", "in batches"])
 def test_what_the_map_accepts_is_let_through(make: Make, create: str, accepted: str, batch_rows: int) -> None:
     shop = make(side_effects=["products", accepted], batch_rows=batch_rows)
     change(shop, create)

@@ -91,7 +91,7 @@ def hostile(database: Database) -> Iterator[Place]:
         yield made
 
 
-@pytest.mark.parametrize("batch_rows", [10_000, 2], ids=["at once", "in batches"])
+@pytest.mark.parametrize("batch_rows", [10_000, pytest.param(2, marks=pytest.mark.soak)], ids=["at once", "in batches"])
 def test_all_of_this_person_goes_and_nothing_of_anybody_else(database: Database, batch_rows: int) -> None:
     with place(database, (SCHEMAS / "hostile.sql").read_text(), MAP, batch_rows=batch_rows) as made:
         before, doomed = leaves(made), hers(made)
