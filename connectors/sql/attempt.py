@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from connectors.protocol import Call
+from connectors.sql.check import accepted_by
 from connectors.sql.effects import found_in
 from connectors.sql.erasure import lockable
 from connectors.sql.limits import Limits
@@ -58,6 +59,7 @@ def attempt(writer: Database, call: Call, programme: Programme) -> Trial:
             return Trial(before, not_tried=why_not, statements=statements)
         done = programme.carry_out(session, programme.batches, None)
         found = found_in(session, scope, done, STATEMENT_TIMEOUT * 1000)
-    effects = tuple(one.effect for one in found) if counting else ()
+    expected = accepted_by(scope.system)
+    effects = [replace(one.effect, surprise="") if one.accepted(expected) else one.effect for one in found]
     not_counted = "" if counting else "it went through; the server counts no changes (track_counts), so none are listed"
-    return Trial(before, effects, not_tried=not_counted, statements=statements)
+    return Trial(before, tuple(effects) if counting else (), not_tried=not_counted, statements=statements)

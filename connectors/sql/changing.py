@@ -4,7 +4,7 @@ The one rule: what is about to change is locked and looked at before the fence i
 changes it; and what a transaction did is told only once it has committed.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from connectors.sql.asking import Asking
 from connectors.sql.erasure import Batch
 from connectors.sql.look import Sight
 from connectors.sql.programme import Programme
+from connectors.sql.scope import Scope
 from connectors.sql.server import Database, Mode, Session
 from connectors.sql.steps import Steps
 from connectors.sql.watching import foresee, watch
@@ -69,7 +70,8 @@ class Changing:
             if planned:
                 foresee(session, programme.scope, self._accepted)
             if planned and whole:
-                change = partial(self._watched, session, programme, programme.batches, None)
+                act = partial(programme.carry_out, session, programme.batches, None)
+                change = partial(self.watched, session, programme.scope, act)
                 done = self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
             else:
                 session.commit()
@@ -105,10 +107,11 @@ class Changing:
                 raise trouble
             raise self.asking.problem(database, trouble)
 
-    def _watched(self, session: Any, programme: Programme | Steps, part: Sequence[Batch], rows: int | None) -> Changes:
-        """Change rows, and see that nothing else has changed with them."""
-        watching = watch(session, programme.scope, self._accepted)
-        changes = programme.carry_out(session, part, rows)
+    def watched(self, session: Any, scope: Scope, act: Callable[[], Changes]) -> Changes:
+        """Change rows, and see that nothing else has changed with them. Whatever changes the system's own rows passes
+        here, within the fence."""
+        watching = watch(session, scope, self._accepted)
+        changes = act()
         watching.judge(changes)
         return changes
 
@@ -121,7 +124,8 @@ class Changing:
             with begin() as session:
                 admitted(session, call)
                 foresee(session, programme.scope, self._accepted, count=rows is None)
-                change = partial(self._watched, session, programme, part, rows)
+                act = partial(programme.carry_out, session, part, rows)
+                change = partial(self.watched, session, programme.scope, act)
                 return self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
 
         most = self._batch_rows

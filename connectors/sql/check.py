@@ -106,10 +106,15 @@ def works_of(system: System) -> dict[str, Work]:
     return {work.collection: work for work in works}
 
 
+def accepted_by(system: System) -> frozenset[str]:
+    """The tables that may change along with an erasure, as the map names them."""
+    listed = system.options.get("side_effects")
+    return frozenset(listed) if isinstance(listed, list) else frozenset()
+
+
 def accepts(system: System, *names: str | None) -> bool:
     """Whether the map accepts that a table changes along with an erasure, given all the names it goes by."""
-    listed = system.options.get("side_effects")
-    return isinstance(listed, list) and not set(names).isdisjoint(listed)
+    return not accepted_by(system).isdisjoint(names)
 
 
 def misfits(system: System, catalogue: Catalogue) -> Iterator[Finding]:
