@@ -1,4 +1,4 @@
-"""Trying an erasure: carried out on the primary, looked at, and taken back.
+"""Trying an erasure on PostgreSQL: carried out on the primary, looked at, and taken back.
 
 The one rule: the transaction cannot commit: its session has no commit, it ends in a rollback, and its connection is
 closed. No fence is entered, and nobody waits for it longer than these limits.
@@ -15,6 +15,7 @@ from connectors.sql.limits import Limits
 from connectors.sql.look import sight_of
 from connectors.sql.programme import Programme
 from connectors.sql.session import Database
+from connectors.sql.trials import hindrance
 from connectors.sql.untried import irreversible
 from connectors.trial import Trial
 
@@ -49,12 +50,7 @@ def attempt(writer: Database, call: Call, programme: Programme) -> Trial:
         look = programme.look if why_not else programme.locking_look
         sight = sight_of(scope, session.row(look))
         before = sight.tally(call.work)
-        if sight.doubtful:
-            why_not = f"several rows of {sight.doubtful} match, and nobody has ruled whose they are"
-        elif not call.environment or session.environment != call.environment:
-            why_not = why_not or "the database does not bear the worker's environment mark"
-        elif sum(sight.planned.values()) > writer.limits.batch_rows:
-            why_not = why_not or "there are more rows than one transaction takes (batch_rows)"
+        why_not = hindrance(sight, call, session.environment, writer.limits) or why_not
         if why_not or not sight.planned:
             return Trial(before, not_tried=why_not, statements=statements)
         done = programme.carry_out(session, programme.batches, None)

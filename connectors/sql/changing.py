@@ -25,6 +25,7 @@ from rights.receipt import Tally
 
 T = TypeVar("T")
 Changes = list[tuple[Batch, tuple[int, int]]]
+Problem = Callable[[Database, Exception], ConnectorError]
 Begin = Callable[[], AbstractContextManager[Any]]
 
 
@@ -53,10 +54,8 @@ class Changing:
         if erasure.keyed(call.work) and not call.pseudonym_key:
             raise ValueError("a pseudonym needs a key")
         programme = self.asking.programme(self.writer, call)
-        for name in erasure.lockable(programme.scope):
-            table = programme.scope.catalogue.tables[name]
-            if not table.undoes or table.unwritten:
-                raise NeedsHuman(Code.SCHEMA, f"{name} ({table.unwritten or 'an engine without transactions'})")
+        if unfit := erasure.unfit(programme.scope):
+            raise NeedsHuman(Code.SCHEMA, unfit)
         begin = partial(self.writer.transaction, Mode.CHANGE, call.session, programme.document(call))
         done: Changes = []
         with begin() as session:
@@ -87,15 +86,18 @@ class Changing:
         planned: dict[str, int],
         before: Tally,
         tell: Callable[[T], Tally],
+        problem: Problem | None = None,
     ) -> T:
-        """Change rows inside the fence, and commit; `tell` says what a change has done."""
+        """Change rows inside the fence, and commit; `tell` says what a change has done, and `problem` what the driver's
+        error means where that is more than usual."""
         database = session.database
+        trouble: Exception
         with call.fence(planned, before) as intent:
             try:
                 changes = change()
                 session.commit()
             except database.errors as error:
-                trouble: Exception = error
+                trouble = error
             except ConnectorError as error:
                 trouble = error
             else:
@@ -105,7 +107,7 @@ class Changing:
                 intent.done(Tally())
             if isinstance(trouble, ConnectorError):
                 raise trouble
-            raise self.asking.problem(database, trouble)
+            raise (problem or self.asking.problem)(database, trouble)
 
     def watched(self, session: Any, scope: Scope, act: Callable[[], Changes]) -> Changes:
         """Change rows, and see that nothing else has changed with them. Whatever changes the system's own rows passes

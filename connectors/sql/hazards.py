@@ -1,20 +1,21 @@
-"""What the database does by itself when rows are deleted or rewritten: triggers and rules; and what it keeps of them.
+"""What PostgreSQL does by itself when rows are deleted or rewritten: triggers and rules; and what it keeps of them.
 
-The one rule: a trigger is read as a person would read it, by its text; what the text does not show is said to be
-unknown, never taken to be harmless.
+The one rule: a trigger is read by the text of its function (`connectors.sql.triggers`); what that calls is not followed
+here.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
 
 from connectors.finding import Finding, Severity
-from connectors.sql.catalogue import Catalogue, Table, read_catalogue
-from connectors.sql.check import accepts, works_of
+from connectors.sql.catalogue import Catalogue, read_catalogue
+from connectors.sql.check import works_of
 from connectors.sql.session import Database
 from connectors.sql.statement import quoted
-from rights.datamap import Erase, Mode, System
-from rights.plan import Work
+from connectors.sql.triggers import Trigger, concerned, findings, name_parts
+from rights.datamap import System
 
 # tgtype: 2 before, 8 delete, 16 update, 32 truncate. Constraints' own triggers are internal.
 _TRIGGERS: Final = """
@@ -47,11 +48,6 @@ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdroppe
 WHERE NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = heir.of AND o.attname = a.attname AND o.attnum > 0)
 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
 
-_NAME: Final = r'((?:"[^"]+"|[\w$]+)(?:\.(?:"[^"]+"|[\w$]+))?)'
-INSERTS: Final = re.compile(rf"\binsert\s+into\s+(?:only\s+)?{_NAME}", re.IGNORECASE)
-DELETES: Final = re.compile(rf"\bdelete\s+from\s+(?:only\s+)?{_NAME}", re.IGNORECASE)
-UPDATES: Final = re.compile(rf"\bupdate\s+(?:only\s+)?{_NAME}\s+(?:as\s+\w+\s+)?set\b", re.IGNORECASE)
-_OLD: Final = re.compile(r"\bold\b", re.IGNORECASE)
 _DYNAMIC: Final = re.compile(r"\bexecute\b(?!\s+(?:function|procedure)\b)|\bperform\b|\bdblink", re.IGNORECASE)
 _SKIPS: Final = re.compile(r"\breturn\s+null\b", re.IGNORECASE)
 _COMMENTS: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -73,12 +69,12 @@ def hazards(system: System, reader: Database) -> Iterator[Finding]:
         copies = connection.execute(_COPIES, [list(by_relation), names]).fetchall()
         heirs = connection.execute(_HEIRS, [list(by_relation), names, list(by_relation)]).fetchall()
     for relation, *trigger in triggers:
-        table = by_relation[relation]
-        yield from _trigger(system, catalogue, table, works[table.collection], *trigger)
+        work = works[by_relation[relation].collection]
+        yield from findings(system, work, _read(*trigger), partial(_collection, catalogue))
     for relation, name, event in rules:
         table = by_relation[relation]
         what = "deleting" if event == "4" else "updating"
-        if _concerned(works[table.collection], deletes=event == "4", updates=event == "2"):
+        if concerned(works[table.collection], deletes=event == "4", updates=event == "2"):
             said = f"the rule {name} of {table.collection} says what {what} does: see that nothing is copied or left"
             yield Finding("rule", said, Severity.WARNING)
     for schema, name, origin in copies:
@@ -101,81 +97,19 @@ def without_comments(source: str) -> str:
     return _COMMENTS.sub(" ", source)
 
 
-def _concerned(work: Work, *, deletes: bool, updates: bool) -> bool:
-    rewrites = bool(work.writes or any(keep.writes for keep in work.keeps))
-    return (deletes and work.erase is Erase.DELETE) or (updates and work.erase is not Erase.RETAIN and rewrites)
-
-
-def _trigger(
-    system: System,
-    catalogue: Catalogue,
-    table: Table,
-    work: Work,
-    name: str,
-    deletes: bool,
-    updates: bool,
-    before: bool,
-    language: str,
-    source: str,
-    function: str,
-) -> Iterator[Finding]:
-    if not _concerned(work, deletes=deletes, updates=updates):
-        return
-    who = f"the trigger {name} of {table.collection}"
+def _read(name: str, deletes: bool, updates: bool, before: bool, language: str, source: str, function: str) -> Trigger:
     if language not in {"plpgsql", "sql"}:
-        said = f"{who} runs {function}, written in {language}, and it cannot be told what it does: read it"
-        yield Finding("trigger_unknown", said, Severity.WARNING)
-        return
+        hidden = f"runs {function}, written in {language}, and it cannot be told what it does"
+        return Trigger(name, deletes, updates, "", hidden)
     text = without_comments(source)
-    copies = _OLD.search(text) is not None
-    for target in dict.fromkeys(INSERTS.findall(text)):
-        yield _added(system, who, target, mapped=_collection(system, catalogue, target), copies=copies)
-    for verb, pattern in (("deletes from", DELETES), ("changes", UPDATES)):
-        for target in dict.fromkeys(pattern.findall(text)):
-            if not accepts(system, target.replace('"', ""), _collection(system, catalogue, target)):
-                said = f"{who} {verb} {target}: see that the map says what becomes of {target}, and {_accept(target)}"
-                yield Finding("trigger_writes", said, Severity.WARNING)
-    if _DYNAMIC.search(text):
-        said = f"{who} runs statements that its text does not show, in {function}: read it"
-        yield Finding("trigger_unknown", said, Severity.WARNING)
-    if before and deletes and work.erase is Erase.DELETE and _SKIPS.search(text):
-        said = f"{who} can keep rows from being deleted, without an error (RETURN NULL): see that it lets them go"
-        yield Finding("trigger_skips", said, Severity.WARNING)
+    hidden = f"runs statements that its text does not show, in {function}" if _DYNAMIC.search(text) else ""
+    return Trigger(name, deletes, updates, text, hidden, "RETURN NULL" if before and _SKIPS.search(text) else "")
 
 
-def _added(system: System, who: str, target: str, *, mapped: str | None, copies: bool) -> Finding:
-    """What is to be said of rows that a trigger adds."""
-    accepted = accepts(system, target.replace('"', ""), mapped)
-    if not copies:
-        said = f"{who} adds rows to {target}: see that they hold nothing of the person"
-        return Finding("trigger_writes", said if accepted else f"{said}, and {_accept(target)}", Severity.WARNING)
-    if mapped is not None:
-        said = (
-            f"{who} copies deleted or changed rows into {mapped} while they are erased: see that the map deletes "
-            f"{mapped} after {{}}, or drop the trigger"
-        ).format(who.rpartition(" of ")[2])
-        return Finding("trigger_copies", said, Severity.WARNING)
-    said = f"{who} copies deleted or changed rows into {target}, which is not in the map, so "
-    if accepted:
-        said += f"what is erased lives on in {target}, as options.side_effects accepts: see to it there by other means"
-        return Finding("trigger_copies", said, Severity.WARNING)
-    said += (
-        f"an erasure is stopped: add {target} to the map, drop the trigger, or name {target} under options: "
-        "side_effects if the copy may stay, which still holds the person's data"
-    )
-    # Nothing is destroyed in mode observe.
-    return Finding("trigger_copies", said, Severity.WARNING if system.mode is Mode.OBSERVE else Severity.ERROR)
-
-
-def _accept(target: str) -> str:
-    return f"name {target} under options: side_effects, else an erasure that does this is stopped"
-
-
-def _collection(system: System, catalogue: Catalogue, target: str) -> str | None:
+def _collection(catalogue: Catalogue, target: str) -> str | None:
     """The collection of a table that a trigger names."""
-    parts = [part.strip('"') if part.startswith('"') else part.lower() for part in re.findall(r'"[^"]+"|[^.]+', target)]
-    known: Mapping[str, Any] = catalogue.tables
-    for name, table in known.items():
+    parts = [part if f'"{part}"' in target else part.lower() for part in name_parts(target)]
+    for name, table in catalogue.tables.items():
         if table.name == parts[-1] and (len(parts) == 1 or table.schema == parts[0]):
             return name
     return None

@@ -3,7 +3,7 @@
 The one rule: what is asserted is read through the back door, as the database's owner, and compared as whole dumps.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ from rights.subject import Identity
 from tests.conftest import Database
 
 AS_OF = datetime(2026, 6, 1, 12, tzinfo=UTC)
-HEAD = "system: shop\nowner: commerce\nconnector: sql\n"
+HEAD = "system: shop\nowner: commerce\nconnector: sql\nbackups: none\n"
 SESSION = "habeas-0123456789abcdefghjkmnpq"
 
 Dump = dict[str, set[str]]
@@ -68,7 +68,7 @@ class Place:
         rulings: Rulings | None = None,
         environment: str = "test",
         cut_short: bool = False,
-        job: Mapping[str, str] | None = None,
+        **more: Any,
     ) -> Call:
         plan = make_plan(Right.ERASURE, DataMap.of({"shop": self.system}), AS_OF)
         return Call(
@@ -84,8 +84,8 @@ class Place:
             rulings=rulings or Rulings(),
             environment=environment,
             cut_short=cut_short,
-            job=job or {},
             pseudonym_key=b"a key of a request",
+            **more,
         )
 
     def locate(self, *identities: Identity, **differs: Any) -> Look:

@@ -19,10 +19,12 @@ from connectors.sql.dialects import Engine
 from connectors.sql.effects import Watch, stop
 from connectors.sql.erasure import Changes
 from connectors.sql.fates import Fates
-from connectors.sql.hazards import DELETES, INSERTS, UPDATES, without_comments
+from connectors.sql.hazards import without_comments
 from connectors.sql.mariadb.catalogue import references_to
 from connectors.sql.scope import Scope
 from connectors.sql.statement import compiled
+from connectors.sql.stepping import picked
+from connectors.sql.triggers import DELETES, INSERTS, UPDATES, name_parts
 from rights.datamap import Erase
 
 _COUNTS: Final = (
@@ -32,7 +34,8 @@ _TRIGGERS: Final = """
 SELECT TRIGGER_NAME, ACTION_STATEMENT FROM information_schema.TRIGGERS
 WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s ORDER BY TRIGGER_NAME"""
 _MORE: Final = re.compile(
-    r"\b(?:call|replace\s+into|execute|insert\s+(?!into)|delete\s+(?!from)|update\s+(?![\w$\".]+\s+(?:as\s+\w+\s+)?set\b))",
+    r"\b(?:call|execute|load\s+data|(?:insert|replace)\s+(?![^;]*?\binto\b)|delete\s+(?![^;]*?\bfrom\b)|"
+    r"update\s+(?!(?:\w+\s+)*?[\w$.`]+\s+(?:as\s+)?(?:\w+\s+)?set\b))",
     re.IGNORECASE,
 )
 """What else a trigger may write with, where its text does not say plainly to which table."""
@@ -66,15 +69,13 @@ def foresee(session: Any, scope: Scope, accepted: Collection[str], *, count: boo
         stop([one for cascade in session.cascades if (one := _taken(session, scope, cascade, _goes))])
 
 
-def refuse_taken(session: Any, scope: Scope, name: str, keys: FromClause) -> None:
-    """Stop before rows are deleted if foreign keys would take others along.
-
-    Args:
-        keys: the keys of the collection's rows that are about to go.
+def refuse_taken(session: Any, scope: Scope, name: str) -> None:
+    """Stop before the batch that the document holds is deleted if foreign keys would take other rows along.
 
     Raises:
         NeedsHuman: SIDE_EFFECTS.
     """
+    keys = picked(scope, name, _key(scope, name))
 
     def goes(scope: Scope, other: str, rows: Any) -> Any:
         return among(scope, rows, name, keys) if other == name else _goes(scope, other, rows)
@@ -96,7 +97,7 @@ class _Counted:
     def judge(self, changes: Changes) -> None:
         more = self._counts()
         more.subtract(self._before)
-        more["Handler_update"] -= getattr(self._session, "emptied", 0)  # rewritten only so that they can be deleted
+        more["Handler_update"] -= self._session.emptied  # rewritten only so that they can be deleted
         for batch, (rows, _) in changes:
             more["Handler_delete" if batch.deleting else "Handler_update"] -= rows
         done = [f"{rows:,} rows {_DONE[name]}" for name, rows in sorted(more.items()) if rows > 0]
@@ -118,9 +119,9 @@ class _Counted:
         self._session.cursor.execute(_TRIGGERS, [about.schema, about.name])
         targets: set[str] = set()
         for name, text in self._session.cursor.fetchall():
-            body = without_comments((text or "").replace("`", '"'))
+            body = without_comments(text or "")
             found = {hit for pattern in (INSERTS, DELETES, UPDATES) for hit in pattern.findall(body)}
-            targets |= {hit.replace('"', "") for hit in found}
+            targets |= {".".join(name_parts(hit)) for hit in found}
             if not found or _MORE.search(body):
                 why = "" if text else ", which takes the right TRIGGER to read"
                 targets.add(f"whatever the trigger {name} writes to{why}")

@@ -17,19 +17,21 @@ _WRITES: Final = {sqlite3.SQLITE_DELETE, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_U
 
 def watch(session: Any, scope: Scope, accepted: Collection[str]) -> Watch:
     """Begin to watch a transaction that has changed nothing yet."""
-    return _Watched(session.connection, scope, accepted)
+    return _Watched(session, scope, accepted)
 
 
 class _Watched:
-    def __init__(self, connection: sqlite3.Connection, scope: Scope, accepted: Collection[str]) -> None:
-        self._connection, self._scope, self._accepted = connection, scope, {name.lower() for name in accepted}
-        self._before = connection.total_changes
+    def __init__(self, session: Any, scope: Scope, accepted: Collection[str]) -> None:
+        self._session, self._scope, self._accepted = session, scope, {name.lower() for name in accepted}
+        self._connection: sqlite3.Connection = session.connection
+        self._before = self._connection.total_changes
         self._writes: set[tuple[str, bool]] = set()
-        connection.set_authorizer(self._note)
+        self._connection.set_authorizer(self._note)
 
     def judge(self, changes: Changes) -> None:
         self._connection.set_authorizer(None)
-        more = self._connection.total_changes - self._before - sum(rows for _, (rows, _) in changes)
+        planned = sum(rows for _, (rows, _) in changes) + self._session.emptied
+        more = self._connection.total_changes - self._before - planned
         if not more:
             return
         tables = self._scope.catalogue.tables
