@@ -39,6 +39,8 @@ class Strategy(StrEnum):
 
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,62}(\.[A-Za-z_][A-Za-z0-9_$-]{0,62})?\Z")
+PLACE: Final = re.compile(r"[^\W\d][\w $-]{0,62}(\.[^\W\d][\w $-]{0,62})?\Z")
+"""What a system may call its tables and columns: letters of any script, and blanks within."""
 _GENERAL: Final = re.compile(r"(year|month|decade|network|prefix:[1-9][0-9]?)\Z")
 LONGEST_YEARS: Final = 200
 """No law sets a longer term, and a calendar ends."""

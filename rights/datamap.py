@@ -16,6 +16,7 @@ from pydantic import Field as Setting
 
 from rights.backups import Backups as Backups
 from rights.collection import NAME as NAME
+from rights.collection import PLACE as PLACE
 from rights.collection import Collection as Collection
 from rights.collection import Derived as Derived
 from rights.collection import Erase as Erase
@@ -89,8 +90,9 @@ class System(Strict):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for name, collection in self.collections.items():
-            for text in (name, *filter(None, [collection.name]), *collection.fields, *collection.derived):
-                if not NAME.match(text):
+            places = (*filter(None, [collection.name]), *collection.fields, *collection.derived)
+            for pattern, text in ((NAME, name), *((PLACE, place) for place in places)):
+                if not pattern.match(text):
                     raise ValueError(f"collections.{name}: '{text[:63]}' is not a usable name")
             for link in collection.links:
                 target, field = link.target

@@ -6,6 +6,7 @@ no value of a person is ever part of such a statement's text. The scheme of an a
 
 from collections.abc import Mapping
 
+from connectors.options import words
 from connectors.sql.application import Application, Reaches
 from connectors.sql.connector import SqlConnector
 from connectors.sql.dialects import Engine
@@ -28,18 +29,22 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     """Build a connector, without connecting.
 
     Args:
-        system: the system's part of the data map; `options` are the fields of `Limits`, and `restrict`.
-        secrets: `reader`, and `writer` if anything is to be erased: addresses of the database with a role.
+        system: the system's part of the data map; `options` are the fields of `Limits`, `restrict`, and
+            `side_effects`.
+        secrets: `reader`, `writer` if anything is to be erased, and `replica` if an erasure is to be looked at in a
+            copy as well: addresses of the database with a role.
 
     Raises:
         ValueError: an option or a secret is unknown, missing or wrong; the text says what to write.
     """
     options = dict(system.options)
     way = options.pop("restrict", None)
-    known = ("reader", "writer", "application") if way == FLAG else ("reader", "writer")
+    accepted = words(options, "side_effects")
+    options.pop("side_effects", None)
+    known = ("reader", "writer", "replica", *(("application",) if way == FLAG else ()))
     for name in secrets:
         if name not in known:
-            raise ValueError(f"connection: '{name}' is unknown: write {' and '.join(known)}")
+            raise ValueError(f"connection: '{name}' is unknown: write {', '.join(known[:-1])} and {known[-1]}")
     if "reader" not in secrets:
         raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
     flags = read_flags(system) if way == FLAG else {}
@@ -51,10 +56,16 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     writer = reach(secrets["writer"], "writer", limits) if secrets.get("writer") else None
     if writer is not None and writer.engine is not reader.engine:
         raise ValueError("connection: reader and writer have to lead to servers of one kind: correct one of them")
+    replica = reach(secrets["replica"], "replica", limits) if secrets.get("replica") else None
+    if replica is not None and not (isinstance(replica, PostgreSQL) and isinstance(writer, PostgreSQL)):
+        raise ValueError(
+            "connection: replica is a streaming copy of a PostgreSQL that writer leads to: leave it out here"
+        )
     _refuse_way(way, reader, writer)
-    if way != FLAG:
-        return SqlConnector(system, reader, writer, limits, restricts=way is not None)
-    return SqlConnector(system, reader, writer, limits, flagged=(flags, _application(secrets, reader, limits)))
+    flagged = (flags, _application(secrets, reader, limits)) if way == FLAG else None
+    return SqlConnector(
+        system, reader, writer, limits, restricts=way == METHOD, flagged=flagged, accepted=accepted, replica=replica
+    )
 
 
 def _refuse_way(way: object, reader: Database, writer: Database | None) -> None:

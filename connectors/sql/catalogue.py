@@ -178,7 +178,9 @@ def _written(collection: str, about: Collection) -> str:
 
 
 _TABLES: Final = """
-SELECT w.collection, c.oid::bigint, n.nspname, c.relname, c.relkind::text
+SELECT w.collection, c.oid::bigint, n.nspname, c.relname, CASE WHEN EXISTS (
+    WITH RECURSIVE part AS (SELECT c.oid UNION SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid)
+    SELECT FROM part JOIN pg_class p USING (oid) WHERE p.relkind = 'f') THEN 'f' ELSE c.relkind::text END
 FROM unnest(%s::text[], %s::text[]) AS w(collection, name)
 LEFT JOIN pg_class c ON c.oid = to_regclass(w.name)
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace"""
@@ -214,6 +216,8 @@ WHERE c.contype = 'f' AND c.confrelid = ANY(%s::bigint[]) AND c.conparentid = 0"
 
 _TABLE_KINDS: Final = frozenset("rp")
 """Ordinary and partitioned tables. A view has no keys that the catalogue knows of: there the map is believed."""
+_UNWRITTEN: Final = {"v": "a view", "m": "a materialized view", "f": "a foreign table, or one with a foreign part"}
+"""What is looked at and never written: a view may not show all, and another server's rows are that system's own."""
 
 
 def read_catalogue(connection: Any, system: System) -> Catalogue:
@@ -254,6 +258,7 @@ def read_catalogue(connection: Any, system: System) -> Catalogue:
             columns={field: known[field] for field in collection.fields if field in known},
             indexed=frozenset(indexed[oid]),
             keyed=kind not in _TABLE_KINDS or (strict and any(own <= key for own in unique[oid])),
+            unwritten=_UNWRITTEN.get(kind, ""),
         )
     references = tuple(
         Reference(conname, schema, table, tuple(own), relation, to, tuple(theirs), action)

@@ -28,9 +28,9 @@ OLDEST: Final = 140000
 _ACTIONS: Final = {
     "a": "so deleting is refused while such rows are there",
     "r": "so deleting is refused while such rows are there",
-    "c": "so deleting takes such rows along, uncounted",
-    "n": "so deleting empties the column of such rows, uncounted",
-    "d": "so deleting resets the column of such rows, uncounted",
+    "c": "so an erasure that would take such rows along is stopped",
+    "n": "so an erasure that would empty the column of such rows is stopped",
+    "d": "so an erasure that would reset the column of such rows is stopped",
 }
 _CODES: Final = {"a": "blocks", "r": "blocks", "c": "cascades", "n": "empties", "d": "empties"}
 # Locking a row takes the right to update some column of it.
@@ -106,6 +106,17 @@ def works_of(system: System) -> dict[str, Work]:
     return {work.collection: work for work in works}
 
 
+def accepted_by(system: System) -> frozenset[str]:
+    """The tables that may change along with an erasure, as the map names them."""
+    listed = system.options.get("side_effects")
+    return frozenset(listed) if isinstance(listed, list) else frozenset()
+
+
+def accepts(system: System, *names: str | None) -> bool:
+    """Whether the map accepts that a table changes along with an erasure, given all the names it goes by."""
+    return not accepted_by(system).isdisjoint(names)
+
+
 def misfits(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     for name in catalogue.missing:
         kind = "column" if "." in name and name.rpartition(".")[0] in system.collections else "table"
@@ -142,6 +153,12 @@ def _refusals(
 def unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         work = works[name]
+        if table.unwritten and work.erase is not Erase.RETAIN:
+            said = (
+                f"{name} is {table.unwritten}, which is never written to, so every erasure stops there: map the tables "
+                "behind it instead"
+            )
+            yield Finding("not_written", said)
         for write in dict.fromkeys((*work.writes, *(w for keep in work.keeps for w in keep.writes))):
             if about := table.columns.get(write.field):
                 try:
@@ -185,19 +202,24 @@ def references(system: System, catalogue: Catalogue) -> Iterator[Finding]:
                 f"{reference.schema}.{reference.table} points to {to} ({columns}) and is not in the map, "
                 f"{action}: add it as a collection"
             )
-            yield Finding(f"reference_{_CODES[reference.on_delete]}", said, _severity(reference, deleted=deleted))
+            yield Finding(
+                f"reference_{_CODES[reference.on_delete]}", said, _severity(system, reference, deleted=deleted)
+            )
         elif catalogue.link_of(system, reference) is None:
             said = (
                 f"the foreign key {reference.name} from {mapped[reference.relation]} ({columns}) to {to} is no unique "
                 f"link of the map, {action}: add the link"
             )
-            yield Finding(f"reference_{_CODES[reference.on_delete]}", said, _severity(reference, deleted=deleted))
+            yield Finding(
+                f"reference_{_CODES[reference.on_delete]}", said, _severity(system, reference, deleted=deleted)
+            )
 
 
-def _severity(reference: Reference, *, deleted: bool) -> Severity:
+def _severity(system: System, reference: Reference, *, deleted: bool) -> Severity:
     if not deleted:
         return Severity.NOTE
-    return Severity.WARNING if reference.on_delete in "nd" else Severity.ERROR
+    taken = reference.on_delete in "cnd" and accepts(system, reference.table, f"{reference.schema}.{reference.table}")
+    return Severity.WARNING if taken or reference.on_delete in "nd" else Severity.ERROR
 
 
 def slow(system: System, catalogue: Catalogue) -> Iterator[Finding]:

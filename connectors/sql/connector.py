@@ -5,15 +5,14 @@ data map, and passes on counts; it decides nothing about rows.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, LiteralString
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding
-from connectors.protocol import Call, Export, Look
+from connectors.protocol import Call, Export, Look, Pending
 from connectors.sql import replication, restriction, trying
 from connectors.sql.application import Reaches
 from connectors.sql.asking import Asking
@@ -48,12 +47,17 @@ class SqlConnector:
         limits: Limits,
         *,
         restricts: bool = False,
+        accepted: Collection[str] = (),
+        replica: PostgreSQL | None = None,
         flagged: tuple[Mapping[str, Flag], Reaches] | None = None,
     ) -> None:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
         self._restricts = restricts
         self._asking = Asking(system, Programmes(system, limits.batch_rows, restricts=restricts))
-        self._changing = Changing(self._asking, writer, limits.batch_rows) if writer else None
+        self._changing = Changing(self._asking, writer, limits.batch_rows, accepted) if writer else None
+        self._replica: replication.Replica | None = None
+        if replica and isinstance(writer, PostgreSQL):
+            self._replica = replication.Replica(replica, writer, self._asking)
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift
@@ -82,9 +86,11 @@ class SqlConnector:
         self._await_copy()
         return self._look(self.reader, call, verifying=False)
 
-    def verify(self, call: Call) -> Look:
-        """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less."""
-        return self._look(self.writer or self.reader, call, verifying=True)
+    def verify(self, call: Call) -> Look | Pending:
+        """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less. And in
+        the replica that the map names, once it has come past the erasure."""
+        look = partial(self._look, verifying=True)
+        return self._replica.verify(call, look) if self._replica else look(self.writer or self.reader, call)
 
     def export(self, call: Call) -> Iterator[Export]:
         """Stream two files per collection, JSON lines and a table, all of one moment."""
@@ -135,7 +141,7 @@ class SqlConnector:
             found += asking.explained(writer, partial(restriction.findings, self.system, writer))
         if self._flagging:
             found += self._flagging.findings()
-        return found
+        return found + (self._replica.findings() if self._replica else [])
 
     def survey(self) -> list[Finding]:
         """What stands in the database beside the map: drift, personal data that no path reaches, triggers.
@@ -150,6 +156,8 @@ class SqlConnector:
         """Close the connections that nobody uses."""
         for database in filter(None, (self.reader, self.writer, self._application)):
             database.close()
+        if self._replica:
+            self._replica.copy.close()
 
     def _writing(self) -> Changing:
         if self._changing is None:
@@ -166,9 +174,9 @@ class SqlConnector:
         writer, reader, explained = self.writer, self.reader, self._asking.explained
         if not (isinstance(writer, PostgreSQL) and isinstance(reader, PostgreSQL)) or writer.server == reader.server:
             return
-        there = explained(writer, lambda: _ask(writer, replication.POSITION))
+        there = explained(writer, lambda: replication.answer(writer, replication.POSITION))
         until = time.monotonic() + replication.PATIENCE
-        while there and not explained(reader, lambda: _ask(reader, replication.REACHED, there)):
+        while there and not explained(reader, lambda: replication.answer(reader, replication.REACHED, there)):
             if time.monotonic() > until:
                 raise Retryable(Code.BUSY, self.system.system)
             time.sleep(replication.POLL)
@@ -194,13 +202,6 @@ class SqlConnector:
             for file in files(programme.exporting, reader):
                 yield replace(file, pages=_beating(call, file.pages))
             session.commit()
-
-
-def _ask(database: PostgreSQL, question: LiteralString, *values: object) -> Any:
-    """The one value that a server answers about itself."""
-    with database.plain() as connection:
-        (value,) = connection.execute(question, values).fetchone()
-    return value
 
 
 def _beating(call: Call, pages: Iterator[bytes]) -> Iterator[bytes]:

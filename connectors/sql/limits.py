@@ -46,7 +46,8 @@ class Limits:
         numbers: dict[str, int] = {}
         for name, value in options.items():
             if name not in MOST:
-                raise ValueError(f"options: '{name}' is unknown: write one of: prepare, {', '.join(MOST)}, restrict")
+                known = f"prepare, {', '.join(MOST)}, restrict, side_effects"
+                raise ValueError(f"options: '{name}' is unknown: write one of: {known}")
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST[name]:
                 raise ValueError(f"options: {name} is a whole number from 1 to {MOST[name]:,}")
             numbers[name] = value

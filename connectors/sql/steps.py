@@ -35,6 +35,7 @@ from connectors.sql.fates import (
     traits_of,
 )
 from connectors.sql.look import CANDIDATES, Sight
+from connectors.sql.mariadb.effects import refuse_taken
 from connectors.sql.rectification import Statements
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope, pointed
@@ -256,9 +257,11 @@ class Steps:
                 if any(part is None for row in rows for part in row[1 : size + 1]):
                     raise NeedsHuman(Code.SCHEMA, name)  # a key that is nothing finds no row
                 session.give(BATCH, [row[1:] if batch.deleting is False else row[1 : size + 1] for row in rows])
+                if batch.deleting and most is not None:
+                    refuse_taken(session, self.scope, name)
                 done = session.execute(self._made("change", batch, partial(self._changing, batch)))
                 if done != len(rows):
-                    raise RuntimeError("a locked row was not changed")
+                    raise NeedsHuman(Code.SIDE_EFFECTS, f"{name} ({len(rows) - done:,} rows stayed: a trigger)")
                 changed, kept = changed + done, kept + sum(bool(row[0]) for row in rows)
                 if len(picked) < self._batch_rows:
                     break

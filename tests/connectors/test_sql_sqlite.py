@@ -59,7 +59,7 @@ ONE = email("CANARY1@example.org")
 class Shop:
     """One file under test, and a back door into it."""
 
-    def __init__(self, path: Path, create: str = SHOP, collections: str = MAP, **options: int) -> None:
+    def __init__(self, path: Path, create: str = SHOP, collections: str = MAP, **options: Any) -> None:
         self.path = path
         (system,) = read_map({"shop.yaml": f"{HEAD}collections:\n{collections}"}).systems.values()
         self.system: System = system.model_copy(update={"options": options})

@@ -87,7 +87,7 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
             unwritten="a view" if kind == "VIEW" else "",
             remembers=kind == "SYSTEM VERSIONED",
         )
-    references = tuple(_references(cursor, relations))
+    references = tuple(references_to(cursor, list(relations), relations))
     return Catalogue(tables=found, missing=tuple(missing), references=references, engine=Engine.MARIADB)
 
 
@@ -164,13 +164,15 @@ def cast_of(
     }.get(kind, "CHAR")
 
 
-def _references(cursor: Any, relations: dict[tuple[str, str], int]) -> list[Reference]:
+def references_to(cursor: Any, places: list[tuple[str, str]], relations: dict[tuple[str, str], int]) -> list[Reference]:
+    """The foreign keys onto some tables, each given by its schema and name; `relations` has a number for every table of
+    the map."""
     references: list[Reference] = []
     cursor.execute(_REFERENCES)
     keys: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for to_schema, to_table, *key in cursor.fetchall():
         keys[to_schema, to_table].append(key)
-    for (schema, table), relation in list(relations.items()):
+    for schema, table in places:
         parts: dict[tuple[str, str, str], list[tuple[str, str, str]]] = defaultdict(list)
         for name, own_schema, own_table, column, target, rule in keys[schema, table]:
             parts[name, own_schema, own_table].append((column, target, rule))
@@ -183,7 +185,7 @@ def _references(cursor: Any, relations: dict[tuple[str, str], int]) -> list[Refe
                     table=own_table,
                     columns=tuple(column for column, _, _ in columns),
                     relation=relations.get((own_schema, own_table), -len(references) - 1),
-                    to=relation,
+                    to=relations[schema, table],
                     to_columns=tuple(target for _, target, _ in columns),
                     on_delete=_ACTIONS.get(rule, "a"),
                 )
