@@ -15,6 +15,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from connectors.derived import complete, texts
@@ -22,13 +23,16 @@ from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
 from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
+from connectors.recognising import follower, recogniser
+from connectors.sharing import Part, Parts, anchor_name, given, key_text
 from connectors.strategies import text
 from connectors.unread import refuse_options
+from rights import sharing
 from rights.codes import Code
-from rights.datamap import Collection, System, Telling
+from rights.datamap import Collection, System
 from rights.plan import Work
 from rights.receipt import Tally
-from rights.subject import Identity, Sharing, comparable
+from rights.subject import Identity, Sharing
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,7 +85,10 @@ class _Sight:
 
     certain: dict[str, list[Row]] = field(default_factory=dict)
     doubtful: dict[str, list[Row]] = field(default_factory=dict)
-    """Rows of subject collections that match, and of which nobody has said whose they are."""
+    """Rows of subject collections that match, and of which nobody has said whose they are; and shared rows that are to
+    be asked about."""
+    parts: dict[Place, Part] = field(default_factory=dict)
+    """The person's part in rows that may be somebody else's too."""
 
 
 class Memory:
@@ -106,6 +113,11 @@ class Memory:
         """What is derived is read, and circles are followed."""
         return True
 
+    @property
+    def shares(self) -> bool:
+        """Rows that are somebody else's too are told from those that are not."""
+        return True
+
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
         sight = self._see(call)
@@ -125,7 +137,9 @@ class Memory:
         sight = self._see(call)
         self._refuse_doubt(sight)
         for work in call.work:
-            pages = _pages(call, work, sight.certain[work.collection])
+            name = work.collection
+            rows = given(self.system.collections[name], name, sight.certain[name], sight.parts)
+            pages = _pages(call, work, rows)
             yield Export(work.collection, "application/x-ndjson", pages)
 
     def erase(self, call: Call) -> Tally:
@@ -170,6 +184,9 @@ class Memory:
             for name in group:
                 sight.certain[name], sight.doubtful[name] = [], []
             # Once is enough where links lead on; where they lead back, until nothing new is found.
+            if self.system.collections[group[0]].shares:
+                self._share(call, sight, group[0], scanned[group[0]])
+                continue
             while sum(self._recognise(call, sight, name, rows) for name, rows in scanned.items()):
                 if group[0] not in self._circular:
                     break
@@ -182,6 +199,18 @@ class Memory:
         rows = (complete(collection, row) for row in self._ask(self.store.scan, name))
         return [(key_of(collection.key, row), row) for row in rows]
 
+    def _share(self, call: Call, sight: _Sight, name: str, rows: Sequence[tuple[Key, Row]]) -> None:
+        """Say which rows of a collection of shared rows are the person's, and which of them are somebody else's too."""
+        parts = Parts(call, self.system, name, sight.certain, sight.parts, partial(self._scan, call))
+        ruled = call.rulings.others.get(name, frozenset())
+        for key, row in rows:
+            part = parts.of(key, row)
+            if part.mine and part.asks and key not in ruled:
+                sight.doubtful[name].append(row)
+            elif part.mine:
+                sight.certain[name].append(row)
+                sight.parts[name, key] = part
+
     def _recognise(self, call: Call, sight: _Sight, name: str, rows: Sequence[tuple[Key, Row]]) -> int:
         """Say which rows of a collection are the person's by what is known so far; how many are so anew. They stand in
         the order in which they were reached, parents before children."""
@@ -189,8 +218,8 @@ class Memory:
         mine = call.rulings.mine.get(name, frozenset())
         others = call.rulings.others.get(name, frozenset())
         anchored = set(call.anchors.get(name, {}).get(_key_name(collection), ()))
-        hangs_on = _follower(call, sight, collection)
-        recognise = _recogniser(call, collection)
+        hangs_on = follower(call, sight.certain, collection)
+        recognise = recogniser(call, collection)
         before = {key_of(collection.key, row) for row in sight.certain[name]}
         certain: list[Row] = []
         undecided: list[tuple[Row, Sharing]] = []
@@ -200,7 +229,7 @@ class Memory:
             matching += sharing is not None
             if key in others or key in before:
                 continue
-            if _key_text(key) in anchored or hangs_on(row) or (sharing and key in mine):
+            if key_text(key) in anchored or hangs_on(row) or (sharing and key in mine):
                 certain.append(row)
             elif sharing:
                 undecided.append((row, sharing))
@@ -233,10 +262,13 @@ class Memory:
         collection = self.system.collections[work.collection]
         for row in reversed(sight.certain[work.collection]):
             shell = any(text(row.get(column)) in values for column, values in pointed_to[work.collection].items())
-            fate = fate_of(row, work, collection, shell=shell)
+            part = sight.parts.get((work.collection, key_of(collection.key, row)))
+            fate = fate_of(row, work, collection, shell=shell, part=part)
             yield fate
             rewritten = {write.field for write in fate.writes}
             for link in collection.links if fate.stays else ():
+                if link.shared and sharing.to_many(self.system.collections, link):
+                    continue
                 if rewritten.isdisjoint(collection.bases(link.field)):
                     parent, column = link.target
                     pointed_to[parent][column].update(texts(row.get(link.field)))
@@ -253,7 +285,7 @@ class Memory:
         """What links point to, and the keys of rows that stay. A later look forgets no anchor."""
         collections = self.system.collections
         pointed: dict[str, set[str]] = defaultdict(set)
-        for parent, column in (li.target for c in collections.values() for li in c.links if li.kind == "unique"):
+        for parent, column in (li.target for c in collections.values() for li in c.links if li.followed):
             pointed[parent].add(column)
         found: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
         for name, columns in call.anchors.items():
@@ -261,8 +293,11 @@ class Memory:
                 found[name][column].update(dict.fromkeys(values))
         for fate in fates:
             name, key = fate.place
-            if fate.stays:
-                found[name][_key_name(collections[name])][_key_text(key)] = None
+            if fate.part:
+                for link in fate.part.cuttable:
+                    found[name][anchor_name(link)][key_text(key)] = None
+            elif fate.stays:
+                found[name][_key_name(collections[name])][key_text(key)] = None
             for column in pointed[name]:
                 if value := text(fate.row.get(column)):
                     found[name][column][value] = None
@@ -317,49 +352,9 @@ def build(system: System, secrets: Mapping[str, str]) -> Memory:
     return Memory(system, Store(system, environment), batch)
 
 
-def _follower(call: Call, sight: _Sight, collection: Collection) -> Callable[[Row], bool]:
-    """A test whether a row hangs, by a unique link, on a row of the person that is there or, by its anchor, was."""
-    reached: list[tuple[str, set[str]]] = []
-    for link in collection.links:
-        if link.kind == "unique":
-            parent, column = link.target
-            values = {text(row.get(column)) for row in sight.certain[parent]}
-            values.update(call.anchors.get(parent, {}).get(column, ()))
-            reached.append((link.field, values - {""}))
-    return lambda row: any(not values.isdisjoint(texts(row.get(column))) for column, values in reached)
-
-
-def _recogniser(call: Call, collection: Collection) -> Callable[[Row], Sharing | None]:
-    """A test how surely a row is the person's by its identity fields; None: not at all. Hints are never followed."""
-    wanted: list[tuple[str, Telling, dict[str, Sharing]]] = []
-    for column, about in collection.identities.items():
-        values: dict[str, Sharing] = {}
-        for identity in call.identities:
-            kinds = {Sharing(about.sharing), identity.sharing}
-            if identity.kind == about.identity and identity.value and Sharing.HINT not in kinds:
-                value = comparable(identity.value, casefold=about.casefold)
-                if values.get(value) is not Sharing.UNIQUE:
-                    values[value] = Sharing.SHARED if Sharing.SHARED in kinds else Sharing.UNIQUE
-        wanted.append((column, about, values))
-
-    def recognise(row: Row) -> Sharing | None:
-        matches = {
-            values.get(comparable(value, casefold=about.casefold))
-            for column, about, values in wanted
-            for value in texts(row.get(column))
-        }
-        return next((sharing for sharing in (Sharing.UNIQUE, Sharing.SHARED) if sharing in matches), None)
-
-    return recognise
-
-
 def _key_name(collection: Collection) -> str:
     """Under which name a collection's keys stand among its anchors; several columns make one name."""
     return ",".join(collection.key)
-
-
-def _key_text(key: Key) -> str:
-    return key[0] if len(key) == 1 else json.dumps(key)
 
 
 def _traits(collection: Collection, row: Row) -> Row:

@@ -124,7 +124,7 @@ def _ways(system: str, name: str, old: Collection, new: Collection) -> Iterator[
 
 
 def _found_by(collection: Collection) -> set[str]:
-    links = {f"along {link.field} to {link.to}" for link in collection.links if link.kind == "unique"}
+    links = {f"along {link.field} to {link.to}" for link in collection.links if link.followed}
     identities = {
         f"by {field.identity} in {name} ({field.sharing}, {'any case' if field.casefold else 'exact'})"
         for name, field in collection.identities.items()
