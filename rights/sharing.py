@@ -53,13 +53,16 @@ def to_many(collections: Mapping[str, Collection], link: Link) -> bool:
 
 
 def needs_its_target(collections: Mapping[str, Collection], name: str, link: Link) -> bool:
-    """Whether a row that stays keeps what a link points to. A shared row holds on to none of those whose it is by a
-    list of them, nor to whom it does not name any more."""
+    """Whether a row that stays may keep what a link points to, as a shell. A shared row holds on to none of those whose
+    it is by a list of them, nor to whom it does not name any more; and where it has but one link, it is somebody else's
+    only if what it points to is, which then stays by itself."""
     if not link.shared:
         return True
     collection = collections[name]
-    lets_go = link.shared == "redact" and not collection.retention and collection.erase is not Erase.RETAIN
-    return not to_many(collections, link) and not (lets_go and cut(collection, link))
+    goes = not collection.retention and collection.erase is not Erase.RETAIN
+    lets_go = goes and link.shared == "redact" and bool(cut(collection, link))
+    hangs = goes and collection.erase is Erase.DELETE and len(owners(collection)) == 1
+    return not (to_many(collections, link) or lets_go or hangs)
 
 
 def check(system: "System") -> None:
