@@ -267,7 +267,7 @@ class Memory:
             yield fate
             rewritten = {write.field for write in fate.writes}
             for link in collection.links if fate.stays else ():
-                if link.shared and sharing.to_many(self.system.collections, link):
+                if not sharing.needs_its_target(self.system.collections, work.collection, link):
                     continue
                 if rewritten.isdisjoint(collection.bases(link.field)):
                     parent, column = link.target

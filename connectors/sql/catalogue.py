@@ -157,7 +157,7 @@ class Catalogue:
                 followed = set(zip(reference.columns, reference.to_columns, strict=True))
                 derived = collection.derived.get(link.field)
                 if (
-                    link.kind == "unique"
+                    link.followed
                     and self.tables[name].relation == reference.relation
                     and self.tables[target].relation == reference.to
                     # One that is followed in some rows only does not see what the others point to.

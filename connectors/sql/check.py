@@ -194,7 +194,7 @@ def _severity(reference: Reference, *, deleted: bool) -> Severity:
 def slow(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         collection = system.collections[name]
-        named = {link.field: False for link in collection.links if link.kind == "unique"}
+        named = {link.field: False for link in collection.links if link.followed}
         named.update({field: f.casefold for field, f in collection.identities.items() if f.sharing != "hint"})
         # An index over a document's inside is not looked for: which form of it would serve, the map cannot say.
         paths = {field for field, derived in collection.derived.items() if derived.path}

@@ -15,6 +15,7 @@ from sqlalchemy import ClauseElement, FromClause, Integer, Text, cast, delete, f
 from connectors.errors import NeedsHuman
 from connectors.links import MOST
 from connectors.protocol import Call
+from connectors.sharing import anchor_name
 from connectors.sql import erasure
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.dialects import Engine
@@ -34,14 +35,17 @@ from connectors.sql.fates import (
 )
 from connectors.sql.look import CANDIDATES, Sight
 from connectors.sql.scope import Scope, pointed, told_of
+from connectors.sql.sharing import MINE, somebody_elses
 from connectors.sql.statement import Statement, compiled
 from connectors.sql.traversal import DECIDED, MATCHED, OTHER, UNIQUE, Traversal
 from connectors.sql.values import document, slot
+from rights import sharing
 from rights.codes import Code
 from rights.datamap import System
 from rights.plan import Work
 
 Rows = list[tuple[Any, ...]]
+SHARED = "=shared"
 BATCH = slot("b", "")
 """The slot of the keys that one statement changes."""
 
@@ -81,7 +85,7 @@ class Steps:
 
     @cached_property
     def batches(self) -> tuple[Batch, ...]:
-        return tuple(erasure.batches(self.scope))
+        return tuple(batch for part in self.parts for batch in part)
 
     def see(self, session: Stepping, *, lock: bool = False) -> Sight:
         """Look; and, if so wished, hold what others hang on, so that nobody can add a child to it."""
@@ -95,6 +99,7 @@ class Steps:
                 session.rows(self._made("lock", name, partial(self._lock, name)))
             if pointed(self.scope.system, name):
                 seen[name] |= self._parents(session, name)
+            seen[name] |= self._ways(session, name)
         for name in reversed(names):
             seen[name] |= self._fates(session, name)
         return Sight(self.scope, {name: seen[name] for name in self.scope.system.collections})
@@ -113,7 +118,9 @@ class Steps:
     def lines(self, session: Stepping) -> Iterator[tuple[int, bytes]]:
         """The lines of all files of an export."""
         for name in self.scope.system.parents_first:
-            if self.scope.subject(name) and self._settle(session, name):
+            if self.scope.subject(name):
+                self._settle(session, name)
+            if self.scope.doubts(name) and self._several(session, name):
                 yield DOUBT, name.encode()
             if pointed(self.scope.system, name):
                 self._parents(session, name)
@@ -134,7 +141,7 @@ class Steps:
             self._kept[key] = compiled(make(), self.scope.catalogue.engine)
         return self._kept[key]
 
-    def _settle(self, session: Stepping, name: str, *, lock: bool = False) -> int:
+    def _settle(self, session: Stepping, name: str, *, lock: bool = False) -> None:
         """Find out which rows of a subject collection are the person's, and of how many it is open."""
         rows = session.rows(self._made("seen", name, partial(self._seen, name, lock=lock), lock))
         matching = sum(bool(matched) for *_, matched, _, _, _ in rows)
@@ -150,7 +157,6 @@ class Steps:
         single = len(self.scope.system.collections[name].key) == 1
         for kind, keys in (("h", mine), ("d", doubtful)):
             session.give(slot(kind, name), [key[0] for key in keys] if single else keys)
-        return len(doubtful)
 
     def _seen(self, name: str, *, lock: bool) -> ClauseElement:
         traversal = Traversal(self.scope, lambda *_: (), [name] if lock else (), name)
@@ -168,18 +174,31 @@ class Steps:
 
         def make() -> ClauseElement:
             located = Fates(self.scope, (), name).traversal.located(name)
-            return select(*(cast(located.c[field], Text).label(field) for field in columns))
+            others = cast(somebody_elses(self.scope, name, located), Integer).label(SHARED)
+            return select(*(cast(located.c[field], Text).label(field) for field in columns), others)
 
         rows = session.rows(self._made("parents", name, make))
         places = [columns.index(field) for field in fields]
         session.give(slot("l", name), list(dict.fromkeys(tuple(row[place] for place in places) for row in rows)))
         keys = [row[: len(key)] for row in rows]
+        if name in self.scope.told_apart:
+            alone = [row[: len(key)] for row in rows if not row[-1]]
+            session.give(slot("n", name), [part for (part,) in alone] if len(key) == 1 else alone)
         seen: dict[str, Any] = {}
         if self.scope.targets[name]:
             seen["keys"] = [part for (part,) in keys] if len(key) == 1 else [list(parts) for parts in keys]
         for field in self.scope.targets[name]:
             place = columns.index(field)
             seen[f"to:{field}"] = list(dict.fromkeys(row[place] for row in rows if row[place] is not None))
+        return seen
+
+    def _ways(self, session: Stepping, name: str) -> dict[str, Any]:
+        """The keys of shared rows that are the person's by a link which an erasure may cut."""
+        collection, seen = self.scope.system.collections[name], dict[str, Any]()
+        for number, link in enumerate(sharing.owners(collection)):
+            if link.shared and sharing.cut(collection, link):
+                rows = session.rows(self._made("way", name, partial(self._way, name, number), number))
+                seen[anchor_name(link)] = [row[0] if len(row) == 1 else list(row) for row in rows]
         return seen
 
     def _fates(self, session: Stepping, name: str) -> dict[str, Any]:
@@ -190,14 +209,14 @@ class Steps:
             seen |= _grid(session.rows(self._made("grid", name, partial(self._grid, name))), self.scope.grounds)
             if collection.links:
                 session.give(slot("f", name), session.rows(self._made("stay", name, partial(self._staying, name))))
-            if not self.scope.targets[name]:
+            if not self.scope.targets[name] and not collection.shares:
                 keys = session.rows(self._made("keys", name, partial(self._keys, name)))
                 seen["keys"] = [key[0] if len(key) == 1 else list(key) for key in keys]
         else:
             ((found,),) = session.rows(self._made("count", name, partial(self._count, name)))
             seen |= {"found": found, "goes": found}
-        if self.scope.subject(name):
-            several, size = session.rows(self._made("doubt", name, partial(self._doubt, name))), len(collection.key)
+        if self.scope.doubts(name):
+            several, size = self._several(session, name), len(collection.key)
             seen["doubtful"] = several[0][0] if several else 0
             seen["candidates"] = [[row[1 : size + 1], row[size + 1 :]] for row in several]
         for field in telling(self.scope, name):
@@ -205,13 +224,17 @@ class Steps:
             seen[f"link:{field}"] = [value for (value,) in values]
         return seen
 
+    def _several(self, session: Stepping, name: str) -> Rows:
+        """Rows of which it is open whose they are, each with the number of all of them."""
+        return session.rows(self._made("doubt", name, partial(self._doubt, name)))
+
     def _change(self, session: Stepping, batch: Batch, most: int | None) -> tuple[int, int]:
         """Lock and look, then change by key: way by way, for a row that one way has led to is changed by then."""
         name = batch.collection
         subject, size = self.scope.subject(name), len(self.scope.system.collections[name].key)
         if subject:
             self._settle(session, name, lock=self._locks)
-        ways = [None] if subject else range(Fates(self.scope, (), name).traversal.ways(name))
+        ways = [None] if self.scope.doubts(name) else range(Fates(self.scope, (), name).traversal.ways(name))
         changed = kept = 0
         for way in ways:
             while most is None or changed < most:
@@ -229,6 +252,11 @@ class Steps:
                 if len(picked) < self._batch_rows:
                     break
         return changed, kept
+
+    def _way(self, name: str, number: int) -> ClauseElement:
+        traversal = Fates(self.scope, (), name).traversal
+        rows = traversal.located(name)
+        return select(*(cast(part, Text) for part in traversal.key(name, rows))).where(rows.c[f"{MINE}{number}"])
 
     def _grid(self, name: str) -> ClauseElement:
         fate = Fates(self.scope, (), name).of(name)
@@ -267,12 +295,11 @@ class Steps:
     def _pick(self, batch: Batch, way: int | None) -> ClauseElement:
         """Whether a row is kept on a ground, its key, and what decides on its fields; of rows that are locked then."""
         name = batch.collection
-        fates = Fates(self.scope, (), name)
+        fates = Fates(self.scope, [name] if self._locks and self.scope.asks(name) else (), name)
         if way is None:
             source: FromClause = fates.traversal.located(name)
         else:
-            rows = fates.traversal.rows(name, way)
-            source = (rows.with_for_update() if self._locks else rows).cte("source")
+            source = fates.traversal.rows(name, way, lock=self._locks).cte("source")
         key = [cast(part, Text) for part in fates.traversal.key(name, source)]
         if not fates.may_stay(name):
             return select(false(), *key).select_from(source).limit(self._batch_rows)
