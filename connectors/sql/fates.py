@@ -115,10 +115,10 @@ class Fates:
 
     def of(self, name: str) -> Fate:
         """The fates of a collection's located rows."""
-        if self._focus not in {None, name}:
+        if name not in self._fates and self._focus not in {None, name}:
             told = self.traversal.told(slot("f", name), name, remembered(self.scope, name))
-            return Fate(told, told.c[STAYS], told.c[DUTY], _nothing(), false())
-        if name not in self._fates:
+            self._fates[name] = Fate(told, told.c[STAYS], told.c[DUTY], _nothing(), false())
+        elif name not in self._fates:
             located = self.traversal.located(name)
             if self.may_stay(name):
                 number = list(self.scope.system.collections).index(name)

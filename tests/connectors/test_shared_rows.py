@@ -320,8 +320,8 @@ CHATS = """
 """
 CHATS_TABLE = """
 CREATE TABLE users (id integer PRIMARY KEY, email varchar(100), name varchar(100));
-CREATE TABLE chats (id integer PRIMARY KEY, a integer REFERENCES users, b integer REFERENCES users,
-  c integer REFERENCES users, a_says varchar(100), b_says varchar(100), c_says varchar(100));
+CREATE TABLE chats (id integer PRIMARY KEY, a integer REFERENCES users (id), b integer REFERENCES users (id),
+  c integer REFERENCES users (id), a_says varchar(100), b_says varchar(100), c_says varchar(100));
 """
 
 
