@@ -148,7 +148,7 @@ def given(collection: Mapped, name: str, rows: Sequence[Row], parts: Mapping[Pla
         if part is None:
             yield row
         elif not part.asks:
-            yield {column: value if part.given(column) else None for column, value in row.items()}
+            yield {column: row.get(column) if part.given(column) else None for column in collection.fields}
 
 
 def _nobody(collection: Mapped, work: Work) -> Callable[[Row], bool]:

@@ -12,6 +12,7 @@ from connectors.conformance import Gate
 from connectors.errors import Held, NeedsHuman
 from connectors.protocol import Rulings
 from rights.codes import Code
+from rights.receipt import keep_books
 from rights.sharing import GROUND
 from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb
 from tests.connectors.shared_place import InMariaDB, InMemory, InPostgreSQL, InSQLite, Place, Rows, system_of
@@ -27,7 +28,15 @@ def mariadb() -> Iterator[MariaDBServer]:
         yield server
 
 
-@pytest.fixture(params=["memory", "postgresql", "sqlite", pytest.param("mariadb", marks=needs_mariadb)])
+@pytest.fixture(
+    params=[
+        "memory",
+        "postgresql",
+        # Several times as many statements, which are compiled anew for each place.
+        pytest.param("sqlite", marks=pytest.mark.soak),
+        pytest.param("mariadb", marks=[needs_mariadb, pytest.mark.soak]),
+    ]
+)
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes one system, in one kind of place."""
     with ExitStack() as stack:
@@ -461,3 +470,150 @@ def test_an_address_of_two_goes_with_the_second(make: Make, batch: int) -> None:
     assert set(place.dump()["customers"]) == {(2,), (3,)}
     assert place.erased("ben").tally.left == 0
     assert set(place.dump()["addresses"]) == {(2,)}
+
+
+GROWN = """
+  customers:
+    key: [tenant, number]
+    fields: {tenant: {}, number: {}, email: {category: contact, identity: email, strategy: anonymise}}
+    derived: {account: {of: [tenant, number]}}
+  threads:
+    key: [tenant, id]
+    links:
+      - {field: opener, to: customers.account, kind: shared, shared: redact, fields: [question]}
+      - {field: helper, to: customers.account, kind: shared, shared: redact, fields: [answer]}
+    fields:
+      tenant: {}
+      id: {}
+      opener_no: {strategy: null}
+      helper_no: {strategy: null}
+      question: {category: free_text, strategy: null}
+      answer: {category: free_text, strategy: null}
+    derived:
+      whole: {of: [tenant, id]}
+      opener: {of: [tenant, opener_no]}
+      helper: {of: [tenant, helper_no]}
+  files:
+    key: [id]
+    links:
+      - {field: thread, to: threads.whole, kind: shared, shared: keep}
+      - {field: customer, to: customers.account, kind: shared, shared: keep, fields: [name]}
+    fields: {id: {}, tenant: {}, owner_type: {}, owner_id: {}, name: {category: free_text, strategy: null}}
+    derived:
+      thread: {of: [tenant, owner_id], when: {owner_type: thread}}
+      customer: {of: [tenant, owner_id], when: {owner_type: customer}}
+"""
+GROWN_TABLES = """
+CREATE TABLE customers (tenant varchar(20), number integer, email varchar(100), PRIMARY KEY (tenant, number));
+CREATE TABLE threads (tenant varchar(20), id integer, opener_no integer, helper_no integer, question varchar(100),
+  answer varchar(100), PRIMARY KEY (tenant, id));
+CREATE TABLE files (id integer PRIMARY KEY, tenant varchar(20), owner_type varchar(20), owner_id integer,
+  name varchar(100));
+"""
+
+
+@pytest.mark.parametrize("batch", [10_000, 1])
+def test_keys_of_several_columns_and_rows_of_one_thing_or_another(make: Make, batch: int) -> None:
+    """Numbers are the same in both tenants, and of customers and threads; whose they are is told apart."""
+    threads = [("a", 1, 1, 2), ("a", 2, 1, None), ("b", 1, 1, 2)]
+    owned = [("a", "thread", 1), ("a", "thread", 2), ("a", "customer", 1), ("a", "customer", 2), ("b", "thread", 1)]
+    rows: Rows = {
+        "customers": [
+            {"tenant": t, "number": n, "email": f"{who}@example.org"}
+            for t, n, who in [("a", 1, "anna"), ("a", 2, "ben"), ("b", 1, "cleo"), ("b", 2, "dora")]
+        ],
+        "threads": [
+            {"tenant": t, "id": i, "opener_no": o, "helper_no": h, "question": f"q{t}{i}", "answer": f"a{t}{i}"}
+            for t, i, o, h in threads
+        ],
+        "files": [
+            {"id": n, "tenant": t, "owner_type": kind, "owner_id": i, "name": f"file {n}"}
+            for n, (t, kind, i) in enumerate(owned, start=1)
+        ],
+    }
+    place = make(GROWN, GROWN_TABLES, rows, batch_rows=batch)
+    before = place.dump()
+    first = place.locate("anna").anchors
+
+    assert {(row["id"], row["question"], row["answer"]) for row in place.export("anna")["threads"]} == {
+        (1, "qa1", None),
+        (2, "qa2", None),
+    }
+    place.erase("anna", first)
+
+    after = place.dump()
+    assert after["customers"].keys() == before["customers"].keys() - {("a", 1)}
+    assert after["threads"].keys() == before["threads"].keys() - {("a", 2)}
+    assert after["threads"]["a", 1] == {**before["threads"]["a", 1], "opener_no": None, "question": None}
+    assert after["files"].keys() == {(1,), (4,), (5,)}
+    assert kept(place.verify("anna", first).tally) == {"files": {GROUND: 1}}
+    assert place.verify("anna", first).tally.left == 0
+
+    assert place.erased("ben").tally.left == 0
+
+    assert place.dump()["threads"].keys() == {("b", 1)}
+    assert place.dump()["files"].keys() == {(5,)}
+    assert {n: row for n, row in place.dump().items() if n == "customers"}["customers"].keys() == {("b", 1), ("b", 2)}
+
+
+ROOMS = """
+  rooms:
+    key: [id]
+    links: [{field: member, to: users.id, kind: shared, shared: redact}]
+    fields: {id: {}, data: {category: free_text, strategy: null}}
+    derived: {member: {of: data, path: "$.members[*].id"}}
+"""
+
+
+@pytest.mark.parametrize("make", ["memory", "postgresql"], indirect=True)
+def test_a_document_that_names_several_stays_until_the_last(make: Make) -> None:
+    """What they have in common cannot be taken apart: it is kept for the others, and given to each of them."""
+    data = '{"members": [{"id": 1}, {"id": "2"}], "text": "hello"}'
+    create = TABLES + "CREATE TABLE rooms (id integer PRIMARY KEY, data json);"
+    place = make(USERS + ROOMS, create, {"users": users(1, 2), "rooms": [{"id": 1, "data": data}]})
+    before = place.dump()["rooms"]
+
+    assert kept(place.erased("anna").tally) == {"rooms": {GROUND: 1}}
+    assert place.dump()["rooms"] == before
+
+    assert place.erased("ben").tally.left == 0
+    assert place.dump() == {"users": {}, "rooms": {}}
+
+
+def test_a_duty_keeps_what_is_shared_and_takes_no_more_than_this_persons_part(make: Make) -> None:
+    duty = "retention: [{ground: tax law, after: day, period: P10Y, minimise: [a_says, b_says]}]"
+    text = USERS + CHATS.replace("    key: [id]\n", f"    key: [id]\n    {duty}\n").replace(
+        "      id: {}\n      a:", "      id: {}\n      day: {}\n      a:"
+    )
+    create = CHATS_TABLE.replace("a_says varchar", "day varchar(20), a_says varchar")
+    says = {"a_says": "a", "b_says": "b", "c_says": "c"}
+    chat = {"id": 1, "day": "2025-01-01", "a": 1, "b": 2, "c": None, **says}
+    place = make(text, create, {"users": users(1, 2, 3), "chats": [chat]})
+
+    look = place.erased("anna")
+
+    assert kept(look.tally)["chats"] == {"tax law": 1}
+    assert look.tally.left == 0
+    assert place.dump()["chats"][1,] == {**chat, "a_says": None}
+    assert set(place.dump()["users"]) == {(1,), (2,), (3,)}, "the duty keeps whom it concerns, as a shell"
+
+
+@pytest.mark.parametrize(
+    ("treatment", "erased", "left"), [("keep", {"messages": 2}, 2), ("redact", {"users": 1, "messages": 2}, 2)]
+)
+def test_the_books_say_erased_of_what_is_gone_alone(
+    make: Make, treatment: str, erased: dict[str, int], left: int
+) -> None:
+    place = talk(make, treatment)
+    before = place.locate("anna")
+    done = place.erase("anna", before.anchors)
+    after = place.verify("anna", before.anchors)
+
+    books = {
+        b.collection: b for b in keep_books(before.tally, {c.collection: c.changed for c in done.counts}, after.tally)
+    }
+
+    assert all(book.closed for book in books.values())
+    assert books["messages"].erased == erased["messages"]
+    assert books["messages"].kept == left
+    assert counted(done, "erased") == {**erased, "attachments": 2}
