@@ -62,7 +62,8 @@ class Sharing:
         columns: list[Sql] = [table.c[field] for field in collection.fields]
         mine = dict(self._by_link(name))
         for number, link in enumerate(sharing.owners(collection)):
-            leads = [way(indexed) for way, _ in mine.get(number, ())]
+            # By a hash: what leads to a row is asked of it once more, and an array would be searched from end to end.
+            leads = [way(False) for way, _ in mine.get(number, ())]
             columns.append(known(or_(false(), *leads)).label(f"{MINE}{number}"))
             columns.append(self._leads_elsewhere(name, link).label(f"{OTHERS}{number}"))
         if self._scope.asks(name):
