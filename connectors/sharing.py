@@ -98,7 +98,9 @@ class Parts:
         scan: Callable[[str], Sequence[tuple[Key, Row]]],
     ) -> None:
         works = {work.collection: work for work in call.work}
-        self._collection, self._work = system.collections[name], works[name]
+        self._collection = system.collections[name]
+        # What is retained as it is has nothing written.
+        self._writes = works[name].writes if works[name].erase is not Erase.RETAIN else ()
         self._ruled = call.rulings.mine.get(name, frozenset())
         self._links = sharing.owners(self._collection)
         self._mine: list[Collection[str]] = []
@@ -137,7 +139,7 @@ class Parts:
 
     def _is_cut(self, link: Link, row: Row) -> bool:
         bases = self._collection.bases(link.field)
-        return any(write.field in bases and clean(write, row.get(write.field)) for write in self._work.writes)
+        return any(write.field in bases and clean(write, row.get(write.field)) for write in self._writes)
 
 
 def given(collection: Mapped, name: str, rows: Sequence[Row], parts: Mapping[Place, Part]) -> Iterator[Row]:
