@@ -11,8 +11,9 @@ import pytest
 from connectors.conformance import Gate
 from connectors.errors import Held, NeedsHuman
 from connectors.protocol import Rulings
+from connectors.sql import build
 from rights.codes import Code
-from rights.receipt import keep_books
+from rights.receipt import Tally, keep_books
 from rights.sharing import GROUND
 from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb
 from tests.connectors.shared_place import InMariaDB, InMemory, InPostgreSQL, InSQLite, Place, Rows, system_of
@@ -129,7 +130,7 @@ def talk(make: Make, treatment: str, rows: Rows | None = None, **options: int) -
     return make(USERS + MESSAGES.replace("TREATMENT", treatment), TABLES, rows or letters(), **options)
 
 
-def kept(tally: Any) -> dict[str, dict[str, int]]:
+def kept(tally: Tally) -> dict[str, dict[str, int]]:
     return {c.collection: {k.ground: k.rows for k in c.kept} for c in tally.counts if c.kept}
 
 
@@ -617,3 +618,50 @@ def test_the_books_say_erased_of_what_is_gone_alone(
     assert books["messages"].erased == erased["messages"]
     assert books["messages"].kept == left
     assert counted(done, "erased") == {**erased, "attachments": 2}
+
+
+@pytest.mark.parametrize("make", ["memory", "postgresql"], indirect=True)
+def test_one_who_goes_while_the_other_is_going_leaves_nothing_unseen(make: Make) -> None:
+    """Ben goes between the look and the change of Anna's erasure; what each left for the other is found."""
+    rows: Rows = {
+        "addresses": [{"id": 1, "street": "Lane 1"}],
+        "customers": [{"id": n, "email": f"{WHO[n]}@example.org", "address_id": 1} for n in (1, 2)],
+    }
+    place = make(ADDRESSES, ADDRESS_TABLES, rows)
+    anna, ben = place.locate("anna").anchors, place.locate("ben").anchors
+    went: list[Tally] = []
+
+    def meanwhile() -> dict[str, Any]:
+        if not went:
+            went.append(place.erase("ben", ben))
+        return {}
+
+    place.erase("anna", anna, fence=Gate(meanwhile))
+
+    assert place.dump()["customers"] == {}
+    left = [place.verify(who, anchors).tally.left for who, anchors in (("anna", anna), ("ben", ben))]
+    assert left == [len(place.dump()["addresses"])] * 2
+    place.erase("anna", anna)
+    assert place.dump()["addresses"] == {}
+
+
+@pytest.mark.parametrize("make", ["postgresql"], indirect=True)
+def test_the_check_knows_who_points_to_whom(make: Make) -> None:
+    """A list of people points to what they share: its rows go first. Who else is in it is asked by an index."""
+    place = bank(make, "keep")
+    assert isinstance(place, InPostgreSQL)
+    assert not [said for said in place.connector.check() if "foreign key" in said]
+    assert any("no index serves bookings.account_id" in said for said in place.connector.check())
+    assert not any("no index serves holders.account_id" in said for said in place.connector.check())
+    place.door.execute("ALTER TABLE holders DROP CONSTRAINT holders_pkey, ADD PRIMARY KEY (customer_id, account_id)")
+
+    assert any("no index serves holders.account_id" in said for said in place.connector.check())
+
+
+def test_rows_of_several_are_not_restricted_for_one() -> None:
+    system = system_of(ACCOUNTS.replace("TREATMENT", "keep")).model_copy(
+        update={"options": {"restrict": "row_security"}}
+    )
+
+    with pytest.raises(ValueError, match="restrict denies whole rows, and those of 'accounts' are somebody else's too"):
+        build(system, dict.fromkeys(("reader", "writer"), "postgresql://role@127.0.0.1/shop"))
