@@ -107,7 +107,7 @@ class Sharing:
     def _leads_elsewhere(self, name: str, link: Link) -> Sql:
         """Whether a link leads to a row that is not the person's alone, and that is not nobody's."""
         parent, _ = link.target
-        above = self._traversal.tables[parent].alias("above")
+        above = self._traversal.tables[parent].alias("=above")
         conditions = [meets(self._scope, name, self._traversal.tables[name], link, above)]
         conditions.append(not_(self._traversal.alone(parent, above)))
         if (nobody := self._nobody(parent, above)) is not None:
