@@ -7,10 +7,7 @@ Two steps carry everything: `_see` finds the person's rows, `_fates` says what a
 erase and verify are four uses of the two.
 """
 
-import base64
 import itertools
-import json
-import math
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,9 +15,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
+from connectors.corrections import Mend, corrected, foreseen, found_of, mends, old_values, require, told
 from connectors.derived import complete, texts
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
+from connectors.jsonlines import pages_of
 from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
 from connectors.recognising import follower, recogniser
@@ -40,8 +39,6 @@ T = TypeVar("T")
 BATCH: Final = 500
 """Rows that one destructive call changes at most, unless the option `batch` says otherwise: small enough that a hold
 placed in the middle of a large erasure binds soon."""
-PAGE: Final = 64 * 1024
-"""Bytes after which a page of an export ends: enough to be worth a write, few enough for any number of workers."""
 
 
 class Store:
@@ -77,6 +74,18 @@ class Store:
                         left.append({**row, **values})
                 self.rows[name] = left
             return there
+
+
+class _Foreseen(Store):
+    """The system as it will be."""
+
+    def __init__(self, store: Store, due: Iterable[Mend]) -> None:
+        self._store, self._keys = store, store._keys
+        self._changes = {mend.place: mend.new for mend in due}
+
+    def scan(self, collection: str) -> Sequence[Row]:
+        places = ((row, (collection, key_of(self._keys[collection], row))) for row in self._store.scan(collection))
+        return [{**row, **self._changes.get(place, {})} for row, place in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +148,11 @@ class Memory:
         for work in call.work:
             name = work.collection
             rows = given(self.system.collections[name], name, sight.certain[name], sight.parts)
-            pages = _pages(call, work, rows)
-            yield Export(work.collection, "application/x-ndjson", pages)
+            yield Export(name, "application/x-ndjson", pages_of(call, work, rows))
 
     def erase(self, call: Call) -> Tally:
         """Delete and rewrite, children before parents, so that whatever cuts it short leaves a path to the rest."""
-        if not call.environment or self._ask(self.store.mark) != call.environment:
-            raise NeedsHuman(Code.ENVIRONMENT, self.system.system)
+        self._require_mark(call)
         sight = self._see(call)
         self._refuse_doubt(sight)
         fates = self._fates(call, sight)
@@ -167,6 +174,46 @@ class Memory:
                 for count, seen in zip(changes_of(call.work, done).counts, look.counts, strict=True)
             )
         )
+
+    def rectify(self, call: Call) -> Tally:
+        """Set the fields that the corrections name, each row's old values first given away to be kept."""
+        self._require_mark(call)
+        require(self.system, call.corrections)
+        known = foreseen(call)
+        sight = self._see(known)
+        self._refuse_doubt(sight)
+        due = list(mends(self.system, call.corrections, sight.certain))
+        look = found_of(self.system, call.corrections, sight.certain)
+        self._refuse_loss(known, due)
+        if due:
+            call.learn((*self._links(known, sight), *told(call)))
+        done: list[Mend] = []
+        for start in range(0, len(due), self.batch):
+            call.beat()
+            batch = due[start : start + self.batch]
+            call.keep(old_values(batch))
+            with call.fence(Counter(mend.place[0] for mend in batch), look) as intent:
+                there = self._ask(self.store.change, {mend.place: mend.new for mend in batch})
+                changed = [mend for mend in batch if mend.place in there]
+                intent.done(corrected(self.system, changed))
+            done += changed
+        counts = zip(corrected(self.system, done).counts, look.counts, strict=True)
+        tally = Tally(counts=tuple(count.model_copy(update={"found": seen.found}) for count, seen in counts))
+        for mend in mends(self.system, call.corrections, self._see(known).certain) if done else ():
+            raise NeedsHuman(Code.CHANGED_BACK, f"{mend.place[0]}.{','.join(mend.new)}", tally=tally)
+        return tally
+
+    def _refuse_loss(self, call: Call, due: Sequence[Mend]) -> None:
+        """Refuse to change by what a row is found so that nobody would find it any more."""
+        sight = Memory(self.system, _Foreseen(self.store, due))._see(call)
+        seen = {(n, key_of(self.system.collections[n].key, row)) for n, rows in sight.certain.items() for row in rows}
+        for mend in due:
+            if mend.place not in seen:
+                raise NeedsHuman(Code.NOT_RECTIFIABLE, f"{mend.place[0]}.{','.join(mend.new)} (nobody would be found)")
+
+    def _require_mark(self, call: Call) -> None:
+        if not call.environment or self._ask(self.store.mark) != call.environment:
+            raise NeedsHuman(Code.ENVIRONMENT, self.system.system)
 
     def _batches(self, due: Iterable[Fate]) -> Iterator[list[Fate]]:
         """What one destructive call changes. No order of a circle's rows leaves a path to those not reached yet, so
@@ -363,26 +410,3 @@ def _traits(collection: Collection, row: Row) -> Row:
 
 def _counted(rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
     return {name: len(found) for name, found in rows.items()}
-
-
-def _pages(call: Call, work: Work, rows: Iterable[Row]) -> Iterator[bytes]:
-    page = bytearray()
-    for row in rows:
-        page += json.dumps({column: _plain(row.get(column)) for column in work.export}, default=_plain).encode()
-        page += b"\n"
-        if len(page) >= PAGE:
-            call.beat()
-            yield bytes(page)
-            page.clear()
-    yield bytes(page)
-
-
-def _plain(value: object) -> object:
-    """A value as JSON can say it: dates in ISO form, bytes in base64, numbers that JSON does not know as text."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if value is None or isinstance(value, str | int | float | list | dict):
-        return value
-    return text(value)

@@ -1,6 +1,6 @@
-"""Whether a row is a person's: by what it says of an identity, and by the rows that it hangs on.
+"""By what a row is recognised as a person's, for connectors that hold rows in Python.
 
-The one rule: a value that is empty is nobody's, and hints are never followed.
+The one rule: nothing at all and the empty text are nobody, and a hint is never followed.
 """
 
 from collections.abc import Callable, Mapping, Sequence

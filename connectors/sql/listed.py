@@ -6,11 +6,11 @@ The one rule: the first column of a key leads the index, the others tell its row
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CompoundSelect, FromClause, Select, and_, cast, tuple_
+from sqlalchemy import CompoundSelect, FromClause, Select, and_, cast
 from sqlalchemy import Table as SqlTable
 
 from connectors.sql.comparing import Arm, Condition, comparable, either
-from connectors.sql.dialects.dialect import flat
+from connectors.sql.dialects.dialect import converted
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from connectors.sql.values import slot
@@ -52,16 +52,17 @@ class Lists:
         first = Arm(pairs[0][0], among(parts[:1]), True)
         if len(fields) == 1:
             return lambda indexed: first.condition(indexed=indexed)
-        whole = tuple_(*(left for left, _ in pairs)).in_(among(parts))
+        columns = [self._scope.column(name, field) for field in fields]
+        whole = self._scope.dialect.among(columns, [left for left, _ in pairs], among(parts))
         if self._scope.dialect.stepwise:
             return lambda indexed: whole
         # The first column leads the index, the others tell its rows apart.
         return lambda indexed: and_(first.condition(indexed=True), whole) if indexed else whole
 
     def arm(self, left: Sql, right: Select[Any] | CompoundSelect[Any], served: bool) -> Arm:
-        return Arm(left, right, served, left.in_(flat(right)) if self._scope.dialect.stepwise else None)
+        dialect = self._scope.dialect
+        return Arm(left, right, served, dialect.among((), [left], right) if dialect.stepwise else None)
 
     def texts(self, place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
         """The values of a list of the document."""
-        values = self._scope.dialect.elements(place)
-        return values.with_only_columns(convert(values.selected_columns[0]))
+        return converted(self._scope.dialect.elements(place), convert)

@@ -4,7 +4,8 @@ The one rule is that of `connectors.sharing`, which says the same for rows in Py
 long as one of its links leads to a row that is not this person's alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -32,6 +33,7 @@ from rights import sharing
 from rights.datamap import Erase, Link, Strategy
 
 if TYPE_CHECKING:
+    from connectors.sql.stepping import Made, Stepping
     from connectors.sql.traversal import Traversal
 
 MINE: Final = "=mine:"
@@ -126,6 +128,26 @@ class Sharing:
         if not identities or work.erase is Erase.RETAIN or not all(collection.rewritten(field) for field in identities):
             return None
         return not_(or_(*(dirty(self._scope.column(name, w.field), w, rows.c[w.field]) for w in work.writes)))
+
+
+def owned(
+    scope: Scope, made: "Made", session: "Stepping", name: str, looking: "Callable[[], Traversal]"
+) -> dict[str, list[object]]:
+    """The keys of shared rows that are the person's by a link which an erasure may cut, where each collection is looked
+    at by itself."""
+
+    def make(number: int) -> Select[Any]:
+        traversal = looking()
+        rows = traversal.located(name)
+        key: list[Sql] = [cast(part, Text) for part in traversal.key(name, rows)]
+        return select(*key).where(rows.c[f"{MINE}{number}"])
+
+    collection, seen = scope.system.collections[name], dict[str, list[object]]()
+    for number, link in enumerate(sharing.owners(collection)):
+        if link.shared and sharing.cut(collection, link):
+            rows = session.rows(made("owned", name, partial(make, number), number))
+            seen[anchor_name(link)] = [row[0] if len(row) == 1 else list(row) for row in rows]
+    return seen
 
 
 def somebody_elses(scope: Scope, name: str, rows: FromClause) -> Sql:
