@@ -10,7 +10,7 @@ import pytest
 
 from connectors.conformance import Gate
 from connectors.errors import Held, NeedsHuman
-from connectors.protocol import Rulings
+from connectors.protocol import Correction, Rulings
 from connectors.sql import build
 from rights.codes import Code
 from rights.receipt import Tally, keep_books
@@ -665,3 +665,63 @@ def test_rows_of_several_are_not_restricted_for_one() -> None:
 
     with pytest.raises(ValueError, match="restrict denies whole rows, and those of 'accounts' are somebody else's too"):
         build(system, dict.fromkeys(("reader", "writer"), "postgresql://role@127.0.0.1/shop"))
+
+
+def test_a_row_that_was_made_over_to_nobody_is_nobodys(make: Make) -> None:
+    """Whom the map writes in place of those who are gone is there, and is not somebody else."""
+    text = USERS + CHATS.replace("a: {strategy: null}", "a: {strategy: constant, value: 3}")
+    says = {"a_says": None, "b_says": "b", "c_says": None}
+    rows: Rows = {"users": users(1, 2, 3), "chats": [{"id": 1, "a": 3, "b": 1, "c": None, **says}]}
+    place = make(text, CHATS_TABLE, rows)
+
+    assert place.erased("anna").tally.left == 0
+
+    assert place.dump()["chats"] == {}
+    assert set(place.dump()["users"]) == {(2,), (3,)}
+
+
+POSTS = """
+  users:
+    key: [id]
+    fields: {id: {}, email: {category: contact, identity: email, strategy: anonymise}}
+  posts:
+    key: [id]
+    links: [{field: author, to: users.id}, {field: reply_to, to: posts.id}]
+    fields: {id: {}, author: {}, reply_to: {}}
+  quotes:
+    key: [id]
+    links:
+      - {field: one, to: posts.id, kind: shared, shared: redact}
+      - {field: two, to: posts.id, kind: shared, shared: redact}
+    fields: {id: {}, one: {strategy: null}, two: {strategy: null}}
+"""
+POST_TABLES = """
+CREATE TABLE users (id integer PRIMARY KEY, email varchar(100));
+CREATE TABLE posts (id integer PRIMARY KEY, author integer, reply_to integer);
+CREATE TABLE quotes (id integer PRIMARY KEY, one integer, two integer);
+"""
+
+
+def test_what_is_shared_may_hang_on_rows_that_are_followed_round(make: Make) -> None:
+    rows: Rows = {
+        "users": [{"id": n, "email": f"{WHO[n]}@example.org"} for n in (1, 2)],
+        "posts": [{"id": n, "author": a, "reply_to": r} for n, a, r in [(1, 1, None), (2, None, 1), (3, 2, None)]],
+        "quotes": [{"id": n, "one": one, "two": two} for n, one, two in [(1, 1, 2), (2, 2, 3), (3, 3, None)]],
+    }
+    place = make(POSTS, POST_TABLES, rows)
+
+    assert place.erased("anna").tally.left == 0
+
+    assert set(place.dump()["posts"]) == {(3,)}
+    assert place.dump()["quotes"] == {(2,): {"id": 2, "one": None, "two": 3}, (3,): {"id": 3, "one": 3, "two": None}}
+
+
+def test_what_is_somebody_elses_too_is_not_corrected_for_one(make: Make) -> None:
+    place = talk(make, "keep")
+    before = place.dump()
+    call = place.call("anna", corrections=(Correction("messages", {"body": "other words"}),))
+
+    with pytest.raises(NeedsHuman, match=r"messages.body \(somebody else's too\)"):
+        place.connector.rectify(call)
+
+    assert place.dump() == before
