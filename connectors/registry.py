@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from connectors.protocol import Connector, Derives, Searches
+from connectors.protocol import Connector, Derives, Searches, Shares
 from rights.datamap import DataMap, System
 
 GROUP = "habeas.connectors"
@@ -63,6 +63,8 @@ def build(system: System) -> Connector:
             _refuse_derived(system)
         if not isinstance(connector, Searches):
             _refuse_search(system)
+        if not isinstance(connector, Shares):
+            _refuse_shared(system)
     except ValueError as error:
         raise SetupError(f"system '{system.system}': {error}") from None
     return connector
@@ -96,6 +98,20 @@ def _refuse_search(system: System) -> None:
             raise ValueError(
                 f"collections.{name}.fields.{field}.search: the connector {system.connector} searches no texts: "
                 "leave it out"
+            )
+
+
+def _refuse_shared(system: System) -> None:
+    """A row that is somebody else's too would be taken as a whole, or missed.
+
+    Raises:
+        ValueError: shared links are to be followed.
+    """
+    for name, collection in system.collections.items():
+        if collection.shares:
+            raise ValueError(
+                f"collections.{name}: the connector {system.connector} cannot tell whose part of a row is whose: "
+                "leave out shared"
             )
 
 

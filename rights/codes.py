@@ -52,6 +52,8 @@ class Code(StrEnum):
     MENTIONS = "mentions"
     RESIDUE = "residue"
     NOT_SEARCHED = "not_searched"
+    SIDE_EFFECTS = "side_effects"
+    REPLICA = "replica"
     NOT_RECTIFIABLE = "not_rectifiable"
     VALUE = "value"
     NO_ROW = "no_row"
@@ -71,7 +73,7 @@ ADVICE: dict[Code, str] = {
     Code.FUSE: "More people than max_people_per_hour would have been erased in this system. If that is expected, wait or raise the number in the data map, then rule 'retry'.",
     Code.OBSERVE: "The system is in mode 'observe', so nothing was destroyed. Read the preview; when you trust it, set mode: approve or auto in the data map, restart the worker, then rule 'retry'.",
     Code.NO_WRITER: "The data map names no writer credential for this system, so it can only be read. Add connection.writer, restart the worker, then rule 'retry'.",
-    Code.SEVERAL_PEOPLE: "More than one row in a subject table matches. Compare the masked candidates and rule 'choose' with the numbers of those that are this person.",
+    Code.SEVERAL_PEOPLE: "More than one row in a subject table matches, or a row is somebody else's too and the map says to ask. Compare the masked candidates and rule 'choose' with the numbers of those that are this person's.",
     Code.LEFT_BEHIND: "After the erasure a look still finds rows of this person. Something writes them again, or a link is missing from the data map. Find out which, then rule 'retry'.",
     Code.MANUAL: "Only a person can do this. Follow the instructions in the data map, then rule 'done' or 'retry'.",
     Code.HOLD: "A hold covers this person. Nothing is destroyed while it is in force; rule 'retry' once it is released.",
@@ -96,6 +98,8 @@ ADVICE: dict[Code, str] = {
     Code.ARCHIVED: "Objects of this person are archived and must be restored before they can be read. Restore them, or set restore_days in the data map and restart the worker, then rule 'retry'.",
     Code.NO_PLACE: "An identity has a slash or another character that the key template has no place for, so objects were not looked for by it. Look for them by hand; take the identity out of the request or rule 'done'.",
     Code.NOT_DENIED: "The bucket's policy, or the row security of the table named, does not deny what is restricted, so a restriction would stop nobody. Add the statement (docs/s3.md; habeas map check --live prints the one for a table), then rule 'retry'.",
+    Code.SIDE_EFFECTS: "The database changed more than the plan says, in the tables named: a cascade, a trigger or a rule; all of it was taken back. Add these tables to the data map, or name them under options: side_effects if that is meant to happen, restart the worker, then rule 'retry'.",
+    Code.REPLICA: "The primary shows nothing of this person any more; the replica that the data map names is no streaming copy of it, or still shows rows though it has replayed past the erasure. Find out what that server is, and rebuild it or name another (connection.replica), restart the worker, then rule 'retry'.",
     Code.NOT_RECTIFIABLE: "The field named cannot be rectified: it tells rows apart or joins them, is worked out from other fields, is not in the data map, or nobody would be found by it any more. Nothing was changed. Correct the fields that it comes from, or do it by hand in the system and rule 'done'.",
     Code.VALUE: "The system does not take the new value of the field named: it is too long, of another type, empty where something must stand, breaks a rule of the table, another row has it, or a trigger makes something else of it. Nothing was changed. Correct the value and rule 'retry', or do it by hand and rule 'done'.",
     Code.NO_ROW: "The row that is to be rectified is not among this person's rows in the collection named (any more), so nothing was changed. Compare its key with the preview, then rule 'retry', or 'done' if nothing is left to correct.",

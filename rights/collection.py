@@ -39,6 +39,8 @@ class Strategy(StrEnum):
 
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,62}(\.[A-Za-z_][A-Za-z0-9_$-]{0,62})?\Z")
+PLACE: Final = re.compile(r"[^\W\d][\w $-]{0,62}(\.[^\W\d][\w $-]{0,62})?\Z")
+"""What a system may call its tables and columns: letters of any script, and blanks within."""
 _GENERAL: Final = re.compile(r"(year|month|decade|network|prefix:[1-9][0-9]?)\Z")
 LONGEST_YEARS: Final = 200
 """No law sets a longer term, and a calendar ends."""
@@ -182,6 +184,23 @@ class Link(Strict):
     to: str
     """collection.field of this system."""
     kind: Literal["unique", "shared", "hint"] = "unique"
+    shared: Literal["keep", "redact", "ask"] | None = None
+    """kind: shared, and followed all the same: what an erasure does with a row that is somebody else's too."""
+    fields: tuple[str, ...] = ()
+    """Followed shared links: the fields that are about the person it leads to, beside its own."""
+
+    @property
+    def followed(self) -> bool:
+        """Whether rows are found along it."""
+        return self.kind == "unique" or self.shared is not None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.shared and self.kind != "shared":
+            raise ValueError(f"shared: {self.shared} belongs to kind: shared: add that, or take shared out")
+        if self.fields and not self.shared:
+            raise ValueError("fields of a link belong to one with shared: keep, redact or ask")
+        return self
 
     @property
     def target(self) -> tuple[str, str]:
@@ -264,6 +283,11 @@ class Collection(Strict):
     """What the connector's own page documents for a collection: a prefix, a folder, an endpoint."""
 
     @property
+    def shares(self) -> tuple[Link, ...]:
+        """The links that are followed to rows which may be somebody else's too."""
+        return tuple(link for link in self.links if link.shared)
+
+    @property
     def identities(self) -> dict[str, Telling]:
         """Fields, and what is derived from fields, that hold an identity, by name."""
         telling: dict[str, Telling] = {**self.fields, **self.derived}
@@ -295,9 +319,21 @@ class Collection(Strict):
             for base in (*about.of, *about.when):
                 if base not in self.fields:
                     raise ValueError(f"derived.{name} is read from '{base}', which is not under fields: add it")
+        return self
+
+    @model_validator(mode="after")
+    def _linkable(self) -> Self:
+        if self.searched and self.shares:
+            raise ValueError(
+                f"'{self.searched[0]}' is searched, and rows are found along links that are shared: whose part of a row "
+                "is whose cannot be told from a text; leave out search, or shared"
+            )
         for link in self.links:
             if link.field not in self.fields and link.field not in self.derived:
                 raise ValueError(f"a link uses '{link.field}', which is not under fields: add it")
+            for name in link.fields:
+                if name not in self.fields:
+                    raise ValueError(f"the link by '{link.field}' names '{name}', which is not under fields: add it")
         return self
 
     @model_validator(mode="after")

@@ -14,8 +14,10 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic import Field as Setting
 
+from rights import sharing
 from rights.backups import Backups as Backups
 from rights.collection import NAME as NAME
+from rights.collection import PLACE as PLACE
 from rights.collection import Collection as Collection
 from rights.collection import Derived as Derived
 from rights.collection import Erase as Erase
@@ -94,8 +96,9 @@ class System(Strict):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for name, collection in self.collections.items():
-            for text in (name, *filter(None, [collection.name]), *collection.fields, *collection.derived):
-                if not NAME.match(text):
+            places = (*filter(None, [collection.name]), *collection.fields, *collection.derived)
+            for pattern, text in ((NAME, name), *((PLACE, place) for place in places)):
+                if not pattern.match(text):
                     raise ValueError(f"collections.{name}: '{text[:63]}' is not a usable name")
             for link in collection.links:
                 target, field = link.target
@@ -107,6 +110,7 @@ class System(Strict):
                     )
                 self._of_a_kind(name, link)
         self._linked()
+        sharing.check(self)
         self._shells_are_clean()
         return self
 
@@ -138,9 +142,7 @@ class System(Strict):
                 "at the field of a collection that names the person"
             )
         reached |= {name for name, c in self.collections.items() if c.searched}
-        followed = {
-            name: {link.target[0] for link in c.links if link.kind == "unique"} for name, c in self.collections.items()
-        }
+        followed = {name: {link.target[0] for link in c.links if link.followed} for name, c in self.collections.items()}
         while more := {name for name, parents in followed.items() if parents & reached} - reached:
             reached |= more
         for name in self.collections:
@@ -152,12 +154,14 @@ class System(Strict):
 
     def _shells_are_clean(self) -> None:
         """A row that kept rows point to stays as a shell, so all its fields need a strategy."""
-        waiting = [n for n, c in self.collections.items() if c.retention or c.erase is not Erase.DELETE]
+        waiting = [n for n, c in self.collections.items() if c.retention or c.erase is not Erase.DELETE or c.shares]
         keeping = set(waiting)
         while waiting:
             name = waiting.pop()
             for link in self.collections[name].links:
                 target, _ = link.target
+                if not sharing.needs_its_target(self.collections, name, link):
+                    continue
                 if target not in keeping:
                     keeping.add(target)
                     waiting.append(target)

@@ -6,7 +6,7 @@ no value of a person is ever part of such a statement's text. The scheme of an a
 
 from collections.abc import Mapping
 
-from connectors.options import flag
+from connectors.options import flag, words
 from connectors.sql.application import Application, Reaches
 from connectors.sql.connector import SqlConnector
 from connectors.sql.dialects import Engine
@@ -21,6 +21,7 @@ from connectors.sql.server import Database
 from connectors.sql.session import Database as PostgreSQL
 from connectors.unread import refuse_options
 from rights.datamap import Erase, System
+from rights.sharing import needs_its_target
 
 __all__ = ["Limits", "SqlConnector", "build"]
 
@@ -29,35 +30,55 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     """Build a connector, without connecting.
 
     Args:
-        system: the system's part of the data map; `options` are the fields of `Limits`, `restrict` and `residue`.
-        secrets: `reader`, and `writer` if anything is to be erased: addresses of the database with a role.
+        system: the system's part of the data map; `options` are the fields of `Limits`, `restrict`, `residue`, and
+            `side_effects`.
+        secrets: `reader`, `writer` if anything is to be erased, and `replica` if an erasure is to be looked at in a
+            copy as well: addresses of the database with a role.
 
     Raises:
         ValueError: an option or a secret is unknown, missing or wrong; the text says what to write.
     """
     options = dict(system.options)
     way, residue = options.pop("restrict", None), flag(options, "residue")
-    options.pop("residue", None)
-    known = ("reader", "writer", "application") if way == FLAG else ("reader", "writer")
+    accepted = words(options, "side_effects")
+    for name in ("residue", "side_effects"):
+        options.pop(name, None)
+    known = ("reader", "writer", "replica", *(("application",) if way == FLAG else ()))
     for name in secrets:
         if name not in known:
-            raise ValueError(f"connection: '{name}' is unknown: write {' and '.join(known)}")
+            raise ValueError(f"connection: '{name}' is unknown: write {', '.join(known[:-1])} and {known[-1]}")
     if "reader" not in secrets:
         raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
     flags = read_flags(system) if way == FLAG else {}
     if not flags:
         refuse_options(system)
     _refuse_kept_circles(system)
+    _refuse_shared_restrictions(system)
     limits = Limits.read(options)
     reader = reach(secrets["reader"], "reader", limits)
     writer = reach(secrets["writer"], "writer", limits) if secrets.get("writer") else None
     if writer is not None and writer.engine is not reader.engine:
         raise ValueError("connection: reader and writer have to lead to servers of one kind: correct one of them")
+    replica = reach(secrets["replica"], "replica", limits) if secrets.get("replica") else None
+    if replica is not None and not (isinstance(replica, PostgreSQL) and isinstance(writer, PostgreSQL)):
+        raise ValueError(
+            "connection: replica is a streaming copy of a PostgreSQL that writer leads to: leave it out here"
+        )
     _refuse_way(way, reader, writer)
     if residue and reader.engine is not Engine.POSTGRESQL:
         raise ValueError("options: residue: a residue is searched for on PostgreSQL alone so far: leave it out")
     flagged = (flags, _application(secrets, reader, limits)) if way == FLAG else None
-    return SqlConnector(system, reader, writer, limits, restricts=way == METHOD, flagged=flagged, residue=residue)
+    return SqlConnector(
+        system,
+        reader,
+        writer,
+        limits,
+        restricts=way == METHOD,
+        residue=residue,
+        flagged=flagged,
+        accepted=accepted,
+        replica=replica,
+    )
 
 
 def _refuse_way(way: object, reader: Database, writer: Database | None) -> None:
@@ -103,8 +124,17 @@ def _refuse_kept_circles(system: System) -> None:
     Raises:
         ValueError: there is such a circle.
     """
-    stays = {name for name, c in system.collections.items() if c.retention or c.erase is not Erase.DELETE}
-    while more := {li.target[0] for name in stays for li in system.collections[name].links} - stays:
+    collections = system.collections
+    stays = {name for name, c in collections.items() if c.retention or c.erase is not Erase.DELETE or c.shares}
+    while (
+        more := {
+            link.target[0]
+            for name in stays
+            for link in collections[name].links
+            if needs_its_target(collections, name, link)
+        }
+        - stays
+    ):
         stays |= more
     for group in system.groups:
         deleted = [name for name in group if system.collections[name].erase is Erase.DELETE]
@@ -113,3 +143,17 @@ def _refuse_kept_circles(system: System) -> None:
                 f"collections.{deleted[0]}: links lead back to it and some of its rows may stay: write erase: redact, "
                 "or take out the link that leads back"
             )
+
+
+def _refuse_shared_restrictions(system: System) -> None:
+    """A policy denies whole rows, and would deny the other person theirs.
+
+    Raises:
+        ValueError: rows are shared, and may be restricted.
+    """
+    shared = next((name for name, collection in system.collections.items() if collection.shares), None)
+    if shared and "restrict" in system.options:
+        raise ValueError(
+            f"options: restrict denies whole rows, and those of '{shared}' are somebody else's too: leave it out, or "
+            "take out shared"
+        )

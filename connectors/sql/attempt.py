@@ -8,31 +8,21 @@ from dataclasses import replace
 from typing import Final
 
 from connectors.protocol import Call
+from connectors.sql.check import accepted_by
+from connectors.sql.effects import found_in
 from connectors.sql.erasure import lockable
 from connectors.sql.limits import Limits
 from connectors.sql.look import sight_of
 from connectors.sql.programme import Programme
-from connectors.sql.restriction import LISTED
-from connectors.sql.session import Database, Session
-from connectors.sql.trials import hindrance, surprise
+from connectors.sql.session import Database
+from connectors.sql.trials import hindrance
 from connectors.sql.untried import irreversible
-from connectors.trial import Effect, Trial
-from rights.receipt import Tally
+from connectors.trial import Trial
 
 STATEMENT_TIMEOUT: Final = 10
 """Seconds that the trial holds a person's rows at most; an erasure that needs longer is not tried by a preview."""
 LOCK_TIMEOUT: Final = 1
 """Seconds to wait for the system's own users: they go first, and the trial is left out."""
-
-# Of this transaction alone: what an earlier one on the same connection did is taken off.
-_DONE: Final = """
-SELECT coalesce(pg_partition_root(s.relid), s.relid)::oid::bigint, n.nspname, c.relname,
-  sum(s.n_tup_ins)::bigint, sum(s.n_tup_upd)::bigint, sum(s.n_tup_del)::bigint
-FROM pg_stat_xact_user_tables s
-JOIN pg_class c ON c.oid = coalesce(pg_partition_root(s.relid), s.relid) JOIN pg_namespace n ON n.oid = c.relnamespace
-GROUP BY 1, 2, 3 HAVING sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del) > 0"""
-
-Numbers = tuple[int, int, int]
 
 
 def trial_limits(limits: Limits) -> Limits:
@@ -63,34 +53,9 @@ def attempt(writer: Database, call: Call, programme: Programme) -> Trial:
         why_not = hindrance(sight, call, session.environment, writer.limits) or why_not
         if why_not or not sight.planned:
             return Trial(before, not_tried=why_not, statements=statements)
-        earlier = _done(session)
-        session.row(programme.change)
-        session.ask("SET CONSTRAINTS ALL IMMEDIATE")
-        after = _done(session)
-    effects = tuple(_effects(programme, before, earlier, after)) if counting else ()
+        done = programme.carry_out(session, programme.batches, None)
+        found = found_in(session, scope, done, STATEMENT_TIMEOUT * 1000)
+    expected = accepted_by(scope.system)
+    effects = [replace(one.effect, surprise="") if one.accepted(expected) else one.effect for one in found]
     not_counted = "" if counting else "it went through; the server counts no changes (track_counts), so none are listed"
-    return Trial(before, effects, not_tried=not_counted, statements=statements)
-
-
-def _done(session: Session) -> dict[tuple[int, str, str], Numbers]:
-    return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in session.ask(_DONE)}
-
-
-def _effects(
-    programme: Programme,
-    before: Tally,
-    earlier: dict[tuple[int, str, str], Numbers],
-    after: dict[tuple[int, str, str], Numbers],
-) -> list[Effect]:
-    scope, catalogue = programme.scope, programme.scope.catalogue
-    known = {table.relation: name for name, table in catalogue.tables.items()}
-    effects = []
-    for at, numbers in sorted(after.items(), key=lambda item: item[0][1:]):
-        inserted, updated, deleted = (n - e for n, e in zip(numbers, earlier.get(at, (0, 0, 0)), strict=True))
-        relation, schema, table = at
-        if not (inserted or updated or deleted) or (scope.restricts and f"{schema}.{table}" == LISTED):
-            continue
-        collection = known.get(relation)
-        more = surprise(scope.works, before, collection, inserted, updated, deleted)
-        effects.append(Effect(f"{schema}.{table}", collection, inserted, updated, deleted, more))
-    return effects
+    return Trial(before, tuple(effects) if counting else (), not_tried=not_counted, statements=statements)

@@ -14,6 +14,7 @@ from connectors.sql.dialects import DIALECTS, Dialect, Engine
 from connectors.sql.families import Family, Named
 from rights.codes import Code
 from rights.datamap import Collection, System
+from rights.sharing import to_many
 
 _FAMILIES: Final[Mapping[str, Family]] = {
     "text": Family.TEXT,
@@ -153,20 +154,22 @@ class Catalogue:
         return False
 
     def link_of(self, system: System, reference: Reference) -> str | None:
-        """The collection whose unique link follows a foreign key; None if there is none."""
+        """The collection whose link follows a foreign key, or is shared by the list of people that the key stands in;
+        None if there is none."""
         for name, collection in system.collections.items():
             for link in collection.links:
                 target, column = link.target
-                pairs = zip(collection.bases(link.field), system.collections[target].bases(column), strict=True)
-                followed = set(zip(reference.columns, reference.to_columns, strict=True))
+                ours, theirs = collection.bases(link.field), system.collections[target].bases(column)
                 derived = collection.derived.get(link.field)
+                ends, pairs = (name, target), set(zip(ours, theirs, strict=True))
+                if link.shared and to_many(system.collections, link) and self.tables[name].relation == reference.to:
+                    ends, pairs = (target, name), set(zip(theirs, ours, strict=True))
                 if (
-                    link.kind == "unique"
-                    and self.tables[name].relation == reference.relation
-                    and self.tables[target].relation == reference.to
+                    link.followed
+                    and tuple(self.tables[end].relation for end in ends) == (reference.relation, reference.to)
                     # One that is followed in some rows only does not see what the others point to.
                     and not (derived and (derived.when or derived.path))
-                    and followed.issuperset(pairs)
+                    and pairs <= set(zip(reference.columns, reference.to_columns, strict=True))
                 ):
                     return name
         return None
@@ -178,7 +181,9 @@ def _written(collection: str, about: Collection) -> str:
 
 
 _TABLES: Final = """
-SELECT w.collection, c.oid::bigint, n.nspname, c.relname, c.relkind::text
+SELECT w.collection, c.oid::bigint, n.nspname, c.relname, CASE WHEN EXISTS (
+    WITH RECURSIVE part AS (SELECT c.oid UNION SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid)
+    SELECT FROM part JOIN pg_class p USING (oid) WHERE p.relkind = 'f') THEN 'f' ELSE c.relkind::text END
 FROM unnest(%s::text[], %s::text[]) AS w(collection, name)
 LEFT JOIN pg_class c ON c.oid = to_regclass(w.name)
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace"""
@@ -214,6 +219,8 @@ WHERE c.contype = 'f' AND c.confrelid = ANY(%s::bigint[]) AND c.conparentid = 0"
 
 _TABLE_KINDS: Final = frozenset("rp")
 """Ordinary and partitioned tables. A view has no keys that the catalogue knows of: there the map is believed."""
+_UNWRITTEN: Final = {"v": "a view", "m": "a materialized view", "f": "a foreign table, or one with a foreign part"}
+"""What is looked at and never written: a view may not show all, and another server's rows are that system's own."""
 
 
 def read_catalogue(connection: Any, system: System) -> Catalogue:
@@ -254,6 +261,7 @@ def read_catalogue(connection: Any, system: System) -> Catalogue:
             columns={field: known[field] for field in collection.fields if field in known},
             indexed=frozenset(indexed[oid]),
             keyed=kind not in _TABLE_KINDS or (strict and any(own <= key for own in unique[oid])),
+            unwritten=_UNWRITTEN.get(kind, ""),
         )
     references = tuple(
         Reference(conname, schema, table, tuple(own), relation, to, tuple(theirs), action)

@@ -4,7 +4,7 @@ The one rule: what is about to change is locked and looked at before the fence i
 changes it; and what a transaction did is told only once it has committed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
@@ -16,8 +16,10 @@ from connectors.sql.asking import Asking
 from connectors.sql.erasure import Batch
 from connectors.sql.look import Sight
 from connectors.sql.programme import Programme
+from connectors.sql.scope import Scope
 from connectors.sql.server import Database, Mode, Session
 from connectors.sql.steps import Steps
+from connectors.sql.watching import foresee, watch
 from rights.codes import Code
 from rights.receipt import Tally
 
@@ -43,8 +45,8 @@ def admitted(session: Session, call: Call, *, end: bool = False) -> None:
 class Changing:
     """The one database that is written to."""
 
-    def __init__(self, asking: Asking, writer: Database, batch_rows: int) -> None:
-        self.asking, self.writer, self._batch_rows = asking, writer, batch_rows
+    def __init__(self, asking: Asking, writer: Database, batch_rows: int, accepted: Collection[str] = ()) -> None:
+        self.asking, self.writer, self._batch_rows, self._accepted = asking, writer, batch_rows, accepted
 
     def erase(self, call: Call) -> Tally:
         """Delete and rewrite: up to `batch_rows` rows in one transaction, more in several, children before parents."""
@@ -64,8 +66,11 @@ class Changing:
             call.learn(sight.links(call))
             before, planned = sight.tally(call.work), sight.planned
             whole = sum(planned.values()) <= self._batch_rows
+            if planned:
+                foresee(session, programme.scope, self._accepted)
             if planned and whole:
-                change = partial(programme.carry_out, session, programme.batches, None)
+                act = partial(programme.carry_out, session, programme.batches, None)
+                change = partial(self.watched, session, programme.scope, act)
                 done = self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
             else:
                 session.commit()
@@ -91,9 +96,9 @@ class Changing:
             try:
                 changes = change()
                 session.commit()
-            except ConnectorError as error:
-                trouble = error
             except database.errors as error:
+                trouble = error
+            except ConnectorError as error:
                 trouble = error
             else:
                 intent.done(tell(changes))
@@ -104,6 +109,14 @@ class Changing:
                 raise trouble
             raise (problem or self.asking.problem)(database, trouble)
 
+    def watched(self, session: Any, scope: Scope, act: Callable[[], Changes]) -> Changes:
+        """Change rows, and see that nothing else has changed with them. Whatever changes the system's own rows passes
+        here, within the fence."""
+        watching = watch(session, scope, self._accepted)
+        changes = act()
+        watching.judge(changes)
+        return changes
+
     def _in_batches(
         self, begin: Begin, call: Call, programme: Programme | Steps, sight: Sight, before: Tally, done: Changes
     ) -> None:
@@ -112,14 +125,16 @@ class Changing:
         def carry_out(part: tuple[Batch, ...], planned: dict[str, int], rows: int | None) -> Changes:
             with begin() as session:
                 admitted(session, call)
-                change = partial(programme.carry_out, session, part, rows)
+                foresee(session, programme.scope, self._accepted, count=rows is None)
+                act = partial(programme.carry_out, session, part, rows)
+                change = partial(self.watched, session, programme.scope, act)
                 return self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
 
         most = self._batch_rows
         try:
             for part in programme.parts:
                 call.beat()
-                if part[0].collection in programme.scope.circles:
+                if len(part) > 1 or part[0].collection in programme.scope.circles:
                     planned = sight.planned_of(part)
                     if planned:
                         done += self.asking.explained(self.writer, partial(carry_out, part, planned, None))

@@ -21,6 +21,7 @@ from rights.codes import Code
 from rights.datamap import DataMap, Erase, Mode, Strategy, System
 from rights.plan import Work, Write, make_plan
 from rights.request import Right
+from rights.sharing import owners
 
 OLDEST: Final = 140000
 """PostgreSQL 14, the first that can wait until a session has ended; erasing after a crash needs it."""
@@ -28,9 +29,9 @@ OLDEST: Final = 140000
 _ACTIONS: Final = {
     "a": "so deleting is refused while such rows are there",
     "r": "so deleting is refused while such rows are there",
-    "c": "so deleting takes such rows along, uncounted",
-    "n": "so deleting empties the column of such rows, uncounted",
-    "d": "so deleting resets the column of such rows, uncounted",
+    "c": "so an erasure that would take such rows along is stopped",
+    "n": "so an erasure that would empty the column of such rows is stopped",
+    "d": "so an erasure that would reset the column of such rows is stopped",
 }
 _CODES: Final = {"a": "blocks", "r": "blocks", "c": "cascades", "n": "empties", "d": "empties"}
 # Locking a row takes the right to update some column of it.
@@ -106,6 +107,17 @@ def works_of(system: System) -> dict[str, Work]:
     return {work.collection: work for work in works}
 
 
+def accepted_by(system: System) -> frozenset[str]:
+    """The tables that may change along with an erasure, as the map names them."""
+    listed = system.options.get("side_effects")
+    return frozenset(listed) if isinstance(listed, list) else frozenset()
+
+
+def accepts(system: System, *names: str | None) -> bool:
+    """Whether the map accepts that a table changes along with an erasure, given all the names it goes by."""
+    return not accepted_by(system).isdisjoint(names)
+
+
 def misfits(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     for name in catalogue.missing:
         kind = "column" if "." in name and name.rpartition(".")[0] in system.collections else "table"
@@ -142,6 +154,12 @@ def _refusals(
 def unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         work = works[name]
+        if table.unwritten and work.erase is not Erase.RETAIN:
+            said = (
+                f"{name} is {table.unwritten}, which is never written to, so every erasure stops there: map the tables "
+                "behind it instead"
+            )
+            yield Finding("not_written", said)
         for write in dict.fromkeys((*work.writes, *(w for keep in work.keeps for w in keep.writes))):
             if about := table.columns.get(write.field):
                 try:
@@ -185,30 +203,40 @@ def references(system: System, catalogue: Catalogue) -> Iterator[Finding]:
                 f"{reference.schema}.{reference.table} points to {to} ({columns}) and is not in the map, "
                 f"{action}: add it as a collection"
             )
-            yield Finding(f"reference_{_CODES[reference.on_delete]}", said, _severity(reference, deleted=deleted))
+            yield Finding(
+                f"reference_{_CODES[reference.on_delete]}", said, _severity(system, reference, deleted=deleted)
+            )
         elif catalogue.link_of(system, reference) is None:
             said = (
                 f"the foreign key {reference.name} from {mapped[reference.relation]} ({columns}) to {to} is no unique "
                 f"link of the map, {action}: add the link"
             )
-            yield Finding(f"reference_{_CODES[reference.on_delete]}", said, _severity(reference, deleted=deleted))
+            yield Finding(
+                f"reference_{_CODES[reference.on_delete]}", said, _severity(system, reference, deleted=deleted)
+            )
 
 
-def _severity(reference: Reference, *, deleted: bool) -> Severity:
+def _severity(system: System, reference: Reference, *, deleted: bool) -> Severity:
     if not deleted:
         return Severity.NOTE
-    return Severity.WARNING if reference.on_delete in "nd" else Severity.ERROR
+    taken = reference.on_delete in "cnd" and accepts(system, reference.table, f"{reference.schema}.{reference.table}")
+    return Severity.WARNING if taken or reference.on_delete in "nd" else Severity.ERROR
 
 
 def slow(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         collection = system.collections[name]
-        named = {link.field: False for link in collection.links if link.kind == "unique"}
+        named = {link.field: False for link in collection.links if link.followed}
         named.update({field: f.casefold for field, f in collection.identities.items() if f.sharing != "hint"})
         # An index over a document's inside is not looked for: which form of it would serve, the map cannot say.
         paths = {field for field, derived in collection.derived.items() if derived.path}
         wanted = {collection.bases(field)[0]: casefold for field, casefold in named.items() if field not in paths}
         wanted.setdefault(collection.key[0], False)
+        # Who else a shared row belongs to is asked from its end.
+        shared = (link.target for other in system.collections.values() if other.shares for link in owners(other))
+        for target, field in shared:
+            if target == name and field not in collection.derived:
+                wanted.setdefault(field, False)
         for field, casefold in wanted.items():
             if field in table.columns and not table.serves(field, casefold=casefold):
                 advice = _index(table, table.columns[field], casefold=casefold)

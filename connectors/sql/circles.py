@@ -8,9 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import ClauseElement, Select, func, select
 
+from connectors.sql.dialects import Engine
 from connectors.sql.erasure import Batch
 from connectors.sql.scope import Scope
 from connectors.sql.stepping import BATCH, Made, Row, Rows, Stepping, deleting, keys_of, told, told_texts
@@ -27,6 +29,8 @@ class Circles:
 
     def __init__(self, scope: Scope, made: Made, settle: Settle, batch_rows: int) -> None:
         self._scope, self._made, self._settle, self._batch_rows = scope, made, settle, batch_rows
+        self._followed: WeakKeyDictionary[Stepping, set[tuple[str, ...]]] = WeakKeyDictionary()
+        """By transaction, the circles that were followed in it: their rows are locked until it ends."""
 
     def follow(
         self, session: Stepping, group: Sequence[str], lock: Collection[str] = ()
@@ -39,6 +43,8 @@ class Circles:
             By collection, the rows (the key, and what links need to know, as texts), and the number of doubtful ones.
         """
         scope = self._scope
+        if lock or scope.catalogue.engine is Engine.SQLITE:
+            self._followed.setdefault(session, set()).add(tuple(group))
         found, doubtful = self._outside(session, group, lock)
         known: dict[str, dict[Row, Row]] = {name: {} for name in group}
         while True:
@@ -64,13 +70,17 @@ class Circles:
         return {name: list(rows.values()) for name, rows in known.items()}, open_
 
     def hold(self, session: Stepping, names: Sequence[str], lock: Collection[str]) -> dict[str, Rows]:
-        """Lock the rows that a look has found, and say which are still there. What hangs on them since is left to the
-        next look, which finds it by their anchors: what hangs on it in turn has not been changed yet."""
-        held: dict[str, Rows] = {}
-        for name in names:
-            making = partial(self._known, name, locking=name in lock)
-            held[name] = session.rows(self._made("hold", name, making, name in lock))
-        return held
+        """Lock the rows that a look has found, and say which still are the person's: in another transaction they are
+        looked for anew. What hangs on them since is left to the next look, which finds it by their anchors: what hangs
+        on it in turn has not been changed yet."""
+        group = self._scope.circles[names[0]]
+        if group not in self._followed.get(session, ()):
+            seen = {name: {self._key(name, row) for row in self._found(session, name)} for name in group}
+            rows, _ = self.follow(session, group, lock)
+            for name in group:
+                still = [row for row in rows[name] if self._key(name, row) in seen[name]]
+                session.give(slot("r", name), keys_of(self._scope, name, still))
+        return {name: self._found(session, name) for name in names}
 
     def erase(self, session: Stepping, part: Sequence[Batch], lock: Collection[str]) -> list[int]:
         """Delete the rows of a circle that a look has found, in one transaction; how many there were, for each part.
@@ -120,9 +130,11 @@ class Circles:
         rows = traversal.listed(name, "h") if subject else traversal.rows(name)
         return self._texts(name, rows.with_for_update() if locking and not subject else rows)
 
-    def _known(self, name: str, *, locking: bool) -> ClauseElement:
-        rows = self._traversal(name).listed(name, "r")
-        return self._texts(name, rows.with_for_update() if locking else rows)
+    def _found(self, session: Stepping, name: str) -> Rows:
+        def make() -> ClauseElement:
+            return self._texts(name, self._traversal(name).listed(name, "r"))
+
+        return session.rows(self._made("found", name, make))
 
     def _hop(self, name: str, number: int, *, locking: bool) -> ClauseElement:
         link = self._scope.system.collections[name].links[number]
@@ -140,10 +152,12 @@ class Circles:
 
     def _new(self, name: str, rows: Rows, known: dict[Row, Row]) -> Rows:
         """Those rows that were not known; they are from now on."""
-        size = len(self._scope.system.collections[name].key)
-        new = {row[:size]: row for row in rows if row[:size] not in known}
+        new = {self._key(name, row): row for row in rows if self._key(name, row) not in known}
         known.update(new)
         return list(new.values())
+
+    def _key(self, name: str, row: Row) -> Row:
+        return row[: len(self._scope.system.collections[name].key)]
 
     def _delete(self, session: Stepping, name: str, rows: Rows) -> None:
         making = partial(deleting, self._scope, name, self._traversal(name).tables[name])
@@ -152,6 +166,5 @@ class Circles:
             session.execute(self._made("delete", name, making))
 
     def _batches(self, name: str, rows: Rows) -> Iterator[Rows]:
-        size = len(self._scope.system.collections[name].key)
         for at in range(0, len(rows), self._batch_rows):
-            yield [row[:size] for row in rows[at : at + self._batch_rows]]
+            yield [self._key(name, row) for row in rows[at : at + self._batch_rows]]

@@ -5,15 +5,14 @@ data map, and passes on counts; it decides nothing about rows.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, LiteralString
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding
-from connectors.protocol import Call, Export, Look
+from connectors.protocol import Call, Export, Look, Pending
 from connectors.sql import replication, restriction, searchable, trying
 from connectors.sql.application import Reaches
 from connectors.sql.asking import Asking
@@ -51,6 +50,8 @@ class SqlConnector:
         *,
         restricts: bool = False,
         residue: bool = False,
+        accepted: Collection[str] = (),
+        replica: PostgreSQL | None = None,
         flagged: tuple[Mapping[str, Flag], Reaches] | None = None,
     ) -> None:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
@@ -58,7 +59,10 @@ class SqlConnector:
         self._asking = Asking(system, Programmes(system, limits.batch_rows, restricts=restricts))
         self._searching = Searching(self._asking)
         self._residue = Residue(self._asking, reader) if residue and isinstance(reader, PostgreSQL) else None
-        self._changing = Changing(self._asking, writer, limits.batch_rows) if writer else None
+        self._changing = Changing(self._asking, writer, limits.batch_rows, accepted) if writer else None
+        self._replica: replication.Replica | None = None
+        if replica and isinstance(writer, PostgreSQL):
+            self._replica = replication.Replica(replica, writer, self._asking)
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift
@@ -87,20 +91,29 @@ class SqlConnector:
         """What is derived is read, and circles are followed."""
         return True
 
+    @property
+    def shares(self) -> bool:
+        """Rows that are somebody else's too are told from those that are not."""
+        return True
+
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
         self._await_copy()
         return self._searching.counted(self.reader, call, self._look(self.reader, call, verifying=False))
 
-    def verify(self, call: Call) -> Look:
-        """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less."""
-        look = self._look(self.writer or self.reader, call, verifying=True)
-        if not look.candidates and not look.tally.left:
-            self._searching.refuse(self.writer or self.reader, call, look)
-            if self._residue:
-                self._await_copy()
-                return replace(look, tally=self._residue.refuse(call, look))
-        return look
+    def verify(self, call: Call) -> Look | Pending:
+        """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less. And in
+        the replica that the map names, once it has come past the erasure. Then search the texts that the map marks,
+        and for what is left."""
+        database, looking = self.writer or self.reader, partial(self._look, verifying=True)
+        look = self._replica.verify(call, looking) if self._replica else looking(database, call)
+        if isinstance(look, Pending) or look.candidates or look.tally.left:
+            return look
+        self._searching.refuse(database, call, look)
+        if self._residue is None:
+            return look
+        self._await_copy()
+        return replace(look, tally=self._residue.refuse(call, look))
 
     def export(self, call: Call) -> Iterator[Export]:
         """Stream two files per collection, JSON lines and a table, all of one moment."""
@@ -155,7 +168,7 @@ class SqlConnector:
             found += asking.explained(writer, partial(restriction.findings, self.system, writer))
         if self._flagging:
             found += self._flagging.findings()
-        return found
+        return found + (self._replica.findings() if self._replica else [])
 
     def survey(self) -> list[Finding]:
         """What stands in the database beside the map: drift, personal data that no path reaches, triggers.
@@ -170,6 +183,8 @@ class SqlConnector:
         """Close the connections that nobody uses."""
         for database in filter(None, (self.reader, self.writer, self._application)):
             database.close()
+        if self._replica:
+            self._replica.copy.close()
 
     def _writing(self) -> Changing:
         if self._changing is None:
@@ -186,9 +201,9 @@ class SqlConnector:
         writer, reader, explained = self.writer, self.reader, self._asking.explained
         if not (isinstance(writer, PostgreSQL) and isinstance(reader, PostgreSQL)) or writer.server == reader.server:
             return
-        there = explained(writer, lambda: _ask(writer, replication.POSITION))
+        there = explained(writer, lambda: replication.answer(writer, replication.POSITION))
         until = time.monotonic() + replication.PATIENCE
-        while there and not explained(reader, lambda: _ask(reader, replication.REACHED, there)):
+        while there and not explained(reader, lambda: replication.answer(reader, replication.REACHED, there)):
             if time.monotonic() > until:
                 raise Retryable(Code.BUSY, self.system.system)
             time.sleep(replication.POLL)
@@ -214,13 +229,6 @@ class SqlConnector:
             for file in files(programme.exporting, reader):
                 yield replace(file, pages=_beating(call, file.pages))
             session.commit()
-
-
-def _ask(database: PostgreSQL, question: LiteralString, *values: object) -> Any:
-    """The one value that a server answers about itself."""
-    with database.plain() as connection:
-        (value,) = connection.execute(question, values).fetchone()
-    return value
 
 
 def _beating(call: Call, pages: Iterator[bytes]) -> Iterator[bytes]:

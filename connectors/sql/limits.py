@@ -46,7 +46,7 @@ class Limits:
         numbers: dict[str, int] = {}
         for name, value in options.items():
             if name not in MOST:
-                known = f"prepare, {', '.join(MOST)}, restrict, residue"
+                known = f"prepare, {', '.join(MOST)}, restrict, residue, side_effects"
                 raise ValueError(f"options: '{name}' is unknown: write one of: {known}")
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST[name]:
                 raise ValueError(f"options: {name} is a whole number from 1 to {MOST[name]:,}")

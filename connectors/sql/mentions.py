@@ -21,7 +21,7 @@ def question(scope: Scope, name: str) -> Select[Any]:
     table, collection = traversal.tables[name], scope.system.collections[name]
     key = traversal.key(name, table)
     known: list[FromClause] = [traversal.located(name)]
-    if scope.subject(name):
+    if scope.doubts(name):
         known.append(traversal.doubtful(name).subquery("doubtful"))
     mine = [select(rows).where(_same(key, traversal.key(name, rows))).exists() for rows in known]
     texts = [scope.dialect.first(cast(table.c[field], Text), READ) for field in collection.searched]

@@ -136,7 +136,7 @@ class _Rectification:
         for correction in self._call.corrections:
             name = correction.collection
             self._turn_to(session, correction)
-            if left and self._programme.scope.subject(name):
+            if left:
                 self._programme.settle(session, name)
             size = len(self._programme.scope.system.collections[name].key)
             old: dict[Key, dict[str, str | None]] = {}

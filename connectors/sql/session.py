@@ -6,7 +6,7 @@ closed, and the server undoes what it held.
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -46,6 +46,10 @@ SELECT coalesce(current_setting('habeas.environment', true), ''),
   set_config('{SETTING}', $1, true) IS NULL, set_config('application_name', $2, true),
   set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true)
 """.encode()
+# The server keeps counts of earlier transactions of a session beside those of the open one, until it finds time.
+_EARLIER: Final = b""", (SELECT coalesce(json_object_agg(oid::bigint, json_build_array(i, u, d)), '{}') FROM (
+  SELECT oid, pg_stat_get_xact_tuples_inserted(oid) i, pg_stat_get_xact_tuples_updated(oid) u,
+    pg_stat_get_xact_tuples_deleted(oid) d FROM pg_class WHERE relkind IN ('r', 'p') OFFSET 0) t WHERE i + u + d > 0)"""
 _GIVE: Final = f"""
 SELECT set_config('{SETTING}', (current_setting('{SETTING}')::jsonb || $1::jsonb)::text, true) IS NULL""".encode()
 _LIMIT: Final = b"SELECT set_config('statement_timeout', $1, true)"
@@ -102,7 +106,7 @@ class Database:
         raw = self._open(self._begin[mode])
         try:
             session = Session(raw, self)
-            session.introduce(name, document)
+            session.introduce(name, document, counted=mode is Mode.CHANGE)
             yield session
             if not session.committed:
                 raise RuntimeError("a transaction was left without a commit")
@@ -122,7 +126,7 @@ class Database:
         raw = self._open(_begin(Mode.CHANGE, limits))
         try:
             session = Trying(raw, self)
-            session.introduce(name, document)
+            session.introduce(name, document, counted=True)
             yield session
         finally:
             driver = _driver(raw)
@@ -199,6 +203,9 @@ class Session:
         self.committed = False
         self.environment = ""
         """The mark that the database bears; empty if nobody has marked it."""
+        self.earlier: Mapping[int, Sequence[int]] = {}
+        """By relation, the rows that earlier transactions of the session inserted, updated and deleted, where the
+        server still counts them with those of this one. Only of a transaction that changes something."""
 
     @property
     def undone(self) -> bool:
@@ -207,10 +214,12 @@ class Session:
             return True
         return not self.committed and not self._connection.broken
 
-    def introduce(self, name: str, document: str) -> None:
+    def introduce(self, name: str, document: str, *, counted: bool = False) -> None:
         """Tell the server whose transaction this is and what it is about, and read the database's mark."""
-        row = self._cursor.execute(_INTRODUCE, [document, name]).fetchone()
+        row = self._cursor.execute(_INTRODUCE + (_EARLIER if counted else b""), [document, name]).fetchone()
         self.environment = row[0] if row else ""
+        if row and counted:
+            self.earlier = {int(relation): numbers for relation, numbers in row[-1].items()}
 
     def alone(self, name: str, *, end: bool) -> bool:
         """End the transactions that earlier attempts may have left under a name; whether all of them are gone."""

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ClauseElement, FromClause, Text, case, cast, false, func, not_, select, true, update
+from sqlalchemy import ClauseElement, FromClause, Integer, Text, case, cast, false, func, not_, select, true, update
 
 from connectors.errors import NeedsHuman
 from connectors.links import MOST
@@ -35,9 +35,11 @@ from connectors.sql.fates import (
     traits_of,
 )
 from connectors.sql.look import CANDIDATES, Sight
+from connectors.sql.mariadb.effects import refuse_taken
 from connectors.sql.rectification import Statements
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope, pointed
+from connectors.sql.sharing import owned, somebody_elses
 from connectors.sql.statement import Statement
 from connectors.sql.stepping import (
     BATCH,
@@ -78,7 +80,7 @@ class Steps:
 
     @cached_property
     def batches(self) -> tuple[Batch, ...]:
-        return tuple(erasure.batches(self.scope))
+        return tuple(batch for part in self.parts for batch in part)
 
     def see(self, session: Stepping, *, lock: bool = False) -> Sight:
         """Look; and, if so wished, hold what others hang on, so that nobody can add a child to it."""
@@ -91,6 +93,7 @@ class Steps:
                 mine |= found
                 for name in filter(partial(pointed, self.scope.system), group):
                     seen[name] |= self._remembered(name, found[name])
+                    self._tell_apart(session, name, found[name])
                 continue
             for name in group:
                 if self.scope.subject(name):
@@ -99,6 +102,8 @@ class Steps:
                     session.rows(self._made("lock", name, partial(self._lock, name)))
                 if pointed(self.scope.system, name):
                     seen[name] |= self._parents(session, name)
+                looking = partial(self._looking, name)
+                seen[name] |= owned(self.scope, self._made, session, name, looking)
         for name in reversed(self.scope.system.parents_first):
             seen[name] |= self._fates(session, name)
             if not held and name in mine and seen[name]["found"] != len(mine[name]):
@@ -106,8 +111,10 @@ class Steps:
         return Sight(self.scope, seen)
 
     def settle(self, session: Stepping, name: str) -> None:
-        """Find out anew which rows of a subject collection are the person's, and hold them."""
-        if name not in self.scope.circles:  # whose rows the look has found
+        """Find out anew which rows of a subject collection, or of a circle, are the person's, and hold them."""
+        if circle := self.scope.circles.get(name):
+            self._circles.hold(session, circle, erasure.lockable(self.scope) if self._locks else [])
+        elif self.scope.subject(name):
             self._settle(session, name, lock=self._locks)
 
     @cached_property
@@ -142,7 +149,7 @@ class Steps:
 
     def lines(self, session: Stepping) -> Iterator[tuple[int, bytes]]:
         """The lines of all files of an export."""
-        yield from ((DOUBT, name.encode()) for name in self._walk(session))
+        yield from ((DOUBT, name.encode()) for name in self._find(session))
         for number, name in enumerate(self.exporting.collections):
             for part in (2 * number, 2 * number + 1):
                 making = partial(self.exporting.part, name, table=bool(part % 2))
@@ -151,19 +158,23 @@ class Steps:
 
     def mentions(self, session: Stepping, name: str) -> Rows:
         """The rows of a collection in which a text mentions the person: see `mentions.question`."""
-        for _ in self._walk(session):
+        for _ in self._find(session):
             pass  # what is open is no mention either
         return session.rows(self._made("mentions", name, partial(mentions.question, self.scope, name)))
 
-    def _walk(self, session: Stepping) -> Iterator[str]:
-        """Find out from the parents down which rows are the person's; gives the collections in which it is open."""
+    def _find(self, session: Stepping) -> Iterator[str]:
+        """Find all rows of the person, and the collections in which it is open of some."""
         for group in self.scope.system.groups:
             if group[0] in self.scope.circles:
-                _, doubtful = self._circles.follow(session, group)
+                found, doubtful = self._circles.follow(session, group)
+                for name in group:
+                    self._tell_apart(session, name, found[name])
                 yield from (name for name in group if doubtful[name])
                 continue
             for name in group:
-                if self.scope.subject(name) and self._settle(session, name)[1]:
+                if self.scope.subject(name):
+                    self._settle(session, name)
+                if self.scope.doubts(name) and self._several(session, name):
                     yield name
                 if pointed(self.scope.system, name):
                     self._parents(session, name)
@@ -201,11 +212,22 @@ class Steps:
 
     def _parents(self, session: Stepping, name: str) -> dict[str, Any]:
         def make() -> ClauseElement:
-            return told_texts(self.scope, name, Fates(self.scope, (), name).traversal.located(name))
+            located = Fates(self.scope, (), name).traversal.located(name)
+            shared = cast(somebody_elses(self.scope, name, located), Integer)
+            return told_texts(self.scope, name, located).add_columns(shared)
 
         rows = session.rows(self._made("parents", name, make))
         session.give(slot("l", name), told(self.scope, name, rows))
+        self._tell_apart(session, name, [row for row in rows if not row[-1]])
         return self._remembered(name, rows)
+
+    def _looking(self, name: str) -> Traversal:
+        return Fates(self.scope, (), name).traversal
+
+    def _tell_apart(self, session: Stepping, name: str, alone: Rows) -> None:
+        """Put the keys of rows that are the person's alone into the document, where shared rows link to them."""
+        if name in self.scope.told_apart:
+            session.give(slot("n", name), keys_of(self.scope, name, alone))
 
     def _remembered(self, name: str, rows: Rows) -> dict[str, Any]:
         """What is remembered of rows that links point to: their keys, and what the links compare with."""
@@ -226,14 +248,14 @@ class Steps:
             seen |= _grid(session.rows(self._made("grid", name, partial(self._grid, name))), self.scope.grounds)
             if collection.links:
                 session.give(slot("f", name), session.rows(self._made("stay", name, partial(self._staying, name))))
-            if not self.scope.targets[name]:
+            if not self.scope.targets[name] and not collection.shares:
                 keys = session.rows(self._made("keys", name, partial(self._keys, name)))
                 seen["keys"] = [key[0] if len(key) == 1 else list(key) for key in keys]
         else:
             ((found,),) = session.rows(self._made("count", name, partial(self._count, name)))
             seen |= {"found": found, "goes": found}
-        if self.scope.subject(name):
-            several, size = session.rows(self._made("doubt", name, partial(self._doubt, name))), len(collection.key)
+        if self.scope.doubts(name):
+            several, size = self._several(session, name), len(collection.key)
             seen["doubtful"] = several[0][0] if several else 0
             seen["candidates"] = [[row[1 : size + 1], row[size + 1 :]] for row in several]
         for field in telling(self.scope, name):
@@ -241,21 +263,23 @@ class Steps:
             seen[f"link:{field}"] = [value for (value,) in values]
         return seen
 
+    def _several(self, session: Stepping, name: str) -> Rows:
+        """Rows of which it is open whose they are, each with the number of all of them."""
+        return session.rows(self._made("doubt", name, partial(self._doubt, name)))
+
     def _go_round(self, session: Stepping, part: list[Batch]) -> list[tuple[Batch, tuple[int, int]]]:
         """Change the rows of a circle that the look has found."""
         held = erasure.lockable(self.scope) if self._locks else []
         if any(batch.deleting for batch in part):
             erased = self._circles.erase(session, part, held)
             return [(batch, (rows, 0)) for batch, rows in zip(part, erased, strict=True)]
-        self._circles.hold(session, [batch.collection for batch in part], held)
         return [(batch, self._change(session, batch, None)) for batch in part]
 
     def _change(self, session: Stepping, batch: Batch, most: int | None) -> tuple[int, int]:
         """Lock and look, then change by key: way by way, for a row that one way has led to is changed by then."""
         name = batch.collection
         size = len(self.scope.system.collections[name].key)
-        if self.scope.subject(name):
-            self.settle(session, name)
+        self.settle(session, name)
         changed = kept = 0
         for way in self._ways(batch):
             while most is None or changed < most:
@@ -266,9 +290,11 @@ class Steps:
                 if any(part is None for row in rows for part in row[1 : size + 1]):
                     raise NeedsHuman(Code.SCHEMA, name)  # a key that is nothing finds no row
                 session.give(BATCH, [row[1:] if batch.deleting is False else row[1 : size + 1] for row in rows])
+                if batch.deleting and most is not None:
+                    refuse_taken(session, self.scope, name)
                 done = session.execute(self._made("change", batch, partial(self._changing, batch)))
                 if done != len(rows):
-                    raise RuntimeError("a locked row was not changed")
+                    raise NeedsHuman(Code.SIDE_EFFECTS, f"{name} ({len(rows) - done:,} rows stayed: a trigger)")
                 changed, kept = changed + done, kept + sum(bool(row[0]) for row in rows)
                 if len(picked) < self._batch_rows:
                     break
@@ -277,7 +303,7 @@ class Steps:
     def _ways(self, batch: Batch) -> Sequence[int | None]:
         """Ways to the rows of a collection; those of a subject are settled together, and those of a circle known."""
         name = batch.collection
-        known = self.scope.subject(name) or name in self.scope.circles
+        known = self.scope.doubts(name) or name in self.scope.circles
         return [None] if known else range(Fates(self.scope, (), name).traversal.ways(name))
 
     def _grid(self, name: str) -> ClauseElement:
@@ -326,12 +352,11 @@ class Steps:
     def _pick(self, batch: Batch, way: int | None) -> ClauseElement:
         """Whether a row is kept on a ground, its key, and what decides on its fields; of rows that are locked then."""
         name = batch.collection
-        fates = Fates(self.scope, (), name)
+        fates = Fates(self.scope, [name] if self._locks and self.scope.asks(name) else (), name)
         if way is None:
             source: FromClause = fates.traversal.located(name)
         else:
-            rows = fates.traversal.rows(name, way)
-            source = (rows.with_for_update() if self._locks else rows).cte("source")
+            source = fates.traversal.rows(name, way, lock=self._locks).cte("source")
         key = [cast(part, Text) for part in fates.traversal.key(name, source)]
         if not fates.may_stay(name):
             return select(false(), *key).select_from(source).limit(self._batch_rows)

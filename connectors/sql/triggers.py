@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.finding import Finding, Severity
+from connectors.sql.check import accepts
 from rights.datamap import Erase, Mode, System
 from rights.plan import Work
 
@@ -57,37 +58,49 @@ def findings(
     for target in dict.fromkeys(INSERTS.findall(trigger.text)):
         if target in apart:
             continue
-        mapped = collection_of(target)
-        if not copies:
-            said = f"{who} adds rows to {target}: see that they hold nothing of the person"
-            yield Finding("trigger_writes", said, Severity.WARNING)
-        elif mapped is None:
-            # Nothing is destroyed in mode observe; in the others the copy would stay and nobody look for it.
-            bad = Severity.WARNING if system.mode is Mode.OBSERVE else Severity.ERROR
-            said = (
-                f"{who} copies deleted or changed rows into {target}, which is not in the map, so an erasure leaves a "
-                f"copy behind: add {target} to the map, or drop the trigger"
-            )
-            yield Finding("trigger_copies", said, bad)
-        else:
-            said = (
-                f"{who} copies deleted or changed rows into {mapped} while they are erased: see that the map deletes "
-                f"{mapped} after {work.collection}, or drop the trigger"
-            )
-            yield Finding("trigger_copies", said, Severity.WARNING)
+        yield _added(system, who, target, mapped=collection_of(target), copies=copies)
     others = (
         *(("deletes from", target) for target in DELETES.findall(trigger.text)),
         *(("changes", target) for target in UPDATES.findall(trigger.text)),
         *trigger.writes,
     )
     for verb, target in dict.fromkeys(others):
-        said = f"{who} {verb} {target}, uncounted: see that the map says what becomes of {target}"
-        yield Finding("trigger_writes", said, Severity.WARNING)
+        if not accepts(system, ".".join(name_parts(target)), collection_of(target)):
+            said = f"{who} {verb} {target}: see that the map says what becomes of {target}, and {_accept(target)}"
+            yield Finding("trigger_writes", said, Severity.WARNING)
     if trigger.hidden:
         yield Finding("trigger_unknown", f"{who} {trigger.hidden}: read it", Severity.WARNING)
     if trigger.skips and trigger.deletes and work.erase is Erase.DELETE:
         said = f"{who} can keep rows from being deleted, without an error ({trigger.skips}): see that it lets them go"
         yield Finding("trigger_skips", said, Severity.WARNING)
+
+
+def _added(system: System, who: str, target: str, *, mapped: str | None, copies: bool) -> Finding:
+    """What is to be said of rows that a trigger adds."""
+    accepted = accepts(system, ".".join(name_parts(target)), mapped)
+    if not copies:
+        said = f"{who} adds rows to {target}: see that they hold nothing of the person"
+        return Finding("trigger_writes", said if accepted else f"{said}, and {_accept(target)}", Severity.WARNING)
+    if mapped is not None:
+        said = (
+            f"{who} copies deleted or changed rows into {mapped} while they are erased: see that the map deletes "
+            f"{mapped} after {who.rpartition(' of ')[2]}, or drop the trigger"
+        )
+        return Finding("trigger_copies", said, Severity.WARNING)
+    said = f"{who} copies deleted or changed rows into {target}, which is not in the map, so "
+    if accepted:
+        said += f"what is erased lives on in {target}, as options.side_effects accepts: see to it there by other means"
+        return Finding("trigger_copies", said, Severity.WARNING)
+    said += (
+        f"an erasure is stopped: add {target} to the map, drop the trigger, or name {target} under options: "
+        "side_effects if the copy may stay, which still holds the person's data"
+    )
+    # Nothing is destroyed in mode observe.
+    return Finding("trigger_copies", said, Severity.WARNING if system.mode is Mode.OBSERVE else Severity.ERROR)
+
+
+def _accept(target: str) -> str:
+    return f"name {target} under options: side_effects, else an erasure that does this is stopped"
 
 
 def name_parts(written: str) -> list[str]:

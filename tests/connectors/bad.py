@@ -971,16 +971,14 @@ class LosesWhomItRectifies(Memory):
 
 
 @breaks("test_what_tells_rows_apart_or_joins_them_is_not_rectified")
-class RewritesKeys(Memory):
+class LeavesOutWhatItCannotRectify(Memory):
     def rectify(self, call: Call) -> Tally:
         try:
             return super().rectify(call)
         except NeedsHuman as error:
             if error.code is not Code.NOT_RECTIFIABLE:
                 raise
-            one = call.corrections[-1]
-            self.store.change({(one.collection, ("",)): one.values})
-            return Tally()
+        return super().rectify(replace(call, corrections=call.corrections[:-1]))
 
 
 @breaks("test_a_correction_that_does_not_last_is_not_called_done")

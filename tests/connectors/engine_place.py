@@ -36,8 +36,8 @@ class EnginePlace(Place):
         self.connector = self.connect()
         return self
 
-    def connect(self, reader: str = "", writer: str = "") -> SqlConnector:
-        return build(self.system, {"reader": reader or self.url, "writer": writer or reader or self.url})
+    def connect(self, reader: str = "", writer: str = "", **more: str) -> SqlConnector:
+        return build(self.system, {"reader": reader or self.url, "writer": writer or reader or self.url, **more})
 
     def run(self, *statements: str) -> None:
         for statement in statements:

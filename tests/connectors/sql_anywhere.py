@@ -73,7 +73,9 @@ class Anywhere:
         return self.connector.locate(self.call(*identities, **differs))
 
     def verify(self, *identities: Identity, **differs: Any) -> Look:
-        return self.connector.verify(self.call(*identities, **differs))
+        look = self.connector.verify(self.call(*identities, **differs))
+        assert isinstance(look, Look)
+        return look
 
     def erase(self, *identities: Identity, **differs: Any) -> Tally:
         tally = self.connector.erase(self.call(*identities, **differs))

@@ -32,7 +32,7 @@ Dump = dict[str, set[str]]
 class Place:
     """One database under test."""
 
-    def __init__(self, database: Database, create: str, collections: str, **options: int | str) -> None:
+    def __init__(self, database: Database, create: str, collections: str, **options: Any) -> None:
         self.database = database
         (system,) = read_map({"shop.yaml": f"{HEAD}collections:\n{collections}"}).systems.values()
         self.system: System = system.model_copy(update={"options": options})
@@ -41,10 +41,10 @@ class Place:
         self.door.execute(f"ALTER DATABASE {database.name} SET habeas.environment = 'test'")
         self.door.execute(create)
 
-    def connect(self, reader: str = "", writer: str = "") -> SqlConnector:
+    def connect(self, reader: str = "", writer: str = "", **more: str) -> SqlConnector:
         """A connector with roles of its own; without them, with the owner's."""
         url = self.database.url
-        return build(self.system, {"reader": reader or url, "writer": writer or reader or url})
+        return build(self.system, {"reader": reader or url, "writer": writer or reader or url, **more})
 
     def role(self, name: str, *statements: str, login: str = "LOGIN PASSWORD 'secret'") -> str:
         """A role with the given grants, and the address of the database for it. {role} stands for its name."""
@@ -97,7 +97,9 @@ class Place:
         return tally
 
     def verify(self, *identities: Identity, **differs: Any) -> Look:
-        return self.connector.verify(self.call(*identities, **differs))
+        look = self.connector.verify(self.call(*identities, **differs))
+        assert isinstance(look, Look)
+        return look
 
     def export(self, *identities: Identity, **differs: Any) -> dict[tuple[str, str], bytes]:
         files = self.connector.export(self.call(*identities, **differs))
@@ -123,7 +125,7 @@ class Place:
 
 
 @contextmanager
-def place(database: Database, create: str, collections: str, **options: int | str) -> Iterator[Place]:
+def place(database: Database, create: str, collections: str, **options: Any) -> Iterator[Place]:
     """Make a database and clear up behind it."""
     made = Place(database, create, collections, **options)
     try:

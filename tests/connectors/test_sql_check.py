@@ -38,12 +38,13 @@ def test_a_database_that_fits_is_fine(shop: Place) -> None:
         ),
         (
             "ALTER TABLE other ADD FOREIGN KEY (customer) REFERENCES customers ON DELETE CASCADE",
-            "public.other points to customers (customer) and is not in the map, so deleting takes such rows along",
+            "public.other points to customers (customer) and is not in the map, so an erasure that would take such "
+            "rows along is stopped",
         ),
         (
             "ALTER TABLE orders ADD payer bigint REFERENCES customers ON DELETE SET NULL",
             "the foreign key orders_payer_fkey from orders (payer) to customers is no unique link of the map, "
-            "so deleting empties the column",
+            "so an erasure that would empty the column of such rows is stopped",
         ),
         ("DROP INDEX customers_lower_idx", "CREATE INDEX ON public.customers (lower(email))"),
         ("DROP INDEX orders_customer_idx", "no index serves orders.customer"),
@@ -141,7 +142,7 @@ def test_a_wrong_option_is_refused_with_what_to_write(shop: Place, options: dict
     [
         ({}, "reader is missing"),
         ({"writer": URL}, "reader is missing"),
-        ({"reader": URL, "admin": URL}, "'admin' is unknown: write reader and writer"),
+        ({"reader": URL, "admin": URL}, "'admin' is unknown: write reader, writer and replica"),
         ({"reader": "Secret"}, "connection.reader: write the secret as postgresql://"),
         ({"reader": URL.replace("postgresql", "oracle")}, "connection.reader: write the secret as postgresql://"),
         ({"reader": URL, "writer": URL.replace("postgresql", "mariadb")}, "have to lead to servers of one kind"),

@@ -59,7 +59,7 @@ _numbers = itertools.count(1)
 class Shop:
     """One database under test, and a back door into it."""
 
-    def __init__(self, server: MariaDBServer, create: str = SHOP, collections: str = MAP, **options: int) -> None:
+    def __init__(self, server: MariaDBServer, create: str = SHOP, collections: str = MAP, **options: Any) -> None:
         self.server, self.name = server, f"shop_{next(_numbers)}"
         server.create_database(self.name)
         (system,) = read_map({"shop.yaml": f"{HEAD}collections:\n{collections}"}).systems.values()

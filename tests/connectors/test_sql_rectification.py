@@ -407,10 +407,12 @@ def test_a_row_is_held_from_its_keeping_to_its_commit(shop: Place) -> None:
         user.execute("SET lock_timeout = '100ms'")
 
         def write(old: Mapping[str, object]) -> None:
-            with pytest.raises(psycopg.errors.LockNotAvailable):
-                user.execute("UPDATE customers SET note = 'too late' WHERE id = 1")
+            for row in ("customers SET note = 'too late' WHERE id = 1", "orders SET note = 'too late' WHERE id = 12"):
+                with pytest.raises(psycopg.errors.LockNotAvailable):
+                    user.execute(f"UPDATE {row}".encode())
 
-        assert rectify(shop, customers(note="corrected"), keep=write).rectified == 1
+        corrections = [customers(note="corrected"), Correction("orders", {"note": "corrected"})]
+        assert rectify(shop, *corrections, keep=write).rectified == 6
 
 
 @pytest.mark.soak

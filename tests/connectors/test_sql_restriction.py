@@ -13,7 +13,7 @@ import pytest
 from connectors.conformance import Gate, Trial
 from connectors.errors import NeedsHuman, Retryable
 from connectors.finding import code_of
-from connectors.protocol import Call, Restricted, Restricts, capabilities
+from connectors.protocol import Call, Correction, Rectifies, Restricted, Restricts, capabilities
 from connectors.sql import build
 from rights.codes import Code
 from rights.plan import Operation
@@ -367,3 +367,19 @@ def test_what_cannot_be_enforced_is_refused_at_once(secrets: dict[str, str], way
 def test_without_the_option_it_is_not_offered() -> None:
     with closing(build(system_of(SHOP), {"reader": URL, "writer": URL})) as connector:
         assert not capabilities(connector) & {Operation.RESTRICT, Operation.LIFT}
+
+
+def test_what_is_restricted_is_rectified_and_stays_denied(shop: Trial) -> None:
+    anna, bench = shop.seeded(), bench_of(shop)
+    before = bench.readable(anna)
+    restricted(shop, shop.call(anna))
+    listed = bench.listed()
+
+    corrections = [Correction("customers", {"name": "Anna"})]
+    assert isinstance(shop.connector, Rectifies)
+    tally = shop.connector.rectify(shop.call(anna, corrections=corrections))
+
+    assert tally.rectified == 1
+    (key,) = bench.rows(anna)["customers"]
+    assert bench.everything()["customers"][key]["name"] == "Anna"
+    assert (before > 0, bench.readable(anna), bench.listed()) == (True, 0, listed)

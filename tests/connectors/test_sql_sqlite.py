@@ -59,7 +59,7 @@ ONE = email("CANARY1@example.org")
 class Shop:
     """One file under test, and a back door into it."""
 
-    def __init__(self, path: Path, create: str = SHOP, collections: str = MAP, **options: int) -> None:
+    def __init__(self, path: Path, create: str = SHOP, collections: str = MAP, **options: Any) -> None:
         self.path = path
         (system,) = read_map({"shop.yaml": f"{HEAD}collections:\n{collections}"}).systems.values()
         self.system: System = system.model_copy(update={"options": options})
@@ -339,3 +339,32 @@ def test_what_cannot_be_held_is_a_task(till: Shop) -> None:
         assert caught.value.__context__ is None
         assert list(till.door.iterdump()) == before
         assert [passage.tally for passage in gate.passages] in ([], [Tally()]), "it is known that nothing was done"
+
+
+def test_rows_that_are_reached_in_a_circle_are_rectified(tmp_path: Path) -> None:
+    create = """
+    CREATE TABLE habeas_environment (environment TEXT);
+    INSERT INTO habeas_environment VALUES ('test');
+    CREATE TABLE posts (id INTEGER PRIMARY KEY, email TEXT, reply_to INTEGER REFERENCES posts, body TEXT);
+    CREATE INDEX p ON posts (reply_to);
+    INSERT INTO posts VALUES (1, 'canary1@example.org', 3, 'a'), (2, NULL, 1, 'b'), (3, NULL, 2, 'c'),
+      (4, 'canary2@example.org', NULL, 'd'), (5, NULL, 4, 'e');
+    """
+    posts = """
+  posts:
+    key: [id]
+    fields: {id: {}, email: {category: contact, identity: email}, reply_to: {}, body: {category: free_text}}
+    links: [{field: reply_to, to: posts.id}]
+"""
+    forum = Shop(tmp_path / "forum.db", create, posts, batch_rows=2)
+
+    tally, kept = _rectified(forum, Correction("posts", {"body": "corrected"}))
+    moved, _ = _rectified(forum, Correction("posts", {"email": "anna@example.org"}, ("1",)))
+
+    assert (tally.found, tally.rectified, moved.rectified) == (3, 3, 1)
+    assert [row["body"] for row in kept.first.values()] == ["a", "b", "c"]
+    assert forum.rows("SELECT email, body FROM posts ORDER BY id") == [
+        ("anna@example.org", "corrected"), (None, "corrected"), (None, "corrected"),
+        ("canary2@example.org", "d"), (None, "e"),
+    ]  # fmt: skip
+    forum.door.close()

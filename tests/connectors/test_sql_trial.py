@@ -102,6 +102,10 @@ def test_what_a_trigger_copies_is_seen(shop: Place) -> None:
     assert "gains rows" in audit.surprise
     assert shop.dump() == before
 
+    with place(shop.database, "SELECT 1", MAP, side_effects=["audit"]) as accepting:
+        trial = accepting.connector.attempt(accepting.call(WHO))
+    assert {effect.table: effect.surprise for effect in trial.effects}["public.audit"] == "", "the map accepts it"
+
 
 def test_a_constraint_that_refuses_speaks(shop: Place) -> None:
     shop.door.execute("CREATE TABLE claims (customer bigint REFERENCES customers); INSERT INTO claims VALUES (2)")

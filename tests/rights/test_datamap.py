@@ -52,6 +52,15 @@ def test_a_collection_whose_texts_are_searched_needs_no_identity_and_leads_on() 
     assert "no field holds an identity" in _refused(notes=notes)
 
 
+def test_a_row_of_several_people_is_not_searched() -> None:
+    fields = {"id": {}, "customer_id": {}, "body": {"search": True}}
+    notes = _linked(
+        fields=fields, links=[{"field": "customer_id", "to": "customers.id", "kind": "shared", "shared": "ask"}]
+    )
+
+    assert "'body' is searched" in _refused(customers=a_collection(), notes=notes)
+
+
 def test_an_identity_is_compared_and_not_searched() -> None:
     both = a_collection(fields={"email": {"identity": "email", "search": True}})
 

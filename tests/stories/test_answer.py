@@ -82,6 +82,7 @@ def test_an_erasure_letter_names_what_is_erased_kept_and_not_done_and_when_backu
     assert "habeas request answer" in typed(habeas, "interim", request).stderr
 
 
+@pytest.mark.soak
 def test_an_answer_to_an_access_request_goes_with_the_copy(world: World, habeas: CliRunner) -> None:
     world.start_worker()
     request = world.open("access", [("email", "c8@shop.example")])

@@ -11,7 +11,7 @@ from connectors.sql.discovery.categories import Guess, categorise, may_be_a_thin
 from connectors.sql.discovery.paths import Paths, paths
 from connectors.sql.discovery.people import Guesses, Person, people
 from connectors.sql.discovery.schema import Name, Reference, Schema, TableFacts
-from rights.collection import NAME
+from rights.collection import NAME, PLACE
 
 
 @dataclass
@@ -78,4 +78,4 @@ def _whole(kept: Mapping[Name, TableFacts], pointing: Any) -> bool:
 
 
 def _plain(column: str) -> bool:
-    return NAME.match(column) is not None and "." not in column
+    return PLACE.match(column) is not None and "." not in column

@@ -6,6 +6,7 @@ the catalogue.
 
 import json
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -16,7 +17,7 @@ from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.reflection import ObjectKind
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 from connectors.sql.catalogue import Catalogue, read_catalogue
 from connectors.sql.discovery.limits import LOCK_TIMEOUT, SAMPLE_TIMEOUT, STATEMENT_TIMEOUT
@@ -110,7 +111,10 @@ def _read_schema(connection: Connection, progress: Progress) -> Schema:
         if schema in _OURS_NOT or schema.startswith("pg_"):
             continue
         asked: dict[str, Any] = {"schema": schema, "kind": ObjectKind.TABLE}
-        columns = inspector.get_multi_columns(**asked)
+        with warnings.catch_warnings():
+            # Of a type that SQLAlchemy does not know, such as a composite one, nothing more is needed than its name.
+            warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)
+            columns = inspector.get_multi_columns(**asked)
         if not columns:
             continue
         progress(f"schema {schema}: {len(columns):,} tables, reading keys")

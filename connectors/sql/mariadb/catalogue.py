@@ -38,11 +38,12 @@ _INDEXES: Final = """
 SELECT INDEX_NAME, NON_UNIQUE = 0, COLUMN_NAME, SEQ_IN_INDEX, SUB_PART IS NOT NULL
 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY INDEX_NAME, SEQ_IN_INDEX"""
 _REFERENCES: Final = """
-SELECT k.CONSTRAINT_NAME, k.TABLE_SCHEMA, k.TABLE_NAME, k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME, r.DELETE_RULE
+SELECT k.REFERENCED_TABLE_SCHEMA, k.REFERENCED_TABLE_NAME, k.CONSTRAINT_NAME, k.TABLE_SCHEMA, k.TABLE_NAME,
+  k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME, r.DELETE_RULE
 FROM information_schema.KEY_COLUMN_USAGE k LEFT JOIN information_schema.REFERENTIAL_CONSTRAINTS r
   ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME
-WHERE k.REFERENCED_TABLE_SCHEMA = %s AND k.REFERENCED_TABLE_NAME = %s
-ORDER BY k.CONSTRAINT_NAME, k.ORDINAL_POSITION"""
+WHERE k.REFERENCED_TABLE_NAME IS NOT NULL ORDER BY k.CONSTRAINT_NAME, k.ORDINAL_POSITION"""
+"""Of all tables at once: whichever it is asked for, the server looks through all of them."""
 
 
 def read_catalogue(cursor: Any, system: System) -> Catalogue:
@@ -86,7 +87,7 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
             unwritten="a view" if kind == "VIEW" else "",
             remembers=kind == "SYSTEM VERSIONED",
         )
-    references = tuple(_references(cursor, relations))
+    references = tuple(references_to(cursor, list(relations), relations))
     return Catalogue(tables=found, missing=tuple(missing), references=references, engine=Engine.MARIADB)
 
 
@@ -163,12 +164,17 @@ def cast_of(
     }.get(kind, "CHAR")
 
 
-def _references(cursor: Any, relations: dict[tuple[str, str], int]) -> list[Reference]:
+def references_to(cursor: Any, places: list[tuple[str, str]], relations: dict[tuple[str, str], int]) -> list[Reference]:
+    """The foreign keys onto some tables, each given by its schema and name; `relations` has a number for every table of
+    the map."""
     references: list[Reference] = []
-    for (schema, table), relation in list(relations.items()):
-        cursor.execute(_REFERENCES, [schema, table])
+    cursor.execute(_REFERENCES)
+    keys: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for to_schema, to_table, *key in cursor.fetchall():
+        keys[to_schema, to_table].append(key)
+    for schema, table in places:
         parts: dict[tuple[str, str, str], list[tuple[str, str, str]]] = defaultdict(list)
-        for name, own_schema, own_table, column, target, rule in cursor.fetchall():
+        for name, own_schema, own_table, column, target, rule in keys[schema, table]:
             parts[name, own_schema, own_table].append((column, target, rule))
         for (name, own_schema, own_table), columns in parts.items():
             rule = columns[0][2] or _rule(cursor, own_schema, own_table, name)
@@ -179,7 +185,7 @@ def _references(cursor: Any, relations: dict[tuple[str, str], int]) -> list[Refe
                     table=own_table,
                     columns=tuple(column for column, _, _ in columns),
                     relation=relations.get((own_schema, own_table), -len(references) - 1),
-                    to=relation,
+                    to=relations[schema, table],
                     to_columns=tuple(target for _, target, _ in columns),
                     on_delete=_ACTIONS.get(rule, "a"),
                 )

@@ -132,6 +132,7 @@ class Session:
 
     @property
     def connection(self) -> sqlite3.Connection:
+        """The driver's own connection, to watch what this transaction changes."""
         return self._connection
 
     @property
