@@ -48,6 +48,8 @@ def _why_not(system: System, name: str, one: str) -> str:
         return "derived"
     if one not in collection.fields:
         return "not in the map"
+    if collection.shares:
+        return "somebody else's too"
     if one in collection.key:
         return "key"
     joining = [link.field for link in collection.links]

@@ -8,13 +8,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from connectors.protocol import Key
 from connectors.strategies import clean, rewrite, text
 from rights.datamap import Collection, Erase, Strategy
 from rights.plan import Keep, Work, Write
 from rights.receipt import Count, Kept, Tally
+
+if TYPE_CHECKING:
+    from connectors.sharing import Part
 
 FAR: Final = 9000
 """From this year on a date counts as none: systems write 9999-12-31 for "never"."""
@@ -39,6 +42,8 @@ class Fate:
     ground: str = ""
     """Why it is kept. A row that stays without a ground tells nothing of anybody once it is clean."""
     until: date | None = None
+    part: "Part | None" = field(default=None, repr=False)
+    """Of a row that may be somebody else's too, this person's."""
 
     @property
     def collection(self) -> str:
@@ -69,24 +74,31 @@ class Fate:
         }
 
 
-def fate_of(row: Row, work: Work, collection: Collection, *, shell: bool) -> Fate:
-    """What becomes of a row of the person. `shell` says that a row which stays points to it."""
+def fate_of(row: Row, work: Work, collection: Collection, *, shell: bool, part: "Part | None" = None) -> Fate:
+    """What becomes of a row of the person. `shell` says that a row which stays points to it, `part` whose else it may
+    be."""
     place = (work.collection, key_of(collection.key, row))
     if work.erase is Erase.RETAIN:
-        return Fate(place, row, stays=True, ground=work.ground)
+        return Fate(place, row, stays=True, ground=work.ground, part=part)
     if duties := [keep for keep in work.keeps if _in_force(keep, row)]:
         longest = max(duties, key=lambda keep: _until(keep, row) or date.max)
         # A field goes from a kept row only if every duty that keeps the row can do without it.
         writes = tuple(w for w in longest.writes if all(w in keep.writes for keep in duties))
-        return Fate(place, row, True, writes, longest.ground, _until(longest, row))
+        return Fate(place, row, True, _allowed(writes, part), longest.ground, _until(longest, row), part)
+    if part and part.shared:
+        return Fate(place, row, True, _allowed(work.writes, part), part.ground(row), part=part)
     if work.erase is Erase.REDACT or shell:
         grounds = [
             about.ground
             for column, about in collection.fields.items()
             if about.strategy is Strategy.RETAIN and text(row.get(column))
         ]
-        return Fate(place, row, True, work.writes, min(grounds, default=""))
-    return Fate(place, row)
+        return Fate(place, row, True, work.writes, min(grounds, default=""), part=part)
+    return Fate(place, row, part=part)
+
+
+def _allowed(writes: tuple[Write, ...], part: "Part | None") -> tuple[Write, ...]:
+    return tuple(write for write in writes if part is None or part.rewritten(write.field))
 
 
 def tally_of(

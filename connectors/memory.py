@@ -7,25 +7,26 @@ Two steps carry everything: `_see` finds the person's rows, `_fates` says what a
 erase and verify are four uses of the two.
 """
 
-import base64
 import itertools
-import json
-import math
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from connectors.corrections import Mend, corrected, foreseen, found_of, mends, old_values, require, told
 from connectors.derived import complete, texts
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
+from connectors.jsonlines import pages_of
 from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
 from connectors.recognising import follower, recogniser
+from connectors.sharing import Part, Parts, anchor_name, given, key_text
 from connectors.strategies import text
 from connectors.unread import refuse_options
+from rights import sharing
 from rights.codes import Code
 from rights.datamap import Collection, System
 from rights.plan import Work
@@ -38,8 +39,6 @@ T = TypeVar("T")
 BATCH: Final = 500
 """Rows that one destructive call changes at most, unless the option `batch` says otherwise: small enough that a hold
 placed in the middle of a large erasure binds soon."""
-PAGE: Final = 64 * 1024
-"""Bytes after which a page of an export ends: enough to be worth a write, few enough for any number of workers."""
 
 
 class Store:
@@ -95,7 +94,10 @@ class _Sight:
 
     certain: dict[str, list[Row]] = field(default_factory=dict)
     doubtful: dict[str, list[Row]] = field(default_factory=dict)
-    """Rows of subject collections that match, and of which nobody has said whose they are."""
+    """Rows of subject collections that match, and of which nobody has said whose they are; and shared rows that are to
+    be asked about."""
+    parts: dict[Place, Part] = field(default_factory=dict)
+    """The person's part in rows that may be somebody else's too."""
 
 
 class Memory:
@@ -120,6 +122,11 @@ class Memory:
         """What is derived is read, and circles are followed."""
         return True
 
+    @property
+    def shares(self) -> bool:
+        """Rows that are somebody else's too are told from those that are not."""
+        return True
+
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
         sight = self._see(call)
@@ -139,8 +146,9 @@ class Memory:
         sight = self._see(call)
         self._refuse_doubt(sight)
         for work in call.work:
-            pages = _pages(call, work, sight.certain[work.collection])
-            yield Export(work.collection, "application/x-ndjson", pages)
+            name = work.collection
+            rows = given(self.system.collections[name], name, sight.certain[name], sight.parts)
+            yield Export(name, "application/x-ndjson", pages_of(call, work, rows))
 
     def erase(self, call: Call) -> Tally:
         """Delete and rewrite, children before parents, so that whatever cuts it short leaves a path to the rest."""
@@ -223,6 +231,9 @@ class Memory:
             for name in group:
                 sight.certain[name], sight.doubtful[name] = [], []
             # Once is enough where links lead on; where they lead back, until nothing new is found.
+            if self.system.collections[group[0]].shares:
+                self._share(call, sight, group[0], scanned[group[0]])
+                continue
             while sum(self._recognise(call, sight, name, rows) for name, rows in scanned.items()):
                 if group[0] not in self._circular:
                     break
@@ -234,6 +245,18 @@ class Memory:
         collection = self.system.collections[name]
         rows = (complete(collection, row) for row in self._ask(self.store.scan, name))
         return [(key_of(collection.key, row), row) for row in rows]
+
+    def _share(self, call: Call, sight: _Sight, name: str, rows: Sequence[tuple[Key, Row]]) -> None:
+        """Say which rows of a collection of shared rows are the person's, and which of them are somebody else's too."""
+        parts = Parts(call, self.system, name, sight.certain, sight.parts, partial(self._scan, call))
+        ruled = call.rulings.others.get(name, frozenset())
+        for key, row in rows:
+            part = parts.of(key, row)
+            if part.mine and part.asks and key not in ruled:
+                sight.doubtful[name].append(row)
+            elif part.mine:
+                sight.certain[name].append(row)
+                sight.parts[name, key] = part
 
     def _recognise(self, call: Call, sight: _Sight, name: str, rows: Sequence[tuple[Key, Row]]) -> int:
         """Say which rows of a collection are the person's by what is known so far; how many are so anew. They stand in
@@ -253,7 +276,7 @@ class Memory:
             matching += sharing is not None
             if key in others or key in before:
                 continue
-            if _key_text(key) in anchored or hangs_on(row) or (sharing and key in mine):
+            if key_text(key) in anchored or hangs_on(row) or (sharing and key in mine):
                 certain.append(row)
             elif sharing:
                 undecided.append((row, sharing))
@@ -286,10 +309,13 @@ class Memory:
         collection = self.system.collections[work.collection]
         for row in reversed(sight.certain[work.collection]):
             shell = any(text(row.get(column)) in values for column, values in pointed_to[work.collection].items())
-            fate = fate_of(row, work, collection, shell=shell)
+            part = sight.parts.get((work.collection, key_of(collection.key, row)))
+            fate = fate_of(row, work, collection, shell=shell, part=part)
             yield fate
             rewritten = {write.field for write in fate.writes}
             for link in collection.links if fate.stays else ():
+                if not sharing.needs_its_target(self.system.collections, work.collection, link):
+                    continue
                 if rewritten.isdisjoint(collection.bases(link.field)):
                     parent, column = link.target
                     pointed_to[parent][column].update(texts(row.get(link.field)))
@@ -306,7 +332,7 @@ class Memory:
         """What links point to, and the keys of rows that stay. A later look forgets no anchor."""
         collections = self.system.collections
         pointed: dict[str, set[str]] = defaultdict(set)
-        for parent, column in (li.target for c in collections.values() for li in c.links if li.kind == "unique"):
+        for parent, column in (li.target for c in collections.values() for li in c.links if li.followed):
             pointed[parent].add(column)
         found: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
         for name, columns in call.anchors.items():
@@ -314,8 +340,11 @@ class Memory:
                 found[name][column].update(dict.fromkeys(values))
         for fate in fates:
             name, key = fate.place
-            if fate.stays:
-                found[name][_key_name(collections[name])][_key_text(key)] = None
+            if fate.part:
+                for link in fate.part.cuttable:
+                    found[name][anchor_name(link)][key_text(key)] = None
+            elif fate.stays:
+                found[name][_key_name(collections[name])][key_text(key)] = None
             for column in pointed[name]:
                 if value := text(fate.row.get(column)):
                     found[name][column][value] = None
@@ -375,36 +404,9 @@ def _key_name(collection: Collection) -> str:
     return ",".join(collection.key)
 
 
-def _key_text(key: Key) -> str:
-    return key[0] if len(key) == 1 else json.dumps(key)
-
-
 def _traits(collection: Collection, row: Row) -> Row:
     return {name: row.get(name) for name, about in collection.fields.items() if about.category or about.identity}
 
 
 def _counted(rows: Mapping[str, Sequence[Row]]) -> dict[str, int]:
     return {name: len(found) for name, found in rows.items()}
-
-
-def _pages(call: Call, work: Work, rows: Iterable[Row]) -> Iterator[bytes]:
-    page = bytearray()
-    for row in rows:
-        page += json.dumps({column: _plain(row.get(column)) for column in work.export}, default=_plain).encode()
-        page += b"\n"
-        if len(page) >= PAGE:
-            call.beat()
-            yield bytes(page)
-            page.clear()
-    yield bytes(page)
-
-
-def _plain(value: object) -> object:
-    """A value as JSON can say it: dates in ISO form, bytes in base64, numbers that JSON does not know as text."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if value is None or isinstance(value, str | int | float | list | dict):
-        return value
-    return text(value)

@@ -345,6 +345,15 @@ class Derives(Protocol):
 
 
 @runtime_checkable
+class Shares(Protocol):
+    """Tells rows that are somebody else's too from those that are one person's, and does with them what a link says
+    under `shared`. For other connectors a map that has it is refused."""
+
+    @property
+    def shares(self) -> bool: ...
+
+
+@runtime_checkable
 class Connects(Protocol):
     """Builds a connector: what an entry point of the group `habeas.connectors` names."""
 

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from connectors.protocol import Connector, Derives
+from connectors.protocol import Connector, Derives, Shares
 from rights.datamap import DataMap, System
 
 GROUP = "habeas.connectors"
@@ -61,6 +61,8 @@ def build(system: System) -> Connector:
         connector: Connector = factory(system, secrets)
         if not isinstance(connector, Derives):
             _refuse_derived(system)
+        if not isinstance(connector, Shares):
+            _refuse_shared(system)
     except ValueError as error:
         raise SetupError(f"system '{system.system}': {error}") from None
     return connector
@@ -80,6 +82,20 @@ def _refuse_derived(system: System) -> None:
         if system.circular(name):
             raise ValueError(
                 f"collections.{name}: links lead back to it: the connector {system.connector} cannot follow them"
+            )
+
+
+def _refuse_shared(system: System) -> None:
+    """A row that is somebody else's too would be taken as a whole, or missed.
+
+    Raises:
+        ValueError: shared links are to be followed.
+    """
+    for name, collection in system.collections.items():
+        if collection.shares:
+            raise ValueError(
+                f"collections.{name}: the connector {system.connector} cannot tell whose part of a row is whose: "
+                "leave out shared"
             )
 
 

@@ -3,7 +3,7 @@
 The one rule: nothing here refuses a map; each piece of advice has a code, a place, and says what to write.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rights.datamap import Collection, DataMap, Erase, Mode, Strategy, System
 from rights.value import Value
@@ -33,6 +33,14 @@ def _of(system: System) -> Iterator[Advice]:
             todo="ask whoever makes them, and write max_age as ISO 8601, such as P35D",
         )
     for name, collection in system.collections.items():
+        for target, fields in _twice(system, collection).items():
+            yield Advice(
+                system=system.system,
+                code="two_people",
+                what=f"{name} links to {target} by {' and by '.join(fields)}, so a row of two people is taken as a "
+                "whole for whoever asks first",
+                todo="write kind: shared at each of these links, with shared: keep, redact or ask",
+            )
         if others := _told_all_the_same(collection):
             yield Advice(
                 system=system.system,
@@ -40,6 +48,16 @@ def _of(system: System) -> Iterator[Advice]:
                 what=f"{name} becomes pseudonymous, and {', '.join(others)} of the same row still tell who it is",
                 todo="give them a strategy that takes them away as well",
             )
+
+
+def _twice(system: System, collection: Collection) -> Mapping[str, list[str]]:
+    """Collections of people that several unique links lead to, with the fields of these."""
+    found: dict[str, list[str]] = {}
+    for link in collection.links:
+        target = link.target[0]
+        if link.kind == "unique" and any(a.sharing != "hint" for a in system.collections[target].identities.values()):
+            found.setdefault(target, []).append(link.field)
+    return {target: fields for target, fields in found.items() if len(fields) > 1}
 
 
 def _told_all_the_same(collection: Collection) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ ADVICE: dict[Code, str] = {
     Code.FUSE: "More people than max_people_per_hour would have been erased in this system. If that is expected, wait or raise the number in the data map, then rule 'retry'.",
     Code.OBSERVE: "The system is in mode 'observe', so nothing was destroyed. Read the preview; when you trust it, set mode: approve or auto in the data map, restart the worker, then rule 'retry'.",
     Code.NO_WRITER: "The data map names no writer credential for this system, so it can only be read. Add connection.writer, restart the worker, then rule 'retry'.",
-    Code.SEVERAL_PEOPLE: "More than one row in a subject table matches. Compare the masked candidates and rule 'choose' with the numbers of those that are this person.",
+    Code.SEVERAL_PEOPLE: "More than one row in a subject table matches, or a row is somebody else's too and the map says to ask. Compare the masked candidates and rule 'choose' with the numbers of those that are this person's.",
     Code.LEFT_BEHIND: "After the erasure a look still finds rows of this person. Something writes them again, or a link is missing from the data map. Find out which, then rule 'retry'.",
     Code.MANUAL: "Only a person can do this. Follow the instructions in the data map, then rule 'done' or 'retry'.",
     Code.HOLD: "A hold covers this person. Nothing is destroyed while it is in force; rule 'retry' once it is released.",

@@ -176,6 +176,23 @@ class Link(Strict):
     to: str
     """collection.field of this system."""
     kind: Literal["unique", "shared", "hint"] = "unique"
+    shared: Literal["keep", "redact", "ask"] | None = None
+    """kind: shared, and followed all the same: what an erasure does with a row that is somebody else's too."""
+    fields: tuple[str, ...] = ()
+    """Followed shared links: the fields that are about the person it leads to, beside its own."""
+
+    @property
+    def followed(self) -> bool:
+        """Whether rows are found along it."""
+        return self.kind == "unique" or self.shared is not None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.shared and self.kind != "shared":
+            raise ValueError(f"shared: {self.shared} belongs to kind: shared: add that, or take shared out")
+        if self.fields and not self.shared:
+            raise ValueError("fields of a link belong to one with shared: keep, redact or ask")
+        return self
 
     @property
     def target(self) -> tuple[str, str]:
@@ -258,6 +275,11 @@ class Collection(Strict):
     """What the connector's own page documents for a collection: a prefix, a folder, an endpoint."""
 
     @property
+    def shares(self) -> tuple[Link, ...]:
+        """The links that are followed to rows which may be somebody else's too."""
+        return tuple(link for link in self.links if link.shared)
+
+    @property
     def identities(self) -> dict[str, Telling]:
         """Fields, and what is derived from fields, that hold an identity, by name."""
         telling: dict[str, Telling] = {**self.fields, **self.derived}
@@ -284,9 +306,16 @@ class Collection(Strict):
             for base in (*about.of, *about.when):
                 if base not in self.fields:
                     raise ValueError(f"derived.{name} is read from '{base}', which is not under fields: add it")
+        return self
+
+    @model_validator(mode="after")
+    def _linkable(self) -> Self:
         for link in self.links:
             if link.field not in self.fields and link.field not in self.derived:
                 raise ValueError(f"a link uses '{link.field}', which is not under fields: add it")
+            for name in link.fields:
+                if name not in self.fields:
+                    raise ValueError(f"the link by '{link.field}' names '{name}', which is not under fields: add it")
         return self
 
     @model_validator(mode="after")

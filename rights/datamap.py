@@ -14,6 +14,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic import Field as Setting
 
+from rights import sharing
 from rights.backups import Backups as Backups
 from rights.collection import NAME as NAME
 from rights.collection import PLACE as PLACE
@@ -104,6 +105,7 @@ class System(Strict):
                     )
                 self._of_a_kind(name, link)
         self._linked()
+        sharing.check(self)
         self._shells_are_clean()
         return self
 
@@ -134,9 +136,7 @@ class System(Strict):
                 "no field holds an identity that is followed, so nobody can be found: write identity: email "
                 "at the field of a collection that names the person"
             )
-        followed = {
-            name: {link.target[0] for link in c.links if link.kind == "unique"} for name, c in self.collections.items()
-        }
+        followed = {name: {link.target[0] for link in c.links if link.followed} for name, c in self.collections.items()}
         while more := {name for name, parents in followed.items() if parents & reached} - reached:
             reached |= more
         for name in self.collections:
@@ -148,12 +148,14 @@ class System(Strict):
 
     def _shells_are_clean(self) -> None:
         """A row that kept rows point to stays as a shell, so all its fields need a strategy."""
-        waiting = [n for n, c in self.collections.items() if c.retention or c.erase is not Erase.DELETE]
+        waiting = [n for n, c in self.collections.items() if c.retention or c.erase is not Erase.DELETE or c.shares]
         keeping = set(waiting)
         while waiting:
             name = waiting.pop()
             for link in self.collections[name].links:
                 target, _ = link.target
+                if not sharing.needs_its_target(self.collections, name, link):
+                    continue
                 if target not in keeping:
                     keeping.add(target)
                     waiting.append(target)

@@ -11,6 +11,7 @@ from typing import Final
 
 from rights.backups import lives_on
 from rights.datamap import Collection, DataMap, Erase, Field, Mode, Retention, Strategy, System
+from rights.sharing import named, owners, treatment
 from rights.value import Value
 
 
@@ -48,6 +49,14 @@ _ROWS: Final[Mapping[Erase, str]] = {
     Erase.DELETE: "rows are deleted",
     Erase.REDACT: "rows stay and their fields are rewritten",
     Erase.RETAIN: "rows stay as they are",
+}
+
+
+_SHARED: Final[Mapping[str | None, str]] = {
+    None: "are taken as a whole, or not found",
+    "keep": "are kept",
+    "redact": "are rewritten for this person's part",
+    "ask": "are asked about",
 }
 
 
@@ -110,6 +119,7 @@ def _collection(system: str, name: str, old: Collection | None, new: Collection 
         text = f"{_ROWS[new.erase]}{ground}{table}, where before {_ROWS[old.erase]}"
         yield Change(effect=effect, newly=True, system=system, collection=name, text=text)
     yield from _duties(system, name, old.retention, new.retention)
+    yield from _parts(system, name, old, new)
     for field in sorted({*old.fields, *new.fields}):
         yield from _field(system, name, field, old, new)
 
@@ -124,13 +134,32 @@ def _ways(system: str, name: str, old: Collection, new: Collection) -> Iterator[
 
 
 def _found_by(collection: Collection) -> set[str]:
-    links = {f"along {link.field} to {link.to}" for link in collection.links if link.kind == "unique"}
+    links = {f"along {link.field} to {link.to}" for link in collection.links if link.followed}
     identities = {
         f"by {field.identity} in {name} ({field.sharing}, {'any case' if field.casefold else 'exact'})"
         for name, field in collection.identities.items()
         if field.sharing != "hint"
     }
     return links | identities
+
+
+def _parts(system: str, name: str, old: Collection, new: Collection) -> Iterator[Change]:
+    """What becomes of rows that are somebody else's too, and which fields are whose."""
+    was, is_ = treatment(old), treatment(new)
+    at = partial(Change, newly=True, system=system, collection=name)
+    if was != is_:
+        text = f"rows that are somebody else's too {_SHARED[is_]}, where before they {_SHARED[was]}"
+        yield at(effect=Effect.ERASED if is_ in {None, "redact"} else Effect.KEPT, text=text)
+    for field in sorted({*old.fields, *new.fields}) if was and is_ else ():
+        before, after = (_whose(collection, field) for collection in (old, new))
+        if before != after and field in old.fields and field in new.fields:
+            text = f"it is {after} in a row that is somebody else's too, where before it was {before}"
+            yield at(effect=Effect.EXPORTED, field=field, text=text)
+
+
+def _whose(collection: Collection, field: str) -> str:
+    links = [owners(collection)[number].field for number in named(collection, field)]
+    return f"of whom {' and '.join(links)} leads to" if links else "nobody's"
 
 
 def _duties(system: str, name: str, old: tuple[Retention, ...], new: tuple[Retention, ...]) -> Iterator[Change]:

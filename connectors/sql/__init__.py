@@ -21,6 +21,7 @@ from connectors.sql.server import Database
 from connectors.sql.session import Database as PostgreSQL
 from connectors.unread import refuse_options
 from rights.datamap import Erase, System
+from rights.sharing import needs_its_target
 
 __all__ = ["Limits", "SqlConnector", "build"]
 
@@ -51,6 +52,7 @@ def build(system: System, secrets: Mapping[str, str]) -> SqlConnector:
     if not flags:
         refuse_options(system)
     _refuse_kept_circles(system)
+    _refuse_shared_restrictions(system)
     limits = Limits.read(options)
     reader = reach(secrets["reader"], "reader", limits)
     writer = reach(secrets["writer"], "writer", limits) if secrets.get("writer") else None
@@ -111,8 +113,17 @@ def _refuse_kept_circles(system: System) -> None:
     Raises:
         ValueError: there is such a circle.
     """
-    stays = {name for name, c in system.collections.items() if c.retention or c.erase is not Erase.DELETE}
-    while more := {li.target[0] for name in stays for li in system.collections[name].links} - stays:
+    collections = system.collections
+    stays = {name for name, c in collections.items() if c.retention or c.erase is not Erase.DELETE or c.shares}
+    while (
+        more := {
+            link.target[0]
+            for name in stays
+            for link in collections[name].links
+            if needs_its_target(collections, name, link)
+        }
+        - stays
+    ):
         stays |= more
     for group in system.groups:
         deleted = [name for name in group if system.collections[name].erase is Erase.DELETE]
@@ -121,3 +132,17 @@ def _refuse_kept_circles(system: System) -> None:
                 f"collections.{deleted[0]}: links lead back to it and some of its rows may stay: write erase: redact, "
                 "or take out the link that leads back"
             )
+
+
+def _refuse_shared_restrictions(system: System) -> None:
+    """A policy denies whole rows, and would deny the other person theirs.
+
+    Raises:
+        ValueError: rows are shared, and may be restricted.
+    """
+    shared = next((name for name, collection in system.collections.items() if collection.shares), None)
+    if shared and "restrict" in system.options:
+        raise ValueError(
+            f"options: restrict denies whole rows, and those of '{shared}' are somebody else's too: leave it out, or "
+            "take out shared"
+        )

@@ -14,6 +14,7 @@ from connectors.sql.dialects import DIALECTS, Dialect, Engine
 from connectors.sql.families import Family, Named
 from rights.codes import Code
 from rights.datamap import Collection, System
+from rights.sharing import to_many
 
 _FAMILIES: Final[Mapping[str, Family]] = {
     "text": Family.TEXT,
@@ -153,20 +154,22 @@ class Catalogue:
         return False
 
     def link_of(self, system: System, reference: Reference) -> str | None:
-        """The collection whose unique link follows a foreign key; None if there is none."""
+        """The collection whose link follows a foreign key, or is shared by the list of people that the key stands in;
+        None if there is none."""
         for name, collection in system.collections.items():
             for link in collection.links:
                 target, column = link.target
-                pairs = zip(collection.bases(link.field), system.collections[target].bases(column), strict=True)
-                followed = set(zip(reference.columns, reference.to_columns, strict=True))
+                ours, theirs = collection.bases(link.field), system.collections[target].bases(column)
                 derived = collection.derived.get(link.field)
+                ends, pairs = (name, target), set(zip(ours, theirs, strict=True))
+                if link.shared and to_many(system.collections, link) and self.tables[name].relation == reference.to:
+                    ends, pairs = (target, name), set(zip(theirs, ours, strict=True))
                 if (
-                    link.kind == "unique"
-                    and self.tables[name].relation == reference.relation
-                    and self.tables[target].relation == reference.to
+                    link.followed
+                    and tuple(self.tables[end].relation for end in ends) == (reference.relation, reference.to)
                     # One that is followed in some rows only does not see what the others point to.
                     and not (derived and (derived.when or derived.path))
-                    and followed.issuperset(pairs)
+                    and pairs <= set(zip(reference.columns, reference.to_columns, strict=True))
                 ):
                     return name
         return None

@@ -134,7 +134,7 @@ class Changing:
         try:
             for part in programme.parts:
                 call.beat()
-                if part[0].collection in programme.scope.circles:
+                if len(part) > 1 or part[0].collection in programme.scope.circles:
                     planned = sight.planned_of(part)
                     if planned:
                         done += self.asking.explained(self.writer, partial(carry_out, part, planned, None))

@@ -21,6 +21,7 @@ from rights.codes import Code
 from rights.datamap import DataMap, Erase, Mode, Strategy, System
 from rights.plan import Work, Write, make_plan
 from rights.request import Right
+from rights.sharing import owners
 
 OLDEST: Final = 140000
 """PostgreSQL 14, the first that can wait until a session has ended; erasing after a crash needs it."""
@@ -225,12 +226,17 @@ def _severity(system: System, reference: Reference, *, deleted: bool) -> Severit
 def slow(system: System, catalogue: Catalogue) -> Iterator[Finding]:
     for name, table in catalogue.tables.items():
         collection = system.collections[name]
-        named = {link.field: False for link in collection.links if link.kind == "unique"}
+        named = {link.field: False for link in collection.links if link.followed}
         named.update({field: f.casefold for field, f in collection.identities.items() if f.sharing != "hint"})
         # An index over a document's inside is not looked for: which form of it would serve, the map cannot say.
         paths = {field for field, derived in collection.derived.items() if derived.path}
         wanted = {collection.bases(field)[0]: casefold for field, casefold in named.items() if field not in paths}
         wanted.setdefault(collection.key[0], False)
+        # Who else a shared row belongs to is asked from its end.
+        shared = (link.target for other in system.collections.values() if other.shares for link in owners(other))
+        for target, field in shared:
+            if target == name and field not in collection.derived:
+                wanted.setdefault(field, False)
         for field, casefold in wanted.items():
             if field in table.columns and not table.serves(field, casefold=casefold):
                 advice = _index(table, table.columns[field], casefold=casefold)

@@ -81,6 +81,11 @@ class SqlConnector:
         """What is derived is read, and circles are followed."""
         return True
 
+    @property
+    def shares(self) -> bool:
+        """Rows that are somebody else's too are told from those that are not."""
+        return True
+
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
         self._await_copy()

@@ -7,7 +7,7 @@ what is left; and a row is changed only by a statement that has locked it and lo
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final, cast
 
 from sqlalchemy import CTE, FromClause, Select, and_, delete, false, func, select, true, update
@@ -17,6 +17,7 @@ from connectors.sql.fates import DIRTY, REASON, STAYS, Fates
 from connectors.sql.restriction import entry, forget
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
+from rights import sharing
 from rights.datamap import Erase, Strategy
 from rights.plan import Work
 from rights.receipt import Count, Tally
@@ -68,17 +69,44 @@ def unfit(scope: Scope) -> str:
 def pointed_to(scope: Scope) -> list[str]:
     """Of those, the collections that others hang on: while their rows are locked, no child can be added."""
     parents = {link.target[0] for c in scope.system.collections.values() for link in c.links}
-    return [name for name in lockable(scope) if name in parents or scope.subject(name)]
+    return [name for name in lockable(scope) if name in parents or scope.doubts(name)]
 
 
 def parts(scope: Scope) -> Iterator[tuple[Batch, ...]]:
     """The changes that go together however many rows they are: no order of a circle's rows leaves a path to those that
-    are not reached yet."""
-    for circle, part in groupby(batches(scope), key=lambda batch: scope.circles.get(batch.collection)):
-        if circle:
-            yield tuple(part)
-        else:
-            yield from ((batch,) for batch in part)
+    are not reached yet; and rows that are shared by a list of people have that list pointing to them."""
+    order = list(batches(scope))
+    places = {name: [n for n, batch in enumerate(order) if batch.collection == name] for name in scope.works}
+    tied: list[tuple[str, ...]] = [*dict.fromkeys(scope.circles.values())]
+    for name, collection in scope.system.collections.items():
+        lists = (li.target[0] for li in collection.shares if sharing.to_many(scope.system.collections, li))
+        tied += [(name, target) for target in lists]
+    joined: set[int] = set()
+    for group in tied:
+        within = [place for name in group for place in places[name]]
+        joined |= set(range(min(within, default=0), max(within, default=0)))
+    part: list[Batch] = []
+    for place, batch in enumerate(order):
+        part.append(batch)
+        if place not in joined:
+            yield _in_turn(scope, part)
+            part = []
+
+
+def _in_turn(scope: Scope, part: Sequence[Batch]) -> tuple[Batch, ...]:
+    """Changes that go together, each where no row of another points to what it takes."""
+    before: dict[str, set[str]] = {batch.collection: set() for batch in part}
+    for name in before:
+        for link in scope.system.collections[name].links:
+            if link.target[0] in before:
+                lists = link.shared and sharing.to_many(scope.system.collections, link)
+                first, then = (link.target[0], name) if lists else (name, link.target[0])
+                before[then].add(first)
+    try:
+        order = list(TopologicalSorter(before).static_order())
+    except CycleError:
+        return tuple(part)
+    return tuple(sorted(part, key=lambda batch: order.index(batch.collection)))
 
 
 def change(scope: Scope, some: Sequence[Batch]) -> Select[Any]:
@@ -102,7 +130,7 @@ def change(scope: Scope, some: Sequence[Batch]) -> Select[Any]:
 def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
     """At most so many rows of one kind of change: one row with how many were changed."""
     name = batch.collection
-    subject = scope.subject(name)
+    subject = scope.doubts(name)
     fates = Fates(scope, [name] if subject else [])
     # A large collection is not read to its end for each batch, so the limit has to reach its table.
     source: FromClause = fates.traversal.located(name) if subject else fates.traversal.rows(name).subquery("source")

@@ -7,7 +7,7 @@ or JSON would round or reinterpret never become Python values.
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from sqlalchemy import FromClause, LargeBinary, Select, Text, case, cast, func, literal, select, union_all
+from sqlalchemy import FromClause, LargeBinary, Select, Text, case, cast, func, literal, not_, select, union_all
 
 from connectors.protocol import Export
 from connectors.sql.catalogue import Column
@@ -15,6 +15,7 @@ from connectors.sql.dialects import Engine
 from connectors.sql.families import Family
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
+from connectors.sql.sharing import given, somebody_elses
 from connectors.sql.traversal import Traversal
 
 JSON_LINES: Final = "application/x-ndjson"
@@ -53,17 +54,17 @@ class Exporting:
                 traversal.doubtful(name).limit(1).subquery()
             )
             for name in self._scope.system.collections
-            if self._scope.subject(name)
+            if self._scope.doubts(name)
         ]
         for number, name in enumerate(self.collections):
-            located = traversal.located(name)
+            located = self._given(name, traversal.located(name))
             lines.append(select(literal(2 * number), _bytes(self._object(name, located))))
             lines.append(select(literal(2 * number + 1), _bytes(self._record(name, located))))
         return union_all(*lines)
 
     def part(self, name: str, *, table: bool) -> Select[Any]:
         """The lines of one part by itself, as texts."""
-        located = Traversal(self._scope, self._columns, focus=name).located(name)
+        located = self._given(name, Traversal(self._scope, self._columns, focus=name).located(name))
         line = self._record(name, located) if table else self._object(name, located)
         return select(line).select_from(located)
 
@@ -71,6 +72,16 @@ class Exporting:
         """The first line of a collection's table."""
         fields = self._scope.works[name].export
         return (",".join(f'"{field}"' for field in fields) + "\r\n").encode()
+
+    def _given(self, name: str, located: FromClause) -> FromClause:
+        """Rows as they are handed over: of shared ones the person's part, and none that are ruled to be another's."""
+        if not self._scope.system.collections[name].shares:
+            return located
+        fields = self._scope.works[name].export
+        rows = select(*(given(self._scope, name, located, field).label(field) for field in fields))
+        if self._scope.asks(name):
+            rows = rows.where(not_(somebody_elses(self._scope, name, located)))
+        return rows.subquery("given")
 
     def _columns(self, name: str, table: FromClause) -> Iterable[Sql]:
         return [table.c[field] for field in self._scope.works[name].export]

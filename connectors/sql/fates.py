@@ -35,8 +35,10 @@ from connectors.sql.catalogue import Column
 from connectors.sql.comparing import same
 from connectors.sql.rewriting import Sql, dirty, rewritten
 from connectors.sql.scope import Scope
+from connectors.sql.sharing import MAY, left, may, somebody_elses
 from connectors.sql.traversal import Traversal
 from connectors.sql.values import slot
+from rights import sharing
 from rights.codes import Code
 from rights.datamap import Erase, Link, Strategy
 from rights.plan import Keep, Work, Write
@@ -113,10 +115,10 @@ class Fates:
 
     def of(self, name: str) -> Fate:
         """The fates of a collection's located rows."""
-        if self._focus not in {None, name}:
+        if name not in self._fates and self._focus not in {None, name}:
             told = self.traversal.told(slot("f", name), name, remembered(self.scope, name))
-            return Fate(told, told.c[STAYS], told.c[DUTY], _nothing(), false())
-        if name not in self._fates:
+            self._fates[name] = Fate(told, told.c[STAYS], told.c[DUTY], _nothing(), false())
+        elif name not in self._fates:
             located = self.traversal.located(name)
             if self.may_stay(name):
                 number = list(self.scope.system.collections).index(name)
@@ -131,7 +133,8 @@ class Fates:
         work = self.scope.works[name]
         duty: Sql = true() if work.erase is Erase.RETAIN else rows.c[DUTY].is_not(None)
         shell = or_(false(), *self._needed(name, rows))
-        stays = or_(duty, true() if work.erase is Erase.REDACT else shell)
+        shared = somebody_elses(self.scope, name, rows)
+        stays = or_(duty, shared, true() if work.erase is Erase.REDACT else shell)
         reason = case((duty, rows.c[DUTY]), (stays, rows.c[GROUND]))
         unclean = case((duty, rows.c[DIRTY_KEPT]), (stays, rows.c[DIRTY_REST]), else_=false())
         used = {DUTY, GROUND, DIRTY_KEPT, DIRTY_REST}
@@ -152,10 +155,11 @@ class Fates:
             column, value = self.scope.column(name, field), table.c[field]
             cases: list[tuple[Sql, Sql]] = []
             for write in _kept_writes(work, field):
-                goes = and_(rows.c[DUTY], self._goes(work, field, rows))
+                goes = and_(rows.c[DUTY], self._goes(work, field, rows), self._may(name, field, rows))
                 cases.append((goes, rewritten(column, write, value)))
             for write in (write for write in work.writes if write.field == field):
-                cases.append((not_(rows.c[DUTY]), rewritten(column, write, value)))
+                goes = and_(not_(rows.c[DUTY]), self._may(name, field, rows))
+                cases.append((goes, rewritten(column, write, value)))
             values[field] = case(*cases, else_=value)
         return values
 
@@ -167,7 +171,7 @@ class Fates:
         for child, collection in self.scope.system.collections.items():
             for link in collection.links:
                 target, column = link.target
-                if target == name and self.may_stay(child):
+                if target == name and self.may_stay(child) and self._holds_on(child, link):
                     fate = self.of(child)
                     pointing = self._pointing(child, link, fate)
                     bases = self.scope.system.collections[name].bases(column)
@@ -199,19 +203,34 @@ class Fates:
         if work.erase is Erase.RETAIN:
             return true()
         bases = self.scope.system.collections[name].bases(link.field)
-        rest = false() if any(write.field in bases for write in work.writes) else true()
-        gone = or_(*(self._goes(work, base, fate.rows) for base in bases))
+        written = [write.field for write in work.writes if write.field in bases]
+        rest = not_(or_(false(), *(self._may(name, base, fate.rows) for base in written)))
+        gone = or_(*(and_(self._goes(work, base, fate.rows), self._may(name, base, fate.rows)) for base in bases))
         return case((fate.duty, not_(gone)), else_=rest)
 
     def _goes(self, work: Work, field: str, rows: FromClause) -> Sql:
         """Whether a field goes from a kept row: only if every duty that keeps the row can do without it."""
         return _everywhere(work, field, [rows.c[_label(number)] for number in range(len(work.keeps))])
 
+    def _may(self, name: str, field: str, rows: FromClause) -> Sql:
+        """Whether a field may be rewritten, as far as it goes by whose it is."""
+        shares = self.scope.system.collections[name].shares
+        return rows.c[f"{MAY}{field}"] if shares and field in _fields(self.scope.works[name]) else true()
+
+    def _holds_on(self, name: str, link: Link) -> bool:
+        return sharing.needs_its_target(self.scope.system.collections, name, link)
+
     def _may_stay(self) -> frozenset[str]:
-        waiting = [name for name, work in self.scope.works.items() if work.erase is not Erase.DELETE or work.keeps]
+        collections = self.scope.system.collections
+        waiting = [
+            name
+            for name, work in self.scope.works.items()
+            if work.erase is not Erase.DELETE or work.keeps or collections[name].shares
+        ]
         staying = set(waiting)
         while waiting:
-            more = {link.target[0] for link in self.scope.system.collections[waiting.pop()].links} - staying
+            name = waiting.pop()
+            more = {link.target[0] for link in collections[name].links if self._holds_on(name, link)} - staying
             staying |= more
             waiting += more
         return frozenset(staying)
@@ -223,7 +242,7 @@ class Fates:
     def _told(self, name: str, table: FromClause) -> list[Sql]:
         """What tells whose row of a subject collection it is, and what other systems may know the person by."""
         told: list[Sql] = []
-        if self.scope.subject(name):
+        if self.scope.doubts(name):
             told += [
                 self.scope.dialect.first(cast(table.c[field], Text), TRAIT_LENGTH).label(f"{TRAIT}{field}")
                 for field in traits_of(self.scope, name)
@@ -250,35 +269,45 @@ class Fates:
         duty: list[Sql] = [case((held, self._number(keep, day))) for held, keep, day in terms]
         if work.erase is Erase.RETAIN:
             duty = [self._reason(work.ground, cast(literal(NO_DATE), BigInteger))]
+        shared = bool(self.scope.system.collections[name].shares)
+        allowed = {field: may(self.scope, name, table, field) if shared else true() for field in _fields(work)}
         kept = [
-            and_(_everywhere(work, field, force), dirty(self.scope.column(name, field), write, table.c[field]))
+            and_(
+                _everywhere(work, field, force),
+                allowed[field],
+                dirty(self.scope.column(name, field), write, table.c[field]),
+            )
             for field in _fields(work)
             for write in _kept_writes(work, field)
         ]
-        rest = [dirty(self.scope.column(name, write.field), write, table.c[write.field]) for write in work.writes]
+        rest = [
+            and_(allowed[write.field], dirty(self.scope.column(name, write.field), write, table.c[write.field]))
+            for write in work.writes
+        ]
         return [
             (self.scope.dialect.greatest(duty) if len(duty) > 1 else duty[0] if duty else _nothing()).label(DUTY),
             *(held.label(_label(number)) for number, held in enumerate(force)),
-            self._retained(name, table).label(GROUND),
+            *(allowed[field].label(f"{MAY}{field}") for field in allowed if shared),
+            self._ground(name, table).label(GROUND),
             or_(false(), *kept).label(DIRTY_KEPT),
             or_(false(), *rest).label(DIRTY_REST),
         ]
 
-    def _retained(self, name: str, table: FromClause) -> Sql:
-        """The ground of the first field, by ground, that a rewritten row keeps and that is not empty."""
+    def _ground(self, name: str, table: FromClause) -> Sql:
+        """On which ground a row stays that is rewritten, or somebody else's too."""
         fields = self.scope.system.collections[name].fields.items()
-        grounds = sorted((about.ground, field) for field, about in fields if about.strategy is Strategy.RETAIN)
-        if not grounds:
-            return _nothing()
-        return case(
-            *(
-                (
-                    func.coalesce(cast(table.c[field], Text), "") != "",
-                    self._reason(ground, cast(literal(NO_DATE), BigInteger)),
-                )
-                for ground, field in grounds
-            )
-        )
+        retained = sorted((about.ground, field) for field, about in fields if about.strategy is Strategy.RETAIN)
+        there = [(ground, func.coalesce(cast(table.c[field], Text), "") != "") for ground, field in retained]
+        if not self.scope.system.collections[name].shares:
+            return self._first(there)
+        whole, mine = left(self.scope, name, table)
+        part = self._first([(sharing.GROUND, whole), *mine])
+        return case((somebody_elses(self.scope, name, table), part), else_=self._first(there))
+
+    def _first(self, grounds: Iterable[tuple[str, Sql]]) -> Sql:
+        """The first ground that holds, as a number without a date."""
+        cases = [(holds, self._reason(ground, cast(literal(NO_DATE), BigInteger))) for ground, holds in grounds]
+        return case(*cases, else_=_nothing()) if cases else _nothing()
 
     def _number(self, keep: Keep, day: Sql) -> Sql:
         """Why a duty keeps a row, as a number: `Keep.until` in SQL."""
@@ -297,7 +326,9 @@ def remembered(scope: Scope, name: str) -> list[str]:
     for link in collection.links:
         bases = collection.bases(link.field)
         fields += [link.field, *(bases if len(bases) > 1 else ())]
-    return [*dict.fromkeys(fields), STAYS, DUTY, *(_label(number) for number in range(len(scope.works[name].keeps)))]
+    duties = [_label(number) for number in range(len(scope.works[name].keeps))]
+    allowed = [f"{MAY}{field}" for field in _fields(scope.works[name]) if collection.shares]
+    return [*dict.fromkeys(fields), STAYS, DUTY, *duties, *allowed]
 
 
 def _read(fates: CTE) -> Fate:

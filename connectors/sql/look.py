@@ -30,11 +30,14 @@ from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
 from connectors.links import MOST, Links
 from connectors.protocol import Anchors, Call, Candidate, Look
+from connectors.sharing import anchor_name, key_text
 from connectors.sql.erasure import Batch
 from connectors.sql.fates import GROUNDS, LINK, TRAIT, Fate, Fates, reason_of, telling, traits_of
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
-from connectors.sql.values import key_name, key_text, merged
+from connectors.sql.sharing import MINE
+from connectors.sql.values import key_name, merged
+from rights import sharing
 from rights.plan import Work
 from rights.receipt import Count, Kept, Tally
 from rights.subject import Identity
@@ -112,12 +115,12 @@ class Sight:
     def _anchors(self) -> Anchors:
         found: dict[str, dict[str, tuple[str, ...]]] = {}
         for name, collection in self.scope.system.collections.items():
-            sight = self.seen[name]
-            if keys := sight.get("keys"):
-                several = len(collection.key) > 1
-                found.setdefault(name, {})[key_name(collection)] = tuple(
-                    key_text(key) if several else key for key in keys
-                )
+            sight, several = self.seen[name], len(collection.key) > 1
+            named = {key_name(collection): "keys"}
+            named |= {anchor_name(link): anchor_name(link) for link in collection.shares}
+            for anchor, seen in named.items():
+                if keys := sight.get(seen):
+                    found.setdefault(name, {})[anchor] = tuple(key_text(key) if several else key for key in keys)
             for field in self.scope.targets[name]:
                 if values := sight.get(f"to:{field}"):
                     found.setdefault(name, {})[field] = tuple(values)
@@ -154,10 +157,11 @@ def _sight(scope: Scope, fates: Fates, name: str) -> Any:
         "unclean": func.count().filter(fate.reason.is_not(None), fate.dirty),
     }
     pointed = scope.targets[name]
-    if pointed or fates.may_stay(name):
-        parts = [cast(rows.c[field], Text) for field in collection.key]
-        key = parts[0] if len(parts) == 1 else func.json_build_array(*parts)
-        keys = func.json_agg(key)
+    for number, link in enumerate(sharing.owners(collection)):
+        if link.shared and sharing.cut(collection, link):
+            counts[anchor_name(link)] = func.json_agg(_key(scope, name, rows)).filter(rows.c[f"{MINE}{number}"])
+    if pointed or (fates.may_stay(name) and not collection.shares):
+        keys = func.json_agg(_key(scope, name, rows))
         counts["keys"] = keys if pointed else keys.filter(fate.stays)
     for field in pointed:
         if (field,) != collection.key:
@@ -167,12 +171,17 @@ def _sight(scope: Scope, fates: Fates, name: str) -> Any:
         counts[f"link:{field}"] = _links(scope, fate, name, field)
     if fates.may_stay(name):
         counts["kept"] = _kept(fate)
-    if scope.subject(name):
+    if scope.doubts(name):
         doubtful = fates.traversal.doubtful(name).subquery()
         counts["doubtful"] = select(func.count()).select_from(doubtful).scalar_subquery()
         counts["candidates"] = _candidates(scope, fates, name)
     pairs = [part for label, value in counts.items() for part in (literal_column(f"'{label}'"), value)]
     return select(func.json_build_object(*pairs)).select_from(rows).scalar_subquery()
+
+
+def _key(scope: Scope, name: str, rows: FromClause) -> Sql:
+    parts = [cast(rows.c[field], Text) for field in scope.system.collections[name].key]
+    return parts[0] if len(parts) == 1 else func.json_build_array(*parts)
 
 
 def _kept(fate: Fate) -> Sql:

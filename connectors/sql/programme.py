@@ -73,7 +73,7 @@ class Programme:
 
     @cached_property
     def batches(self) -> tuple[Batch, ...]:
-        return tuple(erasure.batches(self.scope))
+        return tuple(batch for part in self.parts for batch in part)
 
     @cached_property
     def parts(self) -> tuple[tuple[Batch, ...], ...]:

@@ -11,10 +11,12 @@ from sqlalchemy import FromClause, Text, and_, case, cast, func, literal, select
 from connectors.derived import said
 from connectors.errors import NeedsHuman
 from connectors.sql.catalogue import Column
+from connectors.sql.comparing import bridge
+from connectors.sql.families import TEXTS
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from rights.codes import Code
-from rights.datamap import Derived
+from rights.datamap import Derived, Link
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,20 @@ def read(scope: Scope, name: str, table: FromClause, field: str) -> Reading:
         return Reading((own,), (first,), only)
     columns = tuple(scope.catalogue.tables[name].columns[base] for base in derived.of)
     return Reading(columns, tuple(table.c[base] for base in derived.of), only)
+
+
+def meets(scope: Scope, name: str, below: FromClause, link: Link, above: FromClause) -> Sql:
+    """Whether a row's link leads to a row."""
+    parent, target = link.target
+    theirs, mine = read(scope, parent, above, target), read(scope, name, below, link.field)
+    same_values = []
+    for own, left, other, right in zip(mine.columns, mine.values, theirs.columns, theirs.values, strict=True):
+        value, convert, _ = bridge(own, left, other)
+        same_values.append(value == convert(right))
+        if other.family in TEXTS:  # an empty text is nothing, and links to nobody
+            same_values.append(cast(right, Text) != "")
+    met = mine.among(and_(*same_values))
+    return met if theirs.where is None else and_(met, theirs.where)
 
 
 def carried(scope: Scope, name: str, table: FromClause, field: str) -> list[Sql]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from connectors.sql.catalogue import Catalogue, Column
 from connectors.sql.dialects import DIALECTS, Dialect
 from connectors.sql.families import Family
+from rights import sharing
 from rights.datamap import System
 from rights.plan import Work
 
@@ -64,11 +65,26 @@ class Scope:
         identities = self.system.collections[name].identities.values()
         return any(about.sharing != "hint" for about in identities)
 
+    def asks(self, name: str) -> bool:
+        """Whether a person is asked of each row that is somebody else's too."""
+        return sharing.treatment(self.system.collections[name]) == "ask"
+
+    def doubts(self, name: str) -> bool:
+        """Whether it may be open whose a row of a collection is."""
+        return self.subject(name) or self.asks(name)
+
+    @cached_property
+    def told_apart(self) -> frozenset[str]:
+        """The collections of which it matters elsewhere which rows are the person's alone."""
+        return frozenset(
+            link.target[0] for c in self.system.collections.values() if c.shares for link in sharing.owners(c)
+        )
+
     @cached_property
     def targets(self) -> Mapping[str, tuple[str, ...]]:
-        """By collection, the fields that unique links point to."""
+        """By collection, the fields that followed links point to."""
         collections = self.system.collections
-        pointed = {link.target for c in collections.values() for link in c.links if link.kind == "unique"}
+        pointed = {link.target for c in collections.values() for link in c.links if link.followed}
         return {
             name: tuple(field for field in (*collection.fields, *collection.derived) if (name, field) in pointed)
             for name, collection in collections.items()
@@ -81,6 +97,8 @@ class Scope:
         for name, work in self.works.items():
             fields = self.system.collections[name].fields.values()
             named += [work.ground, *(keep.ground for keep in work.keeps), *(f.ground for f in fields)]
+        if any(collection.shares for collection in self.system.collections.values()):
+            named.append(sharing.GROUND)
         return tuple(dict.fromkeys(filter(None, named)))
 
 

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ClauseElement, FromClause, Text, case, cast, false, func, not_, select, true, update
+from sqlalchemy import ClauseElement, FromClause, Integer, Text, case, cast, false, func, not_, select, true, update
 
 from connectors.errors import NeedsHuman
 from connectors.links import MOST
@@ -39,6 +39,7 @@ from connectors.sql.mariadb.effects import refuse_taken
 from connectors.sql.rectification import Statements
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope, pointed
+from connectors.sql.sharing import owned, somebody_elses
 from connectors.sql.statement import Statement
 from connectors.sql.stepping import (
     BATCH,
@@ -79,7 +80,7 @@ class Steps:
 
     @cached_property
     def batches(self) -> tuple[Batch, ...]:
-        return tuple(erasure.batches(self.scope))
+        return tuple(batch for part in self.parts for batch in part)
 
     def see(self, session: Stepping, *, lock: bool = False) -> Sight:
         """Look; and, if so wished, hold what others hang on, so that nobody can add a child to it."""
@@ -92,6 +93,7 @@ class Steps:
                 mine |= found
                 for name in filter(partial(pointed, self.scope.system), group):
                     seen[name] |= self._remembered(name, found[name])
+                    self._tell_apart(session, name, found[name])
                 continue
             for name in group:
                 if self.scope.subject(name):
@@ -100,6 +102,8 @@ class Steps:
                     session.rows(self._made("lock", name, partial(self._lock, name)))
                 if pointed(self.scope.system, name):
                     seen[name] |= self._parents(session, name)
+                looking = partial(self._looking, name)
+                seen[name] |= owned(self.scope, self._made, session, name, looking)
         for name in reversed(self.scope.system.parents_first):
             seen[name] |= self._fates(session, name)
             if not held and name in mine and seen[name]["found"] != len(mine[name]):
@@ -145,21 +149,30 @@ class Steps:
 
     def lines(self, session: Stepping) -> Iterator[tuple[int, bytes]]:
         """The lines of all files of an export."""
-        for group in self.scope.system.groups:
-            if group[0] in self.scope.circles:
-                _, doubtful = self._circles.follow(session, group)
-                yield from ((DOUBT, name.encode()) for name in group if doubtful[name])
-                continue
-            for name in group:
-                if self.scope.subject(name) and self._settle(session, name)[1]:
-                    yield DOUBT, name.encode()
-                if pointed(self.scope.system, name):
-                    self._parents(session, name)
+        for name in self._find(session):
+            yield DOUBT, name.encode()
         for number, name in enumerate(self.exporting.collections):
             for part in (2 * number, 2 * number + 1):
                 making = partial(self.exporting.part, name, table=bool(part % 2))
                 for (line,) in session.stream(self._made("line", name, making, part)):
                     yield part, _line(line, name)
+
+    def _find(self, session: Stepping) -> Iterator[str]:
+        """Find all rows of the person, and the collections in which it is open of some."""
+        for group in self.scope.system.groups:
+            if group[0] in self.scope.circles:
+                found, doubtful = self._circles.follow(session, group)
+                for name in group:
+                    self._tell_apart(session, name, found[name])
+                yield from (name for name in group if doubtful[name])
+                continue
+            for name in group:
+                if self.scope.subject(name):
+                    self._settle(session, name)
+                if self.scope.doubts(name) and self._several(session, name):
+                    yield name
+                if pointed(self.scope.system, name):
+                    self._parents(session, name)
 
     @property
     def _locks(self) -> bool:
@@ -194,11 +207,22 @@ class Steps:
 
     def _parents(self, session: Stepping, name: str) -> dict[str, Any]:
         def make() -> ClauseElement:
-            return told_texts(self.scope, name, Fates(self.scope, (), name).traversal.located(name))
+            located = Fates(self.scope, (), name).traversal.located(name)
+            shared = cast(somebody_elses(self.scope, name, located), Integer)
+            return told_texts(self.scope, name, located).add_columns(shared)
 
         rows = session.rows(self._made("parents", name, make))
         session.give(slot("l", name), told(self.scope, name, rows))
+        self._tell_apart(session, name, [row for row in rows if not row[-1]])
         return self._remembered(name, rows)
+
+    def _looking(self, name: str) -> Traversal:
+        return Fates(self.scope, (), name).traversal
+
+    def _tell_apart(self, session: Stepping, name: str, alone: Rows) -> None:
+        """Put the keys of rows that are the person's alone into the document, where shared rows link to them."""
+        if name in self.scope.told_apart:
+            session.give(slot("n", name), keys_of(self.scope, name, alone))
 
     def _remembered(self, name: str, rows: Rows) -> dict[str, Any]:
         """What is remembered of rows that links point to: their keys, and what the links compare with."""
@@ -219,20 +243,24 @@ class Steps:
             seen |= _grid(session.rows(self._made("grid", name, partial(self._grid, name))), self.scope.grounds)
             if collection.links:
                 session.give(slot("f", name), session.rows(self._made("stay", name, partial(self._staying, name))))
-            if not self.scope.targets[name]:
+            if not self.scope.targets[name] and not collection.shares:
                 keys = session.rows(self._made("keys", name, partial(self._keys, name)))
                 seen["keys"] = [key[0] if len(key) == 1 else list(key) for key in keys]
         else:
             ((found,),) = session.rows(self._made("count", name, partial(self._count, name)))
             seen |= {"found": found, "goes": found}
-        if self.scope.subject(name):
-            several, size = session.rows(self._made("doubt", name, partial(self._doubt, name))), len(collection.key)
+        if self.scope.doubts(name):
+            several, size = self._several(session, name), len(collection.key)
             seen["doubtful"] = several[0][0] if several else 0
             seen["candidates"] = [[row[1 : size + 1], row[size + 1 :]] for row in several]
         for field in telling(self.scope, name):
             values = session.rows(self._made("link", name, partial(self._link, name, field), field))
             seen[f"link:{field}"] = [value for (value,) in values]
         return seen
+
+    def _several(self, session: Stepping, name: str) -> Rows:
+        """Rows of which it is open whose they are, each with the number of all of them."""
+        return session.rows(self._made("doubt", name, partial(self._doubt, name)))
 
     def _go_round(self, session: Stepping, part: list[Batch]) -> list[tuple[Batch, tuple[int, int]]]:
         """Change the rows of a circle that the look has found."""
@@ -270,7 +298,7 @@ class Steps:
     def _ways(self, batch: Batch) -> Sequence[int | None]:
         """Ways to the rows of a collection; those of a subject are settled together, and those of a circle known."""
         name = batch.collection
-        known = self.scope.subject(name) or name in self.scope.circles
+        known = self.scope.doubts(name) or name in self.scope.circles
         return [None] if known else range(Fates(self.scope, (), name).traversal.ways(name))
 
     def _grid(self, name: str) -> ClauseElement:
@@ -319,12 +347,11 @@ class Steps:
     def _pick(self, batch: Batch, way: int | None) -> ClauseElement:
         """Whether a row is kept on a ground, its key, and what decides on its fields; of rows that are locked then."""
         name = batch.collection
-        fates = Fates(self.scope, (), name)
+        fates = Fates(self.scope, [name] if self._locks and self.scope.asks(name) else (), name)
         if way is None:
             source: FromClause = fates.traversal.located(name)
         else:
-            rows = fates.traversal.rows(name, way)
-            source = (rows.with_for_update() if self._locks else rows).cte("source")
+            source = fates.traversal.rows(name, way, lock=self._locks).cte("source")
         key = [cast(part, Text) for part in fates.traversal.key(name, source)]
         if not fates.may_stay(name):
             return select(false(), *key).select_from(source).limit(self._batch_rows)

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     CTE,
-    CompoundSelect,
     FromClause,
     Integer,
     MetaData,
@@ -37,14 +36,16 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import array as sql_array
 from sqlalchemy.sql.elements import quoted_name
 
-from connectors.sql.comparing import Arm, Condition, bridge, comparable, either, known, travelling, unite
+from connectors.sql.comparing import Arm, Condition, bridge, comparable, known, travelling, unite
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.dialect import converted
 from connectors.sql.dialects.postgresql import NATIVE
 from connectors.sql.families import TEXTS, Family
-from connectors.sql.reading import Reading, carried, read
+from connectors.sql.listed import Lists
+from connectors.sql.reading import Reading, carried, meets, read
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope, pointed, told_of
+from connectors.sql.sharing import Sharing, somebody_elses
 from connectors.sql.values import slot
 from rights.datamap import Link, Telling
 
@@ -86,6 +87,8 @@ class Traversal:
         self._parents: dict[str, CTE] = {}
         self._closures: dict[tuple[str, ...], CTE] = {}
         self.tables = {name: table_of(scope, name) for name in scope.system.collections}
+        self.lists = Lists(scope, self.tables)
+        self._sharing = Sharing(self)
 
     def key(self, name: str, rows: FromClause) -> list[Sql]:
         """The columns of a collection's key."""
@@ -94,13 +97,14 @@ class Traversal:
     def seen(self, name: str) -> CTE:
         """The rows of a subject collection that anything leads to, with what led there."""
         if name not in self._seen:
-            rows = self.rows(name)
-            locked = rows.with_for_update() if name in self._lock else rows
-            self._seen[name] = locked.cte(f"seen_{self._numbers[name]}")
+            self._seen[name] = self.rows(name, lock=name in self._lock).cte(f"seen_{self._numbers[name]}")
         return self._seen[name]
 
     def doubtful(self, name: str) -> Select[Any]:
-        """The rows of a subject collection of which it is open whose they are."""
+        """The rows of which it is open whose they are: of a subject collection, or shared ones that are asked about."""
+        if self.scope.asks(name):
+            seen = self.seen(name)
+            return select(seen).where(self._sharing.open(name, seen))
         if self._focus is not None:
             return self.listed(name, "d")
         seen = self.seen(name)
@@ -116,10 +120,11 @@ class Traversal:
             elif self.scope.subject(name):
                 seen = self.seen(name)
                 rows = select(seen).where(not_(seen.c[OTHER]), _certain(seen))
+            elif self.scope.asks(name):
+                seen = self.seen(name)
+                rows = select(seen).where(not_(self._sharing.open(name, seen)))
             else:
-                rows = self.rows(name)
-                if name in self._lock:
-                    rows = rows.with_for_update()
+                rows = self.rows(name, lock=name in self._lock)
             self._located[name] = rows.cte(f"located_{self._numbers[name]}")
         return self._located[name]
 
@@ -130,6 +135,15 @@ class Traversal:
         if name not in self._parents:  # several links may lead to it
             self._parents[name] = self.told(slot("l", name), name, told_of(self.scope.system, name))
         return self._parents[name]
+
+    def alone(self, name: str, rows: FromClause) -> Sql:
+        """Whether rows of a collection that shared ones link to are the person's, and nobody else's."""
+        if self._focus is not None:
+            return self.lists.keyed(name, "n", rows)(False)
+        located = self.located(name)
+        keys = select(*self.key(name, located)).where(not_(somebody_elses(self.scope, name, located)))
+        key = self.key(name, rows)
+        return (tuple_(*key) if len(key) > 1 else key[0]).in_(keys)
 
     def told(self, place: str, name: str, fields: Sequence[str]) -> CTE:
         """Columns of rows that an earlier step has seen."""
@@ -144,9 +158,26 @@ class Traversal:
         told = rows.with_only_columns(*(cast(part, type_).label(field) for part, field, type_ in parts))
         return told.cte(f"told_{place[0]}_{self._numbers[name]}")
 
-    def rows(self, name: str, only: int | None = None) -> Select[Any]:
+    def rows(self, name: str, only: int | None = None, *, lock: bool = False) -> Select[Any]:
         """A collection's rows straight from its table; of all the `ways` that lead there, or of one."""
-        return self._reached(name, self._circle(name), only)
+        if self.scope.system.collections[name].shares:
+            return self._sharing.rows(name, only, lock=lock)
+        rows = self._reached(name, self._circle(name), only)
+        return rows.with_for_update() if lock else rows
+
+    def chosen(self, name: str, columns: Iterable[Sql], ways: Sequence[Sql], only: int | None) -> Select[Any]:
+        """The rows of a table to which any of some ways leads, or one of them."""
+        table = self.tables[name]
+        rows = select(*columns).select_from(table)
+        if only is not None:
+            return rows.where(ways[only])
+        if self.scope.catalogue.engine is not Engine.MARIADB or len(ways) == 1:
+            return rows.where(or_(*ways))
+        # For an "or" it would read, and lock, the whole table; so each way goes by an index of its own.
+        key = self.key(name, table)
+        keys = union(*(select(*key).select_from(table).where(way) for way in ways)).subquery("=keys")
+        same_key = and_(*(mine == theirs for mine, theirs in zip(key, self.key(name, keys), strict=True)))
+        return select(*columns).select_from(keys.join(table, same_key))
 
     def _reached(self, name: str, circle: Condition | None, only: int | None = None) -> Select[Any]:
         """The rows that identities, links from outside of a circle, and anchors lead to; and those of the circle."""
@@ -159,34 +190,26 @@ class Traversal:
         ]
         # Those of the circle itself lead to a row from outside where the row that it hung on is gone.
         links = [
-            self._link(name, link, there=link.target[0] not in within)
+            self.link(name, link, there=link.target[0] not in within)
             for link in collection.links
             if link.kind == "unique"
         ]
         ways = [way for way, _ in identities] + links + ([(circle, True)] if circle else [])
-        anchored = self._keyed(name, "k")
+        anchored = self.lists.keyed(name, "k")
         indexed = all(served for _, served in ways) and self._key_served(name)
         among = [way(indexed) for way, _ in ways]
-        columns: dict[str, Sql] = {column.name: column for column in self._columns_of(name, table)}
+        columns: dict[str, Sql] = {column.name: column for column in self.columns_of(name, table)}
         if self.scope.subject(name):
             matched = or_(*among[: len(identities)])
-            ruled = and_(matched, self._keyed(name, "m")(False))
+            ruled = and_(matched, self.lists.keyed(name, "m")(False))
             columns[MATCHED] = known(matched).label(MATCHED)
             columns[UNIQUE] = known(or_(*(way(indexed) for _, (way, _) in identities))).label(UNIQUE)
             columns[DECIDED] = known(or_(*among[len(identities) :], anchored(indexed), ruled)).label(DECIDED)
-            columns[OTHER] = known(self._keyed(name, "x")(False)).label(OTHER)
+            columns[OTHER] = known(self.lists.keyed(name, "x")(False)).label(OTHER)
         every = [*among, anchored(indexed)]
-        rows = select(*columns.values()).select_from(table)
-        if only is not None:
-            return rows.where(every[only])
-        if self.scope.catalogue.engine is not Engine.MARIADB or len(every) == 1:
-            return rows.where(or_(*every))
-        # For an "or" it would read, and lock, the whole table; so each way goes by an index of its own.
-        key = self.key(name, table)
-        keys = union(*(select(*key).select_from(table).where(way) for way in every)).subquery("=keys")
-        same_key = and_(*(mine == theirs for mine, theirs in zip(key, self.key(name, keys), strict=True)))
-        rows = select(*columns.values()).select_from(keys.join(table, same_key))
-        if not self.scope.subject(name):
+        rows = self.chosen(name, columns.values(), every, only)
+        several = only is None and len(every) > 1 and self.scope.catalogue.engine is Engine.MARIADB
+        if not (several and self.scope.subject(name)):
             return rows
         # Several ways look to it like many rows, for which it would begin with the table; a limit keeps the order.
         return rows.prefix_with("STRAIGHT_JOIN").limit(MANY)
@@ -194,24 +217,26 @@ class Traversal:
     def children(self, name: str, link: Link) -> Select[Any]:
         """The rows that hang by a link on those of which an earlier step has told, without those of others."""
         table = self.tables[name]
-        columns = {column.name: column for column in self._columns_of(name, table)}
-        hangs, served = self._link(name, link, gone=False)
+        columns = {column.name: column for column in self.columns_of(name, table)}
+        hangs, served = self.link(name, link, gone=False)
         rows = select(*columns.values()).select_from(table).where(hangs(served))
-        return rows.where(not_(known(self._keyed(name, "x")(False)))) if self.scope.subject(name) else rows
+        return rows.where(not_(known(self.lists.keyed(name, "x")(False)))) if self.scope.subject(name) else rows
 
     def listed(self, name: str, kind: str) -> Select[Any]:
         """A collection's rows of which an earlier step has found out whose they are."""
         table = self.tables[name]
-        columns = {column.name: column for column in self._columns_of(name, table)}
-        return select(*columns.values()).select_from(table).where(self._keyed(name, kind)(True))
+        columns = {column.name: column for column in self.columns_of(name, table)}
+        return select(*columns.values()).select_from(table).where(self.lists.keyed(name, kind)(True))
 
     def ways(self, name: str) -> int:
         """How many ways lead to a collection: identities, links and its own key."""
         collection = self.scope.system.collections[name]
+        if collection.shares:
+            return len(self._sharing.ways(name))
         identities = sum(about.sharing != "hint" for about in collection.identities.values())
         return identities + sum(link.kind == "unique" for link in collection.links) + 1
 
-    def _columns_of(self, name: str, table: FromClause) -> Iterator[Sql]:
+    def columns_of(self, name: str, table: FromClause) -> Iterator[Sql]:
         """What an expression over a collection hands on of its table."""
         yield from self.key(name, table)
         for link in self.scope.system.collections[name].links:
@@ -230,7 +255,9 @@ class Traversal:
             self._closures[group] = self._closure(group)
         reached = self._closures[group]
         here = reached.c[NODE] == self._numbers[name]
-        return self._is_key(name, lambda parts: select(*parts).where(here), lambda place: reached.c[KEY][place + 1])
+        return self.lists.is_key(
+            name, lambda parts: select(*parts).where(here), lambda place: reached.c[KEY][place + 1]
+        )
 
     def _closure(self, group: tuple[str, ...]) -> CTE:
         """The keys of a circle's rows: those that something from outside leads to, and from these on, by the circle's
@@ -258,25 +285,16 @@ class Traversal:
 
     def _hop(self, reached: CTE, name: str, link: Link) -> Select[Any]:
         """From one row of a circle to those that hang on it by one link."""
-        parent, target = link.target
+        parent, _ = link.target
         # Under names of their own: the two may be the same table, and stand beside others of the statement.
         above, below = self.tables[parent].alias("above"), self.tables[name].alias("below")
-        theirs, mine = read(self.scope, parent, above, target), read(self.scope, name, below, link.field)
-        same_values = []
-        for own, left, other, right in zip(mine.columns, mine.values, theirs.columns, theirs.values, strict=True):
-            value, convert, _ = bridge(own, left, other)
-            same_values.append(value == convert(right))
-            if other.family in TEXTS:
-                same_values.append(cast(right, Text) != "")
         is_above = []
         for number, field in enumerate(self.scope.system.collections[parent].key, start=1):
             left, type_ = comparable(self.scope.column(parent, field), above.c[field])
             is_above.append(left == cast(reached.c[KEY][number], type_))
-        conditions = [reached.c[NODE] == self._numbers[parent], *is_above, mine.among(and_(*same_values))]
-        if theirs.where is not None:
-            conditions.append(theirs.where)
+        conditions = [reached.c[NODE] == self._numbers[parent], *is_above, meets(self.scope, name, below, link, above)]
         if self.scope.subject(name):
-            conditions.append(known(not_(self._keyed(name, "x", below)(False))))
+            conditions.append(known(not_(self.lists.keyed(name, "x", below)(False))))
         place: Sql = literal(self._numbers[name], Integer).label(NODE)
         found = select(place, self._key_texts(name, below).label(KEY)).select_from(above.join(below, true()))
         return found.where(*conditions).correlate(reached)
@@ -298,10 +316,10 @@ class Traversal:
         elif column.family is Family.CITEXT and not about.casefold:
             left, convert, served = cast(value, Text), partial(cast, type_=Text()), False
         served = served and column.family in NATIVE
-        arm = self._arm(left, unite([self._texts(one, convert) for one in slots]), served)
+        arm = self.lists.arm(left, unite([self.lists.texts(one, convert) for one in slots]), served)
         return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
-    def _link(self, name: str, link: Link, *, there: bool = True, gone: bool = True) -> tuple[Condition, bool]:
+    def link(self, name: str, link: Link, *, there: bool = True, gone: bool = True) -> tuple[Condition, bool]:
         """Whether a row hangs on one of the person's that is there, or that, by its anchor, is gone."""
         parent, target = link.target
         reading = read(self.scope, name, self.tables[name], link.field)
@@ -312,13 +330,13 @@ class Traversal:
         (mine,), (value,), theirs = reading.columns, reading.values, self.scope.column(parent, target)
         left, convert, native = bridge(mine, value, theirs)
         _, type_ = comparable(theirs, null())
-        values = [self._texts(slot("a", parent, target), lambda text: cast(text, type_))] if gone else []
+        values = [self.lists.texts(slot("a", parent, target), lambda text: cast(text, type_))] if gone else []
         if located is not None:
             rows = select(located.c[target])
             # An empty text is nothing, and links to nobody.
             values.append(rows.where(cast(located.c[target], Text) != "") if theirs.family in TEXTS else rows)
         served = native and self.scope.served(name, link.field)
-        arm = self._arm(left, unite([converted(one, convert) for one in values]), served)
+        arm = self.lists.arm(left, unite([converted(one, convert) for one in values]), served)
         if mine.engine is Engine.MARIADB and mine.cast != theirs.cast and {mine.family, theirs.family} <= TEXTS:
             # By both collations: the one that has an index, and the one that tells parents apart.
             both = and_(arm.condition(indexed=True), self.scope.dialect.among((), [left], unite(values)))
@@ -357,49 +375,6 @@ class Traversal:
             return reading.among(and_(first.condition(indexed=True), whole) if indexed else whole)
 
         return condition, served
-
-    def _keyed(self, name: str, kind: str, table: FromClause | None = None) -> Condition:
-        """Whether a row's key is in a list of the document."""
-        fields = self.scope.system.collections[name].key
-        place = slot(kind, name)
-        if len(fields) == 1:
-            left, type_ = comparable(self.scope.column(name, fields[0]), either(table, self.tables[name]).c[fields[0]])
-            arm = self._arm(left, self._texts(place, lambda text: cast(text, type_)), True)
-            return lambda indexed: arm.condition(indexed=indexed)
-        rows = self.scope.dialect.elements(place, width=len(fields))
-        return self._is_key(
-            name, lambda parts: rows.with_only_columns(*parts), lambda number: rows.selected_columns[number], table
-        )
-
-    def _is_key(
-        self,
-        name: str,
-        among: Callable[[Sequence[Sql]], Select[Any]],
-        part: Callable[[int], Sql],
-        table: FromClause | None = None,
-    ) -> Condition:
-        """Whether a row's key is among keys whose parts are given as texts."""
-        rows = either(table, self.tables[name])
-        fields = self.scope.system.collections[name].key
-        pairs = [comparable(self.scope.column(name, field), rows.c[field]) for field in fields]
-        parts = [cast(part(number), type_) for number, (_, type_) in enumerate(pairs)]
-        first = Arm(pairs[0][0], among(parts[:1]), True)
-        if len(fields) == 1:
-            return lambda indexed: first.condition(indexed=indexed)
-        columns = [self.scope.column(name, field) for field in fields]
-        whole = self.scope.dialect.among(columns, [left for left, _ in pairs], among(parts))
-        if self.scope.dialect.stepwise:
-            return lambda indexed: whole
-        # The first column leads the index, the others tell its rows apart.
-        return lambda indexed: and_(first.condition(indexed=True), whole) if indexed else whole
-
-    def _arm(self, left: Sql, right: Select[Any] | CompoundSelect[Any], served: bool) -> Arm:
-        dialect = self.scope.dialect
-        return Arm(left, right, served, dialect.among((), [left], right) if dialect.stepwise else None)
-
-    def _texts(self, place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
-        """The values of a list of the document."""
-        return converted(self.scope.dialect.elements(place), convert)
 
     def _key_served(self, name: str) -> bool:
         first = self.scope.system.collections[name].key[0]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from connectors.protocol import Anchors, Call, Correction, Key
+from connectors.sharing import anchor_name
 from connectors.sql.catalogue import Column, Table
 from connectors.sql.dialects.postgresql import PADS
 from connectors.sql.scope import Scope
@@ -34,16 +35,11 @@ def key_name(collection: Collection) -> str:
     return ",".join(collection.key)
 
 
-def key_text(key: Iterable[str]) -> str:
-    """A key as an anchor has it: the value itself, or a JSON list of several."""
-    values = list(key)
-    return values[0] if len(values) == 1 else json.dumps(values)
-
-
 def slot(kind: str, collection: str, field: str = "") -> str:
     """The name of a list in the document: i identities, s shared ones, a anchors, k keys, m mine, x others,
-    c the cutoff of a duty to keep; and, of earlier steps of a look, l rows that others link to (while a circle is
-    followed, those of it that were found last), f rows that stay, h and d rows of a subject collection that are the
+    w keys of shared rows by a link that may be cut, c the cutoff of a duty to keep; and, of earlier steps of a look,
+    l rows that others link to (while a circle is followed, those of it that were found last), n keys of those that are
+    the person's alone, f rows that stay, h and d rows of a subject collection that are the
     person's and of which it is open, r rows of a circle that are the person's, b rows of a batch;
     and, of the correction whose turn it is, v the new values and e the key of the one row."""
     return f"{kind}:{collection}:{field}"
@@ -86,13 +82,23 @@ def _lists(call: Call, scope: Scope, name: str) -> Iterator[tuple[str, Sequence[
             else:
                 parts = [tuple(json.loads(text)) for text in values]
                 yield slot("a", name, field), _keys(table, bases, parts)
-    if keys := anchors.get(key_name(collection)):
-        single = len(collection.key) == 1
-        parts = [(text,) if single else tuple(json.loads(text)) for text in keys]
-        yield slot("k", name), _keys(table, collection.key, parts)
+    yield from _anchored(anchors, collection, table, name)
     for kind, ruled in (("m", call.rulings.mine), ("x", call.rulings.others)):
         if rows := ruled.get(name):
             yield slot(kind, name), _keys(table, collection.key, rows)
+
+
+def _anchored(
+    anchors: Mapping[str, Sequence[str]], collection: Collection, table: Table, name: str
+) -> Iterator[tuple[str, Sequence[object]]]:
+    """The keys of rows that are kept, and of shared rows by the links that an erasure may cut."""
+    places = {key_name(collection): slot("k", name)}
+    places |= {anchor_name(link): slot("w", name, anchor_name(link)) for link in collection.shares}
+    for anchor, place in places.items():
+        if keys := anchors.get(anchor):
+            single = len(collection.key) == 1
+            parts = [(text,) if single else tuple(json.loads(text)) for text in keys]
+            yield place, _keys(table, collection.key, parts)
 
 
 def sharing_of(about: Telling, given: Sharing) -> Sharing:

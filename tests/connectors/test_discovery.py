@@ -14,7 +14,8 @@ from connectors.sql import build
 from connectors.sql.discovery import Draft, discover, page
 from connectors.sql.discovery.categories import categorise
 from connectors.sql.discovery.words import noun, words
-from rights.datamap import Erase, Strategy, System
+from rights.advice import advice
+from rights.datamap import DataMap, Erase, Strategy, System
 from rights.mapfile import read_map
 from tests.conftest import Database
 
@@ -263,3 +264,16 @@ def test_whatever_the_schema_the_draft_validates_and_has_no_error(database: Data
 
     assert errors(database, system) == []
     assert page(discover(database.url, system="shop", reader="env:SHOP")) == text
+
+
+def test_a_row_of_two_people_is_not_drafted_as_one_persons_twice(database: Database) -> None:
+    """However the two columns are called: the second link is written down, and not followed until somebody says how."""
+    create = """
+    CREATE TABLE customers (id int PRIMARY KEY, email text UNIQUE, first_name text, last_name text);
+    CREATE TABLE calls (id int PRIMARY KEY, caller_id int REFERENCES customers, callee_id int REFERENCES customers);
+    """
+    system, text = drafted(database, create)
+
+    assert sorted(kind for _, _, kind in links(system, "calls")) == ["shared", "unique"]
+    assert "a second link to customers: a row of two of them" in text
+    assert not [one.code for one in advice(DataMap.of({"shop": system})) if one.code == "two_people"]

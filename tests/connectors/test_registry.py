@@ -21,6 +21,14 @@ collections:
 DERIVED = "derived: {inner: {of: reply_to, path: $.a}}"
 BACK = "links: [{field: reply_to, to: messages.id}]"
 
+SHARED = "links: [{field: reply_to, to: people.id, kind: shared, shared: keep}]"
+PEOPLE = """
+  people:
+    key: [id]
+    instructions: look there
+    fields: {id: {}, mail: {identity: email, category: contact, strategy: anonymise}}
+"""
+
 
 @pytest.mark.parametrize(
     ("more", "said"), [(DERIVED, "messages.derived: the connector"), (BACK, "links lead back to it")]
@@ -38,3 +46,15 @@ def test_who_follows_it_is_asked_to(more: str) -> None:
     (system,) = read_map({"m.yaml": text}).systems.values()
 
     assert build(system)
+
+
+def test_rows_of_several_people_are_for_those_who_tell_whose_part_is_whose() -> None:
+    text = MAP.replace("mail: {{identity: email}}, ", "")
+    for connector in ("manual", "memory"):
+        shared = text.format(connector=connector, connection="{}", more=SHARED) + PEOPLE
+        (system,) = read_map({"m.yaml": shared}).systems.values()
+        if connector == "memory":
+            assert build(system)
+            continue
+        with pytest.raises(SetupError, match="messages: the connector manual cannot tell whose part of a row is whose"):
+            build(system)

@@ -18,6 +18,8 @@ from tests.connectors.sql_place import counted, email, gone
 
 HANNAH, IDA = email("hannah@example.org"), email("ida@example.org")
 
+ACTIONS = ("RESTRICT", "CASCADE", "SET NULL")
+
 REPLIES = """
 CREATE TABLE people (id int PRIMARY KEY, email varchar(200));
 CREATE TABLE posts (id int PRIMARY KEY, author int REFERENCES people (id), reply_to int {null} REFERENCES posts (id)
@@ -53,7 +55,7 @@ def replies(
     return made
 
 
-@pytest.mark.parametrize("batch", [10_000, 300])
+@pytest.mark.parametrize("batch", [10_000, pytest.param(300, marks=pytest.mark.soak)])
 def test_a_chain_of_a_thousand_rows_is_followed_to_its_end_and_erased_at_once(make: Make, batch: int) -> None:
     made = replies(make, 1000, batch_rows=batch)
     before = made.dump()
@@ -68,7 +70,9 @@ def test_a_chain_of_a_thousand_rows_is_followed_to_its_end_and_erased_at_once(ma
     assert made.locate(IDA).tally.found == 1001
 
 
-@pytest.mark.parametrize("action", ["", "ON DELETE RESTRICT", "ON DELETE CASCADE", "ON DELETE SET NULL"])
+@pytest.mark.parametrize(
+    "action", ["", *(pytest.param(f"ON DELETE {does}", marks=pytest.mark.soak) for does in ACTIONS)]
+)
 @pytest.mark.parametrize("null", ["", "NOT NULL"])
 def test_a_chain_goes_whatever_its_foreign_key_does(make: Make, null: str, action: str) -> None:
     if null and "NULL" in action:
@@ -186,7 +190,7 @@ LINES_MAP = """
 """
 
 
-@pytest.mark.parametrize("batch", [10_000, 2])
+@pytest.mark.parametrize("batch", [pytest.param(10_000, marks=pytest.mark.soak), 2])
 def test_two_tables_that_point_to_one_another_go_together(make: Make, batch: int) -> None:
     """Each order names its first line, and no line may be without its order."""
     made = make(tied(make, LINES, "orders", "first_line", "order_lines"), LINES_MAP, batch_rows=batch)
@@ -250,7 +254,7 @@ REDACTED = (
 )
 
 
-@pytest.mark.parametrize("batch", [10_000, 7])
+@pytest.mark.parametrize("batch", [pytest.param(10_000, marks=pytest.mark.soak), 7])
 def test_rows_of_a_circle_that_stay_are_emptied(make: Make, batch: int) -> None:
     made = replies(make, 30, text=REDACTED, batch_rows=batch)
     anchors = made.locate(HANNAH).anchors
@@ -400,7 +404,9 @@ def test_what_comes_to_hang_on_a_chain_meanwhile_is_found_with_all_that_hangs_on
     assert made.rows("SELECT id FROM likes") == [(9,)]
 
 
-@pytest.mark.parametrize("action", ["", "ON DELETE CASCADE", "ON DELETE SET NULL"])
+@pytest.mark.parametrize(
+    "action", ["", *(pytest.param(f"ON DELETE {does}", marks=pytest.mark.soak) for does in ACTIONS[1:])]
+)
 def test_a_trial_of_a_chain_does_what_an_erasure_does_and_has_no_surprises(make: Make, action: str) -> None:
     """Fields that are emptied on the way to a deletion are no change that anybody has to know of."""
     made = replies(make, 6, action=action)
@@ -415,7 +421,7 @@ def test_a_trial_of_a_chain_does_what_an_erasure_does_and_has_no_surprises(make:
     assert made.dump() == before
 
 
-@pytest.mark.parametrize("batch", [10_000, 4])
+@pytest.mark.parametrize("batch", [pytest.param(10_000, marks=pytest.mark.soak), 4])
 def test_a_correction_reaches_every_row_of_a_chain(make: Make, batch: int) -> None:
     made = replies(make, 10, batch_rows=batch)
 

@@ -32,7 +32,7 @@ def taken(made: Anywhere, *, erased: dict[str, int]) -> None:
     assert made.verify(HANNAH, anchors=look.anchors).tally.left == 0
 
 
-@pytest.mark.parametrize("batch", [10_000, 1])
+@pytest.mark.parametrize("batch", [10_000, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize(
     ("kind", "keys"),
     [

@@ -30,7 +30,7 @@ NOTES_MAP = """
         "CREATE TABLE notes (id PRIMARY KEY, person VARCHAR(10), body JSON)",
     ],
 )
-@pytest.mark.parametrize("batch", [10_000, 1])
+@pytest.mark.parametrize("batch", [10_000, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_table_may_be_of_any_kind(on_sqlite: Make, create: str, batch: int) -> None:
     """A row number under another name, none at all, types that are kept to, and those that are only leant to."""
     made = peopled(on_sqlite, create, NOTES_MAP.format(more=""), batch_rows=batch)

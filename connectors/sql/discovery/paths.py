@@ -6,7 +6,7 @@ that is not followed, or as a question. No two links make a circle.
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -275,6 +275,9 @@ def _settle(schema: Schema, made: Paths) -> None:
             continue
         seen.add((link.table, link.column))
         parents.setdefault(link.table, set()).add(link.to)
+        if link.followed and not made.reached[link.to] and any(link.to == k.to for k in kept if k.table == link.table):
+            reason = f"a second link to {said}: a row of two of them, if not of one twice (docs/data-map.md, shared)"
+            link = replace(link, followed=False, reason=reason)
         kept.append(link)
     for name in made.reached:
         made.asides += [
