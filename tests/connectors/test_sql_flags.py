@@ -253,7 +253,7 @@ def test_a_column_that_cannot_be_a_flag_is_found_before_anything_is_changed(
     [
         ({}, {}, "connection: application is missing"),
         ({"application": "mariadb://a:b@127.0.0.1/shop"}, {}, "servers of one kind"),
-        ({"application": URL, "more": URL}, {}, "'more' is unknown: write reader and writer and application"),
+        ({"application": URL, "more": URL}, {}, "'more' is unknown: write reader, writer, replica and application"),
         ({"application": URL}, {"flag": ""}, "write flag: COLUMN, seen_in: VIEW"),
         ({"application": URL}, {"colour": "red"}, "'colour' is unknown"),
         ({"application": URL}, {"flag": "email"}, "flag names a field of the map"),

@@ -33,6 +33,9 @@ _COUNTS: Final = (
 _TRIGGERS: Final = """
 SELECT TRIGGER_NAME, ACTION_STATEMENT FROM information_schema.TRIGGERS
 WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s ORDER BY TRIGGER_NAME"""
+_PARTS: Final = """
+SELECT COUNT(*) FROM information_schema.PARTITIONS
+WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND PARTITION_NAME IS NOT NULL"""
 _MORE: Final = re.compile(
     r"\b(?:call|execute|load\s+data|(?:insert|replace)\s+(?![^;]*?\binto\b)|delete\s+(?![^;]*?\bfrom\b)|"
     r"update\s+(?!(?:\w+\s+)*?[\w$.`]+\s+(?:as\s+)?(?:\w+\s+)?set\b))",
@@ -100,6 +103,10 @@ class _Counted:
         more["Handler_update"] -= self._session.emptied  # rewritten only so that they can be deleted
         for batch, (rows, _) in changes:
             more["Handler_delete" if batch.deleting else "Handler_update"] -= rows
+        if any(rows > 0 for rows in more.values()):
+            for batch, (rows, _) in changes:
+                if rows and self._parted(self._scope.catalogue.tables[batch.collection]):
+                    more["Handler_delete" if batch.deleting else "Handler_update"] -= rows
         done = [f"{rows:,} rows {_DONE[name]}" for name, rows in sorted(more.items()) if rows > 0]
         if not done:
             return
@@ -112,6 +119,11 @@ class _Counted:
     def _counts(self) -> Counter[str]:
         self._session.cursor.execute(_COUNTS)
         return Counter({name: int(value) for name, value in self._session.cursor.fetchall()})
+
+    def _parted(self, about: Table) -> bool:
+        """Whether a table has partitions: each of its rows is then counted twice, for the table and for the part."""
+        self._session.cursor.execute(_PARTS, [about.schema, about.name])
+        return bool(self._session.cursor.fetchone()[0])
 
     def _targets(self, about: Table) -> set[str]:
         """The tables that triggers of a table write to, as their texts say. Where one does not say it, or may not be
