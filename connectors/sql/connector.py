@@ -172,7 +172,11 @@ class SqlConnector:
             reader = Reader(self._asking.streamed(self.reader, programme.lines(session)))
             if reader.doubtful:
                 raise NeedsHuman(Code.SEVERAL_PEOPLE, reader.doubtful)
-            for file in files(programme.exporting, reader):
+
+            def copy(name: str, table: bool) -> Iterator[bytes]:
+                return self._asking.streamed(self.reader, programme.copied(session, name, table))
+
+            for file in files(programme.exporting, reader, copy):
                 yield replace(file, pages=_beating(call, file.pages))
             session.commit()
 

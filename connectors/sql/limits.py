@@ -21,7 +21,7 @@ class Limits:
     statement_timeout: int = 60
     """For looks and for changes. A batch of 10,000 rows takes seconds; a minute means that something else is wrong."""
     export_timeout: int = 3600
-    """For an export, which is one statement however large, at the pace of whoever stores it."""
+    """For each statement of an export, which gives whole files however large, at the pace of whoever stores them."""
     lock_timeout: int = 5
     """Waiting for the system's own users. They go first: the step comes again."""
     idle_timeout: int = 30

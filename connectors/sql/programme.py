@@ -5,7 +5,7 @@ as they are; only dates and people differ from call to call, and they are not in
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from connectors.sql.look import Sight, look, sight_of
 from connectors.sql.restriction import Statements
 from connectors.sql.scope import Scope
 from connectors.sql.session import Session
-from connectors.sql.statement import Statement, compiled
+from connectors.sql.statement import Statement, compiled, copying
 from connectors.sql.steps import Steps
 from connectors.sql.values import document
 from rights.codes import Code
@@ -40,6 +40,7 @@ class Programme:
         self.scope = Scope(system, works, catalogue, restricts)
         self._some: dict[tuple[Batch, int], Statement] = {}
         self._together: dict[tuple[Batch, ...], Statement] = {}
+        self._copies: dict[tuple[str, bool], Statement] = {}
 
     def document(self, call: Call) -> str:
         """All values of a call, as the statements read them."""
@@ -57,8 +58,19 @@ class Programme:
         return [(batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)]
 
     def lines(self, session: Session) -> Lines:
-        """The lines of all files of an export."""
+        """The lines of all files of an export, but for those of collections that are to be copied."""
         return session.stream(self.export)
+
+    def copied(self, session: Session, name: str, table: bool) -> Iterator[bytes]:
+        """The pages of one file that is copied."""
+        if (name, table) not in self._copies:
+            select, quotes = self.exporting.copied(name, table=table)
+            self._copies[name, table] = copying(select, quotes, table=table)
+        statement = self._copies[name, table]
+        if table:
+            return session.copy(statement, b"\r\n")
+        # As the text format has them: with each backslash twice.
+        return (page.replace(b"\\\\", b"\\") for page in session.copy(statement, b"\n"))
 
     @cached_property
     def look(self) -> Statement:

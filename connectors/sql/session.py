@@ -18,6 +18,7 @@ from connectors.errors import ConnectorError
 from connectors.finding import Finding
 from connectors.sql import check
 from connectors.sql.catalogue import Catalogue, read_catalogue
+from connectors.sql.copying import pages
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.postgresql import SETTING
 from connectors.sql.errors import RIGHTS, Covers, explain, schema_changed, sqlstate
@@ -239,6 +240,10 @@ class Session:
                 prepared.add(name)
             query = b"EXECUTE " + name
         return self._cursor.stream(query, binary=True, size=_CHUNK)
+
+    def copy(self, statement: Statement, ending: bytes) -> Iterator[bytes]:
+        """The rows that a COPY gives, in pages, each row with `ending` for its line end."""
+        return pages(self._connection, statement.text, ending)
 
     def commit(self) -> None:
         """Commit.

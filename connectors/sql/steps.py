@@ -123,6 +123,10 @@ class Steps:
                 for (line,) in session.stream(self._made("line", name, making, part)):
                     yield part, _line(line, name)
 
+    def copied(self, session: Stepping, name: str, table: bool) -> Iterator[bytes]:
+        """No file is copied: the server has no such statement, and streams them all."""
+        raise RuntimeError("a stepwise export copies nothing")
+
     @property
     def _locks(self) -> bool:
         """Whether rows can be locked one by one; else a writing transaction has the whole database to itself."""
