@@ -4,7 +4,7 @@ The one rule: what is about to change is locked and looked at before the fence i
 changes it; and what a transaction did is told only once it has committed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
@@ -15,9 +15,10 @@ from connectors.sql import erasure
 from connectors.sql.asking import Asking
 from connectors.sql.erasure import Batch
 from connectors.sql.look import Sight
-from connectors.sql.programme import Programme
+from connectors.sql.programme import LISTED, Programme
 from connectors.sql.server import Database, Mode, Session
 from connectors.sql.steps import Steps
+from connectors.sql.values import Anchored, Listed
 from rights.codes import Code
 from rights.receipt import Tally
 
@@ -54,23 +55,26 @@ class Changing:
         for name in erasure.lockable(programme.scope):
             if not programme.scope.catalogue.tables[name].undoes:
                 raise NeedsHuman(Code.SCHEMA, f"{name} (an engine without transactions)")
-        begin = partial(self.writer.transaction, Mode.CHANGE, call.session, programme.document(call))
+        document = programme.document(call)
+        begin = partial(self.writer.transaction, Mode.CHANGE, call.session, document)
         done: Changes = []
+        # What is known to be large is not held while it is looked at: it goes in transactions of its own anyway.
+        large = isinstance(programme, Programme) and self._large(programme, call)
         with begin() as session:
             admitted(session, call, end=call.cut_short)
-            sight = programme.see(session, lock=True)
+            sight = programme.see(session, lock=not large)
             if sight.doubtful:
                 raise NeedsHuman(Code.SEVERAL_PEOPLE, sight.doubtful)
             call.learn(sight.links(call))
             before, planned = sight.tally(call.work), sight.planned
-            whole = sum(planned.values()) <= self._batch_rows
+            whole = sum(planned.values()) <= self._batch_rows and not large
             if planned and whole:
                 change = partial(programme.carry_out, session, programme.batches, None)
                 done = self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
             else:
                 session.commit()
         if planned and not whole:
-            self._in_batches(begin, call, programme, sight, before, done)
+            self._in_batches(begin, document, call, programme, sight, before, done)
         return erasure.tally(call.work, done, before)
 
     def passed(
@@ -98,7 +102,14 @@ class Changing:
             raise self.asking.problem(database, trouble)
 
     def _in_batches(
-        self, begin: Begin, call: Call, programme: Programme | Steps, sight: Sight, before: Tally, done: Changes
+        self,
+        begin: Begin,
+        document: Any,
+        call: Call,
+        programme: Programme | Steps,
+        sight: Sight,
+        before: Tally,
+        done: Changes,
     ) -> None:
         """Change what a look has seen, one transaction after the other; what comes in meanwhile is found by verify."""
 
@@ -119,6 +130,10 @@ class Changing:
                     continue
                 (batch,) = part
                 left = sight.due(batch)
+                if left > most and isinstance(programme, Programme) and programme.listed(batch):
+                    for changes in self._by_lists(document, call, programme, batch, before):
+                        done += changes
+                        left -= changes[0][1][0]
                 while left > 0:
                     call.beat()
                     planned = {batch.collection: min(left, most)}
@@ -129,3 +144,42 @@ class Changing:
         except ConnectorError as error:
             error.tally = erasure.tally(call.work, done, before)
             raise
+
+    def _by_lists(
+        self, document: str, call: Call, programme: Programme, batch: Batch, before: Tally
+    ) -> Iterator[Changes]:
+        """Change rows by lists of their keys, one transaction after the other: those of a list are found at once, while
+        whatever leads to all leads past more and more that is gone. What a list does not find any more is left out."""
+        anchored = Anchored(call.anchors, programme.scope.system, batch.collection)
+
+        def lists() -> list[Listed]:
+            with self.writer.transaction(Mode.LOOK, call.session, document) as session:
+                found = programme.keys(session, batch, self._batch_rows)
+                session.commit()
+            return found
+
+        def change(rows: Listed) -> Changes:
+            values = programme.document_of(call, anchored, batch, rows)
+            with self.writer.transaction(Mode.CHANGE, call.session, values) as session:
+                admitted(session, call)
+                act = partial(programme.carry_out, session, (batch,), self._batch_rows, of_list=True)
+                planned = {batch.collection: len(rows)}
+                return self.passed(call, session, act, planned, before, partial(erasure.tally, call.work))
+
+        more = True
+        while more:
+            call.beat()
+            some, more = self.asking.explained(self.writer, lists), False
+            for rows in some:
+                call.beat()
+                changes = self.asking.explained(self.writer, partial(change, rows))
+                more = more or changes[0][1][0] > 0
+                yield changes
+            more = more and len(some) * self._batch_rows >= LISTED
+
+    def _large(self, programme: Programme, call: Call) -> bool:
+        """Whether an earlier look has found more rows on which others hang than one transaction changes."""
+        found = (
+            len(keys) for name in erasure.pointed_to(programme.scope) for keys in call.anchors.get(name, {}).values()
+        )
+        return max(found, default=0) > self._batch_rows

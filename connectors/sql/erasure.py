@@ -10,13 +10,29 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, cast
 
-from sqlalchemy import CTE, FromClause, Select, and_, delete, false, func, select, true, update
+from sqlalchemy import (
+    CTE,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    and_,
+    delete,
+    false,
+    func,
+    literal_column,
+    select,
+    true,
+    update,
+)
+from sqlalchemy import cast as cast_text
 from sqlalchemy.sql.elements import Label
 
 from connectors.sql.fates import DIRTY, REASON, STAYS, Fates
 from connectors.sql.restriction import entry, forget
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
+from connectors.sql.traversal import Traversal
 from rights.datamap import Erase, Strategy
 from rights.plan import Work
 from rights.receipt import Count, Tally
@@ -86,11 +102,36 @@ def change(scope: Scope, some: Sequence[Batch]) -> Select[Any]:
     return select(*changed).add_cte(*forgotten)
 
 
-def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
-    """At most so many rows of one kind of change: one row with how many were changed."""
+def listed(scope: Scope, batch: Batch) -> bool:
+    """Whether the rows of a kind of change can be listed by their keys, to be changed from there: if all go, whatever
+    hangs on them."""
+    name = batch.collection
+    key = scope.system.collections[name].key
+    lone = not scope.subject(name) and name not in scope.circles and len(key) == 1
+    return lone and batch.deleting and not Fates(scope).may_stay(name) and scope.served(name, key[0])
+
+
+def keys(scope: Scope, batch: Batch, most: int, rows: int) -> Select[Any]:
+    """The keys of at most so many rows, as they lie in the table, in lists of `rows`; with each key what the row's
+    links hold."""
+    name = batch.collection
+    collection = scope.system.collections[name]
+    source = Traversal(scope, lambda *_: ()).rows(name).limit(most).subquery("source")
+    parts = [
+        cast_text(source.c[field], Text) for field in (*collection.key, *(link.field for link in collection.links))
+    ]
+    number = (cast_text(func.row_number().over(), Integer) - 1) // literal_column(str(rows), Integer)
+    numbered = select(func.json_build_array(*parts).label("=row"), number.label("=list")).subquery("numbered")
+    lists = select(func.json_agg(numbered.c["=row"]), numbered.c["=list"]).group_by(numbered.c["=list"])
+    return lists.order_by(numbered.c["=list"])
+
+
+def some(scope: Scope, batch: Batch, rows: int, *, of_list: bool = False) -> Select[Any]:
+    """At most so many rows of one kind of change, or those of them whose keys are in the document: one row with how
+    many were changed."""
     name = batch.collection
     subject = scope.subject(name)
-    fates = Fates(scope, [name] if subject else [])
+    fates = Fates(scope, [name] if subject else [], batch=name if of_list else None)
     # A large collection is not read to its end for each batch, so the limit has to reach its table.
     source: FromClause = fates.traversal.located(name) if subject else fates.traversal.rows(name).subquery("source")
     if fates.may_stay(name):

@@ -6,6 +6,7 @@ as they are; only dates and people differ from call to call, and they are not in
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -22,13 +23,15 @@ from connectors.sql.scope import Scope
 from connectors.sql.session import Session
 from connectors.sql.statement import Statement, compiled, copying
 from connectors.sql.steps import Steps
-from connectors.sql.values import document
+from connectors.sql.values import Anchored, Listed, document, slot
 from rights.codes import Code
 from rights.datamap import Erase, System
 from rights.plan import Work
 
 Shape = tuple[Any, ...]
 
+LISTED: Final = 500_000
+"""Keys that are listed at a time: some megabytes."""
 MOST_KEPT: Final = 16
 """Programmes kept per system. Each way of working on a map has one, and there are only a few."""
 
@@ -38,7 +41,8 @@ class Programme:
 
     def __init__(self, system: System, works: Mapping[str, Work], catalogue: Catalogue, *, restricts: bool) -> None:
         self.scope = Scope(system, works, catalogue, restricts)
-        self._some: dict[tuple[Batch, int], Statement] = {}
+        self._some: dict[tuple[Batch, int, bool], Statement] = {}
+        self._keys: dict[Batch, Statement] = {}
         self._together: dict[tuple[Batch, ...], Statement] = {}
         self._copies: dict[tuple[str, bool], Statement] = {}
 
@@ -51,11 +55,26 @@ class Programme:
         return sight_of(self.scope, session.row(self.locking_look if lock else self.look))
 
     def carry_out(
-        self, session: Session, batches: Sequence[Batch], rows: int | None
+        self, session: Session, batches: Sequence[Batch], rows: int | None, *, of_list: bool = False
     ) -> list[tuple[Batch, tuple[int, int]]]:
-        """Change all that several kinds of change would, or at most `rows` rows of one."""
-        row = session.row(self.together(tuple(batches)) if rows is None else self.some(batches[0], rows))
+        """Change all that several kinds of change would; or at most `rows` rows of one, if so wished those of a list."""
+        row = session.row(self.together(tuple(batches)) if rows is None else self.some(batches[0], rows, of_list))
         return [(batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)]
+
+    def listed(self, batch: Batch) -> bool:
+        """Whether a kind of change may go by lists of keys."""
+        return erasure.listed(self.scope, batch)
+
+    def keys(self, session: Session, batch: Batch, rows: int) -> list[Listed]:
+        """The keys of rows that one kind of change would change, in lists of `rows`."""
+        if batch not in self._keys:
+            self._keys[batch] = compiled(erasure.keys(self.scope, batch, max(LISTED, rows), rows))
+        return [found for found, _ in session.rows(self._keys[batch])]
+
+    def document_of(self, call: Call, anchored: Anchored, batch: Batch, found: Listed) -> str:
+        """The values of a call, with one list of keys, and of the anchors only those that lead to its rows."""
+        keys = {slot("b", batch.collection): [row[0] for row in found]}
+        return json.dumps(document(replace(call, anchors=anchored.near(found)), self.scope) | keys, ensure_ascii=False)
 
     def lines(self, session: Session) -> Lines:
         """The lines of all files of an export, but for those of collections that are to be copied."""
@@ -99,11 +118,11 @@ class Programme:
             self._together[part] = compiled(erasure.change(self.scope, part))
         return self._together[part]
 
-    def some(self, batch: Batch, rows: int) -> Statement:
+    def some(self, batch: Batch, rows: int, of_list: bool = False) -> Statement:
         """One batch of one kind of change."""
-        if (batch, rows) not in self._some:
-            self._some[batch, rows] = compiled(erasure.some(self.scope, batch, rows))
-        return self._some[batch, rows]
+        if (batch, rows, of_list) not in self._some:
+            self._some[batch, rows, of_list] = compiled(erasure.some(self.scope, batch, rows, of_list=of_list))
+        return self._some[batch, rows, of_list]
 
     @cached_property
     def restriction(self) -> Statements:

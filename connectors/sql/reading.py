@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import (
     ARRAY,
     FromClause,
+    MetaData,
     Text,
     and_,
     case,
@@ -20,7 +21,10 @@ from sqlalchemy import (
     literal_column,
     select,
 )
+from sqlalchemy import Column as SqlColumn
+from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
+from sqlalchemy.sql.elements import quoted_name
 
 from connectors.derived import said
 from connectors.errors import NeedsHuman
@@ -30,6 +34,13 @@ from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from rights.codes import Code
 from rights.datamap import Derived
+
+
+def table_of(scope: Scope, name: str) -> SqlTable:
+    """A collection's table, every name of it quoted."""
+    about = scope.catalogue.tables[name]
+    columns = (SqlColumn(quoted_name(c.name, True), c.type) for c in about.columns.values())
+    return SqlTable(quoted_name(about.name, True), MetaData(), *columns, schema=quoted_name(about.schema, True))
 
 
 @dataclass(frozen=True)

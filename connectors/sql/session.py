@@ -218,6 +218,10 @@ class Session:
             raise RuntimeError("a statement gave no row")
         return row
 
+    def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """The rows that a statement gives; they are few."""
+        return self._cursor.execute(statement.text).fetchall()
+
     def ask(self, question: str) -> list[tuple[Any, ...]]:
         """The rows that answer a question of ours, which holds no values; none, if it has no answer."""
         cursor = self._connection.execute(question.encode(), prepare=False)

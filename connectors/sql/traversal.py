@@ -17,7 +17,6 @@ from sqlalchemy import (
     CompoundSelect,
     FromClause,
     Integer,
-    MetaData,
     Select,
     Text,
     and_,
@@ -31,17 +30,15 @@ from sqlalchemy import (
     tuple_,
     union,
 )
-from sqlalchemy import Column as SqlColumn
-from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import array as sql_array
-from sqlalchemy.sql.elements import quoted_name
 
 from connectors.sql.comparing import Arm, Condition, bridge, comparable, either, known, travelling, unite
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.dialect import flat
 from connectors.sql.dialects.postgresql import NATIVE
 from connectors.sql.families import TEXTS, Family
-from connectors.sql.reading import Reading, carried, read
+from connectors.sql.near import Near
+from connectors.sql.reading import Reading, carried, read, table_of
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope, pointed, told_of
 from connectors.sql.values import slot
@@ -69,6 +66,8 @@ class Traversal:
         lock: collections whose rows are locked until the transaction ends; they are then seen as they are at that
             moment, and not as they were when the statement began.
         focus: the one collection that a step of a look is about: what was seen of the others stands in the document.
+        batch: the one collection of which only the rows matter whose keys are in the document, and of what they hang on
+            only that; so nothing else is read, however much there is.
     """
 
     def __init__(
@@ -77,8 +76,10 @@ class Traversal:
         carry: Callable[[str, FromClause], Iterable[Sql]],
         lock: Iterable[str] = (),
         focus: str | None = None,
+        batch: str | None = None,
     ) -> None:
         self.scope, self._carry, self._lock, self._focus = scope, carry, frozenset(lock), focus
+        self._near = Near(scope, batch) if batch else None
         self._numbers = {name: number for number, name in enumerate(scope.system.collections)}
         self._seen: dict[str, CTE] = {}
         self._located: dict[str, CTE] = {}
@@ -161,7 +162,9 @@ class Traversal:
         ]
         ways = [way for way, _ in identities] + links + ([(circle, True)] if circle else [])
         anchored = self._keyed(name, "k")
-        indexed = all(served for _, served in ways) and self._key_served(name)
+        near = self._near.condition(name, table) if self._near else None
+        # What is near a batch is found by its key, and is then to be looked up in whatever leads to it.
+        indexed = near is None and all(served for _, served in ways) and self._key_served(name)
         among = [way(indexed) for way, _ in ways]
         columns: dict[str, Sql] = {column.name: column for column in self._columns_of(name, table)}
         if self.scope.subject(name):
@@ -173,6 +176,8 @@ class Traversal:
             columns[OTHER] = known(self._keyed(name, "x")(False)).label(OTHER)
         every = [*among, anchored(indexed)]
         rows = select(*columns.values()).select_from(table)
+        if near is not None:
+            rows = rows.where(near)
         if only is not None:
             return rows.where(every[only])
         if self.scope.catalogue.engine is not Engine.MARIADB or len(every) == 1:
@@ -391,13 +396,6 @@ class Traversal:
         first = self.scope.system.collections[name].key[0]
         table = self.scope.catalogue.tables[name]
         return table.columns[first].family in NATIVE and table.serves(first, casefold=False)
-
-
-def table_of(scope: Scope, name: str) -> SqlTable:
-    """A collection's table, every name of it quoted."""
-    about = scope.catalogue.tables[name]
-    columns = (SqlColumn(quoted_name(c.name, True), c.type) for c in about.columns.values())
-    return SqlTable(quoted_name(about.name, True), MetaData(), *columns, schema=quoted_name(about.schema, True))
 
 
 def _certain(seen: CTE) -> Sql:

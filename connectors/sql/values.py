@@ -15,7 +15,7 @@ from connectors.protocol import Anchors, Call, Key
 from connectors.sql.catalogue import Column, Table
 from connectors.sql.dialects.postgresql import PADS
 from connectors.sql.scope import Scope
-from rights.datamap import Collection, Telling
+from rights.datamap import Collection, System, Telling
 from rights.subject import Sharing
 
 _HASH_BLOCK: Final = 64
@@ -24,7 +24,7 @@ _HASH_BLOCK: Final = 64
 
 def fit(column: Column, text: str) -> str | None:
     """A value as the column's type takes it; None if it cannot be one of the column's values."""
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
         return None
     return column.dialect.fit(column, text)
 
@@ -44,7 +44,7 @@ def slot(kind: str, collection: str, field: str = "") -> str:
     """The name of a list in the document: i identities, s shared ones, a anchors, k keys, m mine, x others,
     c the cutoff of a duty to keep; and, of earlier steps of a look, l rows that others link to, f rows that stay,
     h and d rows of a subject collection that are the person's and of which it is open,
-    b rows of a batch."""
+    b rows of a batch or, of a collection, a list of its keys."""
     return f"{kind}:{collection}:{field}"
 
 
@@ -133,3 +133,31 @@ def merged(old: Anchors, new: Anchors) -> Anchors:
         }
         for name in dict.fromkeys((*old, *new))
     }
+
+
+Listed = Sequence[Sequence[str | None]]
+"""Rows of one collection: of each its key, and what its links hold, as texts."""
+
+
+class Anchored:
+    """A call's anchors, of which each list of rows takes those that lead to it."""
+
+    def __init__(self, anchors: Anchors, system: System, name: str) -> None:
+        collection = system.collections[name]
+        links = enumerate(collection.links, start=1)
+        self._anchors = anchors
+        self._places = [((name, key_name(collection)), 0), *((link.target, place) for place, link in links)]
+        self._whole = {
+            (about, field): frozenset(anchors.get(about, {}).get(field, ())) for (about, field), _ in self._places
+        }
+
+    def near(self, rows: Listed) -> Anchors:
+        """Without those of the collection's other rows, and of what only other rows hang on."""
+        found: dict[tuple[str, str], dict[str, None]] = {where: {} for where in self._whole}
+        for where, place in self._places:
+            whole = self._whole[where]
+            found[where].update((value, None) for row in rows if (value := row[place]) is not None and value in whole)
+        return {
+            about: {field: tuple(found.get((about, field), values)) for field, values in fields.items()}
+            for about, fields in self._anchors.items()
+        }

