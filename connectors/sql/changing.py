@@ -4,7 +4,7 @@ The one rule: what is about to change is locked and looked at before the fence i
 changes it; and what a transaction did is told only once it has committed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
@@ -131,9 +131,11 @@ class Changing:
                 (batch,) = part
                 left = sight.due(batch)
                 if left > most and isinstance(programme, Programme) and programme.listed(batch):
-                    for changes in self._by_lists(document, call, programme, batch, before):
+                    known = sight.known(call, batch.collection)
+                    for changes in self._by_lists(document, call, programme, batch, before, known):
                         done += changes
                         left -= changes[0][1][0]
+                    left = 0 if known is not None else left
                 while left > 0:
                     call.beat()
                     planned = {batch.collection: min(left, most)}
@@ -146,17 +148,27 @@ class Changing:
             raise
 
     def _by_lists(
-        self, document: str, call: Call, programme: Programme, batch: Batch, before: Tally
+        self,
+        document: str,
+        call: Call,
+        programme: Programme,
+        batch: Batch,
+        before: Tally,
+        known: Container[str | None] | None,
     ) -> Iterator[Changes]:
         """Change rows by lists of their keys, one transaction after the other: those of a list are found at once, while
-        whatever leads to all leads past more and more that is gone. What a list does not find any more is left out."""
+        whatever leads to all leads past more and more that is gone. What a list does not find any more is left out.
+
+        Of rows that others hang on only those go that are `known`: what hangs on one that came in since has not been
+        looked for, and would be left without a path to it.
+        """
         anchored = Anchored(call.anchors, programme.scope.system, batch.collection)
 
         def lists() -> list[Listed]:
             with self.writer.transaction(Mode.LOOK, call.session, document) as session:
                 found = programme.keys(session, batch, self._batch_rows)
                 session.commit()
-            return found
+            return found if known is None else [[row for row in rows if row[0] in known] for rows in found]
 
         def change(rows: Listed) -> Changes:
             values = programme.document_of(call, anchored, batch, rows)
@@ -170,7 +182,7 @@ class Changing:
         while more:
             call.beat()
             some, more = self.asking.explained(self.writer, lists), False
-            for rows in some:
+            for rows in filter(None, some):
                 call.beat()
                 changes = self.asking.explained(self.writer, partial(change, rows))
                 more = more or changes[0][1][0] > 0

@@ -5,7 +5,7 @@ data map, and passes on counts; it decides nothing about rows.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from connectors.sql.export import Reader, files
 from connectors.sql.hazards import hazards
 from connectors.sql.limits import Limits
 from connectors.sql.listing import Listing
+from connectors.sql.locating import Locating
 from connectors.sql.programme import Programmes
 from connectors.sql.server import Database, Mode
 from connectors.sql.session import Database as PostgreSQL
@@ -35,7 +36,8 @@ from rights.receipt import Tally
 
 class SqlConnector:
     """One database. `reader` serves looks and exports, `writer` erasures and the look that proves them. Has `restrict`
-    and `lift` only where rows can be denied to the application."""
+    and `lift` only where rows can be denied to the application, and `locate_many` where many looks are one statement
+    each."""
 
     def __init__(
         self, system: System, reader: Database, writer: Database | None, limits: Limits, *, restricts: bool = False
@@ -44,6 +46,9 @@ class SqlConnector:
         self._restricts = restricts
         self._asking = Asking(system, Programmes(system, limits.batch_rows, restricts=restricts))
         self._changing = Changing(self._asking, writer, limits.batch_rows) if writer else None
+        if isinstance(reader, PostgreSQL):
+            self._locating = Locating(self._asking, reader)
+            self.locate_many = self._locate_many
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift
@@ -67,6 +72,11 @@ class SqlConnector:
         """Count this person's rows, and find the anchors. Changes nothing."""
         self._await_copy()
         return self._look(self.reader, call, verifying=False)
+
+    def _locate_many(self, calls: Sequence[Call]) -> list[Look | ConnectorError]:
+        """Look for many people in one transaction; each answer is what `locate` would give, or raise."""
+        self._await_copy()
+        return self._locating.locate_many(calls)
 
     def verify(self, call: Call) -> Look:
         """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less."""

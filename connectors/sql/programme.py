@@ -57,7 +57,7 @@ class Programme:
     def carry_out(
         self, session: Session, batches: Sequence[Batch], rows: int | None, *, of_list: bool = False
     ) -> list[tuple[Batch, tuple[int, int]]]:
-        """Change all that several kinds of change would; or at most `rows` rows of one, if so wished those of a list."""
+        """Change all that several kinds of change would; or at most `rows` rows of one, or those of a list."""
         row = session.row(self.together(tuple(batches)) if rows is None else self.some(batches[0], rows, of_list))
         return [(batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)]
 

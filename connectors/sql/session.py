@@ -4,7 +4,7 @@ The one rule: a connection goes back to the pool only after a commit. One whose 
 closed, and the server undoes what it held.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ SELECT coalesce(current_setting('habeas.environment', true), ''),
   set_config('{SETTING}', $1, true) IS NULL, set_config('application_name', $2, true),
   set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true)
 """.encode()
+_ABOUT: Final = f"SELECT set_config('{SETTING}', $1, true) IS NULL".encode()
 _END: Final = b"""SELECT coalesce(bool_and(pg_terminate_backend(pid, $2)), true) FROM pg_stat_activity
 WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()
   AND state IS DISTINCT FROM 'idle'"""
@@ -217,6 +218,19 @@ class Session:
         if row is None:
             raise RuntimeError("a statement gave no row")
         return row
+
+    def each(self, asked: Iterable[tuple[str, Statement]]) -> list[tuple[Any, ...]]:
+        """The one row that each statement gives about a document of its own. All are sent before any is waited for."""
+        cursors = []
+        with self._connection.pipeline():
+            for document, statement in asked:
+                self._cursor.execute(_ABOUT, [document])
+                cursors.append(psycopg.RawCursor(self._connection).execute(statement.text))
+        rows = [cursor.fetchone() for cursor in cursors]
+        whole = [row for row in rows if row is not None]
+        if len(whole) != len(rows):
+            raise RuntimeError("a statement gave no row")
+        return whole
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         """The rows that a statement gives; they are few."""

@@ -109,10 +109,11 @@ def _fitted(column: Column, texts: Iterable[str]) -> list[str]:
 
 def _keys(table: Table, fields: Sequence[str], rows: Iterable[Key]) -> list[str] | list[list[str]]:
     columns = [table.columns[field] for field in fields]
+    if len(columns) == 1:
+        return [value for (text,) in rows if (value := fit(columns[0], text)) is not None]
     fitted = [[fit(column, text) for column, text in zip(columns, row, strict=True)] for row in rows]
     whole = [[part for part in row if part is not None] for row in fitted]
-    keys = [row for row in whole if len(row) == len(columns)]
-    return [row[0] for row in keys] if len(columns) == 1 else keys
+    return [row for row in whole if len(row) == len(columns)]
 
 
 def _pads(key: bytes) -> Mapping[str, str]:

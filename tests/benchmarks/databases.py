@@ -1,4 +1,9 @@
-"""Large databases: one person's rows exported into a sealed parcel, beside ``psql \\copy`` of the same rows."""
+"""Large databases: one person's rows exported into a sealed parcel, beside ``psql \\copy`` of the same rows; many rows
+erased beside a load of others, against a batched script; many people looked for at once; and what a person costs as a
+database grows.
+
+The one rule: CPU is what client and server used together, and what we compare with gives, or takes, the same rows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,7 +24,7 @@ import psycopg
 from activities.parcels import Packed, package, spool
 from activities.store import FileStore
 from connectors.conformance import Gate
-from connectors.protocol import Call
+from connectors.protocol import Call, Look, Looks
 from connectors.sql import SqlConnector, build
 from rights.datamap import DataMap, System
 from rights.mapfile import read_map
@@ -65,16 +70,17 @@ NOTES_MAP = """  notes:
     fields: {id: {}, visit_id: {}, body: {category: free_text}}
     links: [{field: visit_id, to: visits.id}]
 """
-PERSONS = 4
-"""People with very many rows: each has a twentieth of all, spread over the tables."""
+FEW_LARGE = "CASE n % 20 WHEN 0 THEN 1 WHEN 5 THEN 2 WHEN 10 THEN 3 WHEN 15 THEN 4 ELSE 5 + n % 9973 END"
+"""Whose a visit is: four people have a twentieth each, spread over the tables; the rest is of ten thousand others."""
+ALL_EVEN = "1 + n % ({visits} / 14)"
+"""Fourteen visits of each, with six notes on them."""
 LARGE = """
 CREATE TABLE people (id bigint PRIMARY KEY, email text NOT NULL, full_name text);
 CREATE TABLE visits (id bigint, person_id bigint NOT NULL, kind text, page text, referrer text, agent text,
   duration_ms int, amount numeric(10, 2), at timestamptz);
 CREATE TABLE notes (id bigint, visit_id bigint NOT NULL, body text);
-INSERT INTO people SELECT n, 'p' || n || '@shop.example', 'Person ' || n FROM generate_series(1, 10000) n;
-INSERT INTO visits SELECT n, CASE n % 20 WHEN 0 THEN 1 WHEN 5 THEN 2 WHEN 10 THEN 3 WHEN 15 THEN 4
-    ELSE 5 + n % 9973 END, 'view', '/products/' || n % 5000, NULL, 'Mozilla/5.0', n % 60000, n % 100,
+INSERT INTO people SELECT n, 'p' || n || '@shop.example', 'Person ' || n FROM generate_series(1, {people}) n;
+INSERT INTO visits SELECT n, {person}, 'view', '/products/' || n % 5000, NULL, 'Mozilla/5.0', n % 60000, n % 100,
   timestamptz '2024-01-01' + n * interval '1 s' FROM generate_series(1, {visits}) n;
 INSERT INTO notes SELECT n, coalesce(nullif(7 * n % {visits}, 0), {visits}), 'note ' || md5(n::text)
   FROM generate_series(1, {notes}) n;
@@ -205,16 +211,19 @@ class Erased:
 
     ours: Spent = field(default_factory=Spent)
     script: Spent = field(default_factory=Spent)
-    locating: float = 0.0
-    """Seconds of one look before: what the erasure knows of the rows."""
+    locating: Spent = field(default_factory=Spent)
+    """The looks before, which tell the erasures what there is."""
     waits: dict[str, float] = field(default_factory=dict)
     """Seconds of the others' longest transaction, by whose erasure was under way."""
     transactions: int = 0
 
 
 @contextmanager
-def filled(rows: int) -> Iterator[Postgres]:
+def filled(rows: int, person: str = FEW_LARGE) -> Iterator[Postgres]:
     """A server with so many rows of visits and notes, filled in a hurry and then started in the ordinary way."""
+    visits, notes = rows * 7 // 10, rows * 3 // 10
+    people = 10_000 if person == FEW_LARGE else visits // 14
+    text = LARGE.format(people=people, person=person.format(visits=visits), visits=visits, notes=notes)
     with tempfile.TemporaryDirectory(prefix="habeas-bench-") as folder:
         Path(folder).chmod(0o711)  # the server runs as a user of its own
         home = Path(folder) / "postgres"
@@ -223,7 +232,7 @@ def filled(rows: int) -> Iterator[Postgres]:
         ) as hurried:
             hurried.create_database(DATABASE)
             with psycopg.connect(hurried.conninfo(DATABASE), autocommit=True) as door:
-                for statement in LARGE.format(visits=rows * 7 // 10, notes=rows * 3 // 10).split(";\n"):
+                for statement in text.split(";\n"):
                     door.execute(statement.encode())
                 door.execute(f"ALTER DATABASE {DATABASE} SET habeas.environment = 'bench'")
                 door.execute("VACUUM ANALYZE")
@@ -234,33 +243,83 @@ def filled(rows: int) -> Iterator[Postgres]:
 
 def erase(rows: int) -> Erased:
     """Erase people who have a twentieth each of so many rows, beside a load of others."""
+    with filled(rows) as postgres:
+        return erased(postgres, rows)
+
+
+def erased(postgres: Postgres, rows: int) -> Erased:
+    """The same on a server that has the rows."""
     seen = Erased()
     about = system(MAP + NOTES_MAP)
-    each = rows // 20
-    with filled(rows) as postgres:
-        url, conninfo = postgres.dsn(DATABASE), postgres.conninfo(DATABASE)
-        connector = build(about, {"reader": url, "writer": url})
+    url, conninfo = postgres.dsn(DATABASE), postgres.conninfo(DATABASE)
+    connector = build(about, {"reader": url, "writer": url})
 
-        def ours(person: int) -> int:
-            step = call(about, person, Right.ERASURE)
-            start = time.perf_counter()
-            look = connector.locate(step)
-            seen.locating += time.perf_counter() - start
-            return connector.erase(replace(step, anchors=look.anchors)).changed
+    def ours(person: int) -> int:
+        return connector.erase(replace(call(about, person, Right.ERASURE), anchors=looks[person].anchors)).changed
 
-        def script(person: int) -> int:
-            return batched.erase(conninfo, person)
+    def script(person: int) -> int:
+        return batched.erase(conninfo, person)
 
-        for person, (name, way) in enumerate([("ours", ours), ("script", script), ("script", script), ("ours", ours)]):
-            spent: Spent = getattr(seen, name)
-            with batched.writing(conninfo, rows * 7 // 10, 10**9 * (person + 1)) as load, spending(postgres, spent):
-                gone = way(person + 1)
-            if gone != each + 1:
-                raise AssertionError(f"{gone} of {each + 1} rows went")
-            seen.waits[name] = max(load.longest, seen.waits.get(name, 0.0))
-            seen.transactions += load.transactions
-        left = connector.verify(call(about, 1, Right.ERASURE)).tally.found
-        connector.close()
+    looks = {}
+    for person in (1, 4):
+        with spending(postgres, seen.locating):
+            looks[person] = connector.locate(call(about, person, Right.ERASURE))
+    for person, (name, way) in enumerate((("ours", ours), ("script", script), ("script", script), ("ours", ours)), 1):
+        spent: Spent = getattr(seen, name)
+        with batched.writing(conninfo, rows * 7 // 10, 10**9 * (person + 1)) as load, spending(postgres, spent):
+            gone = way(person)
+        if gone != rows // 20 + 1:
+            raise AssertionError(f"{gone} of {rows // 20 + 1} rows went")
+        seen.waits[name] = max(load.longest, seen.waits.get(name, 0.0))
+        seen.transactions += load.transactions
+    left = connector.verify(call(about, 1, Right.ERASURE)).tally.found
+    connector.close()
     if left:
         raise AssertionError(f"{left} rows are left")
     return seen
+
+
+def people(rows: int, counts: Sequence[int]) -> dict[int, float]:
+    """CPU seconds that a person costs, by how many are looked for in one call."""
+    costs: dict[int, float] = {}
+    about = system(MAP + NOTES_MAP)
+    with filled(rows, ALL_EVEN) as postgres:
+        connector = build(about, {"reader": postgres.dsn(DATABASE)})
+        if not isinstance(connector, Looks):
+            raise AssertionError("it looks for one at a time")
+        most = max(counts)
+        connector.locate_many([call(about, number, Right.ERASURE) for number in range(1, 11)])
+        for count in counts:
+            spent = Spent()
+            with spending(postgres, spent):
+                for first in range(0, most, count):
+                    numbers = range(1 + first, 1 + min(first + count, most))
+                    looks = connector.locate_many([call(about, number, Right.ERASURE) for number in numbers])
+                    if any(not isinstance(look, Look) or look.tally.found < 15 for look in looks):
+                        raise AssertionError("somebody was not found")
+            costs[count] = spent.cpu / most
+        connector.close()
+    return costs
+
+
+def growth(sizes: Sequence[int], many: int) -> dict[int, tuple[float, float]]:
+    """CPU seconds that the look for a person takes, and the erasure, by rows in the database; of `many` people."""
+    costs: dict[int, tuple[float, float]] = {}
+    about = system(MAP + NOTES_MAP)
+    for rows in sizes:
+        looking, erasing = Spent(), Spent()
+        with filled(rows, ALL_EVEN) as postgres:
+            url = postgres.dsn(DATABASE)
+            connector = build(about, {"reader": url, "writer": url})
+            calls = [call(about, number, Right.ERASURE) for number in range(1, many + 6)]
+            for warming in calls[many:]:
+                connector.erase(replace(warming, anchors=connector.locate(warming).anchors))
+            with spending(postgres, looking):
+                looks = [connector.locate(one) for one in calls[:many]]
+            with spending(postgres, erasing):
+                for one, look in zip(calls[:many], looks, strict=True):
+                    if not connector.erase(replace(one, anchors=look.anchors)).changed == look.tally.found > 14:
+                        raise AssertionError("somebody was not erased")
+            connector.close()
+        costs[rows] = looking.cpu / many, erasing.cpu / many
+    return costs

@@ -138,12 +138,15 @@ def test_what_fails_in_the_midst_of_a_copy_is_said_without_a_value(database: Dat
     with place(database, create, collections, export_timeout=1) as made:
         made.door.execute("INSERT INTO notes SELECT n, 1, repeat('canary', 400) FROM generate_series(1, 20000) n")
 
-        with pytest.raises(ConnectorError) as caught:
+        def read() -> None:
             for file in made.connector.export(made.call(WHO)):
                 for number, _ in enumerate(file.pages):
                     if file.collection == "notes" and number == 0:
                         # A slow reader: the server's own limit ends the copy between two of its rows.
                         made.rows("SELECT pg_sleep(1.5)")
+
+        with pytest.raises(ConnectorError) as caught:
+            read()
 
         assert not isinstance(caught.value.__context__, psycopg.Error)
         assert "canary" not in repr(caught.value)
