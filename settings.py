@@ -20,6 +20,8 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from rights.regimes import SHIPPED, regime
+
 FILE = "habeas.toml"
 """Looked for in the working directory; `habeas init` writes one."""
 
@@ -29,6 +31,12 @@ def _zone(name: str) -> str:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         raise ValueError("write a time zone by name, such as Europe/Berlin") from None
+    return name
+
+
+def _regime(name: str) -> str:
+    if name not in SHIPPED or not regime(name).enabled:
+        raise ValueError("write a regime that habeas deadline --list shows as enabled, such as eu-gdpr")
     return name
 
 
@@ -80,7 +88,11 @@ class Settings(BaseSettings):
         description="After how many days the last ledger backup that holds a destroyed key is gone.",
         examples=[35],
     )
-    regime: Literal["gdpr"] = Field(default="gdpr", description="The law the clock follows.", examples=["gdpr"])
+    regime: Annotated[str, AfterValidator(_regime)] = Field(
+        default="eu-gdpr",
+        description="The law the clock follows: one that habeas deadline --list shows as enabled.",
+        examples=["eu-gdpr"],
+    )
     zone: Annotated[str, AfterValidator(_zone)] = Field(
         default="Europe/Berlin",
         description="The controller's time zone; days of a deadline are its days.",

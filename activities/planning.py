@@ -30,6 +30,8 @@ class Planning(Value):
     ask: Ask
     round: int
     holding: tuple[str, ...]
+    late: tuple[str, ...] = ()
+    """Systems that could not be looked into yet. What they feed is left for later: it would be filled again."""
 
 
 class Ruled(Value):
@@ -59,14 +61,17 @@ class PlanningActivities:
         """Make and keep the plan; move to approval where an operator wants to see it first, else to fulfilment."""
         tools, ask = self._tools, planning.ask
         row = tools.ledger.request(ask.request_id)
-        plan = make_plan(row.right, tools.pinned(row.map_digest), ask.as_of, row.regime)
+        data_map = tools.pinned(row.map_digest)
+        plan = make_plan(row.right, data_map, ask.as_of, row.regime)
         tools.ledger.keep_plan(ask.request_id, planning.round, plan, at=ask.as_of)
         shape = outline(plan, tools)
-        needs_approval = not row.approved and not set(shape.approve).isdisjoint(planning.holding)
-        if planning.holding:
+        fed = data_map.fed_by(planning.late)
+        holding = tuple(name for name in planning.holding if name not in fed)
+        needs_approval = not row.approved and not set(shape.approve).isdisjoint(holding)
+        if holding:
             there = Phase.APPROVING if needs_approval else Phase.FULFILLING
             tools.ledger.move(ask.request_id, there, at=ask.as_of)
-        return Planned(waves=shape.among(planning.holding), suppress=shape.suppress, needs_approval=needs_approval)
+        return Planned(waves=shape.among(holding), suppress=shape.suppress, needs_approval=needs_approval)
 
     @activity.defn(name="stuck", no_thread_cancel_exception=True)
     def stuck(self, stuck: Stuck) -> None:

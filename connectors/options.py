@@ -6,6 +6,29 @@ The one rule: whatever is not understood is refused with what to write instead; 
 from collections.abc import Mapping
 from pathlib import Path
 
+from rights.datamap import Collection, System
+
+
+def accounts(secrets: Mapping[str, str]) -> tuple[str, str | None]:
+    """The reader's secret, and the writer's if anything is to be changed."""
+    for name in secrets:
+        if name not in {"reader", "writer"}:
+            raise ValueError(f"connection: '{name}' is unknown: write reader and writer")
+    if "reader" not in secrets:
+        raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
+    return secrets["reader"], secrets.get("writer")
+
+
+def only(system: System, a_place: str, things: str, same_place: str) -> tuple[str, Collection]:
+    """The one collection of a place that has no more than one."""
+    if len(system.collections) != 1:
+        raise ValueError(
+            f"collections: {a_place} has one, such as {things}; for {same_place} with another rule, "
+            "write another system"
+        )
+    ((name, collection),) = system.collections.items()
+    return name, collection
+
 
 def known(where: str, options: Mapping[str, object], names: tuple[str, ...]) -> None:
     """Refuse options of other names."""

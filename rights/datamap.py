@@ -7,7 +7,7 @@ destroy something is refused at once, by file, line and path, with what to write
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -232,6 +232,11 @@ class DataMap(BaseModel):
                 }
             )
         )
+
+    def fed_by(self, sources: Iterable[str]) -> frozenset[str]:
+        """The systems that any of these fill, by themselves or by others."""
+        feeds = {name: set(system.feeds) for name, system in self.systems.items()}
+        return frozenset().union(*(_closure(source, feeds) - {source} for source in sources if source in feeds))
 
     def canonical(self) -> str:
         """The JSON text that `restore` reads and the digest is taken over."""

@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from rights.plan import keep_until
+from rights.reckoning import Events, local_day, reckon
 from rights.regimes import Regime
+from rights.terms import Calendar
 from rights.value import Value
 
 
@@ -51,8 +52,7 @@ class Clock(Value):
         """When a request that is not answered yet owes the person word of how it stands: the beginning of that day."""
         tz = ZoneInfo(self.zone)
         day = self.internal_due.astimezone(tz).date()
-        for _ in range(INTERIM_DAYS):
-            day = _back(day - timedelta(days=1), self.holidays)
+        day = Calendar(self.holidays).nth(day, -INTERIM_DAYS)
         return datetime.combine(day, time(0), tz).astimezone(UTC)
 
     def risk(self, now: datetime) -> Risk:
@@ -74,40 +74,24 @@ class Clock(Value):
 
 
 def start_clock(regime: Regime, received_at: datetime, zone: str, holidays: AnyOf[date] = ()) -> Clock:
-    """Resolve the dates of a request received at an instant.
+    """Resolve the dates of a request received at an instant (`rights.reckoning` has the arithmetic).
 
-    The day of receipt is the local one and is not counted (Reg. 1182/71 Art. 3(1)); a month ends on the same day of the
-    next, else on its last day (Art. 3(2)(c)); a term that ends on a Saturday, Sunday or holiday ends with the next
-    working day (Art. 3(4)).
+    Raises:
+        ValueError: the regime counts in hours, from which no day follows; none that is enabled does.
     """
     tz = ZoneInfo(zone)
-    day = received_at.astimezone(tz).date()
-    plain = keep_until(day, regime.months, 0, end_of_year=False)
+    dates = reckon(regime, Events(local_day(received_at, zone)), holidays)
+    if dates.legal_due is None or dates.internal_due is None:
+        raise ValueError("a request that was just received has a due date")
     return Clock(
         regime=regime.regime,
         ruleset=regime.digest,
         zone=zone,
         holidays=tuple(sorted(holidays)),
         received_at=received_at.astimezone(UTC),
-        internal_due=_end_of(_back(plain, holidays), tz),
-        legal_due=_end_of(_forward(plain, holidays), tz),
+        internal_due=_end_of(dates.internal_due, tz),
+        legal_due=_end_of(dates.legal_due, tz),
     )
-
-
-def _works(day: date, holidays: AnyOf[date]) -> bool:
-    return day.weekday() < 5 and day not in holidays
-
-
-def _forward(day: date, holidays: AnyOf[date]) -> date:
-    while not _works(day, holidays):
-        day += timedelta(days=1)
-    return day
-
-
-def _back(day: date, holidays: AnyOf[date]) -> date:
-    while not _works(day, holidays):
-        day -= timedelta(days=1)
-    return day
 
 
 def _end_of(day: date, tz: ZoneInfo) -> datetime:

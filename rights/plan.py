@@ -4,7 +4,6 @@ The one rule: `make_plan` is a pure function of the right, the law it is asked u
 plan can be shown, stored, compared and made again.
 """
 
-from calendar import monthrange
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -16,6 +15,7 @@ from rights.backups import Backups
 from rights.datamap import DataMap, Erase, Mode, Strategy, System
 from rights.regimes import SHIPPED
 from rights.request import Right
+from rights.terms import keep_until
 from rights.value import Value
 
 Binds = Callable[[Collection[str]], bool]
@@ -210,23 +210,6 @@ def _writes(collection: datamap.Collection, names: Sequence[str]) -> tuple[Write
             value = field.to if field.strategy is Strategy.GENERALISE else field.value
             writes.append(Write(field=name, strategy=field.strategy, value=value))
     return tuple(writes)
-
-
-def keep_until(start: date, months: int, days: int, *, end_of_year: bool) -> date:
-    """The last day a duty of so many months and days covers, counted from `start` or from the end of its year.
-
-    A month later is the same day of that month, else its last day (Reg. 1182/71 Art. 3(2)(c)). What would lie beyond
-    the calendar is its last day: systems write 9999-12-31 for "never".
-    """
-    if end_of_year:
-        start = date(start.year, 12, 31)
-    total = start.year * 12 + start.month - 1 + months
-    year, month = divmod(total, 12)
-    month += 1
-    if year > date.max.year:
-        return date.max
-    day = date(year, month, min(start.day, monthrange(year, month)[1]))
-    return date.max if (date.max - day).days < days else day + timedelta(days=days)
 
 
 def out_of_backups(backups: Backups, erased: date) -> date:

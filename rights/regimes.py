@@ -1,41 +1,125 @@
 """Regimes: what a law asks of the clock, as versioned data in `regimes/*.yaml`.
 
 The one rule: a rule of law stands in data with its source, and a request is pinned to the digest of the text it was
-opened under.
+opened under. It is a reading that an operator's counsel may correct, not advice.
 """
 
 import hashlib
 from functools import cache
 from importlib import resources
-from typing import Final
+from typing import Any, Final, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from rights.request import Right
+from rights.terms import Term, check_span
+from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
 
-class Regime(BaseModel):
-    """The rules of one law, as far as the engine computes with them."""
-
+class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Earliest(Strict):
+    """A reading of the same text under which the term ends sooner; the engine works towards that."""
+
+    days_before: int = 0
+    at_most_days: int | None = None
+
+
+class Appeal(Strict):
+    """How long the controller has to answer an appeal."""
+
+    days: int
+    extension_days: int = 0
+
+
+Announced = Literal["announced"]
+"""A law that lets the controller name the day itself, by notice within the term."""
+
+
+class Regime(Strict):
+    """The rules of one law, as far as the engine computes with them."""
 
     regime: str
     title: str
     version: str
     source: str
+    confidence: Literal["high", "medium", "low"]
+    """How sure we are of this reading."""
+    enabled: bool = True
+    """False: it ships for counsel to look at, and no request is opened under it."""
     rights: tuple[Right, ...]
-    months: int
-    extension_months: int
+    answer: Term
+    """From receipt; the day of receipt is not counted."""
+    answer_by_right: dict[Right, Term] = {}
+    rolls: bool = False
+    """Whether a term that ends on a Saturday, Sunday or holiday ends with the next working day."""
+    closed: tuple[str, ...] = ()
+    """Spans of each year without working days, as MM-DD/MM-DD."""
+    earliest: Earliest = Earliest()
+    extension: Term | Announced | None = None
+    """What a notice in time adds; months count from receipt, as one term with those of the answer."""
+    acknowledge: Term | None = None
+    identity: Literal["neither", "suspends", "restarts"] = "neither"
+    """What asking for proof of identity does to the clock. `suspends`: it stands still if asked for without delay, and
+    some will say that it does not, so the engine works towards the day it would be without."""
+    clarification: Literal["neither", "suspends", "pauses"] = "neither"
+    """The same for a clarification; `pauses`: the days from asking to having it do not count, by statute."""
+    appeal: Appeal | None = None
+    note: str = ""
     digest: str = ""
 
+    @field_validator("closed")
+    @classmethod
+    def _spans(cls, closed: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(check_span, closed))
 
-SHIPPED: Final = frozenset(
-    file.name.removesuffix(".yaml")
-    for file in (resources.files("rights") / "regimes").iterdir()
-    if file.name.endswith(".yaml")
-)
-"""The regimes that ship with the engine."""
+    @model_validator(mode="after")
+    def _sure(self) -> Self:
+        if self.confidence == "low" and self.enabled:
+            raise ValueError("a reading of low confidence is not enabled: write enabled: false, or look it up")
+        return self
+
+    def answers(self, right: Right | None = None) -> Term:
+        """How long it gives for a right."""
+        return self.answer_by_right.get(right, self.answer) if right else self.answer
+
+
+def read_regime(file: str, text: str) -> Regime:
+    """Read one regime.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path.
+    """
+    lines = Lines()
+    body = load(file, text, lines, "a regime is a list of key: value, from regime: NAME on")
+    try:
+        return Regime(**body, digest=hashlib.sha256(text.encode()).hexdigest())
+    except ValidationError as error:
+        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
+
+
+def _explain(file: str, lines: Lines, detail: Any) -> FileError:
+    path: Path = tuple(detail["loc"])
+    kind = detail["type"]
+    if kind == "missing":
+        advice = f"'{path[-1]}' is missing: add {path[-1]}: ..."
+        path = path[:-1]
+    elif kind == "extra_forbidden":
+        advice = f"'{path[-1]}' is not a key here"
+    elif kind == "value_error":
+        advice = str(detail["ctx"]["error"])
+    else:
+        advice = str(detail["msg"])
+    path = lines.known(path)
+    return FileError(file, lines.at(path), dotted(path), advice)
+
+
+_FOLDER: Final = resources.files("rights") / "regimes"
+
+SHIPPED: Final = frozenset(file.name.removesuffix(".yaml") for file in _FOLDER.iterdir() if file.name.endswith(".yaml"))
+"""The regimes that ship with the engine, those that are not enabled among them."""
 
 
 @cache
@@ -45,9 +129,6 @@ def regime(name: str) -> Regime:
     Raises:
         KeyError: there is no regime of that name.
     """
-    file = resources.files("rights") / "regimes" / f"{name}.yaml"
-    if not file.is_file():
+    if name not in SHIPPED:
         raise KeyError(name)
-    text = file.read_text()
-    body = yaml.safe_load(text)
-    return Regime(**body, digest=hashlib.sha256(text.encode()).hexdigest())
+    return read_regime(f"{name}.yaml", (_FOLDER / f"{name}.yaml").read_text())

@@ -48,15 +48,22 @@ RPC: Final = timedelta(seconds=5)
 AWAY: Final = 2.0
 """Seconds before an unreachable Temporal or ledger is tried again."""
 
+FEW: Final = 500
+"""Open requests up to which each round compares them one by one with the living runs. Of more, a round that finds as
+many of both asks only for those that wait for a person: to read ten thousand a minute takes a tenth of a core."""
+ONE_BY_ONE: Final = timedelta(minutes=10)
+"""How often many are compared one by one all the same: a lost run and a stray one make the numbers equal."""
+
 log = structlog.get_logger()
 
 
 class Dispatcher:
     """Runs beside a worker; several may run, each message is claimed by one."""
 
-    def __init__(self, tools: Tools, client: Client, task_queue: str, keys: HistoryKeys) -> None:
+    def __init__(self, tools: Tools, client: Client, task_queue: str, keys: HistoryKeys, *, few: int = FEW) -> None:
         self._tools, self._ledger, self._client, self._queue = tools, tools.ledger, client, task_queue
-        self._keys = keys
+        self._keys, self._few = keys, few
+        self._compared = datetime.min.replace(tzinfo=UTC)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until told to stop; an outage of either side is waited out."""
@@ -168,14 +175,11 @@ class Dispatcher:
 
     async def _reconcile(self) -> bool:
         """Start again every request that is open in the ledger and has no living run; wake those that missed a word."""
-        running: dict[str, str] = {}
-        query = f"HabeasTenant = '{self._ledger.tenant}' AND ExecutionStatus = 'Running'"
-        async for run in self._client.list_workflows(query):
-            request_id = run.id.rpartition("/")[2]
-            running[request_id] = run.typed_search_attributes.get(visibility.WAITING_ON) or ""
         rows = await asyncio.to_thread(self._ledger.open_requests)
+        whole = await self._to_compare(len(rows))
+        running = await self._running("" if whole else " AND HabeasWaitingOn IS NOT NULL")
         for row in rows:
-            waiting = running.get(row.id)
+            waiting = running.get(row.id, None if whole else "")
             handle = self._handle(row.right, row.id)
             if waiting is None:
                 if await self._lost(handle):
@@ -203,6 +207,29 @@ class Dispatcher:
             await self._sweep(system)
         await self._shred_histories()
         return True
+
+    async def _to_compare(self, open_requests: int) -> bool:
+        """Whether open requests and living runs are to be compared one by one."""
+        now = datetime.now(UTC)
+        if open_requests > self._few and now - self._compared < ONE_BY_ONE:
+            kinds = ", ".join(f"'{kind}'" for kind in BY_RIGHT.values())
+            alive = await self._client.count_workflows(f"{self._alive} AND WorkflowType IN ({kinds})")
+            if alive.count == open_requests:
+                return False
+        self._compared = now
+        return True
+
+    async def _running(self, which: str) -> dict[str, str]:
+        """What each living run waits on, by request; empty where it waits on nobody."""
+        running: dict[str, str] = {}
+        async for run in self._client.list_workflows(self._alive + which):
+            request_id = run.id.rpartition("/")[2]
+            running[request_id] = run.typed_search_attributes.get(visibility.WAITING_ON) or ""
+        return running
+
+    @property
+    def _alive(self) -> str:
+        return f"HabeasTenant = '{self._ledger.tenant}' AND ExecutionStatus = 'Running'"
 
     async def _sweep(self, system: str) -> bool:
         """Have a system swept; a sweep that is under way hears of it."""

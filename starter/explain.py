@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 from ledger.standing import Event, KeyState, Standing
 from rights.deadlines import INTERIM_DAYS, start_clock
-from rights.plan import Keep, Operation, keep_until
+from rights.plan import Keep, Operation
 from rights.receipt import Books, Certainty, Kept, Outcome, Receipt
+from rights.reckoning import Events, reckon
 from rights.regimes import regime
 from rights.request import Conclusion, Right
 from rights.value import Value
@@ -60,20 +61,22 @@ def _dates(standing: Standing, now: datetime) -> Iterator[Line]:
     row, clock = standing.request, standing.request.clock
     law, tz = regime(row.regime), ZoneInfo(clock.zone)
     received = clock.received_at.astimezone(tz)
-    plain = keep_until(received.date(), law.months, 0, end_of_year=False)
+    steps = {step.about: step for step in reckon(law, Events(received.date()), clock.holidays).steps}
+    plain, legal, internal = (steps[about] for about in ("plain end", "legal due", "internal due"))
     yield Line(
         about="Legal due date",
-        rule=f"{law.title}, {law.source}: {plural(law.months, 'month')} from receipt. The day of receipt is the local "
-        "one and is not counted (Reg. 1182/71 Art. 3(1)); a month ends on the same day, else on its last day "
-        "(Art. 3(2)(c)); on a Saturday, Sunday or holiday the term ends with the next working day (Art. 3(4))",
+        rule=f"{law.title}, {law.source}: {law.answers(row.right)} from receipt. The day of receipt is the local one "
+        "and is not counted; a month ends on the same day, else on its last day"
+        + ("; on a Saturday, Sunday or holiday the term ends with the next working day" if law.rolls else ""),
         fact=f"received {minute(clock.received_at, clock.zone)} ({clock.zone}), a {received:%A}"
         + _changed_law(law.digest, clock.ruleset),
-        result=_shift(received.date(), plain, day_of(clock.legal_due, tz), clock.holidays, law.months),
+        result=f"{plain.because} is {_named(plain.result)}; {legal.because}: "
+        f"due {day_of(clock.legal_due, tz)} at the end of the day",
     )
     yield Line(
         about="Internal due date",
-        rule="the engine works towards the last working day on or before the plain end of the term",
-        fact=f"the plain end is {plain}, a {plain:%A}{_holiday(plain, clock.holidays)}",
+        rule="the engine works towards the last working day on or before the earliest reading of the term",
+        fact=f"the plain end is {_named(plain.result)}; {internal.because}",
         result=f"due {day(clock.internal_due, clock.zone)}, a {day_of(clock.internal_due, tz):%A}, "
         "at the end of the day",
     )
@@ -104,15 +107,9 @@ def _changed_law(now_digest: str, pinned: str) -> str:
     return "" if now_digest == pinned else "; opened under an earlier version of the rules"
 
 
-def _shift(received: date, plain: date, due: date, holidays: tuple[date, ...], months: int) -> str:
-    start = f"{plural(months, 'month')} after {received} is {plain}, a {plain:%A}{_holiday(plain, holidays)}"
-    if due == plain:
-        return f"{start}: due {due} at the end of the day"
-    return f"{start}; the next working day is {due}, a {due:%A}: due {due} at the end of the day"
-
-
-def _holiday(which: date, holidays: tuple[date, ...]) -> str:
-    return " and a holiday" if which in holidays else ""
+def _named(result: str) -> str:
+    which = date.fromisoformat(result)
+    return f"{which}, a {which:%A}"
 
 
 def day_of(moment: datetime, tz: ZoneInfo) -> date:

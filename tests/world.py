@@ -105,7 +105,7 @@ collections:
 """
 
 RETENTION = """    retention:
-      - {ground: tax law, regimes: [gdpr], after: created_at, period: P10Y, from: end_of_year, minimise: [note]}
+      - {ground: tax law, regimes: [eu-gdpr], after: created_at, period: P10Y, from: end_of_year, minimise: [note]}
 """
 
 

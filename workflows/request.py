@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.planning import Planned, Planning, PlanningActivities
     from rights.codes import Code
     from rights.plan import Operation, Step
+    from rights.receipt import Receipt
     from rights.request import Phase, Right
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.run import Run
@@ -27,6 +28,8 @@ class RequestLife:
     def __init__(self) -> None:
         self._run = Run()
         self._steps = Steps(self._run)
+        self._late: dict[str, asyncio.Task[None]] = {}
+        """Looks that an erasure goes on without, by system, while they are not done."""
 
     async def live(self, opening: Opening) -> Closing:
         """Run a request to its end."""
@@ -102,6 +105,7 @@ class RequestLife:
             holding = await self._locate()
             if holding and not run.stopped:
                 await self._fulfil(holding)
+            await self._await_late()
             if not run.look_again:
                 return
             # Another map makes another preview; whether the approval still stands, the ledger says.
@@ -110,16 +114,45 @@ class RequestLife:
             await run.read()
 
     async def _locate(self) -> tuple[str, ...]:
-        """Look in every system; the names of those that hold something of the person."""
+        """Look in every system; the names of those that hold something of the person, as far as it is known."""
         run = self._run
-        names = self._to_look_into()
+        names = tuple(name for name in self._to_look_into() if name not in self._late)
         while names and not run.stopped:
-            receipts = await self._steps.together(Operation.LOCATE, names)
+            receipts = await self._look_into(names)
             # What one system knows the person by may find them in another: again, until nothing new is learnt.
             again = {name for receipt in receipts if receipt for name in receipt.look_again}
-            names = tuple(name for name in run.facts.systems if name in again)
+            names = tuple(name for name in run.facts.systems if name in again - self._late.keys())
         found = {name for (name, op), r in run.receipts.items() if op is Operation.LOCATE and r.may_hold}
-        return tuple(name for name in run.facts.systems if name in found or name in run.facts.begun)
+        known = (found | set(run.facts.begun)) - self._late.keys()
+        return tuple(name for name in run.facts.systems if name in known)
+
+    async def _look_into(self, names: tuple[str, ...]) -> list[Receipt | None]:
+        """Look in several systems at once. An erasure goes on without those that cannot be looked into for now; a
+        parcel is of all of them, so an access request waits."""
+        run, steps = self._run, self._steps
+        run.enter(Phase.LOCATING)
+        looks = {name: asyncio.create_task(steps.see_through(name, Operation.LOCATE)) for name in names}
+
+        def late(name: str) -> bool:
+            return run.opening.right is Right.ERASURE and name in steps.out_of_reach
+
+        await workflow.wait_condition(lambda: all(look.done() or late(name) for name, look in looks.items()))
+        for name, look in looks.items():
+            if not look.done():
+                self._late[name] = asyncio.create_task(self._see_late(name, look))
+        return [await look for look in looks.values() if look.done()]
+
+    async def _see_late(self, name: str, look: asyncio.Task[Receipt | None]) -> None:
+        """Wait for a late look; when it is done, everything is looked at anew."""
+        receipt = await look
+        del self._late[name]
+        if receipt and (receipt.outcome.settled or receipt.code == Code.RULED_OUT):
+            self._run.look_again = True
+
+    async def _await_late(self) -> None:
+        """Do not end without what is late; those that are still on their way stay so when another one has come."""
+        run = self._run
+        await workflow.wait_condition(lambda: not self._late or (run.look_again and not run.withdrawn))
 
     def _to_look_into(self) -> tuple[str, ...]:
         """All systems but those that a run before this one has looked into, with all that others had to tell it."""
@@ -181,9 +214,9 @@ class RequestLife:
         """The plan that was kept at the start, while it is good for what was located; else one that is made now."""
         run = self._run
         kept = run.facts.planned
-        if kept and not run.round and (run.approved or set(kept.approve).isdisjoint(holding)):
+        if kept and not run.round and not self._late and (run.approved or set(kept.approve).isdisjoint(holding)):
             return Planned(waves=kept.among(holding), suppress=kept.suppress, needs_approval=False)
-        planning = Planning(ask=run.ask(), round=run.round, holding=holding)
+        planning = Planning(ask=run.ask(), round=run.round, holding=holding, late=tuple(sorted(self._late)))
         planned: Planned = await run.do(PlanningActivities.plan, planning)
         return planned
 

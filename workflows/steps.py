@@ -41,6 +41,10 @@ _PHASE = {
 }
 
 
+_WHOSE = {Code.SEVERAL_PEOPLE, Code.TOO_MANY_LINKS}
+"""Where it is open who the person is, it is open in every system."""
+
+
 class Steps:
     """The steps of one request."""
 
@@ -50,6 +54,8 @@ class Steps:
         """How often in a row the attempts at a step have run out."""
         self._heeded: set[str] = set()
         """Acts whose news has been followed."""
+        self.out_of_reach: set[str] = set()
+        """Systems that could not be looked into when it was last tried."""
 
     async def together(self, operation: Operation, names: tuple[str, ...]) -> list[Receipt | None]:
         """An operation in several systems at once."""
@@ -101,6 +107,8 @@ class Steps:
             run.receipts[system, operation] = receipt
             self._heed(receipt)
             if receipt.outcome.settled or receipt.outcome is Outcome.PENDING or receipt.code == Code.RULED_OUT:
+                if operation is Operation.LOCATE:
+                    self.out_of_reach.discard(system)
                 return receipt
             if run.withdrawn:
                 return receipt
@@ -174,6 +182,8 @@ class Steps:
     async def _settle(self, step: Step, code: Code, at_most: timedelta | None = None) -> bool:
         """Wait for a ruling on a step and carry it out; True when the step is to be tried again."""
         run = self._run
+        if step.operation is Operation.LOCATE and code not in _WHOSE:
+            self.out_of_reach.add(step.system)
 
         def ready() -> bool:
             approved = code is Code.APPROVAL and run.approved

@@ -6,9 +6,10 @@ named by number are ever expunged.
 
 from collections.abc import Mapping
 
-from connectors.mailbox.account import read_url
+from connectors.mailbox.account import Account, read_url
 from connectors.mailbox.connector import Mailbox
 from connectors.mailbox.settings import Settings
+from connectors.options import accounts
 from rights.datamap import System
 
 __all__ = ["Mailbox", "Settings", "build"]
@@ -24,14 +25,10 @@ def build(system: System, secrets: Mapping[str, str]) -> Mailbox:
     Raises:
         ValueError: an option, a field or a secret is unknown, missing or wrong; the text says what to write.
     """
-    for name in secrets:
-        if name not in {"reader", "writer"}:
-            raise ValueError(f"connection: '{name}' is unknown: write reader and writer")
-    if "reader" not in secrets:
-        raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
+    reader, writer = accounts(secrets)
     settings = Settings.read(system)
-    reader = read_url(secrets["reader"], "reader", plaintext=settings.plaintext)
-    writer = secrets.get("writer")
-    return Mailbox(
-        system, settings, reader, read_url(writer, "writer", plaintext=settings.plaintext) if writer else None
-    )
+
+    def account(secret: str, name: str) -> Account:
+        return read_url(secret, name, plaintext=settings.plaintext)
+
+    return Mailbox(system, settings, account(reader, "reader"), account(writer, "writer") if writer else None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
 
-from connectors.options import file, flag, known, number, one_of, text, words
+from connectors.options import file, flag, known, number, one_of, only, text, words
 from rights.datamap import Collection, Erase, Field, Strategy, System
 
 KEY: Final = ("folder", "uidvalidity", "uid", "digest")
@@ -63,12 +63,7 @@ class Settings:
         Raises:
             ValueError: one is unknown or wrong; the text says what to write.
         """
-        if len(system.collections) != 1:
-            raise ValueError(
-                "collections: a mailbox has one, such as messages; for other folders of the same account with another "
-                "rule, write another system"
-            )
-        ((name, collection),) = system.collections.items()
+        name, collection = only(system, "a mailbox", "messages", "other folders of the same account")
         options, choices = dict(system.options), dict(collection.options)
         known("options", options, _SYSTEM)
         known(f"collections.{name}.options", choices, _COLLECTION)

@@ -6,6 +6,7 @@ a listing says so. A plain DELETE, which only hides, is never sent.
 
 from collections.abc import Mapping
 
+from connectors.options import accounts
 from connectors.s3.connector import Bucket
 from connectors.s3.session import Credentials
 from connectors.s3.settings import Settings
@@ -24,16 +25,11 @@ def build(system: System, secrets: Mapping[str, str]) -> Bucket:
     Raises:
         ValueError: an option, a field or a secret is unknown, missing or wrong; the text says what to write.
     """
-    for name in secrets:
-        if name not in {"reader", "writer"}:
-            raise ValueError(f"connection: '{name}' is unknown: write reader and writer")
-    if "reader" not in secrets:
-        raise ValueError("connection: reader is missing: add reader: env:NAME or file:/path")
+    reader, writer = accounts(secrets)
     settings = Settings.read(system)
-    writer = secrets.get("writer")
     return Bucket(
         system,
         settings,
-        Credentials.read("reader", secrets["reader"]),
+        Credentials.read("reader", reader),
         Credentials.read("writer", writer) if writer is not None else None,
     )

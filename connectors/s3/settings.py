@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from connectors.options import file, flag, known, number, one_of, text, words
+from connectors.options import file, flag, known, number, one_of, only, text, words
 from connectors.s3.template import Template
 from rights.datamap import Collection, Erase, Field, Strategy, System, Telling
 
@@ -88,12 +88,7 @@ class Settings:
         Raises:
             ValueError: one is unknown or wrong; the text says what to write.
         """
-        if len(system.collections) != 1:
-            raise ValueError(
-                "collections: a bucket has one, such as objects; for other keys of the same bucket with another rule, "
-                "write another system"
-            )
-        ((name, collection),) = system.collections.items()
+        name, collection = only(system, "a bucket", "objects", "other keys of the same bucket")
         options, choices = dict(system.options), dict(collection.options)
         known("options", options, _SYSTEM)
         known(f"collections.{name}.options", choices, _COLLECTION)

@@ -14,11 +14,11 @@ import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from starter.stack.child import HOST, Child, free_port, lock, missing, started
+from starter.stack.child import HOST, Child, free_port, lock, missing
 from starter.stack.place import temporary
+from starter.stack.server import Server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,13 +46,14 @@ class Account:
         return f"arn:aws:iam::000000000000:user/{self.name}"
 
 
-class Objects:
+class Objects(Server):
     """An S3 server of one's own, with an administrator and any number of further accounts.
 
     `home` holds objects, accounts and log, and survives a restart and a kill -9; without it a temporary one is used,
     which outlives a stop or a kill of the server and is removed by `close`.
     """
 
+    title = "The object store"
     region: Final = "us-east-1"
 
     def __init__(self, home: Path | None = None, *, port: int | None = None) -> None:
@@ -61,13 +62,7 @@ class Objects:
         self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True)) | ({"s3.port": port} if port else {})
         self.port: Final = self._ports["s3.port"]
         self.admin: Final = Account("admin", f"AK{secrets.token_hex(9).upper()}", secrets.token_hex(20))
-        self._child: Child | None = None
         self._session: Any = None
-
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        return started(self._child, "The object store").pid
 
     @property
     def log(self) -> Path:
@@ -106,15 +101,11 @@ class Objects:
         client: S3Client = self._client("s3", account or self.admin)
         return client
 
-    def start(self) -> None:
-        """Start on the same ports each time, and return once objects can be written."""
-        if self._child is not None and self._child.alive:
-            return
-        self.stop()  # what is left of one that ended by itself
+    def _launched(self) -> Child:
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock(self.home / "lock") as held:
-            self._child = Child(
-                "The object store",
+            return Child(
+                self.title,
                 self._command(),
                 log=self.log,
                 lock=held,
@@ -123,45 +114,15 @@ class Objects:
                 patience=STOP_LIMIT_S,
                 options={"cwd": self.home, "env": {"HOME": str(self.home), "TMPDIR": str(self.home)}},
             )
-        self._child.wait_until(self._answers)
-
-    def stop(self) -> None:
-        """Shut down; no effect when not running."""
-        if self._child is not None:
-            self._child.end()
-            self._child = None
-
-    def kill(self) -> None:
-        """End the server as a crash would (SIGKILL)."""
-        started(self._child, "The object store").crash()
-        self._child = None
 
     def close(self) -> None:
         """End the server, and remove all that it held unless it has a home."""
         if self._litter and self._child is not None and self._child.alive:
             self.kill()  # nothing is kept that an orderly end could save
-        self.stop()
-        if self._litter:
-            shutil.rmtree(self._litter, ignore_errors=True)
+        super().close()
         for server in _SERVERS:  # it puts these there whatever it is told
             name = f"seaweedfs-{server}-grpc-{self._ports[f'{server}.port.grpc']}.sock"
             Path("/tmp", name).unlink(missing_ok=True)  # noqa: S108 - a name with a port that was ours
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _command(self) -> list[str]:
         program = shutil.which("weed", path=sysconfig.get_path("scripts"))

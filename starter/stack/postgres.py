@@ -18,21 +18,21 @@ import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from starter.stack.child import HOST, Child, StackError, free_port, lock, missing, started
+from starter.stack.child import HOST, Child, StackError, free_port, lock, missing
 from starter.stack.place import make_reachable, state_dir, temporary
+from starter.stack.server import Server
 
 # This account exists everywhere and owns nothing.
 UNPRIVILEGED: Final = "nobody"
 
 
-class Postgres:
+class Postgres(Server):
     """A PostgreSQL 18 server of one's own; its superuser is `habeas`, with a random password.
 
     `home` holds data, password (mode 0600) and log, and survives a restart and a kill -9. Without
@@ -41,6 +41,7 @@ class Postgres:
     `settings` are further server parameters.
     """
 
+    title = "PostgreSQL"
     user: Final = "habeas"
 
     def __init__(
@@ -57,12 +58,6 @@ class Postgres:
         self.port: Final = port or free_port()
         self._parameters = _postgres_parameters(self.port, durable=durable) | dict(settings or {})
         self._durable = durable
-        self._child: Child | None = None
-
-    @property
-    def pid(self) -> int:
-        """The postmaster's process id."""
-        return started(self._child, "PostgreSQL").pid
 
     @property
     def log(self) -> Path:
@@ -79,57 +74,19 @@ class Postgres:
         password = (self.home / "password").read_text()
         return f"postgresql+psycopg://{self.user}:{password}@{HOST}:{self.port}/{database}"
 
-    def start(self) -> None:
-        """Start, recovering what an earlier run left, and return once the server answers."""
-        if self._child is not None and self._child.alive:
-            return
-        self.stop()  # what is left of one that ended by itself
-        programs = _postgres_programs(self._account)
-        make_reachable(self.home, self._account)
-        with lock(self.home / "lock") as held:
-            if not (self.home / "data").exists():
-                self._initialise(programs)
-            command = [str(programs / "postgres"), "-D", str(self.home / "data")]
-            for name, value in self._parameters.items():
-                command += ["-c", f"{name}={value}"]
-            self._child = Child(
-                "PostgreSQL",
-                command,
-                log=self.log,
-                lock=held,
-                farewell=signal.SIGINT,  # its "fast shutdown": ends sessions, keeps everything
-                litter=self._litter,
-                options=_as_account(self._account, self.home),
-            )
-        self._child.wait_until(self._answers)
-
-    def stop(self) -> None:
-        """Shut down cleanly, ending open sessions; no effect when not running."""
-        if self._child is not None:
-            self._child.end()
-            self._child = None
-
     def kill(self) -> None:
         """End the postmaster and its children as a crash of the machine would (SIGKILL)."""
         try:
             import psutil
         except ImportError:
             raise missing("psutil") from None
-        child = started(self._child, "PostgreSQL")
-        children = psutil.Process(child.pid).children(recursive=True)
-        child.crash()
-        self._child = None
+        children = psutil.Process(self.pid).children(recursive=True)
+        super().kill()
         for one in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
         with lock(self.home / "lock"):  # each of them held it: free means that all are gone
             pass
-
-    def close(self) -> None:
-        """Stop, and remove the home if it was a temporary one."""
-        self.stop()
-        if self._litter:
-            shutil.rmtree(self._litter, ignore_errors=True)
 
     def create_database(self, name: str, *, template: str = "template1") -> bool:
         """Make a copy of an idle template. True when made, False when it was there already."""
@@ -147,21 +104,25 @@ class Postgres:
         with psycopg.connect(self.conninfo(), autocommit=True) as connection:
             connection.execute(statement)
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def _launched(self) -> Child:
+        """Recovers what an earlier run left."""
+        programs = _postgres_programs(self._account)
+        make_reachable(self.home, self._account)
+        with lock(self.home / "lock") as held:
+            if not (self.home / "data").exists():
+                self._initialise(programs)
+            command = [str(programs / "postgres"), "-D", str(self.home / "data")]
+            for name, value in self._parameters.items():
+                command += ["-c", f"{name}={value}"]
+            return Child(
+                self.title,
+                command,
+                log=self.log,
+                lock=held,
+                farewell=signal.SIGINT,  # its "fast shutdown": ends sessions, keeps everything
+                litter=self._litter,
+                options=_as_account(self._account, self.home),
+            )
 
     def _initialise(self, programs: Path) -> None:
         """Make the data directory under another name first: one cut short never looks whole."""

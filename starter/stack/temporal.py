@@ -15,14 +15,14 @@ import socket
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from starter.stack.child import HOST, Child, StackError, free_port, lock, missing, started
+from starter.stack.child import HOST, Child, StackError, free_port, lock, missing
 from starter.stack.place import temporary
+from starter.stack.server import Server
 
 
-class Temporal:
+class Temporal(Server):
     """A Temporal development server of one's own, with the Web UI if `ui` is set.
 
     `database` is the file that keeps its state over restarts and kills; without one the state is
@@ -30,6 +30,7 @@ class Temporal:
     `KeywordList`, `Datetime`, ...); `dynamic_config` passes server settings on, as JSON values.
     """
 
+    title = "Temporal"
     namespace: Final = "default"
 
     def __init__(
@@ -50,12 +51,6 @@ class Temporal:
         self._http_port: Final = free_port()
         self._search_attributes = dict(search_attributes or {})
         self._dynamic_config = dict(dynamic_config or {})
-        self._child: Child | None = None
-
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        return started(self._child, "Temporal").pid
 
     @property
     def address(self) -> str:
@@ -82,15 +77,11 @@ class Temporal:
         """The server's log: warnings and errors."""
         return self._base.with_suffix(".log")
 
-    def start(self) -> None:
-        """Start, on the same ports each time, and return once namespace and attributes are up."""
-        if self._child is not None and self._child.alive:
-            return
-        self.stop()  # what is left of one that ended by itself
+    def _launched(self) -> Child:
         self._base.parent.mkdir(parents=True, exist_ok=True)
         with lock(self._base.with_suffix(".lock")) as held:
-            self._child = Child(
-                "Temporal",
+            return Child(
+                self.title,
                 self._command(),
                 log=self.log,
                 lock=held,
@@ -106,40 +97,6 @@ class Temporal:
                     },
                 },
             )
-        self._child.wait_until(self._answers)
-
-    def stop(self) -> None:
-        """Shut down; no effect when not running."""
-        if self._child is not None:
-            self._child.end()
-            self._child = None
-
-    def kill(self) -> None:
-        """End the server as a crash would (SIGKILL)."""
-        started(self._child, "Temporal").crash()
-        self._child = None
-
-    def close(self) -> None:
-        """Stop, and remove what an in-memory server left."""
-        self.stop()
-        if self._litter:
-            shutil.rmtree(self._litter, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _command(self) -> list[str]:
         program = shutil.which("temporal", path=sysconfig.get_path("scripts"))
@@ -165,7 +122,7 @@ class Temporal:
         return command
 
     def _answers(self) -> bool:
-        """Asked over the server's HTTP door, which needs no event loop."""
+        # Asked over the server's HTTP door, which needs no event loop.
         try:
             known = self._get(f"/api/v1/namespaces/{self.namespace}/search-attributes")
             if self.ui_port is not None:

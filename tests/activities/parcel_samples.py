@@ -53,7 +53,7 @@ def facts(**changes: Any) -> ParcelFacts:
     shop = SystemFacts(system="shop", description="The web shop", part=Part.GIVEN, collections=(orders,))
     body: dict[str, Any] = {
         "request_id": REQUEST,
-        "regime": "gdpr",
+        "regime": "eu-gdpr",
         "law": "General Data Protection Regulation (EU) 2016/679",
         "received": date(2026, 11, 1),
         "due": date(2026, 12, 1),

@@ -266,7 +266,7 @@ collections:
       customer_id: {}
       issued: {}
     retention:
-      - {ground: tax law, after: issued, period: P10Y, from: end_of_year, regimes: [gdpr]}
+      - {ground: tax law, after: issued, period: P10Y, from: end_of_year, regimes: [eu-gdpr]}
       - {ground: another country's law, after: issued, period: P1Y6M, regimes: [elsewhere]}
       - {ground: warranty, after: issued, period: P1Y6M1D}
 """
@@ -281,7 +281,7 @@ def receipt(operation: Operation, outcome: Outcome) -> Receipt:
 
 def gathered(*receipts: Receipt) -> ParcelFacts:
     # 23:30 UTC is the next day in Berlin: dates are the person's, not the server's.
-    clock = start_clock(regime("gdpr"), datetime(2026, 10, 31, 23, 30, tzinfo=UTC), "Europe/Berlin")
+    clock = start_clock(regime("eu-gdpr"), datetime(2026, 10, 31, 23, 30, tzinfo=UTC), "Europe/Berlin")
     return ParcelFacts.of(REQUEST, THE_MAP, clock, {r.step.system: r for r in receipts})
 
 

@@ -8,7 +8,9 @@ is what client and server used together.
 
 from __future__ import annotations
 
+import http.client
 import os
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -18,6 +20,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from connectors.conformance import Gate
 from connectors.conformance.suite import Trial
@@ -147,12 +152,27 @@ def _export(bench: S3Bench, user: str, size: int) -> float:
 
 
 def _fill(bench: S3Bench, user: str, keys: int, versions: int) -> None:
-    def put(number: int) -> None:
-        for _ in range(versions):
-            bench.door.put_object(Bucket=bench.bucket, Key=f"users/{user}/{number:07}.txt", Body=b"x")
+    """Put objects; signed by botocore and sent over kept connections, which takes a fifth of what its client does."""
+    server = bench.server
+    own = threading.local()
+    credentials = Credentials(server.admin.access_key, server.admin.secret_key)
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(put, range(keys)))
+    def put(number: int) -> None:
+        if not hasattr(own, "line"):
+            own.line = http.client.HTTPConnection(HOST, server.port, timeout=60)
+        place = f"/{bench.bucket}/users/{user}/{number:07}.txt"
+        for _ in range(versions):
+            request = AWSRequest("PUT", f"{server.endpoint}{place}", data=b"x")
+            S3SigV4Auth(credentials, "s3", server.region).add_auth(request)
+            own.line.request("PUT", place, b"x", dict(request.headers.items()))
+            answer = own.line.getresponse()
+            answer.read()
+            if answer.status != http.client.OK:
+                raise AssertionError(f"an object was refused: {answer.status}")
+
+    with ThreadPoolExecutor(4) as pool:
+        for start in range(0, keys, 10_000):
+            list(pool.map(put, range(start, min(start + 10_000, keys))))
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
 
 import psutil
 import pytest
@@ -24,8 +23,9 @@ from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
 from starter.stack import HOST, free_port
-from starter.stack.child import Child, lock, started
+from starter.stack.child import Child, lock
 from starter.stack.place import temporary
+from starter.stack.server import Server
 
 PROGRAM = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 LACKING = (
@@ -94,13 +94,14 @@ service imap {{
 """
 
 
-class Dovecot:
+class Dovecot(Server):
     """A server whose accounts come into being by `account`."""
 
+    title = "Dovecot"
     password = OPEN
 
     def __init__(self, *, plugins: str = "", imap_plugins: str = "", namespace: str = "", more: str = "") -> None:
-        self.home = temporary("habeas-dovecot-", in_memory=True)
+        self.home = self._litter = temporary("habeas-dovecot-", in_memory=True)
         self.home.chmod(0o711)
         self.port, self.tls_port = free_port(), free_port()
         owner = pwd.getpwnam(OWNER)
@@ -121,7 +122,6 @@ class Dovecot:
                 more=more.replace("HOME", str(self.home)),
             )
         )
-        self._child: Child | None = None
 
     @property
     def certificate(self) -> Path:
@@ -129,44 +129,35 @@ class Dovecot:
         return self.home / "cert.pem"
 
     @property
-    def pid(self) -> int:
-        """The master's process id."""
-        return started(self._child, "Dovecot").pid
+    def log(self) -> Path:
+        return self.home / "child.log"
 
     @property
     def alive(self) -> bool:
         return self._child is not None
 
-    def start(self) -> None:
-        assert PROGRAM is not None
-        with lock(self.home / "lock") as held:
-            self._child = Child(
-                "Dovecot",
-                [PROGRAM, "-F", "-c", str(self.config)],
-                log=self.home / "child.log",
-                lock=held,
-                farewell=signal.SIGTERM,
-                litter=self.home,
-                options={"cwd": self.home},
-            )
-        self._child.wait_until(self._answers)
-
     def kill(self) -> None:
         """End the server and all its processes as a crash of the machine would (SIGKILL)."""
-        assert self._child is not None
-        children = psutil.Process(self._child.pid).children(recursive=True)
-        self._child.crash()
+        children = psutil.Process(self.pid).children(recursive=True)
+        super().kill()
         for child in children:
             if child.is_running():
                 child.kill()
         psutil.wait_procs(children, timeout=5)
         (self.home / "run" / "master.pid").unlink(missing_ok=True)
-        self._child = None
 
-    def close(self) -> None:
-        if self._child is not None:
-            self._child.end()
-        shutil.rmtree(self.home, ignore_errors=True)
+    def _launched(self) -> Child:
+        assert PROGRAM is not None
+        with lock(self.home / "lock") as held:
+            return Child(
+                self.title,
+                [PROGRAM, "-F", "-c", str(self.config)],
+                log=self.log,
+                lock=held,
+                farewell=signal.SIGTERM,
+                litter=self._litter,
+                options={"cwd": self.home},
+            )
 
     def account(self, user: str, password: str = OPEN) -> None:
         """Make an account, or change its password."""
@@ -195,13 +186,6 @@ class Dovecot:
         """Where the messages of a folder lie."""
         root = self.home / "mail" / user
         return root if name == "INBOX" else root.joinpath(*name.split("/"))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _answers(self) -> bool:
         try:

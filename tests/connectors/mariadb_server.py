@@ -8,14 +8,16 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
-from typing import Any, Self
+from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
 
 from starter.stack import HOST, free_port
-from starter.stack.child import Child, lock, started
+from starter.stack.child import Child, lock
 from starter.stack.place import temporary
+from starter.stack.server import Server
 
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 PROGRAM = shutil.which("mariadbd", path=_PATH)
@@ -26,15 +28,17 @@ LACKING = (
 needs_mariadb = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 
 
-class MariaDBServer:
+class MariaDBServer(Server):
     """A server in which root needs no password; it listens on loopback alone.
 
     `settings` are further server parameters. It survives a kill; `durable=False` trades safety against a power cut
     for speed.
     """
 
+    title = "MariaDB"
+
     def __init__(self, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
-        self.home = temporary("habeas-mariadb-", in_memory=not durable)
+        self.home = self._litter = temporary("habeas-mariadb-", in_memory=not durable)
         self.port = free_port()
         self._settings = {
             "innodb-flush-log-at-trx-commit": "1" if durable else "0",
@@ -44,13 +48,12 @@ class MariaDBServer:
             "skip-name-resolve": "ON",
             **(settings or {}),
         }
-        self._child: Child | None = None
 
     @property
-    def pid(self) -> int:
-        return started(self._child, "MariaDB").pid
+    def log(self) -> Path:
+        return self.home / "mariadb.log"
 
-    def start(self) -> None:
+    def _launched(self) -> Child:
         assert PROGRAM is not None
         assert INSTALL is not None
         owner = [] if os.geteuid() else ["--user=root"]
@@ -66,31 +69,19 @@ class MariaDBServer:
                     capture_output=True,
                 )
             parameters = [f"--{name}={value}" for name, value in self._settings.items()]
-            self._child = Child(
-                "MariaDB",
+            return Child(
+                self.title,
                 [
                     *(PROGRAM, "--no-defaults", *owner, f"--datadir={data}", f"--socket={self.home}/socket"),
                     f"--tmpdir={self.home}",
                     *(f"--port={self.port}", f"--bind-address={HOST}", f"--pid-file={self.home}/pid", *parameters),
                 ],
-                log=self.home / "mariadb.log",
+                log=self.log,
                 lock=held,
                 farewell=signal.SIGTERM,
-                litter=self.home,
+                litter=self._litter,
                 options={"cwd": self.home},
             )
-        self._child.wait_until(self._answers)
-
-    def kill(self) -> None:
-        """End the server as a crash of the machine would (SIGKILL)."""
-        started(self._child, "MariaDB").crash()
-        self._child = None
-
-    def close(self) -> None:
-        if self._child is not None:
-            self._child.end()
-            self._child = None
-        shutil.rmtree(self.home, ignore_errors=True)
 
     def door(self, database: str | None = None) -> "pymysql.Connection[Any]":
         """A back door: a client that has nothing to do with the connector."""
@@ -111,17 +102,6 @@ class MariaDBServer:
                 except pymysql.err.OperationalError:
                     continue  # it ended by itself
             cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _answers(self) -> bool:
         try:

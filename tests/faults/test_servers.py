@@ -184,7 +184,7 @@ def test_a_target_that_is_down_waits_and_the_others_go_on(
             other.stop()
             world.start_worker(TEST_BRANCH=other.dsn("branch"))
             request = world.open("erasure", [("email", "c7@shop.example")])
-            # A look everywhere comes before the first deletion anywhere, so nothing may have gone yet.
+            # While it may answer any moment, a look everywhere comes before the first deletion anywhere.
             time.sleep(30)
             assert world.phase(request) == "locating"
             other.start()

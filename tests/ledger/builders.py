@@ -29,7 +29,7 @@ def later(**by: float) -> datetime:
 
 def a_clock(received_at: datetime = AT) -> Clock:
     """What a door computes."""
-    return start_clock(regime("gdpr"), received_at, "Europe/Berlin")
+    return start_clock(regime("eu-gdpr"), received_at, "Europe/Berlin")
 
 
 def open_one(
@@ -41,7 +41,7 @@ def open_one(
     **more: Any,
 ) -> Opened:
     """Open a request."""
-    return ledger.open_request(right, "gdpr", identities, a_clock(at), received_at=at, **more)
+    return ledger.open_request(right, "eu-gdpr", identities, a_clock(at), received_at=at, **more)
 
 
 def opened_id(ledger: Ledger, *phases: Phase, **more: Any) -> str:

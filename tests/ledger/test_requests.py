@@ -36,7 +36,7 @@ def test_a_request_is_there_as_soon_as_it_is_opened(ledger: Ledger, door: Door) 
 
     assert opened.new
     row = ledger.request(opened.request_id)
-    assert (row.right, row.regime, row.phase) == (Right.ERASURE, "gdpr", Phase.RECEIVED)
+    assert (row.right, row.regime, row.phase) == (Right.ERASURE, "eu-gdpr", Phase.RECEIVED)
     assert row.clock == a_clock()
     assert row.confirmed
     assert (row.approved, row.withdrawn, row.ruled) == (False, False, False)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rights.deadlines import Clock, Risk, start_clock
 from rights.regimes import regime
 
-GDPR = regime("gdpr")
+GDPR = regime("eu-gdpr")
 MOMENTS = st.integers(1_577_836_800, 2_208_988_800).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 ZONES = st.sampled_from(["Europe/Berlin", "Europe/Dublin", "Atlantic/Azores", "America/Los_Angeles", "UTC"])
 
@@ -109,7 +109,7 @@ def test_a_clock_is_written_down_whole(received: datetime, zone: str) -> None:
 def test_a_clock_names_the_rules_it_was_computed_from() -> None:
     clock = start_clock(GDPR, datetime(2026, 3, 3, tzinfo=UTC), "UTC")
 
-    assert (clock.regime, clock.ruleset) == ("gdpr", GDPR.digest)
+    assert (clock.regime, clock.ruleset) == ("eu-gdpr", GDPR.digest)
     assert len(GDPR.digest) == 64
 
 

@@ -132,7 +132,7 @@ def test_erased_is_said_only_of_what_a_look_found_gone_last(receipts: list[Recei
     st.sets(st.dates(date(2020, 1, 1), date(2040, 12, 31)), max_size=20),
 )
 def test_an_interim_answer_is_due_three_working_days_before(received: datetime, zone: str, free: set[date]) -> None:
-    clock = start_clock(regime("gdpr"), received, zone, free)
+    clock = start_clock(regime("eu-gdpr"), received, zone, free)
 
     due = clock.interim_due.astimezone(ZoneInfo(zone))
     end = clock.internal_due.astimezone(ZoneInfo(zone)).date()

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rights.plan import Operation, Plan, Step, applies, keep_cutoff, keep_until, make_plan
+from rights.plan import Operation, Plan, Step, applies, keep_cutoff, make_plan
 from rights.request import Right
+from rights.terms import keep_until
 from tests.rights.builders import AS_OF, a_collection, a_map, a_system
 
 DAYS = st.dates(date(1950, 1, 1), date(2200, 12, 31))
@@ -166,7 +167,7 @@ def test_looks_are_told_from_acts() -> None:
     }
 
 
-KNOWN = {"gdpr", "ccpa", "lgpd"}
+KNOWN = {"eu-gdpr", "ccpa", "lgpd"}
 NAMES = st.sampled_from(sorted(KNOWN))
 
 
@@ -184,17 +185,17 @@ def test_where_a_regime_is_unknown_the_rows_are_kept(named: set[str], asked: str
 def test_a_plan_keeps_for_the_duties_of_its_regime() -> None:
     rules = [
         {"ground": ground, "regimes": regimes, "after": "at", "period": "P10Y"}
-        for ground, regimes in (("ours", ["gdpr"]), ("everybody's", []), ("a slip", ["gpdr"]))
+        for ground, regimes in (("ours", ["eu-gdpr"]), ("everybody's", []), ("a slip", ["gpdr"]))
     ]
     system = a_system(collections={"people": a_collection(fields={"at": {}}, retention=rules)})
 
-    (work,) = make_plan(Right.ERASURE, a_map(system), AS_OF, "gdpr").of("shop").works
+    (work,) = make_plan(Right.ERASURE, a_map(system), AS_OF, "eu-gdpr").of("shop").works
 
     assert [keep.ground for keep in work.keeps] == ["ours", "everybody's", "a slip"]
 
 
 def test_a_duty_of_another_regime_keeps_nothing() -> None:
-    rule = {"ground": "theirs", "regimes": ["gdpr"], "after": "at", "period": "P10Y"}
+    rule = {"ground": "theirs", "regimes": ["eu-gdpr"], "after": "at", "period": "P10Y"}
     system = a_system(collections={"people": a_collection(fields={"at": {}}, retention=[rule])})
 
     (work,) = make_plan(Right.ERASURE, a_map(system), AS_OF, "ccpa", KNOWN).of("shop").works

@@ -20,7 +20,7 @@ from uuid import uuid4
 from connectors.fates import day_of
 from connectors.sql.dialects.mariadb import variable
 from connectors.strategies import generalise
-from rights.plan import keep_until
+from rights.terms import keep_until
 
 
 def register(connection: sqlite3.Connection, document: Mapping[str, object], key: bytes) -> None:

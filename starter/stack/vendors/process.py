@@ -6,7 +6,6 @@ The rule kept: it listens on loopback, and is ended by whoever started it.
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import signal
 import sys
 import urllib.error
@@ -14,37 +13,33 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import orjson
 
-from starter.stack.child import HOST, Child, StackError, free_port, lock, missing, started
+from starter.stack.child import HOST, Child, StackError, free_port, lock, missing
 from starter.stack.place import temporary
+from starter.stack.server import Server
 
 # Thousands of people take some seconds to seed.
 CONTROL_LIMIT_S: Final = 60.0
 
 
-class Vendors:
+class Vendors(Server):
     """The vendors of a made-up shop.
 
     `home` holds state and log and survives a restart and a kill -9; without it everything is in memory
     and gone after `close`. `people` of the demo's shop are known to all vendors at first.
     """
 
+    title = "The vendors' fake"
+
     def __init__(self, home: Path | None = None, *, port: int | None = None, people: int = 0) -> None:
         self._litter = None if home else temporary("habeas-vendors-")
         self.home = (home or self._litter or Path()).absolute()
         self.port: Final = port or free_port()
         self._keep, self._people = home is not None, people
-        self._child: Child | None = None
-
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        return started(self._child, "The vendors' fake").pid
 
     @property
     def log(self) -> Path:
@@ -60,11 +55,8 @@ class Vendors:
         """The address that stands for a vendor's host, without a slash at its end."""
         return f"{self.base}/{vendor}"
 
-    def start(self) -> None:
-        """Start, going on from the saved state if there is one, and return once it answers."""
-        if self._child is not None and self._child.alive:
-            return
-        self.stop()
+    def _launched(self) -> Child:
+        """Goes on from the saved state if there is one."""
         for distribution in ("starlette", "uvicorn"):
             if importlib.util.find_spec(distribution) is None:
                 raise missing(distribution)
@@ -73,8 +65,8 @@ class Vendors:
         command += ["--people", str(self._people)]
         command += ["--state", str(self.home / "vendors.json")] if self._keep else []
         with lock(self.home / "vendors.lock") as held:
-            self._child = Child(
-                "The vendors' fake",
+            return Child(
+                self.title,
                 command,
                 log=self.log,
                 lock=held,
@@ -82,40 +74,6 @@ class Vendors:
                 litter=self._litter,
                 options={},
             )
-        self._child.wait_until(self._answers)
-
-    def stop(self) -> None:
-        """Shut down; no effect when not running."""
-        if self._child is not None:
-            self._child.end()
-            self._child = None
-
-    def kill(self) -> None:
-        """End it as a crash of the machine would (SIGKILL)."""
-        started(self._child, "The vendors' fake").crash()
-        self._child = None
-
-    def close(self) -> None:
-        """Stop, and remove the home if it was a temporary one."""
-        self.stop()
-        if self._litter:
-            shutil.rmtree(self._litter, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # Controls
 
