@@ -4,6 +4,7 @@ The one rule: what is about to change is locked and looked at before the fence i
 changes it; and what a transaction did is told only once it has committed.
 """
 
+import json
 from collections.abc import Callable, Container, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -164,11 +165,11 @@ class Changing:
         """
         anchored = Anchored(call.anchors, programme.scope.system, batch.collection)
 
-        def lists() -> list[Listed]:
+        def lists() -> list[str]:
             with self.writer.transaction(Mode.LOOK, call.session, document) as session:
                 found = programme.keys(session, batch, self._batch_rows)
                 session.commit()
-            return found if known is None else [[row for row in rows if row[0] in known] for rows in found]
+            return found
 
         def change(rows: Listed) -> Changes:
             values = programme.document_of(call, anchored, batch, rows)
@@ -182,7 +183,10 @@ class Changing:
         while more:
             call.beat()
             some, more = self.asking.explained(self.writer, lists), False
-            for rows in filter(None, some):
+            for listed in some:
+                rows: Listed = [row for row in json.loads(listed) if known is None or row[0] in known]
+                if not rows:
+                    continue
                 call.beat()
                 changes = self.asking.explained(self.writer, partial(change, rows))
                 more = more or changes[0][1][0] > 0

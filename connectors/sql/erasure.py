@@ -112,8 +112,8 @@ def listed(scope: Scope, batch: Batch) -> bool:
 
 
 def keys(scope: Scope, batch: Batch, most: int, rows: int) -> Select[Any]:
-    """The keys of at most so many rows, as they lie in the table, in lists of `rows`; with each key what the row's
-    links hold."""
+    """The keys of at most so many rows, as they lie in the table, in lists of `rows`, each a JSON text; with each key
+    what the row's links hold."""
     name = batch.collection
     collection = scope.system.collections[name]
     source = Traversal(scope, lambda *_: ()).rows(name).limit(most).subquery("source")
@@ -122,7 +122,7 @@ def keys(scope: Scope, batch: Batch, most: int, rows: int) -> Select[Any]:
     ]
     number = (cast_text(func.row_number().over(), Integer) - 1) // literal_column(str(rows), Integer)
     numbered = select(func.json_build_array(*parts).label("=row"), number.label("=list")).subquery("numbered")
-    lists = select(func.json_agg(numbered.c["=row"]), numbered.c["=list"]).group_by(numbered.c["=list"])
+    lists = select(cast_text(func.json_agg(numbered.c["=row"]), Text)).group_by(numbered.c["=list"])
     return lists.order_by(numbered.c["=list"])
 
 

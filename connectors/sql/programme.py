@@ -31,7 +31,7 @@ from rights.plan import Work
 Shape = tuple[Any, ...]
 
 LISTED: Final = 500_000
-"""Keys that are listed at a time: some megabytes."""
+"""Keys that are listed at a time: some megabytes, as the texts that they come in."""
 MOST_KEPT: Final = 16
 """Programmes kept per system. Each way of working on a map has one, and there are only a few."""
 
@@ -65,11 +65,11 @@ class Programme:
         """Whether a kind of change may go by lists of keys."""
         return erasure.listed(self.scope, batch)
 
-    def keys(self, session: Session, batch: Batch, rows: int) -> list[Listed]:
-        """The keys of rows that one kind of change would change, in lists of `rows`."""
+    def keys(self, session: Session, batch: Batch, rows: int) -> list[str]:
+        """The keys of rows that one kind of change would change, in lists of `rows`, each a JSON text of `Listed`."""
         if batch not in self._keys:
             self._keys[batch] = compiled(erasure.keys(self.scope, batch, max(LISTED, rows), rows))
-        return [found for found, _ in session.rows(self._keys[batch])]
+        return [found for (found,) in session.rows(self._keys[batch])]
 
     def document_of(self, call: Call, anchored: Anchored, batch: Batch, found: Listed) -> str:
         """The values of a call, with one list of keys, and of the anchors only those that lead to its rows."""

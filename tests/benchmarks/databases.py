@@ -288,13 +288,13 @@ def people(rows: int, counts: Sequence[int]) -> dict[int, float]:
         if not isinstance(connector, Looks):
             raise AssertionError("it looks for one at a time")
         most = max(counts)
-        connector.locate_many([call(about, number, Right.ERASURE) for number in range(1, 11)])
+        calls = [call(about, number, Right.ERASURE) for number in range(1, 1 + most)]
+        connector.locate_many(calls[:10])
         for count in counts:
             spent = Spent()
             with spending(postgres, spent):
                 for first in range(0, most, count):
-                    numbers = range(1 + first, 1 + min(first + count, most))
-                    looks = connector.locate_many([call(about, number, Right.ERASURE) for number in numbers])
+                    looks = connector.locate_many(calls[first : first + count])
                     if any(not isinstance(look, Look) or look.tally.found < 15 for look in looks):
                         raise AssertionError("somebody was not found")
             costs[count] = spent.cpu / most
