@@ -19,7 +19,7 @@ from connectors.sql.look import Sight
 from connectors.sql.programme import LISTED, Programme
 from connectors.sql.server import Database, Mode, Session
 from connectors.sql.steps import Steps
-from connectors.sql.values import Anchored, Listed
+from connectors.sql.values import Leads, Listed
 from rights.codes import Code
 from rights.receipt import Tally
 
@@ -163,7 +163,7 @@ class Changing:
         Of rows that others hang on only those go that are `known`: what hangs on one that came in since has not been
         looked for, and would be left without a path to it.
         """
-        anchored = Anchored(call.anchors, programme.scope.system, batch.collection)
+        leads = Leads(json.loads(document), programme.scope.system, batch.collection)
 
         def lists() -> list[str]:
             with self.writer.transaction(Mode.LOOK, call.session, document) as session:
@@ -172,10 +172,10 @@ class Changing:
             return found
 
         def change(rows: Listed) -> Changes:
-            values = programme.document_of(call, anchored, batch, rows)
+            values = json.dumps(leads.document(rows), ensure_ascii=False)
             with self.writer.transaction(Mode.CHANGE, call.session, values) as session:
                 admitted(session, call)
-                act = partial(programme.carry_out, session, (batch,), self._batch_rows, of_list=True)
+                act = partial(programme.carry_out_list, session, batch)
                 planned = {batch.collection: len(rows)}
                 return self.passed(call, session, act, planned, before, partial(erasure.tally, call.work))
 

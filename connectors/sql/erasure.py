@@ -126,12 +126,26 @@ def keys(scope: Scope, batch: Batch, most: int, rows: int) -> Select[Any]:
     return lists.order_by(numbered.c["=list"])
 
 
-def some(scope: Scope, batch: Batch, rows: int, *, of_list: bool = False) -> Select[Any]:
-    """At most so many rows of one kind of change, or those of them whose keys are in the document: one row with how
-    many were changed."""
+def of_list(scope: Scope, batch: Batch) -> Select[Any]:
+    """The rows of one kind of change whose keys are in the document: one row with how many were changed.
+
+    Nothing else decides on these rows than what leads to them, so they are not looked at before: the statement that
+    deletes a row locks it, and asks again of one that has changed meanwhile.
+    """
+    name = batch.collection
+    fates = Fates(scope, batch=name)
+    reached = fates.traversal.rows(name).whereclause
+    if reached is None:
+        raise RuntimeError("nothing leads to a collection")
+    changed = _taken(fates, name, reached).cte("changed")
+    return select(*_counted(changed, 0)).add_cte(*_forgotten(scope, batch, changed, 0))
+
+
+def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
+    """At most so many rows of one kind of change: one row with how many were changed."""
     name = batch.collection
     subject = scope.subject(name)
-    fates = Fates(scope, [name] if subject else [], batch=name if of_list else None)
+    fates = Fates(scope, [name] if subject else [])
     # A large collection is not read to its end for each batch, so the limit has to reach its table.
     source: FromClause = fates.traversal.located(name) if subject else fates.traversal.rows(name).subquery("source")
     if fates.may_stay(name):
@@ -183,11 +197,15 @@ def keyed(works: Iterable[Work]) -> bool:
 
 
 def _deleted(fates: Fates, name: str, rows: FromClause, condition: Sql) -> Any:
+    return _taken(fates, name, _same_key(fates, name, rows), condition)
+
+
+def _taken(fates: Fates, name: str, *conditions: Sql) -> Any:
     table = fates.traversal.tables[name]
     told = [false().label(KEPT)]
     if fates.scope.restricts:
         told.append(entry(fates.scope, name, table).label(ENTRY))
-    return delete(table).where(_same_key(fates, name, rows), condition).returning(*told)
+    return delete(table).where(*conditions).returning(*told)
 
 
 def _forgotten(scope: Scope, batch: Batch, changed: CTE, number: int) -> list[CTE]:

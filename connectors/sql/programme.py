@@ -6,7 +6,6 @@ as they are; only dates and people differ from call to call, and they are not in
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -23,7 +22,7 @@ from connectors.sql.scope import Scope
 from connectors.sql.session import Session
 from connectors.sql.statement import Statement, compiled, copying
 from connectors.sql.steps import Steps
-from connectors.sql.values import Anchored, Listed, document, slot
+from connectors.sql.values import document
 from rights.codes import Code
 from rights.datamap import Erase, System
 from rights.plan import Work
@@ -41,7 +40,8 @@ class Programme:
 
     def __init__(self, system: System, works: Mapping[str, Work], catalogue: Catalogue, *, restricts: bool) -> None:
         self.scope = Scope(system, works, catalogue, restricts)
-        self._some: dict[tuple[Batch, int, bool], Statement] = {}
+        self._some: dict[tuple[Batch, int], Statement] = {}
+        self._of_list: dict[Batch, Statement] = {}
         self._keys: dict[Batch, Statement] = {}
         self._together: dict[tuple[Batch, ...], Statement] = {}
         self._copies: dict[tuple[str, bool], Statement] = {}
@@ -55,11 +55,16 @@ class Programme:
         return sight_of(self.scope, session.row(self.locking_look if lock else self.look))
 
     def carry_out(
-        self, session: Session, batches: Sequence[Batch], rows: int | None, *, of_list: bool = False
+        self, session: Session, batches: Sequence[Batch], rows: int | None
     ) -> list[tuple[Batch, tuple[int, int]]]:
-        """Change all that several kinds of change would; or at most `rows` rows of one, or those of a list."""
-        row = session.row(self.together(tuple(batches)) if rows is None else self.some(batches[0], rows, of_list))
+        """Change all that several kinds of change would, or at most `rows` rows of one."""
+        row = session.row(self.together(tuple(batches)) if rows is None else self.some(batches[0], rows))
         return [(batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)]
+
+    def carry_out_list(self, session: Session, batch: Batch) -> list[tuple[Batch, tuple[int, int]]]:
+        """Change the rows of one kind of change whose keys the document lists."""
+        rows, kept = session.row(self.of_list(batch))
+        return [(batch, (rows, kept))]
 
     def listed(self, batch: Batch) -> bool:
         """Whether a kind of change may go by lists of keys."""
@@ -70,11 +75,6 @@ class Programme:
         if batch not in self._keys:
             self._keys[batch] = compiled(erasure.keys(self.scope, batch, max(LISTED, rows), rows))
         return [found for (found,) in session.rows(self._keys[batch])]
-
-    def document_of(self, call: Call, anchored: Anchored, batch: Batch, found: Listed) -> str:
-        """The values of a call, with one list of keys, and of the anchors only those that lead to its rows."""
-        keys = {slot("b", batch.collection): [row[0] for row in found]}
-        return json.dumps(document(replace(call, anchors=anchored.near(found)), self.scope) | keys, ensure_ascii=False)
 
     def lines(self, session: Session) -> Lines:
         """The lines of all files of an export, but for those of collections that are to be copied."""
@@ -118,11 +118,17 @@ class Programme:
             self._together[part] = compiled(erasure.change(self.scope, part))
         return self._together[part]
 
-    def some(self, batch: Batch, rows: int, of_list: bool = False) -> Statement:
+    def some(self, batch: Batch, rows: int) -> Statement:
         """One batch of one kind of change."""
-        if (batch, rows, of_list) not in self._some:
-            self._some[batch, rows, of_list] = compiled(erasure.some(self.scope, batch, rows, of_list=of_list))
-        return self._some[batch, rows, of_list]
+        if (batch, rows) not in self._some:
+            self._some[batch, rows] = compiled(erasure.some(self.scope, batch, rows))
+        return self._some[batch, rows]
+
+    def of_list(self, batch: Batch) -> Statement:
+        """One batch, of keys that are listed."""
+        if batch not in self._of_list:
+            self._of_list[batch] = compiled(erasure.of_list(self.scope, batch))
+        return self._of_list[batch]
 
     @cached_property
     def restriction(self) -> Statements:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from connectors.protocol import Anchors, Call, Key
 from connectors.sql.catalogue import Column, Table
@@ -140,25 +140,42 @@ Listed = Sequence[Sequence[str | None]]
 """Rows of one collection: of each its key, and what its links hold, as texts."""
 
 
-class Anchored:
-    """A call's anchors, of which each list of rows takes those that lead to it."""
+class Leads:
+    """The document of a call, of which each list of a collection's rows takes what can decide on them.
 
-    def __init__(self, anchors: Anchors, system: System, name: str) -> None:
-        collection = system.collections[name]
-        links = enumerate(collection.links, start=1)
-        self._anchors = anchors
-        self._places = [((name, key_name(collection)), 0), *((link.target, place) for place, link in links)]
-        self._whole = {
-            (about, field): frozenset(anchors.get(about, {}).get(field, ())) for (about, field), _ in self._places
-        }
+    Args:
+        document: as it is for all rows.
+        system: the system.
+        name: the collection.
+    """
 
-    def near(self, rows: Listed) -> Anchors:
-        """Without those of the collection's other rows, and of what only other rows hang on."""
-        found: dict[tuple[str, str], dict[str, None]] = {where: {} for where in self._whole}
-        for where, place in self._places:
-            whole = self._whole[where]
-            found[where].update((value, None) for row in rows if (value := row[place]) is not None and value in whole)
-        return {
-            about: {field: tuple(found.get((about, field), values)) for field, values in fields.items()}
-            for about, fields in self._anchors.items()
+    def __init__(self, document: Mapping[str, Any], system: System, name: str) -> None:
+        collections = system.collections
+        above = [name]
+        for one in above:
+            above += {link.target[0] for link in collections[one].links} - set(above)
+        places = [(slot("k", name), 0)]
+        for place, link in enumerate(collections[name].links, start=1):
+            parent, field = link.target
+            places.append((slot("a", parent, field), place))
+            if collections[parent].key == (field,):
+                places.append((slot("k", parent), place))
+        # A list of keys of several columns is left as it is.
+        self._places = [
+            (key, place) for key, place in places if document.get(key) and isinstance(document[key][0], str)
+        ]
+        self._whole = {key: frozenset(document[key]) for key, _ in self._places}
+        self._rest = {
+            key: value
+            for key, value in document.items()
+            if key not in self._whole and (key in PADS or key.split(":")[1] in above)
         }
+        self._keys = slot("b", name)
+
+    def document(self, rows: Listed) -> dict[str, Any]:
+        """With the keys of these rows, and of the anchors only those that lead to them."""
+        found: dict[str, dict[str, None]] = {key: {} for key in self._whole}
+        for key, place in self._places:
+            whole = self._whole[key]
+            found[key].update((value, None) for row in rows if (value := row[place]) in whole and value is not None)
+        return self._rest | {key: list(values) for key, values in found.items()} | {self._keys: [r[0] for r in rows]}

@@ -88,7 +88,7 @@ def test_a_row_is_found_by_its_key_and_not_by_all_that_leads_there(shop: Place) 
     assert isinstance(asked, Programme)
     for batch in asked.batches:
         if asked.listed(batch):
-            text = asked.some(batch, MOST, True).text.decode()
+            text = asked.of_list(batch).text.decode()
             plan = "\n".join(row for (row,) in _explained(shop, text))
             lists[batch.collection] += 1
             assert "Seq Scan" not in plan, plan
