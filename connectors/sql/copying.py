@@ -45,12 +45,13 @@ def _begun(server: pq.abc.PGconn, statement: bytes) -> PQGen[pq.abc.PGresult]:
 
 def _gathered(server: pq.abc.PGconn, page: bytearray, ending: bytes) -> PQGen[bool]:
     """Fill a page; whether there is more."""
-    take = server.get_copy_data
+    take, as_it_is = server.get_copy_data, ending == b"\n"
     while len(page) < PAGE:
         size, row = take(1)
         if size > 0:
             page += row
-            page[-1:] = ending
+            if not as_it_is:
+                page[-1:] = ending
         elif size == 0:
             yield Wait.R
             server.consume_input()

@@ -88,8 +88,7 @@ class Programme:
         statement = self._copies[name, table]
         if table:
             return session.copy(statement, b"\r\n")
-        # As the text format has them: with each backslash twice.
-        return (page.replace(b"\\\\", b"\\") for page in session.copy(statement, b"\n"))
+        return map(_once, session.copy(statement, b"\n"))
 
     @cached_property
     def look(self) -> Statement:
@@ -184,6 +183,11 @@ class Programmes:
                     raise NeedsHuman(Code.SCHEMA, f"{name} (path)")
             return Steps(self._system, works, catalogue, self._batch_rows)
         return Programme(self._system, works, catalogue, restricts=self.restricts)
+
+
+def _once(page: bytes) -> bytes:
+    """What COPY gives in its text format: each backslash stands there twice. Most pages have none."""
+    return page.replace(b"\\\\", b"\\") if b"\\" in page else page
 
 
 def _shape(work: Work) -> Shape:

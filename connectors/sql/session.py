@@ -22,7 +22,7 @@ from connectors.sql.copying import pages
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.postgresql import SETTING
 from connectors.sql.errors import RIGHTS, Covers, explain, schema_changed, sqlstate
-from connectors.sql.limits import ENDING, KEEPALIVE, POOL_TIMEOUT, Limits
+from connectors.sql.limits import ENDING, KEEPALIVE, POOL_TIMEOUT, WORK_MEMORY, Limits
 from connectors.sql.server import Database as AnyDatabase
 from connectors.sql.server import Mode, Trouble
 from connectors.sql.statement import Statement
@@ -43,7 +43,9 @@ _MEANING: Final = (
 _INTRODUCE: Final = f"""
 SELECT coalesce(current_setting('habeas.environment', true), ''),
   set_config('{SETTING}', $1, true) IS NULL, set_config('application_name', $2, true),
-  set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true)
+  set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true),
+  CASE WHEN pg_size_bytes(current_setting('work_mem')) < {WORK_MEMORY * 2**20}
+    THEN set_config('work_mem', '{WORK_MEMORY}MB', true) END
 """.encode()
 _ABOUT: Final = f"SELECT set_config('{SETTING}', $1, true) IS NULL".encode()
 _END: Final = b"""SELECT coalesce(bool_and(pg_terminate_backend(pid, $2)), true) FROM pg_stat_activity

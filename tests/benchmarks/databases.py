@@ -272,7 +272,7 @@ def erased(postgres: Postgres, rows: int) -> Erased:
             raise AssertionError(f"{gone} of {rows // 20 + 1} rows went")
         seen.waits[name] = max(load.longest, seen.waits.get(name, 0.0))
         seen.transactions += load.transactions
-    left = connector.verify(call(about, 1, Right.ERASURE)).tally.found
+    left = connector.verify(replace(call(about, 1, Right.ERASURE), anchors=looks[1].anchors)).tally.found
     connector.close()
     if left:
         raise AssertionError(f"{left} rows are left")
