@@ -5,7 +5,7 @@ The one rule: no other module reads the environment, except for secrets named by
 
 import json
 import re
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal, Self
@@ -154,6 +154,17 @@ class Settings(BaseSettings):
         ge=0,
         description="Days after closing until the parcel is destroyed.",
         examples=[14],
+    )
+    disputed_days: int = Field(
+        default=180,
+        ge=0,
+        description="Days after closing until the old values of what was rectified are destroyed.",
+        examples=[180],
+    )
+    map_check_every: Annotated[timedelta, Field(ge=timedelta(minutes=1))] | None = Field(
+        default=None,
+        description="How often a worker compares the data map with the systems, ISO 8601 (P1D); unset: never.",
+        examples=["P1D"],
     )
     log: Literal["auto", "json", "console"] = Field(
         default="auto", description="Log format; auto is JSON unless on a terminal.", examples=["auto"]

@@ -21,6 +21,7 @@ from temporalio.worker import Interceptor, Worker
 
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
+from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
 from activities.store import FileStore
@@ -36,6 +37,8 @@ from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
+from starter.schedule import MapCheckSchedule
+from workflows.mapcheck import MapCheck
 from workflows.request import AccessRequest, ErasureRequest
 from workflows.sweep import Sweep
 from workflows.upkeep import Upkeep
@@ -71,6 +74,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             working=timedelta(days=settings.working_days),
             file=timedelta(days=settings.file_days),
             parcel=timedelta(days=settings.parcel_days),
+            disputed=timedelta(days=settings.disputed_days),
         ),
     )
 
@@ -123,11 +127,11 @@ def build_worker(
     """The Temporal worker of this process; tests add interceptors that break things."""
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
-    sweep = SweepActivities(tools)
+    sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[AccessRequest, ErasureRequest, Sweep, Upkeep],
+        workflows=[AccessRequest, ErasureRequest, Sweep, Upkeep, MapCheck],
         activities=[
             opening.open,
             opening.deadline,
@@ -146,6 +150,7 @@ def build_worker(
             upkeep.reconcile,
             upkeep.destroy,
             upkeep.sign,
+            map_check.check,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,
@@ -182,6 +187,7 @@ async def run(
         raise RuntimeError(f"Temporal does not know the search attributes {', '.join(missing)}: run habeas migrate")
     worker = build_worker(settings, client, tools, interceptors=interceptors)
     dispatcher = Dispatcher(tools, client, settings.task_queue, keys)
+    schedule = MapCheckSchedule(client, settings.tenant, settings.task_queue, settings.map_check_every)
     health = Health(settings.health_host, settings.health_port, client, ledger, metrics_port)
     async with health, worker:
         log.info(
@@ -192,10 +198,10 @@ async def run(
             systems=len(tools.connectors),
             digest=tools.data_map.digest[:12],
         )
-        dispatching = asyncio.create_task(dispatcher.run(stop))
+        beside = [asyncio.create_task(dispatcher.run(stop)), asyncio.create_task(schedule.run(stop))]
         await stop.wait()
         log.info("worker_drains", seconds=settings.drain_seconds)
-        await dispatching
+        await asyncio.gather(*beside)
     ledger.close_connections()
     log.info("worker_stopped")
 

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 
+from activities.corrections import keep_old, read_corrections
 from activities.fence import LedgerFence, job_name, job_text
 from activities.quota import LedgerQuota
 from activities.tools import Tools
@@ -45,10 +47,13 @@ PHASES = {
     Operation.EXPORT: Phase.FULFILLING,
     Operation.SUPPRESS: Phase.FULFILLING,
     Operation.ERASE: Phase.FULFILLING,
+    Operation.RECTIFY: Phase.FULFILLING,
     Operation.VERIFY: Phase.VERIFYING,
 }
 
 _NO_JOB = b"{}"
+_SEALED = ("anchors", "rulings", "restricted", "corrections")
+"""What the vault has of a request in each system."""
 
 BEAT_EVERY = 3.0
 """Seconds between heartbeats from the side thread; a third of the heartbeat timeout (workflows/policies.py)."""
@@ -83,7 +88,7 @@ class Ready:
 
 def read(tools: Tools, step: Step) -> AtStep:
     """All that the ledger knows of a step."""
-    names = (*(f"{what}/{step.system}" for what in ("anchors", "rulings", "restricted")), job_name(step))
+    names = (*(f"{what}/{step.system}" for what in _SEALED), job_name(step))
     return tools.ledger.at_step(step, *names)
 
 
@@ -101,11 +106,11 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     connector = tools.connector(system) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
-    if step.operation in {Operation.ERASE, Operation.SUPPRESS}:
+    if step.operation in {Operation.ERASE, Operation.SUPPRESS, Operation.RECTIFY}:
         _may_erase(system, present, approved=row.approved)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
     part = (known.plan or make_plan(row.right, data_map, doing.as_of, row.regime)).of(step.system)
-    cut = known.open_intents if step.operation is Operation.ERASE else ()
+    cut = known.open_intents if step.operation in {Operation.ERASE, Operation.RECTIFY} else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.
         raise Retryable(Code.BUSY, step.system, after=known.cut_for)
@@ -142,6 +147,8 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         quota=LedgerQuota(tools.ledger, step, beat),
         restricted=json.loads(known.sealed.get(f"restricted/{step.system}", b"{}")),
         learn=learn,
+        corrections=read_corrections(known.sealed.get(f"corrections/{step.system}")),
+        keep=partial(keep_old, tools.ledger, step, wall_clock),
     )
     return Ready(tools, step, connector, call, fence, learnt)
 

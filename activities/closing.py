@@ -90,6 +90,7 @@ class ClosingActivities:
                 working_until=ask.as_of + terms.working,
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
+                disputed_until=ask.as_of + terms.disputed,
             )
         exported = _newest(receipts, Operation.EXPORT)
         # Only now: a run that is started anew packs the same spools again.

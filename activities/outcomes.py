@@ -124,7 +124,7 @@ def _standing(operation: Operation, tally: Tally, *, undecided: bool) -> tuple[O
     """What a tally means for an operation; `undecided` rows match, and nobody has said whose they are."""
     if undecided:
         return Outcome.NEEDS_HUMAN, Code.SEVERAL_PEOPLE
-    if operation is Operation.LOCATE and not tally.found:
+    if operation in {Operation.LOCATE, Operation.RECTIFY} and not tally.found:
         return Outcome.NOTHING_HELD, ""
     if operation is Operation.VERIFY and tally.left:
         return Outcome.PENDING, Code.LEFT_BEHIND

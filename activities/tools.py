@@ -22,6 +22,9 @@ class Terms:
     file: timedelta = timedelta(days=3 * 365)
     """What was asked and decided: the limitation period of most complaints and claims."""
     parcel: timedelta = timedelta(days=14)
+    disputed: timedelta = timedelta(days=180)
+    """What a rectification has written over: the longest term for a complaint that the laws we have read count in days
+    (South Africa's POPIA). Canada's PIPEDA 8(8) has it kept until every recourse is exhausted: set more, or a hold."""
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,17 @@ def derive(about: Derived, row: Row) -> tuple[str, ...]:
     if any(said(row.get(field)) != said(value) for field, value in about.when.items()):
         return ()
     if about.path:
-        found = (said(value) for value in _walk(_document(row.get(about.of[0])), about.steps))
-        return tuple(dict.fromkeys(filter(None, found)))
+        return inside(row.get(about.of[0]), about.steps)
     parts = [said(row.get(field)) for field in about.of]
     if not all(parts):
         return ()
     return (parts[0] if len(parts) == 1 else json.dumps(parts),)
+
+
+def inside(document: object, steps: Sequence[str]) -> tuple[str, ...]:
+    """The values on a path inside a JSON document, or inside its text, each once."""
+    found = (said(value) for value in _walk(_document(document), steps))
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def texts(value: object) -> Sequence[str]:
@@ -53,7 +58,7 @@ def said(value: object) -> str:
 def _document(value: object) -> object:
     if isinstance(value, str | bytes):
         try:
-            return json.loads(value)
+            return json.loads(value, parse_float=str)  # as it is written: 1.10 is not 1.1
         except ValueError:
             return None
     return value

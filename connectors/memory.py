@@ -17,18 +17,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
 
+from connectors.corrections import Mend, corrected, foreseen, found_of, mends, old_values, require, told
 from connectors.derived import complete, texts
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
 from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
+from connectors.recognising import follower, recogniser
 from connectors.strategies import text
 from connectors.unread import refuse_options
 from rights.codes import Code
-from rights.datamap import Collection, System, Telling
+from rights.datamap import Collection, System
 from rights.plan import Work
 from rights.receipt import Tally
-from rights.subject import Identity, Sharing, comparable
+from rights.subject import Identity, Sharing
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,6 +75,18 @@ class Store:
                         left.append({**row, **values})
                 self.rows[name] = left
             return there
+
+
+class _Foreseen(Store):
+    """The system as it will be."""
+
+    def __init__(self, store: Store, due: Iterable[Mend]) -> None:
+        self._store, self._keys = store, store._keys
+        self._changes = {mend.place: mend.new for mend in due}
+
+    def scan(self, collection: str) -> Sequence[Row]:
+        places = ((row, (collection, key_of(self._keys[collection], row))) for row in self._store.scan(collection))
+        return [{**row, **self._changes.get(place, {})} for row, place in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +144,7 @@ class Memory:
 
     def erase(self, call: Call) -> Tally:
         """Delete and rewrite, children before parents, so that whatever cuts it short leaves a path to the rest."""
-        if not call.environment or self._ask(self.store.mark) != call.environment:
-            raise NeedsHuman(Code.ENVIRONMENT, self.system.system)
+        self._require_mark(call)
         sight = self._see(call)
         self._refuse_doubt(sight)
         fates = self._fates(call, sight)
@@ -153,6 +166,46 @@ class Memory:
                 for count, seen in zip(changes_of(call.work, done).counts, look.counts, strict=True)
             )
         )
+
+    def rectify(self, call: Call) -> Tally:
+        """Set the fields that the corrections name, each row's old values first given away to be kept."""
+        self._require_mark(call)
+        require(self.system, call.corrections)
+        known = foreseen(call)
+        sight = self._see(known)
+        self._refuse_doubt(sight)
+        due = list(mends(self.system, call.corrections, sight.certain))
+        look = found_of(self.system, call.corrections, sight.certain)
+        self._refuse_loss(known, due)
+        if due:
+            call.learn((*self._links(known, sight), *told(call)))
+        done: list[Mend] = []
+        for start in range(0, len(due), self.batch):
+            call.beat()
+            batch = due[start : start + self.batch]
+            call.keep(old_values(batch))
+            with call.fence(Counter(mend.place[0] for mend in batch), look) as intent:
+                there = self._ask(self.store.change, {mend.place: mend.new for mend in batch})
+                changed = [mend for mend in batch if mend.place in there]
+                intent.done(corrected(self.system, changed))
+            done += changed
+        counts = zip(corrected(self.system, done).counts, look.counts, strict=True)
+        tally = Tally(counts=tuple(count.model_copy(update={"found": seen.found}) for count, seen in counts))
+        for mend in mends(self.system, call.corrections, self._see(known).certain) if done else ():
+            raise NeedsHuman(Code.CHANGED_BACK, f"{mend.place[0]}.{','.join(mend.new)}", tally=tally)
+        return tally
+
+    def _refuse_loss(self, call: Call, due: Sequence[Mend]) -> None:
+        """Refuse to change by what a row is found so that nobody would find it any more."""
+        sight = Memory(self.system, _Foreseen(self.store, due))._see(call)
+        seen = {(n, key_of(self.system.collections[n].key, row)) for n, rows in sight.certain.items() for row in rows}
+        for mend in due:
+            if mend.place not in seen:
+                raise NeedsHuman(Code.NOT_RECTIFIABLE, f"{mend.place[0]}.{','.join(mend.new)} (nobody would be found)")
+
+    def _require_mark(self, call: Call) -> None:
+        if not call.environment or self._ask(self.store.mark) != call.environment:
+            raise NeedsHuman(Code.ENVIRONMENT, self.system.system)
 
     def _batches(self, due: Iterable[Fate]) -> Iterator[list[Fate]]:
         """What one destructive call changes. No order of a circle's rows leaves a path to those not reached yet, so
@@ -189,8 +242,8 @@ class Memory:
         mine = call.rulings.mine.get(name, frozenset())
         others = call.rulings.others.get(name, frozenset())
         anchored = set(call.anchors.get(name, {}).get(_key_name(collection), ()))
-        hangs_on = _follower(call, sight, collection)
-        recognise = _recogniser(call, collection)
+        hangs_on = follower(call, sight.certain, collection)
+        recognise = recogniser(call, collection)
         before = {key_of(collection.key, row) for row in sight.certain[name]}
         certain: list[Row] = []
         undecided: list[tuple[Row, Sharing]] = []
@@ -315,42 +368,6 @@ def build(system: System, secrets: Mapping[str, str]) -> Memory:
     if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
         raise ValueError("options: batch is a number of rows, 1 or more")
     return Memory(system, Store(system, environment), batch)
-
-
-def _follower(call: Call, sight: _Sight, collection: Collection) -> Callable[[Row], bool]:
-    """A test whether a row hangs, by a unique link, on a row of the person that is there or, by its anchor, was."""
-    reached: list[tuple[str, set[str]]] = []
-    for link in collection.links:
-        if link.kind == "unique":
-            parent, column = link.target
-            values = {text(row.get(column)) for row in sight.certain[parent]}
-            values.update(call.anchors.get(parent, {}).get(column, ()))
-            reached.append((link.field, values - {""}))
-    return lambda row: any(not values.isdisjoint(texts(row.get(column))) for column, values in reached)
-
-
-def _recogniser(call: Call, collection: Collection) -> Callable[[Row], Sharing | None]:
-    """A test how surely a row is the person's by its identity fields; None: not at all. Hints are never followed."""
-    wanted: list[tuple[str, Telling, dict[str, Sharing]]] = []
-    for column, about in collection.identities.items():
-        values: dict[str, Sharing] = {}
-        for identity in call.identities:
-            kinds = {Sharing(about.sharing), identity.sharing}
-            if identity.kind == about.identity and identity.value and Sharing.HINT not in kinds:
-                value = comparable(identity.value, casefold=about.casefold)
-                if values.get(value) is not Sharing.UNIQUE:
-                    values[value] = Sharing.SHARED if Sharing.SHARED in kinds else Sharing.UNIQUE
-        wanted.append((column, about, values))
-
-    def recognise(row: Row) -> Sharing | None:
-        matches = {
-            values.get(comparable(value, casefold=about.casefold))
-            for column, about, values in wanted
-            for value in texts(row.get(column))
-        }
-        return next((sharing for sharing in (Sharing.UNIQUE, Sharing.SHARED) if sharing in matches), None)
-
-    return recognise
 
 
 def _key_name(collection: Collection) -> str:

@@ -26,6 +26,23 @@ Key = tuple[str, ...]
 """A row's key: the values of the collection's `key` fields, as text, in the map's order."""
 
 
+OldValues = Mapping[str, Mapping[Key, Mapping[str, str | None]]]
+"""What a rectification is about to write over: by collection, row and field, the value as text; None: nothing stood
+there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What fields of the person's rows in a collection are to say; of all of these rows, or of one."""
+
+    collection: str
+    values: Mapping[str, str | None] = field(repr=False)
+    """By field, the new value as text, in the form in which looks give keys and anchors (ISO dates, plain digits, bytes
+    as \\x and hexadecimal); None: nothing is to stand there."""
+    key: Key | None = field(default=None, repr=False)
+    """The one row that is meant; None: every row of the person in this collection."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One of several rows of a subject collection that match: is it the person?"""
@@ -87,6 +104,10 @@ def untold(links: tuple[Identity, ...]) -> None:
     """For calls made outside of the engine: nobody learns anything."""
 
 
+def unkept(old: OldValues) -> None:
+    """For calls made outside of the engine: nobody keeps them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One step as handed to a connector, with the personal data filled in.
@@ -123,7 +144,12 @@ class Call:
     quota: Quota = field(default=no_quota, repr=False)
     learn: Callable[[tuple[Identity, ...]], None] = field(default=untold, repr=False)
     """Takes what the rows that `erase` is about to change say of the person, before the first fence: a row that came in
-    since the last look takes its links along when it goes."""
+    since the last look takes its links along when it goes. `rectify` tells what its rows say, before and after."""
+    corrections: tuple[Correction, ...] = field(default=(), repr=False)
+    """What `rectify` is to write; the same for every attempt."""
+    keep: Callable[[OldValues], None] = field(default=unkept, repr=False)
+    """Takes the values that `rectify` is about to write over, before the fence of the very call that does. When it
+    returns they are kept for good; what it raises stops the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +250,22 @@ class Restricts(Connector, Protocol):
 
         Raises:
             NeedsHuman: something new stands in the place; nothing of it is overwritten.
+        """
+
+
+@runtime_checkable
+class Rectifies(Connector, Protocol):
+    """Can correct what fields of the person's rows say."""
+
+    def rectify(self, call: Call) -> Tally:
+        """Write what `call.corrections` say into the fields that they name, converging: a row that says so already is
+        left alone. Each old value is given to `call.keep` before it is written over, and what was written is looked at
+        again. The tally's `found` is the rows that are to say it, `rectified` those that were changed for it.
+
+        Raises:
+            NeedsHuman: NOT_RECTIFIABLE, the field cannot be written to; VALUE, the system does not take the value; in
+                both cases nothing was changed. NO_ROW, the row that is named is not the person's. CHANGED_BACK, the
+                field says something else again.
         """
 
 

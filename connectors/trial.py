@@ -37,6 +37,8 @@ class Trial:
     """The table, column or constraint that the refusal names."""
     not_tried: str = ""
     """Why nothing was tried and these are counts only."""
+    not_counted: tuple[str, ...] = ()
+    """Tables that may have been changed and were not counted, each with why."""
     statements: tuple[str, ...] = ()
     """What would be run: names of the map and the database, no values."""
 

@@ -3,11 +3,12 @@
 The one rule: shredding is by the dates in the ledger; no request loses its identities or its history while it is open.
 """
 
+import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Literal, overload
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from ledger.errors import LedgerRefusal
 from ledger.models import case_keys, requests, retired_keks
@@ -16,7 +17,7 @@ from ledger.vault import Purpose, Sealed
 from rights.request import Phase
 from rights.value import Value
 
-_NEEDED_WHILE_OPEN: Final = {"working", "file", "history"}
+_NEEDED_WHILE_OPEN: Final = {"working", "file", "history", "disputed"}
 _BATCH: Final = 200
 """Cases shredded in one transaction, so that the head of the journal is never held for long."""
 
@@ -36,6 +37,11 @@ class RetiredKek(Value):
     """False: this provider cannot; what lay under the key leaves backups with the oldest of them."""
     final_at: datetime | None
     """From when nobody can bring it back."""
+
+
+def _old(system: str) -> str:
+    """How the names of old values in a system begin."""
+    return f"old/{system}/"
 
 
 class Cases(Store):
@@ -59,6 +65,31 @@ class Cases(Store):
         """
         with self._look() as connection:
             return self._vault.get(connection, case_id, purpose, name)
+
+    def keep_old(self, request_id: str, system: str, old: bytes, *, at: datetime) -> None:
+        """Seal what is about to be written over in a system, for as long as it may be disputed.
+
+        It stands beside what was kept before, and replaces nothing: an attempt that was cut may have written already,
+        and what a later one finds there is not what stood there first.
+
+        Raises:
+            LedgerRefusal: the case is unknown, or the purpose's key was shredded.
+        """
+        with self._begin() as connection:
+            key = self._vault.key(connection, request_id, "disputed")
+            # By the ledger's own clock: two workers' need not agree on who was first.
+            now = connection.scalar(select(func.clock_timestamp())) or at
+            name = f"{_old(system)}{now.astimezone(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(4)}"
+            self._vault.put(connection, request_id, key, Sealed("disputed", name, old), at)
+
+    def kept_old(self, request_id: str, system: str) -> list[bytes]:
+        """All that `keep_old` has kept of a request in a system, first what was kept first.
+
+        Raises:
+            VaultError: it was changed or moved, or its key-encryption key is gone.
+        """
+        with self._look() as connection:
+            return list(self._vault.get_under(connection, request_id, "disputed", _old(system)).values())
 
     @overload
     def case_key(self, case_id: str, purpose: Purpose, *, create: Literal[True]) -> bytes: ...

@@ -9,6 +9,7 @@ from ledger.cases import Cases
 from ledger.decisions import Decisions
 from ledger.fence import Fence
 from ledger.holds import Holds
+from ledger.mapchecks import MapChecks
 from ledger.opening import Opening
 from ledger.outbox import Outbox
 from ledger.plans import Plans
@@ -39,6 +40,7 @@ class Ledger(
     Outbox,
     Sweeps,
     Quotas,
+    MapChecks,
     Verification,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""

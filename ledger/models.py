@@ -314,6 +314,15 @@ sweep_steps: Final = Table(
 )
 """Steps that wait until a system is touched once for many people; `answer` is what came of it, until it is fetched."""
 
+map_checks: Final = Table(
+    "map_checks",
+    metadata,
+    _tenant(),
+    _moment("at"),
+    Column("body", Text, nullable=False),
+)
+"""The last comparison of the map with its systems: one row for a tenant, names and codes only."""
+
 quota_uses: Final = Table(
     "quota_uses",
     metadata,

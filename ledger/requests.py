@@ -166,6 +166,7 @@ class Requests(Store):
         working_until: datetime,
         file_until: datetime,
         parcel_until: datetime,
+        disputed_until: datetime,
     ) -> None:
         """Close a request, set the days on which its keys are shredded, and sign the head of the journal.
 
@@ -186,6 +187,7 @@ class Requests(Store):
                     "pseudonym": at,
                     "parcel": parcel_until,
                     "file": file_until,
+                    "disputed": disputed_until,
                 }
                 connection.execute(
                     _KEEP_KEYS,

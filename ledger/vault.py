@@ -10,7 +10,7 @@ A sealed value is one byte of version, a nonce, and AES-256-GCM over the data; i
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +18,7 @@ from sqlalchemy import (
     ARRAY,
     Connection,
     Engine,
+    Select,
     Text,
     bindparam,
     delete,
@@ -33,10 +34,14 @@ from ledger.keks import Keks
 from ledger.keys import KEY_BYTES, NONCE_BYTES, KeyProvider
 from ledger.models import case_keys, request_subjects, vault
 
-Purpose = Literal["working", "file", "history", "parcel", "pseudonym"]
+Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed"]
 """What is sealed together and destroyed together: working (identities, anchors, candidates), the request file (texts as
-received, notes), the run's history in Temporal, the parcel, the key of pseudonyms."""
+received, notes), the run's history in Temporal, the parcel, the key of pseudonyms, and what was written over and may be
+disputed."""
 
+_PARENTS: Final[Mapping[str, Purpose]] = {"disputed": "file"}
+"""Under whose key-encryption key a key lies that is made later. What is kept for long lies under the file's: else it
+would keep everybody's identities of that month readable in old backups."""
 _VERSION: Final = b"\x01"
 _HEADER: Final = len(_VERSION) + NONCE_BYTES
 
@@ -92,7 +97,7 @@ _REPLACE: Final = _PUT.on_conflict_do_update(
     index_elements=[vault.c.tenant, vault.c.case_id, vault.c.purpose, vault.c.name],
     set_={"sealed": _PUT.excluded.sealed, "at": _PUT.excluded.at},
 )
-_GET: Final = (
+_SEALED: Final = (
     select(case_keys.c.kek, case_keys.c.wrapped, vault.c.name, vault.c.sealed)
     .join(
         vault,
@@ -100,7 +105,11 @@ _GET: Final = (
         & (vault.c.case_id == case_keys.c.case_id)
         & (vault.c.purpose == case_keys.c.purpose),
     )
-    .where(*_here, vault.c.name == func.any(bindparam("names", type_=ARRAY(Text))), case_keys.c.wrapped.is_not(None))
+    .where(*_here, case_keys.c.wrapped.is_not(None))
+)
+_GET: Final = _SEALED.where(vault.c.name == func.any(bindparam("names", type_=ARRAY(Text))))
+_GET_UNDER: Final = _SEALED.where(func.starts_with(vault.c.name, bindparam("prefix", type_=Text))).order_by(
+    vault.c.name
 )
 
 
@@ -129,7 +138,8 @@ class Vault:
     def key(self, connection: Connection, case_id: str, purpose: Purpose) -> bytes:
         """A case's data key for a purpose, made if need be; nobody shreds it until the transaction ends.
 
-        A new one lies under the key-encryption key of the case's working key: that of the month it was opened in.
+        A new one lies under the key-encryption key of the case's working key: that of the month it was opened in; or of
+        its file's key, if what it seals is kept for as long.
 
         Raises:
             LedgerRefusal: it was shredded, or the case is unknown or shredded.
@@ -138,7 +148,7 @@ class Vault:
         found = connection.execute(_HOLD_KEY, {**where, "purpose": purpose}).first()
         if found and found.wrapped:
             return self._keys.unwrap(found.kek, found.wrapped)
-        parent = connection.execute(_HOLD_KEY, {**where, "purpose": "working"}).first()
+        parent = connection.execute(_HOLD_KEY, {**where, "purpose": _PARENTS.get(purpose, "working")}).first()
         if found or parent is None or parent.kek is None:
             raise LedgerRefusal(f"the case has no key for '{purpose}' and gets none: it is unknown or was shredded")
         made = self._wrapped(parent.kek)
@@ -205,8 +215,17 @@ class Vault:
 
     def get_all(self, connection: Connection, case_id: str, purpose: Purpose, *names: str) -> dict[str, bytes]:
         """Read values by name; those that are there."""
+        return self._opened(connection, _GET, case_id, purpose, {"names": list(names)})
+
+    def get_under(self, connection: Connection, case_id: str, purpose: Purpose, prefix: str) -> dict[str, bytes]:
+        """Read all values whose names begin alike, in the order of their names."""
+        return self._opened(connection, _GET_UNDER, case_id, purpose, {"prefix": prefix})
+
+    def _opened(
+        self, connection: Connection, query: Select[Any], case_id: str, purpose: Purpose, which: Mapping[str, object]
+    ) -> dict[str, bytes]:
         rows = connection.execute(
-            _GET, {"tenant": self._tenant, "case_id": case_id, "purpose": purpose, "names": list(names)}
+            query, {"tenant": self._tenant, "case_id": case_id, "purpose": purpose, **which}
         ).all()
         if not rows:
             return {}

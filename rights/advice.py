@@ -8,9 +8,6 @@ from collections.abc import Iterator
 from rights.datamap import Collection, DataMap, Erase, Mode, Strategy, System
 from rights.value import Value
 
-BACKED_UP: tuple[str, ...] = ("mailbox", "s3", "sql")
-"""Connectors to places that their operator makes backups of."""
-
 
 class Advice(Value):
     """One thing to look at."""
@@ -28,12 +25,12 @@ def advice(data_map: DataMap) -> Iterator[Advice]:
 
 
 def _of(system: System) -> Iterator[Advice]:
-    if system.connector in BACKED_UP and system.mode is not Mode.OBSERVE and system.backups is None:
+    if system.mode is not Mode.OBSERVE and system.erases and system.backups and not system.backups.known:
         yield Advice(
             system=system.system,
-            code="no_backups",
-            what="the map does not say how long erased rows live on in backups, so no answer can",
-            todo='add backups: {max_age: P35D, beyond_use: "what is done so that nobody uses them there"}',
+            code="backups_unknown",
+            what="nobody knows how long erased rows live on in backups, and every answer says so",
+            todo="ask whoever makes them, and write max_age as ISO 8601, such as P35D",
         )
     for name, collection in system.collections.items():
         if others := _told_all_the_same(collection):

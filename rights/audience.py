@@ -4,12 +4,14 @@ The one rule: a value of a person reaches an agent only masked, and nobody else 
 a hold, changes nothing in what the person is told: the work is outstanding, like any other that is not done.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
-from rights.plan import Operation
-from rights.receipt import Certainty, Kept, Outcome, Receipt
+from rights.backups import Backups
+from rights.plan import Operation, out_of_backups
+from rights.receipt import Books, Certainty, Kept, Outcome, Receipt
 from rights.request import Right
 from rights.value import Value
 
@@ -70,6 +72,78 @@ def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
         return told.model_copy(update={"kept": (pseudonym,)})
     kept = tuple(one for count in last.tally.counts for one in count.kept)
     return told.model_copy(update={"state": State.DONE, "certainty": last.certainty, "kept": kept})
+
+
+class Lingering(Value):
+    """What was erased and is still in backups."""
+
+    until: date | None
+    """The last day on which a backup can hold it; None: nobody knows."""
+    beyond_use: str = ""
+    """What is done until then so that it is not used, in the map's words."""
+
+
+class Answered(Told):
+    """What the person is told of one system once the request is closed."""
+
+    erased: int = 0
+    """Records that are gone, or tell nothing of the person any more."""
+    backups: Lingering | None = None
+    """None: nothing was erased, or there are no backups."""
+
+
+def answer(
+    right: Right,
+    systems: Iterable[str],
+    receipts: Sequence[Receipt],
+    books: Mapping[str, Sequence[Books]],
+    backups: Mapping[str, Backups | None],
+    zone: str,
+) -> tuple[Answered, ...]:
+    """What the person is told at the end. `backups` is what the map says of each system's; days are those of `zone`."""
+    lingering = linger(receipts, books, backups, zone)
+    return tuple(
+        Answered(
+            **dict(told),
+            erased=_erased(books.get(told.system, ()), [r for r in receipts if r.step.system == told.system]),
+            backups=lingering.get(told.system),
+        )
+        for told in interim(right, systems, receipts)
+    )
+
+
+def linger(
+    receipts: Sequence[Receipt],
+    books: Mapping[str, Sequence[Books]],
+    backups: Mapping[str, Backups | None],
+    zone: str,
+) -> dict[str, Lingering]:
+    """By system in which something was erased, and which has backups: how long they still hold it.
+
+    Counted from the last erasure there, whatever became of it: no day that is told comes too early.
+    """
+    found = {}
+    for name in dict.fromkeys(r.step.system for r in receipts):
+        acts = [r for r in receipts if r.step.system == name and r.step.operation is Operation.ERASE]
+        said = backups.get(name)
+        # An attempt that was cut short has erased as well, and so has a person who says so: no count tells of them.
+        by_hand = any(act.certainty is Certainty.ATTESTED for act in acts)
+        changed = any(act.tally.changed for act in acts) or any(
+            b.erased or b.pseudonymised for b in books.get(name, ())
+        )
+        if (by_hand or changed) and not (said and not said.exist):
+            last = max(act.at for act in acts).astimezone(ZoneInfo(zone)).date()
+            until = out_of_backups(said, last) if said else None
+            found[name] = Lingering(until=until, beyond_use=said.beyond_use if said else "")
+    return found
+
+
+def _erased(books: Sequence[Books], receipts: Sequence[Receipt]) -> int:
+    """By the books where they were closed, else by what the calls have said."""
+    if books:
+        return sum(book.erased for book in books)
+    acts = [r for r in receipts if r.step.operation is Operation.ERASE]
+    return sum(count.erased + count.anonymised for act in acts for count in act.tally.counts)
 
 
 def mask(value: object) -> str:

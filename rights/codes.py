@@ -49,6 +49,10 @@ class Code(StrEnum):
     ARCHIVED = "archived"
     NO_PLACE = "no_place"
     NOT_DENIED = "not_denied"
+    NOT_RECTIFIABLE = "not_rectifiable"
+    VALUE = "value"
+    NO_ROW = "no_row"
+    CHANGED_BACK = "changed_back"
 
 
 ADVICE: dict[Code, str] = {
@@ -89,6 +93,10 @@ ADVICE: dict[Code, str] = {
     Code.ARCHIVED: "Objects of this person are archived and must be restored before they can be read. Restore them, or set restore_days in the data map and restart the worker, then rule 'retry'.",
     Code.NO_PLACE: "An identity has a slash or another character that the key template has no place for, so objects were not looked for by it. Look for them by hand; take the identity out of the request or rule 'done'.",
     Code.NOT_DENIED: "The bucket's policy, or the row security of the table named, does not deny what is restricted, so a restriction would stop nobody. Add the statement (docs/s3.md; habeas map check --live prints the one for a table), then rule 'retry'.",
+    Code.NOT_RECTIFIABLE: "The field named cannot be rectified: it tells rows apart or joins them, is worked out from other fields, is not in the data map, or nobody would be found by it any more. Nothing was changed. Correct the fields that it comes from, or do it by hand in the system and rule 'done'.",
+    Code.VALUE: "The system does not take the new value of the field named: it is too long, of another type, empty where something must stand, breaks a rule of the table, another row has it, or a trigger makes something else of it. Nothing was changed. Correct the value and rule 'retry', or do it by hand and rule 'done'.",
+    Code.NO_ROW: "The row that is to be rectified is not among this person's rows in the collection named (any more), so nothing was changed. Compare its key with the preview, then rule 'retry', or 'done' if nothing is left to correct.",
+    Code.CHANGED_BACK: "The field named was rectified and says something else again: a trigger, the application or an import writes to it. Find out which and stop it, then rule 'retry'.",
     Code.QUOTA: "The system has no room left for what has to be moved. Make room or raise its quota, then rule 'retry'.",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }

@@ -58,8 +58,14 @@ class System(Strict):
     """Systems that are filled from this one."""
     description: str = ""
     backups: Backups | None = None
-    """How long erased rows live on in its backups."""
+    """How long erased rows live on in its backups. A file has to say it (`rights.mapfile`); a map that the ledger keeps
+    may be older than that."""
     collections: dict[str, Collection]
+
+    @property
+    def erases(self) -> bool:
+        """Whether an erasure changes anything here."""
+        return any(collection.erase is not Erase.RETAIN for collection in self.collections.values())
 
     @property
     def followed_kinds(self) -> frozenset[str]:

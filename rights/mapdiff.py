@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
+from rights.backups import lives_on
 from rights.datamap import Collection, DataMap, Erase, Field, Mode, Retention, Strategy, System
 from rights.value import Value
 
@@ -62,9 +63,8 @@ def _system(name: str, old: System | None, new: System | None) -> Iterator[Chang
     if old and new:
         yield from _mode(name, old.mode, new.mode)
         if old.backups != new.backups:
-            age = f"{new.backups.max_age} in backups" if new.backups else "an unknown time in backups"
             yield Change(
-                effect=Effect.OTHER, newly=new.backups is not None, system=name, text=f"erased rows live on for {age}"
+                effect=Effect.OTHER, newly=True, system=name, text=f"erased rows live on {lives_on(new.backups)}"
             )
         if old.connector != new.connector:
             text = f"it is reached by the connector {new.connector}, no longer by {old.connector}"

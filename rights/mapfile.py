@@ -7,15 +7,19 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from rights.datamap import Backups, Collection, DataMap, Field, Link, Retention, System
+from rights.backups import EXAMPLE, HONESTLY, Backups
+from rights.datamap import Collection, DataMap, Field, Link, Retention, System
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
 MapError = FileError
 MapErrors = FileErrors
+
+WITHOUT_BACKUPS: Final = frozenset({"memory"})
+"""Connectors to places that are gone with their process."""
 
 
 def read_map(files: Mapping[str, str]) -> DataMap:
@@ -49,11 +53,27 @@ def read_map(files: Mapping[str, str]) -> DataMap:
             continue
         systems[system.system] = system
         placed[system.system] = (file, lines)
+        errors += _backups_errors(file, system, lines)
     if not errors:
         errors = list(_feeding_errors(systems, placed))
     if errors:
         raise MapErrors(errors)
     return DataMap.of(systems)
+
+
+def _backups_errors(file: str, system: System, lines: Lines) -> list[MapError]:
+    """An answer has to say how long what was erased lives on, so a file has to. What the ledger keeps is not asked: a
+    request goes on with the map it was pinned to."""
+    if system.connector in WITHOUT_BACKUPS or not system.erases:
+        return []
+    backups, line = system.backups, lines.at(("backups",))
+    if backups is None:
+        advice = f"it is missing, and this map erases: write {EXAMPLE}; {HONESTLY}"
+        return [MapError(file, line, "backups", advice)]
+    if backups.exist and not backups.beyond_use.strip():
+        advice = "'beyond_use' is missing: say what is done so that erased rows in a backup are not used"
+        return [MapError(file, line, "backups", advice)]
+    return []
 
 
 def _feeding_errors(systems: Mapping[str, System], placed: Mapping[str, tuple[str, Lines]]) -> list[MapError]:

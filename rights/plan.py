@@ -212,8 +212,13 @@ def _writes(collection: datamap.Collection, names: Sequence[str]) -> tuple[Write
     return tuple(writes)
 
 
-def out_of_backups(backups: Backups, erased: date) -> date:
-    """The last day on which a backup can still hold what was erased on a day."""
+def out_of_backups(backups: Backups, erased: date) -> date | None:
+    """The last day on which a backup can still hold what was erased on a day: that day itself where there are none,
+    None where nobody knows."""
+    if not backups.exist:
+        return erased
+    if not backups.known:
+        return None
     return keep_until(erased, backups.months, backups.days, end_of_year=False)
 
 

@@ -71,6 +71,9 @@ class Count(Value):
     kept: tuple[Kept, ...] = ()
     unclean: int = 0
     """verify only: kept rows in which a field that was due to go is still filled."""
+    rectified: int = 0
+    """rectify only: rows in which a field says something else now. They are found as before, so they are not among
+    those that count as changed."""
 
     @property
     def kept_rows(self) -> int:
@@ -109,6 +112,10 @@ class Tally(Value):
     @property
     def kept_rows(self) -> int:
         return sum(count.kept_rows for count in self.counts)
+
+    @property
+    def rectified(self) -> int:
+        return sum(count.rectified for count in self.counts)
 
     @property
     def left(self) -> int:

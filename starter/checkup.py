@@ -5,7 +5,7 @@ The one rule: it changes nothing, and each check is carried out for real: a file
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
@@ -17,6 +17,7 @@ from starter.show import plural
 if TYPE_CHECKING:
     from connectors.protocol import Checks, Connector
     from rights.datamap import DataMap
+    from rights.mapcheck import Found
 
 REACH: Final = 5.0
 """Seconds that Temporal gets to answer; a healthy one takes milliseconds."""
@@ -282,28 +283,21 @@ class _Closes(Protocol):
     def close(self) -> None: ...
 
 
-@runtime_checkable
-class _Surveys(Protocol):
-    """A connector that can also tell what stands in the system beside the map."""
-
-    def survey(self) -> Sequence[str]:
-        """Sentences as those of `check`."""
-
-
 def ask(connector: "Checks", about: str) -> Iterator[Check]:
     """What does not fit between a map and its system; nothing if all does."""
-    from connectors.errors import ConnectorError
-    from connectors.finding import Severity, code_of, severity_of
-    from rights.codes import ADVICE
+    from connectors.finding import found_in
 
-    try:
-        findings = [*connector.check(), *(connector.survey() if isinstance(connector, _Surveys) else ())]
-    except ConnectorError as error:
-        why = f"{error.code}: {error.about}" if error.about else str(error.code)
-        yield Check(name=about, ok=False, about=why, advice=ADVICE[error.code], severity="error", code=error.code)
-        return
-    for finding in sorted(findings, key=lambda finding: list(Severity).index(severity_of(finding))):
-        what, _, todo = finding.partition(": ")
-        bad = severity_of(finding)
-        ok = bad is not Severity.ERROR
-        yield Check(name=about, ok=ok, about=what, advice=todo, severity=bad, code=code_of(finding))
+    for found in found_in("", connector):
+        yield check_of(found, about)
+
+
+def check_of(found: "Found", about: str) -> Check:
+    """A finding as a line of the report."""
+    return Check(
+        name=about,
+        ok=found.severity != "error",
+        about=found.what,
+        advice=found.todo,
+        severity=found.severity,
+        code=found.code,
+    )

@@ -83,7 +83,7 @@ class LedgerMetrics(Collector):
         self._ledger = ledger
 
     def collect(self) -> Iterator[Metric]:
-        """Open requests, missed deadlines, open tasks, what waits in the outbox."""
+        """Open requests, missed deadlines, open tasks, what waits in the outbox, what the map's last check found."""
         moment = now()
         rows = self._ledger.open_requests()
         risks = [row.clock.risk(moment) for row in rows]
@@ -108,6 +108,17 @@ class LedgerMetrics(Collector):
             "Messages to Temporal that are not delivered yet.",
             self._ledger.backlog(),
         )
+        if check := self._ledger.map_check():
+            findings = GaugeMetricFamily(
+                "habeas_map_findings",
+                "What the last comparison of the data map with its systems found, by severity.",
+                labels=["severity"],
+            )
+            for severity, number in check.numbers.items():
+                findings.add_metric([severity], number)
+            yield findings
+            age = (moment - check.at).total_seconds()
+            yield GaugeMetricFamily("habeas_map_check_age_seconds", "Time since that comparison.", age)
 
 
 class Health:

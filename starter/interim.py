@@ -12,7 +12,7 @@ from rights.receipt import Certainty
 from rights.request import Right
 from starter.show import Page, day, plural
 
-_SURE: Final = {
+SURE: Final = {
     Right.ERASURE: {
         Certainty.VERIFIED: "erased; we have looked again and found nothing left",
         Certainty.COMPLETED: "the system reports the erasure as done; we have not been able to look again yet",
@@ -53,9 +53,7 @@ def _lines(row: RequestRow, told: tuple[Told, ...]) -> Iterator[str]:
     yield "This is not the whole answer. We go on, and you will be told of the rest."
     for one in told:
         yield f"- {one.system}: {_standing(one, row.right)}"
-        for kept in one.kept:
-            until = f"until {kept.until}" if kept.until else "until a day that is not known yet"
-            yield f"  {plural(kept.rows, 'record')} kept, {until}: {kept.ground}"
+        yield from kept_lines(one)
     if not row.confirmed:
         yield "We have not been able to confirm yet that it is you who asks."
     left = [one.system for one in told if one.state in {State.ACCEPTED, State.OUTSTANDING}]
@@ -64,13 +62,20 @@ def _lines(row: RequestRow, told: tuple[Told, ...]) -> Iterator[str]:
     yield f"By law an answer is due {day(row.clock.legal_due, zone)}."
 
 
+def kept_lines(one: Told) -> Iterator[str]:
+    """What stays in a system, on which ground and until when."""
+    for kept in one.kept:
+        until = f"until {kept.until}" if kept.until else "until a day that is not known yet"
+        yield f"  {plural(kept.rows, 'record')} kept, {until}: {kept.ground}"
+
+
 def _standing(one: Told, right: Right) -> str:
     found = f" ({plural(one.found, 'record')} found)" if one.found else ""
     match one.state:
         case State.NOTHING_FOUND:
             return "we have looked and found nothing on you"
         case State.DONE:
-            said = _SURE[right].get(one.certainty, "done") if one.certainty else "done"
+            said = SURE[right].get(one.certainty, "done") if one.certainty else "done"
             return said + (", but for what is kept" if one.kept and one.certainty is Certainty.VERIFIED else "") + found
         case State.ACCEPTED:
             return f"the system has taken the work on; it is not done. We ask again on {one.ask_again}{found}"

@@ -9,9 +9,10 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from ledger.standing import KeyState, RequestRow, Standing
+from rights.audience import Lingering, linger
 from rights.datamap import DataMap
 from rights.deadlines import Risk
-from rights.plan import Operation, out_of_backups
+from rights.plan import Operation
 from rights.receipt import Books, Count, Kept, Outcome, Receipt, most_open
 from rights.request import Conclusion, Phase, Right
 from starter.show import Cell, Page, Text, Tone, day, minute, plural
@@ -48,6 +49,7 @@ PURPOSES: Final = {
     "history": "history in Temporal",
     "parcel": "parcel",
     "pseudonym": "key of pseudonyms",
+    "disputed": "old values of what was rectified",
 }
 _WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.APPROVING})
 
@@ -142,30 +144,29 @@ def show_document(
     data_map: DataMap | None = None,
 ) -> Document:
     """All there is to tell of a request, as JSON. `data_map` is the one that it is pinned to, if it is to any."""
-    gone = backups_gone(standing, data_map)
+    left = lingering(standing, data_map)
     return {
         "request": request_document(standing.request, now),
         "waits_for": waits_for(standing) or None,
         "held": standing.held,
         "in_flight": standing.in_flight,
         "systems": [
-            {**_system_document(standing, name), "out_of_backups_on": gone.get(name)} for name in _systems(standing)
+            {
+                **_system_document(standing, name),
+                "out_of_backups_on": left[name].until if name in left else None,
+                "backups": left[name].model_dump() if name in left else None,
+            }
+            for name in _systems(standing)
         ],
         "tasks": [task_document(t, candidates.get(t.id, ())) for t in standing.tasks if t.settled_at is None],
         "kept_until": [_key_document(key) for key in standing.keys],
     }
 
 
-def backups_gone(standing: Standing, data_map: DataMap | None) -> dict[str, date]:
-    """By system in which something was erased, the last day on which its backups can still hold it."""
-    gone: dict[str, date] = {}
-    for name, receipt in newest(standing.receipts, Operation.ERASE).items():
-        system = data_map.systems.get(name) if data_map else None
-        # An attempt that was cut short has erased as well; only the books tell of it.
-        erased = receipt.tally.changed or any(book.erased for book in standing.books.get(name, ()))
-        if system and system.backups and receipt.outcome.settled and erased:
-            gone[name] = out_of_backups(system.backups, receipt.at.date())
-    return gone
+def lingering(standing: Standing, data_map: DataMap | None) -> dict[str, Lingering]:
+    """By system in which something was erased, how long its backups can still hold it."""
+    said = {name: system.backups for name, system in data_map.systems.items()} if data_map else {}
+    return linger(standing.receipts, standing.books, said, standing.request.clock.zone)
 
 
 def _systems(standing: Standing) -> list[str]:
@@ -249,18 +250,18 @@ def show_page(
         page.line("The erasure waits for approval. Read the preview, then approve it.", indent=2)
         page.line(Cell(f"habeas request preview {row.id}", "quiet"), indent=4)
         page.line(Cell(f"habeas request approve {row.id} --by ROLE", "quiet"), indent=4)
-    if gone := backups_gone(standing, data_map):
+    if left := lingering(standing, data_map):
         page.heading("Erased, and out of backups by")
-        page.pairs((name, f"{last:%Y-%m-%d}{_beyond(data_map, name)}") for name, last in sorted(gone.items()))
+        page.pairs((name, _until_then(one)) for name, one in sorted(left.items()))
     if standing.keys:
         page.heading("Kept until")
         page.pairs((PURPOSES.get(key.purpose, key.purpose), _fate(key, zone)) for key in standing.keys)
     return page
 
 
-def _beyond(data_map: DataMap | None, name: str) -> str:
-    backups = data_map.systems[name].backups if data_map else None
-    return f"; until then: {backups.beyond_use}" if backups and backups.beyond_use else ""
+def _until_then(left: Lingering) -> str:
+    last = str(left.until) if left.until else "a day that nobody knows"
+    return last + (f"; until then: {left.beyond_use}" if left.beyond_use else "")
 
 
 ADVICE_IDENTITY: Final = "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it."

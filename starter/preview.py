@@ -6,6 +6,7 @@ The one rule: it is made from the stored plan and the last look, the same that t
 from collections.abc import Iterable
 
 from ledger.standing import Standing
+from rights.backups import lives_on
 from rights.datamap import DataMap, Erase, Mode
 from rights.plan import Operation, Work
 from rights.receipt import Count, Kept
@@ -98,9 +99,7 @@ def preview_page(standing: Standing, data_map: DataMap) -> Page:
                 ),
                 numbers=("found", "goes", "kept"),
             )
-            if backups := data_map.systems[name].backups:
-                use = f"; until then: {backups.beyond_use}" if backups.beyond_use else ""
-                page.line(Cell(f"what goes is out of backups {backups.max_age} later{use}", "quiet"), indent=2)
+            page.line(Cell(f"what goes lives on {lives_on(data_map.systems[name].backups)}", "quiet"), indent=2)
         else:
             page.grid(
                 ("collection", "rows given", "fields"),

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -234,6 +234,15 @@ def minute(moment: datetime | None, zone: str | None = None) -> str:
         return ""
     local = moment.astimezone(ZoneInfo(zone) if zone else None)
     return f"{local:%Y-%m-%d %H:%M %Z}"
+
+
+def age(length: timedelta) -> str:
+    """A length of time as people say it: its largest whole unit."""
+    minutes = max(0, int(length.total_seconds() // 60))
+    for size, unit in ((24 * 60, "day"), (60, "hour")):
+        if minutes >= size:
+            return plural(minutes // size, unit)
+    return plural(minutes, "minute")
 
 
 def plural(number: int, one: str, many: str = "") -> str:

@@ -78,6 +78,7 @@ def trial_document(trial: "Trial | str") -> Document:
             }
             for effect in trial.effects
         ],
+        "not_counted": list(trial.not_counted),
         "statements": list(trial.statements),
     }
 
@@ -101,6 +102,8 @@ def add_trial(page: Page, name: str, trial: "Trial | str") -> None:
     if not trial.effects:
         page.line(Cell("nothing to do", "quiet"), indent=2)
         return
+    for said in trial.not_counted:
+        page.line(Cell(f"not counted: {said}", "warn"), indent=2)
     page.grid(
         ("table", "deleted", "changed", "added", "beyond the plan"),
         (

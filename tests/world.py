@@ -68,6 +68,7 @@ SHOP_MAP = """
 system: {system}
 owner: shop team
 connector: sql
+backups: none
 mode: {mode}
 max_people_per_hour: {fuse}
 connection: {{reader: "env:{env}", writer: "env:{env}"}}

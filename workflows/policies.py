@@ -53,6 +53,16 @@ HOUSE: Final[Options] = {
     "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=1)),
 }
 
+MAP_CHECK: Final[Options] = {
+    # Reading the catalogue of a thousand tables takes seconds; a map of many systems is read one after the other.
+    "start_to_close_timeout": timedelta(hours=2),
+    # One system: no connector asks for so long.
+    "heartbeat_timeout": timedelta(minutes=10),
+    # What a system does is a finding, so only the ledger or a killed worker make an attempt fail; the schedule comes
+    # round anyway.
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=5), maximum_attempts=10),
+}
+
 STEP: Final[Options] = {
     # A person with millions of rows takes hours; heartbeats, not this limit, tell the living from the dead.
     "start_to_close_timeout": timedelta(hours=12),

@@ -50,6 +50,12 @@ def sweep_id(system: str, tenant: str) -> str:
     return f"sweep/{system}/{tenant}"
 
 
+def map_check_id(tenant: str) -> str:
+    """The id of the schedule that compares the map with its systems, and what the ids of its runs begin with: the
+    schedule adds the time."""
+    return f"map-check/{tenant}"
+
+
 def at_start(right: Right, tenant: str, phase: Phase, clock: Clock, now: datetime) -> TypedSearchAttributes:
     """The attributes a request starts with; `phase` is the one it is about to enter."""
     return TypedSearchAttributes(

@@ -5,6 +5,7 @@ makes the history, its backups and its archives unreadable; and no error reaches
 """
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -40,6 +41,9 @@ _KEYS_HELD: Final = 20_000
 """Keys held at once, about 4 MB; more than the requests one worker is busy with in five minutes."""
 GIVE_UP_AFTER: Final = 5
 """Attempts after which an unforeseen error is handed to a person; it is a bug or a broken set-up, not the weather."""
+
+_SCHEDULED: Final = re.compile(r"-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z")
+"""What a Temporal Schedule adds to the id of each run."""
 
 HistoryKey = Callable[[str], bytes | None]
 """The history key of a request by its id; None once it is destroyed."""
@@ -86,7 +90,8 @@ class SealingCodec(PayloadCodec, WithSerializationContext):
 
     def with_context(self, context: SerializationContext) -> "SealingCodec":
         if isinstance(context, WorkflowSerializationContext | ActivitySerializationContext):
-            return replace(self, workflow_id=context.workflow_id or "")
+            # A run of a schedule is handed the result of the one before, so all of them seal with the schedule's id.
+            return replace(self, workflow_id=_SCHEDULED.sub("", context.workflow_id or ""))
         return self
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:

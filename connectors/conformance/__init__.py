@@ -15,7 +15,8 @@ What a connector has no method for is skipped, and so is what a bench cannot sta
 import pytest
 
 for _module in (
-    "erasing", "exporting", "keeping", "linking", "locating", "restricting", "speaking", "suite", "verifying",
+    "erasing", "exporting", "keeping", "linking", "locating", "rectifying", "restricting", "speaking", "suite",
+    "verifying",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
@@ -36,6 +37,7 @@ from connectors.conformance.bench import (
     Person,
     Refuses,
     Replaces,
+    Reverts,
     Shares,
     needs,
 )
@@ -45,13 +47,14 @@ from connectors.conformance.gate import Crash, Gate, Passage, Stop
 from connectors.conformance.keeping import Keeping
 from connectors.conformance.linking import Linking
 from connectors.conformance.locating import Locating
+from connectors.conformance.rectifying import Rectifying
 from connectors.conformance.restricting import Restricting
 from connectors.conformance.speaking import Speaking
 from connectors.conformance.suite import Trial
 from connectors.conformance.verifying import Verifying
 
 
-class Conformance(Locating, Linking, Exporting, Erasing, Keeping, Verifying, Restricting, Speaking):
+class Conformance(Locating, Linking, Exporting, Erasing, Keeping, Verifying, Restricting, Rectifying, Speaking):
     """Everything a connector promises. Override the fixture `bench`.
 
     To differ from a promise, override its test and write down why.
@@ -79,6 +82,7 @@ __all__ = [
     "Person",
     "Refuses",
     "Replaces",
+    "Reverts",
     "Shares",
     "Stop",
     "Trial",

@@ -169,6 +169,14 @@ class Contains(Protocol):
         what a restriction marks them with."""
 
 
+@runtime_checkable
+class Reverts(Protocol):
+    """The bench can make the system change back what is written to it."""
+
+    def revert(self, collection: str, column: str) -> None:
+        """From now on whatever is written into the field of a row that is there is what stood in it again, at once."""
+
+
 class Newcomer(Protocol):
     """A row that has come into the place of a restricted one."""
 

@@ -29,7 +29,7 @@ class Speaking(Promises):
         secrets: list[str] = []
         said: list[str] = []
         with capture_logs() as entries:
-            for anna, trouble, differs in _troubles(trial):
+            for anna, trouble, differs in troubles(trial):
                 secrets += [anna.text, *(identity.value for identity in anna.identities)]
                 anchors = trial.locate(trial.call(anna)).anchors
                 with trouble:
@@ -37,7 +37,7 @@ class Speaking(Promises):
                         try:
                             answer = act()
                         except (ConnectorError, Crash) as error:
-                            said += _told_by(error)
+                            said += told_by(error)
                         else:
                             # An export's bytes are the person's own, and so are the files' own names; what stands
                             # around them must be silent.
@@ -50,7 +50,7 @@ class Speaking(Promises):
         assert telling == []
 
 
-def _troubles(trial: Trial) -> Iterator[tuple[Person, AbstractContextManager[None], dict[str, Any]]]:
+def troubles(trial: Trial) -> Iterator[tuple[Person, AbstractContextManager[None], dict[str, Any]]]:
     """Everything that can go wrong: with whom, while what lasts, and how the call differs."""
     bench = trial.bench
     yield trial.seeded(), bench.outage(), {}
@@ -73,7 +73,7 @@ def _around(files: dict[tuple[str, str], bytes]) -> list[tuple[str, str]]:
     return [(collection, media.partition(" ")[0]) for collection, media in files]
 
 
-def _told_by(error: BaseException) -> Iterator[str]:
+def told_by(error: BaseException) -> Iterator[str]:
     """An error in every form it can be shown in, with whatever it was raised from or during."""
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]

@@ -19,14 +19,17 @@ from connectors.protocol import (
     Anchors,
     Call,
     Connector,
+    Correction,
     Erases,
     Export,
     Exports,
     Fence,
     Look,
+    OldValues,
     Pending,
     Rulings,
     capabilities,
+    unkept,
     untold,
 )
 from connectors.strategies import text
@@ -119,6 +122,8 @@ class Trial:
         environment: str = ENVIRONMENT,
         cut_short: bool = False,
         learn: Callable[[tuple[Identity, ...]], None] = untold,
+        corrections: Iterable[Correction] = (),
+        keep: Callable[[OldValues], None] = unkept,
     ) -> Call:
         identities = who.identities if isinstance(who, Person) else tuple(who)
         # One key for all attempts of a step: here a step is whatever is done about the same identities.
@@ -138,6 +143,8 @@ class Trial:
             cut_short=cut_short,
             pseudonym_key=b"conformance " * 3,
             learn=learn,
+            corrections=tuple(corrections),
+            keep=keep,
         )
 
     def locate(self, call: Call) -> Look:

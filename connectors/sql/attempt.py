@@ -1,11 +1,11 @@
-"""Trying an erasure: carried out on the primary, looked at, and taken back.
+"""Trying an erasure on PostgreSQL: carried out on the primary, looked at, and taken back.
 
 The one rule: the transaction cannot commit: its session has no commit, it ends in a rollback, and its connection is
 closed. No fence is entered, and nobody waits for it longer than these limits.
 """
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from connectors.protocol import Call
 from connectors.sql.erasure import lockable
@@ -14,9 +14,9 @@ from connectors.sql.look import sight_of
 from connectors.sql.programme import Programme
 from connectors.sql.restriction import LISTED
 from connectors.sql.session import Database, Session
+from connectors.sql.trials import hindrance, surprise
 from connectors.sql.untried import irreversible
 from connectors.trial import Effect, Trial
-from rights.datamap import Erase
 from rights.receipt import Tally
 
 STATEMENT_TIMEOUT: Final = 10
@@ -60,12 +60,7 @@ def attempt(writer: Database, call: Call, programme: Programme) -> Trial:
         look = programme.look if why_not else programme.locking_look
         sight = sight_of(scope, session.row(look))
         before = sight.tally(call.work)
-        if sight.doubtful:
-            why_not = f"several rows of {sight.doubtful} match, and nobody has ruled whose they are"
-        elif not call.environment or session.environment != call.environment:
-            why_not = why_not or "the database does not bear the worker's environment mark"
-        elif sum(sight.planned.values()) > writer.limits.batch_rows:
-            why_not = why_not or "there are more rows than one transaction takes (batch_rows)"
+        why_not = hindrance(sight, call, session.environment, writer.limits) or why_not
         if why_not or not sight.planned:
             return Trial(before, not_tried=why_not, statements=statements)
         earlier = _done(session)
@@ -96,23 +91,6 @@ def _effects(
         if not (inserted or updated or deleted) or (scope.restricts and f"{schema}.{table}" == LISTED):
             continue
         collection = known.get(relation)
-        surprise = _surprise(scope.works, before, collection, inserted, updated, deleted)
-        effects.append(Effect(f"{schema}.{table}", collection, inserted, updated, deleted, surprise))
+        more = surprise(scope.works, before, collection, inserted, updated, deleted)
+        effects.append(Effect(f"{schema}.{table}", collection, inserted, updated, deleted, more))
     return effects
-
-
-def _surprise(works: Any, before: Tally, collection: str | None, inserted: int, updated: int, deleted: int) -> str:
-    """Why a table's changes are more than the plan's own."""
-    if collection is None:
-        done = "gains rows" if inserted else "loses rows" if deleted else "is changed"
-        return f"it {done} and is not in the map: a cascade or a trigger"
-    if inserted:
-        return "it gains rows: a trigger"
-    count, work = before.of(collection), works[collection]
-    goes = count.found - count.kept_rows
-    if work.erase is Erase.RETAIN and (updated or deleted):
-        return "it is retained, and is changed all the same: a cascade or a trigger"
-    goes = goes if work.erase is Erase.DELETE else 0
-    if deleted > goes:
-        return f"{deleted:,} rows go where {goes:,} were found: a cascade or a trigger"
-    return ""

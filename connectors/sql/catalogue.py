@@ -43,9 +43,9 @@ _FAMILIES: Final[Mapping[str, Family]] = {
     "timetz": Family.PLAIN,
     "oid": Family.PLAIN,
 }
-# Names under which a value is cast without losing anything: `character` alone would cut it to one letter, and `cidr`
+# Names under which a value is cast without losing anything: `character` and `bit` alone would cut it to one, and `cidr`
 # takes no address within a network.
-_CASTS: Final = {"varchar": "text", "bpchar": "bpchar", "name": "text", "cidr": "inet"}
+_CASTS: Final = {"varchar": "text", "bpchar": "bpchar", "name": "text", "cidr": "inet", "bit": "varbit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,10 @@ class Table:
     """Whether the database sees to it that no two rows have the same key."""
     undoes: bool = True
     """Whether a change of the table is undone with its transaction; MyISAM's is not."""
+    unwritten: str = ""
+    """Why nothing is ever written to it: it is no table of this database. Empty if it is one."""
+    remembers: bool = False
+    """Whether the server keeps rows as they were before they are deleted or changed (MariaDB's system versioning)."""
 
     def serves(self, column: str, *, casefold: bool) -> bool:
         """Whether an index finds rows by this column."""

@@ -25,6 +25,7 @@ from rights.receipt import Tally
 
 T = TypeVar("T")
 Changes = list[tuple[Batch, tuple[int, int]]]
+Problem = Callable[[Database, Exception], ConnectorError]
 Begin = Callable[[], AbstractContextManager[Any]]
 
 
@@ -53,9 +54,8 @@ class Changing:
         if erasure.keyed(call.work) and not call.pseudonym_key:
             raise ValueError("a pseudonym needs a key")
         programme = self.asking.programme(self.writer, call)
-        for name in erasure.lockable(programme.scope):
-            if not programme.scope.catalogue.tables[name].undoes:
-                raise NeedsHuman(Code.SCHEMA, f"{name} (an engine without transactions)")
+        if unfit := erasure.unfit(programme.scope):
+            raise NeedsHuman(Code.SCHEMA, unfit)
         document = programme.document(call)
         begin = partial(self.writer.transaction, Mode.CHANGE, call.session, document)
         done: Changes = []
@@ -86,13 +86,18 @@ class Changing:
         planned: dict[str, int],
         before: Tally,
         tell: Callable[[T], Tally],
+        problem: Problem | None = None,
     ) -> T:
-        """Change rows inside the fence, and commit; `tell` says what a change has done."""
+        """Change rows inside the fence, and commit; `tell` says what a change has done, and `problem` what the driver's
+        error means where that is more than usual."""
         database = session.database
+        trouble: Exception
         with call.fence(planned, before) as intent:
             try:
                 changes = change()
                 session.commit()
+            except ConnectorError as error:
+                trouble = error
             except database.errors as error:
                 trouble = error
             else:
@@ -100,7 +105,9 @@ class Changing:
                 return changes
             if session.undone:
                 intent.done(Tally())
-            raise self.asking.problem(database, trouble)
+            if isinstance(trouble, ConnectorError):
+                raise trouble
+            raise (problem or self.asking.problem)(database, trouble)
 
     def _in_batches(
         self,

@@ -155,6 +155,7 @@ def unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Itera
                 if write.strategy is Strategy.NULL and not about.nullable:
                     said = f"strategy null does not go with {about.about}, which is NOT NULL: choose another"
                     yield Finding("strategy", said)
+        yield from _no_documents(system, table)
         for keep in work.keeps:
             if about := table.columns.get(keep.column):
                 try:
@@ -162,6 +163,14 @@ def unfit(system: System, catalogue: Catalogue, works: dict[str, Work]) -> Itera
                 except NeedsHuman:
                     said = f"retention counts from {about.about}, which holds no dates: name a column that does"
                     yield Finding("no_date", said)
+
+
+def _no_documents(system: System, table: Table) -> Iterator[Finding]:
+    for derived in system.collections[table.collection].derived.values():
+        about = table.columns.get(derived.of[0])
+        if derived.path and about and about.dialect.inside(about, sql_column(about.name), derived.steps) is None:
+            said = f"path leads into {about.about}, a column of type {about.internal}, which holds no documents"
+            yield Finding("no_document", f"{said}: correct it, or name a column that does")
 
 
 def references(system: System, catalogue: Catalogue) -> Iterator[Finding]:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     cast,
     false,
     func,
-    tuple_,
     union_all,
 )
 from sqlalchemy.types import TypeEngine
@@ -61,7 +60,7 @@ def same(columns: Sequence[Column], values: Sequence[Sql], theirs: Sequence[Colu
     bridges = [bridge(own, value, other) for own, value, other in zip(columns, values, theirs, strict=True)]
     there = [convert(other) for (_, convert, _), other in zip(bridges, right.selected_columns, strict=True)]
     lefts = [left for left, _, _ in bridges]
-    return known((tuple_(*lefts) if len(lefts) > 1 else lefts[0]).in_(right.with_only_columns(*there)))
+    return known(columns[0].dialect.among(columns, lefts, right.with_only_columns(*there)))
 
 
 def travelling(column: Column | None) -> TypeEngine[Any]:
@@ -83,6 +82,10 @@ def bridge(column: Column, value: Sql, theirs: Column) -> tuple[Sql, Callable[[S
     """
     if column.engine is Engine.SQLITE:
         return value, lambda other: other, True  # by its own rules of what is the same
+    if (
+        column.engine is Engine.MARIADB and column.cast == column.dialect.text
+    ):  # the collations of two columns may differ
+        return value, lambda other: cast(cast(other, Text), column.type), True
     if column.family is theirs.family and column.family in NATIVE:
         return value, lambda other: other, True
     if column.family in TEXTS:

@@ -1,33 +1,36 @@
-"""A database as a connector: locate, export, erase, verify; restrict and lift where the map asks for them.
+"""A database as a connector: locate, export, erase, rectify, verify; restrict and lift where the map asks for them.
 
 The one rule: the database does the work. This module opens a transaction, hands over a statement that was made from the
 data map, and passes on counts; it decides nothing about rows.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, LiteralString
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
-from connectors.finding import Finding, Severity
+from connectors.finding import Finding
 from connectors.protocol import Call, Export, Look
-from connectors.sql import replication, restriction
+from connectors.sql import replication, restriction, trying
+from connectors.sql.application import Reaches
 from connectors.sql.asking import Asking
 from connectors.sql.attempt import attempt
 from connectors.sql.changing import Changing
-from connectors.sql.drift import drift
 from connectors.sql.export import Reader, files
-from connectors.sql.hazards import hazards
+from connectors.sql.flagging import Flagging
+from connectors.sql.flags import Flag
 from connectors.sql.limits import Limits
 from connectors.sql.listing import Listing
 from connectors.sql.locating import Locating
 from connectors.sql.programme import Programmes
+from connectors.sql.rectifying import Rectifying
 from connectors.sql.server import Database, Mode
 from connectors.sql.session import Database as PostgreSQL
 from connectors.sql.steps import Steps
+from connectors.sql.survey import survey
 from connectors.trial import Trial
 from rights.codes import Code
 from rights.datamap import System
@@ -40,7 +43,14 @@ class SqlConnector:
     each."""
 
     def __init__(
-        self, system: System, reader: Database, writer: Database | None, limits: Limits, *, restricts: bool = False
+        self,
+        system: System,
+        reader: Database,
+        writer: Database | None,
+        limits: Limits,
+        *,
+        restricts: bool = False,
+        flagged: tuple[Mapping[str, Flag], Reaches] | None = None,
     ) -> None:
         self.system, self.reader, self.writer, self.limits = system, reader, writer, limits
         self._restricts = restricts
@@ -52,6 +62,10 @@ class SqlConnector:
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift
+        self._flagging = Flagging(self._changing, *flagged) if flagged and self._changing else None
+        self._application = flagged[1].database if flagged else None
+        if self._flagging:
+            self.restrict, self.lift = self._flagging.restrict, self._flagging.lift
 
     @property
     def longest(self) -> timedelta:
@@ -95,19 +109,25 @@ class SqlConnector:
         changing = self._writing()
         return self._asking.explained(changing.writer, partial(changing.erase, call))
 
+    def rectify(self, call: Call) -> Tally:
+        """Write the fields that the corrections name, by key: up to `batch_rows` rows in one transaction, more in
+        several. The old values are given away to be kept first."""
+        return Rectifying(self._writing()).rectify(call)
+
     def attempt(self, call: Call) -> Trial:
         """Carry the erasure out and take it back; nothing stays, and no fence is entered.
 
         Raises:
             ConnectorError: the database cannot even be looked at.
         """
-        writer, asking = self._writing().writer, self._asking
+        reader, writer, asking = self.reader, self._writing().writer, self._asking
         programme = asking.explained(writer, partial(asking.programme, writer, call))
-        if not isinstance(writer, PostgreSQL) or isinstance(programme, Steps):
-            tally = self._look(writer, call, verifying=False).tally
-            return Trial(tally, not_tried="an erasure is tried on PostgreSQL alone so far")
         try:
-            return asking.explained(writer, partial(attempt, writer, call, programme))
+            if isinstance(programme, Steps):
+                return asking.explained(writer, partial(trying.attempt, reader, writer, call, programme))
+            if isinstance(writer, PostgreSQL):
+                return asking.explained(writer, partial(attempt, writer, call, programme))
+            raise TypeError("a kind of server on which nothing is tried")
         except ConnectorError as error:
             refusal, about = error.code, error.about
         tally = self._look(writer, call, verifying=False).tally
@@ -123,6 +143,8 @@ class SqlConnector:
         found = asking.explained(reader, lambda: list(reader.findings(self.system, writer)))
         if isinstance(writer, PostgreSQL) and self._restricts:
             found += asking.explained(writer, partial(restriction.findings, self.system, writer))
+        if self._flagging:
+            found += self._flagging.findings()
         return found
 
     def survey(self) -> list[Finding]:
@@ -132,14 +154,11 @@ class SqlConnector:
             ConnectorError: the database cannot be asked.
         """
         reader = self.reader
-        if not isinstance(reader, PostgreSQL):
-            said = "tables and triggers beside the map are looked for on PostgreSQL alone so far: compare them by hand"
-            return [Finding("not_surveyed", said, Severity.NOTE)]
-        return self._asking.explained(reader, lambda: [*hazards(self.system, reader), *drift(self.system, reader)])
+        return self._asking.explained(reader, lambda: list(survey(self.system, reader)))
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        for database in filter(None, (self.reader, self.writer)):
+        for database in filter(None, (self.reader, self.writer, self._application)):
             database.close()
 
     def _writing(self) -> Changing:

@@ -4,18 +4,20 @@ The one rule: whatever looks personal is named one by one; the rest is named tog
 read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from connectors.finding import Finding, Severity
-from connectors.sql.discovery import reading
+from connectors.sql.dialects import Engine
 from connectors.sql.discovery.categories import Guess, categorise, may_be_a_thing
 from connectors.sql.discovery.draft import only_places
-from connectors.sql.discovery.schema import ColumnFacts, Name, Schema, TableFacts, read_schema
+from connectors.sql.discovery.reading import reading
+from connectors.sql.discovery.schema import ColumnFacts, Name, Schema, TableFacts
 from connectors.sql.restriction import NAME, SCHEMA
-from connectors.sql.session import Database
+from connectors.sql.server import Database
 from rights.datamap import Collection, Erase, System
 
+Fold = Callable[[str], str]
 _SHOWN: Final = 20
 """Names in one finding; a longer list is not read."""
 
@@ -24,28 +26,34 @@ def drift(system: System, reader: Database) -> Iterator[Finding]:
     """Compare the whole database with the map.
 
     Raises:
-        SQLAlchemyError: the database cannot be asked.
+        Exception: one of the reader's own errors: the database cannot be asked.
     """
-    with reading(reader.url) as connection:
-        schema = read_schema(connection)
-    mapped = {name: _mapped(schema, name, about) for name, about in system.collections.items()}
+    with reading(reader) as opened:
+        schema = opened.schema(lambda _: None)
+    fold = str if reader.engine is Engine.POSTGRESQL else str.lower
+    known = {(fold(name[0]), fold(name[1])): table for name, table in schema.tables.items()}
+    mapped = {name: known.get(_written(schema, name, about, fold)) for name, about in system.collections.items()}
     for name, table in mapped.items():
         if table is not None:
-            yield from _columns(name, system.collections[name], table)
+            yield from _columns(name, system.collections[name], table, fold)
+        elif reader.engine is Engine.MARIADB and "." in (system.collections[name].name or name):
+            said = f"{name} lies in another database, of which only what the map names is looked at: compare it by hand"
+            yield Finding("not_surveyed", said, Severity.NOTE)
     yield from _tables(schema, {table.name for table in mapped.values() if table} | {(SCHEMA, NAME)})
 
 
-def _mapped(schema: Schema, name: str, about: Collection) -> TableFacts | None:
-    written = (about.name or name).split(".")
-    at: Name = (written[0], written[1]) if len(written) == 2 else (schema.default, written[0])
-    return schema.tables.get(at)
+def _written(schema: Schema, name: str, about: Collection, fold: Fold) -> Name:
+    """A collection's table, as the schema has it; in which capitals makes a difference on PostgreSQL alone."""
+    outer, _, inner = (about.name or name).rpartition(".")
+    return (fold(outer or schema.default), fold(inner))
 
 
-def _columns(name: str, about: Collection, table: TableFacts) -> Iterator[Finding]:
+def _columns(name: str, about: Collection, table: TableFacts, fold: Fold) -> Iterator[Finding]:
+    fields = {fold(field): known for field, known in about.fields.items()}
     rest = []
     for column in table.columns.values():
         guess = _guess(table, column, person=bool(about.identities))
-        field = about.fields.get(column.name)
+        field = fields.get(fold(column.name))
         if field is None and guess is None:
             rest.append(column.name)
         elif field is None and guess:

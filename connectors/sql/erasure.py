@@ -68,6 +68,19 @@ def lockable(scope: Scope) -> list[str]:
     return [name for name, work in scope.works.items() if work.erase is not Erase.RETAIN]
 
 
+def unfit(scope: Scope) -> str:
+    """The first table in which nothing can be erased for certain, and why; empty if there is none."""
+    for name in lockable(scope):
+        table = scope.catalogue.tables[name]
+        if not table.undoes:
+            return f"{name} (an engine without transactions)"
+        if table.unwritten:
+            return f"{name} ({table.unwritten})"
+        if table.remembers:
+            return f"{name} (system-versioned: what is erased stays in its history)"
+    return ""
+
+
 def pointed_to(scope: Scope) -> list[str]:
     """Of those, the collections that others hang on: while their rows are locked, no child can be added."""
     parents = {link.target[0] for c in scope.system.collections.values() for link in c.links}

@@ -23,6 +23,8 @@ RIGHTS: Final = "42501"
 _SCHEMA: Final = frozenset({"42P01", "42703", "3F000", "42704", "42804", "42883", "42846", "0A000", "428C9"})
 _REFUSED_VALUES: Final = frozenset({"22", "23"})
 """Classes: a rewritten value that a type or a constraint of the table does not take."""
+_RAISED: Final = "P0001"
+"""RAISE EXCEPTION in PL/pgSQL: how triggers refuse a row."""
 _RETRYABLE: Final[Mapping[str, Code]] = {
     # Shutting down, starting up, or a server that only reads because another has taken over.
     **dict.fromkeys(("57P01", "57P02", "57P03", "25006"), Code.UNREACHABLE),
@@ -56,6 +58,12 @@ _FULL: Final = re.compile(r"too many (clients|connections)|remaining connection 
 def schema_changed(error: BaseException) -> bool:
     """Whether the server says that a table, column or type is not what the statement took it for."""
     return sqlstate(error) in _SCHEMA
+
+
+def value_refused(error: BaseException) -> bool:
+    """Whether the server says that a type, a constraint, or a trigger with words of its own does not take a value."""
+    state = sqlstate(error)
+    return state[:2] in _REFUSED_VALUES or state == _RAISED
 
 
 def sqlstate(error: BaseException) -> str:

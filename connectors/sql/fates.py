@@ -186,15 +186,14 @@ class Fates:
         """What the rows of a collection that stay point to."""
         collection = self.scope.system.collections[child]
         derived = collection.derived.get(link.field)
-        value = fate.rows.c[link.field]
+        rows = fate.rows
+        value: Sql = rows.c[link.field]
         if derived and derived.several:
-            values: list[Sql] = [func.unnest(value)]
-        elif derived and len(derived.of) > 1:
-            values = [fate.rows.c[base] for base in derived.of]
-        else:
-            values = [value]
+            each, value = self.scope.dialect.each(value)
+            rows = rows.join(each, true())
+        values = [fate.rows.c[base] for base in derived.of] if derived and len(derived.of) > 1 else [value]
         there = func.coalesce(cast(value, Text), "") != ""
-        return select(*values).where(fate.stays, there, self._points(child, link, fate))
+        return select(*values).select_from(rows).where(fate.stays, there, self._points(child, link, fate))
 
     def _points(self, name: str, link: Link, fate: Fate) -> Sql:
         """Whether a row that stays still points to its parent once its fields are rewritten."""
@@ -234,7 +233,8 @@ class Fates:
         writes = {write.field: write for write in self.scope.works[name].writes}
         for field in telling(self.scope, name):
             column = self.scope.column(name, field)
-            value: Sql = func.to_jsonb(table.c[field]) if column.several else cast(table.c[field], Text)
+            several = column.several and not self.scope.dialect.stepwise
+            value: Sql = func.to_jsonb(table.c[field]) if several else cast(table.c[field], Text)
             if field in writes:
                 value = case((dirty(column, writes[field], table.c[field]), value))
             told.append(value.label(f"{LINK}{field}"))

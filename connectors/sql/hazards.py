@@ -1,19 +1,20 @@
-"""What the database does by itself when rows are deleted or rewritten: triggers and rules.
+"""What PostgreSQL does by itself when rows are deleted or rewritten: triggers and rules.
 
-The one rule: a trigger is read as a person would read it, by its text; what the text does not show is said to be
-unknown, never taken to be harmless.
+The one rule: a trigger is read by the text of its function (`connectors.sql.triggers`); what that calls is not followed
+here.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
 
 from connectors.finding import Finding, Severity
-from connectors.sql.catalogue import Catalogue, Table, read_catalogue
+from connectors.sql.catalogue import Catalogue, read_catalogue
 from connectors.sql.check import works_of
 from connectors.sql.session import Database
-from rights.datamap import Erase, Mode, System
-from rights.plan import Work
+from connectors.sql.triggers import Trigger, concerned, findings, name_parts
+from rights.datamap import System
 
 # tgtype: 2 before, 8 delete, 16 update, 32 truncate. Constraints' own triggers are internal.
 _TRIGGERS: Final = """
@@ -27,11 +28,6 @@ _RULES: Final = """
 SELECT ev_class::bigint, rulename, ev_type::text FROM pg_rewrite
 WHERE ev_class = ANY(%s::bigint[]) AND ev_type IN ('2', '4') AND ev_enabled <> 'D' ORDER BY ev_class, rulename"""
 
-_NAME: Final = r'((?:"[^"]+"|[\w$]+)(?:\.(?:"[^"]+"|[\w$]+))?)'
-INSERTS: Final = re.compile(rf"\binsert\s+into\s+(?:only\s+)?{_NAME}", re.IGNORECASE)
-DELETES: Final = re.compile(rf"\bdelete\s+from\s+(?:only\s+)?{_NAME}", re.IGNORECASE)
-UPDATES: Final = re.compile(rf"\bupdate\s+(?:only\s+)?{_NAME}\s+(?:as\s+\w+\s+)?set\b", re.IGNORECASE)
-_OLD: Final = re.compile(r"\bold\b", re.IGNORECASE)
 _DYNAMIC: Final = re.compile(r"\bexecute\b(?!\s+(?:function|procedure)\b)|\bperform\b|\bdblink", re.IGNORECASE)
 _SKIPS: Final = re.compile(r"\breturn\s+null\b", re.IGNORECASE)
 _COMMENTS: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -50,12 +46,12 @@ def hazards(system: System, reader: Database) -> Iterator[Finding]:
         triggers = connection.execute(_TRIGGERS, [list(by_relation)]).fetchall()
         rules = connection.execute(_RULES, [list(by_relation)]).fetchall()
     for relation, *trigger in triggers:
-        table = by_relation[relation]
-        yield from _trigger(system, catalogue, table, works[table.collection], *trigger)
+        work = works[by_relation[relation].collection]
+        yield from findings(system, work, _read(*trigger), partial(_collection, catalogue))
     for relation, name, event in rules:
         table = by_relation[relation]
         what = "deleting" if event == "4" else "updating"
-        if _concerned(works[table.collection], deletes=event == "4", updates=event == "2"):
+        if concerned(works[table.collection], deletes=event == "4", updates=event == "2"):
             said = f"the rule {name} of {table.collection} says what {what} does: see that nothing is copied or left"
             yield Finding("rule", said, Severity.WARNING)
 
@@ -65,69 +61,19 @@ def without_comments(source: str) -> str:
     return _COMMENTS.sub(" ", source)
 
 
-def _concerned(work: Work, *, deletes: bool, updates: bool) -> bool:
-    rewrites = bool(work.writes or any(keep.writes for keep in work.keeps))
-    return (deletes and work.erase is Erase.DELETE) or (updates and work.erase is not Erase.RETAIN and rewrites)
-
-
-def _trigger(
-    system: System,
-    catalogue: Catalogue,
-    table: Table,
-    work: Work,
-    name: str,
-    deletes: bool,
-    updates: bool,
-    before: bool,
-    language: str,
-    source: str,
-    function: str,
-) -> Iterator[Finding]:
-    if not _concerned(work, deletes=deletes, updates=updates):
-        return
-    who = f"the trigger {name} of {table.collection}"
+def _read(name: str, deletes: bool, updates: bool, before: bool, language: str, source: str, function: str) -> Trigger:
     if language not in {"plpgsql", "sql"}:
-        said = f"{who} runs {function}, written in {language}, and it cannot be told what it does: read it"
-        yield Finding("trigger_unknown", said, Severity.WARNING)
-        return
+        hidden = f"runs {function}, written in {language}, and it cannot be told what it does"
+        return Trigger(name, deletes, updates, "", hidden)
     text = without_comments(source)
-    copies = _OLD.search(text) is not None
-    for target in dict.fromkeys(INSERTS.findall(text)):
-        mapped = _collection(system, catalogue, target)
-        if not copies:
-            said = f"{who} adds rows to {target}: see that they hold nothing of the person"
-            yield Finding("trigger_writes", said, Severity.WARNING)
-        elif mapped is None:
-            # Nothing is destroyed in mode observe; in the others the copy would stay and nobody look for it.
-            bad = Severity.WARNING if system.mode is Mode.OBSERVE else Severity.ERROR
-            said = (
-                f"{who} copies deleted or changed rows into {target}, which is not in the map, so an erasure leaves a "
-                f"copy behind: add {target} to the map, or drop the trigger"
-            )
-            yield Finding("trigger_copies", said, bad)
-        else:
-            said = (
-                f"{who} copies deleted or changed rows into {mapped} while they are erased: see that the map deletes "
-                f"{mapped} after {table.collection}, or drop the trigger"
-            )
-            yield Finding("trigger_copies", said, Severity.WARNING)
-    for verb, pattern in (("deletes from", DELETES), ("changes", UPDATES)):
-        for target in dict.fromkeys(pattern.findall(text)):
-            said = f"{who} {verb} {target}, uncounted: see that the map says what becomes of {target}"
-            yield Finding("trigger_writes", said, Severity.WARNING)
-    if _DYNAMIC.search(text):
-        said = f"{who} runs statements that its text does not show, in {function}: read it"
-        yield Finding("trigger_unknown", said, Severity.WARNING)
-    if before and deletes and work.erase is Erase.DELETE and _SKIPS.search(text):
-        said = f"{who} can keep rows from being deleted, without an error (RETURN NULL): see that it lets them go"
-        yield Finding("trigger_skips", said, Severity.WARNING)
+    hidden = f"runs statements that its text does not show, in {function}" if _DYNAMIC.search(text) else ""
+    return Trigger(name, deletes, updates, text, hidden, "RETURN NULL" if before and _SKIPS.search(text) else "")
 
 
-def _collection(system: System, catalogue: Catalogue, target: str) -> str | None:
+def _collection(catalogue: Catalogue, target: str) -> str | None:
     """The collection of a table that a trigger names."""
-    parts = [part.strip('"') if part.startswith('"') else part.lower() for part in re.findall(r'"[^"]+"|[^.]+', target)]
-    known: Mapping[str, Any] = catalogue.tables
-    for name, table in known.items():
+    parts = [part if f'"{part}"' in target else part.lower() for part in name_parts(target)]
+    for name, table in catalogue.tables.items():
         if table.name == parts[-1] and (len(parts) == 1 or table.schema == parts[0]):
             return name
     return None

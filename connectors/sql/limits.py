@@ -82,7 +82,7 @@ KEEPALIVE: Final[Mapping[str, int]] = {
 }
 """A server that vanished without a word is noticed within a minute."""
 WORK_MEMORY: Final = 64
-"""Megabytes that PostgreSQL may use for each step of a statement, if it is not more already. With its own default of 4
-it forgets which rows of a page it has found once a person's lie on some ten thousand pages, and compares every row there
+"""Megabytes that PostgreSQL may use for each step of a statement, if it is not more already. With its own 4 it
+forgets which rows of a page it has found once a person's lie on some ten thousand pages, and compares every row there
 with every anchor: a person with a million rows could be neither erased nor verified within the limits. Small looks take
 nothing of it."""

@@ -57,8 +57,10 @@ class Near:
             return None
         below = table_of(scope, child).alias(f"near_{list(scope.system.collections).index(child)}")
         inside = self.condition(child, below)
-        left, convert, native = bridge(scope.column(name, target), table.c[target], scope.column(child, link.field))
-        if inside is None or not native:
+        mine, theirs = scope.column(name, target), scope.column(child, link.field)
+        left, convert, native = bridge(mine, table.c[target], theirs)
+        # Of one family, both sides of a link say the same of what is equal.
+        if inside is None or not native or mine.family is not theirs.family:
             return None
         right = select(convert(below.c[link.field])).where(inside).distinct()
         return Arm(left, right, True).condition(indexed=True)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from connectors.errors import NeedsHuman
 from connectors.protocol import Call
-from connectors.sql import erasure
+from connectors.sql import erasure, rectification
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.dialects import DIALECTS
 from connectors.sql.erasure import Batch
@@ -38,8 +38,10 @@ MOST_KEPT: Final = 16
 class Programme:
     """All statements made from the same works on the same tables."""
 
-    def __init__(self, system: System, works: Mapping[str, Work], catalogue: Catalogue, *, restricts: bool) -> None:
-        self.scope = Scope(system, works, catalogue, restricts)
+    def __init__(
+        self, system: System, works: Mapping[str, Work], catalogue: Catalogue, batch_rows: int, *, restricts: bool
+    ) -> None:
+        self.scope, self._batch_rows = Scope(system, works, catalogue, restricts), batch_rows
         self._some: dict[tuple[Batch, int], Statement] = {}
         self._of_list: dict[Batch, Statement] = {}
         self._keys: dict[Batch, Statement] = {}
@@ -134,6 +136,13 @@ class Programme:
         return Statements(self.scope)
 
     @cached_property
+    def rectification(self) -> rectification.Statements:
+        return rectification.Statements(self.scope, self._batch_rows)
+
+    def settle(self, session: Session, name: str) -> None:
+        """Nothing to do: whoever locks here looks in the same statement."""
+
+    @cached_property
     def exporting(self) -> Exporting:
         return Exporting(self.scope)
 
@@ -175,14 +184,8 @@ class Programmes:
         # What is retained as it is has nothing written and no term.
         works = {n: w.model_copy(update=retained) if w.erase is Erase.RETAIN else w for n, w in works.items()}
         if DIALECTS[catalogue.engine].stepwise:
-            for name, collection in self._system.collections.items():
-                # One statement follows these round and round, or into a document, on PostgreSQL alone so far.
-                if self._system.circular(name):
-                    raise NeedsHuman(Code.SCHEMA, f"{name} (a circle of links)")
-                if any(derived.path for derived in collection.derived.values()):
-                    raise NeedsHuman(Code.SCHEMA, f"{name} (path)")
             return Steps(self._system, works, catalogue, self._batch_rows)
-        return Programme(self._system, works, catalogue, restricts=self.restricts)
+        return Programme(self._system, works, catalogue, self._batch_rows, restricts=self.restricts)
 
 
 def _once(page: bytes) -> bytes:

@@ -4,32 +4,16 @@ The one rule: what is read here is compared and carried on, never written; a row
 and nothing links to nobody.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import (
-    ARRAY,
-    FromClause,
-    MetaData,
-    Text,
-    and_,
-    case,
-    cast,
-    column,
-    func,
-    literal,
-    literal_column,
-    select,
-)
 from sqlalchemy import Column as SqlColumn
+from sqlalchemy import FromClause, MetaData, Text, and_, case, cast, func, literal, select
 from sqlalchemy import Table as SqlTable
-from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.sql.elements import quoted_name
 
 from connectors.derived import said
 from connectors.errors import NeedsHuman
 from connectors.sql.catalogue import Column
-from connectors.sql.families import Family
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from rights.codes import Code
@@ -54,6 +38,8 @@ class Reading:
     """Only in rows for which this holds."""
     elements: FromClause | None = None
     """Where a row may hold several values: they, row by row; `values` is then one of them."""
+    listed: Sql | None = None
+    """The list of all of them."""
 
     def among(self, condition: Sql) -> Sql:
         """A condition on the values, as one on the row."""
@@ -63,13 +49,13 @@ class Reading:
 
     @property
     def whole(self) -> Sql:
-        """The value as the row has it: of a column, its own; of several, a JSON list; of a list, an array of texts."""
-        if self.elements is not None:
-            return func.array(select(self.values[0]).select_from(self.elements).scalar_subquery(), type_=ARRAY(Text))
-        if len(self.values) > 1:
+        """The value as the row has it: of a column, its own; of several, or of a list, a JSON list."""
+        if self.listed is not None:
+            value = self.listed
+        elif len(self.values) > 1:
             parts = [cast(value, Text) for value in self.values]
             there = and_(*(func.coalesce(part, "") != "" for part in parts))
-            value: Sql = case((there, self.columns[0].dialect.listed(parts)))
+            value = case((there, self.columns[0].dialect.listed(parts)))
         else:
             (value,) = self.values
         return value if self.where is None else case((self.where, value))
@@ -87,14 +73,13 @@ def read(scope: Scope, name: str, table: FromClause, field: str) -> Reading:
     where = [cast(table.c[other], Text) == said(value) for other, value in derived.when.items()]
     only = and_(*where) if where else None
     if derived.path:
-        document = _document(scope, name, table, derived)
-        path = literal_column(f"'lax {_quoted(derived.steps)}'", JSONPATH)
+        own = scope.column(name, field)
+        listed = _listed(scope, name, table, derived)
+        each, value = scope.dialect.each(listed)
         if derived.several:
-            each = (
-                func.jsonb_path_query(document, path).table_valued(column("=each", JSONB)).render_derived(name="each")
-            )
-            return Reading((scope.column(name, field),), (_said(each.c["=each"]),), only, each)
-        return Reading((scope.column(name, field),), (_said(func.jsonb_path_query_first(document, path)),), only)
+            return Reading((own,), (value,), only, each, listed)
+        first = select(value).select_from(each).where(value != "").limit(1).scalar_subquery()
+        return Reading((own,), (first,), only)
     columns = tuple(scope.catalogue.tables[name].columns[base] for base in derived.of)
     return Reading(columns, tuple(table.c[base] for base in derived.of), only)
 
@@ -108,19 +93,9 @@ def carried(scope: Scope, name: str, table: FromClause, field: str) -> list[Sql]
     return [whole, *(table.c[base] for base in derived.of)] if len(derived.of) > 1 else [whole]
 
 
-def _document(scope: Scope, name: str, table: FromClause, derived: Derived) -> Sql:
+def _listed(scope: Scope, name: str, table: FromClause, derived: Derived) -> Sql:
     base = scope.catalogue.tables[name].columns[derived.of[0]]
-    if base.family is not Family.JSON:
+    listed = scope.dialect.inside(base, table.c[base.name], derived.steps)
+    if listed is None:
         raise NeedsHuman(Code.SCHEMA, f"{base.about} (path)")
-    return cast(table.c[base.name], JSONB)
-
-
-def _said(value: Sql) -> Sql:
-    """A JSON value as text; a list or an object says nothing."""
-    text = value.op("#>>")(literal_column("'{}'", Text))
-    return case((func.jsonb_typeof(value).not_in(("object", "array")), cast(text, Text)))
-
-
-def _quoted(steps: Sequence[str]) -> str:
-    """A path as the server writes it. The names are the map's, of letters, digits, _ and -."""
-    return "$" + "".join("[*]" if step == "*" else f'."{step}"' for step in steps)
+    return listed

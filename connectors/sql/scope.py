@@ -36,7 +36,13 @@ class Scope:
         base = self.catalogue.tables[name].columns[derived.of[0]]
         if derived.path or len(derived.of) > 1:
             return replace(
-                base, name=field, cast="text", internal="text", family=Family.TEXT, limit=None, nullable=True
+                base,
+                name=field,
+                cast=self.dialect.text,
+                internal="text",
+                family=Family.TEXT,
+                limit=None,
+                nullable=True,
             )
         return base
 

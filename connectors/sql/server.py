@@ -27,10 +27,12 @@ class Mode(Enum):
 
 
 class Trouble(Enum):
-    """What an error may be about that only the catalogue can tell."""
+    """What an error may be about that only the catalogue, or who has written, can tell."""
 
     RIGHTS = "rights"
     SCHEMA = "schema"
+    VALUE = "value"
+    """A type, a constraint or a trigger of the table does not take what was written."""
     OTHER = "other"
 
 

@@ -4,14 +4,16 @@ The one rule: a connection goes back to the pool only after a commit. One whose 
 closed, and the server undoes what it held.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
 from sqlalchemy import create_engine
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from connectors.errors import ConnectorError
@@ -21,7 +23,7 @@ from connectors.sql.catalogue import Catalogue, read_catalogue
 from connectors.sql.copying import pages
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.postgresql import SETTING
-from connectors.sql.errors import RIGHTS, Covers, explain, schema_changed, sqlstate
+from connectors.sql.errors import RIGHTS, Covers, explain, schema_changed, sqlstate, value_refused
 from connectors.sql.limits import ENDING, KEEPALIVE, POOL_TIMEOUT, WORK_MEMORY, Limits
 from connectors.sql.server import Database as AnyDatabase
 from connectors.sql.server import Mode, Trouble
@@ -48,6 +50,9 @@ SELECT coalesce(current_setting('habeas.environment', true), ''),
     THEN set_config('work_mem', '{WORK_MEMORY}MB', true) END
 """.encode()
 _ABOUT: Final = f"SELECT set_config('{SETTING}', $1, true) IS NULL".encode()
+_GIVE: Final = f"""
+SELECT set_config('{SETTING}', (current_setting('{SETTING}')::jsonb || $1::jsonb)::text, true) IS NULL""".encode()
+_LIMIT: Final = b"SELECT set_config('statement_timeout', $1, true)"
 _END: Final = b"""SELECT coalesce(bool_and(pg_terminate_backend(pid, $2)), true) FROM pg_stat_activity
 WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()
   AND state IS DISTINCT FROM 'idle'"""
@@ -153,6 +158,8 @@ class Database:
     def trouble(self, error: Exception) -> Trouble:
         if sqlstate(error) == RIGHTS:
             return Trouble.RIGHTS
+        if value_refused(error):
+            return Trouble.VALUE
         return Trouble.SCHEMA if schema_changed(error) else Trouble.OTHER
 
     def refused(self, system: System) -> ConnectorError | None:
@@ -190,6 +197,7 @@ class Session:
         self._connection = _driver(raw)
         self._cursor = psycopg.RawCursor(self._connection)
         self._committing = False
+        self._until: float | None = None
         self.committed = False
         self.environment = ""
         """The mark that the database bears; empty if nobody has marked it."""
@@ -234,9 +242,31 @@ class Session:
             raise RuntimeError("a statement gave no row")
         return whole
 
+    def give(self, name: str, rows: Sequence[object] | None) -> None:
+        """Put a list into the document, for the statements that follow."""
+        self._cursor.execute(_GIVE, [json.dumps({name: rows}, ensure_ascii=False)])
+
+    def hurry(self) -> None:
+        """From here on all statements together get the time of one: what a fence has let through ends in time."""
+        self._until = time.monotonic() + self.database.limits.statement_timeout
+
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
-        """The rows that a statement gives; they are few."""
+        """The rows that a statement gives."""
+        self._limit()
         return self._cursor.execute(statement.text).fetchall()
+
+    def execute(self, statement: Statement) -> int:
+        """The number of rows changed."""
+        self._limit()
+        return self._cursor.execute(statement.text).rowcount
+
+    def _limit(self) -> None:
+        if self._until is None:
+            return
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise psycopg.errors.QueryCanceled("no time is left")
+        self._cursor.execute(_LIMIT, [f"{int(left * 1000) + 1}ms"])
 
     def ask(self, question: str) -> list[tuple[Any, ...]]:
         """The rows that answer a question of ours, which holds no values; none, if it has no answer."""
@@ -288,22 +318,6 @@ class Trying(Session):
             RuntimeError: always.
         """
         raise RuntimeError("a trial cannot commit")
-
-
-def read_url(secret: str, name: str) -> URL:
-    """A credential as SQLAlchemy and psycopg take it.
-
-    Raises:
-        ValueError: it is no address of a PostgreSQL database; the text does not quote it.
-    """
-    advice = f"connection.{name}: write the secret as postgresql://user:password@host:5432/database"
-    try:
-        url = make_url(secret.strip())
-    except (ArgumentError, ValueError):
-        raise ValueError(advice) from None
-    if url.drivername not in DRIVERS or not url.database:
-        raise ValueError(advice)
-    return url.set(drivername="postgresql+psycopg")
 
 
 def _driver(raw: PoolProxiedConnection) -> psycopg.Connection[Any]:

@@ -6,17 +6,19 @@ the database.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, Protocol
+from itertools import groupby
+from typing import Any
 
-from sqlalchemy import ClauseElement, FromClause, Integer, Text, cast, delete, false, func, not_, select, tuple_, update
+from sqlalchemy import ClauseElement, FromClause, Text, case, cast, false, func, not_, select, true, update
 
 from connectors.errors import NeedsHuman
 from connectors.links import MOST
 from connectors.protocol import Call
 from connectors.sql import erasure
 from connectors.sql.catalogue import Catalogue
+from connectors.sql.circles import Circles
 from connectors.sql.dialects import Engine
 from connectors.sql.erasure import Batch
 from connectors.sql.export import DOUBT, Exporting
@@ -33,34 +35,28 @@ from connectors.sql.fates import (
     traits_of,
 )
 from connectors.sql.look import CANDIDATES, Sight
-from connectors.sql.scope import Scope, pointed, told_of
-from connectors.sql.statement import Statement, compiled
+from connectors.sql.rectification import Statements
+from connectors.sql.rewriting import Sql
+from connectors.sql.scope import Scope, pointed
+from connectors.sql.statement import Statement
+from connectors.sql.stepping import (
+    BATCH,
+    Made,
+    Rows,
+    Stepping,
+    deleting,
+    keys_of,
+    picked,
+    same_key,
+    told,
+    told_columns,
+    told_texts,
+)
 from connectors.sql.traversal import DECIDED, MATCHED, OTHER, UNIQUE, Traversal
 from connectors.sql.values import document, slot
 from rights.codes import Code
 from rights.datamap import System
 from rights.plan import Work
-
-Rows = list[tuple[Any, ...]]
-BATCH = slot("b", "")
-"""The slot of the keys that one statement changes."""
-
-
-class Stepping(Protocol):
-    """One open transaction of a server that is asked step by step."""
-
-    def rows(self, statement: Statement) -> Rows: ...
-
-    def stream(self, statement: Statement) -> Iterator[tuple[Any, ...]]: ...
-
-    def execute(self, statement: Statement) -> int:
-        """The number of rows changed."""
-
-    def hurry(self) -> None:
-        """From here on all statements together get the time of one: what a fence has let through ends in time."""
-
-    def give(self, name: str, rows: Sequence[object]) -> None:
-        """Put a list into the document, for the statements that follow."""
 
 
 class Steps:
@@ -69,7 +65,8 @@ class Steps:
     def __init__(self, system: System, works: Mapping[str, Work], catalogue: Catalogue, batch_rows: int) -> None:
         self.scope = Scope(system, works, catalogue)
         self._batch_rows = batch_rows
-        self._kept: dict[tuple[object, ...], Statement] = {}
+        self._made = Made(catalogue.engine)
+        self._circles = Circles(self.scope, self._made, self._settle, batch_rows)
 
     def document(self, call: Call) -> dict[str, object]:
         """All values of a call, as the statements read them."""
@@ -85,26 +82,59 @@ class Steps:
 
     def see(self, session: Stepping, *, lock: bool = False) -> Sight:
         """Look; and, if so wished, hold what others hang on, so that nobody can add a child to it."""
-        names = self.scope.system.parents_first
         held = erasure.pointed_to(self.scope) if lock and self._locks else []
-        seen: dict[str, dict[str, Any]] = {name: {} for name in names}
-        for name in names:
-            if self.scope.subject(name):
-                self._settle(session, name, lock=name in held)
-            elif name in held:
-                session.rows(self._made("lock", name, partial(self._lock, name)))
-            if pointed(self.scope.system, name):
-                seen[name] |= self._parents(session, name)
-        for name in reversed(names):
+        seen: dict[str, dict[str, Any]] = {name: {} for name in self.scope.system.collections}
+        mine: dict[str, Rows] = {}
+        for group in self.scope.system.groups:
+            if group[0] in self.scope.circles:
+                found, _ = self._circles.follow(session, group, held)
+                mine |= found
+                for name in filter(partial(pointed, self.scope.system), group):
+                    seen[name] |= self._remembered(name, found[name])
+                continue
+            for name in group:
+                if self.scope.subject(name):
+                    mine[name], _ = self._settle(session, name, lock=name in held)
+                elif name in held:
+                    session.rows(self._made("lock", name, partial(self._lock, name)))
+                if pointed(self.scope.system, name):
+                    seen[name] |= self._parents(session, name)
+        for name in reversed(self.scope.system.parents_first):
             seen[name] |= self._fates(session, name)
-        return Sight(self.scope, {name: seen[name] for name in self.scope.system.collections})
+            if not held and name in mine and seen[name]["found"] != len(mine[name]):
+                raise NeedsHuman(Code.SCHEMA, name)  # a row that is not found again by its key would be passed over
+        return Sight(self.scope, seen)
+
+    def settle(self, session: Stepping, name: str) -> None:
+        """Find out anew which rows of a subject collection are the person's, and hold them."""
+        if name not in self.scope.circles:  # whose rows the look has found
+            self._settle(session, name, lock=self._locks)
+
+    @cached_property
+    def rectification(self) -> Statements:
+        return Statements(self.scope, self._batch_rows)
 
     def carry_out(
         self, session: Stepping, batches: Sequence[Batch], rows: int | None
     ) -> list[tuple[Batch, tuple[int, int]]]:
         """Change what `batches` say, in their order; at most `rows` rows of each, if a number is given."""
         session.hurry()
-        return [(batch, self._change(session, batch, rows)) for batch in batches]
+        done: list[tuple[Batch, tuple[int, int]]] = []
+        for circle, part in groupby(batches, key=lambda batch: self.scope.circles.get(batch.collection)):
+            if circle:
+                done += self._go_round(session, list(part))
+            else:
+                done += [(batch, self._change(session, batch, rows)) for batch in part]
+        return done
+
+    @cached_property
+    def statements(self) -> tuple[str, ...]:
+        """What an erasure runs, in its order: for each kind of change, rows are picked, then changed by key."""
+        made: list[Statement] = []
+        for batch in self.batches:
+            made += (self._made("pick", batch, partial(self._pick, batch, way), way) for way in self._ways(batch))
+            made.append(self._made("change", batch, partial(self._changing, batch)))
+        return tuple(statement.text.decode() for statement in made)
 
     @cached_property
     def exporting(self) -> Exporting:
@@ -112,11 +142,16 @@ class Steps:
 
     def lines(self, session: Stepping) -> Iterator[tuple[int, bytes]]:
         """The lines of all files of an export."""
-        for name in self.scope.system.parents_first:
-            if self.scope.subject(name) and self._settle(session, name):
-                yield DOUBT, name.encode()
-            if pointed(self.scope.system, name):
-                self._parents(session, name)
+        for group in self.scope.system.groups:
+            if group[0] in self.scope.circles:
+                _, doubtful = self._circles.follow(session, group)
+                yield from ((DOUBT, name.encode()) for name in group if doubtful[name])
+                continue
+            for name in group:
+                if self.scope.subject(name) and self._settle(session, name)[1]:
+                    yield DOUBT, name.encode()
+                if pointed(self.scope.system, name):
+                    self._parents(session, name)
         for number, name in enumerate(self.exporting.collections):
             for part in (2 * number, 2 * number + 1):
                 making = partial(self.exporting.part, name, table=bool(part % 2))
@@ -132,18 +167,12 @@ class Steps:
         """Whether rows can be locked one by one; else a writing transaction has the whole database to itself."""
         return self.scope.catalogue.engine is Engine.MARIADB
 
-    def _made(self, kind: str, about: object, make: Callable[[], ClauseElement], part: object = None) -> Statement:
-        key = (kind, about, part)
-        if key not in self._kept:
-            self._kept[key] = compiled(make(), self.scope.catalogue.engine)
-        return self._kept[key]
-
-    def _settle(self, session: Stepping, name: str, *, lock: bool = False) -> int:
-        """Find out which rows of a subject collection are the person's, and of how many it is open."""
+    def _settle(self, session: Stepping, name: str, *, lock: bool = False) -> tuple[Rows, Rows]:
+        """Find out which rows of a subject collection are the person's, and of which it is open."""
         rows = session.rows(self._made("seen", name, partial(self._seen, name, lock=lock), lock))
         matching = sum(bool(matched) for *_, matched, _, _, _ in rows)
-        mine: list[tuple[Any, ...]] = []
-        doubtful: list[tuple[Any, ...]] = []
+        mine: Rows = []
+        doubtful: Rows = []
         for *key, matched, unique, decided, other in rows:
             if other:
                 continue
@@ -151,10 +180,9 @@ class Steps:
                 mine.append(tuple(key))
             elif matched:
                 doubtful.append(tuple(key))
-        single = len(self.scope.system.collections[name].key) == 1
         for kind, keys in (("h", mine), ("d", doubtful)):
-            session.give(slot(kind, name), [key[0] for key in keys] if single else keys)
-        return len(doubtful)
+            session.give(slot(kind, name), keys_of(self.scope, name, keys))
+        return mine, doubtful
 
     def _seen(self, name: str, *, lock: bool) -> ClauseElement:
         traversal = Traversal(self.scope, lambda *_: (), [name] if lock else (), name)
@@ -166,21 +194,19 @@ class Steps:
         return select(func.count()).select_from(Fates(self.scope, [name], name).traversal.located(name))
 
     def _parents(self, session: Stepping, name: str) -> dict[str, Any]:
-        key = self.scope.system.collections[name].key
-        fields = told_of(self.scope.system, name)
-        columns = list(dict.fromkeys((*key, *fields)))
-
         def make() -> ClauseElement:
-            located = Fates(self.scope, (), name).traversal.located(name)
-            return select(*(cast(located.c[field], Text).label(field) for field in columns))
+            return told_texts(self.scope, name, Fates(self.scope, (), name).traversal.located(name))
 
         rows = session.rows(self._made("parents", name, make))
-        places = [columns.index(field) for field in fields]
-        session.give(slot("l", name), list(dict.fromkeys(tuple(row[place] for place in places) for row in rows)))
-        keys = [row[: len(key)] for row in rows]
+        session.give(slot("l", name), told(self.scope, name, rows))
+        return self._remembered(name, rows)
+
+    def _remembered(self, name: str, rows: Rows) -> dict[str, Any]:
+        """What is remembered of rows that links point to: their keys, and what the links compare with."""
+        columns, size = told_columns(self.scope, name), len(self.scope.system.collections[name].key)
         seen: dict[str, Any] = {}
         if self.scope.targets[name]:
-            seen["keys"] = [part for (part,) in keys] if len(key) == 1 else [list(parts) for parts in keys]
+            seen["keys"] = [row[0] for row in rows] if size == 1 else [list(row[:size]) for row in rows]
         for field in self.scope.targets[name]:
             place = columns.index(field)
             seen[f"to:{field}"] = list(dict.fromkeys(row[place] for row in rows if row[place] is not None))
@@ -209,15 +235,23 @@ class Steps:
             seen[f"link:{field}"] = [value for (value,) in values]
         return seen
 
+    def _go_round(self, session: Stepping, part: list[Batch]) -> list[tuple[Batch, tuple[int, int]]]:
+        """Change the rows of a circle that the look has found."""
+        held = erasure.lockable(self.scope) if self._locks else []
+        if any(batch.deleting for batch in part):
+            erased = self._circles.erase(session, part, held)
+            return [(batch, (rows, 0)) for batch, rows in zip(part, erased, strict=True)]
+        self._circles.hold(session, [batch.collection for batch in part], held)
+        return [(batch, self._change(session, batch, None)) for batch in part]
+
     def _change(self, session: Stepping, batch: Batch, most: int | None) -> tuple[int, int]:
         """Lock and look, then change by key: way by way, for a row that one way has led to is changed by then."""
         name = batch.collection
-        subject, size = self.scope.subject(name), len(self.scope.system.collections[name].key)
-        if subject:
-            self._settle(session, name, lock=self._locks)
-        ways = [None] if subject else range(Fates(self.scope, (), name).traversal.ways(name))
+        size = len(self.scope.system.collections[name].key)
+        if self.scope.subject(name):
+            self.settle(session, name)
         changed = kept = 0
-        for way in ways:
+        for way in self._ways(batch):
             while most is None or changed < most:
                 picked = session.rows(self._made("pick", batch, partial(self._pick, batch, way), way))
                 rows = picked if most is None else picked[: most - changed]
@@ -233,6 +267,12 @@ class Steps:
                 if len(picked) < self._batch_rows:
                     break
         return changed, kept
+
+    def _ways(self, batch: Batch) -> Sequence[int | None]:
+        """Ways to the rows of a collection; those of a subject are settled together, and those of a circle known."""
+        name = batch.collection
+        known = self.scope.subject(name) or name in self.scope.circles
+        return [None] if known else range(Fates(self.scope, (), name).traversal.ways(name))
 
     def _grid(self, name: str) -> ClauseElement:
         fate = Fates(self.scope, (), name).of(name)
@@ -264,9 +304,18 @@ class Steps:
         return select(count, *key, *traits).select_from(doubtful).limit(CANDIDATES)
 
     def _link(self, name: str, field: str) -> ClauseElement:
-        rows = Fates(self.scope, (), name).traversal.located(name)
-        value = rows.c[f"{LINK}{field}"]
-        return select(value).where(value.is_not(None), value != "").distinct().limit(MOST + 1)
+        rows: FromClause = Fates(self.scope, (), name).traversal.located(name)
+        column = self.scope.column(name, field)
+        value: Sql = rows.c[f"{LINK}{field}"]
+        if column.several:
+            # What is no document, in a column that nobody has checked, is one value; and a list in a list its values.
+            whole = case((func.json_valid(value) == 1, value), else_=func.json_array(value, type_=Text))
+            listed = self.scope.dialect.inside(column, whole, ("*", "*"))
+            if listed is None:
+                raise NeedsHuman(Code.SCHEMA, column.about)
+            each, value = self.scope.dialect.each(listed)
+            rows = rows.join(each, true())
+        return select(value).select_from(rows).where(value.is_not(None), value != "").distinct().limit(MOST + 1)
 
     def _pick(self, batch: Batch, way: int | None) -> ClauseElement:
         """Whether a row is kept on a ground, its key, and what decides on its fields; of rows that are locked then."""
@@ -290,26 +339,10 @@ class Steps:
         name = batch.collection
         fates = Fates(self.scope, (), name)
         table, key = fates.traversal.tables[name], self.scope.system.collections[name].key
-        mine = [table.c[field] for field in key]
-        if not batch.deleting:
-            picked = self._picked([*key, *self._deciding(name)], name)
-            same = (one == picked.c[field] for one, field in zip(mine, key, strict=True))
-            return update(table).values(fates.settings(name, picked, table)).where(*same)
-        picked = self._picked(list(key), name)
-        if self.scope.catalogue.engine is Engine.SQLITE:
-            return delete(table).where(
-                tuple_(*mine).in_(select(picked)) if len(key) > 1 else mine[0].in_(select(picked))
-            )
-        return delete(table).where(*(one == picked.c[field] for one, field in zip(mine, key, strict=True)))
-
-    def _picked(self, fields: list[str], name: str) -> FromClause:
-        given = self.scope.dialect.elements(BATCH, width=len(fields))
-        columns = self.scope.catalogue.tables[name].columns
-        types = [columns[field].type if field in columns else Integer() for field in fields]
-        parts = zip(given.selected_columns, fields, types, strict=True)
-        return given.with_only_columns(*(cast(part, type_).label(field) for part, field, type_ in parts)).subquery(
-            "picked"
-        )
+        if batch.deleting:
+            return deleting(self.scope, name, table)
+        rows = picked(self.scope, name, [*key, *self._deciding(name)])
+        return update(table).values(fates.settings(name, rows, table)).where(*same_key(self.scope, name, table, rows))
 
     def _deciding(self, name: str) -> list[str]:
         """What a kept row's fields hang on: which duties are in force."""

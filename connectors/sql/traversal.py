@@ -24,6 +24,7 @@ from sqlalchemy import (
     func,
     literal,
     not_,
+    null,
     or_,
     select,
     true,
@@ -34,7 +35,7 @@ from sqlalchemy.dialects.postgresql import array as sql_array
 
 from connectors.sql.comparing import Arm, Condition, bridge, comparable, either, known, travelling, unite
 from connectors.sql.dialects import Engine
-from connectors.sql.dialects.dialect import flat
+from connectors.sql.dialects.dialect import converted
 from connectors.sql.dialects.postgresql import NATIVE
 from connectors.sql.families import TEXTS, Family
 from connectors.sql.near import Near
@@ -102,15 +103,17 @@ class Traversal:
     def doubtful(self, name: str) -> Select[Any]:
         """The rows of a subject collection of which it is open whose they are."""
         if self._focus is not None:
-            return self._listed(name, "d")
+            return self.listed(name, "d")
         seen = self.seen(name)
         return select(seen).where(seen.c[MATCHED], not_(seen.c[OTHER]), not_(_certain(seen)))
 
     def located(self, name: str) -> CTE:
         """A collection's rows that are the person's."""
         if name not in self._located:
-            if self._focus is not None and self.scope.subject(name):
-                rows = self._listed(name, "h")
+            if self._focus is not None and name in self.scope.circles:
+                rows = self.listed(name, "r")
+            elif self._focus is not None and self.scope.subject(name):
+                rows = self.listed(name, "h")
             elif self.scope.subject(name):
                 seen = self.seen(name)
                 rows = select(seen).where(not_(seen.c[OTHER]), _certain(seen))
@@ -155,10 +158,11 @@ class Traversal:
             for field, about in collection.identities.items()
             if about.sharing != "hint"
         ]
+        # Those of the circle itself lead to a row from outside where the row that it hung on is gone.
         links = [
-            self._link(name, link)
+            self._link(name, link, there=link.target[0] not in within)
             for link in collection.links
-            if link.kind == "unique" and link.target[0] not in within
+            if link.kind == "unique"
         ]
         ways = [way for way, _ in identities] + links + ([(circle, True)] if circle else [])
         anchored = self._keyed(name, "k")
@@ -192,8 +196,16 @@ class Traversal:
         # Several ways look to it like many rows, for which it would begin with the table; a limit keeps the order.
         return rows.prefix_with("STRAIGHT_JOIN").limit(MANY)
 
-    def _listed(self, name: str, kind: str) -> Select[Any]:
-        """A subject collection's rows of which an earlier step has found out whose they are."""
+    def children(self, name: str, link: Link) -> Select[Any]:
+        """The rows that hang by a link on those of which an earlier step has told, without those of others."""
+        table = self.tables[name]
+        columns = {column.name: column for column in self._columns_of(name, table)}
+        hangs, served = self._link(name, link, gone=False)
+        rows = select(*columns.values()).select_from(table).where(hangs(served))
+        return rows.where(not_(known(self._keyed(name, "x")(False)))) if self.scope.subject(name) else rows
+
+    def listed(self, name: str, kind: str) -> Select[Any]:
+        """A collection's rows of which an earlier step has found out whose they are."""
         table = self.tables[name]
         columns = {column.name: column for column in self._columns_of(name, table)}
         return select(*columns.values()).select_from(table).where(self._keyed(name, kind)(True))
@@ -215,9 +227,9 @@ class Traversal:
 
     def _circle(self, name: str) -> Condition | None:
         """Whether links of a circle lead to a row, from any row of the circle that is the person's; None: there is no
-        circle."""
+        circle, or it is followed step by step."""
         group = self.scope.circles.get(name)
-        if group is None:
+        if group is None or self._focus is not None:
             return None
         if group not in self._closures:
             self._closures[group] = self._closure(group)
@@ -294,54 +306,55 @@ class Traversal:
         arm = self._arm(left, unite([self._texts(one, convert) for one in slots]), served)
         return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
-    def _link(self, name: str, link: Link) -> tuple[Condition, bool]:
+    def _link(self, name: str, link: Link, *, there: bool = True, gone: bool = True) -> tuple[Condition, bool]:
+        """Whether a row hangs on one of the person's that is there, or that, by its anchor, is gone."""
         parent, target = link.target
         reading = read(self.scope, name, self.tables[name], link.field)
-        located = self.parent(parent)
+        located = self.parent(parent) if there else None
         bases = self.scope.system.collections[parent].bases(target)
         if len(bases) > 1:
-            return self._composite(name, link, reading, located, bases)
+            return self._composite(name, link, reading, located, bases, gone=gone)
         (mine,), (value,), theirs = reading.columns, reading.values, self.scope.column(parent, target)
         left, convert, native = bridge(mine, value, theirs)
-        _, type_ = comparable(theirs, located.c[target])
-        there = select(convert(located.c[target]))
-        if theirs.family in TEXTS:  # an empty text is nothing, and links to nobody
-            there = there.where(cast(located.c[target], Text) != "")
-        gone = self._texts(slot("a", parent, target), lambda text: convert(cast(text, type_)))
+        _, type_ = comparable(theirs, null())
+        values = [self._texts(slot("a", parent, target), lambda text: cast(text, type_))] if gone else []
+        if located is not None:
+            rows = select(located.c[target])
+            # An empty text is nothing, and links to nobody.
+            values.append(rows.where(cast(located.c[target], Text) != "") if theirs.family in TEXTS else rows)
         served = native and self.scope.served(name, link.field)
-        arm = self._arm(left, unite([there, gone]), served)
+        arm = self._arm(left, unite([converted(one, convert) for one in values]), served)
         if mine.engine is Engine.MARIADB and mine.cast != theirs.cast and {mine.family, theirs.family} <= TEXTS:
             # By both collations: the one that has an index, and the one that tells parents apart.
-            strict = [
-                there.with_only_columns(located.c[target]),
-                self._texts(slot("a", parent, target), lambda text: cast(text, type_)),
-            ]
-            both = and_(arm.condition(indexed=True), left.in_(flat(unite(strict))))
+            both = and_(arm.condition(indexed=True), self.scope.dialect.among((), [left], unite(values)))
             return lambda indexed: reading.among(both), served
         return lambda indexed: reading.among(arm.condition(indexed=indexed)), served
 
     def _composite(
-        self, name: str, link: Link, reading: Reading, located: CTE, bases: tuple[str, ...]
+        self, name: str, link: Link, reading: Reading, located: CTE | None, bases: tuple[str, ...], *, gone: bool
     ) -> tuple[Condition, bool]:
         """A link by several columns: all of them are those of one parent."""
         parent, target = link.target
-        lefts, there, gone, served = [], [], [], True
+        lefts, converts, texts, served = [], [], [], True
         anchors = self.scope.dialect.elements(slot("a", parent, target), width=len(bases))
         for place, (own, value, base) in enumerate(zip(reading.columns, reading.values, bases, strict=True)):
             theirs = self.scope.column(parent, base)
             left, convert, native = bridge(own, value, theirs)
-            text = anchors.selected_columns[place]
             lefts.append(left)
-            there.append(convert(located.c[base]))
-            gone.append(convert(cast(text, comparable(theirs, located.c[base])[1])))
+            converts.append(convert)
+            texts.append(convert(cast(anchors.selected_columns[place], comparable(theirs, null())[1])))
             served = served and (native or place > 0)
-        told = cast(located.c[target], Text).is_not(None)
-        every = unite([select(*there).where(told), anchors.with_only_columns(*gone)])
+        sources = [anchors.with_only_columns(*texts)] if gone else []
+        if located is not None:
+            there = [convert(located.c[base]) for convert, base in zip(converts, bases, strict=True)]
+            sources.append(select(*there).where(cast(located.c[target], Text).is_not(None)))
+        every = unite(sources)
         if self.scope.dialect.stepwise:
-            both = reading.among(tuple_(*lefts).in_(flat(every)))
+            both = reading.among(self.scope.dialect.among(reading.columns, lefts, every))
             return lambda indexed: both, served
         whole = tuple_(*lefts).in_(every)
-        first = Arm(lefts[0], unite([select(there[0]).where(told), anchors.with_only_columns(gone[0])]), served)
+        leading = [source.with_only_columns(source.selected_columns[0]) for source in sources]
+        first = Arm(lefts[0], unite(leading), served)
         served = served and self.scope.served(name, link.field)
 
         def condition(indexed: bool) -> Sql:
@@ -378,19 +391,20 @@ class Traversal:
         first = Arm(pairs[0][0], among(parts[:1]), True)
         if len(fields) == 1:
             return lambda indexed: first.condition(indexed=indexed)
-        whole = tuple_(*(left for left, _ in pairs)).in_(among(parts))
+        columns = [self.scope.column(name, field) for field in fields]
+        whole = self.scope.dialect.among(columns, [left for left, _ in pairs], among(parts))
         if self.scope.dialect.stepwise:
             return lambda indexed: whole
         # The first column leads the index, the others tell its rows apart.
         return lambda indexed: and_(first.condition(indexed=True), whole) if indexed else whole
 
     def _arm(self, left: Sql, right: Select[Any] | CompoundSelect[Any], served: bool) -> Arm:
-        return Arm(left, right, served, left.in_(flat(right)) if self.scope.dialect.stepwise else None)
+        dialect = self.scope.dialect
+        return Arm(left, right, served, dialect.among((), [left], right) if dialect.stepwise else None)
 
     def _texts(self, place: str, convert: Callable[[Sql], Sql]) -> Select[Any]:
         """The values of a list of the document."""
-        values = self.scope.dialect.elements(place)
-        return values.with_only_columns(convert(values.selected_columns[0]))
+        return converted(self.scope.dialect.elements(place), convert)
 
     def _key_served(self, name: str) -> bool:
         first = self.scope.system.collections[name].key[0]

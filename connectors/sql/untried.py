@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connectors.sql.hazards import DELETES, INSERTS, UPDATES, without_comments
+from connectors.sql.hazards import without_comments
+from connectors.sql.triggers import DELETES, INSERTS, UPDATES
 
 _ROUNDS: Final = 50
 """Tables that triggers lead to, one after the other; a chain as long as this is a circle that was missed."""

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from connectors.protocol import Anchors, Call, Key
+from connectors.protocol import Anchors, Call, Correction, Key
 from connectors.sql.catalogue import Column, Table
 from connectors.sql.dialects.postgresql import PADS
 from connectors.sql.scope import Scope
@@ -42,9 +42,11 @@ def key_text(key: Iterable[str]) -> str:
 
 def slot(kind: str, collection: str, field: str = "") -> str:
     """The name of a list in the document: i identities, s shared ones, a anchors, k keys, m mine, x others,
-    c the cutoff of a duty to keep; and, of earlier steps of a look, l rows that others link to, f rows that stay,
-    h and d rows of a subject collection that are the person's and of which it is open,
-    b rows of a batch or, of a collection, a list of its keys."""
+    c the cutoff of a duty to keep; and, of earlier steps of a look, l rows that others link to (while a circle is
+    followed, those of it that were found last), f rows that stay, h and d rows of a subject collection that are the
+    person's and of which it is open, r rows of a circle that are the person's, b rows of a batch or, of a
+    collection, a list of its keys;
+    and, of the correction whose turn it is, v the new values and e the key of the one row."""
     return f"{kind}:{collection}:{field}"
 
 
@@ -57,6 +59,17 @@ def document(call: Call, scope: Scope) -> dict[str, object]:
         for number, keep in enumerate(work.keeps):
             values[slot("c", work.collection, str(number))] = keep.cutoff.date().isoformat()
     return values
+
+
+def corrected(correction: Correction, scope: Scope) -> Iterator[tuple[str, str | None]]:
+    """The values of a correction, by slot; what does not fit has been refused before."""
+    name = correction.collection
+    for field, text in correction.values.items():
+        fitted = None if text is None else fit(scope.catalogue.tables[name].columns[field], text)
+        yield slot("v", name, field), fitted
+    if correction.key is not None:
+        for field, part in zip(scope.system.collections[name].key, correction.key, strict=True):
+            yield slot("e", name, field), part
 
 
 def _lists(call: Call, scope: Scope, name: str) -> Iterator[tuple[str, Sequence[object]]]:

@@ -67,17 +67,27 @@ def check_config(as_json: Json = False) -> None:
 @maps.command("check")
 def check_map(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Map files; a directory stands for its *.yaml.")
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="FILE...", help="Map files; a directory stands for its *.yaml.", show_default=False),
+    ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Ask each system too: tables, columns, rights, its mark.")
+    ] = False,
+    last: Annotated[
+        bool, typer.Option("--last", help="Print what the workers' last check with --live found, and its age.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Check data-map files.
 
-    Errors name file, line and path, and say what to write instead.
+    Errors name file, line and path, and say what to write instead. With --last nothing is asked of any system: the
+    setting map_check_every has workers do that.
     """
+    if last == bool(files) or (last and live):
+        raise Failure(Exit.USAGE, "give map files, with or without --live, or --last alone")
+    if last:
+        _last_check(as_json)
+        return
     from rights.mapfile import MapErrors, read_map
     from starter.checkup import Check, advised, check_systems
     from starter.desk import load_env
@@ -86,7 +96,7 @@ def check_map(
     load_env()
     found: list[Check] = []
     try:
-        data_map = read_map(read_texts(files))
+        data_map = read_map(read_texts(files or ()))
     except MapErrors as errors:
         found = [
             Check(
@@ -113,6 +123,27 @@ def check_map(
     report(found, as_json)
 
 
+def _last_check(as_json: bool) -> None:
+    """What the workers found when they last compared the map of that day with the systems."""
+    from starter.checkup import Check, check_of
+    from starter.desk import desk, now
+    from starter.show import age, minute, plural
+
+    with desk() as at:
+        every, check = at.settings.map_check_every, at.ledger.map_check()
+        if check is None:
+            raise Failure(Exit.REFUSED, 'no worker has checked the map yet: set map_check_every = "P1D" and start one')
+        old = now() - check.at
+        about = f"{plural(check.systems, 'system')} checked {minute(check.at, at.zone)}, {age(old)} ago"
+        found = [Check(name="map", ok=True, about=f"{about}; digest {check.digest[:12]}")]
+        if every is None or old > 2 * every:
+            why = "no check has come for twice map_check_every" if every else "map_check_every is not set"
+            todo = "see that a worker runs" if every else 'set map_check_every = "P1D" and restart the workers'
+            found.append(Check(name="map", ok=True, about=why, advice=todo, severity="warning", code="stale"))
+        found += [check_of(one, f"system {one.system}") for one in check.found]
+    report(found, as_json, at=check.at, age_seconds=int(old.total_seconds()), digest=check.digest)
+
+
 def read_texts(files: "Sequence[Path]") -> dict[str, str]:
     """Map files by name; a directory stands for its *.yaml.
 
@@ -131,12 +162,12 @@ def read_texts(files: "Sequence[Path]") -> dict[str, str]:
     return texts
 
 
-def report(checks: "Sequence[Check]", as_json: bool) -> None:
-    """Print a line for each check, and exit 1 if one of them failed."""
+def report(checks: "Sequence[Check]", as_json: bool, **more: object) -> None:
+    """Print a line for each check, and exit 1 if one of them failed. `more` is for who reads JSON."""
     from starter.show import answer
 
     ok = all(check.ok for check in checks)
-    answer({"ok": ok, "checks": [check.model_dump() for check in checks]}, _page(checks), as_json=as_json)
+    answer({"ok": ok, "checks": [check.model_dump() for check in checks], **more}, _page(checks), as_json=as_json)
     if not ok:
         raise typer.Exit(Exit.BAD)
 

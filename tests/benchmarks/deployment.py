@@ -22,6 +22,7 @@ MAP = """
 system: shop
 owner: shop team
 connector: sql
+backups: none
 mode: auto
 max_people_per_hour: 100000
 connection: {reader: "env:TEST_SHOP", writer: "env:TEST_SHOP"}

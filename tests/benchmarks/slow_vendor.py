@@ -40,6 +40,7 @@ MAP = """
 system: slow
 owner: marketing
 connector: http
+backups: none
 mode: auto
 max_people_per_hour: 100000
 options: {{vendor: {file}, base_url: "http://127.0.0.1:{port}", private: ["127.0.0.1"], environment: test}}

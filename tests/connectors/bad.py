@@ -19,10 +19,11 @@ import structlog
 
 from connectors.conformance import Bench, Conformance, Gate
 from connectors.conformance.suite import Promises
+from connectors.corrections import Mend, told
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, key_of
 from connectors.memory import Memory, Store, _Sight
-from connectors.protocol import Anchors, Call, Export, Intent, Look, Restricted, Rulings, untold
+from connectors.protocol import Anchors, Call, Export, Intent, Look, OldValues, Restricted, Rulings, unkept, untold
 from connectors.strategies import rewrite, text
 from rights.codes import Code
 from rights.datamap import Erase, System
@@ -779,6 +780,237 @@ class LeavesOutWhatHasNoPlace(Restricting):
         for place in [place for place in self._locked if self._taken(place)]:
             del self._locked[place]
         return super().lift(call)
+
+
+# Rectifying
+
+
+@breaks("test_rectify_sets_the_named_fields_of_this_person_and_nothing_else")
+class RectifiesANeighbour(Memory):
+    def rectify(self, call: Call) -> Tally:
+        tally = super().rectify(call)
+        self.rows["orders"][-1]["remark"] = "corrected"
+        return tally
+
+
+@breaks("test_rectify_sets_the_named_fields_of_this_person_and_nothing_else")
+class StampsWhatItRectifies(Memory):
+    def rectify(self, call: Call) -> Tally:
+        tally = super().rectify(call)
+        for row in self._see(call).certain["customers"]:
+            self.store.change({("customers", (text(row["id"]),)): {"password": "to be renewed"}})
+        return tally
+
+
+class _OldValuesGone(Memory):
+    """Keeps what it finds, whether it is old or not."""
+
+    def rectify(self, call: Call) -> Tally:
+        names = {one.collection: tuple(one.values) for one in call.corrections}
+        rows = self._see(call).certain
+        call.keep(
+            {
+                n: {key_of(self.system.collections[n].key, r): {f: text(r[f]) for f in fs} for r in rows[n]}
+                for n, fs in names.items()
+            }
+        )
+        return super().rectify(replace(call, keep=unkept))
+
+
+@breaks("test_rectify_again_changes_nothing_and_is_success")
+class KeepsTheNewValueAsTheOldOne(_OldValuesGone):
+    pass
+
+
+@breaks("test_rectify_again_changes_nothing_and_is_success")
+class FailsWhenAlreadyRectified(Memory):
+    def rectify(self, call: Call) -> Tally:
+        tally = super().rectify(call)
+        if not tally.rectified:
+            raise NeedsHuman(Code.NO_ROW, "customers")
+        return tally
+
+
+@breaks("test_rectifying_a_stranger_changes_nothing")
+class RectifiesWhoeverIsThere(Memory):
+    def rectify(self, call: Call) -> Tally:
+        if not self._see(call).certain["customers"]:
+            call = replace(call, identities=(Identity("email", text(self.rows["customers"][0]["email"])),))
+        return super().rectify(call)
+
+
+@breaks("test_one_row_that_is_named_is_rectified_alone")
+class RectifiesAllRowsWhereOneIsNamed(Memory):
+    def rectify(self, call: Call) -> Tally:
+        return super().rectify(replace(call, corrections=tuple(replace(one, key=None) for one in call.corrections)))
+
+
+@breaks("test_a_row_of_somebody_else_that_is_named_is_left_alone")
+class RectifiesAnyRowThatIsNamed(Memory):
+    def rectify(self, call: Call) -> Tally:
+        for one in call.corrections:
+            if one.key is not None:
+                self.store.change({(one.collection, one.key): one.values})
+        return super().rectify(call)
+
+
+@breaks("test_a_row_of_somebody_else_that_is_named_is_left_alone")
+class SaysNothingOfARowThatIsNotThere(Memory):
+    def rectify(self, call: Call) -> Tally:
+        try:
+            return super().rectify(call)
+        except NeedsHuman as error:
+            if error.code is not Code.NO_ROW:
+                raise
+            return Tally()
+
+
+@breaks("test_rectified_counts_are_what_changed")
+class CountsEveryRowAsRectified(Memory):
+    def rectify(self, call: Call) -> Tally:
+        tally = super().rectify(call)
+        return Tally(counts=tuple(count.model_copy(update={"rectified": count.found + 1}) for count in tally.counts))
+
+
+@breaks("test_rectified_counts_are_what_changed")
+class CountsRectifiedRowsAsAnonymised(Memory):
+    def rectify(self, call: Call) -> Tally:
+        tally = super().rectify(call)
+        return Tally(counts=tuple(count.model_copy(update={"anonymised": count.rectified}) for count in tally.counts))
+
+
+@breaks(
+    "test_old_values_are_kept_before_they_are_written_over",
+    "test_nothing_is_rectified_that_could_not_be_kept",
+    "test_a_rectification_cut_short_loses_no_old_value_and_is_finished",
+    "test_a_rectification_stopped_at_any_beat_is_finished_by_the_next_try",
+    "test_a_rectification_whose_connection_is_cut_is_settled_by_looking",
+)
+class KeepsOldValuesOnceAllIsDone(Memory):
+    def rectify(self, call: Call) -> Tally:
+        kept: list[OldValues] = []
+        tally = super().rectify(replace(call, keep=kept.append))
+        for old in kept:
+            call.keep(old)
+        return tally
+
+
+@breaks("test_old_values_are_kept_before_they_are_written_over")
+class KeepsTheFirstOldValueOnly(Memory):
+    def rectify(self, call: Call) -> Tally:
+        def keep(old: OldValues) -> None:
+            call.keep({name: dict(list(rows.items())[:1]) for name, rows in old.items()})
+
+        return super().rectify(replace(call, keep=keep))
+
+
+@breaks("test_a_rectification_cut_short_loses_no_old_value_and_is_finished")
+class ThinksACutRectificationIsDone(Memory):
+    def rectify(self, call: Call) -> Tally:
+        return Tally() if call.cut_short else super().rectify(call)
+
+
+@breaks("test_a_rectification_stopped_at_any_beat_is_finished_by_the_next_try")
+class RectifiesWithoutABeat(Memory):
+    def rectify(self, call: Call) -> Tally:
+        return super().rectify(replace(call, beat=lambda: None))
+
+
+@breaks("test_a_rectification_whose_connection_is_cut_is_settled_by_looking")
+class TakesACutRectificationForSuccess(Memory):
+    def rectify(self, call: Call) -> Tally:
+        try:
+            return super().rectify(call)
+        except Retryable:
+            return Tally()
+
+
+@breaks(
+    "test_a_fence_that_refuses_stops_a_rectification",
+    "test_rectified_counts_are_what_changed",
+    "test_a_rectification_cut_short_loses_no_old_value_and_is_finished",
+)
+class RectifiesWithoutAskingTheFence(Memory):
+    def rectify(self, call: Call) -> Tally:
+        return super().rectify(replace(call, fence=Gate()))
+
+
+@breaks("test_the_wrong_environment_stops_a_rectification")
+class RectifiesInAnyEnvironment(Memory):
+    def _require_mark(self, call: Call) -> None:
+        pass
+
+
+@breaks("test_nothing_is_rectified_while_it_is_open_whose_it_is")
+class RectifiesBothOfTwo(Memory):
+    def _see(self, call: Call) -> _Sight:
+        sight = super()._see(call)
+        for name, rows in sight.doubtful.items():
+            sight.certain[name] += rows
+            rows.clear()
+        return sight
+
+
+@breaks("test_a_person_is_found_by_a_rectified_identity")
+class RectifiesAndTellsNobody(Memory):
+    def rectify(self, call: Call) -> Tally:
+        return super().rectify(replace(call, learn=untold))
+
+
+@breaks("test_an_identity_that_somebody_else_has_is_not_given")
+class LearnsBeforeItLooks(Memory):
+    def rectify(self, call: Call) -> Tally:
+        call.learn(told(call))
+        return super().rectify(call)
+
+
+@breaks("test_nobody_is_lost_by_a_rectification")
+class LosesWhomItRectifies(Memory):
+    def _refuse_loss(self, call: Call, due: Sequence[Mend]) -> None:
+        pass
+
+
+@breaks("test_what_tells_rows_apart_or_joins_them_is_not_rectified")
+class RewritesKeys(Memory):
+    def rectify(self, call: Call) -> Tally:
+        try:
+            return super().rectify(call)
+        except NeedsHuman as error:
+            if error.code is not Code.NOT_RECTIFIABLE:
+                raise
+            one = call.corrections[-1]
+            self.store.change({(one.collection, ("",)): one.values})
+            return Tally()
+
+
+@breaks("test_a_correction_that_does_not_last_is_not_called_done")
+class BelievesThatItIsWritten(Memory):
+    def rectify(self, call: Call) -> Tally:
+        try:
+            return super().rectify(call)
+        except NeedsHuman as error:
+            if error.code is not Code.CHANGED_BACK:
+                raise
+            return error.tally
+
+
+@breaks("test_trouble_with_a_rectification_is_told_for_what_it_is")
+class RectifiesNobodyInAnOutage(Memory):
+    def rectify(self, call: Call) -> Tally:
+        try:
+            return super().rectify(call)
+        except Retryable:
+            return Tally()
+
+
+@breaks("test_no_word_of_a_rectification_names_a_person_or_a_value")
+class QuotesTheValueInAnError(Memory):
+    def rectify(self, call: Call) -> Tally:
+        try:
+            return super().rectify(call)
+        except Held:
+            said = f"could not write {next(iter(call.corrections[0].values.values()))}"
+        raise Held(Code.HOLD, said)
 
 
 # Speaking

@@ -110,6 +110,7 @@ class MailchimpBench(VendorBench):
 system: newsletter
 owner: marketing
 connector: http
+backups: none
 options: {vendor: mailchimp, dc: us1}
 collections:
   members:
@@ -154,6 +155,7 @@ class ZendeskBench(VendorBench):
 system: support
 owner: service
 connector: http
+backups: none
 options: {vendor: zendesk, subdomain: made-up-shop, agent: agent@shop.example, products: [support, explore, chat]}
 collections:
   users:
@@ -202,6 +204,7 @@ class AmplitudeBench(VendorBench):
 system: analytics
 owner: product
 connector: http
+backups: none
 options: {vendor: amplitude, hosts: [localhost]}
 collections:
   users:

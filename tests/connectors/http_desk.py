@@ -23,6 +23,7 @@ STRIPE = """
 system: payments
 owner: finance
 connector: http
+backups: none
 options: {vendor: stripe}
 collections:
   customers:
@@ -37,6 +38,7 @@ GOOGLE = """
 system: website
 owner: marketing
 connector: http
+backups: none
 options: {vendor: google_analytics, property: "412345678"}
 collections:
   users:

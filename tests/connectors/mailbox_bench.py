@@ -51,6 +51,7 @@ GOES = f"""
 system: support
 owner: customer care
 connector: mailbox
+backups: none
 options: {{plaintext: true, batch: 4, timeout: 20}}
 collections:
   messages:

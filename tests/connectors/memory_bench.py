@@ -136,6 +136,8 @@ class FrailStore(Store):
 
     def __init__(self, system: System) -> None:
         super().__init__(system)
+        self.reverted: set[tuple[str, str]] = set()
+        """Fields in which whatever is written is changed back at once."""
         self.locked: dict[Place, tuple[str, dict[str, object]]] = {}
         """Rows that are locked away, each with the request that has done it; an application does not read them."""
 
@@ -150,7 +152,11 @@ class FrailStore(Store):
     def change(self, changes: Mapping[Place, Row | None]) -> set[Place]:
         self._reach()
         before = self.rows.copy()
-        there = super().change(changes)
+        lasting = {
+            place: values and {field: v for field, v in values.items() if (place[0], field) not in self.reverted}
+            for place, values in changes.items()
+        }
+        there = super().change(lasting)
         for place in changes.keys() & self.locked.keys():
             request, row = self.locked.pop(place)
             there.add(place)
@@ -236,6 +242,9 @@ class MemoryBench:
         for row in self.store.rows[collection]:
             if self._key(collection, row) == key:
                 row[column] = value
+
+    def revert(self, collection: str, column: str) -> None:
+        self.store.reverted.add((collection, column))
 
     def seed_dated(self, person: Person, collection: str, day: date) -> None:
         self._insert(collection, person, 0, day)

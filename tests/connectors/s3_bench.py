@@ -42,6 +42,7 @@ BY_TEMPLATE = f"""
 system: uploads
 owner: commerce
 connector: s3
+backups: none
 options: {{plaintext: true, batch: 5, timeout: 20, restricted_tag: habeas-restricted}}
 collections:
   objects:
@@ -55,6 +56,7 @@ BY_MANIFEST = f"""
 system: recordings
 owner: support
 connector: s3
+backups: none
 options: {{plaintext: true, batch: 4, timeout: 20, restricted_tag: habeas-restricted}}
 collections:
   objects:

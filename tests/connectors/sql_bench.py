@@ -27,6 +27,11 @@ from tests.connectors.proxy import Proxy
 TYPES = {"number": "bigint", "born": "date", "login": "text", "amount": "numeric(10,2)", "issued": "date"}
 """Columns that are neither texts nor keys."""
 
+REVERTING = """
+CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN NEW."{column}" := OLD."{column}"; RETURN NEW; END $$;
+CREATE TRIGGER back BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION back();
+"""
 RESTRICTING = """
 CREATE TABLE public.habeas_restricted (
   relation text, key text[], request text, PRIMARY KEY (relation, key, request));
@@ -66,7 +71,10 @@ class SqlBench:
         self._numbers = count(1)
         self._seeded: dict[Person, dict[str, list[Row]]] = {}
         self._create()
-        self.connector = build(self.system, {"reader": self.url, "writer": self.url})
+        self.connector = build(self.system, self._secrets())
+
+    def _secrets(self) -> dict[str, str]:
+        return {"reader": self.url, "writer": self.url}
 
     @property
     def url(self) -> str:
@@ -141,6 +149,9 @@ class SqlBench:
         statement = sql.SQL("UPDATE {} SET {} = %s WHERE ").format(sql.Identifier(collection), sql.Identifier(column))
         self._door.execute(statement + where, [value, *key])
 
+    def revert(self, collection: str, column: str) -> None:
+        self._door.execute(REVERTING.format(table=collection, column=column).encode())
+
     def seed_dated(self, person: Person, collection: str, day: date) -> None:
         self._insert(collection, person, 0, day=day)
 
@@ -176,11 +187,10 @@ class SqlBench:
 
     def _insert(self, name: str, person: Person, *numbers: int, day: date | None = None) -> None:
         collection = self.system.collections[name]
-        rows = [
-            {column: self._value(name, column, person, number, day) for column in collection.fields}
-            for number in numbers
-        ]
-        self._seeded[person][name] += rows
+        rows: list[Row] = []
+        for number in numbers:
+            rows.append({column: self._value(name, column, person, number, day) for column in collection.fields})
+            self._seeded[person][name].append(rows[-1])
         into = sql.SQL("COPY {} ({}) FROM STDIN").format(
             sql.Identifier(name), sql.SQL(", ").join(map(sql.Identifier, collection.fields))
         )
@@ -195,6 +205,8 @@ class SqlBench:
             if link.field == column:
                 parent, target = link.target
                 parents = self._seeded[person][parent]
+                if parent == name:  # a chain: each hangs on the one before
+                    return parents[-1][target] if parents else None
                 return parents[number % len(parents)][target]
         if field.identity:
             return person.of(field.identity)

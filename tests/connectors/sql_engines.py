@@ -72,7 +72,7 @@ class MariaDBBench(SqlBench):
         self._numbers = count(1)
         self._seeded: dict[Person, dict[str, list[Row]]] = {}
         self._create()
-        self.connector = build(self.system, {"reader": self.url, "writer": self.url})
+        self.connector = build(self.system, self._secrets())
 
     @property
     def url(self) -> str:
@@ -106,6 +106,10 @@ class MariaDBBench(SqlBench):
         fields = self.system.collections[collection].key
         where = " AND ".join(f"CAST(`{field}` AS CHAR) = %s" for field in fields)
         self._run(f"UPDATE `{collection}` SET `{column}` = %s WHERE {where}", [value, *key])
+
+    def revert(self, collection: str, column: str) -> None:
+        back = f"SET NEW.`{column}` = OLD.`{column}`"
+        self._run(f"CREATE TRIGGER back BEFORE UPDATE ON `{collection}` FOR EACH ROW {back}")
 
     def _create(self) -> None:
         self._run(f"CREATE USER '{self._role}'@'%' IDENTIFIED BY 'open'")
@@ -145,11 +149,10 @@ class MariaDBBench(SqlBench):
 
     def _rows_of(self, name: str, person: Person, numbers: tuple[int, ...], day: date | None) -> list[Row]:
         collection = self.system.collections[name]
-        rows: list[Row] = [
-            {column: self._value(name, column, person, number, day) for column in collection.fields}
-            for number in numbers
-        ]
-        self._seeded[person][name] += rows
+        rows: list[Row] = []
+        for number in numbers:
+            rows.append({column: self._value(name, column, person, number, day) for column in collection.fields})
+            self._seeded[person][name].append(rows[-1])
         return rows
 
     def _run(self, statement: str, values: list[object] | None = None) -> None:
@@ -170,7 +173,7 @@ class SQLiteBench(MariaDBBench):
         self._numbers = count(1)
         self._seeded: dict[Person, dict[str, list[Row]]] = {}
         self._create()
-        self.connector = build(self.system, {"reader": self.url, "writer": self.url})
+        self.connector = build(self.system, self._secrets())
 
     @property
     def url(self) -> str:
@@ -197,6 +200,10 @@ class SQLiteBench(MariaDBBench):
         self._run("DELETE FROM habeas_environment")
         if environment:
             self._run("INSERT INTO habeas_environment VALUES (?)", [environment])
+
+    def revert(self, collection: str, column: str) -> None:
+        back = f"UPDATE `{collection}` SET `{column}` = OLD.`{column}` WHERE rowid = NEW.rowid"
+        self._run(f"CREATE TRIGGER back AFTER UPDATE OF `{column}` ON `{collection}` BEGIN {back}; END")
 
     def _create(self) -> None:
         for name in self.system.parents_first:

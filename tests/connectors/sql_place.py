@@ -23,7 +23,7 @@ from rights.subject import Identity
 from tests.conftest import Database
 
 AS_OF = datetime(2026, 6, 1, 12, tzinfo=UTC)
-HEAD = "system: shop\nowner: commerce\nconnector: sql\n"
+HEAD = "system: shop\nowner: commerce\nconnector: sql\nbackups: none\n"
 SESSION = "habeas-0123456789abcdefghjkmnpq"
 
 Dump = dict[str, set[str]]
@@ -68,6 +68,7 @@ class Place:
         rulings: Rulings | None = None,
         environment: str = "test",
         cut_short: bool = False,
+        **more: Any,
     ) -> Call:
         plan = make_plan(Right.ERASURE, DataMap.of({"shop": self.system}), AS_OF)
         return Call(
@@ -84,6 +85,7 @@ class Place:
             environment=environment,
             cut_short=cut_short,
             pseudonym_key=b"a key of a request",
+            **more,
         )
 
     def locate(self, *identities: Identity, **differs: Any) -> Look:

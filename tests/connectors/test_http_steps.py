@@ -53,6 +53,7 @@ MAP = """
 system: small
 owner: us
 connector: http
+backups: none
 collections:
   people: {key: [id], fields: {id: {}, email: {category: contact, identity: email}}}
 """

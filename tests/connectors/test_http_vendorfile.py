@@ -227,6 +227,7 @@ MAP = """
 system: newsletter
 owner: marketing
 connector: http
+backups: none
 connection: {key: "env:MAILCHIMP_KEY"}
 options: {vendor: mailchimp, dc: us1}
 collections:

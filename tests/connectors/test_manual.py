@@ -14,6 +14,7 @@ CABINET = """
 system: cabinet
 owner: human resources
 connector: manual
+backups: none
 collections:
   files:
     key: [number]

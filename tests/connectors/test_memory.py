@@ -47,10 +47,11 @@ class TestWithRestriction(Conformance):
         return RestrictingBench(SHOP, Restricting)
 
 
-def test_it_can_locate_export_erase_and_verify() -> None:
+def test_it_can_locate_export_erase_rectify_and_verify() -> None:
     connector = MemoryBench().connector
 
-    assert capabilities(connector) == {Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY}
+    can = {Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.RECTIFY, Operation.VERIFY}
+    assert capabilities(connector) == can
     assert isinstance(connector, Exports)
     assert isinstance(connector, Erases)
 

@@ -9,6 +9,7 @@ MAP = """
 system: box
 owner: o
 connector: {connector}
+backups: none
 connection: {connection}
 collections:
   messages:

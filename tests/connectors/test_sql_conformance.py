@@ -10,8 +10,13 @@ import pytest
 
 from connectors.conformance import Bench, Conformance
 from connectors.conformance.erasing import Erasing
+from connectors.conformance.exporting import Exporting
 from connectors.conformance.keeping import Keeping
+from connectors.conformance.linking import Linking
+from connectors.conformance.locating import Locating
+from connectors.conformance.rectifying import Rectifying
 from connectors.conformance.restricting import Restricting
+from connectors.conformance.speaking import Speaking
 from connectors.conformance.suite import Trial
 from connectors.conformance.verifying import Verifying
 from starter.stack import Postgres
@@ -20,8 +25,16 @@ from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb
 from tests.connectors.memory_bench import BOOKS, SHOP
 from tests.connectors.sql_bench import RestrictingBench, SqlBench
 from tests.connectors.sql_engines import MariaDBBench, SQLiteBench
+from tests.connectors.sql_flag_benches import MariaDBFlagBench, PostgresFlagBench
 
 Make = Callable[..., SqlBench]
+CHAINED = SHOP.replace(
+    """customer: {}, remark: {category: free_text}, amount: {}, scan: {yields: object_key}}
+    links: [{field: customer, to: customers.id}]""",
+    """customer: {}, previous: {}, remark: {category: free_text}, amount: {}, scan: {yields: object_key}}
+    links: [{field: customer, to: customers.id}, {field: previous, to: orders.id}]""",
+)
+"""Each order hangs on the one before it."""
 _numbers = itertools.count(1)
 
 
@@ -67,10 +80,38 @@ class TestWhatGoes(Conformance):
         return make(SHOP)
 
 
-class TestWhatStays(Conformance):
+class TestWhatStays(Locating, Linking, Exporting, Erasing, Keeping, Verifying, Speaking):
     @pytest.fixture
     def bench(self, make: Make) -> Bench:
         return make(BOOKS)
+
+
+@pytest.mark.soak
+class TestWhatHangsTogether(Conformance):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(CHAINED)
+
+
+@pytest.mark.soak
+class TestWhatIsRectifiedAndStays(Rectifying):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(BOOKS)
+
+
+@pytest.mark.soak
+class TestWhatIsRectifiedInBatches(Rectifying):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(SHOP, batch_rows=4)
+
+
+@pytest.mark.soak
+class TestWhatIsRectifiedAndStaysInBatches(Rectifying):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(BOOKS, batch_rows=3)
 
 
 class TestWhatGoesInBatches(Erasing, Verifying):
@@ -92,6 +133,14 @@ class _Listed(Restricting):
         return trial.bench.everything(), trial.bench.listed()
 
 
+@pytest.mark.soak
+class TestWhatMayBeRestrictedIsRectified(Rectifying):
+    @pytest.fixture
+    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
+        with closing(RestrictingBench(postgres, database, SHOP)) as bench:
+            yield bench
+
+
 class TestWhatIsRestricted(_Listed, Erasing, Verifying):
     @pytest.fixture
     def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
@@ -104,3 +153,37 @@ class TestWhatIsRestrictedAndStays(_Listed, Erasing, Keeping, Verifying):
     def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
         with closing(RestrictingBench(postgres, database, BOOKS, batch_rows=3)) as bench:
             yield bench
+
+
+class _Flagged(Restricting):
+    def state(self, trial: Trial) -> object:
+        """What is restricted bears a flag."""
+        return trial.bench.everything()
+
+
+class TestWhatIsFlagged(_Flagged):
+    @pytest.fixture
+    def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:
+        with closing(PostgresFlagBench(postgres, database, SHOP)) as bench:
+            yield bench
+
+
+@pytest.mark.soak
+class TestWhatIsFlaggedAndGoesOrStays(_Flagged, Erasing, Keeping, Verifying):
+    @pytest.fixture(params=[(SHOP, {}), (BOOKS, {"batch_rows": 3})], ids=["goes", "stays"])
+    def bench(self, request: pytest.FixtureRequest, postgres: Postgres, database: Database) -> Iterator[Bench]:
+        text, options = request.param
+        with closing(PostgresFlagBench(postgres, database, text, **options)) as bench:
+            yield bench
+
+
+@needs_mariadb
+@pytest.mark.soak
+class TestWhatIsFlaggedOnMariaDB(_Flagged):
+    @pytest.fixture
+    def bench(self, mariadb: MariaDBServer) -> Iterator[Bench]:
+        name = f"flags_{next(_numbers)}"
+        mariadb.create_database(name)
+        with closing(MariaDBFlagBench(mariadb, name, SHOP)) as bench:
+            yield bench
+        mariadb.drop_database(name)

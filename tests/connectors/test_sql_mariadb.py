@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.conformance import Gate
+from connectors.conformance.rectifying import Kept
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
-from connectors.protocol import Call, Intent, Look
+from connectors.protocol import Call, Correction, Intent, Look
 from connectors.sql import SqlConnector, build
 from rights.codes import Code
 from rights.datamap import DataMap, System
@@ -464,3 +465,117 @@ def test_a_clean_shop_has_no_findings_and_a_bad_one_has_sentences(shop: Shop) ->
     said = " | ".join(shop.connect("root:").check())
     for part in ("orders.note", "no environment mark", "ENGINE = InnoDB", "no index serves orders.customer"):
         assert part in said
+
+
+TILL = """
+CREATE TABLE nations (code varchar(2) PRIMARY KEY);
+INSERT INTO nations VALUES ('FR'), ('DE');
+CREATE TABLE customers (id bigint PRIMARY KEY, email varchar(200), name varchar(9) DEFAULT 'canary',
+  latin varchar(20) CHARACTER SET latin1 DEFAULT 'a', born date, card decimal(20) DEFAULT 1111222233334444555,
+  price decimal(10,2) DEFAULT 1.5, weight float DEFAULT 70.1, height double DEFAULT 1.7, photo blob DEFAULT X'00ff',
+  phone varchar(20) UNIQUE, age tinyint CHECK (age > 0), note text NOT NULL DEFAULT 'canary',
+  mood enum('calm','glad') DEFAULT 'calm', seen datetime DEFAULT '2020-01-01', alarm time DEFAULT '10:00',
+  year year DEFAULT 1984, bits bit(4) DEFAULT b'101', ref uuid, address inet6, profile json,
+  shout varchar(20) AS (upper(name)) STORED, nation varchar(2) DEFAULT 'FR', KEY (email),
+  FOREIGN KEY (nation) REFERENCES nations (code));
+INSERT INTO customers (id, email, phone) VALUES (1, 'canary1@example.org', 'P1'), (2, 'canary2@example.org', 'P2');
+CREATE TRIGGER guarded BEFORE UPDATE ON customers FOR EACH ROW
+  IF NEW.note LIKE 'bad%' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'that is bad'
+"""
+_OTHERS = (
+    "name", "latin", "born", "card", "price", "weight", "height", "photo", "phone", "age", "note", "mood", "seen",
+    "alarm", "year", "bits", "ref", "address", "profile", "shout", "nation",
+)  # fmt: skip
+TILL_MAP = f"""
+  customers:
+    key: [id]
+    fields:
+      id: {{}}
+      email: {{category: contact, identity: email}}
+{"".join(f"      {field}: {{category: other}}" + chr(10) for field in _OTHERS)}
+"""
+ANNA = email("canary1@example.org")
+
+
+@pytest.fixture
+def till(server: MariaDBServer) -> Iterator[Shop]:
+    create, _, trigger = TILL.partition("CREATE TRIGGER")
+    made = Shop(server, create, TILL_MAP)
+    made.run(f"CREATE TRIGGER {trigger}; END IF")
+    yield made
+    made.close()
+
+
+def test_a_field_of_any_type_is_rectified_and_nothing_else(till: Shop) -> None:
+    for field, new, old in [
+        ("name", "Canary", "canary"),
+        ("latin", "\u00e9", "a"),
+        ("born", "1985-01-31", None),
+        ("card", "1111222233334444556", "1111222233334444555"),
+        ("price", "2.50", "1.50"),
+        ("weight", "70.2", "70.0999984741211"),
+        ("height", "1.75", "1.7"),
+        ("photo", "\\x01", "\\x00ff"),
+        ("age", "7", None),
+        ("phone", None, "P1"),
+        ("note", 'it\'s "this" \\ \U0001f600', "canary"),
+        ("mood", "glad", "calm"),
+        ("seen", "2021-02-03T04:05:06+02:00", "2020-01-01 00:00:00"),
+        ("alarm", "23:59:59", "10:00:00"),
+        ("year", "1985", "1984"),
+        ("bits", "6", "5"),
+        ("ref", "0190a000-0000-7000-8000-000000000001", None),
+        ("address", "2001:db8::1", None),
+        ("profile", '{"a": [1]}', None),
+        ("nation", "DE", "FR"),
+    ]:
+        kept, one = Kept(), Correction("customers", {field: new})
+        others = ", ".join(f"`{column}`" for column in ("id", "email", *_OTHERS) if column not in {field, "shout"})
+        before = till.rows(f"SELECT {others} FROM customers"), till.rows("SELECT * FROM nations")
+
+        tally = till.connector.rectify(till.call(ANNA, corrections=(one,), keep=kept))
+
+        assert (tally.found, tally.rectified) == (1, 1), field
+        assert kept.first == {("customers", ("1",)): {field: old}}
+        assert (till.rows(f"SELECT {others} FROM customers"), till.rows("SELECT * FROM nations")) == before
+        assert till.connector.rectify(till.call(ANNA, corrections=(one,))).rectified == 0, (
+            f"{field}: it is seen to be so"
+        )
+    stands = till.rows(
+        "SELECT name, latin, card, price, weight = CAST(70.2 AS FLOAT), photo, note, seen, bits + 0, shout "
+        "FROM customers WHERE id = 1"
+    )
+    assert [str(value) for value in stands[0]] == [
+        "Canary", "\u00e9", "1111222233334444556", "2.50", "1", "b'\\x01'", "it's \"this\" \\ \U0001f600",
+        "2021-02-03 02:05:06", "6", "CANARY",
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_held_is_a_task(till: Shop) -> None:
+    for field, new, code, about in [
+        ("name", "x" * 10, Code.VALUE, "customers.name (longer than 9)"),
+        ("note", None, Code.VALUE, "customers.note (something must stand there)"),
+        ("latin", "\U0001f600", Code.VALUE, "customers.latin"),
+        ("born", "2024-02-30", Code.VALUE, "customers.born (not of type date)"),
+        ("age", "many", Code.VALUE, "customers.age (not of type integer)"),
+        ("age", "300", Code.VALUE, "customers.age"),
+        ("age", "-1", Code.VALUE, "customers.age"),
+        ("mood", "sad", Code.VALUE, "customers.mood"),
+        ("alarm", "noon", Code.VALUE, "customers.alarm"),
+        ("height", "tall", Code.VALUE, "customers.height"),
+        ("seen", "2021-02-03 04:05:06.5", Code.VALUE, "customers.seen (the table makes something else of it)"),
+        ("phone", "P2", Code.VALUE, "customers.phone"),
+        ("profile", "{", Code.VALUE, "customers.profile"),
+        ("nation", "XX", Code.VALUE, "customers.nation"),
+        ("note", "bad word", Code.VALUE, "customers.note"),
+        ("shout", "LOUD", Code.NOT_RECTIFIABLE, "customers.shout (generated)"),
+    ]:
+        before, gate = till.rows("SELECT * FROM customers"), Gate()
+
+        with pytest.raises(ConnectorError) as caught:
+            till.connector.rectify(till.call(ANNA, corrections=(Correction("customers", {field: new}),), fence=gate))
+
+        assert (caught.value.code, caught.value.about) == (code, about)
+        assert caught.value.__context__ is None
+        assert till.rows("SELECT * FROM customers") == before
+        assert [passage.tally for passage in gate.passages] in ([], [Tally()]), "it is known that nothing was done"

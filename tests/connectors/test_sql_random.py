@@ -1,26 +1,19 @@
 """Whatever the shape of a schema, the database finds and erases what the reference connector does, row for row."""
 
 import json
-import sqlite3
 from contextlib import closing
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
-from connectors.conformance import Gate
 from connectors.memory import Memory, Store
-from connectors.protocol import Anchors, Call
-from connectors.sql import build
-from rights.datamap import DataMap, System
-from rights.plan import make_plan
-from rights.request import Right
-from tests.conftest import Database
-from tests.connectors.sql_place import AS_OF, SESSION, Place, counted, email
+from rights.datamap import System
+from tests.connectors.mariadb_server import needs_mariadb
+from tests.connectors.sql_anywhere import Anywhere, Make
+from tests.connectors.sql_place import counted, email
 
 NAMES = ("people", "b", "c", "d")
 WHO = "anna@example.org"
@@ -74,11 +67,12 @@ def systems(draw: st.DrawFn) -> System:
 def documents(draw: st.DrawFn) -> Any:
     leaf = st.one_of(few, few.map(str), st.none(), st.just({"b": 1}))
     inner = st.one_of(leaf, st.builds(lambda b: {"b": b}, leaf))
+    lists = st.one_of(inner, st.lists(inner, max_size=3), st.lists(st.lists(inner, max_size=2), max_size=2))
     return draw(
         st.one_of(
             st.none(),
             leaf,
-            st.builds(lambda a, several: {"a": a, "l": several}, inner, st.one_of(inner, st.lists(inner, max_size=3))),
+            st.builds(lambda a, several: {"a": a, "l": several}, lists, lists),
         )
     )
 
@@ -94,13 +88,6 @@ CREATE = "".join(
     f"{', email text' if name == 'people' else ''}, PRIMARY KEY (id));"
     for name in NAMES
 )
-MAP = """
-  people:
-    key: [id]
-    fields: {id: {}, email: {identity: email}}
-"""
-
-
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much]
 
 
@@ -116,63 +103,32 @@ def reference(system: System, data: Any) -> Memory:
     return Memory(system, store)
 
 
+@pytest.mark.parametrize(
+    "engine", ["postgresql", pytest.param("mariadb", marks=[needs_mariadb, pytest.mark.soak]), "sqlite"]
+)
 @settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
 @given(system=systems(), data=tables, batch=st.sampled_from([10_000, 2]))
-def test_the_database_and_the_reference_agree(database: Database, system: System, data: Any, batch: int) -> None:
-    made = Place(database, "DROP TABLE IF EXISTS people, b, c, d; " + CREATE, MAP)
-    try:
-        made.system = system.model_copy(update={"options": {"batch_rows": batch}})
-        made.connector = made.connect()
+def test_the_database_and_the_reference_agree(
+    request: pytest.FixtureRequest, engine: str, system: System, data: Any, batch: int
+) -> None:
+    make: Make = request.getfixturevalue(f"on_{engine}")
+    create = CREATE if engine == "postgresql" else CREATE.replace("jsonb", "json")
+    with closing(make(create, system, batch_rows=batch)) as made:
         memory = reference(made.system, data)
         for name, rows in memory.rows.items():
-            for row in rows:
-                values = [Jsonb(v) if c == "doc" else v for c, v in row.items()]
-                places = ", ".join(["%s"] * len(values))
-                made.door.execute(f"INSERT INTO {name} ({', '.join(row)}) VALUES ({places})", values)
-        expected, look = memory.locate(made.call(email(WHO))), made.locate(email(WHO))
-        assert counted(look.tally, "found") == counted(expected.tally, "found")
-
-        memory.erase(made.call(email(WHO), anchors=expected.anchors))
-        made.erase(email(WHO), anchors=look.anchors)
-
-        for name in NAMES:
-            left = {i for (i,) in made.rows(f"SELECT id FROM {name}")}
-            assert left == {row["id"] for row in memory.rows[name]}, name
-        assert made.verify(email(WHO), anchors=look.anchors).tally.left == 0
-    finally:
-        made.close()
+            columns = [*COLUMNS, *(["email"] if name == "people" else [])]
+            made.insert(name, *([json.dumps(row[c]) if c == "doc" else row[c] for c in columns] for row in rows))
+        agree(made, memory)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
-@given(system=systems(), data=tables, batch=st.sampled_from([10_000, 2]))
-def test_a_file_of_sqlite_and_the_reference_agree(tmp_path: Path, system: System, data: Any, batch: int) -> None:
-    assume(not any(map(system.circular, system.collections)))
-    assume(not any(one.path for c in system.collections.values() for one in c.derived.values()))
-    system = system.model_copy(update={"options": {"batch_rows": batch}})
-    path = tmp_path / f"{uuid4()}.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as door:
-        door.executescript(CREATE + "CREATE TABLE habeas_environment AS SELECT 'test' AS environment;")
-        memory = reference(system, data)
-        for name, rows in memory.rows.items():
-            for row in rows:
-                values = [json.dumps(v) if c == "doc" else v for c, v in row.items()]
-                places = ", ".join("?" * len(values))
-                door.execute(f"INSERT INTO {name} ({', '.join(row)}) VALUES ({places})", values)
-        connector = build(system, dict.fromkeys(("reader", "writer"), f"sqlite:///{path}"))
-        works = make_plan(Right.ERASURE, DataMap.of({"shop": system}), AS_OF).of("shop").works
+def agree(made: Anywhere, memory: Memory) -> None:
+    expected, look = memory.locate(made.call(email(WHO))), made.locate(email(WHO))
+    assert counted(look.tally, "found") == counted(expected.tally, "found")
 
-        def call(anchors: Anchors) -> Call:
-            its: dict[str, Any] = {"beat": lambda: None, "fence": Gate(), "environment": "test", "anchors": anchors}
-            return Call("key", AS_OF, system, works, (email(WHO),), session=SESSION, pseudonym_key=b"key", **its)
+    memory.erase(made.call(email(WHO), anchors=expected.anchors))
+    made.erase(email(WHO), anchors=look.anchors)
 
-        expected, look = memory.locate(call({})), connector.locate(call({}))
-        assert counted(look.tally, "found") == counted(expected.tally, "found")
-
-        memory.erase(call(expected.anchors))
-        connector.erase(call(look.anchors))
-
-        for name in NAMES:
-            left = {i for (i,) in door.execute(f"SELECT id FROM {name}")}
-            assert left == {row["id"] for row in memory.rows[name]}, name
-        assert connector.verify(call(look.anchors)).tally.left == 0
-        connector.close()
+    for name in NAMES:
+        left = {i for (i,) in made.rows(f"SELECT id FROM {name}")}
+        assert left == {row["id"] for row in memory.rows[name]}, name
+    assert made.verify(email(WHO), anchors=look.anchors).tally.left == 0

@@ -353,7 +353,7 @@ def test_a_preview_takes_the_list_for_no_surprise(company: Place) -> None:
 @pytest.mark.parametrize(
     ("secrets", "way", "message"),
     [
-        ({"reader": URL, "writer": URL}, "yes", "options: restrict is row_security, or left out"),
+        ({"reader": URL, "writer": URL}, "yes", "options: restrict is row_security or flag, or left out"),
         ({"reader": URL}, "row_security", "options: restrict needs a role that may write"),
         ({"reader": "sqlite:////shop.db", "writer": "sqlite:////shop.db"}, "row_security", "on PostgreSQL alone"),
         ({"reader": "mariadb://u:p@h/d", "writer": "mariadb://u:p@h/d"}, "row_security", "on PostgreSQL alone"),

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from connectors.conformance import Dump, Gate
-from connectors.protocol import Rulings
+from connectors.protocol import Correction, Rulings
 from connectors.sql.session import Database as PostgreSQL
 from starter.stack import Postgres
 from tests.conftest import Database
@@ -74,6 +74,8 @@ def everything(shop: Place, **differs: Any) -> None:
     anchors = shop.locate(who).anchors
     shop.export(who, anchors=anchors)
     rulings = Rulings(mine={"customers": frozenset({("7001001",)})}, others={"customers": frozenset({("7001002",)})})
+    corrections = (Correction("customers", {"name": "Secret Canary II"}), Correction("orders", {"note": CANARY}))
+    shop.connector.rectify(shop.call(who, rulings=rulings, corrections=corrections, **differs))
     shop.erase(who, anchors=anchors, rulings=rulings, **differs)
     shop.verify(who, anchors=anchors, rulings=rulings)
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from connectors.conformance import Gate
+from connectors.conformance.rectifying import Kept
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
-from connectors.protocol import Call, Intent, Look
+from connectors.protocol import Call, Correction, Intent, Look
 from connectors.sql import SqlConnector, build
 from rights.codes import Code
 from rights.datamap import DataMap, System
@@ -246,3 +247,95 @@ def test_a_clean_shop_has_few_findings_and_a_bad_one_has_sentences(shop: Shop) -
     said = " | ".join(shop.connector.check())
     for part in ("no index serves orders.customer", "no environment mark", "journal_mode = WAL"):
         assert part in said
+
+
+TILL = """
+CREATE TABLE habeas_environment (environment TEXT);
+INSERT INTO habeas_environment VALUES ('test');
+CREATE TABLE nations (code TEXT PRIMARY KEY);
+INSERT INTO nations VALUES ('FR'), ('DE');
+CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT, name VARCHAR(9) COLLATE NOCASE DEFAULT 'canary', born DATE,
+  card INTEGER DEFAULT 1111222233334444555, price NUMERIC DEFAULT 1.5, weight REAL DEFAULT 70.1,
+  photo BLOB DEFAULT X'00ff',
+  phone TEXT UNIQUE, age INTEGER CHECK (age > 0), note TEXT NOT NULL DEFAULT 'canary', free, shout AS (upper(note)),
+  nation TEXT DEFAULT 'FR' REFERENCES nations);
+CREATE TABLE strict (id INTEGER PRIMARY KEY, email TEXT, number INTEGER DEFAULT 7) STRICT;
+CREATE INDEX e ON customers (lower(email));
+INSERT INTO customers (id, email, phone) VALUES (1, 'canary1@example.org', 'P1'), (2, 'canary2@example.org', 'P2');
+INSERT INTO strict (id, email) VALUES (1, 'canary1@example.org');
+CREATE TRIGGER guarded BEFORE UPDATE OF note ON customers WHEN NEW.note LIKE 'bad%' BEGIN
+  SELECT RAISE(ABORT, 'that is bad'); END;
+"""
+_OTHERS = ("name", "born", "card", "price", "weight", "photo", "phone", "age", "note", "free", "shout", "nation")
+TILL_MAP = f"""
+  customers:
+    key: [id]
+    fields:
+      id: {{}}
+      email: {{category: contact, identity: email}}
+{"".join(f"      {field}: {{category: other}}" + chr(10) for field in _OTHERS)}
+  strict:
+    key: [id]
+    fields: {{id: {{}}, email: {{category: contact, identity: email}}, number: {{category: other}}}}
+"""
+ANNA = email("canary1@example.org")
+
+
+@pytest.fixture
+def till(tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(tmp_path / "till.db", TILL, TILL_MAP)
+    yield made
+    made.door.close()
+
+
+def _rectified(till: Shop, correction: Correction) -> tuple[Tally, Kept]:
+    kept = Kept()
+    return till.connector.rectify(till.call(ANNA, corrections=(correction,), keep=kept)), kept
+
+
+def test_a_field_of_any_kind_is_rectified_and_nothing_else(till: Shop) -> None:
+    for field, new, there, old in [
+        ("name", "Canary", "Canary", "canary"),
+        ("born", "1985-01-31", "1985-01-31", None),
+        ("card", "1111222233334444556", 1111222233334444556, "1111222233334444555"),
+        ("price", "2.50", 2.5, "1.5"),
+        ("weight", "70.25", 70.25, "70.1"),
+        ("photo", "\\x01", b"\x01", "\\x00ff"),
+        ("age", "7", 7, None),
+        ("phone", None, None, "P1"),
+        ("free", "0042", "0042", None),
+        ("note", 'it\'s "this"', 'it\'s "this"', "canary"),
+        ("nation", "DE", "DE", "FR"),
+    ]:
+        before = list(till.door.iterdump())
+
+        tally, kept = _rectified(till, Correction("customers", {field: new}))
+
+        assert till.rows(f"SELECT {field} FROM customers WHERE id = 1") == [(there,)], field
+        assert (tally.found, tally.rectified, kept.first) == (1, 1, {("customers", ("1",)): {field: old}})
+        assert _rectified(till, Correction("customers", {field: new}))[0].rectified == 0, "it is seen to be so"
+        lines = zip(before, till.door.iterdump(), strict=True)
+        assert sum(was != now for was, now in lines) == 1, "one row has changed, and nothing else"
+
+
+def test_what_cannot_be_held_is_a_task(till: Shop) -> None:
+    for collection, field, new, code, about in [
+        ("customers", "name", "x" * 10, Code.VALUE, "customers.name (longer than 9)"),
+        ("customers", "note", None, Code.VALUE, "customers.note (something must stand there)"),
+        ("customers", "card", "many", Code.VALUE, "customers.card (not of type integer)"),
+        ("customers", "age", "-1", Code.VALUE, "customers.age"),
+        ("customers", "phone", "P2", Code.VALUE, "customers.phone"),
+        ("customers", "nation", "XX", Code.VALUE, "customers.nation"),
+        ("customers", "note", "bad word", Code.VALUE, "customers.note"),
+        ("customers", "shout", "LOUD", Code.NOT_RECTIFIABLE, "customers.shout (generated)"),
+        ("strict", "number", "7.5", Code.VALUE, "strict.number (not of type integer)"),
+    ]:
+        before, gate = list(till.door.iterdump()), Gate()
+
+        with pytest.raises(NeedsHuman) as caught:
+            till.connector.rectify(till.call(ANNA, corrections=(Correction(collection, {field: new}),), fence=gate))
+
+        assert (caught.value.code, caught.value.about) == (code, about)
+        assert caught.value.__context__ is None
+        assert list(till.door.iterdump()) == before
+        assert [passage.tally for passage in gate.passages] in ([], [Tally()]), "it is known that nothing was done"

@@ -62,6 +62,7 @@ def close_one(ledger: Ledger, request_id: str, *, at: datetime = AT, working_day
         working_until=at + timedelta(days=working_days),
         file_until=at + timedelta(days=1000),
         parcel_until=at + timedelta(days=14),
+        disputed_until=at + timedelta(days=180),
     )
 
 

@@ -257,3 +257,38 @@ def test_the_reason_for_a_hold_is_sealed_until_its_day(ledger: Ledger, door: Doo
     assert [one.case_id for one in ledger.shred_due(later(days=3))] == [hold.id]
     assert ledger.unseal(hold.id, "file", "reason") is None
     assert door("SELECT count(*) FROM hold_subjects") == [(0,)]
+
+
+def test_what_was_written_over_stands_first_whatever_is_kept_later(
+    ledger: Ledger, make_ledger: Callable[..., Ledger], tables: Database
+) -> None:
+    request_id = opened_id(ledger)
+    another = make_ledger(tables.url)
+
+    # The second worker's clock is behind.
+    ledger.keep_old(request_id, "shop", b"first", at=AT)
+    another.keep_old(request_id, "shop", b"second", at=later(days=-1))
+    ledger.keep_old(request_id, "shop2", b"of another system", at=AT)
+
+    assert ledger.kept_old(request_id, "shop") == [b"first", b"second"]
+
+
+def test_what_was_written_over_is_kept_while_it_may_be_disputed_and_no_longer(ledger: Ledger, door: Door) -> None:
+    request_id = opened_id(ledger)
+    ledger.keep_old(request_id, "shop", b"Anna Qwartz", at=AT)
+    with pytest.raises(LedgerRefusal, match="is open"):
+        ledger.shred(request_id, ["disputed"], as_of=AT)
+    close_one(ledger, request_id)
+
+    ledger.shred_due(later(days=179))
+
+    assert ledger.kept_old(request_id, "shop") == [b"Anna Qwartz"], "the identities are gone, what is disputed is not"
+    assert door("SELECT count(*) FROM vault WHERE purpose = 'disputed' AND position('Qwartz' IN sealed::text) > 0") == [
+        (0,)
+    ]
+    # It lies under the file's key: else it would keep the identities of its month readable in old backups.
+    assert door("SELECT DISTINCT right(kek, 5) = '-file' FROM case_keys WHERE purpose = 'disputed'") == [(True,)]
+    assert [one.purpose for one in ledger.shred_due(later(days=180))] == ["disputed"]
+    assert ledger.kept_old(request_id, "shop") == []
+    with pytest.raises(LedgerRefusal, match="was shredded"):
+        ledger.keep_old(request_id, "shop", b"again", at=AT)

@@ -173,7 +173,16 @@ def test_closing_sets_the_end_of_every_key_and_signs_the_head(ledger: Ledger) ->
     assert ledger.verify().checkpoints == 2
     assert ledger.open_requests() == []
     with pytest.raises(LedgerRefusal, match="closed as answered, so not as in_part"):
-        ledger.close(request_id, Conclusion.IN_PART, books={}, at=AT, working_until=AT, file_until=AT, parcel_until=AT)
+        ledger.close(
+            request_id,
+            Conclusion.IN_PART,
+            books={},
+            at=AT,
+            working_until=AT,
+            file_until=AT,
+            parcel_until=AT,
+            disputed_until=AT,
+        )
 
 
 def test_identities_learned_come_after_those_given_and_count_once(ledger: Ledger, door: Door) -> None:

@@ -1,18 +1,15 @@
 """What a change of maps is said to change."""
 
-from datetime import date
-
 from rights.advice import advice
-from rights.backups import Backups
 from rights.datamap import DataMap
 from rights.mapdiff import Effect, diff
 from rights.mapfile import read_map
-from rights.plan import out_of_backups
 
 OLD = """
 system: shop
 owner: commerce
 connector: sql
+backups: none
 collections:
   customers:
     key: [id]
@@ -98,21 +95,23 @@ def test_the_mode_is_what_lets_anything_be_erased() -> None:
     assert (change.effect, change.newly) == (Effect.ERASED, True)
 
 
-def test_backups_end_as_the_calendar_says() -> None:
-    assert out_of_backups(Backups(max_age="P35D"), date(2026, 1, 1)) == date(2026, 2, 5)
-    assert out_of_backups(Backups(max_age="P1M"), date(2026, 1, 31)) == date(2026, 2, 28)
+def test_how_long_erased_rows_live_on_is_a_change() -> None:
+    def told(backups: str) -> str:
+        (change,) = diff(read(OLD), read(OLD.replace("backups: none", f"backups: {backups}")))
+        assert (change.effect, change.newly) == (Effect.OTHER, True)
+        return change.text
+
+    assert told("{max_age: P35D, beyond_use: locked}") == "erased rows live on P35D in backups; until then: locked"
+    assert told("{max_age: unknown, beyond_use: locked}").startswith("erased rows live on an unknown time in backups")
 
 
-def test_advice_on_backups_and_on_what_stays_beside_a_pseudonym() -> None:
-    auto = OLD.replace("connector: sql", "connector: sql\nmode: auto")
+def test_advice_on_what_stays_beside_a_pseudonym() -> None:
     keyed = OLD.replace("    key: [id]\n    fields:\n", "    key: [id]\n    erase: redact\n    fields:\n").replace(
         "strategy: anonymise", "strategy: pseudonym"
     )
     told = keyed.replace("strategy: constant, value: erased", "strategy: retain, ground: fraud")
 
-    assert [a.code for a in advice(read(OLD))] == [], "nothing is erased in mode observe"
-    assert [a.code for a in advice(read(auto))] == ["no_backups"]
-    assert [a.code for a in advice(read(f"{auto}backups: {{max_age: P35D}}\n"))] == []
+    assert [a.code for a in advice(read(OLD))] == []
     assert [a.code for a in advice(read(keyed))] == []
     (found,) = advice(read(told))
     assert (found.code, "name" in found.what) == ("pseudonym_leaves", True)

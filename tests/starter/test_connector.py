@@ -15,6 +15,7 @@ MAP = """
 system: newsletter
 owner: marketing
 connector: http
+backups: none
 connection: {{key: env:MAILCHIMP_KEY}}
 options: {{vendor: mailchimp, dc: us1, base_url: "{url}", private: [127.0.0.1]}}
 collections:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 from temporalio.client import Client
 
+from rights.mapcheck import Found, MapCheck, Severity
 from settings import Settings
-from starter.desk import open_ledger
+from starter.desk import now, open_ledger
 from starter.health import Health
 from starter.stack import HOST, Postgres, Temporal, free_port
 from starter.temporal import bare_client
@@ -62,6 +65,12 @@ def test_metrics_count_what_the_ledger_holds(deployment: Deployment, temporal_se
     late = deployment.open(right="erasure")
     deployment.rows("UPDATE requests SET legal_due = now() - interval '1 day' WHERE id = %s", [late])
 
+    drift = Found(system="shop", severity=Severity.ERROR, code="missing_column", what="no column a.b", todo="mend")
+    settings = Settings.load()
+    ledger = open_ledger(settings)
+    ledger.keep_map_check(MapCheck(at=now() - timedelta(hours=2), digest="d" * 64, systems=1, found=(drift,)))
+    ledger.close_connections()
+
     async def look(asked: Callable[..., Awaitable[Asked]]) -> None:
         status, kind, body = await asked("/metrics")
         assert status == 200
@@ -70,6 +79,9 @@ def test_metrics_count_what_the_ledger_holds(deployment: Deployment, temporal_se
         assert 'habeas_open_requests{phase="received",right="erasure",risk="overdue"} 1.0' in body
         assert "habeas_overdue_requests 1.0" in body
         assert "habeas_outbox_backlog 3.0" in body
+        assert 'habeas_map_findings{severity="error"} 1.0' in body
+        assert 'habeas_map_findings{severity="warning"} 0.0' in body
+        assert re.search(r"habeas_map_check_age_seconds 72\d\d\.", body)
         assert "@" not in body
 
     during(deployment, temporal_server, look)

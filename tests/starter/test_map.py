@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import yaml
 
+from rights.backups import Backups
 from rights.mapfile import read_map
 from starter.shop import map_text
 from starter.stack import Postgres
@@ -39,6 +40,10 @@ def test_a_draft_goes_to_standard_output_and_checks_without_an_error(
     found = checked.json["checks"]
     assert {check["severity"] for check in found} <= {"", "warning", "note"}
     assert not {check["code"] for check in found} & {"unreached", "reference_blocks", "missing_column"}
+    assert "# QUESTION: how old do backups get" in drafted.out
+    assert read_map({"draft": drafted.out}).systems["shop"].backups == Backups(
+        max_age="unknown", beyond_use="not known yet"
+    )
     told = deployment("map", "discover", "shop", "--url", "env:SHOP_DB_URL", "--json").json
     assert told["map"]["collections"].keys() == read_map({"draft": drafted.out}).systems["shop"].collections.keys()
 
@@ -98,11 +103,30 @@ def test_map_check_live_names_what_stands_beside_the_map(deployment: Deployment,
     assert "customers.twitter" in found["unmapped_personal_column", "warning"]
     assert "shade" in found["unmapped_column", "note"]
     assert "colours" in found["unmapped_table", "note"]
-    assert "max_age" in found["no_backups", "warning"]
+    assert not [code for code, _ in found if "backups" in code]
 
     with psycopg.connect(shop.conninfo, autocommit=True) as door:
         door.execute("DROP TRIGGER keep ON customers; DROP TABLE carts")
     assert deployment("map", "check", "--live", "maps").code == 0, "a warning is no failure"
+
+
+def test_a_map_that_does_not_say_how_long_backups_live_is_refused_by_every_door(deployment: Deployment) -> None:
+    file = deployment.home / "maps" / "shop.yaml"
+    line = next(line for line in file.read_text().splitlines() if line.startswith("backups:"))
+    file.write_text(file.read_text().replace(f"{line}\n", ""))
+
+    checked = deployment("map", "check", "maps")
+    opened = deployment("request", "open", "erasure", "--identities", "-", given="email=a@example.org")
+    worker = deployment("worker")
+
+    for answer in (checked, opened, worker):
+        assert answer.code == 1
+        assert "shop.yaml:3" in answer.out + answer.err
+        assert "backups: {max_age: P35D, beyond_use: " in answer.out + answer.err
+    file.write_text(file.read_text() + "backups: {max_age: unknown, beyond_use: nobody restores one}\nmode: auto\n")
+    file.write_text(file.read_text().replace("mode: observe  ", "# "))
+    checked = deployment("map", "check", "--json", "maps")
+    assert [check["code"] for check in checked.json["checks"] if check["severity"]] == ["backups_unknown"]
 
 
 def test_map_diff_says_what_would_newly_be_done(deployment: Deployment, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ ARCHIVE_MAP = """
 system: archive
 owner: archive team
 connector: sql
+backups: none
 mode: auto
 max_people_per_hour: 1000
 connection: {reader: "env:TEST_ARCHIVE", writer: "env:TEST_ARCHIVE"}
@@ -71,6 +72,7 @@ BOOKS_MAP = """
 system: books
 owner: finance
 connector: sql
+backups: none
 mode: auto
 max_people_per_hour: 1000
 connection: {reader: "env:TEST_BOOKS", writer: "env:TEST_BOOKS"}

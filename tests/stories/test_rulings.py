@@ -17,6 +17,7 @@ ARCHIVE = """
 system: archive
 owner: office
 connector: manual
+backups: none
 mode: auto
 collections:
   letters:

@@ -15,6 +15,7 @@ MAILCHIMP = """
 system: newsletter
 owner: marketing
 connector: http
+backups: none
 mode: auto
 max_people_per_hour: 1000
 connection: {{key: "env:TEST_MAILCHIMP"}}
@@ -33,6 +34,7 @@ AMPLITUDE = """
 system: analytics
 owner: product
 connector: http
+backups: none
 mode: auto
 max_people_per_hour: 1000
 connection: {{key: "env:TEST_AMPLITUDE_KEY", secret: "env:TEST_AMPLITUDE_SECRET"}}
@@ -48,6 +50,7 @@ GOOGLE = """
 system: website
 owner: marketing
 connector: http
+backups: none
 mode: auto
 max_people_per_hour: 1000
 connection: {{service_account: "env:TEST_GOOGLE"}}

@@ -17,7 +17,7 @@ COMMANDS = {
     "await_system", "package", "_pack", "_ask_about", "_stuck", "_plan", "_locate", "_fulfil", "_carry_out",
 }  # fmt: skip
 ACTIVITIES = {"do", "touch", "execute_activity_method", "execute_local_activity_method"}
-MODULES = ("request", "run", "steps", "sweep", "upkeep")
+MODULES = ("mapcheck", "request", "run", "steps", "sweep", "upkeep")
 
 
 def fingerprints() -> dict[str, str]:

@@ -13,12 +13,14 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import History
+from temporalio.client import ScheduleActionExecutionStartWorkflow
 from temporalio.converter import WorkflowSerializationContext
 
 import worker
 from starter.stack import Postgres, Temporal
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.world import World, shop_map
+from workflows.visibility import map_check_id
 from workflows.wire import HistoryKeys, SealingCodec
 
 HERE = Path(__file__).parent / "histories"
@@ -56,6 +58,16 @@ async def _reseal(message: Message, opens: SealingCodec, seals: SealingCodec) ->
                 await _reseal(child, opens, seals)
 
 
+async def _checked(world: World) -> str:
+    """The id of the run that the schedule began, once it is over."""
+    client = await worker.connect(world.settings, world.ledger)
+    schedule = client.get_schedule_handle(map_check_id(world.ledger.tenant))
+    action = (await schedule.describe()).info.recent_actions[0].action
+    assert isinstance(action, ScheduleActionExecutionStartWorkflow)
+    await client.get_workflow_handle(action.workflow_id).result()
+    return action.workflow_id
+
+
 def main() -> None:
     """Run the stories and keep their histories."""
     with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
@@ -64,7 +76,7 @@ def main() -> None:
             Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
             World(home, postgres, temporal, maps={"shop": shop_map("approve", retention=True)}) as world,
         ):
-            world.start_worker()
+            world.start_worker(HABEAS_MAP_CHECK_EVERY="P1D")
             tenant = world.ledger.tenant
             access = world.open("access", [("email", "c3@shop.example")])
             world.wait_closed(access)
@@ -77,6 +89,8 @@ def main() -> None:
             asyncio.run(_keep(world, f"access/{tenant}/{access}", "access-answered"))
             asyncio.run(_keep(world, f"erasure/{tenant}/{erasure}", "erasure-approved-in-part"))
             asyncio.run(_keep(world, f"upkeep/{tenant}", "upkeep-first-round"))
+            world.wait(lambda: world.ledger.map_check() is not None, 60, "the map's first check")
+            asyncio.run(_keep(world, asyncio.run(_checked(world)), "map-check-first"))
 
 
 if __name__ == "__main__":

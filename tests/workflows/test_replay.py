@@ -12,6 +12,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from tests.workflows.fingerprint import fingerprints
+from workflows.mapcheck import MapCheck
 from workflows.request import AccessRequest, ErasureRequest
 from workflows.upkeep import Upkeep
 from workflows.wire import HistoryKeys, plugin
@@ -23,7 +24,7 @@ KEY = bytes(32)
 
 
 def test_there_is_a_history_of_every_kind() -> None:
-    assert {path.stem.split("-")[0] for path in HISTORIES} == {"access", "erasure", "upkeep"}
+    assert {path.stem.split("-")[0] for path in HISTORIES} == {"access", "erasure", "map", "upkeep"}
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
@@ -33,7 +34,7 @@ def test_a_recorded_history_replays(path: Path) -> None:
 
     async def replay() -> None:
         wire = plugin(HistoryKeys(lambda _: KEY))
-        replayer = Replayer(workflows=[AccessRequest, ErasureRequest, Upkeep], plugins=[wire])
+        replayer = Replayer(workflows=[AccessRequest, ErasureRequest, Upkeep, MapCheck], plugins=[wire])
         await replayer.replay_workflow(history)
 
     asyncio.run(replay())

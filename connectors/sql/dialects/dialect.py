@@ -4,11 +4,11 @@ The one rule: everything else in this connector is written once. A dialect makes
 people; how a server is reached, limited and questioned stands beside it (`Engine`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, select
+from sqlalchemy import ColumnElement, CompoundSelect, FromClause, Select, select, tuple_
 from sqlalchemy.engine import Dialect as Compiler
 from sqlalchemy.types import TypeEngine
 
@@ -59,6 +59,23 @@ class Dialect(Protocol):
     def listed(self, texts: Sequence[Sql]) -> Sql:
         """Several texts as one: a JSON list."""
 
+    def among(
+        self, columns: Sequence["Column"], values: Sequence[Sql], right: Select[Any] | CompoundSelect[Any]
+    ) -> Sql:
+        """Whether the values of some columns, together, are those of one of the rows that a select gives."""
+
+    @property
+    def text(self) -> str:
+        """The type of texts that belong to no column, compared letter by letter."""
+
+    def inside(self, column: "Column", value: Sql, steps: Sequence[str]) -> Sql | None:
+        """The list of what stands on a path (names, and * for each element) inside a JSON document; None if the
+        column's type holds no documents. The path is a lax one: a list is looked into, and one value is a list of
+        one."""
+
+    def each(self, listed: Sql) -> tuple[FromClause, Sql]:
+        """The values of such a list, row by row, as texts; a list, an object and nothing are NULL."""
+
     def matches(self, text: Sql, pattern: str) -> Sql:
         """Whether a whole text has a form; letters in their own case. The pattern begins with ^ and ends with $."""
 
@@ -81,6 +98,12 @@ class Dialect(Protocol):
 
     def differs(self, column: "Column", value: Sql, other: Sql) -> Sql:
         """Whether two values of a column differ, be it in a letter or a blank; NULL is a value like others."""
+
+    def unlike(self, text: Sql, other: Sql) -> Sql:
+        """Whether two texts differ in any letter, whatever their collation takes for the same; NULL is a value, too."""
+
+    def written(self, column: "Column", text: Sql) -> Sql:
+        """A text of the document as a value that is written into a column, nothing of it lost."""
 
     def general(self, column: "Column", to: str, value: Sql) -> Sql | None:
         """A coarser value; None if the column's type knows none of this kind."""
@@ -109,3 +132,17 @@ def flat(values: Select[Any] | CompoundSelect[Any]) -> Select[Any]:
     """The same values as a plain SELECT: MariaDB asks what lies in a union for each row of a table, where it would
     otherwise go by an index."""
     return values if isinstance(values, Select) else select(values.subquery("=values"))
+
+
+def converted(values: Select[Any], convert: Callable[[Sql], Sql]) -> Select[Any]:
+    """The same values, each of them converted."""
+    (value,) = values.selected_columns
+    return values.with_only_columns(convert(value))
+
+
+def together(values: Sequence[Sql]) -> Sql:
+    """Several values as one, or the one."""
+    if len(values) == 1:
+        return values[0]
+    several: Sql = tuple_(*values)
+    return several

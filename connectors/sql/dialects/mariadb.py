@@ -13,7 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    CompoundSelect,
     Date,
+    FromClause,
     Integer,
     LargeBinary,
     Select,
@@ -32,9 +34,10 @@ from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import Cast
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql, flat
+from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql, converted, flat, together
 from connectors.sql.dialects.postgresql import BYTES, INTEGER, MOMENT, NUMERIC, PADS, is_address
 from connectors.sql.families import TEXTS, Family, Named
 
@@ -47,6 +50,8 @@ COLLATION: Final = "utf8mb4_nopad_bin"
 """The connection's: two texts are the same if their letters are."""
 SALT: Final = "salt"
 """The slot of random digits, new for each transaction, that anonymous values are made from."""
+_FLOAT: Final = "6e-8"
+"""By how much of itself a number may differ from what a FLOAT makes of it."""
 _BEFORE_DAY_ONE: Final = 365
 """TO_DAYS counts from the year 0."""
 NATIVE: Final = TEXTS | {
@@ -131,6 +136,24 @@ class MariaDB:
     def listed(self, texts: Sequence[Sql]) -> Sql:
         return cast(func.json_array(*texts), Text)
 
+    def among(
+        self, columns: Sequence["Column"], values: Sequence[Sql], right: Select[Any] | CompoundSelect[Any]
+    ) -> Sql:
+        return together(values).in_(flat(right))
+
+    @property
+    def text(self) -> str:
+        return f"CHAR CHARACTER SET utf8mb4 COLLATE {COLLATION}"
+
+    def inside(self, column: "Column", value: Sql, steps: Sequence[str]) -> Sql | None:
+        if column.family not in {Family.JSON, Family.TEXT}:
+            return None
+        return func.json_extract(value, *map(_quoted, _strict(steps)), type_=Text)
+
+    def each(self, listed: Sql) -> tuple[FromClause, Sql]:
+        rows = _Each(listed).table_valued("value", name="each")
+        return rows, cast(rows.c.value, Text)
+
     def matches(self, text: Sql, pattern: str) -> Sql:
         # In PCRE a $ also stands before a line break at the end, and a dot stands for none.
         whole = "(?s)" + pattern.removesuffix("$") + r"\z"
@@ -165,9 +188,18 @@ class MariaDB:
     def differs(self, column: "Column", value: Sql, other: Sql) -> Sql:
         if column.family in TEXTS or column.family is Family.OTHER:
             value, other = cast(value, Text), cast(other, Text)
+        if column.cast == "FLOAT":  # of seven digits, and compared in sixteen
+            return func.abs(value - other) > func.abs(other) * literal_column(_FLOAT)
         # Not is_distinct_from, which SQLAlchemy writes here without the constants in it.
         alike: Sql = value.op("<=>", is_comparison=True)(other)
         return not_(alike)
+
+    def unlike(self, text: Sql, other: Sql) -> Sql:
+        alike: Sql = text.op("<=>", is_comparison=True)(other)
+        return not_(alike)
+
+    def written(self, column: "Column", text: Sql) -> Sql:
+        return text if column.family is Family.OTHER else cast(text, column.type)
 
     def general(self, column: "Column", to: str, value: Sql) -> Sql | None:
         text = cast(value, Text)
@@ -217,11 +249,38 @@ class MariaDB:
         return func.concat(func.json_object(*parts), literal_column("'\n'", Text()), type_=Text)
 
     def _either(self, slots: Sequence[str], convert: Callable[[Sql], Sql]) -> Select[Any]:
-        values = [_converted(self.elements(slot), convert) for slot in slots]
+        values = [converted(self.elements(slot), convert) for slot in slots]
         return values[0] if len(values) == 1 else flat(union_all(*values))
 
     def _part(self, text: Sql, pattern: str) -> Sql:
         return func.regexp_replace(text, _quoted(pattern.removesuffix("$") + r"\z"), _quoted(r"\1"), type_=Text)
+
+
+class _Each(FunctionElement[Any]):
+    """The elements of a JSON list, row by row. At least two paths are asked for at a time, so what they find is always
+    a list."""
+
+    inherit_cache = True
+    name = "json_table"
+
+
+@compiles(_Each, "mysql", "mariadb")
+def _each(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    listed = compiler.process(element.clause_expr.element, **kw)
+    return f"JSON_TABLE({listed}, '$[*]' COLUMNS (`value` LONGTEXT PATH '$'))"
+
+
+def _strict(steps: Sequence[str]) -> list[str]:
+    """A lax path as all the strict ones that it may be: before a name there may be one list more than it says, and a
+    list that it does say may be one value. No two of them find the same place."""
+    paths, lists = ["$"], 0
+    for step in steps:
+        if step == "*":
+            lists += 1
+        else:
+            paths = [f'{path}{"[*]" * number}."{step}"' for path in paths for number in range(lists + 2)]
+            lists = 0
+    return [path + "[*]" * number for path in paths for number in range(lists + 1)]
 
 
 def _plain(value: Sql) -> Sql:
@@ -250,11 +309,6 @@ def _moment(text: str) -> str | None:
     except ValueError:
         return None
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ") if moment.tzinfo else text.replace("T", " ")
-
-
-def _converted(values: Select[Any], convert: Callable[[Sql], Sql]) -> Select[Any]:
-    (value,) = values.selected_columns
-    return values.with_only_columns(convert(value))
 
 
 def _quoted(constant: str) -> Sql:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    CompoundSelect,
     Date,
     DateTime,
+    FromClause,
     Function,
     Integer,
     LargeBinary,
@@ -22,11 +24,11 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql
+from connectors.sql.dialects.dialect import FOUR, KEPT_DAY, SIX, UNITS, WRITTEN_DAY, Sql, together
 from connectors.sql.families import TEXTS, Family, Named
 
 if TYPE_CHECKING:
@@ -123,6 +125,32 @@ class PostgreSQL:
     def listed(self, texts: Sequence[Sql]) -> Sql:
         return cast(func.json_build_array(*texts), Text)
 
+    def among(
+        self, columns: Sequence["Column"], values: Sequence[Sql], right: Select[Any] | CompoundSelect[Any]
+    ) -> Sql:
+        return together(values).in_(right)
+
+    @property
+    def text(self) -> str:
+        return "text"
+
+    def inside(self, column: "Column", value: Sql, steps: Sequence[str]) -> Sql | None:
+        if column.internal.startswith("_"):  # an array is read as the list it is
+            document: Sql = func.to_jsonb(value, type_=JSONB)
+        elif column.family is Family.JSON:
+            document = cast(value, JSONB)
+        else:
+            return None
+        # The names are the map's, of letters, digits, _ and -.
+        path = "$" + "".join("[*]" if step == "*" else f'."{step}"' for step in steps)
+        return func.jsonb_path_query_array(document, literal_column(f"'lax {path}'", JSONPATH), type_=JSONB)
+
+    def each(self, listed: Sql) -> tuple[FromClause, Sql]:
+        rows = func.jsonb_array_elements(listed).table_valued(column("=each", JSONB)).render_derived(name="each")
+        value = rows.c["=each"]
+        text = value.op("#>>")(literal_column("'{}'", Text))
+        return rows, case((func.jsonb_typeof(value).not_in(("object", "array")), cast(text, Text)))
+
     def matches(self, text: Sql, pattern: str) -> Sql:
         return text.regexp_match(pattern)
 
@@ -151,6 +179,12 @@ class PostgreSQL:
         if column.family in {Family.JSON, Family.OTHER}:  # not all of them know equality
             value, other = cast(value, Text), cast(other, Text)
         return value.is_distinct_from(other)
+
+    def unlike(self, text: Sql, other: Sql) -> Sql:
+        return text.collate("C").is_distinct_from(cast(other, Text).collate("C"))
+
+    def written(self, column: "Column", text: Sql) -> Sql:
+        return cast(text, column.type)
 
     def general(self, column: "Column", to: str, value: Sql) -> Sql | None:
         text = cast(value, Text)

@@ -9,14 +9,30 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Integer, LargeBinary, Select, Text, and_, cast, func, literal_column, or_, select, text
+from sqlalchemy import (
+    CompoundSelect,
+    FromClause,
+    Integer,
+    LargeBinary,
+    Select,
+    Text,
+    and_,
+    cast,
+    column,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import Cast
 from sqlalchemy.types import TypeEngine
 
-from connectors.sql.dialects.dialect import UNITS, Sql
+from connectors.sql.dialects.dialect import UNITS, Sql, converted, flat, together
 from connectors.sql.dialects.mariadb import variable
 from connectors.sql.dialects.postgresql import INTEGER, NUMERIC
 from connectors.sql.families import TEXTS, Family, Named
@@ -28,6 +44,10 @@ if TYPE_CHECKING:
 
 _NUMBER: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*\Z")
 """What SQLite takes for a number."""
+
+
+_LOOSE: Final = frozenset({Family.OTHER, Family.BYTES})
+"""Families of columns that may make nothing of a text."""
 
 
 class SQLite:
@@ -56,7 +76,10 @@ class SQLite:
             return text
         if INTEGER.match(text):
             return str(int(text)) if -(2**63) <= int(text) < 2**63 else None
-        return text if column.family is Family.NUMERIC and NUMERIC.match(text) else None
+        if column.family is Family.NUMERIC and NUMERIC.match(text):
+            return text
+        number = float(text)
+        return text if repr(number) == text and not number.is_integer() else None
 
     def comparable(self, column: "Column", value: Sql) -> tuple[Sql, TypeEngine[Any]]:
         return value, Named("", Family.OTHER)
@@ -71,13 +94,38 @@ class SQLite:
             nocase = column.internal.endswith("NOCASE")
             left = value.collate("NOCASE") if nocase else func.lower(value, type_=Text).collate("BINARY")
             fold: Callable[[Sql], Sql] = (lambda same: same) if nocase else func.lower
-            return or_(*(left.in_(_converted(self.elements(slot), fold)) for slot in slots))
+            return or_(*(left.in_(converted(self.elements(slot), fold)) for slot in slots))
         near = or_(*(value.in_(self.elements(slot)) for slot in slots))
         exact = or_(*(cast(value, Text).collate("BINARY").in_(self.elements(slot)) for slot in slots))
         return and_(near, exact)
 
     def listed(self, texts: Sequence[Sql]) -> Sql:
         return func.json_array(*texts, type_=Text)
+
+    def among(
+        self, columns: Sequence["Column"], values: Sequence[Sql], right: Select[Any] | CompoundSelect[Any]
+    ) -> Sql:
+        """Values travel as texts. Where a column makes nothing of a text, 7 is looked for beside '7'."""
+        texts = flat(right)
+        if len(values) > 1:
+            loose = [column.family in _LOOSE for column in columns]
+            parts = zip(loose, values, texts.selected_columns, strict=True)
+            both = [(_text(mine), _text(theirs)) if odd else (mine, theirs) for odd, mine, theirs in parts]
+            return together([mine for mine, _ in both]).in_(texts.with_only_columns(*(theirs for _, theirs in both)))
+        (other,) = (typed(text) for text in texts.selected_columns)
+        return values[0].in_(flat(union_all(texts, texts.with_only_columns(other).where(other.is_not(None)))))
+
+    @property
+    def text(self) -> str:
+        return ""
+
+    def inside(self, column: "Column", value: Sql, steps: Sequence[str]) -> Sql | None:
+        """In any column: none of them says that it holds documents."""
+        return func.habeas_inside(value, _quoted(" ".join(steps)), type_=Text)
+
+    def each(self, listed: Sql) -> tuple[FromClause, Sql]:
+        rows = func.json_each(listed).table_valued(column("value", Text()), name="each")
+        return rows, rows.c.value
 
     def matches(self, text: Sql, pattern: str) -> Sql:
         return func.habeas_matches(_quoted(pattern), text, type_=Integer) == 1
@@ -103,6 +151,12 @@ class SQLite:
     def differs(self, column: "Column", value: Sql, other: Sql) -> Sql:
         return func.habeas_same(value, other, type_=Integer) == 0
 
+    def unlike(self, text: Sql, other: Sql) -> Sql:
+        return text.is_distinct_from(other)
+
+    def written(self, column: "Column", text: Sql) -> Sql:
+        return cast(text, column.type)
+
     def general(self, column: "Column", to: str, value: Sql) -> Sql | None:
         dates = to in UNITS and column.family in TEXTS | {Family.DATE, Family.TIMESTAMP}
         texts = (to == "network" or to.startswith("prefix:")) and column.family in TEXTS
@@ -124,9 +178,13 @@ class SQLite:
         return line + literal_column("'}\n'", Text())
 
 
-def _converted(values: Select[Any], convert: Callable[[Sql], Sql]) -> Select[Any]:
-    (value,) = values.selected_columns
-    return values.with_only_columns(convert(value))
+def typed(text: Sql) -> Sql:
+    """The number, or the bytes, that a text stands for; NULL if it stands for itself."""
+    return func.habeas_value(text, type_=Named("", Family.OTHER))
+
+
+def _text(value: Sql) -> Sql:
+    return func.habeas_text(value, type_=Text)
 
 
 def _quoted(constant: str) -> Sql:

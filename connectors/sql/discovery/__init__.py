@@ -3,35 +3,21 @@
 The one rule: nothing is changed and nothing that a person's row holds comes out; and the draft validates as it stands.
 """
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from dataclasses import replace
 
-import psycopg
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.errors import ConnectorError
-from connectors.sql.catalogue import read_catalogue
 from connectors.sql.discovery.draft import Draft, decide, skeleton
 from connectors.sql.discovery.findings import Findings, guess
 from connectors.sql.discovery.page import page
+from connectors.sql.discovery.reading import Reading, reading
 from connectors.sql.discovery.samples import sample
-from connectors.sql.discovery.schema import Progress, TableFacts, read_schema
-from connectors.sql.errors import explain
-from connectors.sql.session import read_url
-from connectors.sql.statement import quoted
+from connectors.sql.discovery.schema import Progress
+from connectors.sql.limits import Limits
+from connectors.sql.reaching import reach
 
-__all__ = ["Draft", "discover", "draft_from", "page", "reading"]
-
-STATEMENT_TIMEOUT: Final = 30
-"""Seconds for one question to the catalogue; that of a thousand tables is answered in two."""
-SAMPLE_TIMEOUT: Final = 2
-"""Seconds for one look at a table's values: its first rows by key, or none."""
-LOCK_TIMEOUT: Final = 2
-"""Seconds to wait for a table that somebody is changing."""
+__all__ = ["Draft", "discover", "draft_from", "page"]
 
 
 def discover(
@@ -48,23 +34,22 @@ def discover(
 
     Raises:
         ValueError: the address is none; the text does not quote it.
-        SQLAlchemyError, psycopg.Error: the database cannot be asked.
+        Exception: one of the database's own errors: it cannot be asked.
     """
-    with reading(read_url(secret, "url")) as connection:
-        schema = read_schema(connection, progress)
+    database = reach(secret, "url", Limits())
+    with reading(database) as opened:
+        schema = opened.schema(progress)
         sampled = {}
         if sampling:
-            connection.execute(text(f"SET LOCAL statement_timeout = '{SAMPLE_TIMEOUT}s'"))
             total = len(schema.tables)
 
             def told(number: int) -> None:
                 if number % 100 == 0:
                     progress(f"looking at values: table {number:,} of {total:,}")
 
-            sampled = sample(connection, schema.tables.values(), told)
-            connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}s'"))
+            sampled = sample(opened.values, schema.tables.values(), told)
         progress(f"{len(schema.tables):,} tables read, drafting")
-        return draft_of(connection, guess(schema, sampled), system, reader)
+        return draft_of(opened, guess(schema, sampled), system, reader, manual=f"{database.engine}.md")
 
 
 def draft_from(
@@ -76,56 +61,20 @@ def draft_from(
         ValueError: the address is none.
         ConnectorError: the database cannot be asked.
     """
+    database = reach(secret, "url", Limits())
+    errors: tuple[type[Exception], ...] = (*database.errors, SQLAlchemyError)
     try:
         return discover(secret, system=system, reader=reader, sampling=sampling, progress=progress)
-    except (psycopg.Error, SQLAlchemyError) as error:
-        trouble: ConnectorError = explain(error, system, lambda *_: False)
+    except errors as error:
+        trouble: ConnectorError = database.explain(error, system, lambda *_: False)
     raise trouble
 
 
-def draft_of(connection: Connection, findings: Findings, system: str, reader: str) -> Draft:
+def draft_of(opened: Reading, findings: Findings, system: str, reader: str, manual: str) -> Draft:
     """Decide what was found, with the connector's own view of the columns."""
-    draft = skeleton(findings, system, reader)
+    draft = replace(skeleton(findings, system, reader), manual=manual)
     if not draft.collections:
         return draft
-    connection.execute(text("SET LOCAL search_path = " + quoted(findings.schema.default)))
-    driver: Any = connection.connection.driver_connection
-    catalogue = read_catalogue(driver, draft.read())
-    decided = decide(draft, findings, catalogue, _Asking(driver))
+    decided = decide(draft, findings, opened.catalogue(draft.read()), opened)
     decided.read()  # what does not validate is our mistake, and better seen here
     return decided
-
-
-@contextmanager
-def reading(url: URL) -> Iterator[Connection]:
-    """A read-only connection under time limits, on which nothing can be committed."""
-    engine = create_engine(
-        url, pool_size=1, max_overflow=0, connect_args={"application_name": "habeas", "connect_timeout": 5}
-    )
-    try:
-        with engine.connect() as connection:
-            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            limits = f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}s'; SET LOCAL lock_timeout = '{LOCK_TIMEOUT}s'"
-            connection.execute(text(limits))
-            yield connection
-            connection.rollback()
-    finally:
-        engine.dispose()
-
-
-class _Asking:
-    """Asks PostgreSQL whether a column takes a value: types, domains and CHECKs speak, and nothing is written."""
-
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
-
-    def takes(self, table: TableFacts, column: str, value: object, checks: tuple[str, ...]) -> bool:
-        record = f"jsonb_populate_record(NULL::{quoted(*table.name)}, %s::jsonb)"
-        conditions = " AND ".join(f"({check.replace('%', '%%')}) IS NOT FALSE" for check in checks) or "true"
-        query = f"SELECT {conditions} FROM {record} AS t"  # noqa: S608 - names and CHECKs of the catalogue
-        try:
-            with self._connection.transaction():
-                row = self._connection.execute(query.encode(), [json.dumps({column: value})]).fetchone()
-        except psycopg.Error:
-            return False
-        return bool(row and row[0])

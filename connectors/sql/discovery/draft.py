@@ -20,6 +20,7 @@ from rights.datamap import Erase, Strategy, System
 from rights.subject import KIND
 
 KEY_GROUND: Final = "where the row stays, this is its key"
+BACKUPS: Final = {"max_age": "unknown", "beyond_use": "not known yet"}
 _PLACES: Final = frozenset(
     {
         "user.contact.address.city", "user.contact.address.country", "user.contact.address.state",
@@ -73,6 +74,8 @@ class Draft:
     """Tables with what looks like personal data that no link leads to, and what can be done, a line each."""
     notes: tuple[str, ...] = ()
     owner: str = "to-be-named"
+    manual: str = "postgresql.md"
+    """The page of docs/ on this kind of server."""
 
     def body(self) -> dict[str, Any]:
         """The map as YAML would be read."""
@@ -81,6 +84,7 @@ class Draft:
             "owner": self.owner,
             "connector": "sql",
             "mode": "observe",
+            "backups": BACKUPS,
             "connection": {"reader": self.reader},
             **({"description": self.description} if self.description else {}),
             "collections": {c.name: _body(c) for c in self.collections},
@@ -137,7 +141,7 @@ def skeleton(findings: Findings, system: str, reader: str) -> Draft:
         description="",
         collections=tuple(collections),
         unreached=tuple(unreached(findings)),
-        notes=tuple(sorted(findings.unusable)),
+        notes=tuple(sorted((*findings.unusable, *schema.left_out))),
     )
 
 

@@ -67,7 +67,7 @@ def _usable(schema: Schema) -> tuple[Schema, list[str]]:
         tables.append(replace(table, columns={c: about for c, about in table.columns.items() if _plain(c)}))
     kept = {table.name: table for table in tables}
     pointing = {n: tuple(p for p in schema.pointing[n] if p[0] in kept and _whole(kept, p)) for n in kept}
-    return Schema(kept, schema.default, pointing), unusable
+    return Schema(kept, schema.default, pointing, schema.left_out), unusable
 
 
 def _whole(kept: Mapping[Name, TableFacts], pointing: Any) -> bool:

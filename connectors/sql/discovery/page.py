@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from connectors.sql.discovery.draft import CollectionDraft, Draft, FieldDraft, link_body
+from connectors.sql.discovery.draft import BACKUPS, CollectionDraft, Draft, FieldDraft, link_body
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _WORDS: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_ ./()-]*\Z")
@@ -31,11 +31,13 @@ def _lines(draft: Draft) -> Iterator[str]:
     yield f"owner: {_text(draft.owner)}"
     yield "connector: sql"
     yield "mode: observe"
+    yield "# QUESTION: how old do backups get (P35D), and what is done until then so that nobody uses them?"
+    yield f"backups: {_mapping(BACKUPS)}   # ? the database does not say; none if there are none"
     if draft.description:
         yield f"description: {_text(draft.description)}"
     yield "connection:"
     yield f"  reader: {_text(draft.reader)}"
-    yield "  # writer: env:...   # for erasing; a role of its own (docs/postgresql.md)"
+    yield f"  # writer: env:...   # for erasing; a role of its own (docs/{draft.manual})"
     if not draft.collections:
         yield "# QUESTION: no table looks like people. Name one here, with identity: at the field that names them."
         yield "collections: {}"

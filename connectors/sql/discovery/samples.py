@@ -6,11 +6,10 @@ The one rule: no value leaves this module, not in a reason, a log or an error; w
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Text, cast, column, func, select
+from sqlalchemy import Select, Text, cast, column, func, select
 from sqlalchemy import table as sql_table
-from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.sql.discovery.categories import Guess
 from connectors.sql.discovery.schema import TableFacts
@@ -62,9 +61,10 @@ _LOOKS: Final[tuple[tuple[str, str, Callable[[str], bool]], ...]] = (
 
 
 def sample(
-    connection: Connection, tables: Iterable[TableFacts], progress: Callable[[int], None]
+    ask: Callable[[Select[Any]], list[Any] | None], tables: Iterable[TableFacts], progress: Callable[[int], None]
 ) -> dict[tuple[str, str], dict[str, Guess]]:
-    """What the values of text columns look like. A table that cannot be read in time is passed over."""
+    """What the values of text columns look like. `ask` runs a query; None if that takes too long: then the table is
+    passed over."""
     found: dict[tuple[str, str], dict[str, Guess]] = {}
     for number, facts in enumerate(tables):
         progress(number)
@@ -72,12 +72,10 @@ def sample(
         if not texts:
             continue
         own = sql_table(facts.name[1], *map(column, (*texts, *facts.key)), schema=facts.name[0])
-        read = [func.left(cast(own.c[name], Text), LONGEST) for name in texts]
+        read = [func.substr(cast(own.c[name], Text), 1, LONGEST) for name in texts]
         query = select(*read).order_by(*(own.c[name] for name in facts.key)).limit(ROWS)
-        try:
-            with connection.begin_nested():
-                rows = connection.execute(query).fetchall()
-        except SQLAlchemyError:
+        rows = ask(query)
+        if rows is None:
             continue
         seen = {name: guess for at, name in enumerate(texts) if (guess := _looks([row[at] for row in rows]))}
         if seen:

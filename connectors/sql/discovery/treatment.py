@@ -6,7 +6,7 @@ length, CHECKs and domains take what it writes. Where nothing fits, the draft sa
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from sqlalchemy import column as sql_column
@@ -36,8 +36,9 @@ class Treatment:
 class Trial(Protocol):
     """Asks the database whether it takes a value, without writing it."""
 
-    def takes(self, table: TableFacts, column: str, value: object, checks: tuple[str, ...]) -> bool:
-        """Whether the column's type and these CHECKs take a value; the other columns are NULL."""
+    def takes(self, table: TableFacts, column: str, value: object, checks: tuple[str, ...]) -> bool | None:
+        """Whether the column's type and these CHECKs take a value; the other columns are NULL. None: the database
+        cannot tell without writing it."""
 
 
 _ANONYMISED: Final = frozenset({"user.contact.email", "user.account.username"})
@@ -61,13 +62,17 @@ def treat(
         return Treatment(Strategy.RETAIN, doubt=fixed)
     checks = tuple(check for check in table.checks if mentions(check, column.name))
     several = [check for check in checks if sum(mentions(check, other) for other in table.columns) > 1]
+    untold: Treatment | None = None
     for candidate in _candidates(table, column, category):
         if referring and candidate.strategy is not Strategy.NULL:
             continue
-        if _fits(table, column, candidate, checks, trial):
+        fits = _fits(table, column, candidate, checks, trial)
+        if fits:
             doubt = "a CHECK over several columns may refuse this" if several else ""
-            return Treatment(candidate.strategy, candidate.value, candidate.to, doubt)
-    return Treatment(Strategy.RETAIN, doubt="no strategy fits its type and constraints")
+            return replace(candidate, doubt=doubt)
+        if fits is None and untold is None:
+            untold = replace(candidate, doubt="its CHECK cannot be tried here: see that it takes this")
+    return untold or Treatment(Strategy.RETAIN, doubt="no strategy fits its type and constraints")
 
 
 def mentions(check: str, column: str) -> bool:
@@ -112,7 +117,9 @@ def _candidates(table: TableFacts, column: Column, category: str) -> Iterator[Tr
     yield Treatment(Strategy.ANONYMISE)
 
 
-def _fits(table: TableFacts, column: Column, candidate: Treatment, checks: tuple[str, ...], trial: Trial) -> bool:
+def _fits(
+    table: TableFacts, column: Column, candidate: Treatment, checks: tuple[str, ...], trial: Trial
+) -> bool | None:
     write = Write(field=column.name, strategy=candidate.strategy, value=candidate.to or candidate.value)
     try:
         dirty(column, write, sql_column(column.name, column.type))
@@ -123,7 +130,8 @@ def _fits(table: TableFacts, column: Column, candidate: Treatment, checks: tuple
         return False
     if not checks and not table.columns[column.name].domain and table.columns[column.name].written != "tsvector":
         return True
-    return all(trial.takes(table, column.name, value, checks) for value in written)
+    said = {trial.takes(table, column.name, value, checks) for value in written}
+    return False if False in said else None if None in said else True
 
 
 def _written(column: Column, candidate: Treatment) -> Iterator[Any]:

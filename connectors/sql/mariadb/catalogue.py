@@ -1,14 +1,17 @@
 """What a MariaDB says of the tables in the data map, from information_schema."""
 
+import re
 from collections import defaultdict
 from typing import Any, Final
 
 from connectors.sql.catalogue import Catalogue, Column, Reference, Table
+from connectors.sql.ddl import MARIADB, checks_of, delete_rules
 from connectors.sql.dialects import Engine
 from connectors.sql.families import Family
+from connectors.sql.statement import quoted
 from rights.datamap import System
 
-_FAMILIES: Final = {
+FAMILIES: Final = {
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"), Family.TEXT),
     **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint"), Family.INTEGER),
     "decimal": Family.NUMERIC,
@@ -18,9 +21,9 @@ _FAMILIES: Final = {
     **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), Family.BYTES),
     **dict.fromkeys(("inet4", "inet6"), Family.INET),
     **dict.fromkeys(("float", "double", "bit", "time", "year"), Family.PLAIN),
-    "json": Family.JSON,
 }
-_UNDOES: Final = frozenset({"InnoDB", "ROCKSDB"})
+UNDOES: Final = frozenset({"InnoDB", "ROCKSDB"})
+"""Engines whose changes are undone with their transaction."""
 _ACTIONS: Final = {"CASCADE": "c", "SET NULL": "n", "SET DEFAULT": "d", "RESTRICT": "r", "NO ACTION": "a"}
 
 _TABLES: Final = """
@@ -30,12 +33,13 @@ _COLUMNS: Final = """
 SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE = 'YES', CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION,
   NUMERIC_SCALE, CHARACTER_SET_NAME, COLLATION_NAME, COALESCE(IS_GENERATED, 'NEVER') <> 'NEVER'
 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"""
+_VALID: Final = re.compile(r"json_valid\(`((?:[^`]|``)+)`\)", re.IGNORECASE)
 _INDEXES: Final = """
 SELECT INDEX_NAME, NON_UNIQUE = 0, COLUMN_NAME, SEQ_IN_INDEX, SUB_PART IS NOT NULL
 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY INDEX_NAME, SEQ_IN_INDEX"""
 _REFERENCES: Final = """
 SELECT k.CONSTRAINT_NAME, k.TABLE_SCHEMA, k.TABLE_NAME, k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME, r.DELETE_RULE
-FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r
+FROM information_schema.KEY_COLUMN_USAGE k LEFT JOIN information_schema.REFERENTIAL_CONSTRAINTS r
   ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME AND r.TABLE_NAME = k.TABLE_NAME
 WHERE k.REFERENCED_TABLE_SCHEMA = %s AND k.REFERENCED_TABLE_NAME = %s
 ORDER BY k.CONSTRAINT_NAME, k.ORDINAL_POSITION"""
@@ -60,10 +64,13 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
         schema, table, kind, engine = row
         cursor.execute(_COLUMNS, [schema, table])
         known = {column[0].lower(): column for column in cursor.fetchall()}
+        documents = frozenset() if kind == "VIEW" else _documents(cursor, schema, table)
         absent = [field for field in collection.fields if field.lower() not in known]
         missing += [f"{name}.{field}" for field in absent]
         columns = {
-            field: _column(name, field, known[field.lower()]) for field in collection.fields if field not in absent
+            field: _column(name, field, known[field.lower()], holds=documents)
+            for field in collection.fields
+            if field not in absent
         }
         indexed, keyed = _indexes(cursor, schema, table, columns, collection.key)
         relation = relations.setdefault((schema, table), len(relations) + 1)
@@ -75,7 +82,9 @@ def read_catalogue(cursor: Any, system: System) -> Catalogue:
             columns=columns,
             indexed=indexed,
             keyed=keyed or kind != "BASE TABLE",
-            undoes=engine in _UNDOES,
+            undoes=engine in UNDOES or kind == "VIEW",
+            unwritten="a view" if kind == "VIEW" else "",
+            remembers=kind == "SYSTEM VERSIONED",
         )
     references = tuple(_references(cursor, relations))
     return Catalogue(tables=found, missing=tuple(missing), references=references, engine=Engine.MARIADB)
@@ -104,13 +113,22 @@ def _indexes(
     return frozenset(indexed), strict and keyed
 
 
-def _column(collection: str, field: str, row: tuple[Any, ...]) -> Column:
-    _, kind, written, nullable, length, precision, scale, charset, collation, generated = row
-    family = _FAMILIES.get(kind, Family.OTHER)
+def _documents(cursor: Any, schema: str, table: str) -> frozenset[str]:
+    """The columns that hold JSON documents, in small letters: JSON is a text with a check, and nothing else says so."""
+    cursor.execute(f"SHOW CREATE TABLE {quoted(schema, table, engine=Engine.MARIADB)}")
+    checks = (_VALID.fullmatch(check) for check in checks_of(str(cursor.fetchone()[1]), MARIADB))
+    return frozenset(check[1].replace("``", "`").lower() for check in checks if check)
+
+
+def _column(collection: str, field: str, row: tuple[Any, ...], *, holds: frozenset[str]) -> Column:
+    own, kind, written, nullable, length, precision, scale, charset, collation, generated = row
+    family = FAMILIES.get(kind, Family.OTHER)
+    if family is Family.TEXT and own.lower() in holds:
+        family = Family.JSON
     return Column(
         name=field,
         about=f"{collection}.{field}",
-        cast=_cast(kind, written, family, (precision, scale), (charset, collation)),
+        cast=cast_of(kind, written, family, (precision, scale), (charset, collation)),
         internal=f"{kind} {collation}" if collation else kind,
         family=family,
         limit=length if family is Family.TEXT else None,
@@ -120,7 +138,7 @@ def _column(collection: str, field: str, row: tuple[Any, ...]) -> Column:
     )
 
 
-def _cast(
+def cast_of(
     kind: str, written: str, family: Family, size: tuple[int | None, int | None], words: tuple[str | None, str | None]
 ) -> str:
     """What a value of a column is cast to without losing anything."""
@@ -153,6 +171,7 @@ def _references(cursor: Any, relations: dict[tuple[str, str], int]) -> list[Refe
         for name, own_schema, own_table, column, target, rule in cursor.fetchall():
             parts[name, own_schema, own_table].append((column, target, rule))
         for (name, own_schema, own_table), columns in parts.items():
+            rule = columns[0][2] or _rule(cursor, own_schema, own_table, name)
             references.append(
                 Reference(
                     name=name,
@@ -162,7 +181,13 @@ def _references(cursor: Any, relations: dict[tuple[str, str], int]) -> list[Refe
                     relation=relations.get((own_schema, own_table), -len(references) - 1),
                     to=relation,
                     to_columns=tuple(target for _, target, _ in columns),
-                    on_delete=_ACTIONS.get(columns[0][2], "a"),
+                    on_delete=_ACTIONS.get(rule, "a"),
                 )
             )
     return references
+
+
+def _rule(cursor: Any, schema: str, table: str, key: str) -> str:
+    """What ON DELETE says. A role that may only SELECT is shown the key in information_schema, and not this."""
+    cursor.execute(f"SHOW CREATE TABLE {quoted(schema, table, engine=Engine.MARIADB)}")
+    return delete_rules(str(cursor.fetchone()[1]), MARIADB).get(key, "")

@@ -11,16 +11,16 @@ import pymysql
 
 from connectors.errors import ConnectorError, NeedsHuman
 from connectors.finding import Finding, Severity
-from connectors.sql.catalogue import Catalogue, Table
 from connectors.sql.check import misfits, references, slow, unfit, works_of, written
 from connectors.sql.dialects import Engine
 from connectors.sql.mariadb.errors import trouble
+from connectors.sql.scope import Scope
 from connectors.sql.server import Database, Mode, Trouble
 from connectors.sql.statement import quoted
+from connectors.sql.untying import emptied
 from rights.codes import Code
 from rights.datamap import Erase, System
 from rights.datamap import Mode as Allowed
-from rights.plan import Work
 
 OLDEST: Final = (10, 6)
 """The first with JSON_TABLE."""
@@ -43,7 +43,7 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
         if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < OLDEST:
             yield Finding("server_old", "the server is older than MariaDB 10.6: upgrade it")
         yield from misfits(system, catalogue)
-        yield from _refusals(session.cursor, catalogue, works, role, writing=False)
+        yield from _refusals(session.cursor, Scope(system, works, catalogue), role, writing=False)
         session.commit()
     if writer is None and system.mode is not Allowed.OBSERVE:
         said = f"there is no connection.writer, so nothing can be erased: add one, or write mode: {Allowed.OBSERVE}"
@@ -51,7 +51,7 @@ def findings(system: System, reader: Database, writer: Database | None) -> Itera
     if writer is not None:
         with writer.transaction(Mode.CHANGE, "", {}) as session:
             _, role, database, flushed, binlog, logging, read_only = session.ask(_SERVER)
-            yield from _refusals(session.cursor, catalogue, works, role, writing=True)
+            yield from _refusals(session.cursor, Scope(system, works, catalogue), role, writing=True)
             yield from _standing(database, session.environment, int(flushed), str(binlog), bool(logging))
             if read_only in {1, "ON"}:
                 said = "connection.writer leads to a server that only reads: name the primary there"
@@ -97,29 +97,30 @@ def refused(system: System, cursor: Any) -> ConnectorError | None:
     catalogue = read_catalogue(cursor, system)
     if catalogue.missing:
         return NeedsHuman(Code.RIGHTS, catalogue.missing[0].partition(".")[0])
-    for name, work in works_of(system).items():
-        if _lacking(cursor, catalogue.tables[name], work, writing=True):
+    scope = Scope(system, works_of(system), catalogue)
+    for name in catalogue.tables:
+        if _lacking(cursor, scope, name, writing=True):
             return NeedsHuman(Code.RIGHTS, name)
     return None
 
 
-def _refusals(
-    cursor: Any, catalogue: Catalogue, works: dict[str, Work], role: str, *, writing: bool
-) -> Iterator[Finding]:
-    for name, table in catalogue.tables.items():
-        if lacking := _lacking(cursor, table, works[name], writing=writing):
+def _refusals(cursor: Any, scope: Scope, role: str, *, writing: bool) -> Iterator[Finding]:
+    for name, table in scope.catalogue.tables.items():
+        if lacking := _lacking(cursor, scope, name, writing=writing):
             place = quoted(table.schema, table.name, engine=Engine.MARIADB)
             grant = f"GRANT {', '.join(lacking)} ON {place} TO {_account(role)}"
             said = f"the role {role} may not {' and '.join(lacking)} in {name}: {grant}"
             yield Finding("rights", said)
 
 
-def _lacking(cursor: Any, table: Table, work: Work, *, writing: bool) -> list[str]:
+def _lacking(cursor: Any, scope: Scope, name: str, *, writing: bool) -> list[str]:
+    table, work = scope.catalogue.tables[name], scope.works[name]
     place = quoted(table.schema, table.name, engine=Engine.MARIADB)
     names = [quoted(column, engine=Engine.MARIADB) for column in table.columns]
     asked = {"SELECT": f"SELECT {', '.join(names)} FROM {place}"}  # noqa: S608 - names of the catalogue
     if writing and work.erase is not Erase.RETAIN:
-        fields = [quoted(field, engine=Engine.MARIADB) for field in written(work) if field in table.columns]
+        changed = dict.fromkeys((*written(work), *emptied(scope).get(name, ())))
+        fields = [quoted(field, engine=Engine.MARIADB) for field in changed if field in table.columns]
         values = ", ".join(f"{field} = {field}" for field in fields)
         if fields:
             asked["UPDATE"] = f"UPDATE {place} SET {values}"  # noqa: S608

@@ -34,6 +34,8 @@ _CREDENTIALS: Final = frozenset({1045, 1049, 1044, 1130, 1251, 1275, 1524, 1698,
 _VALUES: Final = frozenset({1048, 1062, 1264, 1265, 1292, 1364, 1366, 1406, 1411, 1690, 3819, 4025, 1906, 1761, 1762})
 """A rewritten value that a type or a constraint of the table does not take."""
 _REFERENCED: Final = frozenset({1451, 1217})
+_REFUSED: Final = frozenset({1452, 1216, 1644})
+"""A value that a foreign key does not find, or that a trigger refuses (SIGNAL)."""
 _UNKNOWN_SETTING: Final = frozenset({1193, 1273, 1115})
 _PLACE: Final = re.compile(r"CONSTRAINT `([^`]+)`|column '([^']+)'|`([^`]+)`\.`([^`]+)`")
 
@@ -51,6 +53,8 @@ def trouble(error: BaseException) -> Trouble:
     number = number_of(error)
     if number in _RIGHTS:
         return Trouble.RIGHTS
+    if number in _VALUES | _REFERENCED | _REFUSED:
+        return Trouble.VALUE
     return Trouble.SCHEMA if number in _SCHEMA else Trouble.OTHER
 
 

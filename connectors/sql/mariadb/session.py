@@ -52,7 +52,7 @@ _MEANING: Final = (
     f"SET NAMES utf8mb4 COLLATE {COLLATION}, "
     "sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION', "
     "time_zone = '+00:00', foreign_key_checks = 1, unique_checks = 1, sql_select_limit = DEFAULT, "
-    "sql_safe_updates = 0, sql_auto_is_null = 0, completion_type = 0, autocommit = 1, "
+    "sql_quote_show_create = 1, sql_safe_updates = 0, sql_auto_is_null = 0, completion_type = 0, autocommit = 1, "
     "default_regex_flags = ''"
 )
 _BEGIN: Final = {
@@ -71,8 +71,7 @@ class Database:
     errors: tuple[type[Exception], ...] = (pymysql.Error, SQLAlchemyError)
 
     def __init__(self, url: URL, limits: Limits) -> None:
-        self.limits = limits
-        self._name = url.database or ""
+        self.limits, self.url = limits, url
         self._pool = _pool(url, limits, limits.statement_timeout)
         self._exports = _pool(url, limits, limits.export_timeout)
 
@@ -85,7 +84,7 @@ class Database:
             pymysql.Error: as the driver says it; `explain` has to see to it that nobody else hears of it.
             SQLAlchemyError: no connection can be had.
         """
-        raw = self._open(mode)
+        raw = self.open(mode)
         session = None
         try:
             session = Session(raw, self, document)
@@ -104,7 +103,7 @@ class Database:
     @contextmanager
     def plain(self, mode: Mode = Mode.LOOK) -> Iterator[Any]:
         """Give the driver's cursor, in a transaction, to ask the server about itself."""
-        raw = self._open(mode)
+        raw = self.open(mode)
         try:
             with _driver(raw).cursor() as cursor:
                 yield cursor
@@ -136,13 +135,14 @@ class Database:
         self._pool.dispose()
         self._exports.dispose()
 
-    def _open(self, mode: Mode, *, again: bool = True) -> PoolProxiedConnection:
-        """Take a connection and begin. Those that a restart of the server has left dead are thrown away first."""
+    def open(self, mode: Mode, begin: tuple[str, ...] = (), *, again: bool = True) -> PoolProxiedConnection:
+        """Take a connection and begin, with statements of one's own if any are given. Those connections that a restart
+        of the server has left dead are thrown away first."""
         pool = self._exports if mode is Mode.EXPORT else self._pool
         raw = pool.raw_connection()
         try:
             with _driver(raw).cursor() as cursor:
-                for statement in self._begin(mode):
+                for statement in begin or self._begin(mode):
                     cursor.execute(statement)
         except BaseException as error:
             raw.invalidate()
@@ -151,27 +151,25 @@ class Database:
         else:
             return raw
         pool.dispose()
-        return self._open(mode, again=False)
+        return self.open(mode, begin, again=False)
 
     def _begin(self, mode: Mode) -> tuple[str, ...]:
-        limits = self.limits
-        longest = limits.export_timeout if mode is Mode.EXPORT else limits.statement_timeout
-        level, begin = _BEGIN[mode]
-        return (
-            f"{_MEANING}, max_statement_time = {longest}, innodb_lock_wait_timeout = {limits.lock_timeout}, "
-            f"lock_wait_timeout = {limits.lock_timeout}, idle_transaction_timeout = {limits.idle_timeout}, "
-            f"idle_readonly_transaction_timeout = 0, idle_write_transaction_timeout = 0, "
-            f"net_write_timeout = {longest}",
-            f"SET SESSION TRANSACTION ISOLATION LEVEL {level}",
-            begin,
-        )
+        longest = self.limits.export_timeout if mode is Mode.EXPORT else self.limits.statement_timeout
+        return beginning(self.limits, longest, _BEGIN[mode])
 
 
 class Session:
     """One open transaction."""
 
-    def __init__(self, raw: PoolProxiedConnection, database: Database, document: dict[str, object]) -> None:
+    def __init__(
+        self,
+        raw: PoolProxiedConnection,
+        database: Database,
+        document: dict[str, object],
+        limits: Limits | None = None,
+    ) -> None:
         self._connection, self.database = _driver(raw), database
+        self._limits = limits or database.limits
         self._cursor = self._connection.cursor()
         self._stream: SSCursor | None = None
         # The document is shared by all transactions of a call: what one step has seen, the next ones need.
@@ -181,6 +179,7 @@ class Session:
         self._committing = False
         self._until: float | None = None
         self._alone = False
+        self.emptied = 0
         self.committed = False
         self.environment = ""
 
@@ -210,13 +209,17 @@ class Session:
                 self._cursor.execute(f"KILL HARD CONNECTION {int(holder)}")
         return self._take(name, int(ENDING.total_seconds()))
 
-    def give(self, name: str, rows: Sequence[object]) -> None:
+    def give(self, name: str, rows: Sequence[object] | None) -> None:
         self._document[name] = rows
         self._sent.discard(variable(name))
 
     def hurry(self) -> None:
         """From here on all statements together get the time of one."""
-        self._until = time.monotonic() + self.database.limits.statement_timeout
+        self._until = time.monotonic() + self._limits.statement_timeout
+
+    def defer(self) -> bool:
+        """Have foreign keys checked when the transaction commits, if the server can."""
+        return False
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         self._cursor.execute(self._ready(statement))
@@ -306,6 +309,19 @@ class Session:
         # More than max_allowed_packet becomes NULL here, and NULL would be an empty list.
         if self.ask(f"SELECT COALESCE(LENGTH(@{name}), -1)")[0] != len(content):
             raise pymysql.err.OperationalError(1153, "a list is larger than max_allowed_packet")
+
+
+def beginning(limits: Limits, longest: int, begin: tuple[str, str]) -> tuple[str, ...]:
+    """The statements by which a transaction begins, given its isolation level and the last of them."""
+    level, start = begin
+    return (
+        f"{_MEANING}, max_statement_time = {longest}, innodb_lock_wait_timeout = {limits.lock_timeout}, "
+        f"lock_wait_timeout = {limits.lock_timeout}, idle_transaction_timeout = {limits.idle_timeout}, "
+        f"idle_readonly_transaction_timeout = 0, idle_write_transaction_timeout = 0, "
+        f"net_write_timeout = {longest}",
+        f"SET SESSION TRANSACTION ISOLATION LEVEL {level}",
+        start,
+    )
 
 
 def _text(bytes_: str) -> str:

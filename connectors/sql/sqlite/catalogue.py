@@ -2,15 +2,63 @@
 
 import re
 import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.sql.catalogue import Catalogue, Column, Reference, Table, plain_expression
+from connectors.sql.ddl import SQLITE, checks_of
 from connectors.sql.dialects import Engine
 from connectors.sql.families import Family
 from rights.datamap import System
 
+_VIRTUAL: Final = re.compile(r"\s*CREATE\s+VIRTUAL\b", re.IGNORECASE)
 _LIMIT: Final = re.compile(r"\((\d+)\)")
+_VALID: Final = re.compile(r"""\bjson_valid\s*\(\s*["`\[]?(\w+)["`\]]?\s*[,)]""", re.IGNORECASE)
+"""A check by which a column holds JSON documents; the types of a strict table do not say so."""
+_SHADOWS: Final = (
+    "content",
+    "segments",
+    "segdir",
+    "docsize",
+    "stat",
+    "data",
+    "idx",
+    "config",
+    "node",
+    "rowid",
+    "parent",
+)
+"""What the tables are called, behind its own name, in which a virtual table of SQLite's modules keeps what it holds."""
+MARK: Final = "habeas_environment"
+"""The table that says which environment a file belongs to."""
 _ACTIONS: Final = {"CASCADE": "c", "SET NULL": "n", "SET DEFAULT": "d", "RESTRICT": "r", "NO ACTION": "a"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of a file, with the statements that made them, in the order of their names."""
+
+    ordinary: Mapping[str, str]
+    virtual: Mapping[str, str]
+
+
+def tables_of(connection: sqlite3.Connection) -> Tables:
+    """Tell ordinary tables from virtual ones; SQLite's own, those behind virtual ones, and the mark are left out.
+
+    Raises:
+        sqlite3.Error: the file cannot be read.
+    """
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+    created = {str(name): str(sql or "") for name, sql in rows}
+    virtual = {name: sql for name, sql in created.items() if _VIRTUAL.match(sql)}
+    behind = {f"{name}_{part}".lower() for name in virtual for part in _SHADOWS} | {MARK}
+    ordinary = {
+        name: sql
+        for name, sql in created.items()
+        if name not in virtual and name.lower() not in behind and not name.lower().startswith("sqlite_")
+    }
+    return Tables(ordinary, virtual)
 
 
 def read_catalogue(connection: sqlite3.Connection, system: System) -> Catalogue:
@@ -21,12 +69,14 @@ def read_catalogue(connection: sqlite3.Connection, system: System) -> Catalogue:
     """
     missing: list[str] = []
     found: dict[str, Table] = {}
-    everything = connection.execute("SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view')")
-    tables = {str(name).lower(): (str(name), str(kind)) for name, kind in everything}
+    listed = "SELECT name, type, sql FROM sqlite_schema WHERE type IN ('table', 'view')"
+    everything = [(str(name), str(kind), str(sql)) for name, kind, sql in connection.execute(listed)]
+    tables = {name.lower(): (name, kind) for name, kind, _ in everything}
+    checked = {name.lower(): _documents(sql) for name, _, sql in everything}
     relations = {name: number for number, name in enumerate(tables, 1)}
     for name, collection in system.collections.items():
-        wanted = (collection.name or name).rpartition(".")[2]
-        if wanted.lower() not in tables:
+        schema, _, wanted = (collection.name or name).rpartition(".")
+        if wanted.lower() not in tables or schema not in {"", "main"}:  # nothing else is attached
             missing.append(collection.name or name)
             continue
         table, kind = tables[wanted.lower()]
@@ -45,11 +95,18 @@ def read_catalogue(connection: sqlite3.Connection, system: System) -> Catalogue:
             name=table,
             relation=relations[wanted.lower()],
             columns={
-                field: _column(name, field, known[field.lower()], nocase=f"nocase({field})" in indexed)
+                field: _column(
+                    name,
+                    field,
+                    known[field.lower()],
+                    nocase=f"nocase({field})" in indexed,
+                    documents=field.lower() in checked[wanted.lower()],
+                )
                 for field in collection.fields
                 if field not in absent
             },
             indexed=frozenset(indexed),
+            unwritten="a view" if kind == "view" else "",
             keyed=kind == "view" or any(set(one) and set(one) <= key for one in (primary, *unique)),
         )
     return Catalogue(
@@ -82,15 +139,20 @@ def _indexes(connection: sqlite3.Connection, table: str, fields: list[str]) -> t
     return {_as_in_map(expression, names) for expression in indexed}, uniques
 
 
+def _documents(create: str) -> frozenset[str]:
+    """The columns that a table's checks let hold JSON documents alone, in small letters."""
+    return frozenset(column.lower() for check in checks_of(create, SQLITE) for column in _VALID.findall(check))
+
+
 def _as_in_map(expression: str, names: dict[str, str]) -> str:
     match = re.fullmatch(r"lower\((.*)\)", expression)
     return f"lower({names.get(match[1].lower(), match[1])})" if match else expression
 
 
-def _column(collection: str, field: str, row: tuple[Any, ...], *, nocase: bool) -> Column:
+def _column(collection: str, field: str, row: tuple[Any, ...], *, nocase: bool, documents: bool) -> Column:
     _, _, declared, strict, _, _, hidden = row
     limit = _LIMIT.search(declared or "")
-    family = _family(str(declared or ""))
+    family = Family.JSON if documents else family_of(str(declared or ""))
     return Column(
         name=field,
         about=f"{collection}.{field}",
@@ -105,13 +167,15 @@ def _column(collection: str, field: str, row: tuple[Any, ...], *, nocase: bool) 
     )
 
 
-def _family(declared: str) -> Family:
+def family_of(declared: str) -> Family:
     """By the rules for what a column's values lean to (datatype3.html), and by names of types that people write."""
     declared = declared.upper()
     if "INT" in declared or declared.startswith("BOOL"):
         return Family.INTEGER
     if any(word in declared for word in ("CHAR", "CLOB", "TEXT")):
         return Family.TEXT
+    if declared.startswith("JSON"):
+        return Family.JSON
     if "BLOB" in declared:
         return Family.BYTES
     if any(word in declared for word in ("REAL", "FLOA", "DOUB")):

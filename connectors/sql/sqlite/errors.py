@@ -27,7 +27,8 @@ _NAMES: Final = {
     "SQLITE_IOERR": Code.UNREACHABLE,
 }
 _RIGHTS: Final = frozenset({"SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH"})
-_MISSING: Final = re.compile(r"no such (table|column)")
+_VALUES: Final = frozenset({"SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG"})
+_MISSING: Final = re.compile(r"no such (table|column|function)")
 
 
 def name_of(error: BaseException) -> str:
@@ -37,6 +38,8 @@ def name_of(error: BaseException) -> str:
 
 
 def trouble(error: BaseException) -> Trouble:
+    if name_of(error) in _VALUES:
+        return Trouble.VALUE
     changed = name_of(error) in {"SQLITE_SCHEMA"} or _MISSING.match(str(error))
     return Trouble.SCHEMA if isinstance(error, sqlite3.Error) and changed else Trouble.OTHER
 
@@ -52,7 +55,7 @@ def explain(error: Exception, system: str) -> ConnectorError:
         return NeedsHuman(Code.RIGHTS, system)
     if getattr(error, "sqlite_errorname", "") in {"SQLITE_CONSTRAINT_FOREIGNKEY", "SQLITE_CONSTRAINT_TRIGGER"}:
         return NeedsHuman(Code.BLOCKED, system)
-    if name in {"SQLITE_CONSTRAINT", "SQLITE_SCHEMA", "SQLITE_MISMATCH", "SQLITE_TOOBIG"}:
+    if name in _VALUES | {"SQLITE_SCHEMA"}:
         return NeedsHuman(Code.SCHEMA, _column(error) or system)
     if trouble(error) is Trouble.SCHEMA:
         return NeedsHuman(Code.SCHEMA, system)

@@ -13,10 +13,12 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
+from connectors.derived import inside
 from connectors.fates import day_of
 from connectors.sql.dialects.mariadb import variable
 from connectors.strategies import generalise
@@ -39,6 +41,8 @@ def register(connection: sqlite3.Connection, document: Mapping[str, object], key
         "habeas_keyed": (1, keyed),
         "habeas_text": (1, text_of),
         "habeas_bytes": (1, _bytes),
+        "habeas_value": (1, _value),
+        "habeas_inside": (2, _inside),
         "habeas_matches": (2, _matches),
         "habeas_random": (0, lambda: secrets.token_bytes(16)),
         "habeas_uuid": (1, lambda begins: begins + str(uuid4())[8:]),
@@ -66,6 +70,29 @@ def _bytes(text: str | None) -> object:
     return bytes.fromhex(text[2:])
 
 
+def _value(text: object) -> object:
+    """What is no text and has this one; None if nothing has."""
+    if not isinstance(text, str):
+        return None
+    if re.fullmatch(r"0|-?[1-9][0-9]{0,18}", text):
+        return int(text) if -(2**63) <= int(text) < 2**63 else None
+    if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?|-?inf", text):
+        return float(text) if repr(float(text)) == text else None
+    value = _bytes(text)
+    return value if isinstance(value, bytes) else None
+
+
+def _inside(document: object, path: str) -> str:
+    """The texts on a path inside a JSON document, as a JSON list.
+
+    Raises:
+        ValueError: bytes that are no text may be a document in SQLite's own form, in which nothing would be found.
+    """
+    if isinstance(document, bytes):
+        document = document.decode()
+    return json.dumps(inside(document, path.split()), ensure_ascii=False)
+
+
 def _matches(pattern: str, text: str | None) -> int | None:
     return None if text is None else int(_compiled(pattern).match(text) is not None)
 
@@ -81,9 +108,10 @@ def _same(value: object, other: object) -> int:
         return int(value is other)
     if text_of(value) == text_of(other):
         return 1
+    number = Decimal if isinstance(value, int) else float  # a float would take two long numbers for one
     try:
-        return int(not isinstance(value, str) and float(str(value)) == float(str(other)))
-    except ValueError:
+        return int(not isinstance(value, str) and number(str(value)) == number(str(other)))
+    except (ValueError, InvalidOperation):
         return 0
 
 

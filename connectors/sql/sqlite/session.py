@@ -21,7 +21,7 @@ from connectors.sql.limits import Limits
 from connectors.sql.server import Database as AnyDatabase
 from connectors.sql.server import Mode, Trouble
 from connectors.sql.sqlite import check
-from connectors.sql.sqlite.catalogue import read_catalogue
+from connectors.sql.sqlite.catalogue import MARK, read_catalogue
 from connectors.sql.sqlite.errors import Overdue, explain, trouble
 from connectors.sql.sqlite.functions import register
 from connectors.sql.statement import Statement
@@ -51,7 +51,7 @@ class Database:
             sqlite3.Error: as the driver says it; `explain` has to see to it that nobody else hears of it.
         """
         longest = self.limits.export_timeout if mode is Mode.EXPORT else self.limits.statement_timeout
-        connection = self._open(writing=mode is Mode.CHANGE)
+        connection = self.open(writing=mode is Mode.CHANGE)
         try:
             session = Session(connection, self, document, longest)
             session.begin("BEGIN IMMEDIATE" if mode is Mode.CHANGE else "BEGIN")
@@ -61,12 +61,18 @@ class Database:
         finally:
             connection.close()
 
-    def catalogue(self, system: System) -> Catalogue:
-        connection = self._open(writing=False)
+    @contextmanager
+    def plain(self) -> Iterator[sqlite3.Connection]:
+        """Give the driver's own connection, which cannot write, to ask the file about itself."""
+        connection = self.open(writing=False)
         try:
-            return read_catalogue(connection, system)
+            yield connection
         finally:
             connection.close()
+
+    def catalogue(self, system: System) -> Catalogue:
+        with self.plain() as connection:
+            return read_catalogue(connection, system)
 
     def explain(self, error: Exception, system: str, covers: Covers) -> ConnectorError:
         return explain(error, system)
@@ -83,10 +89,15 @@ class Database:
     def close(self) -> None:
         """Nothing is kept open."""
 
-    def _open(self, *, writing: bool) -> sqlite3.Connection:
+    def open(self, *, writing: bool, patience: int | None = None) -> sqlite3.Connection:
+        """A connection on which this connector's settings hold; `patience` is how long it waits for a lock."""
         uri = f"{self.path.absolute().as_uri()}?mode={'rw' if self._writes or writing else 'ro'}"
         connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=self.limits.lock_timeout
+            uri,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=patience or self.limits.lock_timeout,
         )
         try:
             for pragma in (
@@ -113,10 +124,15 @@ class Session:
         self._document = document
         self._until = time.monotonic() + longest
         self._undone = True
+        self.emptied = 0
         self.committed = False
         self.environment = ""
         register(connection, document, bytes.fromhex(str(document.get(KEY, ""))))
         connection.set_progress_handler(lambda: int(time.monotonic() > self._until), _STEPS)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        return self._connection
 
     @property
     def undone(self) -> bool:
@@ -126,21 +142,26 @@ class Session:
     def begin(self, begin: str) -> None:
         """Begin, and read the file's mark; with that reading a look's moment is fixed."""
         self._connection.execute(begin)
-        marked = self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'habeas_environment'").fetchone()
+        marked = self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [MARK]).fetchone()
         if marked:
-            row = self._connection.execute("SELECT environment FROM habeas_environment").fetchone()
+            row = self._connection.execute(f"SELECT environment FROM {MARK}").fetchone()  # noqa: S608
             self.environment = str(row[0]) if row else ""
 
     def alone(self, name: str, *, end: bool) -> bool:
         """A transaction that writes has begun, so none of an earlier attempt is open any more."""
         return True
 
-    def give(self, name: str, rows: Sequence[object]) -> None:
+    def give(self, name: str, rows: Sequence[object] | None) -> None:
         self._document[name] = rows
 
     def hurry(self) -> None:
         """From here on everything together gets the time of one statement."""
         self._until = time.monotonic() + self.database.limits.statement_timeout
+
+    def defer(self) -> bool:
+        """Have foreign keys checked when the transaction commits, if the server can."""
+        self._connection.execute("PRAGMA defer_foreign_keys = ON")
+        return True
 
     def rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         return self._connection.execute(statement.text.decode()).fetchall()

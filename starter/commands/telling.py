@@ -1,0 +1,133 @@
+"""`habeas request show`, `preview`, `interim` and `answer`: what may be told of a request, and to whom.
+
+The one rule: they change nothing and send nothing; what goes to the person is told by `rights/audience.py`.
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from starter.commands.request import Json, RequestId, requests
+from starter.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from ledger.standing import Standing
+    from rights.datamap import DataMap
+    from starter.desk import Desk
+
+
+@requests.command()
+def show(request: RequestId, as_json: Json = False) -> None:
+    """Show how a request stands.
+
+    What was done in each system, what waits for a person, and until when what is kept.
+    """
+    from starter.desk import desk, now
+    from starter.pages import show_document, show_page
+    from starter.show import answer
+    from starter.tasks import candidates_of
+
+    with desk() as at:
+        standing = _standing(at, request)
+        candidates = {t.id: candidates_of(at.ledger, t) for t in standing.tasks if t.settled_at is None}
+        pinned = _pinned(at, standing)
+        answer(
+            show_document(standing, candidates, now(), pinned),
+            show_page(standing, candidates, now(), at.zone, pinned),
+            as_json=as_json,
+        )
+
+
+@requests.command()
+def preview(
+    request: RequestId,
+    attempt: Annotated[
+        bool, typer.Option("--try", help="Also try an erasure in each database, and take it back.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what would be done, before it is.
+
+    Per system and collection: what would be exported, erased and kept, on which ground and until when. With --try,
+    exit 1 if a database would refuse it, or do more than the plan says.
+    """
+    from rights.request import Right
+    from starter.desk import desk, now
+    from starter.preview import preview_document, preview_page
+    from starter.show import answer
+    from starter.tried import add_trial, surprising, trial_document, try_all
+
+    with desk() as at:
+        standing = _standing(at, request)
+        if standing.plan is None:
+            raise Failure(Exit.REFUSED, "there is no preview yet: it is made once every system was looked at")
+        if attempt and standing.request.right is not Right.ERASURE:
+            raise Failure(Exit.USAGE, "--try is for erasures: this request erases nothing")
+        told_map = at.ledger.pinned_map(standing.plan.map_digest)
+        document, page = preview_document(standing, told_map), preview_page(standing, told_map)
+        trials = dict(try_all(at, standing, now())) if attempt else {}
+        for name, trial in trials.items():
+            add_trial(page, name, trial)
+        for system in document["systems"]:
+            if system["system"] in trials:
+                system["trial"] = trial_document(trials[system["system"]])
+        answer(document, page, as_json=as_json)
+    if any(map(surprising, trials.values())):
+        raise typer.Exit(Exit.BAD)
+
+
+@requests.command()
+def interim(request: RequestId, as_json: Json = False) -> None:
+    """Print the interim answer to send to the person.
+
+    What is done and how certain, what is accepted, what is kept and why, and what is outstanding, as of now. It sends
+    nothing: rule 'done' on the task once it is sent.
+    """
+    from rights.audience import interim as told_of
+    from starter.desk import desk
+    from starter.interim import interim_document, interim_page
+    from starter.show import answer
+
+    with desk() as at:
+        standing = _standing(at, request)
+        row = standing.request
+        if not row.phase.open:
+            raise Failure(Exit.REFUSED, "the request is closed: habeas request answer prints its whole answer")
+        names = at.ledger.pinned_map(row.map_digest).systems if row.map_digest else ()
+        told = told_of(row.right, names, standing.receipts)
+        asked = any(event.kind == "interim" for event in standing.events)
+        answer(interim_document(row, told, asked), interim_page(row, told), as_json=as_json)
+
+
+@requests.command()
+def answer(request: RequestId, as_json: Json = False) -> None:
+    """Print the answer to send to the person.
+
+    Per system what was erased or handed over and how certain that is, what is kept and why, what is not done, and by
+    which day what was erased is out of backups. It sends nothing. Before the request is closed there is none.
+    """
+    from starter.desk import desk
+    from starter.letter import answer_document, answer_page, told_in_the_end
+    from starter.show import answer as put
+
+    with desk() as at:
+        standing = _standing(at, request)
+        row = standing.request
+        if row.phase.open:
+            raise Failure(
+                Exit.REFUSED, "the request is not closed yet: habeas request interim prints how it stands, to be sent"
+            )
+        told = told_in_the_end(standing, _pinned(at, standing))
+        put(answer_document(row, told), answer_page(row, told), as_json=as_json)
+
+
+def _standing(at: "Desk", request: str) -> "Standing":
+    from starter.inputs import ledger_id
+
+    return at.ledger.standing(ledger_id(request, "request"))
+
+
+def _pinned(at: "Desk", standing: "Standing") -> "DataMap | None":
+    """The map that a request was worked on with."""
+    digest = standing.plan.map_digest if standing.plan else standing.request.map_digest
+    return at.ledger.pinned_map(digest) if digest else None

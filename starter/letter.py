@@ -1,0 +1,112 @@
+"""The answer: what a person sends to the asker once the request is closed.
+
+The one rule: it says what is so and no more. What was erased and is still in backups is said with its day, and where
+nobody knows the day, that is said.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ledger.standing import RequestRow, Standing
+from rights.audience import Answered, State, answer
+from rights.datamap import DataMap
+from rights.receipt import Certainty
+from rights.request import Conclusion, Right
+from starter.interim import SURE, kept_lines
+from starter.show import Page, day, plural
+
+_FIRST: Final = {
+    (Right.ERASURE, Conclusion.ANSWERED): "What you asked for is done; below is how sure we are of each system.",
+    (Right.ACCESS, Conclusion.ANSWERED): "A copy of what we hold on you comes with this answer.",
+    (Right.ERASURE, Conclusion.IN_PART): "We have erased a part of what we hold on you; below is what stays, and why.",
+    (Right.ACCESS, Conclusion.IN_PART): "A copy of a part of what we hold on you comes with this answer.",
+    (Right.ERASURE, Conclusion.NOTHING_HELD): "We have looked in every system and hold nothing on you.",
+    (Right.ACCESS, Conclusion.NOTHING_HELD): "We have looked in every system and hold nothing on you.",
+    (Right.ERASURE, Conclusion.WITHDRAWN): "You have taken it back; below is what had been done by then.",
+    (Right.ACCESS, Conclusion.WITHDRAWN): "You have taken it back.",
+}
+_GIVEN: Final = {
+    Certainty.COMPLETED: "your data was collected and comes with this answer",
+    Certainty.ATTESTED: "your data was collected by hand and comes with this answer",
+}
+_REMEDY: Final = "You may complain to a data protection authority, and go to court."
+"""GDPR Art. 12(4): owed with whatever is not done."""
+
+
+def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answered, ...]:
+    """What the person is told of each system: those of the map, and those that have left it and were worked on."""
+    systems = data_map.systems if data_map else {}
+    row = standing.request
+    return answer(
+        row.right,
+        dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)]),
+        standing.receipts,
+        standing.books,
+        {name: system.backups for name, system in systems.items()},
+        row.clock.zone,
+    )
+
+
+def answer_document(row: RequestRow, told: tuple[Answered, ...]) -> dict[str, Any]:
+    """The answer as JSON."""
+    return {
+        "request_id": row.id,
+        "right": row.right,
+        "received_at": row.clock.received_at,
+        "closed_at": row.closed_at,
+        "conclusion": row.conclusion,
+        "systems": [one.model_dump(mode="json") for one in told],
+        "text": list(_lines(row, told)),
+    }
+
+
+def answer_page(row: RequestRow, told: tuple[Answered, ...]) -> Page:
+    """The text to send."""
+    page = Page()
+    for line in _lines(row, told):
+        page.line(line)
+    return page
+
+
+def _lines(row: RequestRow, told: tuple[Answered, ...]) -> Iterator[str]:
+    yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
+    done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
+    if row.conclusion is Conclusion.IN_PART and not done:
+        yield "We have not done what you asked for; below is what stays, and why."
+    elif row.conclusion:
+        yield _FIRST[row.right, row.conclusion]
+    for one in told:
+        yield f"- {one.system}: {_ended(one, row)}"
+        yield from kept_lines(one)
+        yield from _in_backups(one)
+    if row.conclusion is Conclusion.IN_PART:
+        yield _REMEDY
+
+
+def _ended(one: Answered, row: RequestRow) -> str:
+    found = f" ({plural(one.found, 'record')} found)" if one.found else ""
+    match one.state:
+        case State.NOTHING_FOUND:
+            return "we have looked and found nothing on you"
+        case State.DONE if row.right is Right.ACCESS:
+            return (_GIVEN.get(one.certainty, "collected") if one.certainty else "collected") + found
+        case State.DONE:
+            said = SURE[row.right].get(one.certainty, "done") if one.certainty else "done"
+            kept = ", but for what is kept" if one.kept and one.certainty is Certainty.VERIFIED else ""
+            return f"{said}{kept}" + (f" ({plural(one.erased, 'record')} erased)" if one.erased else "")
+        case State.ACCEPTED:
+            return f"the system has taken the work on; we have not seen that it is done{found}"
+        case State.OUTSTANDING:
+            gone = f"; {plural(one.erased, 'record')} of them erased" if one.erased else ""
+            return f"not done{found}{gone}"
+
+
+def _in_backups(one: Answered) -> Iterator[str]:
+    if one.backups is None:
+        return
+    if one.backups.until:
+        yield f"  What was erased is out of backups after {one.backups.until}."
+    else:
+        yield "  What was erased is still in backups; until when is not known."
+    if one.backups.beyond_use:
+        yield f"  Until then: {one.backups.beyond_use}."
