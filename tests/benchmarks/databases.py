@@ -42,6 +42,7 @@ MAP = """
 system: shop
 owner: shop team
 connector: sql
+backups: none
 collections:
   people:
     key: [id]
