@@ -6,14 +6,15 @@ nothing before, has no fence, and does not look whether anything is left.
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 
 import psycopg
 
@@ -52,21 +53,24 @@ def writing(conninfo: str, visits: int, first: int, writers: int = 2) -> Iterato
     """Let others change and add rows of other people meanwhile, from a process of their own. `first` is a key from
     which on none is taken."""
     load = Load()
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_write, args=(conninfo, visits, first, writers, theirs)
-    )
-    process.start()
-    ours.recv()
-    try:
-        yield load
-    finally:
-        ours.send("end")
-        load.transactions, load.longest = ours.recv()
-        process.join()
+    with subprocess.Popen(
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("a process without pipes")
+        # By its input and not by its arguments, which anybody may read.
+        process.stdin.write(json.dumps([conninfo, visits, first, writers]) + "\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        try:
+            yield load
+        finally:
+            process.stdin.close()
+            load.transactions, load.longest = json.loads(process.stdout.readline())
 
 
-def _write(conninfo: str, visits: int, first: int, writers: int, door: Connection) -> None:
+def write(conninfo: str, visits: int, first: int, writers: int) -> tuple[int, float]:
+    """Write until the input ends; the transactions, and the seconds of the longest."""
     ending = threading.Event()
     waits: list[float] = []
 
@@ -92,9 +96,13 @@ def _write(conninfo: str, visits: int, first: int, writers: int, door: Connectio
     threads = [threading.Thread(target=work, args=(number,)) for number in range(writers)]
     for thread in threads:
         thread.start()
-    door.send("begun")
-    door.recv()
+    print("begun", flush=True)
+    sys.stdin.read()
     ending.set()
     for thread in threads:
         thread.join()
-    door.send((len(waits), max(waits, default=0.0)))
+    return len(waits), max(waits, default=0.0)
+
+
+if __name__ == "__main__":
+    print(json.dumps(write(*json.loads(sys.stdin.readline()))), flush=True)
