@@ -12,10 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Final, Self
 
 from activities.sealing import SealedWriter
-from activities.spool import manifest
-
-LEVEL: Final = 1
-"""Deflate's fastest. JSON lines and CSV shrink to a fourth all the same, and higher levels take twice the time."""
+from activities.spool import LEVEL, Sums, manifest
 
 BEAT_EVERY: Final = 1024 * 1024
 """Bytes between two signs of life: some hundredths of a second."""
@@ -97,6 +94,26 @@ class Bag:
         self.payload.append(filed)
         return filed
 
+    def hand_on(self, path: str, pieces: Iterable[bytes], sums: Sums) -> Filed:
+        """Put a payload file into the bag that was deflated, digested and counted before."""
+        info = self._info(path)
+        info.CRC, info.file_size, info.compress_size = sums.crc, sums.size, sums.deflated
+        out = self._zip.fp
+        if out is None:
+            raise RuntimeError("the bag is closed")
+        info.header_offset = out.tell()
+        out.write(info.FileHeader())
+        for piece in pieces:
+            out.write(piece)
+            self.passed(len(piece))
+        # What the library does itself behind a file that it has deflated.
+        self._zip.filelist.append(info)
+        self._zip.NameToInfo[info.filename] = info
+        self._zip.start_dir = out.tell()
+        filed = Filed(path, sums.size, sums.digest)
+        self.payload.append(filed)
+        return filed
+
     def passed(self, size: int) -> None:
         """Note that so many bytes were worked on, and give a sign of life now and then."""
         self._unbeaten += size
@@ -123,11 +140,7 @@ class Bag:
         self._write(f"tag{MANIFEST}", [tagged.encode()], len(tagged))
 
     def _write(self, path: str, chunks: Iterable[bytes], most: int) -> Filed:
-        info = zipfile.ZipInfo(f"{self._folder}/{path}", self._at)
-        info.compress_type = zipfile.ZIP_DEFLATED
-        info._compresslevel = LEVEL  # type: ignore[attr-defined]  # public only from Python 3.13 on
-        info.external_attr = (stat.S_IFREG | 0o600) << 16
-        info.create_system = 3  # Unix, on any machine
+        info = self._info(path)
         info.file_size = most
         size, digest = 0, hashlib.sha256()
         with self._zip.open(info, "w") as file:
@@ -136,3 +149,11 @@ class Bag:
                 digest.update(chunk)
                 self.passed(len(chunk))
         return Filed(path, size, digest.hexdigest())
+
+    def _info(self, path: str) -> zipfile.ZipInfo:
+        info = zipfile.ZipInfo(f"{self._folder}/{path}", self._at)
+        info.compress_type = zipfile.ZIP_DEFLATED
+        info._compresslevel = LEVEL  # type: ignore[attr-defined]  # public only from Python 3.13 on
+        info.external_attr = (stat.S_IFREG | 0o600) << 16
+        info.create_system = 3  # Unix, on any machine
+        return info

@@ -4,14 +4,14 @@ The one rule: every collection is delivered in both forms, and counted by its JS
 in the list beside the table, never in a path as it came.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from activities.bag import Bag, Filed
 from activities.facts import SystemFacts
 from activities.sheets import SHOWN_FILES, Sheet
-from activities.spool import CHUNK, CSV, JSON_LINES, Entry, files_in, payload_path
+from activities.spool import CHUNK, CSV, JSON_LINES, Entry, Inflating, Sums, files_in, inflated, payload_path, sums_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,79 +68,72 @@ class Delivered:
 def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO]) -> list[Delivered]:
     """Put a spool's files into the bag. `read` opens the spool at its start.
 
-    The spool is read for what it holds, then for its files, and once more for the CSV of large ones: a ZIP takes one
-    file after the other, and a table's columns are known when all its rows are. Decrypting again costs next to nothing.
+    The spool is read for what it holds, then for its files, which are handed on deflated as they are, and once more for
+    the CSV of large ones: a ZIP takes one file after the other, and a table's columns are known when all its rows are.
+    Decrypting again costs next to nothing.
 
     Raises:
         SealBroken: the spool is not what was written.
         BadExport: it holds lines that are not JSON objects.
     """
-    sizes = _sizes(bag, read())
-    given = {entry.collection for entry in sizes if entry.media_type == CSV and not entry.kept_as}
-    desk = _Desk(bag, facts, sizes)
+    sums = sums_in(read(), bag.passed)
+    given = {entry.collection for entry in sums if entry.media_type == CSV and not entry.kept_as}
+    desk = _Desk(bag, facts, sums)
     large = set()
-    for entry, chunks in files_in(read()):
+    for entry, pieces in files_in(read()):
         if entry.kept_as:
-            desk.named(entry, chunks)
+            desk.named(entry, pieces)
         elif entry.media_type == CSV:
-            desk.file(entry, CSV, chunks, sizes[entry])
+            desk.file(entry, pieces)
         elif entry.collection in given:
-            desk.lines(entry, chunks, table=False)
-        elif sizes[entry] <= CHUNK:
-            held = list(chunks)
+            desk.lines(entry, pieces, table=False)
+        elif sums[entry].size <= CHUNK:
+            held = list(pieces)
             desk.lines(entry, held, table=True)
             desk.table(entry, held)
         else:
-            desk.lines(entry, chunks, table=True)
+            desk.lines(entry, pieces, table=True)
             large.add(entry)
     if large:
-        for entry, chunks in files_in(read()):
+        for entry, pieces in files_in(read()):
             if entry in large:
-                desk.table(entry, chunks)
+                desk.table(entry, pieces)
     return [
         Delivered(facts.system, name, sheet, desk.filed[name, CSV], desk.filed[name, JSON_LINES], desk.listed(name))
         for name, sheet in desk.sheets.items()
     ]
 
 
-def _sizes(bag: Bag, spool: BinaryIO) -> dict[Entry, int]:
-    sizes: dict[Entry, int] = {}
-    for entry, chunks in files_in(spool):
-        sizes[entry] = 0
-        for chunk in chunks:
-            sizes[entry] += len(chunk)
-            bag.passed(len(chunk))
-    return sizes
-
-
 class _Desk:
     """Where a system's files pass, and are noted."""
 
-    def __init__(self, bag: Bag, facts: SystemFacts, sizes: dict[Entry, int]) -> None:
+    def __init__(self, bag: Bag, facts: SystemFacts, sums: dict[Entry, Sums]) -> None:
         self._bag = bag
         self._facts = facts
-        self._sizes = sizes
+        self._sums = sums
         self.sheets: dict[str, Sheet] = {}
         self.filed: dict[tuple[str, str], Filed] = {}
         self._named: dict[str, list[tuple[Entry, Filed]]] = {}
 
-    def file(self, entry: Entry, media_type: str, chunks: Iterable[bytes], most: int) -> None:
-        path = payload_path(self._facts.system, entry.file(media_type))
-        self.filed[entry.collection, media_type] = self._bag.add(path, chunks, most)
+    def file(self, entry: Entry, pieces: Iterable[bytes]) -> None:
+        path = payload_path(self._facts.system, entry.path)
+        self.filed[entry.collection, entry.media_type] = self._bag.hand_on(path, pieces, self._sums[entry])
 
-    def lines(self, entry: Entry, chunks: Iterable[bytes], *, table: bool) -> None:
+    def lines(self, entry: Entry, pieces: Iterable[bytes], *, table: bool) -> None:
         sheet = self.sheets[entry.collection] = Sheet(f"{self._facts.system}.{entry.collection}")
-        self.file(entry, JSON_LINES, sheet.watch(chunks, table=table), self._sizes[entry])
+        self.file(entry, _seen(sheet, pieces, table=table))
+        sheet.rows = self._sums[entry].lines
 
-    def table(self, entry: Entry, chunks: Iterable[bytes]) -> None:
-        """Make the CSV, from the same chunks that `lines` had."""
+    def table(self, entry: Entry, pieces: Iterable[bytes]) -> None:
+        """Make the CSV, from the same pieces that `lines` had."""
         sheet = self.sheets[entry.collection]
-        made = sheet.csv(chunks, self._facts.of(entry.collection).fields)
-        self.file(entry, CSV, made, sheet.most_csv_bytes(self._sizes[entry]))
+        made = sheet.csv(inflated(pieces), self._facts.of(entry.collection).fields)
+        path = payload_path(self._facts.system, entry.file(CSV))
+        self.filed[entry.collection, CSV] = self._bag.add(path, made, sheet.most_csv_bytes(self._sums[entry].size))
 
-    def named(self, entry: Entry, chunks: Iterable[bytes]) -> None:
+    def named(self, entry: Entry, pieces: Iterable[bytes]) -> None:
         """A file that has a name of its own, byte for byte."""
-        filed = self._bag.add(payload_path(self._facts.system, entry.path), chunks, self._sizes[entry])
+        filed = self._bag.hand_on(payload_path(self._facts.system, entry.path), pieces, self._sums[entry])
         self._named.setdefault(entry.collection, []).append((entry, filed))
 
     def listed(self, collection: str) -> Named | None:
@@ -158,3 +151,13 @@ class _Desk:
         table = self._bag.add(path, sheet.csv(lines), sheet.most_csv_bytes(size))
         called = tuple(entry.name for entry, _ in held[:SHOWN_FILES])
         return Named(tuple(filed for _, filed in held), table, exact, called)
+
+
+def _seen(sheet: Sheet, pieces: Iterable[bytes], *, table: bool) -> Iterator[bytes]:
+    """Pass pieces on, and let the sheet read along: all rows if a table is to be made, else the first."""
+    inflating = Inflating()
+    for piece in pieces:
+        yield piece
+        if table or not sheet.full:
+            for chunk in inflating.plain(piece):
+                sheet.see(chunk)

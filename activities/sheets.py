@@ -59,6 +59,7 @@ class Sheet:
         self._about = about
         self._columns: dict[str, None] = {}
         self._more = False
+        self._cutter = _Cutter()
 
     def watch(self, chunks: Iterable[bytes], *, table: bool) -> Iterator[bytes]:
         """Pass chunks on unchanged and read along: all rows if a table is to be made, else the first.
@@ -66,17 +67,24 @@ class Sheet:
         Raises:
             BadExport: a line that was read is not a JSON object.
         """
-        cutter = _Cutter()
         for chunk in chunks:
             yield chunk
             self.rows += chunk.count(b"\n")
-            if table or not self._full:
-                rows = _rows(cutter.cut(chunk), self._about)
-                if not self._full:
-                    for row in rows[:SHOWN_ROWS]:
-                        self._show(row)
-                for names in dict.fromkeys(map(tuple, rows)):
-                    self._add(names)
+            if table or not self.full:
+                self.see(chunk)
+
+    def see(self, chunk: bytes) -> None:
+        """Read the lines that end in one more chunk.
+
+        Raises:
+            BadExport: a line is not a JSON object.
+        """
+        rows = _rows(self._cutter.cut(chunk), self._about)
+        if not self.full:
+            for row in rows[:SHOWN_ROWS]:
+                self._show(row)
+        for names in dict.fromkeys(map(tuple, rows)):
+            self._add(names)
 
     def csv(self, chunks: Iterable[bytes], otherwise: tuple[str, ...] = ()) -> Iterator[bytes]:
         """The table, from the same chunks again. Without a row it has the columns `otherwise`.
@@ -102,11 +110,12 @@ class Sheet:
         return 2 * json_bytes + 32 * cells
 
     @property
-    def _full(self) -> bool:
+    def full(self) -> bool:
+        """Whether all has been seen that is to be shown."""
         return len(self.shown) >= SHOWN_ROWS or self._room <= 0
 
     def _show(self, row: Row) -> None:
-        if self._full:
+        if self.full:
             return
         texts: dict[str, str | None] = {}
         for name, value in row.items():

@@ -302,6 +302,18 @@ class Batches(Erases, Protocol):
 
 
 @runtime_checkable
+class Looks(Connector, Protocol):
+    """Can look for many people in one call to the system."""
+
+    def locate_many(self, calls: Sequence[Call]) -> Sequence[Look | ConnectorError]:
+        """Look for several people, each by a call of their own. Changes nothing.
+
+        One answer for each call, in their order: what `locate` would have returned, or raised. What it raises itself
+        concerns them all.
+        """
+
+
+@runtime_checkable
 class Ends(Protocol):
     """Ends what a cut attempt may have left running on the target, by `call.session`, before it looks. Other
     connectors are called again only after the longest time that a cut call can still take effect."""

@@ -4,7 +4,8 @@ The one rule: what is about to change is locked and looked at before the fence i
 changes it; and what a transaction did is told only once it has committed.
 """
 
-from collections.abc import Callable, Collection
+import json
+from collections.abc import Callable, Collection, Container, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
@@ -15,10 +16,11 @@ from connectors.sql import erasure
 from connectors.sql.asking import Asking
 from connectors.sql.erasure import Batch
 from connectors.sql.look import Sight
-from connectors.sql.programme import Programme
+from connectors.sql.programme import LISTED, Programme
 from connectors.sql.scope import Scope
 from connectors.sql.server import Database, Mode, Session
 from connectors.sql.steps import Steps
+from connectors.sql.values import Leads, Listed
 from connectors.sql.watching import foresee, watch
 from rights.codes import Code
 from rights.receipt import Tally
@@ -56,16 +58,19 @@ class Changing:
         programme = self.asking.programme(self.writer, call)
         if unfit := erasure.unfit(programme.scope):
             raise NeedsHuman(Code.SCHEMA, unfit)
-        begin = partial(self.writer.transaction, Mode.CHANGE, call.session, programme.document(call))
+        document = programme.document(call)
+        begin = partial(self.writer.transaction, Mode.CHANGE, call.session, document)
         done: Changes = []
+        # What is known to be large is not held while it is looked at: it goes in transactions of its own anyway.
+        large = isinstance(programme, Programme) and self._large(programme, call)
         with begin() as session:
             admitted(session, call, end=call.cut_short)
-            sight = programme.see(session, lock=True)
+            sight = programme.see(session, lock=not large)
             if sight.doubtful:
                 raise NeedsHuman(Code.SEVERAL_PEOPLE, sight.doubtful)
             call.learn(sight.links(call))
             before, planned = sight.tally(call.work), sight.planned
-            whole = sum(planned.values()) <= self._batch_rows
+            whole = sum(planned.values()) <= self._batch_rows and not large
             if planned:
                 foresee(session, programme.scope, self._accepted)
             if planned and whole:
@@ -75,7 +80,7 @@ class Changing:
             else:
                 session.commit()
         if planned and not whole:
-            self._in_batches(begin, call, programme, sight, before, done)
+            self._in_batches(begin, document, call, programme, sight, before, done)
         return erasure.tally(call.work, done, before)
 
     def passed(
@@ -118,7 +123,14 @@ class Changing:
         return changes
 
     def _in_batches(
-        self, begin: Begin, call: Call, programme: Programme | Steps, sight: Sight, before: Tally, done: Changes
+        self,
+        begin: Begin,
+        document: Any,
+        call: Call,
+        programme: Programme | Steps,
+        sight: Sight,
+        before: Tally,
+        done: Changes,
     ) -> None:
         """Change what a look has seen, one transaction after the other; what comes in meanwhile is found by verify."""
 
@@ -141,6 +153,12 @@ class Changing:
                     continue
                 (batch,) = part
                 left = sight.due(batch)
+                if left > most and isinstance(programme, Programme) and programme.listed(batch):
+                    known = sight.known(call, batch.collection)
+                    for changes in self._by_lists(document, call, programme, batch, before, known):
+                        done += changes
+                        left -= changes[0][1][0]
+                    left = 0 if known is not None else left
                 while left > 0:
                     call.beat()
                     planned = {batch.collection: min(left, most)}
@@ -151,3 +169,57 @@ class Changing:
         except ConnectorError as error:
             error.tally = erasure.tally(call.work, done, before)
             raise
+
+    def _by_lists(
+        self,
+        document: str,
+        call: Call,
+        programme: Programme,
+        batch: Batch,
+        before: Tally,
+        known: Container[str | None] | None,
+    ) -> Iterator[Changes]:
+        """Change rows by lists of their keys, one transaction after the other: those of a list are found at once, while
+        whatever leads to all leads past more and more that is gone. What a list does not find any more is left out.
+
+        Of rows that others hang on only those go that are `known`: what hangs on one that came in since has not been
+        looked for, and would be left without a path to it.
+        """
+        leads = Leads(json.loads(document), programme.scope.system, batch.collection)
+
+        def lists() -> list[str]:
+            with self.writer.transaction(Mode.LOOK, call.session, document) as session:
+                found = programme.keys(session, batch, self._batch_rows)
+                session.commit()
+            return found
+
+        def change(rows: Listed) -> Changes:
+            values = json.dumps(leads.document(rows), ensure_ascii=False)
+            with self.writer.transaction(Mode.CHANGE, call.session, values) as session:
+                admitted(session, call)
+                foresee(session, programme.scope, self._accepted, count=False)
+                act = partial(programme.carry_out_list, session, batch)
+                watched = partial(self.watched, session, programme.scope, act)
+                planned = {batch.collection: len(rows)}
+                return self.passed(call, session, watched, planned, before, partial(erasure.tally, call.work))
+
+        more = True
+        while more:
+            call.beat()
+            some, more = self.asking.explained(self.writer, lists), False
+            for listed in some:
+                rows: Listed = [row for row in json.loads(listed) if known is None or row[0] in known]
+                if not rows:
+                    continue
+                call.beat()
+                changes = self.asking.explained(self.writer, partial(change, rows))
+                more = more or changes[0][1][0] > 0
+                yield changes
+            more = more and len(some) * self._batch_rows >= LISTED
+
+    def _large(self, programme: Programme, call: Call) -> bool:
+        """Whether an earlier look has found more rows on which others hang than one transaction changes."""
+        found = (
+            len(keys) for name in erasure.pointed_to(programme.scope) for keys in call.anchors.get(name, {}).values()
+        )
+        return max(found, default=0) > self._batch_rows

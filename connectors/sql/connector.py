@@ -5,7 +5,7 @@ data map, and passes on counts; it decides nothing about rows.
 """
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from connectors.sql.flagging import Flagging
 from connectors.sql.flags import Flag
 from connectors.sql.limits import Limits
 from connectors.sql.listing import Listing
+from connectors.sql.locating import Locating
 from connectors.sql.programme import Programmes
 from connectors.sql.rectifying import Rectifying
 from connectors.sql.residue import Residue
@@ -39,7 +40,8 @@ from rights.receipt import Tally
 
 class SqlConnector:
     """One database. `reader` serves looks and exports, `writer` erasures and the look that proves them. Has `restrict`
-    and `lift` only where rows can be denied to the application."""
+    and `lift` only where rows can be denied to the application, and `locate_many` where many looks are one statement
+    each."""
 
     def __init__(
         self,
@@ -63,6 +65,9 @@ class SqlConnector:
         self._replica: replication.Replica | None = None
         if replica and isinstance(writer, PostgreSQL):
             self._replica = replication.Replica(replica, writer, self._asking)
+        if isinstance(reader, PostgreSQL):
+            self._locating = Locating(self._asking, reader)
+            self.locate_many = self._locate_many
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift
@@ -100,6 +105,11 @@ class SqlConnector:
         """Count this person's rows, and find the anchors. Changes nothing."""
         self._await_copy()
         return self._searching.counted(self.reader, call, self._look(self.reader, call, verifying=False))
+
+    def _locate_many(self, calls: Sequence[Call]) -> list[Look | ConnectorError]:
+        """Look for many people in one transaction; each answer is what `locate` would give, or raise."""
+        self._await_copy()
+        return self._locating.locate_many(calls)
 
     def verify(self, call: Call) -> Look | Pending:
         """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less. And in
@@ -226,7 +236,11 @@ class SqlConnector:
             reader = Reader(self._asking.streamed(self.reader, programme.lines(session)))
             if reader.doubtful:
                 raise NeedsHuman(Code.SEVERAL_PEOPLE, reader.doubtful)
-            for file in files(programme.exporting, reader):
+
+            def copy(name: str, table: bool) -> Iterator[bytes]:
+                return self._asking.streamed(self.reader, programme.copied(session, name, table))
+
+            for file in files(programme.exporting, reader, copy):
                 yield replace(file, pages=_beating(call, file.pages))
             session.commit()
 

@@ -10,13 +10,29 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final, cast
 
-from sqlalchemy import CTE, FromClause, Select, and_, delete, false, func, select, true, update
+from sqlalchemy import (
+    CTE,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    and_,
+    delete,
+    false,
+    func,
+    literal_column,
+    select,
+    true,
+    update,
+)
+from sqlalchemy import cast as cast_text
 from sqlalchemy.sql.elements import Label
 
 from connectors.sql.fates import DIRTY, REASON, STAYS, Fates
 from connectors.sql.restriction import entry, forget
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
+from connectors.sql.traversal import Traversal
 from rights import sharing
 from rights.datamap import Erase, Strategy
 from rights.plan import Work
@@ -127,6 +143,46 @@ def change(scope: Scope, some: Sequence[Batch]) -> Select[Any]:
     return select(*changed).add_cte(*forgotten)
 
 
+def listed(scope: Scope, batch: Batch) -> bool:
+    """Whether the rows of a kind of change can be listed by their keys, to be changed from there: if all go, whatever
+    hangs on them."""
+    name = batch.collection
+    collection = scope.system.collections[name]
+    key = collection.key
+    lone = not scope.subject(name) and name not in scope.circles and not collection.shares and len(key) == 1
+    return lone and batch.deleting and not Fates(scope).may_stay(name) and scope.served(name, key[0])
+
+
+def keys(scope: Scope, batch: Batch, most: int, rows: int) -> Select[Any]:
+    """The keys of at most so many rows, as they lie in the table, in lists of `rows`, each a JSON text; with each key
+    what the row's links hold."""
+    name = batch.collection
+    collection = scope.system.collections[name]
+    source = Traversal(scope, lambda *_: ()).rows(name).limit(most).subquery("source")
+    parts = [
+        cast_text(source.c[field], Text) for field in (*collection.key, *(link.field for link in collection.links))
+    ]
+    number = (cast_text(func.row_number().over(), Integer) - 1) // literal_column(str(rows), Integer)
+    numbered = select(func.json_build_array(*parts).label("=row"), number.label("=list")).subquery("numbered")
+    lists = select(cast_text(func.json_agg(numbered.c["=row"]), Text)).group_by(numbered.c["=list"])
+    return lists.order_by(numbered.c["=list"])
+
+
+def of_list(scope: Scope, batch: Batch) -> Select[Any]:
+    """The rows of one kind of change whose keys are in the document: one row with how many were changed.
+
+    Nothing else decides on these rows than what leads to them, so they are not looked at before: the statement that
+    deletes a row locks it, and asks again of one that has changed meanwhile.
+    """
+    name = batch.collection
+    fates = Fates(scope, batch=name)
+    reached = fates.traversal.rows(name).whereclause
+    if reached is None:
+        raise RuntimeError("nothing leads to a collection")
+    changed = _taken(fates, name, reached).cte("changed")
+    return select(*_counted(changed, 0)).add_cte(*_forgotten(scope, batch, changed, 0))
+
+
 def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
     """At most so many rows of one kind of change: one row with how many were changed."""
     name = batch.collection
@@ -183,11 +239,15 @@ def keyed(works: Iterable[Work]) -> bool:
 
 
 def _deleted(fates: Fates, name: str, rows: FromClause, condition: Sql) -> Any:
+    return _taken(fates, name, _same_key(fates, name, rows), condition)
+
+
+def _taken(fates: Fates, name: str, *conditions: Sql) -> Any:
     table = fates.traversal.tables[name]
     told = [false().label(KEPT)]
     if fates.scope.restricts:
         told.append(entry(fates.scope, name, table).label(ENTRY))
-    return delete(table).where(_same_key(fates, name, rows), condition).returning(*told)
+    return delete(table).where(*conditions).returning(*told)
 
 
 def _forgotten(scope: Scope, batch: Batch, changed: CTE, number: int) -> list[CTE]:

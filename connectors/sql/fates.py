@@ -103,9 +103,11 @@ class Fate:
 class Fates:
     """The fates of one statement's rows; each collection's are worked out when they are first asked for."""
 
-    def __init__(self, scope: Scope, lock: Iterable[str] = (), focus: str | None = None) -> None:
+    def __init__(
+        self, scope: Scope, lock: Iterable[str] = (), focus: str | None = None, batch: str | None = None
+    ) -> None:
         self.scope, self._focus = scope, focus
-        self.traversal = Traversal(scope, self._columns, lock, focus)
+        self.traversal = Traversal(scope, self._columns, lock, focus, batch)
         self._staying = self._may_stay()
         self._fates: dict[str, Fate] = {}
 

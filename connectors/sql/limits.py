@@ -21,7 +21,7 @@ class Limits:
     statement_timeout: int = 60
     """For looks and for changes. A batch of 10,000 rows takes seconds; a minute means that something else is wrong."""
     export_timeout: int = 3600
-    """For an export, which is one statement however large, at the pace of whoever stores it."""
+    """For each statement of an export, which gives whole files however large, at the pace of whoever stores them."""
     lock_timeout: int = 5
     """Waiting for the system's own users. They go first: the step comes again."""
     idle_timeout: int = 30
@@ -82,3 +82,8 @@ KEEPALIVE: Final[Mapping[str, int]] = {
     "tcp_user_timeout": 60_000,
 }
 """A server that vanished without a word is noticed within a minute."""
+WORK_MEMORY: Final = 64
+"""Megabytes that PostgreSQL may use for each step of a statement, if it is not more already. With its own 4 it
+forgets which rows of a page it has found once a person's lie on some ten thousand pages, and compares every row there
+with every anchor: a person with a million rows could be neither erased nor verified within the limits. Small looks take
+nothing of it."""

@@ -112,6 +112,14 @@ class Sight:
             links=self.links(call),
         )
 
+    def known(self, call: Call, name: str) -> frozenset[str] | None:
+        """The keys, of one column, of a collection's rows that this look or an earlier one has seen; None where nothing
+        hangs on them, and nobody has kept them."""
+        if not self.scope.targets[name]:
+            return None
+        (field,) = self.scope.system.collections[name].key
+        return frozenset((*(self.seen[name].get("keys") or ()), *call.anchors.get(name, {}).get(field, ())))
+
     def _anchors(self) -> Anchors:
         found: dict[str, dict[str, tuple[str, ...]]] = {}
         for name, collection in self.scope.system.collections.items():

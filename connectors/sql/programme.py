@@ -5,7 +5,7 @@ as they are; only dates and people differ from call to call, and they are not in
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from connectors.sql.look import Sight, look, sight_of
 from connectors.sql.restriction import Statements
 from connectors.sql.scope import Scope
 from connectors.sql.session import Session
-from connectors.sql.statement import Statement, compiled
+from connectors.sql.statement import Statement, compiled, copying
 from connectors.sql.steps import Steps
 from connectors.sql.values import document
 from rights.codes import Code
@@ -29,6 +29,8 @@ from rights.plan import Work
 
 Shape = tuple[Any, ...]
 
+LISTED: Final = 500_000
+"""Keys that are listed at a time: some megabytes, as the texts that they come in."""
 MOST_KEPT: Final = 16
 """Programmes kept per system. Each way of working on a map has one, and there are only a few."""
 
@@ -41,8 +43,11 @@ class Programme:
     ) -> None:
         self.scope, self._batch_rows = Scope(system, works, catalogue, restricts), batch_rows
         self._some: dict[tuple[Batch, int], Statement] = {}
+        self._of_list: dict[Batch, Statement] = {}
+        self._keys: dict[Batch, Statement] = {}
         self._together: dict[tuple[Batch, ...], Statement] = {}
         self._mentions: dict[str, Statement] = {}
+        self._copies: dict[tuple[str, bool], Statement] = {}
 
     def document(self, call: Call) -> str:
         """All values of a call, as the statements read them."""
@@ -59,8 +64,23 @@ class Programme:
         row = session.row(self.together(tuple(batches)) if rows is None else self.some(batches[0], rows))
         return [(batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)]
 
+    def carry_out_list(self, session: Session, batch: Batch) -> list[tuple[Batch, tuple[int, int]]]:
+        """Change the rows of one kind of change whose keys the document lists."""
+        rows, kept = session.row(self.of_list(batch))
+        return [(batch, (rows, kept))]
+
+    def listed(self, batch: Batch) -> bool:
+        """Whether a kind of change may go by lists of keys."""
+        return erasure.listed(self.scope, batch)
+
+    def keys(self, session: Session, batch: Batch, rows: int) -> list[str]:
+        """The keys of rows that one kind of change would change, in lists of `rows`, each a JSON text of `Listed`."""
+        if batch not in self._keys:
+            self._keys[batch] = compiled(erasure.keys(self.scope, batch, max(LISTED, rows), rows))
+        return [found for (found,) in session.rows(self._keys[batch])]
+
     def lines(self, session: Session) -> Lines:
-        """The lines of all files of an export."""
+        """The lines of all files of an export, but for those of collections that are to be copied."""
         return session.stream(self.export)
 
     def mentions(self, session: Session, name: str) -> list[tuple[Any, ...]]:
@@ -68,6 +88,16 @@ class Programme:
         if name not in self._mentions:
             self._mentions[name] = compiled(mentions.question(self.scope, name))
         return session.ask(self._mentions[name].text.decode())
+
+    def copied(self, session: Session, name: str, table: bool) -> Iterator[bytes]:
+        """The pages of one file that is copied."""
+        if (name, table) not in self._copies:
+            select, quotes = self.exporting.copied(name, table=table)
+            self._copies[name, table] = copying(select, quotes, table=table)
+        statement = self._copies[name, table]
+        if table:
+            return session.copy(statement, b"\r\n")
+        return map(_once, session.copy(statement, b"\n"))
 
     @cached_property
     def look(self) -> Statement:
@@ -101,6 +131,12 @@ class Programme:
         if (batch, rows) not in self._some:
             self._some[batch, rows] = compiled(erasure.some(self.scope, batch, rows))
         return self._some[batch, rows]
+
+    def of_list(self, batch: Batch) -> Statement:
+        """One batch, of keys that are listed."""
+        if batch not in self._of_list:
+            self._of_list[batch] = compiled(erasure.of_list(self.scope, batch))
+        return self._of_list[batch]
 
     @cached_property
     def restriction(self) -> Statements:
@@ -157,6 +193,11 @@ class Programmes:
         if DIALECTS[catalogue.engine].stepwise:
             return Steps(self._system, works, catalogue, self._batch_rows)
         return Programme(self._system, works, catalogue, self._batch_rows, restricts=self.restricts)
+
+
+def _once(page: bytes) -> bytes:
+    """What COPY gives in its text format: each backslash stands there twice. Most pages have none."""
+    return page.replace(b"\\\\", b"\\") if b"\\" in page else page
 
 
 def _shape(work: Work) -> Shape:

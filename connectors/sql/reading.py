@@ -6,7 +6,10 @@ and nothing links to nobody.
 
 from dataclasses import dataclass
 
-from sqlalchemy import FromClause, Text, and_, case, cast, func, literal, or_, select
+from sqlalchemy import Column as SqlColumn
+from sqlalchemy import FromClause, MetaData, Text, and_, case, cast, func, literal, or_, select
+from sqlalchemy import Table as SqlTable
+from sqlalchemy.sql.elements import quoted_name
 
 from connectors.derived import said
 from connectors.errors import NeedsHuman
@@ -17,6 +20,13 @@ from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from rights.codes import Code
 from rights.datamap import Derived, Link
+
+
+def table_of(scope: Scope, name: str) -> SqlTable:
+    """A collection's table, every name of it quoted."""
+    about = scope.catalogue.tables[name]
+    columns = (SqlColumn(quoted_name(c.name, True), c.type) for c in about.columns.values())
+    return SqlTable(quoted_name(about.name, True), MetaData(), *columns, schema=quoted_name(about.schema, True))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ closed, and the server undoes what it held.
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -20,10 +20,11 @@ from connectors.errors import ConnectorError
 from connectors.finding import Finding
 from connectors.sql import check
 from connectors.sql.catalogue import Catalogue, read_catalogue
+from connectors.sql.copying import pages
 from connectors.sql.dialects import Engine
 from connectors.sql.dialects.postgresql import SETTING
 from connectors.sql.errors import RIGHTS, TIME, Covers, explain, schema_changed, sqlstate, value_refused
-from connectors.sql.limits import ENDING, KEEPALIVE, POOL_TIMEOUT, Limits
+from connectors.sql.limits import ENDING, KEEPALIVE, POOL_TIMEOUT, WORK_MEMORY, Limits
 from connectors.sql.server import Database as AnyDatabase
 from connectors.sql.server import Mode, Trouble
 from connectors.sql.statement import Statement
@@ -44,12 +45,15 @@ _MEANING: Final = (
 _INTRODUCE: Final = f"""
 SELECT coalesce(current_setting('habeas.environment', true), ''),
   set_config('{SETTING}', $1, true) IS NULL, set_config('application_name', $2, true),
-  set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true)
+  set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), true),
+  CASE WHEN pg_size_bytes(current_setting('work_mem')) < {WORK_MEMORY * 2**20}
+    THEN set_config('work_mem', '{WORK_MEMORY}MB', true) END
 """.encode()
 # The server keeps counts of earlier transactions of a session beside those of the open one, until it finds time.
 _EARLIER: Final = b""", (SELECT coalesce(json_object_agg(oid::bigint, json_build_array(i, u, d)), '{}') FROM (
   SELECT oid, pg_stat_get_xact_tuples_inserted(oid) i, pg_stat_get_xact_tuples_updated(oid) u,
     pg_stat_get_xact_tuples_deleted(oid) d FROM pg_class WHERE relkind IN ('r', 'p') OFFSET 0) t WHERE i + u + d > 0)"""
+_ABOUT: Final = f"SELECT set_config('{SETTING}', $1, true) IS NULL".encode()
 _GIVE: Final = f"""
 SELECT set_config('{SETTING}', (current_setting('{SETTING}')::jsonb || $1::jsonb)::text, true) IS NULL""".encode()
 _LIMIT: Final = b"SELECT set_config('statement_timeout', $1, true)"
@@ -236,6 +240,19 @@ class Session:
             raise RuntimeError("a statement gave no row")
         return row
 
+    def each(self, asked: Iterable[tuple[str, Statement]]) -> list[tuple[Any, ...]]:
+        """The one row that each statement gives about a document of its own. All are sent before any is waited for."""
+        cursors = []
+        with self._connection.pipeline():
+            for document, statement in asked:
+                self._cursor.execute(_ABOUT, [document])
+                cursors.append(psycopg.RawCursor(self._connection).execute(statement.text))
+        rows = [cursor.fetchone() for cursor in cursors]
+        whole = [row for row in rows if row is not None]
+        if len(whole) != len(rows):
+            raise RuntimeError("a statement gave no row")
+        return whole
+
     def give(self, name: str, rows: Sequence[object] | None) -> None:
         """Put a list into the document, for the statements that follow."""
         self._cursor.execute(_GIVE, [json.dumps({name: rows}, ensure_ascii=False)])
@@ -284,6 +301,10 @@ class Session:
                 prepared.add(name)
             query = b"EXECUTE " + name
         return self._cursor.stream(query, binary=True, size=_CHUNK)
+
+    def copy(self, statement: Statement, ending: bytes) -> Iterator[bytes]:
+        """The rows that a COPY gives, in pages, each row with `ending` for its line end."""
+        return pages(self._connection, statement.text, ending)
 
     def commit(self) -> None:
         """Commit.

@@ -156,6 +156,10 @@ class Steps:
                 for (line,) in session.stream(self._made("line", name, making, part)):
                     yield part, _line(line, name)
 
+    def copied(self, session: Stepping, name: str, table: bool) -> Iterator[bytes]:
+        """No file is copied: the server has no such statement, and streams them all."""
+        raise RuntimeError("a stepwise export copies nothing")
+
     def mentions(self, session: Stepping, name: str) -> Rows:
         """The rows of a collection in which a text mentions the person: see `mentions.question`."""
         for _ in self._find(session):

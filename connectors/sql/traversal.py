@@ -16,7 +16,6 @@ from sqlalchemy import (
     CTE,
     FromClause,
     Integer,
-    MetaData,
     Select,
     Text,
     and_,
@@ -31,10 +30,7 @@ from sqlalchemy import (
     tuple_,
     union,
 )
-from sqlalchemy import Column as SqlColumn
-from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects.postgresql import array as sql_array
-from sqlalchemy.sql.elements import quoted_name
 
 from connectors.sql.comparing import Arm, Condition, bridge, comparable, known, travelling, unite
 from connectors.sql.dialects import Engine
@@ -42,7 +38,8 @@ from connectors.sql.dialects.dialect import converted
 from connectors.sql.dialects.postgresql import NATIVE
 from connectors.sql.families import TEXTS, Family
 from connectors.sql.listed import Lists
-from connectors.sql.reading import Reading, carried, meets, mentioning, read
+from connectors.sql.near import Near
+from connectors.sql.reading import Reading, carried, meets, mentioning, read, table_of
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope, pointed, told_of
 from connectors.sql.sharing import Sharing, somebody_elses
@@ -71,6 +68,8 @@ class Traversal:
         lock: collections whose rows are locked until the transaction ends; they are then seen as they are at that
             moment, and not as they were when the statement began.
         focus: the one collection that a step of a look is about: what was seen of the others stands in the document.
+        batch: the one collection of which only the rows matter whose keys are in the document, and of what they hang on
+            only that; so nothing else is read, however much there is.
     """
 
     def __init__(
@@ -79,8 +78,10 @@ class Traversal:
         carry: Callable[[str, FromClause], Iterable[Sql]],
         lock: Iterable[str] = (),
         focus: str | None = None,
+        batch: str | None = None,
     ) -> None:
         self.scope, self._carry, self._lock, self._focus = scope, carry, frozenset(lock), focus
+        self._near = Near(scope, batch) if batch else None
         self._numbers = {name: number for number, name in enumerate(scope.system.collections)}
         self._seen: dict[str, CTE] = {}
         self._located: dict[str, CTE] = {}
@@ -196,7 +197,9 @@ class Traversal:
         ]
         ways = [way for way, _ in identities] + links + ([(circle, True)] if circle else [])
         anchored = self.lists.keyed(name, "k")
-        indexed = all(served for _, served in ways) and self._key_served(name)
+        near = self._near.condition(name, table) if self._near else None
+        # What is near a batch is found by its key, and is then to be looked up in whatever leads to it.
+        indexed = near is None and all(served for _, served in ways) and self._key_served(name)
         among = [way(indexed) for way, _ in ways]
         mine = self.lists.keyed(name, "m")
         ruled_mine = [and_(mine(indexed), said) for said in mentioning(self.scope, name, table)]
@@ -211,6 +214,8 @@ class Traversal:
             columns[OTHER] = known(self.lists.keyed(name, "x")(False)).label(OTHER)
         every = [*among, anchored(indexed), *ruled_mine]
         rows = self.chosen(name, columns.values(), every, only)
+        if near is not None:
+            rows = rows.where(near)
         several = only is None and len(every) > 1 and self.scope.catalogue.engine is Engine.MARIADB
         if not (several and self.scope.subject(name)):
             return rows
@@ -387,13 +392,6 @@ class Traversal:
         first = self.scope.system.collections[name].key[0]
         table = self.scope.catalogue.tables[name]
         return table.columns[first].family in NATIVE and table.serves(first, casefold=False)
-
-
-def table_of(scope: Scope, name: str) -> SqlTable:
-    """A collection's table, every name of it quoted."""
-    about = scope.catalogue.tables[name]
-    columns = (SqlColumn(quoted_name(c.name, True), c.type) for c in about.columns.values())
-    return SqlTable(quoted_name(about.name, True), MetaData(), *columns, schema=quoted_name(about.schema, True))
 
 
 def _certain(seen: CTE) -> Sql:

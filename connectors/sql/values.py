@@ -10,7 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from connectors.protocol import Anchors, Call, Correction, Key
 from connectors.sharing import anchor_name
@@ -20,7 +20,7 @@ from connectors.sql.dialects.dialect import CASELESS, EXACT, LOWERED
 from connectors.sql.dialects.postgresql import PADS
 from connectors.sql.scope import Scope
 from connectors.words import POSIX, PYTHON, Words, words_of
-from rights.datamap import Collection, Telling
+from rights.datamap import Collection, System, Telling
 from rights.subject import Sharing
 
 NEVER: Final = "(?!)"
@@ -33,7 +33,7 @@ _HASH_BLOCK: Final = 64
 
 def fit(column: Column, text: str) -> str | None:
     """A value as the column's type takes it; None if it cannot be one of the column's values."""
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
         return None
     return column.dialect.fit(column, text)
 
@@ -47,8 +47,8 @@ def slot(kind: str, collection: str, field: str = "") -> str:
     """The name of a list in the document: i identities, s shared ones, a anchors, k keys, m mine, x others,
     w keys of shared rows by a link that may be cut, c the cutoff of a duty to keep; and, of earlier steps of a look,
     l rows that others link to (while a circle is followed, those of it that were found last), n keys of those that are
-    the person's alone, f rows that stay, h and d rows of a subject collection that are the
-    person's and of which it is open, r rows of a circle that are the person's, b rows of a batch;
+    the person's alone, f rows that stay, h and d rows of a subject collection that are the person's and of which it is
+    open, r rows of a circle that are the person's, b rows of a batch or, of a collection, a list of its keys;
     and, of the correction whose turn it is, v the new values and e the key of the one row."""
     return f"{kind}:{collection}:{field}"
 
@@ -146,10 +146,11 @@ def _fitted(column: Column, texts: Iterable[str]) -> list[str]:
 
 def _keys(table: Table, fields: Sequence[str], rows: Iterable[Key]) -> list[str] | list[list[str]]:
     columns = [table.columns[field] for field in fields]
+    if len(columns) == 1:
+        return [value for (text,) in rows if (value := fit(columns[0], text)) is not None]
     fitted = [[fit(column, text) for column, text in zip(columns, row, strict=True)] for row in rows]
     whole = [[part for part in row if part is not None] for row in fitted]
-    keys = [row for row in whole if len(row) == len(columns)]
-    return [row[0] for row in keys] if len(columns) == 1 else keys
+    return [row for row in whole if len(row) == len(columns)]
 
 
 def _pads(key: bytes) -> Mapping[str, str]:
@@ -170,3 +171,48 @@ def merged(old: Anchors, new: Anchors) -> Anchors:
         }
         for name in dict.fromkeys((*old, *new))
     }
+
+
+Listed = Sequence[Sequence[str | None]]
+"""Rows of one collection: of each its key, and what its links hold, as texts."""
+
+
+class Leads:
+    """The document of a call, of which each list of a collection's rows takes what can decide on them.
+
+    Args:
+        document: as it is for all rows.
+        system: the system.
+        name: the collection.
+    """
+
+    def __init__(self, document: Mapping[str, Any], system: System, name: str) -> None:
+        collections = system.collections
+        above = [name]
+        for one in above:
+            above += {link.target[0] for link in collections[one].links} - set(above)
+        places = [(slot("k", name), 0)]
+        for place, link in enumerate(collections[name].links, start=1):
+            parent, field = link.target
+            places.append((slot("a", parent, field), place))
+            if collections[parent].key == (field,):
+                places.append((slot("k", parent), place))
+        # A list of keys of several columns is left as it is.
+        self._places = [
+            (key, place) for key, place in places if document.get(key) and isinstance(document[key][0], str)
+        ]
+        self._whole = {key: frozenset(document[key]) for key, _ in self._places}
+        self._rest = {
+            key: value
+            for key, value in document.items()
+            if key not in self._whole and (key in PADS or key.split(":")[1] in above)
+        }
+        self._keys = slot("b", name)
+
+    def document(self, rows: Listed) -> dict[str, Any]:
+        """With the keys of these rows, and of the anchors only those that lead to them."""
+        found: dict[str, dict[str, None]] = {key: {} for key in self._whole}
+        for key, place in self._places:
+            whole = self._whole[key]
+            found[key].update((value, None) for row in rows if (value := row[place]) in whole and value is not None)
+        return self._rest | {key: list(values) for key, values in found.items()} | {self._keys: [r[0] for r in rows]}

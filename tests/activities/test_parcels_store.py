@@ -165,7 +165,7 @@ def test_a_kill_in_mid_write_leaves_nothing_half_done_and_a_retry_works(tmp_path
 
 FULL = textwrap.dedent(
     """
-    import resource, sys
+    import resource, secrets, sys
     from pathlib import Path
     from activities.parcels import StoreFull, package, spool
     from activities.store import FileStore
@@ -174,7 +174,7 @@ FULL = textwrap.dedent(
     store = FileStore(Path(sys.argv[1]))
     if len(sys.argv) > 2:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
-    rows = ({"id": n, "note": "anna@example.org " * 40} for n in range(20_000))
+    rows = ({"id": n, "note": secrets.token_hex(300)} for n in range(20_000))
     try:
         spool(store, REQUEST, "shop", [export("orders", lines(rows))], key=KEY, beat=no_beat)
     except StoreFull as error:

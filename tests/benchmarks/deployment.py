@@ -122,7 +122,7 @@ class Used:
         return sum(self.parts.values())
 
 
-def _cpu(pid: int) -> float:
+def of_family(pid: int) -> float:
     """CPU seconds of a process and of all its children, dead ones that it has waited for included."""
     total = 0.0
     process = psutil.Process(pid)
@@ -146,9 +146,9 @@ def counting(world: World) -> Iterator[Used]:
 
     def snapshot() -> dict[str, float]:
         return {
-            "worker": sum(_cpu(w.pid) for w in world.workers if w.poll() is None),
-            "temporal": _cpu(world.temporal.pid),
-            "postgres": _cpu(world.postgres.pid),
+            "worker": sum(of_family(w.pid) for w in world.workers if w.poll() is None),
+            "temporal": of_family(world.temporal.pid),
+            "postgres": of_family(world.postgres.pid),
             "client": _own(),
         }
 
