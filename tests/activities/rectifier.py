@@ -28,6 +28,7 @@ MAP = """
 system: shop
 owner: commerce
 connector: sql
+backups: none
 collections:
   customers:
     key: [id]
