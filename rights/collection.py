@@ -325,7 +325,7 @@ class Collection(Strict):
     def _linkable(self) -> Self:
         if self.searched and self.shares:
             raise ValueError(
-                f"'{self.searched[0]}' is searched, and rows are found along links that are shared: whose part of a row "
+                f"'{self.searched[0]}' is searched, and rows are found along shared links: whose part of such a row "
                 "is whose cannot be told from a text; leave out search, or shared"
             )
         for link in self.links:
