@@ -325,8 +325,8 @@ class Collection(Strict):
     def _linkable(self) -> Self:
         if self.searched and self.shares:
             raise ValueError(
-                f"'{self.searched[0]}' is searched, and rows are found along links that are shared: whose part of a "
-                "row is whose cannot be told from a text; leave out search, or shared"
+                f"'{self.searched[0]}' is searched, and rows are found along shared links: whose part of such a row "
+                "is whose cannot be told from a text; leave out search, or shared"
             )
         for link in self.links:
             if link.field not in self.fields and link.field not in self.derived:
