@@ -28,12 +28,16 @@ _NAMES: Final = {
 }
 _RIGHTS: Final = frozenset({"SQLITE_PERM", "SQLITE_READONLY", "SQLITE_AUTH"})
 _VALUES: Final = frozenset({"SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG"})
+_PRIMARY: Final = {getattr(sqlite3, name): name for name in (*_NAMES, *_RIGHTS, *_VALUES)}
 _MISSING: Final = re.compile(r"no such (table|column|function)")
 
 
 def name_of(error: BaseException) -> str:
-    """The primary result code's name, such as SQLITE_BUSY."""
+    """The primary result code's name, such as SQLITE_BUSY. An extended one may be newer than Python's list of names
+    (SQLITE_CONSTRAINT_DATATYPE, which a STRICT table raises); its low byte is the primary one all the same."""
     name = getattr(error, "sqlite_errorname", "") or ""
+    if name == "unknown":
+        name = _PRIMARY.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, name)
     return "_".join(name.split("_")[:2])
 
 
