@@ -129,6 +129,12 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
             tools.ledger.learn(step.request_id, links, at=wall_clock())
             learnt.update(link.kind for link in links)
 
+    known_anchors = _anchors(known.sealed.get(f"anchors/{step.system}"))
+    held = [known_anchors]
+
+    def remember(anchors: Anchors) -> None:
+        held.append(seal_anchors(tools, step, held[-1], anchors))
+
     call = Call(
         key=step.key,
         session=_session(step),
@@ -139,7 +145,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         beat=beat,
         fence=fence,
         cut_short=bool(cut),
-        anchors=_anchors(known.sealed.get(f"anchors/{step.system}")),
+        anchors=known_anchors,
         rulings=_rulings(known.sealed.get(f"rulings/{step.system}")),
         environment=tools.environment,
         pseudonym_key=_pseudonym_key(tools, step, part),
@@ -147,6 +153,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         quota=LedgerQuota(tools.ledger, step, beat),
         restricted=json.loads(known.sealed.get(f"restricted/{step.system}", b"{}")),
         learn=learn,
+        remember=remember,
         corrections=read_corrections(known.sealed.get(f"corrections/{step.system}")),
         keep=partial(keep_old, tools.ledger, step, wall_clock),
     )
@@ -266,6 +273,28 @@ def _anchors(sealed: bytes | None) -> Anchors:
         collection: {name: tuple(values) for name, values in fields.items()}
         for collection, fields in json.loads(sealed).items()
     }
+
+
+def seal_anchors(tools: Tools, step: Step, old: Anchors, new: Anchors) -> Anchors:
+    """Keep the anchors of all looks together, since a later look may no longer reach them; what is kept now."""
+    joined = _join(old, new)
+    if joined != old:
+        name = f"anchors/{step.system}"
+        # What this very step has remembered meanwhile is kept as well.
+        joined = _join(_anchors(tools.ledger.unseal(step.request_id, "working", name)), joined)
+        body = json.dumps(joined, separators=(",", ":")).encode()
+        tools.ledger.seal(step.request_id, "working", name, body, at=wall_clock())
+    return joined
+
+
+def _join(old: Anchors, new: Anchors) -> Anchors:
+    joined: dict[str, dict[str, tuple[str, ...]]] = {}
+    for anchors in (old, new):
+        for collection, fields in anchors.items():
+            held = joined.setdefault(collection, {})
+            for name, values in fields.items():
+                held[name] = tuple(dict.fromkeys((*held.get(name, ()), *values)))
+    return joined
 
 
 def _rulings(sealed: bytes | None) -> Rulings:

@@ -22,6 +22,7 @@ from activities.calls import (
     knowing,
     make_ready,
     read,
+    seal_anchors,
     wall_clock,
 )
 from activities.outcomes import Answer, Learned, Queued, Spooled, receipt_for
@@ -29,7 +30,7 @@ from activities.parcels import spool
 from activities.store import StoreError
 from activities.tools import Tools
 from connectors.errors import NeedsHuman, Retryable, Unsupported
-from connectors.protocol import Anchors, Batches, Call, Candidate, Connector, Erases, Exports, Look, Pending, Suppresses
+from connectors.protocol import Batches, Call, Candidate, Connector, Erases, Exports, Look, Pending, Suppresses
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
@@ -167,10 +168,7 @@ class FulfilActivities:
     def _seal_look(self, step: Step, call: Call, look: Look) -> None:
         """Keep what a look found: anchors of all looks together, since a later one may no longer reach them."""
         ledger = self._tools.ledger
-        anchors = _join(call.anchors, look.anchors)
-        if anchors != call.anchors:
-            body = json.dumps(anchors, separators=(",", ":")).encode()
-            ledger.seal(step.request_id, "working", f"anchors/{step.system}", body, at=wall_clock())
+        seal_anchors(self._tools, step, call.anchors, look.anchors)
         if look.links:
             # A hold on what a look has learnt binds as well.
             ledger.learn(step.request_id, look.links, at=wall_clock())
@@ -206,13 +204,3 @@ def _numbered(sealed: bytes | None, candidates: tuple[Candidate, ...]) -> list[d
         }
         for candidate in candidates
     ]
-
-
-def _join(old: Anchors, new: Anchors) -> Anchors:
-    joined: dict[str, dict[str, tuple[str, ...]]] = {}
-    for anchors in (old, new):
-        for collection, fields in anchors.items():
-            held = joined.setdefault(collection, {})
-            for name, values in fields.items():
-                held[name] = tuple(dict.fromkeys((*held.get(name, ()), *values)))
-    return joined

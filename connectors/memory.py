@@ -170,6 +170,7 @@ class Memory:
         fates = self._fates(call, sight)
         look = tally_of(call.work, fates, {})
         call.learn(self._links(call, sight))
+        call.remember(self._anchors(call, fates))
         due = [fate for fate in fates if fate.due]
         done: list[Fate] = []
         for batch in self._batches(due):

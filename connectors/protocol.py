@@ -107,6 +107,10 @@ def untold(links: tuple[Identity, ...]) -> None:
     """For calls made outside of the engine: nobody learns anything."""
 
 
+def forgotten(anchors: Anchors) -> None:
+    """For calls made outside of the engine: nothing is remembered."""
+
+
 def unkept(old: OldValues) -> None:
     """For calls made outside of the engine: nobody keeps them."""
 
@@ -148,6 +152,9 @@ class Call:
     learn: Callable[[tuple[Identity, ...]], None] = field(default=untold, repr=False)
     """Takes what the rows that `erase` is about to change say of the person, before the first fence: a row that came in
     since the last look takes its links along when it goes. `rectify` tells what its rows say, before and after."""
+    remember: Callable[[Anchors], None] = field(default=forgotten, repr=False)
+    """Takes the anchors of the rows that `erase` is about to change, before the first fence: a row that came in since
+    the last look would go, and nothing would lead to what hangs on it."""
     corrections: tuple[Correction, ...] = field(default=(), repr=False)
     """What `rectify` is to write; the same for every attempt."""
     keep: Callable[[OldValues], None] = field(default=unkept, repr=False)

@@ -5,7 +5,7 @@ changes it; and what a transaction did is told only once it has committed.
 """
 
 import json
-from collections.abc import Callable, Collection, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
@@ -72,9 +72,10 @@ class Changing:
             before, planned = sight.tally(call.work), sight.planned
             whole = sum(planned.values()) <= self._batch_rows and not large
             if planned:
+                call.remember(sight.anchors())
                 foresee(session, programme.scope, self._accepted)
             if planned and whole:
-                act = partial(programme.carry_out, session, programme.batches, None)
+                act = partial(self._carried_out, session, programme, sight)
                 change = partial(self.watched, session, programme.scope, act)
                 done = self.passed(call, session, change, planned, before, partial(erasure.tally, call.work))
             else:
@@ -82,6 +83,19 @@ class Changing:
         if planned and not whole:
             self._in_batches(begin, document, call, programme, sight, before, done)
         return erasure.tally(call.work, done, before)
+
+    def _carried_out(self, session: Any, programme: Programme | Steps, sight: Sight) -> Changes:
+        """Change all in one transaction. One statement sees all of one moment; step by step, a row may come in after
+        what hangs on it has had its turn.
+
+        Raises:
+            Retryable: BUSY: one has; nothing is changed, and the next attempt finds it.
+        """
+        changes: Changes = programme.carry_out(session, programme.batches, None)
+        for batch, (rows, _) in changes if isinstance(programme, Steps) else ():
+            if batch.deleting and programme.scope.targets[batch.collection] and rows > sight.due(batch):
+                raise Retryable(Code.BUSY, self.asking.system.system)
+        return changes
 
     def passed(
         self,
@@ -149,6 +163,7 @@ class Changing:
                 if len(part) > 1 or part[0].collection in programme.scope.circles:
                     planned = sight.planned_of(part)
                     if planned:
+                        self._remember(document, call, programme, part)
                         done += self.asking.explained(self.writer, partial(carry_out, part, planned, None))
                     continue
                 (batch,) = part
@@ -159,6 +174,8 @@ class Changing:
                         done += changes
                         left -= changes[0][1][0]
                     left = 0 if known is not None else left
+                if left:
+                    self._remember(document, call, programme, part)
                 while left > 0:
                     call.beat()
                     planned = {batch.collection: min(left, most)}
@@ -169,6 +186,20 @@ class Changing:
         except ConnectorError as error:
             error.tally = erasure.tally(call.work, done, before)
             raise
+
+    def _remember(self, document: Any, call: Call, programme: Programme | Steps, part: Sequence[Batch]) -> None:
+        """Look again before rows go that others hang on: what hung on those that were seen at first is gone by now, but
+        some may have come in since, with what hangs on them."""
+        if not any(batch.deleting and programme.scope.targets[batch.collection] for batch in part):
+            return
+
+        def look() -> Sight:
+            with self.writer.transaction(Mode.LOOK, call.session, document) as session:
+                sight = programme.see(session)
+                session.commit()
+            return sight
+
+        call.remember(self.asking.explained(self.writer, look).anchors())
 
     def _by_lists(
         self,

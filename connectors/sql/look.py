@@ -107,7 +107,7 @@ class Sight:
         """What the step gets."""
         return Look(
             tally=tally,
-            anchors=merged(call.anchors, self._anchors()),
+            anchors=merged(call.anchors, self.anchors()),
             candidates=tuple(self._candidates()),
             links=self.links(call),
         )
@@ -120,7 +120,8 @@ class Sight:
         (field,) = self.scope.system.collections[name].key
         return frozenset((*(self.seen[name].get("keys") or ()), *call.anchors.get(name, {}).get(field, ())))
 
-    def _anchors(self) -> Anchors:
+    def anchors(self) -> Anchors:
+        """The keys by which what was seen is found again."""
         found: dict[str, dict[str, tuple[str, ...]]] = {}
         for name, collection in self.scope.system.collections.items():
             sight, several = self.seen[name], len(collection.key) > 1
