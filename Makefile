@@ -54,7 +54,7 @@ format: setup ## Lay the code out, and mend what lint can mend
 	$(BIN)/ruff format .
 
 test: setup ## Run the tests, under 10 minutes
-	$(BIN)/pytest -m "not soak" -n logical --maxprocesses 4 --dist loadscope
+	$(BIN)/pytest -m "not soak" -n $$(( $$(nproc) + 1 )) --maxprocesses 4 --dist loadscope
 
 soak: setup ## Run the long tests
 	$(BIN)/pytest -m soak -n 2 --dist load --timeout 1200

@@ -53,6 +53,7 @@ class TestByTemplate(Files):
         bench.close()
 
 
+@pytest.mark.soak
 class TestByManifest(Files):
     """In a bucket that keeps no versions, with identities that several people may have."""
 

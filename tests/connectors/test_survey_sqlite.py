@@ -354,6 +354,7 @@ _DOINGS = [
 ]  # fmt: skip
 
 
+@pytest.mark.soak
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_what_a_trial_tells_is_what_an_erasure_then_does(tmp_path: Path, data: st.DataObject) -> None:
@@ -385,7 +386,8 @@ def test_what_a_trial_tells_is_what_an_erasure_then_does(tmp_path: Path, data: s
     made.close()
 
     surprising = any(effect.surprise for effect in trial.effects)
-    assert refusal == trial.refusal or (surprising and not trial.refusal)
+    # What goes beyond the plan stops an erasure before the commit that a foreign key would refuse.
+    assert refusal in {trial.refusal, "side_effects" if surprising or trial.refusal else trial.refusal}
     told = {effect.table.removeprefix("main."): effect.inserted - effect.deleted for effect in trial.effects}
     assert {table: after[table] - before[table] for table in after if after[table] != before[table]} == {
         table: net for table, net in told.items() if net and not refusal

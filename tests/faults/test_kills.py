@@ -14,7 +14,7 @@ PLACES = [
 ]
 
 # The shortest wait that shows the most: the target is committed, the ledger does not know it.
-IN_MAKE_TEST = {"fence:inside", "fence:done"}
+IN_MAKE_TEST = {"fence:done"}
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ def test_an_account_may_do_what_its_policy_says_until_it_is_revoked(objects: Obj
     assert code_of(caught) == "InvalidAccessKeyId"
 
 
+@pytest.mark.soak
 def test_a_server_that_does_not_heed_its_end_is_ended(objects: Objects) -> None:
     with Objects() as server, socket.create_connection((HOST, server.port)):
         pid = server.pid
@@ -98,6 +99,7 @@ def test_a_server_that_does_not_heed_its_end_is_ended(objects: Objects) -> None:
             _ = server.pid
 
 
+@pytest.mark.soak
 def test_with_a_home_objects_and_accounts_survive_a_kill_and_a_new_start(tmp_path: Path) -> None:
     with Objects(tmp_path / "objects") as first:
         first.client().create_bucket(Bucket="kept")

@@ -269,6 +269,7 @@ def open_to_all(path: Path) -> bool:
     return all(place.stat().st_mode & 0o001 for place in [path, *path.parents])
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(os.geteuid() != 0, reason="every other test here is run by a plain user")
 def test_a_plain_user_can_run_them() -> None:
     """In an environment like ours, made of a Python that plain users may run."""

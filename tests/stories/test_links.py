@@ -150,6 +150,7 @@ def test_what_one_system_says_finds_the_person_in_all_and_nobody_else(world: Wor
     }
 
 
+@pytest.mark.soak
 def test_a_hold_on_a_document_that_was_learnt_keeps_the_person_everywhere(world: World, linked: dict[str, str]) -> None:
     before = {name: dump(door) for name, door in linked.items()}
     world.ledger.place_hold([Identity("document", "drafts/7")], "a claim", at=world.now())
@@ -163,6 +164,7 @@ def test_a_hold_on_a_document_that_was_learnt_keeps_the_person_everywhere(world:
     assert {name: dump(door) for name, door in linked.items()} == before
 
 
+@pytest.mark.soak
 def test_what_came_in_after_the_look_is_followed_before_it_goes(world: World, linked: dict[str, str]) -> None:
     """A document listed while the approval is waited for goes with its row, and the archive is looked into again."""
     world.write_maps(

@@ -119,6 +119,7 @@ def test_a_cabinet_that_was_looked_into_by_hand_is_also_emptied_by_hand(world: W
     assert world.conclusion(request) == "answered"
 
 
+@pytest.mark.soak
 def test_a_system_that_leaves_the_map_with_rows_of_the_person_is_not_called_answered(world: World) -> None:
     world.write_maps({"shop": shop_map("observe", extra="feeds: [crm]"), "crm": shop_map(system="crm")})
     first = world.start_worker()

@@ -23,8 +23,9 @@ from tests.world import World, dump, shop_map
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "connectors.md").read_text()
 MAP = (ROOT / "tests" / "stranger" / "maps" / "newsletter.yaml").read_text()
-UNPROVEN = 26
-"""Promises that a folder cannot be held to: it has no terms, no parents, no tables, and cannot be locked away."""
+UNPROVEN = 47
+"""Promises that a folder cannot be held to: it has no terms, no parents, no tables, is not corrected, and cannot be
+locked away."""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -40,6 +40,7 @@ def test_two_workers_never_ask_more_often_than_a_vendor_allows(people: World, ve
     assert {people.conclusion(request) for request in requests} == {"answered"}
 
 
+@pytest.mark.soak
 def test_a_days_allowance_is_for_all_and_the_rest_wait_for_the_next(
     people: World, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:

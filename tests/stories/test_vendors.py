@@ -34,6 +34,7 @@ def test_one_person_goes_everywhere_and_each_system_says_how_certain(people: Wor
     assert people.query("SELECT count(*) FROM sweep_steps") == [(0,)]
 
 
+@pytest.mark.soak
 def test_many_are_erased_by_few_calls_and_a_hold_takes_one_out(people: World, vendors: Vendors) -> None:
     held = 5
     people.ledger.place_hold([Identity("email", f"c{held}@shop.example")], "a claim", at=datetime.now(UTC))
