@@ -57,7 +57,7 @@ test: setup ## Run the tests, under 10 minutes
 	$(BIN)/pytest -m "not soak" -n $$(( $$(nproc) + 1 )) --maxprocesses 4 --dist loadscope
 
 soak: setup ## Run the long tests
-	$(BIN)/pytest -m soak -n 2 --dist load --timeout 1200
+	$(BIN)/pytest -m soak -n 3 --dist load --timeout 1200
 
 bench: setup ## Run the benchmarks at a small scale, under 10 minutes
 	$(BIN)/python -m tests.benchmarks.run
