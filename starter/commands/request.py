@@ -261,7 +261,7 @@ def rule(
         typer.Option(
             "--person",
             metavar="NUMBERS",
-            help="choose: the candidates that are this person, such as 1,2, or none.",
+            help="choose: the numbers that the task asks for, such as 1,2, or none.",
             show_default=False,
         ),
     ] = None,
@@ -271,8 +271,8 @@ def rule(
     """Rule on a task.
 
     retry: try the step again, on the map of today. give_up: leave it; the answer will say so, and nothing asks again
-    on this map. done: it was done by hand, for what the engine cannot look at itself. choose: these candidates are the
-    person (--person 1,2), or none of them (--person none).
+    on this map. done: it was done by hand, for what the engine cannot look at itself. choose: the numbers that the task
+    asks for (--person 1,2), most often the candidates that are this person, or none of them (--person none).
 
     Example: habeas request rule 01kap2v7q4m8w3x9yd5tgh6jzr give_up --task 01kap30c2m6n8r1v5t9w4x7yzb
     """
