@@ -133,7 +133,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     held = [known_anchors]
 
     def remember(anchors: Anchors) -> None:
-        held.append(seal_anchors(tools, step, held[-1], anchors))
+        held[0] = seal_anchors(tools, step, held[0], anchors)
 
     call = Call(
         key=step.key,

@@ -152,7 +152,14 @@ class RequestLife:
     async def _await_late(self) -> None:
         """Do not end without what is late; those that are still on their way stay so when another one has come."""
         run = self._run
-        await workflow.wait_condition(lambda: not self._late or (run.look_again and not run.withdrawn))
+
+        def failed() -> bool:
+            return any(task.done() for task in self._late.values())
+
+        await workflow.wait_condition(lambda: not self._late or failed() or (run.look_again and not run.withdrawn))
+        for task in self._late.values():
+            if task.done():
+                task.result()  # one that is done takes itself out: what it raises, as to begin anew, is for all
 
     def _to_look_into(self) -> tuple[str, ...]:
         """All systems but those that a run before this one has looked into, with all that others had to tell it."""
@@ -160,7 +167,9 @@ class RequestLife:
 
         def due(name: str) -> bool:
             mine = seen.get(name)
-            return mine is None or any(name in other.look_again and mine.at <= other.at for other in seen.values())
+            if mine is None or not (mine.outcome.settled or mine.code == Code.RULED_OUT):
+                return True
+            return any(name in other.look_again and mine.at <= other.at for other in seen.values())
 
         return tuple(name for name in self._run.facts.systems if due(name))
 

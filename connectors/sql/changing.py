@@ -15,6 +15,7 @@ from connectors.protocol import Call
 from connectors.sql import erasure
 from connectors.sql.asking import Asking
 from connectors.sql.erasure import Batch
+from connectors.sql.fates import telling
 from connectors.sql.look import Sight
 from connectors.sql.programme import LISTED, Programme
 from connectors.sql.scope import Scope
@@ -92,8 +93,10 @@ class Changing:
             Retryable: BUSY: one has; nothing is changed, and the next attempt finds it.
         """
         changes: Changes = programme.carry_out(session, programme.batches, None)
+        scope = programme.scope
         for batch, (rows, _) in changes if isinstance(programme, Steps) else ():
-            if batch.deleting and programme.scope.targets[batch.collection] and rows > sight.due(batch):
+            tells = scope.targets[batch.collection] or telling(scope, batch.collection)
+            if tells and rows > sight.due(batch):
                 raise Retryable(Code.BUSY, self.asking.system.system)
         return changes
 
@@ -174,10 +177,9 @@ class Changing:
                         done += changes
                         left -= changes[0][1][0]
                     left = 0 if known is not None else left
-                if left:
-                    self._remember(document, call, programme, part)
                 while left > 0:
                     call.beat()
+                    self._remember(document, call, programme, part)
                     planned = {batch.collection: min(left, most)}
                     changes = self.asking.explained(self.writer, partial(carry_out, part, planned, most))
                     done += changes
@@ -188,9 +190,11 @@ class Changing:
             raise
 
     def _remember(self, document: Any, call: Call, programme: Programme | Steps, part: Sequence[Batch]) -> None:
-        """Look again before rows go that others hang on: what hung on those that were seen at first is gone by now, but
-        some may have come in since, with what hangs on them."""
-        if not any(batch.deleting and programme.scope.targets[batch.collection] for batch in part):
+        """Look again before rows change that others hang on, or that say more of the person: what hung on those that
+        were seen at first is gone by now, but some may have come in since, with what hangs on them. A row that is
+        rewritten may lose its own path as well as one that goes."""
+        scope = programme.scope
+        if not any(scope.targets[batch.collection] or telling(scope, batch.collection) for batch in part):
             return
 
         def look() -> Sight:
@@ -199,7 +203,9 @@ class Changing:
                 session.commit()
             return sight
 
-        call.remember(self.asking.explained(self.writer, look).anchors())
+        sight = self.asking.explained(self.writer, look)
+        call.learn(sight.links(call))
+        call.remember(sight.anchors())
 
     def _by_lists(
         self,

@@ -109,7 +109,20 @@ class SqlConnector:
     def _locate_many(self, calls: Sequence[Call]) -> list[Look | ConnectorError]:
         """Look for many people in one transaction; each answer is what `locate` would give, or raise."""
         self._await_copy()
-        return self._locating.locate_many(calls)
+        looks = self._locating.locate_many(calls)
+        if not self.system.searches:
+            return looks
+        return [self._with_mentions(call, look) for call, look in zip(calls, looks, strict=True)]
+
+    def _with_mentions(self, call: Call, look: Look | ConnectorError) -> Look | ConnectorError:
+        if isinstance(look, ConnectorError):
+            return look
+        try:
+            return self._searching.counted(self.reader, call, look)
+        except ConnectorError as error:
+            if error.code is Code.UNREACHABLE:
+                raise
+            return error
 
     def verify(self, call: Call) -> Look | Pending:
         """Look again, where the erasure was made: a copy might not have heard of it, or might have lost less. And in

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as cast_text
 from sqlalchemy.sql.elements import Label
 
-from connectors.sql.fates import DIRTY, REASON, STAYS, Fates
+from connectors.sql.fates import DIRTY, REASON, STAYS, Fates, telling
 from connectors.sql.restriction import entry, forget
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
@@ -150,7 +150,14 @@ def listed(scope: Scope, batch: Batch) -> bool:
     collection = scope.system.collections[name]
     key = collection.key
     lone = not scope.subject(name) and name not in scope.circles and not collection.shares and len(key) == 1
-    return lone and batch.deleting and not Fates(scope).may_stay(name) and scope.served(name, key[0])
+    # What a row says of the person is told before it goes: a list's rows are not looked at again.
+    return (
+        lone
+        and not telling(scope, name)
+        and batch.deleting
+        and not Fates(scope).may_stay(name)
+        and scope.served(name, key[0])
+    )
 
 
 def keys(scope: Scope, batch: Batch, most: int, rows: int) -> Select[Any]:

@@ -15,7 +15,8 @@ from connectors.finding import Finding
 from connectors.protocol import Call, Key, Restricted
 from connectors.sql import flags
 from connectors.sql.application import Reaches
-from connectors.sql.changing import Changing, admitted
+from connectors.sql.changing import Changes, Changing, admitted
+from connectors.sql.erasure import Batch
 from connectors.sql.flags import Flag, Flagged
 from connectors.sql.flagwork import Rows, Work, asking, working
 from connectors.sql.rewriting import Sql
@@ -128,7 +129,7 @@ class Flagging:
             found = _Found(scope, tables, {name: find(work, of) for name, of in tables.items()})
             due = _Due(work, [(of, work.rows(of, keys)) for of, keys in found.parts], restricting)
             if due.planned:
-                change = partial(due.change, becomes)
+                change = partial(self._changing.watched, work.session, scope, partial(due.change, becomes))
                 self._changing.passed(call, work.session, change, due.planned, found.tally, lambda _: found.tally)
             else:
                 work.session.commit()
@@ -151,7 +152,7 @@ class _Due:
             numbers[of.collection] += len(rows)
         return {name: number for name, number in numbers.items() if number}
 
-    def change(self, becomes: Callable[[Scope, Flagged], Sql]) -> None:
+    def change(self, becomes: Callable[[Scope, Flagged], Sql]) -> Changes:
         """Change the flags, and nothing else.
 
         Raises:
@@ -162,3 +163,4 @@ class _Due:
             self._work.change(of, list(rows), becomes(self._work.scope, of))
             if {key: held for key, (_, held) in self._work.rows(of, list(rows)).items()} != rows:
                 raise NeedsHuman(Code.SCHEMA, f"{of.collection} (more changes with the flag)")
+        return [(Batch(of.collection, deleting=False), (len(rows), 0)) for of, rows in self._parts]

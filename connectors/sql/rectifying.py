@@ -15,7 +15,8 @@ from connectors.corrections import foreseen, identifies, names, require, told
 from connectors.errors import ConnectorError, NeedsHuman
 from connectors.protocol import Call, Correction, Key, OldValues
 from connectors.sql import rectification
-from connectors.sql.changing import Changing, admitted
+from connectors.sql.changing import Changes, Changing, admitted
+from connectors.sql.erasure import Batch
 from connectors.sql.look import Sight
 from connectors.sql.programme import Programme
 from connectors.sql.rectification import about
@@ -122,7 +123,8 @@ class _Rectification:
         self._call.keep(_old_values(picked))
         planned = {name: len(keys) for name, keys in _keys(picked).items()}
         before = self._tally()
-        change = partial(self._change, session, picked)
+        act = partial(self._change, session, picked)
+        change = partial(self._changing.watched, session, self._programme.scope, act)
         self._changing.passed(
             self._call, session, change, planned, before, lambda _: self._counted(planned), self._problem
         )
@@ -152,13 +154,15 @@ class _Rectification:
         self._at = None
         return picked
 
-    def _change(self, session: Any, picked: Sequence[Picked]) -> None:
+    def _change(self, session: Any, picked: Sequence[Picked]) -> Changes:
         """Write, and look before it is too late to take it back."""
         session.hurry()
+        changes: Changes = []
         for some in picked:
             self._turn_to(session, some.correction)
             session.give(BATCH, list(some.old))
-            session.execute(self._statements.write(some.correction))
+            written = session.execute(self._statements.write(some.correction))
+            changes.append((Batch(some.correction.collection, deleting=False), (written, 0)))
             ((there, due),) = session.rows(self._statements.check(some.correction))
             if due or there != len(some.old):
                 raise NeedsHuman(Code.VALUE, about(some.correction, "the table makes something else of it"))
@@ -166,6 +170,7 @@ class _Rectification:
             if identifies(self._call.system, some.correction):
                 self._refuse_loss(session, some)
         self._at = None
+        return changes
 
     def _refuse_loss(self, session: Any, some: Picked) -> None:
         """Refuse to change by what rows are found so that nobody would find them any more."""

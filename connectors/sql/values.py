@@ -205,7 +205,7 @@ class Leads:
         self._rest = {
             key: value
             for key, value in document.items()
-            if key not in self._whole and (key in PADS or key.split(":")[1] in above)
+            if key not in self._whole and (key in {*PADS, LOWERED, EXACT, CASELESS} or key.split(":")[1] in above)
         }
         self._keys = slot("b", name)
 

@@ -14,7 +14,7 @@ from connectors.http.vendorfile import find_vendor
 from rights.receipt import Outcome
 from starter.stack import Vendors
 from tests.stories.vendors import accepted, analytics, members, newsletter, wake
-from tests.world import World, dump, shop_map
+from tests.world import World, shop_map
 
 pytestmark = pytest.mark.soak  # most of them wait for a cut call's own limit, or for a job
 
@@ -106,14 +106,15 @@ def test_an_answer_of_another_shape_is_a_task_with_the_place_and_nothing_is_gues
 ) -> None:
     people.write_maps({"shop": shop_map(), "newsletter": newsletter(vendors)})
     vendors.fault("mailchimp", "wrong_shape", "lists", times=1_000)
-    before = dump(people.shop)
     people.start_worker()
     request = people.open("erasure", [("email", "c7@shop.example")])
     people.wait_task(request, "shape")
 
     assert open_task(people, request)["about"] == "collections.members.find[0].steps[0].save.lists"
     assert len(members(vendors)) == 20
-    assert dump(people.shop) == before, "what the newsletter knows might have led to more in the shop"
+    assert people.phase(request) != "closed", (
+        "the shop goes on, and is looked into again with what the newsletter tells"
+    )
 
     vendors.clear_faults()
     retry(people, request)
