@@ -352,6 +352,15 @@ def test_a_trigger_that_changes_it_back_at_the_commit_is_seen_and_undone(shop: P
     assert shop.rows("SELECT count(*) FROM customers WHERE note = 'corrected'") == [(0,)]
 
 
+def test_a_trigger_that_writes_into_somebody_elses_row_undoes_the_correction(shop: Place) -> None:
+    body = "IF pg_trigger_depth() = 1 THEN UPDATE customers SET note = NEW.note WHERE id <> NEW.id; END IF;"
+    shop.door.execute(TRIGGER.format(body=body, kind="", when="AFTER", how=""))
+    before = shop.dump()
+
+    assert refused(shop, Code.SIDE_EFFECTS, customers(note="corrected"))
+    assert shop.dump() == before
+
+
 def test_a_constraint_that_speaks_at_the_commit_undoes_it_all(shop: Place) -> None:
     shop.door.execute(
         "ALTER TABLE customers DROP CONSTRAINT customers_phone_key, "
