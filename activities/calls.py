@@ -22,6 +22,7 @@ from activities.corrections import keep_old, read_corrections
 from activities.fence import LedgerFence, job_name, job_text
 from activities.quota import LedgerQuota
 from activities.tools import Tools
+from connectors.anchors import merged
 from connectors.errors import NeedsHuman, Retryable
 from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Intent, Pending, Rulings
 from ledger.standing import RequestRow
@@ -277,23 +278,13 @@ def _anchors(sealed: bytes | None) -> Anchors:
 
 def seal_anchors(tools: Tools, step: Step, old: Anchors, new: Anchors) -> Anchors:
     """Keep the anchors of all looks together, since a later look may no longer reach them; what is kept now."""
-    joined = _join(old, new)
+    joined = merged(old, new)
     if joined != old:
         name = f"anchors/{step.system}"
         # What this very step has remembered meanwhile is kept as well.
-        joined = _join(_anchors(tools.ledger.unseal(step.request_id, "working", name)), joined)
+        joined = merged(_anchors(tools.ledger.unseal(step.request_id, "working", name)), joined)
         body = json.dumps(joined, separators=(",", ":")).encode()
         tools.ledger.seal(step.request_id, "working", name, body, at=wall_clock())
-    return joined
-
-
-def _join(old: Anchors, new: Anchors) -> Anchors:
-    joined: dict[str, dict[str, tuple[str, ...]]] = {}
-    for anchors in (old, new):
-        for collection, fields in anchors.items():
-            held = joined.setdefault(collection, {})
-            for name, values in fields.items():
-                held[name] = tuple(dict.fromkeys((*held.get(name, ()), *values)))
     return joined
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
+from connectors.anchors import key_name
 from connectors.corrections import Mend, corrected, foreseen, found_of, mends, old_values, require, told
 from connectors.derived import complete, texts
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
@@ -277,7 +278,7 @@ class Memory:
         collection = self.system.collections[name]
         mine = call.rulings.mine.get(name, frozenset())
         others = call.rulings.others.get(name, frozenset())
-        anchored = set(call.anchors.get(name, {}).get(_key_name(collection), ()))
+        anchored = set(call.anchors.get(name, {}).get(key_name(collection), ()))
         hangs_on = follower(call, sight.certain, collection)
         recognise, mentioned = recogniser(call, collection), mentioning(collection, words_of(call))
         before = {key_of(collection.key, row) for row in sight.certain[name]}
@@ -366,7 +367,7 @@ class Memory:
                 for link in fate.part.cuttable:
                     found[name][anchor_name(link)][key_text(key)] = None
             elif fate.stays:
-                found[name][_key_name(collections[name])][key_text(key)] = None
+                found[name][key_name(collections[name])][key_text(key)] = None
             for column in pointed[name]:
                 if value := text(fate.row.get(column)):
                     found[name][column][value] = None
@@ -419,11 +420,6 @@ def build(system: System, secrets: Mapping[str, str]) -> Memory:
     if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
         raise ValueError("options: batch is a number of rows, 1 or more")
     return Memory(system, Store(system, environment), batch)
-
-
-def _key_name(collection: Collection) -> str:
-    """Under which name a collection's keys stand among its anchors; several columns make one name."""
-    return ",".join(collection.key)
 
 
 def _traits(collection: Collection, row: Row) -> Row:

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
+from connectors.anchors import key_name, merged
 from connectors.links import MOST, Links
 from connectors.protocol import Anchors, Call, Candidate, Look
 from connectors.sharing import anchor_name, key_text
@@ -36,7 +37,6 @@ from connectors.sql.fates import GROUNDS, LINK, TRAIT, Fate, Fates, reason_of, t
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
 from connectors.sql.sharing import MINE
-from connectors.sql.values import key_name, merged
 from rights import sharing
 from rights.plan import Work
 from rights.receipt import Count, Kept, Tally

@@ -175,14 +175,12 @@ class Residue:
         given = document(call, scope) | searched_for(words, reader.engine)
         text = json.dumps(given, ensure_ascii=False)
         for texts in every:
-            if not texts.columns:
-                continue  # nothing that the role may read; a check of the map names these
             call.beat()
-            counts = None if words.too_many else self._counts(call, text, scope, texts)
-            if counts is None:
+            searching = texts.columns and not words.too_many
+            counts = self._counts(call, text, scope, texts) if searching else None
+            if counts is None or texts.hidden:
                 yield Candidate(f"{texts.place}.*", (UNSEARCHED,), shown={"rows": UNSEARCHED})
-                continue
-            for field, rows in zip(texts.columns, counts, strict=True):
+            for field, rows in zip(texts.columns, counts, strict=True) if counts is not None else ():
                 if rows:
                     yield Candidate(f"{texts.place}.{field}", (str(rows),), shown={"rows": rows})
 

@@ -12,7 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from connectors.protocol import Anchors, Call, Correction, Key
+from connectors.anchors import key_name
+from connectors.protocol import Call, Correction, Key
 from connectors.sharing import anchor_name
 from connectors.sql.catalogue import Column, Table
 from connectors.sql.dialects import Engine
@@ -36,11 +37,6 @@ def fit(column: Column, text: str) -> str | None:
     if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
         return None
     return column.dialect.fit(column, text)
-
-
-def key_name(collection: Collection) -> str:
-    """Under which name a collection's keys stand among its anchors; several columns make one name."""
-    return ",".join(collection.key)
 
 
 def slot(kind: str, collection: str, field: str = "") -> str:
@@ -160,17 +156,6 @@ def _pads(key: bytes) -> Mapping[str, str]:
         key = hashlib.sha256(key).digest()
     block = key.ljust(_HASH_BLOCK, b"\0")
     return {name: bytes(byte ^ pad for byte in block).hex() for name, pad in zip(PADS, (0x36, 0x5C), strict=True)}
-
-
-def merged(old: Anchors, new: Anchors) -> Anchors:
-    """Anchors of two looks: a later look forgets none."""
-    return {
-        name: {
-            field: tuple(dict.fromkeys((*old.get(name, {}).get(field, ()), *new.get(name, {}).get(field, ()))))
-            for field in dict.fromkeys((*old.get(name, {}), *new.get(name, {})))
-        }
-        for name in dict.fromkeys((*old, *new))
-    }
 
 
 Listed = Sequence[Sequence[str | None]]

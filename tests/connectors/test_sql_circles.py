@@ -7,11 +7,11 @@ from functools import reduce
 
 import pytest
 
+from connectors.anchors import merged
 from connectors.conformance import Gate
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
 from connectors.protocol import Correction, Intent, Rulings
 from connectors.sql import build
-from connectors.sql.values import merged
 from rights.codes import Code
 from rights.receipt import Tally
 from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb

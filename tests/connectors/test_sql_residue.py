@@ -236,7 +236,7 @@ def test_a_session_that_is_ended_is_an_attempt_that_comes_again_and_no_unsearche
     assert caught.value.code is Code.UNREACHABLE
 
 
-def test_what_the_reader_may_not_read_is_passed_by_and_row_security_is_no_clean_table(shop: Place) -> None:
+def test_what_the_reader_may_not_read_is_no_clean_table_and_neither_is_one_with_row_security(shop: Place) -> None:
     shop.door.execute("INSERT INTO shop.audit_log (who) VALUES ('anna@example.org')")
     shop.door.execute("INSERT INTO shop.base VALUES ('anna@example.org')")
     shop.door.execute("ALTER TABLE shop.base ENABLE ROW LEVEL SECURITY; CREATE POLICY none ON shop.base USING (false)")
@@ -252,7 +252,9 @@ def test_what_the_reader_may_not_read_is_passed_by_and_row_security_is_no_clean_
     with pytest.raises(NeedsHuman) as caught:
         made.verify(shop.call(ANNA))
 
-    assert [(c.collection, c.shown["rows"]) for c in caught.value.candidates] == [("shop.base.*", "not searched")]
+    unread = {"shop.audit_log.*", "shop.heir.*", "shop.odd.*", "shop.parted.*"}
+    assert {c.collection for c in caught.value.candidates} == {"shop.base.*"} | unread
+    assert {c.shown["rows"] for c in caught.value.candidates} == {"not searched"}
     (said,) = [said for said in made.check() if code_of(said) == "residue_unread"]
     assert "shop.audit_log, shop.heir, shop.odd, shop.parted, so a residue there is not found" in said
     made.close()
