@@ -90,6 +90,18 @@ def test_more_than_are_asked_at_once(database: Database) -> None:
         assert many(made, []) == []
 
 
+def test_whoever_is_only_mentioned_is_not_nobody(database: Database) -> None:
+    notes = MAP + "  notes:\n    key: [id]\n    fields: {id: {}, body: {category: free_text, search: true}}\n"
+    with place(database, CREATE + "CREATE TABLE notes (id int PRIMARY KEY, body text);", notes) as made:
+        made.door.execute("INSERT INTO notes VALUES (1, 'call anna@shop.example back')")
+        calls = [made.call(Identity("email", f"{name}@shop.example")) for name in ("anna", "bert")]
+
+        looks = many(made, calls)
+
+        assert [look.tally.mentions if isinstance(look, Look) else -1 for look in looks] == [1, 0]
+        assert looks == [made.connector.locate(call) for call in calls]
+
+
 def test_trouble_with_one_is_that_ones_own(database: Database) -> None:
     with place(database, CREATE, MAP) as made:
         made.door.execute("INSERT INTO people VALUES (1, 'a', 'x'), (2, 'b', 'x'), (3, 'b', 'x')")
