@@ -163,17 +163,23 @@ class Objects(Server):
         )
 
     def _answers(self) -> bool:
-        """It listens seconds before it has found itself; ready is who takes an object."""
+        """It listens seconds before it has found itself, and answers anew before it finds what it held when it was
+        killed: ready is who takes an object and gives back the one that was left by the last start."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             socket.create_connection((HOST, self.port), timeout=2).close()
             client = self.client()
-            client.create_bucket(Bucket=_PROBE)
-            client.put_object(Bucket=_PROBE, Key=_PROBE, Body=b"")
-            client.delete_object(Bucket=_PROBE, Key=_PROBE)
-            client.delete_bucket(Bucket=_PROBE)
-        except (OSError, BotoCoreError, ClientError):
+            if _PROBE in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
+                client.get_object(Bucket=_PROBE, Key=_PROBE)["Body"].read()
+            else:
+                client.create_bucket(Bucket=_PROBE)
+            client.put_object(Bucket=_PROBE, Key=_PROBE, Body=_PROBE.encode())
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":  # ended between making the bucket and filling it
+                self.client().delete_bucket(Bucket=_PROBE)
+            return False
+        except (OSError, BotoCoreError):
             return False
         return True
 
