@@ -114,7 +114,7 @@ class Links(Strict):
 
 
 class Processing(Strict):
-    """What GDPR Art. 15(1)(a) to (d), (g) and (2) ask of one collection; `source` and `transfers` as the map has them."""
+    """What GDPR Art. 15(1)(a) to (d), (g) and (2) ask of one collection; texts as the map has them."""
 
     system: Name
     collection: Name
