@@ -21,23 +21,29 @@ from temporalio.worker import Interceptor, Worker
 
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
+from activities.mailing import MailActivities
+from activities.mailsetup import Mail
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
+from activities.reports import Mailbox
+from activities.smtp import MailServer, loopback
 from activities.store import FileStore
 from activities.sweep import SweepActivities
 from activities.tools import Terms, Tools
 from activities.upkeep import UpkeepActivities
+from connectors.mailbox.account import read_url
 from connectors.registry import SetupError, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
-from settings import Settings
+from settings import MailSettings, Settings
 from starter.desk import load_map
 from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
+from workflows.letters import Letters
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
@@ -76,7 +82,45 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
         ),
+        mail=build_mail(settings.mail) if settings.mail else None,
     )
+
+
+def build_mail(mail: MailSettings) -> Mail:
+    """The deployment's mail, without connecting yet.
+
+    Raises:
+        SetupError: a secret it needs is missing, or plaintext is asked for to a server elsewhere.
+    """
+    if mail.plaintext and not loopback(mail.host):
+        raise SetupError("mail.plaintext is for a mail server on this machine only: leave it out")
+    server = MailServer(
+        host=mail.host,
+        port=mail.port,
+        sender=mail.sender,
+        name=mail.name,
+        user=resolve(mail.user) if mail.user else "",
+        password=resolve(mail.password) if mail.password else "",
+        returns=mail.returns,
+        copy_to=mail.copy_to,
+        ca_file=mail.ca_file,
+        clear=mail.plaintext,
+    )
+    mailbox = None
+    if mail.mailbox:
+        try:
+            account = read_url(resolve(mail.mailbox), "mail.mailbox", plaintext=mail.plaintext)
+        except ValueError as error:
+            raise SetupError(str(error)) from None
+        mailbox = Mailbox(
+            account,
+            folder=mail.folder,
+            copies=mail.copies,
+            ca_file=mail.ca_file,
+            domain=server.domain,
+            own=(mail.copy_to,) if mail.copy_to else (),
+        )
+    return Mail(server, mailbox, per_minute=mail.per_minute, patience=mail.patience, read_every=mail.read_every)
 
 
 def check_schema(settings: Settings) -> None:
@@ -127,11 +171,11 @@ def build_worker(
     """The Temporal worker of this process; tests add interceptors that break things."""
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
-    sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    sweep, map_check, mailing = SweepActivities(tools), MapCheckActivities(tools), MailActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck, Letters],
         activities=[
             opening.open,
             opening.deadline,
@@ -154,6 +198,8 @@ def build_worker(
             upkeep.destroy,
             upkeep.sign,
             map_check.check,
+            mailing.send,
+            mailing.look_after,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from activities.mailsetup import Mail
 from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
@@ -46,6 +47,8 @@ class Tools:
     environment: str
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
+    mail: Mail | None = None
+    """None: nothing is sent."""
     _maps: dict[str, DataMap] = field(default_factory=dict)
 
     def pinned(self, digest: str | None) -> DataMap:

@@ -46,6 +46,7 @@ letters: Final = Table(
     Index("ix_letters_case", "tenant", "case_id", "state"),
     Index("ix_letters_queued", "tenant", "queued_at", "id", postgresql_where=text("state = 'queued'")),
     Index("ix_letters_sending", "tenant", "sending_at", postgresql_where=text("state = 'sending'")),
+    Index("ix_letters_sent", "tenant", "settled_at", postgresql_where=text("state = 'sent'")),
 )
 """One row per letter. `channel` is the name under which the vault has the address; `message_id` the left side of the
 mail's own, a keyed digest; `tries` how often a person's word sent it anew; `due_at` not before when."""

@@ -23,6 +23,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.mailsetup import LIFE
 from activities.opening import Facts, Start, begin
 from activities.tools import Tools
 from ledger.errors import LedgerRefusal
@@ -31,6 +32,7 @@ from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.request import Phase, Right
 from workflows import visibility
+from workflows.letters import Letters
 from workflows.messages import Opening, Ruling
 from workflows.request import BY_RIGHT
 from workflows.sweep import Sweep
@@ -115,6 +117,8 @@ class Dispatcher:
                 return await self._reconcile()
             if message.kind == "sweep":
                 return await self._sweep(str(message.body["system"]))
+            if message.kind == "letters":
+                return await self._letters(called=True)
             if message.kind == "swept":
                 row = await asyncio.to_thread(self._ledger.request, message.request_id)
                 await self._wake(self._handle(row.right, row.id))
@@ -205,6 +209,7 @@ class Dispatcher:
             await self._wake(self._handle(row.right, row.id))
         for system in await asyncio.to_thread(self._ledger.systems_to_sweep):
             await self._sweep(system)
+        await self._keep_letters_going()
         await self._shred_histories()
         return True
 
@@ -243,6 +248,26 @@ class Dispatcher:
             static_summary=f"erase in {system}, once for many people",
         )
         return True
+
+    async def _letters(self, *, called: bool) -> bool:
+        """Have letters sent; a run that is at it hears of it, if somebody has called."""
+        await self._client.start_workflow(
+            Letters.run,
+            0,
+            id=visibility.letters_id(self._ledger.tenant),
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="more" if called else None,
+            static_summary="send letters, and read what comes back",
+        )
+        return True
+
+    async def _keep_letters_going(self) -> None:
+        """Have letters looked after that a lost run has left, and those that may still come back."""
+        now, mail = datetime.now(UTC), self._tools.mail
+        since = now - LIFE if mail and mail.mailbox else now
+        if await asyncio.to_thread(self._ledger.letters_under_way, since):
+            await self._letters(called=False)
 
     async def _wake(self, handle: WorkflowHandle[object, object]) -> None:
         """Have a run read the ledger again; one that has just ended needs no waking."""

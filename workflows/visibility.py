@@ -50,6 +50,11 @@ def sweep_id(system: str, tenant: str) -> str:
     return f"sweep/{system}/{tenant}"
 
 
+def letters_id(tenant: str) -> str:
+    """The id under which a tenant's letters are sent."""
+    return f"letters/{tenant}"
+
+
 def map_check_id(tenant: str) -> str:
     """The id of the schedule that compares the map with its systems, and what the ids of its runs begin with: the
     schedule adds the time."""

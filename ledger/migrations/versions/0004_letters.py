@@ -46,6 +46,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_letters_sending", "letters", ["tenant", "sending_at"], postgresql_where=sa.text("state = 'sending'")
     )
+    op.create_index("ix_letters_sent", "letters", ["tenant", "settled_at"], postgresql_where=sa.text("state = 'sent'"))
     op.create_table(
         "mailboxes",
         sa.Column("tenant", sa.Text(), nullable=False),
