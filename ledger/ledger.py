@@ -16,6 +16,7 @@ from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.requests import Requests
+from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
@@ -29,6 +30,7 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Reviews,
     Decisions,
     Standings,
     Steps,
