@@ -1,4 +1,4 @@
-"""What a person may take elsewhere: provided or observed, on consent or for a contract, by machine; and nothing unsaid."""
+"""What a person may take elsewhere: provided or observed, on consent or for a contract, by machine; nothing unsaid."""
 
 from typing import Any
 

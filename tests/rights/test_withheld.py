@@ -1,4 +1,4 @@
-"""What a copy never holds is decided by category and law, and named; a slip in the law's file is refused with its line."""
+"""What a copy never holds is decided by category and law, and named; a slip in the file is refused with its line."""
 
 import pytest
 from hypothesis import given

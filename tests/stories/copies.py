@@ -1,4 +1,4 @@
-"""What the stories of copies share: a shop with secrets and other people in it, and the command line in its deployment."""
+"""What the stories of copies share: a shop with secrets and other people in it, and the command line."""
 
 import io
 import json

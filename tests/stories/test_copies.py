@@ -1,5 +1,5 @@
-"""A copy that is handed over: what must not be in it is not, and is named; what is about others is taken out by somebody
-before it is delivered, and counted."""
+"""A copy that is handed over: what must not be in it is not, and is named; what is about others is taken out by
+somebody before it is delivered, and counted."""
 
 import json
 
