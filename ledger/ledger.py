@@ -18,6 +18,7 @@ from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.requests import Requests
+from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
@@ -31,6 +32,7 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Reviews,
     Decisions,
     Standings,
     Steps,
