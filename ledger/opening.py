@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
+from ledger.letters import REPLY, Channel, queue_letter
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
@@ -20,6 +21,7 @@ from ledger.requests import Opened
 from ledger.store import Store
 from ledger.vault import Purpose, Sealed
 from rights.deadlines import Clock
+from rights.letters import LetterKind
 from rights.request import Phase, Right
 from rights.subject import Identity
 
@@ -95,12 +97,13 @@ class Opening(Store):
         confirmed: bool = False,
         free_text: str | None = None,
         details: bytes | None = None,
+        reply: Channel | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
         `details` are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a
-        door whose caller attests that the asker is the person. The same `idempotency_key`
-        gives the same request.
+        door whose caller attests that the asker is the person. `reply` is where the asker is written to: with it a
+        letter acknowledges the request. The same `idempotency_key` gives the same request.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right or other identities.
@@ -122,7 +125,7 @@ class Opening(Store):
         }
 
         def commit() -> Opened:
-            return self._open(new_id(received_at), row, identities, free_text, details, received_at)
+            return self._open(new_id(received_at), row, identities, free_text, details, reply, received_at)
 
         return self._with_kek(commit)
 
@@ -133,6 +136,7 @@ class Opening(Store):
         identities: Sequence[Identity],
         free_text: str | None,
         details: bytes | None,
+        reply: Channel | None,
         at: datetime,
     ) -> Opened:
         digests = self._people.digests(identities)
@@ -142,6 +146,8 @@ class Opening(Store):
         values = (Sealed("working", GIVEN, identities_text(identities)), *note.values)
         if details is not None:
             values += (Sealed("working", DETAILS, details),)
+        if reply is not None:
+            values += (Sealed("working", REPLY, reply.sealed()),)
         rows = {f"row_{name}": value for name, value in row.items()} | {
             "row_id": request_id,
             "purposes": list(keys),
@@ -158,6 +164,8 @@ class Opening(Store):
             if connection.execute(_OPEN, rows).first() is None:
                 return self._opened_before(connection, row, digests)
             self._journal(connection, "opened", body, at, request_id=request_id)
+            if reply is not None:
+                queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
         return Opened(request_id=request_id, new=True)
 
     def _opened_before(self, connection: Connection, row: Mapping[str, object], digests: list[bytes]) -> Opened:

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
 from ledger.errors import LedgerRefusal
-from ledger.letters import OF_LETTERS
+from ledger.letters import OF_LETTERS, queue_letter
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.store import Store
@@ -168,8 +168,11 @@ class Requests(Store):
         file_until: datetime,
         parcel_until: datetime,
         disputed_until: datetime,
+        letter: str | None = None,
     ) -> None:
         """Close a request, set the days on which its keys are shredded, and sign the head of the journal.
+
+        `letter` is the kind of letter that tells the person of it; queued where it is known how to write to them.
 
         No effect, but for another checkpoint, if it was closed so before.
 
@@ -214,6 +217,8 @@ class Requests(Store):
                     "conclusion": conclusion,
                     "books": {system: list(of) for system, of in books.items()},
                 }
+                if letter:
+                    queue_letter(self, connection, request_id, letter, at, only_if_known=True)
                 self._journal(connection, "closed", body, at, request_id=request_id)
             else:
                 self._refuse_other_conclusion(connection, request_id, conclusion)

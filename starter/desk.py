@@ -64,7 +64,9 @@ def load_map(settings: Settings) -> DataMap:
 
 def rules(settings: Settings) -> Rules:
     """What every new request is opened under."""
-    return Rules(regime=settings.regime, zone=settings.zone, holidays=settings.holidays)
+    return Rules(
+        regime=settings.regime, zone=settings.zone, holidays=settings.holidays, letters=settings.mail is not None
+    )
 
 
 def open_ledger(settings: Settings, *, pool: int = 2) -> Ledger:

@@ -4,18 +4,19 @@ The one rule: one commit in the ledger receives it; the door answers then, even 
 that commit is the time of receipt.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Final
 
 from ledger.ledger import Ledger
+from ledger.letters import Channel
 from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
 from rights.regimes import regime
 from rights.request import OFFERED, Right
-from rights.subject import parse_identities
+from rights.subject import Identity, Sharing, parse_identities
 from rights.value import Value
 
 MAX_TEXT: Final = 100_000
@@ -32,6 +33,8 @@ class Rules(Value):
     regime: str
     zone: str
     holidays: tuple[date, ...] = ()
+    letters: bool = False
+    """Whether letters are sent: then a request is acknowledged to the address it names, and answered there."""
 
 
 def submit(
@@ -88,7 +91,14 @@ def submit(
         confirmed=confirmed,
         free_text=text,
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
+        reply=_reply(people) if rules.letters else None,
     )
+
+
+def _reply(people: Sequence[Identity]) -> Channel | None:
+    """Where the asker is written to: the first e-mail address that the request names."""
+    addresses = (person.value for person in people if person.kind == "email" and person.sharing is not Sharing.HINT)
+    return next((Channel("email", address) for address in addresses), None)
 
 
 def known_right(text: str) -> Right:
