@@ -5,6 +5,7 @@ verb is one transaction, and time is an argument.
 """
 
 from ledger.beginning import Beginning
+from ledger.campaigns import Campaigns
 from ledger.cases import Cases
 from ledger.decisions import Decisions
 from ledger.fence import Fence
@@ -47,6 +48,7 @@ class Ledger(
     MapChecks,
     Mailroom,
     LetterDesk,
+    Campaigns,
     Verification,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     text,
@@ -61,3 +62,32 @@ mailboxes: Final = Table(
     Column("read_at", DateTime(timezone=True), nullable=False),
 )
 """How far the mailbox of delivery reports was read."""
+
+campaigns: Final = Table(
+    "campaigns",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("listed", Integer, nullable=False, server_default="0"),
+    Column("repeated", Integer, nullable=False, server_default="0"),
+    Column("unreachable", Integer, nullable=False, server_default="0"),
+    Column("prepared_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", DateTime(timezone=True)),
+    Column("listed_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    Index("uq_campaigns_name", "tenant", "name", unique=True),
+)
+"""Campaigns: what they say is for everybody to read. `listed` counts people, `repeated` rows of the same ones."""
+
+campaign_people: Final = Table(
+    "campaign_people",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("campaign_id", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    ForeignKeyConstraint(["tenant", "campaign_id"], ["campaigns.tenant", "campaigns.id"]),
+)
+"""Who was listed, as keyed digests, so that nobody is written to twice; gone with the campaign's addresses."""
