@@ -7,7 +7,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from rights.audience import Answered
 from rights.request import Right
@@ -83,8 +83,8 @@ class Strict(BaseModel):
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
 """A code that the catalogues have words for in every language."""
-Name = Annotated[str, StringConstraints(max_length=300)]
-"""A name of the data map, of a recipient, of a person."""
+Name = Annotated[str, StringConstraints(max_length=20_000)]
+"""A name of the data map, of a recipient, of a person. Long ones are hostile or a slip, and still no reason to stop."""
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 """What a person has written, in the language of the letter."""
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$", max_length=2_000)]
@@ -119,7 +119,7 @@ class Processing(Strict):
     system: Name
     collection: Name
     purpose: Text = ""
-    lawful_basis: Code | None = None
+    lawful_basis: Text = ""
     categories: tuple[Name, ...] = ()
     recipients: tuple[Name, ...] = ()
     storage: tuple[Text, ...] = ()
@@ -186,8 +186,8 @@ class Particulars(Strict):
 
     respond_by: date | None = None
     extended_due: date | None = None
-    stop_until: date | None = None
-    """The last day on which an erasure can be stopped."""
+    stop_until: AwareDatetime | None = None
+    """Until when an erasure can be stopped."""
     review_on: date | None = None
     lift_on: date | None = None
     available_until: date | None = None
@@ -201,7 +201,10 @@ class Particulars(Strict):
     redacted: int | None = Field(default=None, ge=0)
     """Places in which other people's data was made unreadable."""
     corrected: tuple[Corrected, ...] = ()
-    recipients: tuple[Recipient, ...] = ()
+    recipients: tuple[Recipient, ...] | None = None
+    """Everybody who was given data; empty where nobody was, None where the letter does not speak of it."""
+    suppressed: bool | None = None
+    """Whether a keyed fingerprint stays, so that the data does not come back."""
     categories: tuple[Name, ...] = ()
     """recipient_notice: categories or fields that it is about."""
     about: tuple[tuple[Code, Name], ...] = ()
@@ -230,6 +233,8 @@ class LetterFacts(Particulars):
     """Simple words: the reader is a child, or a teenager in their own name."""
     right: Right | None = None
     received: date | None = None
+    zone: Name = "UTC"
+    """The time zone that moments are given in; dates are its days already."""
     due: date | None = None
     """The last day of the term that now runs."""
     to: Party = Party()
@@ -237,8 +242,6 @@ class LetterFacts(Particulars):
     """Whose data it is, where `to` is an agent, a guardian or a relative."""
     systems: tuple[Answered, ...] = ()
     processing: tuple[Processing, ...] = ()
-    automated_decisions: Text = ""
-    """GDPR Art. 15(1)(h), in words; empty where the deployment has not said."""
 
     @model_validator(mode="after")
     def _plain(self) -> Self:
@@ -265,5 +268,9 @@ class Office(Strict):
     """Where an appeal goes."""
     opt_out: Text = ""
     """Where a person opts out of sale and sharing."""
+    automated_decisions: Text = ""
+    """Whether decisions are made by machine alone, by which logic and with what effect (GDPR Art. 15(1)(h))."""
     authorities: dict[Name, Authority] = {}
     """By regime."""
+    fonts: tuple[str, ...] = ()
+    """More font files (TrueType), for writing that DejaVu Sans does not have, such as Chinese; by path."""
