@@ -76,6 +76,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
         ),
+        office=settings.letters,
     )
 
 

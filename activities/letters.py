@@ -68,6 +68,13 @@ class Rendered:
 
         return pdf_of(self.document, self._fonts)
 
+    @property
+    def boxes(self) -> int:
+        """How many characters are boxes on paper, since no font has them."""
+        from activities.pdf import unprintable
+
+        return unprintable(self.document, self._fonts)
+
 
 def render(facts: LetterFacts, office: Office) -> Rendered:
     """Write a letter.

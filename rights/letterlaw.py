@@ -138,6 +138,20 @@ def read_letter_law(file: str, text: str) -> LetterLaw:
         raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
 
 
+def read_particulars(file: str, text: str) -> Particulars:
+    """Read what a decision gives a letter.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path; no value is quoted.
+    """
+    lines = Lines()
+    body = load(file, text, lines, "what a decision gives a letter is a list of key: value, such as reason: ...")
+    try:
+        return Particulars(**body)
+    except ValidationError as error:
+        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
+
+
 def _explain(file: str, lines: Lines, detail: Any) -> FileError:
     path: Path = tuple(detail["loc"])
     if detail["type"] == "extra_forbidden":

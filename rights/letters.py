@@ -3,16 +3,19 @@
 The one rule: a letter says what it was given, and what it must say and was not given keeps it from being written.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from rights.audience import Answered
-from rights.request import Right
+from rights.request import Conclusion, Right
 
-LANGUAGES = ("en", "de", "fr", "es")
+Language = Literal["en", "de", "fr", "es"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 """Every letter is complete in each of them."""
 
 
@@ -68,6 +71,22 @@ class Result(StrEnum):
     DONE = "done"
     IN_PART = "in_part"
     REFUSED = "refused"
+
+
+ANSWERS: Final[Mapping[Right, LetterKind]] = MappingProxyType(
+    {right: LetterKind(f"answer_{right.value.replace('-', '_')}") for right in Right}
+)
+"""By right, the letter that carries the answer where something was done."""
+
+
+def answer_kind(right: Right, conclusion: Conclusion) -> LetterKind:
+    """The letter that tells how a request ended."""
+    match conclusion:
+        case Conclusion.NOTHING_HELD:
+            return LetterKind.NOTHING_HELD
+        case Conclusion.WITHDRAWN:
+            return LetterKind.WITHDRAWN
+    return ANSWERS[right]
 
 
 class Strict(BaseModel):
@@ -228,7 +247,7 @@ class LetterFacts(Particulars):
     reference: Name
     regime: Name
     written_on: date
-    language: Literal["en", "de", "fr", "es"] = "en"
+    language: Language = "en"
     child: bool = False
     """Simple words: the reader is a child, or a teenager in their own name."""
     right: Right | None = None
@@ -258,19 +277,40 @@ class Authority(Strict):
 
 
 class Office(Strict):
-    """Who writes: what the settings say of the controller, its data protection officer and the ways to complain."""
+    """The group `[letters]` of the settings: who writes, and what every letter says of that."""
 
-    controller: Name = ""
-    address: tuple[Name, ...] = ()
-    dpo: Text = ""
-    """How to reach the data protection officer: an e-mail address, a telephone number, a postal address."""
-    appeals: Text = ""
-    """Where an appeal goes."""
-    opt_out: Text = ""
-    """Where a person opts out of sale and sharing."""
-    automated_decisions: Text = ""
-    """Whether decisions are made by machine alone, by which logic and with what effect (GDPR Art. 15(1)(h))."""
-    authorities: dict[Name, Authority] = {}
-    """By regime."""
-    fonts: tuple[str, ...] = ()
-    """More font files (TrueType), for writing that DejaVu Sans does not have, such as Chinese; by path."""
+    controller: Name = Field(default="", description="Who answers for the data, as it signs.", examples=["Example Ltd"])
+    address: tuple[Name, ...] = Field(
+        default=(), description="The lines of its postal address.", examples=[["1 Example Street", "12345 Berlin"]]
+    )
+    dpo: Text = Field(
+        default="",
+        description="How to reach the data protection officer; in every letter.",
+        examples=["Jo Doe, dpo@example.com, +49 30 1234567"],
+    )
+    language: Language = Field(
+        default="en", description="The language of letters to people of whom none is known.", examples=["en"]
+    )
+    automated_decisions: Text = Field(
+        default="",
+        description="Whether machines alone decide, by which logic and with what effect (GDPR Art. 15(1)(h)).",
+        examples=["We make no decision by machine alone."],
+    )
+    appeals: Text = Field(
+        default="", description="Where an appeal goes (laws of US states).", examples=["appeals@example.com"]
+    )
+    opt_out: Text = Field(
+        default="",
+        description="Where a person opts out of sale and sharing (California).",
+        examples=["https://example.com/opt-out"],
+    )
+    authorities: dict[Name, Authority] = Field(
+        default={},
+        description="By regime, where the reader may complain: a data protection authority, or an attorney general.",
+        examples=[{"eu-gdpr": {"name": "The authority of your state", "contact": "its address and web page"}}],
+    )
+    fonts: tuple[str, ...] = Field(
+        default=(),
+        description="More font files (TrueType), for writing on paper that DejaVu Sans lacks, such as Chinese.",
+        examples=[["/usr/share/fonts/truetype/NotoSansSC.ttf"]],
+    )
