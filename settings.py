@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from rights.letters import Office
 from rights.regimes import SHIPPED, regime
 
 FILE = "habeas.toml"
@@ -166,6 +167,11 @@ class Settings(BaseSettings):
         default=(),
         description="Public holidays at the controller's seat; a term does not end on one.",
         examples=[["2026-12-25"]],
+    )
+    letters: Office = Field(
+        default=Office(),
+        description="Who writes to people: the group [letters] (docs/letters.md).",
+        examples=[{"controller": "Example Ltd", "dpo": "dpo@example.com"}],
     )
     temporal_address: str = Field(
         default="127.0.0.1:7233", description="Temporal's address.", examples=["127.0.0.1:7233"]

@@ -12,6 +12,7 @@ from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
 from rights.datamap import DataMap, System
+from rights.letters import Office
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Tools:
     limits: Limits = field(default_factory=Limits)
     mail: Mail | None = None
     """None: nothing is sent."""
+    office: Office = field(default_factory=Office)
+    """Who writes letters, and what the settings say of that."""
     _maps: dict[str, DataMap] = field(default_factory=dict)
 
     def pinned(self, digest: str | None) -> DataMap:

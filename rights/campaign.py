@@ -53,6 +53,8 @@ class Notice(_Strict):
     effective_on: date
     link: Url
     """Where the whole text stands."""
+    regime: str = ""
+    """Under which law the notice goes out; the settings' unless it is said."""
     audience: Audience
     texts: dict[str, Words] = Field(min_length=1)
     """By language; the first is for whoever has another, or none."""

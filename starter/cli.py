@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from starter.commands import connector, deadline, ledger, letter, local, request, review, setup, task
+from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import EPILOG, Exit, Failure, complain, explain

@@ -7,9 +7,8 @@ nobody knows the day, that is said.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ledger.standing import RequestRow, Standing
-from rights.audience import Answered, State, answer
-from rights.datamap import DataMap
+from ledger.standing import RequestRow
+from rights.audience import Answered, State
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
 from starter.interim import SURE, kept_lines
@@ -37,20 +36,6 @@ _GIVEN: Final = {
 }
 _REMEDY: Final = "You may complain to a data protection authority, and go to court."
 """GDPR Art. 12(4): owed with whatever is not done."""
-
-
-def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answered, ...]:
-    """What the person is told of each system: those of the map, and those that have left it and were worked on."""
-    systems = data_map.systems if data_map else {}
-    row = standing.request
-    return answer(
-        row.right,
-        dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)]),
-        standing.receipts,
-        standing.books,
-        {name: system.backups for name, system in systems.items()},
-        row.clock.zone,
-    )
 
 
 def answer_document(row: RequestRow, told: tuple[Answered, ...]) -> dict[str, Any]:

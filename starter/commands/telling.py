@@ -106,8 +106,9 @@ def answer(request: RequestId, as_json: Json = False) -> None:
     Per system what was erased or handed over and how certain that is, what is kept and why, what is not done, and by
     which day what was erased is out of backups. It sends nothing. Before the request is closed there is none.
     """
+    from activities.lettering import told_in_the_end
     from starter.desk import desk
-    from starter.letter import answer_document, answer_page, told_in_the_end
+    from starter.letter import answer_document, answer_page
     from starter.show import answer as put
 
     with desk() as at:
