@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
+from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
 from activities.mailing import MailActivities
@@ -43,6 +44,7 @@ from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
+from workflows.campaign import CampaignRun
 from workflows.letters import Letters
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
@@ -173,10 +175,11 @@ def build_worker(
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     sweep, map_check, mailing = SweepActivities(tools), MapCheckActivities(tools), MailActivities(tools)
+    campaign = CampaignActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck, Letters],
+        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck, Letters, CampaignRun],
         activities=[
             opening.open,
             opening.deadline,
@@ -201,6 +204,7 @@ def build_worker(
             map_check.check,
             mailing.send,
             mailing.look_after,
+            campaign.carry_on,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,

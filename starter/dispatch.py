@@ -32,6 +32,7 @@ from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.request import Phase, Right
 from workflows import visibility
+from workflows.campaign import CampaignRun
 from workflows.letters import Letters
 from workflows.messages import Opening, Ruling
 from workflows.request import BY_RIGHT
@@ -117,6 +118,8 @@ class Dispatcher:
                 return await self._reconcile()
             if message.kind == "sweep":
                 return await self._sweep(str(message.body["system"]))
+            if message.kind == "campaign":
+                return await self._campaign(str(message.body["campaign"]))
             if message.kind == "letters":
                 return await self._letters(called=True)
             if message.kind == "swept":
@@ -262,12 +265,26 @@ class Dispatcher:
         )
         return True
 
+    async def _campaign(self, campaign: str) -> bool:
+        """Have a campaign carried on; no effect on one that is at it."""
+        await self._client.start_workflow(
+            CampaignRun.run,
+            campaign,
+            id=visibility.campaign_id(campaign, self._ledger.tenant),
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary="tell everybody on a list, once",
+        )
+        return True
+
     async def _keep_letters_going(self) -> None:
         """Have letters looked after that a lost run has left, and those that may still come back."""
         now, mail = datetime.now(UTC), self._tools.mail
         since = now - LIFE if mail and mail.mailbox else now
         if await asyncio.to_thread(self._ledger.letters_under_way, since):
             await self._letters(called=False)
+        for campaign in await asyncio.to_thread(self._ledger.campaigns_under_way):
+            await self._campaign(campaign)
 
     async def _wake(self, handle: WorkflowHandle[object, object]) -> None:
         """Have a run read the ledger again; one that has just ended needs no waking."""

@@ -78,6 +78,15 @@ MAIL: Final[Options] = {
     ),
 }
 
+CAMPAIGN: Final[Options] = {
+    # Ten thousand people are listed in seconds; a slow directory takes minutes.
+    "start_to_close_timeout": timedelta(minutes=15),
+    # A killed worker is noticed within this time.
+    "heartbeat_timeout": timedelta(seconds=10),
+    # For ever: a directory that is down for a week delays the notice, and nobody else.
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=5)),
+}
+
 STEP: Final[Options] = {
     # A person with millions of rows takes hours; heartbeats, not this limit, tell the living from the dead.
     "start_to_close_timeout": timedelta(hours=12),
