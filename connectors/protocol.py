@@ -345,7 +345,7 @@ class Looks(Connector, Protocol):
 
 
 @runtime_checkable
-class Rolls(Protocol):
+class Rolls(Connector, Protocol):
     """Can list all people of a collection, page by page."""
 
     def roll(self, roll: Roll) -> RollPage:
