@@ -76,7 +76,8 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
         )
         words = "choose --person NUMBERS"
     else:
-        words = "done | give_up" if task.code is Code.INTERIM else "retry | give_up | done"
+        alone = task.code in {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE}
+        words = "done | give_up" if alone else "retry | give_up | done"
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 
 
