@@ -14,7 +14,7 @@ from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
-from rights.regimes import regime
+from rights.regimes import SHIPPED, Regime, regime
 from rights.request import OFFERED, Right
 from rights.subject import Identity, Sharing, parse_identities
 from rights.value import Value
@@ -49,6 +49,7 @@ def submit(
     idempotency_key: str | None = None,
     text: str | None = None,
     details: Details | None = None,
+    regimes: Sequence[str] = (),
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
@@ -56,6 +57,7 @@ def submit(
         identities: pairs of kind and value.
         confirmed: whether the caller attests that the asker is the person.
         details: what the asker says beyond who they are; of the model of this right.
+        regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
     Raises:
@@ -80,12 +82,14 @@ def submit(
         raise SubmissionError(f"a request about {known} says more than who asks: give its details")
     if details is not None and type(details) is not MODELS.get(known):
         raise SubmissionError(f"these are no details of a request about {known}")
-    clock = start_clock(regime(rules.regime), received_at, rules.zone, rules.holidays)
+    laws = [_law(name) for name in dict.fromkeys(regimes or (rules.regime,))]
+    clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
     return ledger.open_request(
         known,
-        rules.regime,
+        laws[0].regime,
         people,
         clock,
+        further=further,
         received_at=received_at,
         idempotency_key=idempotency_key,
         confirmed=confirmed,
@@ -99,6 +103,12 @@ def _reply(people: Sequence[Identity]) -> Channel | None:
     """Where the asker is written to: the first e-mail address that the request names."""
     addresses = (person.value for person in people if person.kind == "email" and person.sharing is not Sharing.HINT)
     return next((Channel("email", address) for address in addresses), None)
+
+
+def _law(name: str) -> Regime:
+    if name not in SHIPPED or not regime(name).enabled:
+        raise SubmissionError("that is no law the engine goes by: habeas deadline --list shows those that are enabled")
+    return regime(name)
 
 
 def known_right(text: str) -> Right:
