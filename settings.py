@@ -238,7 +238,7 @@ class Settings(BaseSettings):
     )
     mail: MailSettings | None = Field(
         default=None,
-        description="The mail server that letters are sent by; unset: nothing is sent (docs/letters.md).",
+        description="The mail server that letters are sent by; unset: nothing is sent (docs/mail.md).",
         examples=[{"host": "smtp.example.com", "sender": "privacy@example.com"}],
     )
     log: Literal["auto", "json", "console"] = Field(

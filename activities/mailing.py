@@ -14,6 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.calls import Beat, beating
+from activities.letters import LetterIncomplete
 from activities.mails import CAMPAIGN_HEADER, REQUEST_HEADER, Written, as_mail
 from activities.mailsetup import LIFE, Mail
 from activities.reports import Reader
@@ -118,9 +119,11 @@ class MailActivities:
             return 0
         try:
             written = self._write(letter, as_of)
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError) as error:
             # A letter that cannot be written is a person's matter, and keeps no other waiting.
             written = None
+            lacks = sorted(error.missing) if isinstance(error, LetterIncomplete) else [type(error).__qualname__]
+            structlog.get_logger().warning("letter_not_written", letter=letter.id, lacks=lacks)
         if written is None:
             ledger.letter_refused(letter, "not_written", at=as_of)
             return 0

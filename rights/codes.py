@@ -122,7 +122,7 @@ ADVICE: dict[Code, str] = {
     Code.POST_OUT: "The letter named cannot be sent by mail. Print it (habeas letter show LETTER --text), post it or hand it over by the date named, then rule 'done' with --on and the day; rule 'give_up' if it is not to be sent.",
     Code.POST_IN: "Something is to come in by post until the date named. When it is here rule 'done' with --on and the day it came; rule 'give_up' if it is waited for no longer.",
     Code.BOUNCED: "The letter named came back: it could not be delivered. Find out how the person can be reached; rule 'retry' to send it again, 'done' with --on once it was brought over in another way, 'give_up' if it is not to be sent.",
-    Code.MAIL_REFUSED: "The mail server would not take the letter named. Correct the address or the server's set-up and rule 'retry'; or bring it over in another way and rule 'done' with --on.",
+    Code.MAIL_REFUSED: "The mail server would not take the letter named, or it lacks something it must say (habeas letter show tells which, and with --text what). Correct that and rule 'retry'; or bring it over in another way and rule 'done' with --on.",
     Code.MAIL_UNSURE: "The worker was cut off while it handed the letter named to the mail server, so it may have gone out or not. Look in the server's log or among its sent mail: rule 'done' if it went out, 'retry' to send it (again).",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
