@@ -126,9 +126,9 @@ def check(
         f"{written} letters written, under {', '.join(regimes) if len(regimes) < 4 else f'{len(regimes)} regimes'}"
     )
     for lack in lacks:
-        page.line(f"{lack.setting or lack.need} is missing, for {', '.join(lack.letters)}")
-        if lack.example:
-            page.line(f"in habeas.toml: {lack.example}", indent=4)
+        page.line(f"{lack.setting or lack.need} is missing, for {lack.told}")
+        for line in lack.example.splitlines():
+            page.line(line, indent=4)
     answer({"ok": not lacks, "written": written, "missing": [one.model_dump() for one in lacks]}, page, as_json=as_json)
     if lacks:
         raise typer.Exit(Exit.BAD)
