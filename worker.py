@@ -76,7 +76,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
         ),
-        office=settings.letters,
+        office=settings.office,
     )
 
 
@@ -137,6 +137,7 @@ def build_worker(
             opening.open,
             opening.deadline,
             opening.interim,
+            opening.acknowledge,
             planning.plan,
             planning.rule,
             planning.stuck,

@@ -57,7 +57,7 @@ def _letters(settings: Settings) -> Check:
     """Whether every letter can be written under the regime of the settings; a letter that cannot is a person's task."""
     from starter.letterpress import check_letters
 
-    office = settings.letters
+    office = settings.office
     written, lacks = check_letters(office, [settings.regime], (office.language,))
     if not lacks:
         return Check(name="letters", ok=True, about=f"{written} can be written under {settings.regime}")

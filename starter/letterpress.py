@@ -131,7 +131,7 @@ def of_request(
         kind,
         said,
         written_on=now().astimezone(ZoneInfo(at.zone)).date(),
-        language=language or at.settings.letters.language,
+        language=language or at.settings.office.language,
         child=child,
     )
 

@@ -71,12 +71,12 @@ def preview(
     known = kind_of(kind)
     chosen = language_of(language) if language else None
     if request is None:
-        office, facts = load_settings().letters, _specimen(known, chosen, regime, right, result, child)
+        office, facts = load_settings().office, _specimen(known, chosen, regime, right, result, child)
     else:
         if regime or right:
             raise Failure(Exit.USAGE, "a request has its regime and its right: leave --regime and --right out")
         with desk() as at:
-            office, more = at.settings.letters, read_said(said)
+            office, more = at.settings.office, read_said(said)
             if result:
                 more = more.model_copy(update={"result": _result(result)})
             standing = at.ledger.standing(ledger_id(request, "request"))
@@ -119,7 +119,7 @@ def check(
     from starter.letterpress import check_letters, enabled_regimes
     from starter.show import Page, answer
 
-    office = load_settings().letters
+    office = load_settings().office
     regimes = enabled_regimes() if every else [_regime(regime)]
     written, lacks = check_letters(office, regimes)
     page = Page().line(
@@ -178,7 +178,7 @@ def _specimen(
     return specimen(
         kind,
         _regime(regime),
-        language=language or load_settings().letters.language,
+        language=language or load_settings().office.language,
         child=child and kind.to_person,
         right=about,
         result=chosen,

@@ -171,7 +171,7 @@ def _put_letter(
     kind = answer_kind(standing.request.right, conclusion) if conclusion else LetterKind.INTERIM_ANSWER
     chosen = language_of(language) if language else None
     facts = of_request(at, standing, kind, read_said(said), language=chosen, child=child)
-    put_letter(written(facts, at.settings.letters), form, out)
+    put_letter(written(facts, at.settings.office), form, out)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":

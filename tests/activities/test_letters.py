@@ -33,7 +33,15 @@ OFFICE = Office(
     authorities={name: Authority(name="Die Aufsicht", contact="aufsicht@example.org") for name in SHIPPED},
 )
 KINDS = [(kind, result) for kind in LetterKind for result in results_of(kind)]
-HOSTILE = "<script>alert(1)</script> {{7*7}} {% raw %} </bdi>\r\nBcc: quill@example.org\n\n## You have won\n- \u202eevil\x00\x1b[31m"
+HOSTILE = "\r\n".join(
+    (
+        "<script>alert(1)</script> {{7*7}} {% raw %} </bdi>",
+        "Bcc: quill@example.org",
+        "",
+        "## You have won",
+        "- \u202eevil\x1b[m",
+    )
+)
 ARABIC, HEBREW = "محمد بن علي", "שלום כהן"
 ISOLATES = ("\u2068", "\u2069")
 TURNING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067")
@@ -164,12 +172,9 @@ def test_an_element_prints_nothing_but_what_it_needs(name: str) -> None:
     """With its needs and nothing else there it is written, and no hole is in it."""
     whole = specimen(LetterKind.ANSWER_RESTRICTION, "ca-qc", result=Result.IN_PART)
     needs = letter_law().elements[name].needs
-    bare = LetterFacts(
-        kind=whole.kind, reference=REFERENCE, regime="eu-gdpr", written_on=date(2026, 11, 26),
-        **{n: getattr(whole, n) for n in needs if n in LetterFacts.model_fields},
-        **({"links": whole.links} if any(n.startswith("links") for n in needs) else {}),
-    )  # fmt: skip
-    bare = bare.model_copy(update={"reason": whole.reason} if "why_in_part" in needs else {})
+    empty = LetterFacts(kind=whole.kind, reference=REFERENCE, regime="eu-gdpr", written_on=date(2026, 11, 26))
+    known = {need.partition(".")[0] for need in needs} | ({"reason"} if "why_in_part" in needs else set())
+    bare = empty.model_copy(update={n: getattr(whole, n) for n in known & set(LetterFacts.model_fields)})
     assert lacking(name, bare, OFFICE) == []
     for language in LANGUAGES:
         for child in (False, True):
@@ -315,7 +320,7 @@ def test_a_code_without_words_is_no_letter() -> None:
 def test_a_text_that_names_a_hold_or_a_matter_does_not_leave(field: str) -> None:
     """HLD-03: that there is one is told by nobody's slip."""
     with pytest.raises(LetterRefused) as refused:
-        render(facts(LetterKind.REFUSAL, **{field: "see 01KB0000000000000000000H0D"}), OFFICE)
+        render(facts(LetterKind.REFUSAL).model_copy(update={field: "see 01KB0000000000000000000H0D"}), OFFICE)
     assert "01kb" not in str(refused.value).lower()
 
 
