@@ -168,8 +168,8 @@ class Settings(BaseSettings):
         description="Public holidays at the controller's seat; a term does not end on one.",
         examples=[["2026-12-25"]],
     )
-    letters: Office = Field(
-        default=Office(),
+    letters: Office | None = Field(
+        default=None,
         description="Who writes to people: the group [letters] (docs/letters.md).",
         examples=[{"controller": "Example Ltd", "dpo": "dpo@example.com"}],
     )
@@ -256,6 +256,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment before `.env` before `habeas.toml`."""
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def office(self) -> Office:
+        """Who writes to people; where nothing is set, no letter can be written, and each says what it lacks."""
+        return self.letters or Office()
 
     @property
     def map_files(self) -> dict[str, str]:

@@ -85,7 +85,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             disputed=timedelta(days=settings.disputed_days),
         ),
         mail=build_mail(settings.mail) if settings.mail else None,
-        office=settings.letters,
+        office=settings.office,
     )
 
 

@@ -143,7 +143,8 @@ def _document(words: Catalogue, facts: LetterFacts, office: Office, blocks: list
     lead = _blocks(greeting)
     if facts.on_behalf_of and facts.on_behalf_of.name:
         lead += _blocks(words.say("frame.behalf", name=facts.on_behalf_of.name))
-    end = _blocks(words.say("frame.closing"))
+    signed = Block(Shape.PARAGRAPH, (Span(clean(office.controller), value=True),))
+    end = [*_blocks(words.say("frame.closing")), signed]
     subject = clean(_bare(words.say(f"subjects.{facts.kind}")))
     return Document(
         language=facts.language,

@@ -149,17 +149,17 @@ def read_particulars(file: str, text: str) -> Particulars:
     try:
         return Particulars(**body)
     except ValidationError as error:
-        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
+        raise FileErrors([_explain(file, lines, detail, ours=False) for detail in error.errors()]) from None
 
 
-def _explain(file: str, lines: Lines, detail: Any) -> FileError:
+def _explain(file: str, lines: Lines, detail: Any, *, ours: bool = True) -> FileError:
+    """`ours`: the file is of the engine, and no key in it is a slip with a value of a person."""
     path: Path = tuple(detail["loc"])
     if detail["type"] == "extra_forbidden":
-        advice = f"'{path[-1]}' is not a key here"
-    elif detail["type"] == "value_error":
-        advice = str(detail["ctx"]["error"])
-    else:
-        advice = str(detail["msg"])
+        advice = f"'{path[-1]}' is not a key here" if ours else "a key here is not known: take it out"
+        line = lines.at(lines.known(path))
+        return FileError(file, line, dotted(path if ours else path[:-1]), advice)
+    advice = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else str(detail["msg"])
     path = lines.known(path)
     return FileError(file, lines.at(path), dotted(path), advice)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Form = Literal["text", "html", "pdf"]
 FORMS: Final[tuple[Form, ...]] = get_args(Form)
 
+_AUTHORITY: Final = "The authority of your state"
 SETTING: Final = {"authority": "authorities"}
 """Needs of letters that a setting of another name fills."""
 
@@ -87,7 +88,7 @@ def advice(error: LetterIncomplete, regime_name: str) -> str:
     others = sorted({n for needs in error.missing.values() for n in needs if not _is_setting(n)})
     told = [f"the letter {error.kind} cannot be written"]
     if names:
-        told.append(f"set {', '.join(map(_setting, names))} ({example(names[0], regime_name)})")
+        told.append(f"set {', '.join(map(_setting, names))} (habeas letter check --regime {regime_name} shows how)")
     if others:
         told.append(f"say {', '.join(others)} in --said FILE")
     return ": ".join((told[0], "; ".join(told[1:])))
@@ -104,11 +105,11 @@ def _setting(name: str) -> str:
 def example(name: str, regime_name: str) -> str:
     """How a setting of `[letters]` is written in habeas.toml."""
     if name == "authority":
-        return f'[letters.authorities.{regime_name}] name = "..." contact = "..."'
+        return f'[letters.authorities.{regime_name}]\nname = "{_AUTHORITY}"\ncontact = "its address and web page"'
     found = Office.model_fields[name].examples
     value = found[0] if found else ""
     written_out = "[" + ", ".join(f'"{one}"' for one in value) + "]" if isinstance(value, list) else f'"{value}"'
-    return f"[letters] {name} = {written_out}"
+    return f"[letters]\n{name} = {written_out}"
 
 
 def of_request(
@@ -130,7 +131,7 @@ def of_request(
         kind,
         said,
         written_on=now().astimezone(ZoneInfo(at.zone)).date(),
-        language=language or at.settings.letters.language,
+        language=language or at.settings.office.language,
         child=child,
     )
 
@@ -186,6 +187,12 @@ class Lack(Value):
     """Kinds."""
     regimes: tuple[str, ...]
     example: str = ""
+    """The lines of habeas.toml that fill it."""
+
+    @property
+    def told(self) -> str:
+        """The letters, as a person reads them."""
+        return "every letter" if len(self.letters) == len(LetterKind) else ", ".join(self.letters)
 
 
 def enabled_regimes() -> list[str]:

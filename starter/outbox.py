@@ -129,7 +129,7 @@ def rendered_now(at: Desk, letter: Letter) -> Rendered:
         Particulars.model_validate_json(said) if said else Particulars(),
         language=language_of(letter.language) if letter.language else None,
     )
-    return written(facts, at.settings.letters)
+    return written(facts, at.settings.office)
 
 
 def _state(letter: Letter) -> Cell:

@@ -117,7 +117,7 @@ def feed(
     with desk() as at:
         started = [one for one in at.ledger.campaigns() if one.started_at]
         counted = [(one, at.ledger.campaign_letters(one.id)) for one in started]
-        text = atom(counted, at.settings.letters) if out.suffix == ".xml" else json_feed(counted, at.settings.letters)
+        text = atom(counted, at.settings.office) if out.suffix == ".xml" else json_feed(counted, at.settings.office)
     try:
         out.write_text(text)
     except OSError:

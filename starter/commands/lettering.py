@@ -71,12 +71,12 @@ def preview(
     known = kind_of(kind)
     chosen = language_of(language) if language else None
     if request is None:
-        office, facts = load_settings().letters, _specimen(known, chosen, regime, right, result, child)
+        office, facts = load_settings().office, _specimen(known, chosen, regime, right, result, child)
     else:
         if regime or right:
             raise Failure(Exit.USAGE, "a request has its regime and its right: leave --regime and --right out")
         with desk() as at:
-            office, more = at.settings.letters, read_said(said)
+            office, more = at.settings.office, read_said(said)
             if result:
                 more = more.model_copy(update={"result": _result(result)})
             standing = at.ledger.standing(ledger_id(request, "request"))
@@ -119,16 +119,16 @@ def check(
     from starter.letterpress import check_letters, enabled_regimes
     from starter.show import Page, answer
 
-    office = load_settings().letters
+    office = load_settings().office
     regimes = enabled_regimes() if every else [_regime(regime)]
     written, lacks = check_letters(office, regimes)
     page = Page().line(
         f"{written} letters written, under {', '.join(regimes) if len(regimes) < 4 else f'{len(regimes)} regimes'}"
     )
     for lack in lacks:
-        page.line(f"{lack.setting or lack.need} is missing, for {', '.join(lack.letters)}")
-        if lack.example:
-            page.line(f"in habeas.toml: {lack.example}", indent=4)
+        page.line(f"{lack.setting or lack.need} is missing, for {lack.told}")
+        for line in lack.example.splitlines():
+            page.line(line, indent=4)
     answer({"ok": not lacks, "written": written, "missing": [one.model_dump() for one in lacks]}, page, as_json=as_json)
     if lacks:
         raise typer.Exit(Exit.BAD)
@@ -178,7 +178,7 @@ def _specimen(
     return specimen(
         kind,
         _regime(regime),
-        language=language or load_settings().letters.language,
+        language=language or load_settings().office.language,
         child=child and kind.to_person,
         right=about,
         result=chosen,
