@@ -58,8 +58,6 @@ def as_mail(
     mail["Date"] = at
     mail["Message-ID"] = f"<{message_id}@{server.domain}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers to it, please
-    if written.language:
-        mail["Content-Language"] = written.language
     for header, value in extra.items():
         mail[header] = value
     mail.set_content(written.text, charset="utf-8", cte="quoted-printable")
@@ -67,6 +65,9 @@ def as_mail(
         mail.add_alternative(written.html, subtype="html", charset="utf-8", cte="quoted-printable")
     if written.pdf:
         mail.add_attachment(written.pdf, maintype="application", subtype="pdf", filename="letter.pdf")
+    if written.language:
+        # Last: what begins with Content goes along with the parts that are made above.
+        mail["Content-Language"] = written.language
     return mail.as_bytes()
 
 

@@ -58,6 +58,7 @@ def test_a_mail_arrives_whole_over_tls(sink: Sink) -> None:
     assert got["Message-ID"] == f"<{'0' * 32}@shop.example>"
     assert got[REQUEST_HEADER] == "01req"
     assert got["Auto-Submitted"] == "auto-generated"
+    assert got["Content-Language"] == "de"
     assert str(got["To"]) == "Anna Berg <anna@example.org>"
     body = got.get_body(("plain",))
     assert body is not None

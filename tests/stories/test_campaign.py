@@ -91,12 +91,12 @@ def test_a_campaign_is_stopped_and_gone_on_with(habeas: Habeas, sink: Sink) -> N
 
 def test_an_audience_that_is_not_in_the_map_is_refused_with_its_line(habeas: Habeas, home: Path) -> None:
     for before, after, what in (
-        ("address: email", "address: mail", "2: audience.address: customers has no such field"),
+        ("address: email", "address: mail", ":5: audience.address: customers has no such field"),
         ("[contract]", "[consent]", "audience.lawful_basis: the data map says 'contract' of customers"),
         ("version:", "verzion:", "verzion: there is no such key"),
         ("effective_on: 2027-01-15", "effective_on: soon", "write a day such as 2027-01-15"),
     ):
         (home / "wrong.yaml").write_text(NOTICE.replace(before, after))
-        said = habeas("campaign", "prepare", "other", "--notice", str(home / "wrong.yaml"), code=2)
-        assert what.partition(": ")[2] in said or what in said
+        said = habeas("campaign", "prepare", "other", "--notice", str(home / "wrong.yaml"), code=1)
+        assert what in said
     assert [one["name"] for one in habeas.json("campaign", "list")["campaigns"]] == ["policy-3"]
