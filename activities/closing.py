@@ -13,8 +13,10 @@ from activities.store import StoreError
 from activities.tools import Tools
 from ledger.standing import RequestRow
 from rights.codes import Code
+from rights.course import COURSES
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
+from rights.redaction import Mark, digests, to_review
 from rights.request import Conclusion, Phase, Right
 from rights.value import Value
 
@@ -36,7 +38,10 @@ class ClosingActivities:
 
     @activity.defn(name="package", no_thread_cancel_exception=True)
     def package(self, ask: Ask) -> str:
-        """Seal the parcel from the spools; returns the SHA-256 of the ZIP, hex."""
+        """Seal the parcel from the spools; returns the SHA-256 of the ZIP, hex.
+
+        While somebody has to go through what is to be delivered nothing is packed, and the text is empty.
+        """
         tools = self._tools
         ledger = tools.ledger
         row = ledger.request(ask.request_id)
@@ -44,11 +49,14 @@ class ClosingActivities:
         receipts = ledger.receipts(ask.request_id)
         exported = _newest(receipts, Operation.EXPORT)
         systems = tuple(name for name, receipt in exported.items() if receipt.exported)
+        review = to_review(tools.pinned(row.map_digest), exported.values())
+        if review and ledger.reviewed(ask.request_id) != digests(exported.values(), review):
+            return ""
         try:
             packed = self._pack(ask, row, receipts, systems)
         except StoreError:
             raise ApplicationError(Code.STORE, type="Retryable") from None
-        ledger.keep_parcel(ask.request_id, packed.digest, packed.size, packed.rows, at=ask.as_of)
+        ledger.keep_parcel(ask.request_id, packed.digest, packed.size, packed.rows, packed.redacted, at=ask.as_of)
         return packed.digest
 
     def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
@@ -64,10 +72,20 @@ class ClosingActivities:
                 tools.pinned(row.map_digest),
                 row.clock,
                 {**_newest(receipts, Operation.LOCATE), **exported},
+                right=row.right,
             ),
             as_of=ask.as_of,
             beat=_beat,
+            marks=self._marks(ask.request_id, exported),
         )
+
+    def _marks(self, request_id: str, exported: dict[str, Receipt]) -> list[Mark]:
+        """What somebody has taken out of these very exports."""
+        if not to_review(self._tools.pinned(self._tools.ledger.request(request_id).map_digest), exported.values()):
+            return []
+        known = {name: receipt.digest for name, receipt in exported.items()}
+        marks = (mark for held in self._tools.ledger.redactions(request_id) for mark in held.marks)
+        return [mark for mark in marks if mark.export == known.get(mark.system)]
 
     @activity.defn(name="close", no_thread_cancel_exception=True)
     def close(self, ask: Ask) -> Closed:
@@ -141,12 +159,13 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
     """The most modest word that the receipts allow."""
     if row.withdrawn:
         return Conclusion.WITHDRAWN
-    last = [_newest(receipts, op) for op in (Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY)]
-    located, exported, erased, verified = last
+    course = COURSES[row.right]
+    located, erased, verified = (_newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
+    acted = _newest(receipts, course.act) if course.act else {}
     # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
     if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD
-    ends = [*exported.values(), *(verified.get(name, r) for name, r in erased.items())]
+    ends = [verified.get(name, r) if name in erased else r for name, r in acted.items()]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
     # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten. The books know also of
     # calls that were cut before they could tell what they had changed.
@@ -159,7 +178,7 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
         bool(ends)
         and not keyed
         and not unsettled
-        and holding <= (erased if row.right is Right.ERASURE else exported).keys()
+        and holding <= acted.keys()
         and all(r.outcome.settled for r in erased.values())
         and all(r.outcome in {Outcome.DONE, Outcome.NOTHING_HELD} for r in ends)
         and all(book.closed and not book.kept for of in books.values() for book in of)

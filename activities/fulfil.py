@@ -6,7 +6,7 @@ or given up; any other look is always carried out.
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -30,14 +30,27 @@ from activities.parcels import spool
 from activities.store import StoreError
 from activities.tools import Tools
 from connectors.errors import NeedsHuman, Retryable, Unsupported
-from connectors.protocol import Batches, Call, Candidate, Connector, Erases, Exports, Look, Pending, Suppresses
+from connectors.protocol import (
+    Batches,
+    Call,
+    Candidate,
+    Connector,
+    Erases,
+    Export,
+    Exports,
+    Look,
+    Pending,
+    Rectifies,
+    Restricts,
+    Suppresses,
+)
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
-from rights.plan import Operation, Step
+from rights.plan import Operation, Step, Work
 from rights.receipt import Count, Receipt, Tally
 
-Work = Callable[[Connector, Call, Step], Answer]
+Doer = Callable[[Connector, Call, Step], Answer]
 
 
 ASK_THE_SWEEP = timedelta(minutes=10)
@@ -45,7 +58,7 @@ ASK_THE_SWEEP = timedelta(minutes=10)
 
 
 class FulfilActivities:
-    """The operations that access and erasure need, as activity types of their own so that the UI names them."""
+    """The operations, as activity types of their own so that the UI names them."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -70,12 +83,27 @@ class FulfilActivities:
         """Have one system collect nothing more about the person."""
         return self._perform(doing, self._suppress)
 
+    @activity.defn(name="restrict", no_thread_cancel_exception=True)
+    def restrict(self, doing: Doing) -> Receipt:
+        """Lock the person's data in one system away."""
+        return self._perform(doing, self._restrict)
+
+    @activity.defn(name="lift", no_thread_cancel_exception=True)
+    def lift(self, doing: Doing) -> Receipt:
+        """Put back what was locked away in one system."""
+        return self._perform(doing, self._lift)
+
+    @activity.defn(name="rectify", no_thread_cancel_exception=True)
+    def rectify(self, doing: Doing) -> Receipt:
+        """Correct what one system says of the person, fence by fence."""
+        return self._perform(doing, self._rectify)
+
     @activity.defn(name="verify", no_thread_cancel_exception=True)
     def verify(self, doing: Doing) -> Receipt:
         """Look again, by identities and by anchors."""
         return self._perform(doing, self._verify)
 
-    def _perform(self, doing: Doing, work: Work) -> Receipt:
+    def _perform(self, doing: Doing, work: Doer) -> Receipt:
         tools, step = self._tools, doing.step
         known = read(tools, step)
         if known.settled and not step.operation.look:
@@ -86,7 +114,7 @@ class FulfilActivities:
             receipt = receipt_for(step, partial(self._carry_out, doing, known, work, beat), doing.as_of)
         return keep(tools, doing, known, receipt)
 
-    def _carry_out(self, doing: Doing, known: AtStep, work: Work, beat: Beat) -> Answer:
+    def _carry_out(self, doing: Doing, known: AtStep, work: Doer, beat: Beat) -> Answer:
         if answered := self._swept(doing.step):
             # Before anything else: a sweep whose answer was a refusal has left its call uncounted, and nobody need wait
             # for the end of that to be told.
@@ -129,7 +157,8 @@ class FulfilActivities:
             exports = connector.export(call)
             if isinstance(exports, Pending):
                 return exports
-            spooled = spool(tools.store, step.request_id, step.system, exports, key=key, beat=call.beat)
+            wanted = _wanted(exports, call.work)
+            spooled = spool(tools.store, step.request_id, step.system, wanted, key=key, beat=call.beat)
         except StoreError:
             raise Retryable(Code.STORE, step.system) from None
         except NeedsHuman as error:
@@ -165,6 +194,31 @@ class FulfilActivities:
             raise Unsupported(Code.UNSUPPORTED, step.system)
         return connector.suppress(call)
 
+    def _restrict(self, connector: Connector, call: Call, step: Step) -> Tally:
+        if not isinstance(connector, Restricts):
+            raise Unsupported(Code.UNSUPPORTED, step.system)
+        restricted = connector.restrict(call)
+        if restricted.state != call.restricted:
+            self._seal_restricted(step, restricted.state)
+        return restricted.tally
+
+    def _lift(self, connector: Connector, call: Call, step: Step) -> Tally:
+        if not isinstance(connector, Restricts):
+            raise Unsupported(Code.UNSUPPORTED, step.system)
+        tally = connector.lift(call)
+        # Only now: an attempt that was cut has to know what is left to put back.
+        self._seal_restricted(step, {})
+        return tally
+
+    def _seal_restricted(self, step: Step, state: Mapping[str, str]) -> None:
+        body = json.dumps(dict(state)).encode()
+        self._tools.ledger.seal(step.request_id, "working", f"restricted/{step.system}", body, at=wall_clock())
+
+    def _rectify(self, connector: Connector, call: Call, step: Step) -> Tally:
+        if not isinstance(connector, Rectifies):
+            raise Unsupported(Code.UNSUPPORTED, step.system)
+        return connector.rectify(call)
+
     def _seal_look(self, step: Step, call: Call, look: Look) -> None:
         """Keep what a look found: anchors of all looks together, since a later one may no longer reach them."""
         ledger = self._tools.ledger
@@ -186,6 +240,18 @@ class FulfilActivities:
             ledger, name = self._tools.ledger, f"candidates/{step.system}"
             shown = _numbered(ledger.unseal(step.request_id, "working", name), candidates)
             ledger.seal(step.request_id, "working", name, json.dumps(shown).encode(), at=wall_clock())
+
+
+def _wanted(exports: Iterator[Export], works: Sequence[Work]) -> Iterator[Export]:
+    """The files that the plan has delivered: a connector may give more than fields, and some of that stays."""
+    left_out = {work.collection for work in works if work.left_out}
+    no_files = {work.collection for work in works if not work.files}
+    for export in exports:
+        if export.collection in left_out or (export.name and export.collection in no_files):
+            for _ in export.pages:
+                pass
+        else:
+            yield export
 
 
 def _numbered(sealed: bytes | None, candidates: tuple[Candidate, ...]) -> list[dict[str, object]]:

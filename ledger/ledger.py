@@ -6,9 +6,12 @@ verb is one transaction, and time is an argument.
 
 from ledger.beginning import Beginning
 from ledger.cases import Cases
+from ledger.clocks import Clocks
 from ledger.decisions import Decisions
 from ledger.fence import Fence
 from ledger.holds import Holds
+from ledger.letterdesk import LetterDesk
+from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -16,6 +19,7 @@ from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.requests import Requests
+from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
@@ -29,7 +33,9 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Reviews,
     Decisions,
+    Clocks,
     Standings,
     Steps,
     Receipts,
@@ -41,6 +47,8 @@ class Ledger(
     Sweeps,
     Quotas,
     MapChecks,
+    Mailroom,
+    LetterDesk,
     Verification,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""

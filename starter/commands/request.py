@@ -41,7 +41,10 @@ def open_(
     right: Annotated[
         str,
         typer.Argument(
-            metavar="RIGHT", help="access or erasure.", show_default=False, autocompletion=lambda: ["access", "erasure"]
+            metavar="RIGHT",
+            help="access, erasure, ...: habeas request rights lists them.",
+            show_default=False,
+            autocompletion=lambda: _offered(),
         ),
     ],
     identity: Annotated[
@@ -72,6 +75,16 @@ def open_(
             show_default=False,
         ),
     ] = None,
+    details: Annotated[
+        str | None,
+        typer.Option(
+            "--details",
+            metavar="FILE",
+            help="What the asker says beyond who they are, as YAML, from a file or - ; kept sealed. "
+            "habeas request rights says what each right takes.",
+            show_default=False,
+        ),
+    ] = None,
     idempotency_key: Annotated[
         str | None,
         typer.Option(
@@ -99,6 +112,16 @@ def open_(
             show_default=False,
         ),
     ] = None,
+    regime: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--regime",
+            metavar="NAME",
+            help="The law it is asked under, if not the one of the settings. Given again, the clocks of all run, and "
+            "the earliest counts.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Receive a request.
@@ -107,16 +130,20 @@ def open_(
 
     Example: habeas request open erasure --identities person.txt --confirmed-by 'support desk'
     """
+    from rights.details import read_details
     from starter.desk import desk, now, rules
     from starter.inputs import identity_pairs, read_text, received
     from starter.show import Cell, Page, answer, day, minute
-    from starter.submit import submit
+    from starter.submit import known_right, submit
 
-    if identities == "-" and text_file == "-":
-        raise Failure(Exit.USAGE, "--identities and --text-file cannot both read standard input")
+    if [identities, text_file, details].count("-") > 1:
+        raise Failure(Exit.USAGE, "only one of --identities, --text-file and --details can read standard input")
     pairs = identity_pairs(identity or (), identities)
     text = read_text(text_file, "--text-file") if text_file is not None else None
-    role = _role(confirmed_by, "--confirmed-by")
+    said = None
+    if details is not None:
+        said = read_details(known_right(right), "--details", read_text(details, "--details"))
+    role = role_of(confirmed_by, "--confirmed-by")
     with desk() as at:
         opened = submit(
             at.ledger,
@@ -128,6 +155,8 @@ def open_(
             confirmed=role is not None,
             idempotency_key=idempotency_key,
             text=text,
+            details=said,
+            regimes=regime or (),
         )
         if role is not None and opened.new:
             at.ledger.seal(opened.request_id, "file", "attested_by", role.encode(), at=now())
@@ -152,6 +181,25 @@ def open_(
             )
         )
         answer(document, page, as_json=as_json)
+
+
+@requests.command()
+def rights(as_json: Json = False) -> None:
+    """List the rights that are carried out, and what each has to be told (--details)."""
+    from rights.course import COURSES
+    from rights.details import MODELS
+    from rights.request import OFFERED
+    from starter.show import Page, answer
+
+    rows = []
+    for right in sorted(OFFERED):
+        fields = MODELS[right].model_fields if right in MODELS else {}
+        told = ", ".join(
+            f"{name}{'' if field.is_required() else ' (may be left out)'}" for name, field in fields.items()
+        )
+        rows.append((str(right), str(COURSES[right].act or "a person's work"), told or "nothing"))
+    document = {"rights": [{"right": right, "operation": act, "details": told} for right, act, told in rows]}
+    answer(document, Page().grid(("right", "in each system", "details"), rows), as_json=as_json)
 
 
 @requests.command("list")
@@ -209,7 +257,7 @@ def confirm_identity(request: RequestId, by: By = None, as_json: Json = False) -
     from starter.desk import desk, now
 
     with desk() as at:
-        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=_role(by, "--by"))
+        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=role_of(by, "--by"))
     _decided("identity confirmed", fresh, as_json)
 
 
@@ -219,7 +267,7 @@ def approve(request: RequestId, by: By = None, as_json: Json = False) -> None:
     from starter.desk import desk, now
 
     with desk() as at:
-        fresh = at.ledger.approve(_id(request), at=now(), note=_role(by, "--by"))
+        fresh = at.ledger.approve(_id(request), at=now(), note=role_of(by, "--by"))
     _decided("erasure approved", fresh, as_json)
 
 
@@ -265,6 +313,10 @@ def rule(
             show_default=False,
         ),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="DATE", help="done, of post: the day it went out or came.", show_default="today"),
+    ] = None,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
@@ -277,17 +329,20 @@ def rule(
     Example: habeas request rule 01kap2v7q4m8w3x9yd5tgh6jzr give_up --task 01kap30c2m6n8r1v5t9w4x7yzb
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, read_day, read_text
     from starter.tasks import chosen
 
     ruling = _ruling(word)
     if (ruling == "choose") != (person is not None):
         raise Failure(Exit.USAGE, "choose and --person belong together: habeas request show lists the candidates")
+    if on is not None and ruling != "done":
+        raise Failure(Exit.USAGE, "--on goes with done: it says on which day it was done")
+    day = read_day(on, "--on") if on else None
     note = read_text(note_file, "--note-file") if note_file else None
     with desk() as at:
         request_id, task_id = _id(request), ledger_id(task, "task")
         rows = chosen(at.ledger, request_id, task_id, person) if person is not None else None
-        fresh = at.ledger.rule(request_id, task_id, ruling, at=now(), note=note, chosen=rows)
+        fresh = at.ledger.rule(request_id, task_id, ruling, at=now(), note=note, chosen=rows, on=day)
     _decided(f"ruled {ruling}", fresh, as_json)
 
 
@@ -298,6 +353,12 @@ def _id(text: str) -> str:
     from starter.inputs import ledger_id
 
     return ledger_id(text, "request")
+
+
+def _offered() -> list[str]:
+    from rights.request import OFFERED
+
+    return sorted(OFFERED)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":
@@ -316,7 +377,7 @@ def _one_of(text: str, words: Sequence[str], option: str) -> str:
     return text
 
 
-def _role(text: str | None, option: str) -> str | None:
+def role_of(text: str | None, option: str) -> str | None:
     """A role as somebody typed it."""
     if text is None:
         return None

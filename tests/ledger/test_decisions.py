@@ -81,8 +81,8 @@ def test_nothing_is_approved_before_there_is_a_preview(ledger: Ledger, phases: t
         ledger.approve(opened_id(ledger, *phases), at=AT)
 
 
-def test_only_an_erasure_is_approved(ledger: Ledger) -> None:
-    with pytest.raises(LedgerRefusal, match="only an erasure is approved"):
+def test_only_what_destroys_is_approved(ledger: Ledger) -> None:
+    with pytest.raises(LedgerRefusal, match="only what destroys data is approved"):
         ledger.approve(opened_id(ledger, *APPROVING, right=Right.ACCESS), at=AT)
 
 
@@ -269,7 +269,7 @@ def test_an_interim_answer_is_asked_for_once_and_sent_by_a_person(ledger: Ledger
 
     (task,) = ledger.tasks(request_id=request_id)
     assert (task.code, ledger.interim_asked(request_id)) == (Code.INTERIM, True)
-    with pytest.raises(LedgerRefusal, match="sent by a person"):
+    with pytest.raises(LedgerRefusal, match="for a person to do"):
         ledger.rule(request_id, task.id, "retry", at=AT)
     messages = door("SELECT count(*) FROM outbox")
     assert ledger.rule(request_id, task.id, "done", at=later(hours=2), note="by letter")
