@@ -7,6 +7,7 @@ The one rule: CPU is what client and server used together, and what we compare w
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import tempfile
 import threading
@@ -291,6 +292,8 @@ def people(rows: int, counts: Sequence[int]) -> dict[int, float]:
         most = max(counts)
         calls = [call(about, number, Right.ERASURE) for number in range(1, 1 + most)]
         connector.locate_many(calls[:10])
+        gc.collect()
+        gc.freeze()  # as the worker does with what it holds anyway
         for count in counts:
             spent = Spent()
             with spending(postgres, spent):
@@ -299,6 +302,7 @@ def people(rows: int, counts: Sequence[int]) -> dict[int, float]:
                     if any(not isinstance(look, Look) or look.tally.found < 15 for look in looks):
                         raise AssertionError("somebody was not found")
             costs[count] = spent.cpu / most
+        gc.unfreeze()
         connector.close()
     return costs
 
