@@ -19,6 +19,7 @@ from ledger.requests import Requests
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
+from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.verify import Verification
 
@@ -41,6 +42,7 @@ class Ledger(
     Sweeps,
     Quotas,
     MapChecks,
+    Suppressions,
     Verification,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
