@@ -24,6 +24,7 @@ from ledger.store import connect
 from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.verify import Verification
+from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
 
@@ -32,6 +33,7 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Weighings,
     Decisions,
     Standings,
     Steps,

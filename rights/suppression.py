@@ -105,11 +105,18 @@ def _e164(text: str, calling_code: str) -> str:
 
 
 class Stop(Value):
-    """What is to stop, and where it is to be looked for. Names of the map and codes only."""
+    """What is to stop, and where. Codes and names of the map only."""
 
     scopes: tuple[Scope, ...] = ()
     purposes: tuple[str, ...] = ()
-    """Purposes and categories of the map whose consent was withdrawn; rows that rest on consent alone."""
+    """Only in rows of these purposes or categories of the map; none: in all that are used for the scopes."""
+    consent: bool = False
+    """The consent for these purposes is withdrawn: whatever rests on it stops."""
+
+    @property
+    def remembered(self) -> tuple[Scope, ...]:
+        """The scopes under which it is remembered."""
+        return (*self.scopes, *((Scope.CONSENT,) if self.consent else ()))
 
 
 def stops_in(
@@ -123,9 +130,14 @@ def stops_in(
     found: dict[str, tuple[Scope, ...]] = {}
     for name, collection in system.collections.items():
         used = (*collection.uses, *collection.opt_out)
-        wanted = [scope for scope in stop.scopes if scope in used or scope in offered.get(name, ())]
-        if collection.rests_on_consent and _meant(stop.purposes, collection.purpose, collection.categories):
-            wanted += (*used, Scope.CONSENT)
+        meant = _meant(stop.purposes, collection.purpose, collection.categories)
+        if stop.consent:
+            wanted = [*used, Scope.CONSENT] if meant and collection.rests_on_consent else []
+        elif stop.purposes:
+            # Whoever names a purpose means its rows, whatever else the map says of them.
+            wanted = list(stop.scopes) if meant else []
+        else:
+            wanted = [scope for scope in stop.scopes if scope in used or scope in offered.get(name, ())]
         if wanted:
             found[name] = tuple(dict.fromkeys(wanted))
     return found
