@@ -54,7 +54,7 @@ _PUT: Final = _put.on_conflict_do_update(
 )
 _AGAIN: Final = (
     update(suppressions)
-    .where(*_its, _in_force)
+    .where(*_its, _in_force, suppressions.c.scope == func.any(bindparam("scopes", type_=ARRAY(Text))))
     .values(confirmed_at=func.greatest(suppressions.c.confirmed_at, bindparam("at")))
 )
 _END: Final = (
@@ -84,6 +84,9 @@ class Suppressed(Value):
 class Suppressions(Store):
     """Verbs on them."""
 
+    calling_code = ""
+    """By which a phone number without a country is taken to be complete: "+49"."""
+
     def suppress(
         self,
         request_id: str,
@@ -93,13 +96,12 @@ class Suppressions(Store):
         source: Source,
         at: datetime,
         purposes: Sequence[str] = (),
-        calling_code: str = "",
     ) -> int:
         """Remember that these identities are not to be used for something any more; how many entries are new.
 
         `purposes` go with Scope.CONSENT: an entry for each.
         """
-        tokens = self._tokens(identities, calling_code)
+        tokens = self._tokens(identities)
         wanted = [
             (scope, about)
             for scope in dict.fromkeys(scopes)
@@ -125,6 +127,9 @@ class Suppressions(Store):
         ]
         with self._begin() as connection:
             new = sum(connection.execute(_PUT, row).rowcount for row in rows)
+            if new < len(rows):
+                said = {"scopes": [scope.value for scope, _ in wanted], "tokens": tokens, "at": at}
+                connection.execute(_AGAIN, {"of": self.tenant, **said})
             if new:
                 body = {
                     "scopes": sorted({scope.value for scope, _ in wanted}),
@@ -134,18 +139,12 @@ class Suppressions(Store):
                 self._journal(connection, "suppressed", body, at, request_id=request_id)
         return new
 
-    def suppressed(self, identities: Iterable[Identity], *, at: datetime, calling_code: str = "") -> list[Suppressed]:
+    def suppressed(self, identities: Iterable[Identity], *, at: datetime) -> list[Suppressed]:
         """What is suppressed for whoever any of these identities names."""
-        tokens = self._tokens(identities, calling_code)
+        tokens = self._tokens(identities)
         with self._look() as connection:
             rows = connection.execute(_FIND, {"of": self.tenant, "tokens": tokens, "at": at})
             return [Suppressed.model_validate(row._mapping) for row in rows]
-
-    def confirm_suppression(self, identities: Iterable[Identity], *, at: datetime, calling_code: str = "") -> None:
-        """Note that what is suppressed was asked for again: it is a state, and the date of not being asked moves on."""
-        tokens = self._tokens(identities, calling_code)
-        with self._begin() as connection:
-            connection.execute(_AGAIN, {"of": self.tenant, "tokens": tokens, "at": at})
 
     def suppression_counts(self, *, at: datetime) -> dict[Scope, int]:
         """How many identities are suppressed, by what is."""
@@ -153,12 +152,10 @@ class Suppressions(Store):
             rows = connection.execute(_COUNT, {"of": self.tenant, "at": at})
             return {Scope(row.scope): row.identities for row in rows}
 
-    def clear_suppression(
-        self, identities: Iterable[Identity], *, at: datetime, by: str, calling_code: str = ""
-    ) -> int:
+    def clear_suppression(self, identities: Iterable[Identity], *, at: datetime, by: str) -> int:
         """The person has given consent anew: marketing may reach these identities again, and nothing else is ended by
         it; how many entries ended. `by` is the role that attests it."""
-        tokens = self._tokens(identities, calling_code)
+        tokens = self._tokens(identities)
         scopes = sorted(scope.value for scope in CLEARED_BY_CONSENT)
         with self._begin() as connection:
             ended = connection.execute(_END, {"of": self.tenant, "tokens": tokens, "scopes": scopes, "at": at}).rowcount
@@ -166,17 +163,18 @@ class Suppressions(Store):
                 self._journal(connection, "suppression_cleared", {"scopes": scopes, "entries": ended, "by": by}, at)
         return ended
 
-    def suppression_ended_at(self, identities: Iterable[Identity], calling_code: str = "") -> datetime | None:
-        """When a consent last ended a suppression of these identities: what is asked for after that is asked anew."""
+    def signal_key(self, identities: Iterable[Identity]) -> str:
+        """The idempotency key of an opt-out by signal of these identities: the same until a consent ends it."""
+        people = tuple(identities)
         with self._look() as connection:
-            tokens = self._tokens(identities, calling_code)
-            ended: datetime | None = connection.scalar(_LAST_END, {"of": self.tenant, "tokens": tokens})
-        return ended
+            ended: datetime | None = connection.scalar(_LAST_END, {"of": self.tenant, "tokens": self._tokens(people)})
+        marks = b"".join(self._people.digests(people)).hex()
+        return f"signal/{self._people.mark(f'SIGNAL{chr(0)}{marks}{chr(0)}{ended}').hex()}"
 
-    def _tokens(self, identities: Iterable[Identity], calling_code: str) -> list[bytes]:
+    def _tokens(self, identities: Iterable[Identity]) -> list[bytes]:
         """The tokens of some identities, in every form that is still in use, in order."""
         key = self._suppression_key
-        forms = {form for one in identities for form in comparables(one, calling_code).values()}
+        forms = {form for one in identities for form in comparables(one, self.calling_code).values()}
         return sorted(hmac.digest(key, form.encode(), hashlib.sha256) for form in forms)
 
     @cached_property

@@ -1,7 +1,7 @@
 """What a person weighs: objections on grounds, and decisions to be looked at again.
 
-The one rule: what came of it is said once, with the role that says so and its evidence sealed, and in the same commit as
-the letter that tells the person; whoever made a decision does not review it.
+The one rule: what came of it is said once, with the role that says so and its evidence sealed, and in the same commit
+as the letter that tells the person; whoever made a decision does not review it.
 """
 
 from collections.abc import Mapping
@@ -78,7 +78,7 @@ class Weighings(Decisions):
     ) -> bool:
         """Say what came of a matter; False if that was said before. `by` and `approved_by` are roles, sealed.
 
-        `letter` is the kind that tells the person, and `said` what it says beyond the record; none: nobody is written to.
+        `letter` is the kind that tells the person, and `said` what it says beyond the record; none: no letter is sent.
 
         Raises:
             LedgerRefusal: nothing is to be weighed, something else was said before, or the outcome is none of these.

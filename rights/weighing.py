@@ -87,6 +87,7 @@ class Ground(Strict):
     article: str
     says: str
     scopes: tuple[Scope, ...]
+    letter: str = ""
 
 
 class _Rest(Strict):
