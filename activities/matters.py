@@ -52,7 +52,9 @@ def matters_of(tools: Tools, row: RequestRow) -> Matters | None:
     stop = stop_of(details)
     systems = tools.pinned(row.map_digest).systems.values()
     concerned = [system for system in systems if _stops(tools.connector(system), system, stop)]
-    matter = Matter.OBJECTION if is_weighed(details) else Matter.REVIEW if row.right is Right.DECISION_REVIEW else None
+    matter = (
+        Matter.OBJECTION if is_weighed(details) else Matter.DECISION if row.right is Right.DECISION_REVIEW else None
+    )
     on_desk = tools.ledger.weighing(row.id) if matter else None
     return Matters(
         proven=not is_immediate(row.right, details),

@@ -18,6 +18,7 @@ from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.requests import Requests
+from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
@@ -34,6 +35,7 @@ class Ledger(
     Beginning,
     Requests,
     Weighings,
+    Reviews,
     Decisions,
     Standings,
     Steps,

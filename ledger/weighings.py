@@ -24,7 +24,7 @@ from rights.weighing import OUTCOMES, Matter, Outcome, Weighing
 
 EVIDENCE: Final = "weighing"
 """Under which name of the request's file it is sealed who has weighed, what was found, and on what evidence."""
-CODES: Final[Mapping[Matter, Code]] = {Matter.OBJECTION: Code.WEIGH, Matter.REVIEW: Code.REVIEW}
+CODES: Final[Mapping[Matter, Code]] = {Matter.OBJECTION: Code.WEIGH, Matter.DECISION: Code.CONTESTED}
 
 _its = (weighings.c.tenant == bindparam("of"), weighings.c.request_id == bindparam("id"))
 _FIND: Final = select(weighings).where(*_its)

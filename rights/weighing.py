@@ -26,7 +26,7 @@ class Matter(StrEnum):
     """What lies on the desk."""
 
     OBJECTION = "objection"
-    REVIEW = "review"
+    DECISION = "decision"
 
 
 class Outcome(StrEnum):
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 OUTCOMES: dict[Matter, tuple[Outcome, ...]] = {
     Matter.OBJECTION: (Outcome.UPHELD, Outcome.OVERRIDDEN),
-    Matter.REVIEW: (Outcome.UPHELD, Outcome.CHANGED, Outcome.ANNULLED),
+    Matter.DECISION: (Outcome.UPHELD, Outcome.CHANGED, Outcome.ANNULLED),
 }
 
 

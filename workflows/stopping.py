@@ -69,7 +69,7 @@ class Stopping:
         await run.read()
         locking = asyncio.create_task(self._restrict()) if matter is Matter.OBJECTION else None
         try:
-            await self._on_the_desk(Code.WEIGH if matter is Matter.OBJECTION else Code.REVIEW)
+            await self._on_the_desk(Code.WEIGH if matter is Matter.OBJECTION else Code.CONTESTED)
         finally:
             if locking:
                 await _ended(locking)

@@ -1,4 +1,4 @@
-"""`habeas objection` and `habeas review`: what people weigh, and what they look at again.
+"""`habeas objection` and `habeas automated`: what people weigh, and what they look at again.
 
 The one rule: what the person has said is shown to whoever weighs it, and what comes of it is said once.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rights.weighing import Outcome, Weighing
 
 objections = typer.Typer(no_args_is_help=True, help="Objections on grounds: read them, and weigh.")
-reviews = typer.Typer(no_args_is_help=True, help="Automated decisions: hear the person, and look again.")
+automated = typer.Typer(no_args_is_help=True, help="Automated decisions: hear the person, and look again.")
 
 By = Annotated[str, typer.Option("--by", metavar="ROLE", help="Who says so, by role; sealed.", show_default=False)]
 Evidence = Annotated[
@@ -110,7 +110,7 @@ def weigh(
     _said_once(f"the objection is {found}", fresh, as_json)
 
 
-@reviews.command("show")
+@automated.command("show")
 def show_review(request: RequestId, as_json: Json = False) -> None:
     """Show which decision the person contests, and why.
 
@@ -131,7 +131,7 @@ def show_review(request: RequestId, as_json: Json = False) -> None:
     answer(document, page, as_json=as_json)
 
 
-@reviews.command()
+@automated.command()
 def decide(
     request: RequestId,
     outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="upheld, changed or annulled.", show_default=False)],
@@ -149,7 +149,7 @@ def decide(
     from starter.desk import desk, now
     from starter.weigh import decide_review
 
-    found = _outcome(outcome, Matter.REVIEW)
+    found = _outcome(outcome, Matter.DECISION)
     evidence, reason = _texts(evidence_file, reason_file)
     with desk() as at:
         fresh = decide_review(

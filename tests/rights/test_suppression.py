@@ -170,9 +170,9 @@ def test_a_slip_in_the_details_is_refused_with_its_line(right: Right, text: str)
 
 
 def test_a_review_has_a_term_of_its_own_and_never_a_later_one_than_the_answer() -> None:
-    assert due(Matter.REVIEW, "eu-gdpr", AT, None) == datetime(2026, 3, 23, 9, 30, tzinfo=UTC)
-    assert due(Matter.REVIEW, "br-lgpd", AT, None) == datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
-    assert due(Matter.REVIEW, "us-ca-ccpa", AT, None) == due(Matter.REVIEW, "eu-gdpr", AT, None), "not before 2027"
+    assert due(Matter.DECISION, "eu-gdpr", AT, None) == datetime(2026, 3, 23, 9, 30, tzinfo=UTC)
+    assert due(Matter.DECISION, "br-lgpd", AT, None) == datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
+    assert due(Matter.DECISION, "us-ca-ccpa", AT, None) == due(Matter.DECISION, "eu-gdpr", AT, None), "not before 2027"
     assert due(Matter.OBJECTION, "eu-gdpr", AT, datetime(2026, 3, 10, tzinfo=UTC)) == datetime(2026, 3, 10, tzinfo=UTC)
 
 
