@@ -11,9 +11,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-from sqlalchemy import ARRAY, LargeBinary, Text, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.models import entries
 from ledger.models_suppression import suppressions
 from ledger.store import Store
 from rights.subject import Identity
@@ -63,6 +64,15 @@ _END: Final = (
         *_its, suppressions.c.until.is_(None), suppressions.c.scope == func.any(bindparam("scopes", type_=ARRAY(Text)))
     )
     .values(until=bindparam("at"))
+)
+_SAID: Final = (
+    select(entries.c.seq)
+    .where(
+        entries.c.tenant == bindparam("of"),
+        entries.c.request_id == bindparam("id"),
+        entries.c.kind.in_(["suppressed", "still_suppressed"]),
+    )
+    .limit(1)
 )
 _LAST_END: Final = select(func.max(suppressions.c.until)).where(*_its)
 
@@ -130,14 +140,19 @@ class Suppressions(Store):
             if new < len(rows):
                 said = {"scopes": [scope.value for scope, _ in wanted], "tokens": tokens, "at": at}
                 connection.execute(_AGAIN, {"of": self.tenant, **said})
-            if new:
-                body = {
-                    "scopes": sorted({scope.value for scope, _ in wanted}),
-                    "source": source,
-                    "identities": len(tokens),
-                }
-                self._journal(connection, "suppressed", body, at, request_id=request_id)
+            body = {
+                "scopes": sorted({scope.value for scope, _ in wanted}),
+                "source": source,
+                "identities": len(tokens),
+            }
+            if new or self._first_word(connection, request_id):
+                kind = "suppressed" if new else "still_suppressed"
+                self._journal(connection, kind, body, at, request_id=request_id)
         return new
+
+    def _first_word(self, connection: Connection, request_id: str) -> bool:
+        """Whether the journal of a request says nothing of a suppression yet."""
+        return connection.scalar(_SAID, {"of": self.tenant, "id": request_id}) is None
 
     def suppressed(self, identities: Iterable[Identity], *, at: datetime) -> list[Suppressed]:
         """What is suppressed for whoever any of these identities names."""
