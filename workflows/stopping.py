@@ -73,8 +73,13 @@ class Stopping:
         finally:
             if locking:
                 await _ended(locking)
-        upheld = self._matters.outcome is Outcome.UPHELD and matter is Matter.OBJECTION
-        return upheld and not run.withdrawn
+        if matter is Matter.DECISION or run.withdrawn:
+            return False
+        if self._matters.outcome is Outcome.UPHELD:
+            return True
+        # Told first: the letter was queued in the commit that said so.
+        await self._steps.together(Operation.LIFT, self._matters.restrict)
+        return False
 
     async def _restrict(self) -> None:
         """Restrict in every system that can; the others go on using the data until it is weighed, which is said."""

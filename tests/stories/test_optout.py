@@ -142,6 +142,7 @@ def test_an_objection_to_marketing_stops_it_everywhere_without_proof_and_changes
     assert [one["scope"] for one in listed] == ["marketing"]
 
 
+@pytest.mark.soak
 def test_a_gpc_signal_is_an_opt_out_once_however_often_it_is_sent(shop: World) -> None:
     """OBJ-03, OPT-03, OPT-04."""
     shop.start_worker()
@@ -165,6 +166,7 @@ def test_a_gpc_signal_is_an_opt_out_once_however_often_it_is_sent(shop: World) -
     assert "opted out" in typed("request", "answer", request).stdout.lower()
 
 
+@pytest.mark.soak
 def test_a_browser_that_nobody_knows_is_on_the_list_and_reveals_nothing(shop: World) -> None:
     shop.start_worker()
     heard = told("optout", "gpc", "--header", "1", "--identity", "cookie=-", stdin="5f2c-91")
@@ -175,6 +177,7 @@ def test_a_browser_that_nobody_knows_is_on_the_list_and_reveals_nothing(shop: Wo
     assert told("suppression", "check", "--identity", "cookie=-", stdin="5f2c-92") == {"suppressed": []}
 
 
+@pytest.mark.soak
 def test_what_no_system_says_it_does_is_asked_about_and_not_called_done(shop: World) -> None:
     shop.start_worker()
     request = opened(shop, "opt-out", "of: [profiling]\n")
@@ -187,6 +190,7 @@ def test_what_no_system_says_it_does_is_asked_about_and_not_called_done(shop: Wo
     assert shop.conclusion(request) == "in_part"
 
 
+@pytest.mark.soak
 def test_a_system_that_cannot_stop_it_is_a_persons_task_where_it_holds_something(shop: World, vendors: Vendors) -> None:
     crm = shop_map(system="crm").replace("    key: [id]\n", "    key: [id]\n    uses: [marketing]\n", 1)
     shop.write_maps({"shop": SHOP, "crm": crm, "newsletter": newsletter(vendors)})
@@ -205,6 +209,7 @@ def test_a_system_that_cannot_stop_it_is_a_persons_task_where_it_holds_something
     assert (sure["crm"], sure["shop"]) == ("attested", "completed")
 
 
+@pytest.mark.soak
 def test_marketing_may_begin_again_by_the_persons_own_consent_alone(shop: World) -> None:
     """SUP-02: a new consent clears the block on marketing, and nothing else."""
     shop.start_worker()
@@ -221,6 +226,7 @@ def test_marketing_may_begin_again_by_the_persons_own_consent_alone(shop: World)
     assert [one["scope"] for one in left] == ["sale"]
 
 
+@pytest.mark.soak
 def test_a_consent_is_withdrawn_where_the_map_rests_on_it_and_nothing_is_erased(shop: World, vendors: Vendors) -> None:
     """Art. 7(3): as easy as giving it; no more than the channel is proven; an erasure is offered and never begun."""
     resting = "    purpose: Sending the newsletter\n    lawful_basis: consent (Art. 6(1)(a) GDPR)\n"
@@ -245,6 +251,7 @@ def test_a_consent_is_withdrawn_where_the_map_rests_on_it_and_nothing_is_erased(
     assert "ask for it to be erased" in answer
 
 
+@pytest.mark.soak
 def test_an_objection_on_grounds_is_restricted_weighed_and_upheld(shop: World, vendors: Vendors) -> None:
     """OBJ-01: the data is restricted while it is weighed, and what is upheld stays stopped."""
     shop.write_maps({"shop": SHOP, "newsletter": newsletter(vendors, "    uses: [profiling, marketing]\n")})
@@ -272,6 +279,7 @@ def test_an_objection_on_grounds_is_restricted_weighed_and_upheld(shop: World, v
     assert [one["scope"] for one in listed] == ["profiling"]
 
 
+@pytest.mark.soak
 def test_an_objection_is_overridden_on_a_ground_by_two_people_and_the_person_is_told_first(
     shop: World, vendors: Vendors
 ) -> None:
@@ -299,6 +307,7 @@ def test_an_objection_is_overridden_on_a_ground_by_two_people_and_the_person_is_
     shop.wait_closed(request)
 
     assert shop.conclusion(request) == "refused"
+    assert unsubscribed(vendors) == set(), "the restriction is lifted"
     assert told("suppression", "check", "--identity", "email=-", stdin="c7@shop.example") == {"suppressed": []}
     rows = shop.query("SELECT kind, body FROM entries WHERE request_id = %s ORDER BY seq", request)
     kinds = [kind for kind, _ in rows]
@@ -309,6 +318,7 @@ def test_an_objection_is_overridden_on_a_ground_by_two_people_and_the_person_is_
     assert (file["by"], file["approved_by"]) == ("privacy", "counsel")
 
 
+@pytest.mark.soak
 def test_a_decision_is_looked_at_again_by_somebody_else(shop: World) -> None:
     """ADM-02, ADM-03: a person hears the person, and is not whoever has decided."""
     shop.start_worker()
@@ -333,6 +343,7 @@ def test_a_decision_is_looked_at_again_by_somebody_else(shop: World) -> None:
     assert typed("automated", "decide", request, "upheld", "--by", "head of credit", *words).exit_code == 5
 
 
+@pytest.mark.soak
 def test_our_own_way_of_opting_out_is_tried_end_to_end(shop: World) -> None:
     """OPT-05: a broken opt-out shows by an exit code."""
     probe = ["optout", "probe", "--identity", "email=-", "--within", "20"]
