@@ -59,7 +59,7 @@ PLACE: Final = re.compile(r"[^\W\d][\w $-]{0,62}(\.[^\W\d][\w $-]{0,62})?\Z")
 _GENERAL: Final = re.compile(r"(year|month|decade|network|prefix:[1-9][0-9]?)\Z")
 LONGEST_YEARS: Final = 200
 """No law sets a longer term, and a calendar ends."""
-_CONSENT: Final = re.compile(r"consent|\b6 ?\(1\) ?\(a\)|\b9 ?\(2\) ?\(a\)", re.IGNORECASE)
+_CONSENT: Final = re.compile(r"consent|einwilligung|\b6 ?\(1\) ?\(a\)|\b9 ?\(2\) ?\(a\)", re.IGNORECASE)
 """How a lawful basis says that it is consent, in words or by the article of the GDPR."""
 _PATH: Final = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_-]{0,62}|\[\*\])+\Z")
 PERIOD: Final = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?\Z")
