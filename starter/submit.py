@@ -4,7 +4,7 @@ The one rule: one commit in the ledger receives it; the door answers then, even 
 that commit is the time of receipt.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -14,7 +14,7 @@ from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
 from rights.objections import ConsentWithdrawalDetails, OptOutDetails, is_immediate, source_of, stop_of
-from rights.regimes import regime
+from rights.regimes import SHIPPED, Regime, regime
 from rights.request import OFFERED, Right
 from rights.subject import parse_identities
 from rights.suppression import Scope, stops_in
@@ -49,6 +49,7 @@ def submit(
     idempotency_key: str | None = None,
     text: str | None = None,
     details: Details | None = None,
+    regimes: Sequence[str] = (),
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
@@ -56,6 +57,7 @@ def submit(
         identities: pairs of kind and value.
         confirmed: whether the caller attests that the asker is the person.
         details: what the asker says beyond who they are; of the model of this right.
+        regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
     Raises:
@@ -83,13 +85,14 @@ def submit(
         raise SubmissionError(f"these are no details of a request about {known}")
     if isinstance(details, ConsentWithdrawalDetails):
         _refuse_unknown_consent(data_map, details)
-    law = _law(rules, details)
-    clock = start_clock(regime(law), received_at, rules.zone, rules.holidays)
+    laws = [_law(name) for name in dict.fromkeys(regimes or (_usual_law(rules, details),))]
+    clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
     opened = ledger.open_request(
         known,
-        law,
+        laws[0].regime,
         people,
         clock,
+        further=further,
         received_at=received_at,
         idempotency_key=idempotency_key,
         confirmed=confirmed,
@@ -103,8 +106,8 @@ def submit(
     return opened
 
 
-def _law(rules: Rules, details: Details | None) -> str:
-    """The law that an opt-out of sale or sharing, or a limit on sensitive data, is asked under: the one with the
+def _usual_law(rules: Rules, details: Details | None) -> str:
+    """The law of the settings; but for an opt-out of sale or sharing, or a limit on sensitive data, the one with the
     shortest term, since nobody may be asked where they live before it is carried out."""
     wanted = {Scope.SALE, Scope.SHARING, Scope.SENSITIVE}
     if isinstance(details, OptOutDetails) and wanted & set(details.of):
@@ -117,6 +120,12 @@ def _refuse_unknown_consent(data_map: DataMap, details: ConsentWithdrawalDetails
     if not any(stops_in(system, stop_of(details)) for system in data_map.systems.values()):
         known = "; ".join(sorted({c.purpose for c in resting if c.purpose})) or "none says so: write lawful_basis"
         raise SubmissionError(f"nothing in the data map rests on such a consent; what does is for: {known}")
+
+
+def _law(name: str) -> Regime:
+    if name not in SHIPPED or not regime(name).enabled:
+        raise SubmissionError("that is no law the engine goes by: habeas deadline --list shows those that are enabled")
+    return regime(name)
 
 
 def known_right(text: str) -> Right:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import Json, _role
+from starter.commands.request import Json, role_of
 from starter.exits import Exit, Failure
 
 optouts = typer.Typer(no_args_is_help=True, help="Opt-outs: browsers' signals, and a trial of our own way.")
@@ -254,7 +254,7 @@ def clear(
 
     people = parse_identities(_pairs(identity, identities))
     with desk() as at:
-        ended = at.ledger.clear_suppression(people, at=now(), by=str(_role(by, "--by")))
+        ended = at.ledger.clear_suppression(people, at=now(), by=str(role_of(by, "--by")))
     said = f"{plural(ended, 'entry', 'entries')} ended" if ended else "nothing was suppressed for marketing"
     answer({"ended": ended}, Page().line(Cell(said, "good")), as_json=as_json)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from starter.commands.request import Json, RequestId, _id, _role
+from starter.commands.request import Json, RequestId, _id, role_of
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -100,12 +100,12 @@ def weigh(
             at.ledger,
             _id(request),
             found,
-            by=str(_role(by, "--by")),
+            by=str(role_of(by, "--by")),
             evidence=evidence,
             at=now(),
             ground=ground,
             reason=reason,
-            approved_by=_role(approved_by or None, "--approved-by") or "",
+            approved_by=role_of(approved_by or None, "--approved-by") or "",
         )
     _said_once(f"the objection is {found}", fresh, as_json)
 
@@ -153,7 +153,7 @@ def decide(
     evidence, reason = _texts(evidence_file, reason_file)
     with desk() as at:
         fresh = decide_review(
-            at.ledger, _id(request), found, by=str(_role(by, "--by")), evidence=evidence, reason=reason, at=now()
+            at.ledger, _id(request), found, by=str(role_of(by, "--by")), evidence=evidence, reason=reason, at=now()
         )
     _said_once(f"the decision is {found}", fresh, as_json)
 
