@@ -159,10 +159,7 @@ def _explain(file: str, lines: Lines, detail: Any, *, ours: bool = True) -> File
         advice = f"'{path[-1]}' is not a key here" if ours else "a key here is not known: take it out"
         line = lines.at(lines.known(path))
         return FileError(file, line, dotted(path if ours else path[:-1]), advice)
-    if detail["type"] == "value_error":
-        advice = str(detail["ctx"]["error"])
-    else:
-        advice = str(detail["msg"])
+    advice = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else str(detail["msg"])
     path = lines.known(path)
     return FileError(file, lines.at(path), dotted(path), advice)
 
