@@ -67,7 +67,9 @@ class Stopping:
         await run.do(StoppingActivities.put_on_desk, OnDesk(ask=run.ask(), matter=matter))
         run.enter(Phase.DECIDING)
         await run.read()
-        locking = asyncio.create_task(self._restrict()) if matter is Matter.OBJECTION else None
+        # A run that is started anew once it was weighed restricts nothing more.
+        open_ = matter is Matter.OBJECTION and self._matters.outcome is None
+        locking = asyncio.create_task(self._restrict()) if open_ else None
         try:
             await self._on_the_desk(Code.WEIGH if matter is Matter.OBJECTION else Code.CONTESTED)
         finally:
