@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
+from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
 from activities.mapcheck import MapCheckActivities
@@ -38,6 +39,7 @@ from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
+from workflows.appeal import AppealRun
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
@@ -125,18 +127,21 @@ def build_worker(
     settings: Settings, client: Client, tools: Tools, *, interceptors: Sequence[Interceptor] = ()
 ) -> Worker:
     """The Temporal worker of this process; tests add interceptors that break things."""
+    appeals = AppealActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, AppealRun, Sweep, Upkeep, MapCheck],
         activities=[
             opening.open,
             opening.deadline,
             opening.interim,
             opening.acknowledge,
+            appeals.read,
+            appeals.deadline,
             planning.plan,
             planning.rule,
             planning.stuck,
