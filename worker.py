@@ -4,6 +4,7 @@ The one rule: everything is built here and handed down; below this file nothing 
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -203,6 +204,8 @@ async def run(
     dispatcher = Dispatcher(tools, client, settings.task_queue, keys)
     schedule = MapCheckSchedule(client, settings.tenant, settings.task_queue, settings.map_check_every)
     health = Health(settings.health_host, settings.health_port, client, ledger, metrics_port)
+    # What is here now stays until the end, and to look through it for garbage takes a tenth of a second each time.
+    gc.freeze()
     async with health, worker:
         log.info(
             "worker_ready",
