@@ -1,4 +1,4 @@
-"""How sure the engine has to be of who asks: what is needed, what proofs are worth, what becomes of a request without."""
+"""How sure the engine has to be of who asks: what is needed, what proofs are worth, what becomes of it without."""
 
 from datetime import UTC, datetime, timedelta
 
