@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from connectors.protocol import Connector, Derives, Searches, Shares
+from connectors.protocol import Channels, Connector, Derives, Searches, Shares
 from rights.datamap import DataMap, System
 
 GROUP = "habeas.connectors"
@@ -65,6 +65,10 @@ def build(system: System) -> Connector:
             _refuse_search(system)
         if not isinstance(connector, Shares):
             _refuse_shared(system)
+        if system.directory and not isinstance(connector, Channels):
+            raise ValueError(
+                f"directory: the connector {system.connector} cannot say how to reach people: leave it out"
+            )
     except ValueError as error:
         raise SetupError(f"system '{system.system}': {error}") from None
     return connector
