@@ -4,6 +4,7 @@ Each group of verbs stands in a module of its own, by the noun it is about; here
 verb is one transaction, and time is an argument.
 """
 
+from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.cases import Cases
 from ledger.decisions import Decisions
@@ -31,6 +32,7 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Arrivals,
     Decisions,
     Standings,
     Steps,
