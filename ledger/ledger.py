@@ -19,6 +19,7 @@ from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.requests import Requests
+from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
@@ -33,6 +34,7 @@ class Ledger(
     Beginning,
     Requests,
     Arrivals,
+    Reviews,
     Decisions,
     Standings,
     Steps,

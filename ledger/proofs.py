@@ -20,6 +20,7 @@ from ledger.models_identity import identity_cases, identity_codes, identity_proo
 from ledger.notes import make_note
 from ledger.outbox import post
 from ledger.people import GIVEN, sealed_identities
+from ledger.proven import keep_proof, proof_of
 from ledger.store import AnyRow
 from ledger.vault import DataKey, Sealed
 from rights.identity import Proof, Rung, identity_law
@@ -255,20 +256,7 @@ class Proofs(Decisions):
         said: Any = None,
     ) -> bool:
         """Keep a proof; whether the asker is proven with it."""
-        connection.execute(
-            identity_proofs.insert(),
-            {
-                "tenant": self.tenant,
-                "request_id": row.id,
-                "id": new_id(at),
-                **proof.model_dump(mode="python", exclude={"way", "rung", "at"}),
-                "rung": proof.rung.value,
-                "at": at,
-                "way": way,
-                "agent": agent,
-                "paper": paper,
-            },
-        )
+        keep_proof(connection, self.tenant, row.id, proof, way=way, agent=agent, paper=paper)
         return self._settle_identity(connection, row, at, {"rung": proof.rung, **(said or {})})
 
     def _settle_identity(self, connection: Connection, row: AnyRow, at: datetime, said: dict[str, Any]) -> bool:
@@ -332,20 +320,6 @@ class Proofs(Decisions):
             if gone:
                 body = {"case": place, "purposes": sorted(gone), "keks": sorted(set(gone.values()))}
                 self._journal(connection, "shredded", body, at)
-
-
-def proof_of(row: AnyRow) -> Proof:
-    """A proof from its row; the way as hexadecimal digits."""
-    return Proof(
-        rung=Rung(row.rung),
-        at=row.at,
-        way=row.way.hex() if row.way else "",
-        fresh=row.fresh,
-        second=row.second,
-        matched=row.matched,
-        declared=row.declared,
-        level=row.level,
-    )
 
 
 def mandate_carries(case: AnyRow, row: AnyRow, proofs: Sequence[Proof], at: datetime) -> bool:

@@ -272,6 +272,16 @@ def identity_law() -> IdentityLaw:
     return read_identity_law("identity.yaml", shipped("identity.yaml"))
 
 
+def circumstances_of(details: object) -> frozenset[Circumstance]:
+    """What the details of a request say that may make a proof needless."""
+    said = {
+        Circumstance.MARKETING: getattr(details, "scope", None) == "marketing",
+        Circumstance.SIGNAL: getattr(details, "source", None) == "gpc",
+        Circumstance.MINOR: getattr(details, "ground", None) == "minor",
+    }
+    return frozenset(circumstance for circumstance, is_so in said.items() if is_so)
+
+
 # What is due while a request waits for proof.
 
 

@@ -13,6 +13,7 @@ from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
+from rights.identity import Proof, circumstances_of, identity_law
 from rights.regimes import regime
 from rights.request import OFFERED, Right
 from rights.subject import parse_identities
@@ -46,6 +47,7 @@ def submit(
     idempotency_key: str | None = None,
     text: str | None = None,
     details: Details | None = None,
+    proof: Proof | None = None,
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
@@ -53,6 +55,7 @@ def submit(
         identities: pairs of kind and value.
         confirmed: whether the caller attests that the asker is the person.
         details: what the asker says beyond who they are; of the model of this right.
+        proof: what a system says of the asker (signed in, or how sure it is), which may be enough.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
     Raises:
@@ -77,6 +80,9 @@ def submit(
         raise SubmissionError(f"a request about {known} says more than who asks: give its details")
     if details is not None and type(details) is not MODELS.get(known):
         raise SubmissionError(f"these are no details of a request about {known}")
+    law = identity_law()
+    free = law.needed(known, rules.regime, circumstances_of(details)) == 0
+    enough = proof is not None and law.reached([proof], rules.regime) >= law.needed(known, rules.regime)
     clock = start_clock(regime(rules.regime), received_at, rules.zone, rules.holidays)
     return ledger.open_request(
         known,
@@ -85,8 +91,10 @@ def submit(
         clock,
         received_at=received_at,
         idempotency_key=idempotency_key,
-        confirmed=confirmed,
+        confirmed=confirmed or enough or free,
         free_text=text,
+        proof=proof,
+        assurance="attested" if confirmed else "proven" if enough else "none_needed" if free else "",
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
     )
 

@@ -91,6 +91,9 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
         words = "choose --person NUMBERS"
     else:
         words = _WORDS.get(task.code, "retry | give_up | done")
+    if task.code is Code.REVIEW:
+        page.line(Cell(f"habeas review show {task.request_id}", "quiet"), indent=4)
+        return
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 
 
