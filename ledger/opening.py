@@ -104,8 +104,8 @@ class Opening(Store):
 
         `details` are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a
         door whose caller attests that the asker is the person. The same `idempotency_key`
-        gives the same request. `proof` is what a system says of the asker, and `assurance` a word on why nothing more is
-        asked: both are kept with it.
+        gives the same request. `proof` is what a system says of the asker, and `assurance` a word on why nothing more
+        is asked: both are kept with it.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right or other identities.
