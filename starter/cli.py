@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from starter.commands import connector, deadline, ledger, letter, local, request, review, setup, task
+from starter.commands import connector, deadline, identity, ledger, letter, local, request, review, setup, task
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
+from starter.commands import receipt as _receipt  # noqa: F401 - adds its commands to request.requests
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import EPILOG, Exit, Failure, complain, explain
 
@@ -87,6 +88,7 @@ app.add_typer(connector.connectors, name="connector")
 app.command("migrate")(setup.migrate)
 app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")
+app.add_typer(identity.identities, name="identity")
 app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")
 app.add_typer(letter.letters, name="letter")
