@@ -12,7 +12,7 @@ def before_any_question(tools: Tools, row: RequestRow) -> Waiting:
     """Of a request that has just begun."""
     if row.confirmed:
         return Waiting()
-    return Waiting(needed=identity_law().needed(row.right, row.regime), directory=_directory(tools))
+    return Waiting(needed=identity_law().needed_under(row.right, row.regimes), directory=_directory(tools))
 
 
 def waiting(tools: Tools, row: RequestRow) -> Waiting:

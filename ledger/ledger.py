@@ -7,6 +7,7 @@ verb is one transaction, and time is an argument.
 from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.cases import Cases
+from ledger.clocks import Clocks
 from ledger.decisions import Decisions
 from ledger.fence import Fence
 from ledger.holds import Holds
@@ -36,6 +37,7 @@ class Ledger(
     Arrivals,
     Reviews,
     Decisions,
+    Clocks,
     Standings,
     Steps,
     Receipts,

@@ -1,4 +1,4 @@
-"""The tables of who asks: proofs, codes, mandates, and when a request is said to have come in.
+"""The tables of who asks: proofs, codes, mandates.
 
 The one rule: an address, a code, a name or a role stands here as a keyed digest or not at all; the vault has the rest.
 """
@@ -92,24 +92,3 @@ identity_codes: Final = Table(
 )
 """Codes that were asked for, of known people and of unknown ones: a code that was sent to nobody has a row like any
 other, and nothing fits it."""
-
-receipt_changes: Final = Table(
-    "receipt_changes",
-    metadata,
-    *_key(),
-    Column("id", Text, primary_key=True),
-    Column("old_at", DateTime(timezone=True), nullable=False),
-    Column("new_at", DateTime(timezone=True), nullable=False),
-    Column("proposed_at", DateTime(timezone=True), nullable=False),
-    Column("agent", LargeBinary, nullable=False),
-    Column("approved_at", DateTime(timezone=True)),
-    _request(),
-    Index(
-        "uq_receipt_changes_open",
-        "tenant",
-        "request_id",
-        unique=True,
-        postgresql_where=text("approved_at IS NULL"),
-    ),
-)
-"""Corrections of when a request came in: proposed by one, approved by another, both times kept."""

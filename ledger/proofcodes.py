@@ -20,6 +20,7 @@ from ledger.people import GIVEN, sealed_identities
 from ledger.proofs import ON_FILE, REACH, Proofs
 from ledger.store import AnyRow
 from ledger.vault import Sealed
+from rights.clockwork import Turn
 from rights.identity import Channel as Kind
 from rights.identity import IdentityLaw, Proof, Rung, Unreached, identity_law
 
@@ -122,7 +123,7 @@ class ProofCodes(Proofs):
                     used.add(self._way(target.channel, target.value))
             self._set_case(connection, request_id, asked_at=at)
             if case.asked_at is None:
-                self._journal(connection, "identity_asked", {}, at, request_id=request_id)
+                self._tell_clock(connection, row, Turn.IDENTITY_ASKED, at)
             self._journal(connection, "codes_sent", {"codes": len(unsent)}, at, request_id=request_id)
         return len(unsent)
 

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.clocks import Clocks, clocks_of
 from ledger.decisions import Decisions
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
@@ -23,7 +24,9 @@ from ledger.people import GIVEN, sealed_identities
 from ledger.proven import keep_proof, proof_of
 from ledger.store import AnyRow
 from ledger.vault import DataKey, Sealed
+from rights.clockwork import ClockEvent, Turn
 from rights.identity import Proof, Rung, identity_law
+from rights.reckoning import local_day
 from rights.request import Phase, Right
 from rights.subject import comparable
 from rights.value import Value
@@ -77,7 +80,7 @@ class IdentityState(Value):
     point_tries: int = 0
 
 
-class Proofs(Decisions):
+class Proofs(Decisions, Clocks):
     """Verbs on proofs."""
 
     def identity_state(self, request_id: str) -> IdentityState:
@@ -264,10 +267,10 @@ class Proofs(Decisions):
         its = {"tenant": self.tenant, "request_id": row.id}
         case = self._case_row(connection, row.id)
         proofs = tuple(map(proof_of, connection.execute(_PROOFS, its)))
-        level = identity_law().reached(proofs, row.regime)
-        needed = identity_law().needed(Right(row.right), row.regime)
+        law, right, regimes = identity_law(), Right(row.right), [clock.regime for clock in clocks_of(row)]
+        level, needed = min(law.reached(proofs, regime) for regime in regimes), law.needed_under(right, regimes)
         body = {**said, "level": level, "needed": needed}
-        if level < needed or not mandate_carries(case, row, proofs, at):
+        if not (law.enough(proofs, right, regimes) and mandate_carries(case, row, proofs, at)):
             self._decide(connection, row, "proof", {}, at, None, told=body, tell=False)
             self._wake_run(connection, row.id, at)
             return False
@@ -276,10 +279,17 @@ class Proofs(Decisions):
             self._set_case(connection, row.id, lapsed_at=None, became=None)
             self._journal(connection, "identity_resumed", {}, at, request_id=row.id)
         if case.asked_at:
-            # What a law makes of the days between asking and having is the clock's.
-            self._journal(connection, "identity_received", {"asked_at": case.asked_at}, at, request_id=row.id)
+            self._tell_clock(connection, row, Turn.IDENTITY_RECEIVED, at)
         self._decide(connection, row, "confirm_identity", {"confirmed_at": at}, at, None, told=body)
         return True
+
+    def _tell_clock(self, connection: Connection, row: AnyRow, turn: Turn, at: datetime) -> None:
+        """Tell the clock that proof was asked for, or has come; what a law makes of that is the clock's. Once: what
+        somebody has entered by hand stands."""
+        before = {event.turn for event in self._events(connection, row.id)}
+        if turn in before or (turn is Turn.IDENTITY_RECEIVED and Turn.IDENTITY_ASKED not in before):
+            return
+        self.turn_clock_in(connection, row.id, ClockEvent(turn=turn, day=local_day(at, row.zone)), at=at)
 
     def _wake_run(self, connection: Connection, request_id: str, at: datetime) -> None:
         post(connection, self.tenant, "wake", request_id, at)

@@ -225,6 +225,16 @@ class IdentityLaw(Strict):
             return 0
         return self.under(regime).needs[right]
 
+    def needed_under(self, right: Right, regimes: Iterable[str], circumstances: Iterable[Circumstance] = ()) -> int:
+        """The level that a right needs where several laws apply: the highest of them."""
+        given = tuple(circumstances)
+        return max(self.needed(right, regime, given) for regime in regimes)
+
+    def enough(self, proofs: Iterable[Proof], right: Right, regimes: Iterable[str]) -> bool:
+        """Whether proofs reach what a right needs under each of some laws."""
+        kept = tuple(proofs)
+        return all(self.reached(kept, regime) >= self.needed(right, regime) for regime in regimes)
+
     def reached(self, proofs: Iterable[Proof], regime: str) -> int:
         """The level that proofs reach together.
 

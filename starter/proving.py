@@ -39,7 +39,7 @@ def status_document(row: RequestRow, state: IdentityState) -> dict[str, Any]:
     return {
         "request_id": row.id,
         "proven": row.confirmed,
-        "needed": identity_law().needed(row.right, row.regime),
+        "needed": identity_law().needed_under(row.right, row.regimes),
         "asked": list(state.asked),
         "codes_left": max(0, MOST_CODES - len(state.asked)),
         "next": None if row.confirmed else next_step(state.asked) or "attest",

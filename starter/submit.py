@@ -4,7 +4,7 @@ The one rule: one commit in the ledger receives it; the door answers then, even 
 that commit is the time of receipt.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -14,7 +14,7 @@ from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
 from rights.identity import Proof, circumstances_of, identity_law
-from rights.regimes import regime
+from rights.regimes import SHIPPED, Regime, regime
 from rights.request import OFFERED, Right
 from rights.subject import parse_identities
 from rights.value import Value
@@ -48,6 +48,7 @@ def submit(
     text: str | None = None,
     details: Details | None = None,
     proof: Proof | None = None,
+    regimes: Sequence[str] = (),
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
@@ -56,6 +57,7 @@ def submit(
         confirmed: whether the caller attests that the asker is the person.
         details: what the asker says beyond who they are; of the model of this right.
         proof: what a system says of the asker (signed in, or how sure it is), which may be enough.
+        regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
     Raises:
@@ -80,23 +82,31 @@ def submit(
         raise SubmissionError(f"a request about {known} says more than who asks: give its details")
     if details is not None and type(details) is not MODELS.get(known):
         raise SubmissionError(f"these are no details of a request about {known}")
-    law = identity_law()
-    free = law.needed(known, rules.regime, circumstances_of(details)) == 0
-    enough = proof is not None and law.reached([proof], rules.regime) >= law.needed(known, rules.regime)
-    clock = start_clock(regime(rules.regime), received_at, rules.zone, rules.holidays)
+    laws = [_law(name) for name in dict.fromkeys(regimes or (rules.regime,))]
+    clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
+    asked = [law.regime for law in laws]
+    level = identity_law().needed_under(known, asked, circumstances_of(details))
+    enough = proof is not None and identity_law().enough([proof], known, asked)
     return ledger.open_request(
         known,
-        rules.regime,
+        laws[0].regime,
         people,
         clock,
+        further=further,
         received_at=received_at,
         idempotency_key=idempotency_key,
-        confirmed=confirmed or enough or free,
+        confirmed=confirmed or enough or level == 0,
         free_text=text,
         proof=proof,
-        assurance="attested" if confirmed else "proven" if enough else "none_needed" if free else "",
+        assurance="attested" if confirmed else "proven" if enough else "none_needed" if level == 0 else "",
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
     )
+
+
+def _law(name: str) -> Regime:
+    if name not in SHIPPED or not regime(name).enabled:
+        raise SubmissionError("that is no law the engine goes by: habeas deadline --list shows those that are enabled")
+    return regime(name)
 
 
 def known_right(text: str) -> Right:

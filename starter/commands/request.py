@@ -145,6 +145,16 @@ def open_(
             show_default=False,
         ),
     ] = None,
+    regime: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--regime",
+            metavar="NAME",
+            help="The law it is asked under, if not the one of the settings. Given again, the clocks of all run, and "
+            "the earliest counts.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Receive a request.
@@ -166,7 +176,7 @@ def open_(
     said = None
     if details is not None:
         said = read_details(known_right(right), "--details", read_text(details, "--details"))
-    role, taker = _role(confirmed_by, "--confirmed-by"), _role(taken_by, "--taken-by")
+    role, taker = role_of(confirmed_by, "--confirmed-by"), role_of(taken_by, "--taken-by")
     arrival = _word(channel, "--channel")
     proof = said_by_a_system(signed_in, assurance, now())
     with desk() as at:
@@ -182,6 +192,7 @@ def open_(
             text=text,
             details=said,
             proof=proof,
+            regimes=regime or (),
         )
         if opened.new and (arrival or taker):
             at.ledger.arrived(opened.request_id, arrival or "unknown", by=taker, at=now())
@@ -284,7 +295,7 @@ def confirm_identity(request: RequestId, by: By = None, as_json: Json = False) -
     from starter.desk import desk, now
 
     with desk() as at:
-        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=_role(by, "--by"))
+        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=role_of(by, "--by"))
     _decided("identity confirmed", fresh, as_json)
 
 
@@ -294,7 +305,7 @@ def approve(request: RequestId, by: By = None, as_json: Json = False) -> None:
     from starter.desk import desk, now
 
     with desk() as at:
-        fresh = at.ledger.approve(_id(request), at=now(), note=_role(by, "--by"))
+        fresh = at.ledger.approve(_id(request), at=now(), note=role_of(by, "--by"))
     _decided("erasure approved", fresh, as_json)
 
 
@@ -404,7 +415,7 @@ def _one_of(text: str, words: Sequence[str], option: str) -> str:
     return text
 
 
-def _role(text: str | None, option: str) -> str | None:
+def role_of(text: str | None, option: str) -> str | None:
     """A role as somebody typed it."""
     if text is None:
         return None

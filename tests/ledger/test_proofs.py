@@ -300,7 +300,7 @@ def test_a_lapsed_request_is_taken_up_again_by_proof(ledger: Ledger, door: Door)
     assert confirmed(door, request)
     kinds = [kind for (kind,) in door("SELECT kind FROM entries WHERE request_id = %s ORDER BY seq", request)]
     assert kinds.count("identity_lapsed") == 1
-    assert kinds[-3:] == ["identity_resumed", "identity_received", "confirm_identity"]
+    assert kinds[-3:] == ["identity_resumed", "clock", "confirm_identity"]
 
 
 def test_letters_go_to_where_control_was_proven(ledger: Ledger) -> None:
@@ -313,28 +313,6 @@ def test_letters_go_to_where_control_was_proven(ledger: Ledger) -> None:
     reply = ledger.unseal(request, "working", "channel")
     assert reply is not None
     assert Channel.unsealed(reply).address == "on.file@example.org", "an address in the request does not take it away"
-
-
-def test_a_receipt_is_corrected_by_one_and_approved_by_another_and_both_times_are_kept(
-    ledger: Ledger, door: Door
-) -> None:
-    request = asking(ledger)
-    earlier = AT - timedelta(days=5)
-    with pytest.raises(LedgerRefusal, match="later than now"):
-        ledger.propose_receipt(request, later(days=1), by="desk", at=AT)
-    ledger.propose_receipt(request, earlier, by="desk", at=AT)
-    with pytest.raises(LedgerRefusal, match="waits for approval"):
-        ledger.propose_receipt(request, earlier, by="desk", at=AT)
-    with pytest.raises(LedgerRefusal, match="another role"):
-        ledger.rule_receipt(request, approve=True, by="DESK ", at=AT)
-
-    ledger.rule_receipt(request, approve=True, by="privacy office", at=later(hours=1))
-    (change,) = ledger.receipt_changes(request)
-    assert (change.old_at, change.new_at, change.approved_at) == (AT, earlier, later(hours=1))
-    ((body,),) = door("SELECT body FROM entries WHERE kind = 'receipt_corrected'")
-    assert {datetime.fromisoformat(json.loads(body)[name]) for name in ("old_at", "new_at")} == {AT, earlier}
-    assert "privacy office" not in str(door("SELECT body FROM entries"))
-    assert ledger.verify().sound
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""Who asks: proofs, codes, mandates, and corrections of when a request came in."""
+"""Who asks: proofs, codes, mandates."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -91,26 +91,8 @@ def upgrade() -> None:
         ["tenant", "request_id"],
         postgresql_where=sa.text("sent_at IS NULL"),
     )
-    op.create_table(
-        "receipt_changes",
-        *_key(),
-        sa.Column("id", sa.Text(), nullable=False),
-        _moment("old_at", nullable=False),
-        _moment("new_at", nullable=False),
-        _moment("proposed_at", nullable=False),
-        sa.Column("agent", sa.LargeBinary(), nullable=False),
-        _moment("approved_at"),
-        *_rules("receipt_changes", "id"),
-    )
-    op.create_index(
-        "uq_receipt_changes_open",
-        "receipt_changes",
-        ["tenant", "request_id"],
-        unique=True,
-        postgresql_where=sa.text("approved_at IS NULL"),
-    )
 
 
 def downgrade() -> None:
-    for table in ("receipt_changes", "identity_codes", "identity_proofs", "identity_cases"):
+    for table in ("identity_codes", "identity_proofs", "identity_cases"):
         op.drop_table(table)
