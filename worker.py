@@ -25,6 +25,7 @@ from activities.identity import IdentityActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
+from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
 from activities.tools import Terms, Tools
@@ -129,6 +130,7 @@ def build_worker(
     """The Temporal worker of this process; tests add interceptors that break things."""
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
+    stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     identity = IdentityActivities(tools)
     return Worker(
@@ -151,6 +153,9 @@ def build_worker(
             fulfil.lift,
             fulfil.rectify,
             fulfil.verify,
+            stopping.remember,
+            stopping.put_on_desk,
+            stopping.late_on_desk,
             sweep.sweep,
             closing.package,
             closing.close,

@@ -24,8 +24,10 @@ from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
+from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.verify import Verification
+from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
 
@@ -35,6 +37,7 @@ class Ledger(
     Beginning,
     Requests,
     Arrivals,
+    Weighings,
     Reviews,
     Decisions,
     Clocks,
@@ -49,6 +52,7 @@ class Ledger(
     Sweeps,
     Quotas,
     MapChecks,
+    Suppressions,
     Mailroom,
     LetterDesk,
     Verification,

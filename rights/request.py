@@ -30,7 +30,16 @@ class Right(StrEnum):
         return self in {Right.ACCESS, Right.PORTABILITY}
 
 
-OFFERED: Final = frozenset({Right.ACCESS, Right.ERASURE})
+OFFERED: Final = frozenset(
+    {
+        Right.ACCESS,
+        Right.ERASURE,
+        Right.OBJECTION,
+        Right.OPT_OUT,
+        Right.CONSENT_WITHDRAWAL,
+        Right.DECISION_REVIEW,
+    }
+)
 """The rights that have a workflow today; a door refuses the others in one sentence."""
 
 
@@ -110,3 +119,5 @@ class Conclusion(StrEnum):
     WITHDRAWN = "withdrawn"
     UNPROVEN = "unproven"
     """Nobody has proven to be the person in time; nothing was looked for, given out or changed."""
+    REFUSED = "refused"
+    """Nothing of what was asked for is done, on a ground that the person was told."""

@@ -16,7 +16,7 @@ import pytest
 
 for _module in (
     "erasing", "exporting", "keeping", "linking", "locating", "reaching", "rectifying", "restricting", "speaking",
-    "suite", "verifying",
+    "suite", "suppressing", "verifying",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
@@ -52,11 +52,12 @@ from connectors.conformance.rectifying import Rectifying
 from connectors.conformance.restricting import Restricting
 from connectors.conformance.speaking import Speaking
 from connectors.conformance.suite import Trial
+from connectors.conformance.suppressing import Suppressing
 from connectors.conformance.verifying import Verifying
 
 
 class Conformance(
-    Locating, Linking, Reaching, Exporting, Erasing, Keeping, Verifying, Restricting, Rectifying, Speaking
+    Locating, Linking, Reaching, Exporting, Erasing, Keeping, Verifying, Restricting, Rectifying, Suppressing, Speaking
 ):
     """Everything a connector promises. Override the fixture `bench`.
 
