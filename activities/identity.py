@@ -5,6 +5,8 @@ anything, and what the directory has told stands in no receipt.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
 
 from temporalio import activity
 
@@ -15,11 +17,19 @@ from activities.tools import Tools
 from connectors.errors import NeedsHuman, Unsupported
 from connectors.protocol import Channels, ContactPoint
 from ledger.proofcodes import Reached
+from ledger.standing import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code
-from rights.identity import identity_law
+from rights.deadlines import start_clock
+from rights.identity import Unreached, identity_law
+from rights.objections import OptOutDetails
 from rights.receipt import Receipt, Tally
-from rights.request import Phase
+from rights.regimes import regime
+from rights.request import Phase, Right
+from rights.suppression import Scope
+
+OPT_OUT_LAW: Final = "us-ca-optout"
+"""The law under which an opt-out of sale and sharing has its term."""
 
 
 class IdentityActivities:
@@ -56,12 +66,33 @@ class IdentityActivities:
         ledger, law = self._tools.ledger, identity_law()
         row = ledger.request(ask.request_id)
         level = law.reached(ledger.identity_state(row.id).proofs, row.regime)
-        ledger.lapse(row.id, law.under(row.regime).becomes(row.right, level), at=ask.as_of)
+        became = law.under(row.regime).becomes(row.right, level)
+        if became is Unreached.OPT_OUT:
+            self._opt_out(row, ask.as_of)
+        ledger.lapse(row.id, became, at=ask.as_of)
 
     @activity.defn(name="ask_again", no_thread_cancel_exception=True)
     def ask_again(self, ask: Ask) -> None:
         """Something is held under what was proven, and more is needed to give it out or change it."""
         self._tools.ledger.move(ask.request_id, Phase.CONFIRMING, at=ask.as_of)
+
+    def _opt_out(self, row: RequestRow, at: datetime) -> None:
+        """Carry a deletion that cannot be verified out as an opt-out, which nobody has to prove anything for: as a
+        request of its own, once (Cal. Civ. Code 1798.99.86(d)(2))."""
+        ledger, clock = self._tools.ledger, row.clock
+        law = regime(OPT_OUT_LAW)
+        details = OptOutDetails(of=(Scope.SALE, Scope.SHARING))
+        ledger.open_request(
+            Right.OPT_OUT,
+            law.regime,
+            ledger.identities(row.id),
+            start_clock(law, at, clock.zone, clock.holidays, Right.OPT_OUT),
+            received_at=at,
+            idempotency_key=f"opt-out of {row.id}",
+            confirmed=True,
+            assurance="none_needed",
+            details=details.model_dump_json(exclude_none=True).encode(),
+        )
 
     def _read(self, doing: Doing, known: AtStep, beat: Beat) -> Tally:
         ready = make_ready(self._tools, doing, known, beat)

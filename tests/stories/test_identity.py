@@ -241,3 +241,25 @@ def test_california_is_told_what_becomes_of_an_unproven_request_within_the_45_da
             assert ledger.identity_state(request).became == "deny"
 
     asyncio.run(story())
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.soak
+def test_a_deletion_from_the_registry_that_cannot_be_verified_is_carried_out_as_an_opt_out(
+    home: Path, postgres: Postgres
+) -> None:
+    async def story() -> None:
+        async with desk(home, postgres, {"shop": DIRECTORY}) as at:
+            world, ledger = at.world, at.world.ledger
+            request = world.open("erasure", [("email", SEVEN)], confirmed=False, regimes=["us-ca-drop"])
+            await at.days(0.1)
+            ledger.ask_code(request, "file", at=await at.now())
+            await at.days(39)
+            assert world.conclusion(request) == "unproven"
+            assert ledger.identity_state(request).became == "opt-out"
+            found = world.query(
+                'SELECT id, regime, confirmed_at IS NOT NULL FROM requests WHERE "right" = %s', "opt-out"
+            )
+            assert [row[1:] for row in found] == [("us-ca-optout", True)]
+
+    asyncio.run(story())
