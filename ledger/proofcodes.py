@@ -206,7 +206,7 @@ class ProofCodes(Proofs):
                 return
             number = case.reminded + 1
             self._set_case(connection, request_id, reminded=number)
-            self._write(connection, request_id, "reminder", number, at)
+            self._write_to_them(connection, request_id, "reminder", number, at)
             self._journal(connection, "identity_reminded", {"number": number}, at, request_id=request_id)
 
     def lapse(self, request_id: str, became: Unreached, *, at: datetime) -> None:
@@ -222,7 +222,7 @@ class ProofCodes(Proofs):
             said = {"ground": "identity_not_proven"} | (
                 {"respond_by": (at + timedelta(days=resume)).date().isoformat()} if rests else {}
             )
-            self._write(connection, request_id, "lapse", 0, at, said)
+            self._write_to_them(connection, request_id, "lapse", 0, at, said)
             self._destroy_papers(connection, request_id, at)
             self._journal(connection, "identity_lapsed", {"became": became}, at, request_id=request_id)
 
@@ -313,7 +313,7 @@ class ProofCodes(Proofs):
             post_by=(at + timedelta(days=1)).date(),
         )
 
-    def _write(
+    def _write_to_them(
         self,
         connection: Connection,
         request_id: str,
