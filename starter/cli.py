@@ -18,6 +18,7 @@ from starter.commands import (
     clock,
     connector,
     deadline,
+    identity,
     ledger,
     letter,
     local,
@@ -101,6 +102,7 @@ app.add_typer(connector.connectors, name="connector")
 app.command("migrate")(setup.migrate)
 app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")
+app.add_typer(identity.identities, name="identity")
 app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")
 app.add_typer(letter.letters, name="letter")
