@@ -178,6 +178,11 @@ class Settings(BaseSettings):
         description="How often a worker compares the data map with the systems, ISO 8601 (P1D); unset: never.",
         examples=["P1D"],
     )
+    sms_gateway: Annotated[str, Field(pattern=r"^[^\s@]*\{digits\}[^\s@]*@[^\s@]+$")] | None = Field(
+        default=None,
+        description="A gateway that makes text messages of mails, {digits} being the number; unset: no code by text.",
+        examples=["{digits}@sms.example.net"],
+    )
     log: Literal["auto", "json", "console"] = Field(
         default="auto", description="Log format; auto is JSON unless on a terminal.", examples=["auto"]
     )

@@ -20,8 +20,10 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
+from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
+from activities.identity import IdentityActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
@@ -40,6 +42,7 @@ from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
+from workflows.appeal import AppealRun
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
@@ -72,6 +75,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         data_map=data_map,
         store=FileStore(settings.parcels),
         environment=settings.environment,
+        sms=settings.sms_gateway or "",
         terms=Terms(
             working=timedelta(days=settings.working_days),
             file=timedelta(days=settings.file_days),
@@ -128,19 +132,23 @@ def build_worker(
     settings: Settings, client: Client, tools: Tools, *, interceptors: Sequence[Interceptor] = ()
 ) -> Worker:
     """The Temporal worker of this process; tests add interceptors that break things."""
+    appeals = AppealActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    identity = IdentityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, AppealRun, Sweep, Upkeep, MapCheck],
         activities=[
             opening.open,
             opening.deadline,
             opening.interim,
             opening.acknowledge,
+            appeals.read,
+            appeals.deadline,
             planning.plan,
             planning.rule,
             planning.stuck,
@@ -162,6 +170,11 @@ def build_worker(
             upkeep.destroy,
             upkeep.sign,
             map_check.check,
+            identity.channels,
+            identity.codes,
+            identity.remind,
+            identity.lapse,
+            identity.ask_again,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,

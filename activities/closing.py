@@ -3,6 +3,8 @@
 The one rule: the conclusion is computed from receipts and looks in the ledger, never from what a workflow remembers.
 """
 
+from datetime import timedelta
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -14,11 +16,13 @@ from activities.store import StoreError
 from activities.tools import Tools
 from ledger.standing import RequestRow
 from rights import weighing
+from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.redaction import Mark, digests, to_review
+from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
 from rights.value import Value
 from rights.weighing import Matter, Weighing
@@ -109,7 +113,7 @@ class ClosingActivities:
                 conclusion,
                 books=books,
                 at=ask.as_of,
-                working_until=ask.as_of + terms.working,
+                working_until=ask.as_of + max(terms.working, _appealable(row)),
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
@@ -148,6 +152,11 @@ class ClosingActivities:
         return {work.collection: counted.get(work.collection, 0) for work in works if work.leaves_pseudonyms}
 
 
+def _appealable(row: RequestRow) -> timedelta:
+    """How long the identities may be needed to carry out anew what somebody appeals against."""
+    return WINDOW if any(regime(law).appeal for law in row.regimes) else timedelta(0)
+
+
 def _beat() -> None:
     """Still alive, where the server asks for it: not of what the workflow's own task waits for."""
     if not activity.info().is_local:
@@ -178,6 +187,8 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
     # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
     if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD
+    if not row.confirmed:
+        return Conclusion.UNPROVEN
     ends = [verified.get(name, r) if name in erased else r for name, r in acted.items()]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
     # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten. The books know also of

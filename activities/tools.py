@@ -46,6 +46,8 @@ class Tools:
     store: Store
     environment: str
     terms: Terms = field(default_factory=Terms)
+    sms: str = ""
+    """The address of a gateway from mail to text messages, with {digits} for the number; empty: there is none."""
     limits: Limits = field(default_factory=Limits)
     office: Office = field(default_factory=Office)
     """Who writes letters, and what the settings say of that."""

@@ -4,6 +4,8 @@ Each group of verbs stands in a module of its own, by the noun it is about; here
 verb is one transaction, and time is an argument.
 """
 
+from ledger.appeals import Appeals
+from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.cases import Cases
 from ledger.clocks import Clocks
@@ -35,10 +37,12 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Arrivals,
     Weighings,
     Reviews,
     Decisions,
     Clocks,
+    Appeals,
     Standings,
     Steps,
     Receipts,

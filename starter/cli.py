@@ -14,9 +14,11 @@ import typer
 from typer.core import TyperGroup
 
 from starter.commands import (
+    appeal,
     clock,
     connector,
     deadline,
+    identity,
     ledger,
     letter,
     local,
@@ -101,6 +103,7 @@ app.add_typer(connector.connectors, name="connector")
 app.command("migrate")(setup.migrate)
 app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")
+app.add_typer(identity.identities, name="identity")
 app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")
 app.add_typer(letter.letters, name="letter")
@@ -111,6 +114,7 @@ app.add_typer(weigh.automated, name="automated")
 app.add_typer(optout.optouts, name="optout")
 app.add_typer(optout.suppressions, name="suppression")
 app.command("deadline")(deadline.deadline)
+app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")
