@@ -173,6 +173,12 @@ class Settings(BaseSettings):
         description="Who writes to people: the group [letters] (docs/letters.md).",
         examples=[{"controller": "Example Ltd", "dpo": "dpo@example.com"}],
     )
+    calling_code: str = Field(
+        default="",
+        pattern=r"^(\+[1-9][0-9]{0,3})?$",
+        description="By which a phone number without a country is completed on the suppression list.",
+        examples=["+49"],
+    )
     temporal_address: str = Field(
         default="127.0.0.1:7233", description="Temporal's address.", examples=["127.0.0.1:7233"]
     )
@@ -240,6 +246,11 @@ class Settings(BaseSettings):
         default=None,
         description="The mail server that letters are sent by; unset: nothing is sent (docs/mail.md).",
         examples=[{"host": "smtp.example.com", "sender": "privacy@example.com"}],
+    )
+    sms_gateway: Annotated[str, Field(pattern=r"^[^\s@]*\{digits\}[^\s@]*@[^\s@]+$")] | None = Field(
+        default=None,
+        description="A gateway that makes text messages of mails, {digits} being the number; unset: no code by text.",
+        examples=["{digits}@sms.example.net"],
     )
     log: Literal["auto", "json", "console"] = Field(
         default="auto", description="Log format; auto is JSON unless on a terminal.", examples=["auto"]

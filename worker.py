@@ -4,6 +4,7 @@ The one rule: everything is built here and handed down; below this file nothing 
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -19,9 +20,11 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
+from activities.appeals import AppealActivities
 from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
+from activities.identity import IdentityActivities
 from activities.mailing import MailActivities
 from activities.mailsetup import Mail
 from activities.mapcheck import MapCheckActivities
@@ -29,6 +32,7 @@ from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
 from activities.reports import Mailbox
 from activities.smtp import MailServer, loopback
+from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
 from activities.tools import Terms, Tools
@@ -44,6 +48,7 @@ from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
+from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
 from workflows.letters import Letters
 from workflows.mapcheck import MapCheck
@@ -78,6 +83,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         data_map=data_map,
         store=FileStore(settings.parcels),
         environment=settings.environment,
+        sms=settings.sms_gateway or "",
         terms=Terms(
             working=timedelta(days=settings.working_days),
             file=timedelta(days=settings.file_days),
@@ -172,19 +178,24 @@ def build_worker(
     settings: Settings, client: Client, tools: Tools, *, interceptors: Sequence[Interceptor] = ()
 ) -> Worker:
     """The Temporal worker of this process; tests add interceptors that break things."""
+    appeals = AppealActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
-    sweep, map_check, mailing = SweepActivities(tools), MapCheckActivities(tools), MailActivities(tools)
-    campaign = CampaignActivities(tools)
+    stopping = StoppingActivities(tools)
+    sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    mailing, campaign = MailActivities(tools), CampaignActivities(tools)
+    identity = IdentityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck, Letters, CampaignRun],
+        workflows=[*REQUESTS, AppealRun, Sweep, Upkeep, MapCheck, Letters, CampaignRun],
         activities=[
             opening.open,
             opening.deadline,
             opening.interim,
             opening.acknowledge,
+            appeals.read,
+            appeals.deadline,
             planning.plan,
             planning.rule,
             planning.stuck,
@@ -196,6 +207,9 @@ def build_worker(
             fulfil.lift,
             fulfil.rectify,
             fulfil.verify,
+            stopping.remember,
+            stopping.put_on_desk,
+            stopping.late_on_desk,
             sweep.sweep,
             closing.package,
             closing.close,
@@ -206,6 +220,11 @@ def build_worker(
             mailing.send,
             mailing.look_after,
             campaign.carry_on,
+            identity.channels,
+            identity.codes,
+            identity.remind,
+            identity.lapse,
+            identity.ask_again,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,
@@ -244,6 +263,8 @@ async def run(
     dispatcher = Dispatcher(tools, client, settings.task_queue, keys)
     schedule = MapCheckSchedule(client, settings.tenant, settings.task_queue, settings.map_check_every)
     health = Health(settings.health_host, settings.health_port, client, ledger, metrics_port)
+    # What is here now stays until the end, and to look through it for garbage takes a tenth of a second each time.
+    gc.freeze()
     async with health, worker:
         log.info(
             "worker_ready",

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from ledger.standing import Standing
-from rights.audience import Answered, answer, interim
+from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
 from rights.letters import ANSWERS, Language, LetterFacts, LetterKind, Particulars, Party, Result
 from rights.request import Conclusion
@@ -62,9 +62,10 @@ def facts_of(
 def _systems(standing: Standing, data_map: DataMap | None, kind: LetterKind) -> tuple[Answered, ...]:
     if kind in _ENDED:
         return told_in_the_end(standing, data_map)
-    if kind is LetterKind.INTERIM_ANSWER:
+    row = standing.request
+    if kind is LetterKind.INTERIM_ANSWER and hears_of_systems(row.right, confirmed=row.confirmed):
         names = data_map.systems if data_map else ()
-        return tuple(Answered(**dict(told)) for told in interim(standing.request.right, names, standing.receipts))
+        return tuple(Answered(**dict(told)) for told in interim(row.right, names, standing.receipts))
     return ()
 
 
@@ -72,6 +73,8 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     """What the person is told of each system: those of the map, and those that have left it and were worked on."""
     systems = data_map.systems if data_map else {}
     row = standing.request
+    if not hears_of_systems(row.right, confirmed=row.confirmed):
+        return ()
     return answer(
         row.right,
         dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)]),

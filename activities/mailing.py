@@ -25,6 +25,7 @@ from connectors.errors import ConnectorError
 from connectors.mailbox.session import Elsewhere
 from ledger.letters import Channel, Letter
 from rights.codes import Code
+from rights.letters import LetterKind
 from rights.value import Value
 
 BATCH: Final = 100
@@ -128,7 +129,9 @@ class MailActivities:
             ledger.letter_refused(letter, "not_written", at=as_of)
             return 0
         extra = {REQUEST_HEADER: letter.request_id} if letter.request_id else {CAMPAIGN_HEADER: letter.case_id}
-        kept = _kept(channel, written) if letter.request_id else None
+        # A campaign says the same to all, and a code is for whoever gets the mail and for nobody else.
+        keeps = letter.request_id and letter.kind != LetterKind.IDENTITY_CODE
+        kept = _kept(channel, written) if keeps else None
         try:
             text = as_mail(mail.server, channel.address, channel.name, written, letter.message_id, as_of, extra)
             session.hand_over(channel.address, text, lambda: ledger.begin_sending(letter, kept, at=as_of))

@@ -47,6 +47,8 @@ class Tools:
     store: Store
     environment: str
     terms: Terms = field(default_factory=Terms)
+    sms: str = ""
+    """The address of a gateway from mail to text messages, with {digits} for the number; empty: there is none."""
     limits: Limits = field(default_factory=Limits)
     mail: Mail | None = None
     """None: nothing is sent."""

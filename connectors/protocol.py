@@ -17,6 +17,7 @@ from rights.datamap import System
 from rights.plan import Operation, Work
 from rights.receipt import Certainty, Tally
 from rights.subject import Identity
+from rights.suppression import Scope
 
 Anchors = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Per collection and field, the values (as text) by which rows are found again once the path to them is cut: the parent
@@ -151,10 +152,13 @@ class Call:
     quota: Quota = field(default=no_quota, repr=False)
     learn: Callable[[tuple[Identity, ...]], None] = field(default=untold, repr=False)
     """Takes what the rows that `erase` is about to change say of the person, before the first fence: a row that came in
-    since the last look takes its links along when it goes. `rectify` tells what its rows say, before and after."""
+    since the last look takes its links along when it goes. What a row that came in later still says is told within the
+    fence, before anything is committed; the fence is then entered anew. `rectify` tells what its rows say, before and
+    after."""
     remember: Callable[[Anchors], None] = field(default=forgotten, repr=False)
     """Takes the anchors of the rows that `erase` is about to change, before the first fence: a row that came in since
-    the last look would go, and nothing would lead to what hangs on it."""
+    the last look would go, and nothing would lead to what hangs on it. Those of a row that came in later still are
+    given within the fence, before anything is committed."""
     corrections: tuple[Correction, ...] = field(default=(), repr=False)
     """What `rectify` is to write; the same for every attempt."""
     keep: Callable[[OldValues], None] = field(default=unkept, repr=False)
@@ -177,6 +181,20 @@ class Look:
     certainty: Certainty = Certainty.VERIFIED
     """verify only: VERIFIED if it looked, COMPLETED if the system's own status is all there is, ATTESTED if there is
     nothing to ask and the term that the system names has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPoint:
+    """One way to reach a person, as the directory has it. Never shown to whoever asks."""
+
+    channel: str
+    """email, phone or post."""
+    value: str = field(repr=False)
+    """The address or number; of `post` the lines of an address."""
+    place: str
+    """collection.field."""
+    changed_at: datetime | None = None
+    """When it was changed last; None: it was not, or the directory does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +265,19 @@ class Connector(Protocol):
 
 
 @runtime_checkable
+class Channels(Connector, Protocol):
+    """Can say how to reach a person, and no more than that."""
+
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        """Read the contact points of who is certainly meant: the fields that the map marks with `channel`, and what
+        leads to them. Nobody has proven anything yet. Changes nothing.
+
+        Raises:
+            NeedsHuman: SEVERAL_PEOPLE: it is open who is meant, so nobody is told of.
+        """
+
+
+@runtime_checkable
 class Exports(Connector, Protocol):
     """Can give the person's rows."""
 
@@ -310,10 +341,16 @@ class Rectifies(Connector, Protocol):
 
 @runtime_checkable
 class Suppresses(Connector, Protocol):
-    """Can stop the system from collecting more about the person, by an entry that outlives the erasure."""
+    """Can stop the system from using the person's data for something, or from collecting more, by an entry that
+    outlives the erasure."""
 
     def suppress(self, call: Call) -> Tally:
-        """Stop collecting, converging."""
+        """Stop what the `stops` of each work say, converging, and look again: the tally's `found` is the rows that say
+        so then. Where `stops` is None, stop collecting. No hold stands in its way: nothing is destroyed by it.
+
+        Raises:
+            Unsupported: a collection in which something is to stop has no way to; nothing was changed.
+        """
 
 
 @runtime_checkable
@@ -422,6 +459,23 @@ class Shares(Protocol):
 
     @property
     def shares(self) -> bool: ...
+
+
+@runtime_checkable
+class Flags(Protocol):
+    """Writes what the map says under `opt_out`. For other connectors a map that has one is refused."""
+
+    @property
+    def flags(self) -> bool: ...
+
+
+@runtime_checkable
+class Stops(Suppresses, Protocol):
+    """Knows by itself what its system can stop, whether or not the map says what it is used for."""
+
+    @property
+    def stops(self) -> Mapping[str, frozenset[Scope]]:
+        """By collection."""
 
 
 @runtime_checkable

@@ -4,6 +4,8 @@ Each group of verbs stands in a module of its own, by the noun it is about; here
 verb is one transaction, and time is an argument.
 """
 
+from ledger.appeals import Appeals
+from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
@@ -24,8 +26,10 @@ from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
+from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.verify import Verification
+from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
 
@@ -34,9 +38,12 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Arrivals,
+    Weighings,
     Reviews,
     Decisions,
     Clocks,
+    Appeals,
     Standings,
     Steps,
     Receipts,
@@ -48,6 +55,7 @@ class Ledger(
     Sweeps,
     Quotas,
     MapChecks,
+    Suppressions,
     Mailroom,
     LetterDesk,
     Campaigns,

@@ -35,10 +35,10 @@ from ledger.keys import KEY_BYTES, NONCE_BYTES, KeyProvider
 from ledger.models import case_keys, request_subjects, vault
 from ledger.models_letters import campaign_people
 
-Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed"]
+Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed", "identity"]
 """What is sealed together and destroyed together: working (identities, anchors, candidates), the request file (texts as
-received, notes), the run's history in Temporal, the parcel, the key of pseudonyms, and what was written over and may be
-disputed."""
+received, notes), the run's history in Temporal, the parcel, the key of pseudonyms, what was written over and may be
+disputed, and the copy of a document that proves who somebody is."""
 
 _PARENTS: Final[Mapping[str, Purpose]] = {"disputed": "file"}
 """Under whose key-encryption key a key lies that is made later. What is kept for long lies under the file's: else it
@@ -163,7 +163,7 @@ class Vault:
         found = connection.execute(_FIND_KEY, {"tenant": self._tenant, "case_id": case_id, "purpose": purpose}).first()
         return self._keys.unwrap(found.kek, found.wrapped) if found and found.wrapped else None
 
-    def house_key(self, purpose: Literal["index", "history"]) -> bytes:
+    def house_key(self, purpose: Literal["index", "history", "suppression"]) -> bytes:
         """A permanent key of the tenant itself; made when first needed."""
         with self._engine.begin() as connection:
             found = self.peek_key(connection, self._tenant, purpose)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic import Field as Setting
 
 from rights.subject import KIND, ignores_case
+from rights.suppression import Scope
 
 
 class Erase(StrEnum):
@@ -58,6 +59,8 @@ PLACE: Final = re.compile(r"[^\W\d][\w $-]{0,62}(\.[^\W\d][\w $-]{0,62})?\Z")
 _GENERAL: Final = re.compile(r"(year|month|decade|network|prefix:[1-9][0-9]?)\Z")
 LONGEST_YEARS: Final = 200
 """No law sets a longer term, and a calendar ends."""
+_CONSENT: Final = re.compile(r"consent|einwilligung|\b6 ?\(1\) ?\(a\)|\b9 ?\(2\) ?\(a\)", re.IGNORECASE)
+"""How a lawful basis says that it is consent, in words or by the article of the GDPR."""
 _PATH: Final = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_-]{0,62}|\[\*\])+\Z")
 PERIOD: Final = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?\Z")
 
@@ -104,6 +107,10 @@ class Field(Telling):
     search: bool = False
     """Whether this text is searched for what the person is known by. A row of nobody's, or of somebody else's, in which
     it stands is a *mention*: a person decides whose it is."""
+    channel: Literal["email", "phone", "post"] | None = None
+    """In the directory: that the person is reached by what stands here. Several of `post` in a row are one address."""
+    changed: str | None = None
+    """In the directory, beside `channel`: the field that says when this contact was changed last."""
     export: bool = True
     """False leaves the field out of an access parcel (a password hash, another person's data)."""
     origin: Origin | None = None
@@ -141,6 +148,13 @@ class Field(Telling):
             raise ValueError("strategy retain needs a ground: write ground: 'why it is kept'")
         if self.strategy is not Strategy.CONSTANT and self.value is not None:
             raise ValueError("value belongs to strategy: constant only")
+        if self.changed and not self.channel:
+            raise ValueError("changed says when a contact was changed: it belongs to a field with channel")
+        if self.channel and self.sharing != "unique":
+            raise ValueError(
+                f"sharing: {self.sharing} is a contact that several people may have, which proves nobody: "
+                "leave out channel"
+            )
         if self.search and self.identity:
             raise ValueError(
                 "search belongs to a text that may mention anybody; a field with identity is compared as a whole: "
@@ -272,6 +286,19 @@ class Retention(Strict):
         return years, months, weeks, days
 
 
+class OptOut(Strict):
+    """What a row says once the person has opted out: a do-not-contact column, a consent taken back."""
+
+    field: str
+    value: str | int | bool
+    """As the column has it."""
+
+    @property
+    def text(self) -> str:
+        """The value in the form in which looks give values."""
+        return str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
+
+
 class Collection(Strict):
     """A table, bucket prefix or API resource."""
 
@@ -290,6 +317,10 @@ class Collection(Strict):
     """Rows are about other people too: a person goes through them before they are delivered."""
     purpose: str = ""
     lawful_basis: str = ""
+    uses: tuple[Scope, ...] = ()
+    """What its rows are used for that a person can have stopped: marketing, profiling, analytics, sale ..."""
+    opt_out: dict[Scope, OptOut] = Setting(default_factory=dict)
+    """By what is to stop, the field that the system itself heeds."""
     origin: Origin | None = None
     """Where its data comes from, its files too; a field may say otherwise. What says nothing is not ported."""
     automated_decisions: str = ""
@@ -324,6 +355,16 @@ class Collection(Strict):
         return {name: about for name, about in telling.items() if about.identity}
 
     @property
+    def rests_on_consent(self) -> bool:
+        """Whether the person's consent is what allows it."""
+        return bool(_CONSENT.search(self.lawful_basis))
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The kinds of personal data its fields hold."""
+        return frozenset(field.category for field in self.fields.values() if field.category)
+
+    @property
     def searched(self) -> tuple[str, ...]:
         """The fields whose texts are searched for what the person is known by."""
         return tuple(name for name, about in self.fields.items() if about.search)
@@ -349,6 +390,9 @@ class Collection(Strict):
             for base in (*about.of, *about.when):
                 if base not in self.fields:
                     raise ValueError(f"derived.{name} is read from '{base}', which is not under fields: add it")
+        for name, field in self.fields.items():
+            if field.changed and field.changed not in self.fields:
+                raise ValueError(f"fields.{name}.changed names '{field.changed}', which is not under fields: add it")
         return self
 
     @model_validator(mode="after")
@@ -364,6 +408,27 @@ class Collection(Strict):
             for name in link.fields:
                 if name not in self.fields:
                     raise ValueError(f"the link by '{link.field}' names '{name}', which is not under fields: add it")
+        return self
+
+    @model_validator(mode="after")
+    def _opts_out(self) -> Self:
+        said: dict[str, str] = {}
+        for scope, flag in self.opt_out.items():
+            field = self.fields.get(flag.field)
+            if field is None:
+                raise ValueError(f"opt_out.{scope} names '{flag.field}', which is not under fields: add it there")
+            linked = {base for link in self.links for base in self.bases(link.field)}
+            if flag.field in self.key or flag.field in linked or field.identity or field.yields:
+                raise ValueError(
+                    f"opt_out.{scope} names '{flag.field}', which tells rows or people apart: "
+                    "name a field that says nothing else"
+                )
+            if said.setdefault(flag.field, flag.text) != flag.text:
+                raise ValueError(f"opt_out says two things of '{flag.field}': give each its own field")
+        if self.opt_out and self.shares:
+            raise ValueError(
+                "opt_out belongs to rows of one person, and these may be somebody else's too: leave it out"
+            )
         return self
 
     @model_validator(mode="after")

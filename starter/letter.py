@@ -29,6 +29,8 @@ _ANY: Final = {
     Conclusion.IN_PART: "We have done a part of what you asked for; below is what is not done, and why.",
     Conclusion.NOTHING_HELD: "We have looked in every system and hold nothing on you.",
     Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
+    Conclusion.UNPROVEN: "We could not find out whether it is you who asks, so we have not looked for your data.",
+    Conclusion.REFUSED: "We do not do what you asked for; the letter says why.",
 }
 _GIVEN: Final = {
     Certainty.COMPLETED: "your data was collected and comes with this answer",
@@ -38,7 +40,7 @@ _REMEDY: Final = "You may complain to a data protection authority, and go to cou
 """GDPR Art. 12(4): owed with whatever is not done."""
 
 
-def answer_document(row: RequestRow, told: tuple[Answered, ...]) -> dict[str, Any]:
+def answer_document(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = ()) -> dict[str, Any]:
     """The answer as JSON."""
     return {
         "request_id": row.id,
@@ -47,22 +49,24 @@ def answer_document(row: RequestRow, told: tuple[Answered, ...]) -> dict[str, An
         "closed_at": row.closed_at,
         "conclusion": row.conclusion,
         "systems": [one.model_dump(mode="json") for one in told],
-        "text": list(_lines(row, told)),
+        "text": list(_lines(row, told, said)),
     }
 
 
-def answer_page(row: RequestRow, told: tuple[Answered, ...]) -> Page:
-    """The text to send."""
+def answer_page(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = ()) -> Page:
+    """The text to send. `said`: what comes before the systems (`starter.stopped`)."""
     page = Page()
-    for line in _lines(row, told):
+    for line in _lines(row, told, said):
         page.line(line)
     return page
 
 
-def _lines(row: RequestRow, told: tuple[Answered, ...]) -> Iterator[str]:
+def _lines(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...]) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
-    if row.conclusion is Conclusion.IN_PART and not done:
+    if said:
+        yield from said
+    elif row.conclusion is Conclusion.IN_PART and not done:
         yield "We have not done what you asked for; below is what stays, and why."
     elif row.conclusion:
         yield _FIRST.get((row.right, row.conclusion)) or _ANY[row.conclusion]
@@ -70,7 +74,7 @@ def _lines(row: RequestRow, told: tuple[Answered, ...]) -> Iterator[str]:
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)
         yield from _in_backups(one)
-    if row.conclusion is Conclusion.IN_PART:
+    if row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
         yield _REMEDY
 
 

@@ -20,7 +20,23 @@ _ID: Final = re.compile(r"[0-9a-z]{26}\.[a-z_]{1,60}\.[0-9]{1,9}\Z")
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,60}\Z")
 _BAD: Final = {LetterState.BOUNCED, LetterState.REFUSED, LetterState.UNSURE}
 _DONE: Final = {LetterState.SENT, LetterState.BOUNCED, LetterState.POSTED}
+CODE: Final = "identity_code"
+"""The kind of letter that brings a code."""
 _WAITS: Final = {LetterState.QUEUED, LetterState.SENDING, LetterState.TO_POST}
+
+
+def told(at: Desk, letters: Sequence[Letter]) -> list[Letter]:
+    """The letters that may be listed: that a code went out tells whether somebody is known, so it is not listed before
+    the asker is proven; but one that somebody has to post is."""
+    hidden = {
+        letter.id
+        for letter in letters
+        if letter.kind == CODE
+        and letter.state is not LetterState.TO_POST
+        and letter.request_id
+        and not at.ledger.request(letter.request_id).confirmed
+    }
+    return [letter for letter in letters if letter.id not in hidden]
 
 
 def letter_id(text: str) -> str:
@@ -103,6 +119,7 @@ def text_of(at: Desk, letter: Letter) -> str:
     Raises:
         Failure: it cannot be written, or was destroyed.
     """
+    _refuse_code(letter)
     sealed = at.ledger.unseal(letter.case_id, "file", text_name(letter.kind, letter.number))
     if sealed is not None:
         said = json.loads(sealed)
@@ -119,6 +136,7 @@ def rendered_now(at: Desk, letter: Letter) -> Rendered:
     Raises:
         Failure: it lacks something that it must say, or is a campaign's.
     """
+    _refuse_code(letter)
     if letter.request_id is None:
         raise Failure(Exit.REFUSED, "this is a letter of a campaign: habeas campaign status says what it tells")
     said = at.ledger.unseal(letter.case_id, "file", said_name(letter.kind, letter.number))
@@ -130,6 +148,11 @@ def rendered_now(at: Desk, letter: Letter) -> Rendered:
         language=language_of(letter.language) if letter.language else None,
     )
     return written(facts, at.settings.office)
+
+
+def _refuse_code(letter: Letter) -> None:
+    if letter.kind == CODE and letter.state not in {LetterState.TO_POST, LetterState.POSTED}:
+        raise Failure(Exit.REFUSED, "a code is read by whoever gets the mail, and by nobody here")
 
 
 def _state(letter: Letter) -> Cell:

@@ -14,11 +14,15 @@ from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
+from rights.identity import Proof, circumstances_of, identity_law
+from rights.objections import ConsentWithdrawalDetails, OptOutDetails, is_immediate, source_of, stop_of
 from rights.regimes import SHIPPED, Regime, regime
 from rights.request import OFFERED, Right
 from rights.subject import Identity, Sharing, parse_identities
+from rights.suppression import Scope, stops_in
 from rights.value import Value
 
+CALIFORNIA: Final = "us-ca-optout"
 MAX_TEXT: Final = 100_000
 """Characters of free text with a request; a long letter has a tenth of that."""
 
@@ -49,6 +53,7 @@ def submit(
     idempotency_key: str | None = None,
     text: str | None = None,
     details: Details | None = None,
+    proof: Proof | None = None,
     regimes: Sequence[str] = (),
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
@@ -57,6 +62,7 @@ def submit(
         identities: pairs of kind and value.
         confirmed: whether the caller attests that the asker is the person.
         details: what the asker says beyond who they are; of the model of this right.
+        proof: what a system says of the asker (signed in, or how sure it is), which may be enough.
         regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
@@ -67,7 +73,8 @@ def submit(
     known = known_right(right)
     people = parse_identities(identities)
     kinds = data_map.identity_kinds
-    if unknown := sorted({i.kind for i in people} - set(kinds)):
+    # Whoever opts out may be known to nobody but a browser.
+    if known is not Right.OPT_OUT and (unknown := sorted({i.kind for i in people} - set(kinds))):
         raise SubmissionError(
             f"no system of the data map knows the identity kind '{unknown[0]}': use one of {', '.join(kinds)}"
         )
@@ -82,9 +89,14 @@ def submit(
         raise SubmissionError(f"a request about {known} says more than who asks: give its details")
     if details is not None and type(details) is not MODELS.get(known):
         raise SubmissionError(f"these are no details of a request about {known}")
-    laws = [_law(name) for name in dict.fromkeys(regimes or (rules.regime,))]
+    if isinstance(details, ConsentWithdrawalDetails):
+        _refuse_unknown_consent(data_map, details)
+    laws = [_law(name) for name in dict.fromkeys(regimes or (_usual_law(rules, details),))]
     clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
-    return ledger.open_request(
+    asked = [law.regime for law in laws]
+    level = identity_law().needed_under(known, asked, circumstances_of(details))
+    enough = proof is not None and identity_law().enough([proof], known, asked)
+    opened = ledger.open_request(
         known,
         laws[0].regime,
         people,
@@ -92,11 +104,34 @@ def submit(
         further=further,
         received_at=received_at,
         idempotency_key=idempotency_key,
-        confirmed=confirmed,
+        confirmed=confirmed or enough or level == 0,
         free_text=text,
+        proof=proof,
+        assurance="attested" if confirmed else "proven" if enough else "none_needed" if level == 0 else "",
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
         reply=_reply(people) if rules.letters else None,
     )
+    if details is not None and is_immediate(known, details):
+        # Before anything else, and again by the run: the door may die between its two commits.
+        scopes = stop_of(details).remembered
+        ledger.suppress(opened.request_id, people, scopes, source=source_of(details), at=received_at)
+    return opened
+
+
+def _usual_law(rules: Rules, details: Details | None) -> str:
+    """The law of the settings; but for an opt-out of sale or sharing, or a limit on sensitive data, the one with the
+    shortest term, since nobody may be asked where they live before it is carried out."""
+    wanted = {Scope.SALE, Scope.SHARING, Scope.SENSITIVE}
+    if isinstance(details, OptOutDetails) and wanted & set(details.of):
+        return CALIFORNIA
+    return rules.regime
+
+
+def _refuse_unknown_consent(data_map: DataMap, details: ConsentWithdrawalDetails) -> None:
+    resting = [c for system in data_map.systems.values() for c in system.collections.values() if c.rests_on_consent]
+    if not any(stops_in(system, stop_of(details)) for system in data_map.systems.values()):
+        known = "; ".join(sorted({c.purpose for c in resting if c.purpose})) or "none says so: write lawful_basis"
+        raise SubmissionError(f"nothing in the data map rests on such a consent; what does is for: {known}")
 
 
 def _reply(people: Sequence[Identity]) -> Channel | None:

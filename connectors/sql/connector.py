@@ -10,9 +10,11 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from connectors.directory import Directory
 from connectors.errors import ConnectorError, NeedsHuman, Retryable, Unsupported
 from connectors.finding import Finding
-from connectors.protocol import Call, Export, Look, Pending, Roll, RollPage
+from connectors.optouts import marking, refuse_unmarked
+from connectors.protocol import Call, ContactPoint, Export, Look, Pending, Roll, RollPage
 from connectors.sql import replication, restriction, searchable, trying
 from connectors.sql.application import Reaches
 from connectors.sql.asking import Asking
@@ -42,8 +44,8 @@ from rights.receipt import Tally
 
 class SqlConnector:
     """One database. `reader` serves looks and exports, `writer` erasures and the look that proves them. Has `restrict`
-    and `lift` only where rows can be denied to the application, and `locate_many` where many looks are one statement
-    each."""
+    and `lift` only where rows can be denied to the application, `suppress` where rows have a field for it, and
+    `locate_many` where many looks are one statement each."""
 
     def __init__(
         self,
@@ -73,8 +75,11 @@ class SqlConnector:
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift
+        if system.marks_opt_outs:
+            self.suppress = self._suppress
         self._flagging = Flagging(self._changing, *flagged) if flagged and self._changing else None
         self._application = flagged[1].database if flagged else None
+        self._directory = Directory(system, lambda part: SqlConnector(part, reader, None, limits).export)
         if self._flagging:
             self.restrict, self.lift = self._flagging.restrict, self._flagging.lift
 
@@ -102,6 +107,15 @@ class SqlConnector:
     def shares(self) -> bool:
         """Rows that are somebody else's too are told from those that are not."""
         return True
+
+    @property
+    def flags(self) -> bool:
+        """Fields that the map names under `opt_out` are written."""
+        return True
+
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        """How to reach the person: one statement over the columns that the map marks, and those that lead there."""
+        return self._directory.points(call)
 
     def roll(self, roll: Roll) -> RollPage:
         """A page of all rows of a collection, in the order of its key.
@@ -173,6 +187,15 @@ class SqlConnector:
         """Write the fields that the corrections name, by key: up to `batch_rows` rows in one transaction, more in
         several. The old values are given away to be kept first."""
         return Rectifying(self._writing()).rectify(call)
+
+    def _suppress(self, call: Call) -> Tally:
+        """Set the fields that the map names under `opt_out`, and look at them again. An erasure sets none: its rows go,
+        or say nothing of anybody."""
+        marked = marking(call)
+        tally = Rectifying(self._writing()).rectify(marked) if marked.corrections else Tally()
+        if any(work.stops for work in call.work):
+            refuse_unmarked(call, self._look(self._writing().writer, call, verifying=False).tally)
+        return tally
 
     def attempt(self, call: Call) -> Trial:
         """Carry the erasure out and take it back; nothing stays, and no fence is entered.

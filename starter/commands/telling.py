@@ -99,6 +99,7 @@ def interim(
     What is done and how certain, what is accepted, what is kept and why, and what is outstanding, as of now. It sends
     nothing: rule 'done' on the task once it is sent. With --letter it is a whole letter, ready to go.
     """
+    from rights.audience import hears_of_systems
     from rights.audience import interim as told_of
     from starter.desk import desk
     from starter.interim import interim_document, interim_page
@@ -113,6 +114,8 @@ def interim(
             _put_letter(at, standing, None, said, language, child, form, out)
             return
         names = at.ledger.pinned_map(row.map_digest).systems if row.map_digest else ()
+        if not hears_of_systems(row.right, confirmed=row.confirmed):
+            names = ()
         told = told_of(row.right, names, standing.receipts)
         asked = any(event.kind == "interim" for event in standing.events)
         answer(interim_document(row, told, asked), interim_page(row, told), as_json=as_json)
@@ -139,6 +142,7 @@ def answer(
     from starter.desk import desk
     from starter.letter import answer_document, answer_page
     from starter.show import answer as put
+    from starter.stopped import stopped_lines
 
     with desk() as at:
         standing = _standing(at, request)
@@ -151,7 +155,8 @@ def answer(
             _put_letter(at, standing, row.conclusion, said, language, child, form, out)
             return
         told = told_in_the_end(standing, _pinned(at, standing))
-        put(answer_document(row, told), answer_page(row, told), as_json=as_json)
+        stopped = tuple(stopped_lines(standing))
+        put(answer_document(row, told, stopped), answer_page(row, told, stopped), as_json=as_json)
 
 
 def _put_letter(

@@ -22,6 +22,7 @@ SHOP = """
 system: shop
 owner: commerce
 connector: memory
+directory: true
 options: {batch: 4}
 collections:
   customers:
@@ -29,14 +30,14 @@ collections:
     fields:
       id: {}
       number: {category: reference, identity: customer_number}
-      email: {category: contact, identity: email}
+      email: {category: contact, identity: email, channel: email}
       phone: {category: contact, identity: phone, sharing: shared}
       referrer: {category: contact, identity: referrer, sharing: hint}
       name: {category: name}
       password: {category: secret, export: false}
   addresses:
     key: [id]
-    fields: {id: {}, customer: {}, street: {category: contact}}
+    fields: {id: {}, customer: {}, street: {category: contact, channel: post}}
     links: [{field: customer, to: customers.id}]
   orders:
     key: [id]
@@ -121,6 +122,23 @@ collections:
     erase: retain
     ground: proof of consent
 """
+
+# Rows that are used for something that can be stopped: two have a field that says so, one has none.
+OPTING = (
+    SHOP.replace("      name: {category: name}\n", "      name: {category: name}\n      mailing: {}\n")
+    .replace(
+        "      password: {category: secret, export: false}\n",
+        """      password: {category: secret, export: false}
+    opt_out: {marketing: {field: mailing, value: stopped}}
+""",
+    )
+    .replace(
+        "greeting: {category: name}}",
+        """greeting: {category: name}, mailing: {}}
+    opt_out: {marketing: {field: mailing, value: stopped}}""",
+    )
+    .replace("scan: {yields: object_key}}\n", "scan: {yields: object_key}}\n    uses: [profiling]\n")
+)
 
 
 def system_of(text: str) -> System:
