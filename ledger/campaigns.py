@@ -6,7 +6,7 @@ worker forgets nobody and writes to nobody twice.
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 import orjson
@@ -40,6 +40,9 @@ from rights.value import Value
 KIND: Final = LetterKind.POLICY_CHANGE
 _CURSOR: Final = "cursor"
 """Under which name (`working`) it is sealed how far the list was read: keys may tell of people."""
+
+STOPPED: Final = timedelta(days=30)
+"""How long the addresses of a stopped campaign are kept; after that it cannot be gone on with."""
 
 State = Literal["prepared", "running", "listed", "ended", "stopped"]
 
@@ -186,6 +189,7 @@ class Campaigns(Store):
             raise LedgerRefusal(f"the campaign is {campaign.state}: everybody on its list was seen to")
         with self._begin() as connection:
             self._set(campaign.id, connection, ("prepared", "stopped"), state="running", started_at=at)
+            self._keep_until(connection, campaign.id, None)
             back = (letters.c.tenant == self.tenant, letters.c.case_id == campaign.id)
             connection.execute(
                 update(letters)
@@ -207,6 +211,7 @@ class Campaigns(Store):
         with self._begin() as connection:
             if not self._set(campaign.id, connection, ("running", "listed"), state="stopped"):
                 raise LedgerRefusal(f"the campaign is {campaign.state}: there is nothing to stop")
+            self._keep_until(connection, campaign.id, at + STOPPED)
             left = connection.execute(
                 update(letters)
                 .where(
@@ -307,11 +312,7 @@ class Campaigns(Store):
         with self._begin() as connection:
             if not self._set(campaign_id, connection, ("listed",), state="ended", ended_at=at):
                 return False
-            connection.execute(
-                update(case_keys)
-                .where(case_keys.c.tenant == self.tenant, case_keys.c.case_id == campaign_id)
-                .values(keep_until=working_until)
-            )
+            self._keep_until(connection, campaign_id, working_until)
             self._journal(connection, "campaign_ended", {"campaign": campaign_id}, at, key=campaign_id)
         return True
 
@@ -322,6 +323,13 @@ class Campaigns(Store):
         )
         with self._look() as connection:
             return list(connection.scalars(query))
+
+    def _keep_until(self, connection: Connection, campaign_id: str, day: datetime | None) -> None:
+        connection.execute(
+            update(case_keys)
+            .where(case_keys.c.tenant == self.tenant, case_keys.c.case_id == campaign_id)
+            .values(keep_until=day)
+        )
 
     def _set(self, campaign_id: str, connection: Connection, was: Sequence[str], **values: object) -> bool:
         done = connection.execute(

@@ -16,6 +16,8 @@ from starter.show import Cell, Page, minute, plural
 
 Counts = Mapping[LetterState, int]
 _ATOM: Final = "http://www.w3.org/2005/Atom"
+_SHOWN: Final = 20
+"""Letters in doubt that are printed; --json has all."""
 NOT_REACHED: Final = (LetterState.BOUNCED, LetterState.REFUSED)
 
 
@@ -44,7 +46,7 @@ def campaign_document(campaign: Campaign, counts: Counts) -> dict[str, Any]:
     }
 
 
-def campaign_page(campaign: Campaign, counts: Counts, zone: str) -> Page:
+def campaign_page(campaign: Campaign, counts: Counts, zone: str, unsure: Sequence[str] = ()) -> Page:
     """One campaign."""
     notice = Notice.model_validate_json(campaign.notice)
     page = Page().line(Cell(f"{campaign.name}: {campaign.state}", "strong"))
@@ -58,8 +60,10 @@ def campaign_page(campaign: Campaign, counts: Counts, zone: str) -> Page:
             ("started", minute(campaign.started_at, zone) or "not yet"),
         )
     )
-    if counts.get(LetterState.UNSURE):
+    if unsure:
         page.line(Cell("a worker was cut off while it handed these over: look in the mail server's log", "warn"))
+        for letter in unsure[:_SHOWN]:
+            page.line(Cell(f"habeas letter resend {letter}", "quiet"), indent=2)
     return page
 
 

@@ -65,6 +65,7 @@ def start(name: Name, as_json: Json = False) -> None:
 @campaigns.command()
 def status(name: Name, as_json: Json = False) -> None:
     """Show how far a campaign is: people listed, letters sent, returned and in doubt."""
+    from ledger.letters import LetterState
     from starter.campaign import campaign_document, campaign_page
     from starter.desk import desk
     from starter.show import answer
@@ -72,7 +73,9 @@ def status(name: Name, as_json: Json = False) -> None:
     with desk() as at:
         found = at.ledger.campaign(name)
         counts = at.ledger.campaign_letters(found.id)
-        answer(campaign_document(found, counts), campaign_page(found, counts, at.zone), as_json=as_json)
+        unsure = [letter.id for letter in at.ledger.letters(found.id, states=[LetterState.UNSURE])]
+        document = campaign_document(found, counts) | {"unsure": unsure}
+        answer(document, campaign_page(found, counts, at.zone, unsure), as_json=as_json)
 
 
 @campaigns.command()
