@@ -29,13 +29,19 @@ Ruling = Literal["retry", "give_up", "done", "choose"]
 _APPROVABLE: Final = {Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}
 """Where there is a preview. Past approving, a system whose mode was made stricter waits for a word too."""
 _CONFIRMABLE: Final = {Phase.RECEIVED, Phase.CONFIRMING}
-_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.INTERIM}
+_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.INTERIM, Code.STATEMENT}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
 _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, Code.RESIDUE}
 """Tasks with rows to choose from."""
 _ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
 """Where trying again would only ask again."""
+_ELSEWHERE: Final = {
+    Code.LIFT_NOTICE: "tell the person, then say so (habeas restriction told)",
+    Code.RESTRICTION_REVIEW: "keep the restriction (habeas restriction review) or have it lifted (lift)",
+    Code.ACCURACY: "decide on each field (habeas rectification decide)",
+}
+"""Tasks with a verb of their own."""
 
 _LOCK: Final = (
     select(requests)
@@ -137,7 +143,7 @@ class Decisions(Store):
             LedgerRefusal: the task is not open, the ruling makes no sense for it, or it was ruled otherwise.
         """
         with self._begin() as connection:
-            row = self._undecided(connection, request_id)
+            row = self._known_row(connection, request_id)
             task = connection.execute(
                 select(tasks)
                 .where(
@@ -147,6 +153,9 @@ class Decisions(Store):
                 )
                 .with_for_update(key_share=True)
             ).first()
+            if task is None or not _of_lifting(task):
+                # A restriction is lifted long after its request is closed.
+                _refuse_over(row)
             if task is None:
                 raise LedgerRefusal("the request has no task of this id")
             if task.ruling == ruling:
@@ -241,19 +250,21 @@ class Decisions(Store):
                 )
         return settled
 
-    def _open_row(self, connection: Connection, request_id: str) -> AnyRow:
+    def _known_row(self, connection: Connection, request_id: str) -> AnyRow:
         """The request's row, which nobody else changes until the transaction ends."""
         row = connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first()
         if row is None:
             raise LedgerRefusal("there is no request of this id")
-        if row.phase == Phase.CLOSED:
-            raise LedgerRefusal(f"the request was closed on {row.closed_at:%Y-%m-%d}")
+        return row
+
+    def _open_row(self, connection: Connection, request_id: str) -> AnyRow:
+        row = self._known_row(connection, request_id)
+        _refuse_closed(row)
         return row
 
     def _undecided(self, connection: Connection, request_id: str) -> AnyRow:
-        row = self._open_row(connection, request_id)
-        if row.withdrawn_at:
-            raise LedgerRefusal(f"the request was withdrawn on {row.withdrawn_at:%Y-%m-%d}")
+        row = self._known_row(connection, request_id)
+        _refuse_over(row)
         return row
 
     def _decide(
@@ -283,12 +294,30 @@ class Decisions(Store):
         self._journal(connection, kind, body, at, request_id=row.id, key=key)
 
 
+def _of_lifting(task: AnyRow) -> bool:
+    return bool(task.step_key.split("/")[2] == Operation.LIFT)
+
+
+def _refuse_closed(row: AnyRow) -> None:
+    if row.phase == Phase.CLOSED:
+        raise LedgerRefusal(f"the request was closed on {row.closed_at:%Y-%m-%d}")
+
+
+def _refuse_over(row: AnyRow) -> None:
+    """Refuse what nobody decides any more once a request is closed or withdrawn."""
+    _refuse_closed(row)
+    if row.withdrawn_at:
+        raise LedgerRefusal(f"the request was withdrawn on {row.withdrawn_at:%Y-%m-%d}")
+
+
 def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
     code = Code(task.code)
     if task.settled_at:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:
         raise LedgerRefusal(f"the task was ruled '{task.ruling}', which is being carried out")
+    if code in _ELSEWHERE:
+        raise LedgerRefusal(f"a task '{code}' is not ruled on: {_ELSEWHERE[code]}")
     if ruling == "choose" and code not in _CHOSEN_FROM:
         raise LedgerRefusal(f"'choose' does not answer a task '{code}': nothing is to be chosen")
     if ruling not in {"choose", "give_up"} and code in _ONLY_CHOSEN:

@@ -16,6 +16,7 @@ from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.requests import Requests
+from ledger.restrictions import Restrictions
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
@@ -36,6 +37,7 @@ class Ledger(
     Plans,
     Fence,
     Holds,
+    Restrictions,
     Cases,
     Outbox,
     Sweeps,
