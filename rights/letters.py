@@ -1,0 +1,269 @@
+"""Letters: which kinds there are, and what each of them says.
+
+The one rule: a letter says what it was given, and what it must say and was not given keeps it from being written.
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from rights.audience import Answered
+from rights.request import Right
+
+LANGUAGES = ("en", "de", "fr", "es")
+"""Every letter is complete in each of them."""
+
+
+class LetterKind(StrEnum):
+    """Every letter that the engine writes."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"
+    IDENTITY_CODE = "identity_code"
+    IDENTITY_NEEDED = "identity_needed"
+    """What is asked of whom, and why."""
+    REMINDER = "reminder"
+    """We still wait for what a letter before has asked."""
+    LAPSE = "lapse"
+    """Nothing came: the request rests, and this is how to go on with it."""
+    EXTENSION_NOTICE = "extension_notice"
+    CLARIFICATION_ASKED = "clarification_asked"
+    INTERIM_ANSWER = "interim_answer"
+    COOLING_OFF_NOTICE = "cooling_off_notice"
+    ANSWER_ACCESS = "answer_access"
+    ANSWER_PORTABILITY = "answer_portability"
+    ANSWER_ERASURE = "answer_erasure"
+    ANSWER_RESTRICTION = "answer_restriction"
+    RESTRICTION_TO_BE_LIFTED = "restriction_to_be_lifted"
+    ANSWER_RECTIFICATION = "answer_rectification"
+    ANSWER_OBJECTION = "answer_objection"
+    ANSWER_OPT_OUT = "answer_opt_out"
+    ANSWER_CONSENT_WITHDRAWAL = "answer_consent_withdrawal"
+    ANSWER_DECISION_REVIEW = "answer_decision_review"
+    NOTHING_HELD = "nothing_held"
+    REFUSAL = "refusal"
+    EXCESSIVE_REFUSAL = "excessive_refusal"
+    """Manifestly unfounded or excessive: both elements of C-526/24 are in it."""
+    APPEAL_RECEIVED = "appeal_received"
+    APPEAL_OUTCOME = "appeal_outcome"
+    RECIPIENT_NOTICE = "recipient_notice"
+    """To a recipient of the data, not to the person."""
+    RECIPIENTS_LIST = "recipients_list"
+    MINOR_RESTRICTED = "minor_restricted"
+    """A minor's data does not move until somebody has looked at it."""
+    TRANSMISSION_DONE = "transmission_done"
+    POLICY_CHANGE = "policy_change"
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def to_person(self) -> bool:
+        """False for the one that goes to a recipient of the data."""
+        return self is not LetterKind.RECIPIENT_NOTICE
+
+
+class Result(StrEnum):
+    """What became of what was asked for."""
+
+    DONE = "done"
+    IN_PART = "in_part"
+    REFUSED = "refused"
+
+
+class Strict(BaseModel):
+    """Never printed: what a letter says is sealed in the vault and read when it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    __str__ = __repr__
+
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
+"""A code that the catalogues have words for in every language."""
+Name = Annotated[str, StringConstraints(max_length=300)]
+"""A name of the data map, of a recipient, of a person."""
+Text = Annotated[str, StringConstraints(max_length=20_000)]
+"""What a person has written, in the language of the letter."""
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$", max_length=2_000)]
+"""An address without spaces or characters beyond ASCII, so that it stands in a text as it is."""
+
+
+class Party(Strict):
+    """Somebody who gets a letter, or is named in it."""
+
+    name: Name = ""
+    address: tuple[Name, ...] = ()
+    """The lines under the name, for a letter by post."""
+    email: Name = ""
+
+
+class Links(Strict):
+    """Where the reader may click."""
+
+    stop: Url | None = None
+    """Stops an erasure before it begins."""
+    reply: Url | None = None
+    """Where to answer what is asked."""
+    parcel: Url | None = None
+    status: Url | None = None
+    notice: Url | None = None
+    """Where a privacy notice stands."""
+
+
+class Processing(Strict):
+    """What GDPR Art. 15(1)(a) to (d), (g) and (2) ask of one collection; texts as the map has them."""
+
+    system: Name
+    collection: Name
+    purpose: Text = ""
+    lawful_basis: Code | None = None
+    categories: tuple[Name, ...] = ()
+    recipients: tuple[Name, ...] = ()
+    storage: tuple[Text, ...] = ()
+    source: Text = ""
+    transfers: Text = ""
+
+
+class Withheld(Strict):
+    """Something that is held, and that the copy does not show."""
+
+    item: Code
+    """What it is: credentials, identity_number, card_number, third_party, ..."""
+    ground: Code | None = None
+    system: Name = ""
+
+
+class Corrected(Strict):
+    """Fields that say something else now; never the value."""
+
+    system: Name
+    collection: Name
+    fields: tuple[Name, ...]
+
+
+class Recipient(Strict):
+    """One to whom data was given."""
+
+    name: Name
+    contact: Name = ""
+    country: Name = ""
+    categories: tuple[Name, ...] = ()
+    told_on: date | None = None
+    answer: Code | None = None
+    """confirmed, refused, impossible, no_answer."""
+
+
+class Particulars(Strict):
+    """What a decision gives a letter that no record of the request holds by itself; sealed in the vault, as it is.
+
+    Everything is open here: which kind needs what under which law stands in `rights/law/letters.yaml`.
+    """
+
+    result: Result | None = None
+    ground: Code | None = None
+    """Of a refusal, an extension, a restriction, a lapse: the code recorded with the decision."""
+    provision: Text | None = None
+    """The provision of law that a refusal rests on, such as ``GDPR Art. 17(3)(b)`` (Quebec s. 34 asks for it)."""
+    reason: Text | None = None
+    """Why, in plain words; in every refusal and in an extension notice."""
+    abuse_objective: Text | None = None
+    """C-526/24: the circumstances that show the purpose of the rules is not met."""
+    abuse_subjective: Text | None = None
+    """C-526/24: what shows the intention to gain an advantage by artificial means."""
+    question: Text | None = None
+    asked: tuple[Code, ...] = ()
+    """What is asked for, as codes: code_by_email, account_login, data_points, mandate, ..."""
+    code: Name | None = None
+    """A one-time code. This letter goes to the address that is being proven, and nowhere else."""
+    code_minutes: int | None = Field(default=None, ge=1)
+    statement: Text | None = None
+    """A text of the decider for this letter alone: of a decision reviewed, of what was agreed."""
+    disputed_note: bool | None = None
+    """rectification refused: whether the person's own statement stands beside the disputed data."""
+
+    respond_by: date | None = None
+    extended_due: date | None = None
+    stop_until: date | None = None
+    """The last day on which an erasure can be stopped."""
+    review_on: date | None = None
+    lift_on: date | None = None
+    available_until: date | None = None
+    """The last day on which a parcel can be fetched."""
+    effective_on: date | None = None
+    appeal_due: date | None = None
+    """By when an appeal is answered."""
+
+    links: Links = Links()
+    withheld: tuple[Withheld, ...] = ()
+    redacted: int | None = Field(default=None, ge=0)
+    """Places in which other people's data was made unreadable."""
+    corrected: tuple[Corrected, ...] = ()
+    recipients: tuple[Recipient, ...] = ()
+    categories: tuple[Name, ...] = ()
+    """recipient_notice: categories or fields that it is about."""
+    about: tuple[tuple[Code, Name], ...] = ()
+    """recipient_notice: the identities by which the recipient finds the record; no more than it needs."""
+    operation: Literal["erased", "rectified", "restricted", "lifted"] | None = None
+    """recipient_notice: what was done here."""
+    purposes: tuple[Name, ...] = ()
+    """Of an objection, opt-out or consent: which purposes stop, or go on."""
+    controller: Name | None = None
+    """transmission_done: who received the data."""
+    title: Name | None = None
+    """policy_change: the title and version of the notice."""
+    changes: tuple[Text, ...] = ()
+    """policy_change: what is different, each in a sentence."""
+
+
+class LetterFacts(Particulars):
+    """Everything one letter says. `systems` come from `rights.audience` and nowhere else."""
+
+    kind: LetterKind
+    reference: Name
+    regime: Name
+    written_on: date
+    language: Literal["en", "de", "fr", "es"] = "en"
+    child: bool = False
+    """Simple words: the reader is a child, or a teenager in their own name."""
+    right: Right | None = None
+    received: date | None = None
+    due: date | None = None
+    """The last day of the term that now runs."""
+    to: Party = Party()
+    on_behalf_of: Party | None = None
+    """Whose data it is, where `to` is an agent, a guardian or a relative."""
+    systems: tuple[Answered, ...] = ()
+    processing: tuple[Processing, ...] = ()
+    automated_decisions: Text = ""
+    """GDPR Art. 15(1)(h), in words; empty where the deployment has not said."""
+
+    @model_validator(mode="after")
+    def _plain(self) -> Self:
+        if self.child and not self.kind.to_person:
+            raise ValueError("a recipient of data is no child: leave child out")
+        return self
+
+
+class Authority(Strict):
+    """Where the reader may complain: a data protection authority, or an attorney general."""
+
+    name: Name
+    contact: Text
+
+
+class Office(Strict):
+    """Who writes: what the settings say of the controller, its data protection officer and the ways to complain."""
+
+    controller: Name = ""
+    address: tuple[Name, ...] = ()
+    dpo: Text = ""
+    """How to reach the data protection officer: an e-mail address, a telephone number, a postal address."""
+    appeals: Text = ""
+    """Where an appeal goes."""
+    opt_out: Text = ""
+    """Where a person opts out of sale and sharing."""
+    authorities: dict[Name, Authority] = {}
+    """By regime."""
