@@ -5,7 +5,7 @@ never hears of it reads it here.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, Literal
 
 from sqlalchemy import Connection, bindparam, literal_column, select, update
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
 from ledger.ids import new_id
+from ledger.letterdesk import rule_on_letter
 from ledger.models import entries, requests, tasks
 from ledger.notes import make_note
 from ledger.outbox import post
@@ -38,7 +39,6 @@ _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, C
 _ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
 """Where trying again would only ask again."""
 _ELSEWHERE: Final = {
-    Code.LIFT_NOTICE: "tell the person, then say so (habeas restriction told)",
     Code.RESTRICTION_REVIEW: "keep the restriction (habeas restriction review) or have it lifted (lift)",
     Code.ACCURACY: "decide on each field (habeas rectification decide)",
 }
@@ -134,8 +134,11 @@ class Decisions(Store):
         at: datetime,
         note: str | None = None,
         chosen: bytes | None = None,
+        on: date | None = None,
     ) -> bool:
         """Rule on a task; False if it was ruled so before. The task stays open until the ruling is carried out.
+
+        `on` is the day on which what a person does was done, for 'done' about a letter; of today if it is not said.
 
         `chosen` goes with 'choose' alone: which rows are the person's and which are not, in the words of the activities
         that read it; it is sealed as ``rulings/SYSTEM`` among the working identities.
@@ -144,6 +147,9 @@ class Decisions(Store):
             LedgerRefusal: the task is not open, the ruling makes no sense for it, or it was ruled otherwise.
         """
         with self._begin() as connection:
+            ruled = rule_on_letter(self, connection, request_id, task_id, ruling, at=at, note=note, on=on)
+            if ruled is not None:
+                return ruled
             row = self._known_row(connection, request_id)
             task = connection.execute(
                 select(tasks)

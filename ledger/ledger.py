@@ -9,6 +9,8 @@ from ledger.cases import Cases
 from ledger.decisions import Decisions
 from ledger.fence import Fence
 from ledger.holds import Holds
+from ledger.letterdesk import LetterDesk
+from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -43,6 +45,8 @@ class Ledger(
     Sweeps,
     Quotas,
     MapChecks,
+    Mailroom,
+    LetterDesk,
     Verification,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""

@@ -18,6 +18,7 @@ restrictions: Final = Table(
     Column("lift_reason", Text),
     Column("lift_asked_at", DateTime(timezone=True)),
     Column("notice_days", Integer),
+    Column("letter", Text),
     Column("told_at", DateTime(timezone=True)),
     Column("lift_on", DateTime(timezone=True)),
     Column("lifting_at", DateTime(timezone=True)),

@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
 from ledger.errors import LedgerRefusal
+from ledger.letters import OF_LETTERS
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
 from ledger.models_restrictions import restrictions
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
@@ -64,7 +65,7 @@ _KEEP_KEYS: Final = (
         case_keys.c.case_id == bindparam("request_id"),
         case_keys.c.purpose == _terms.c.purpose,
         # What a restriction needs to be lifted by is kept until it is (ledger/restrictions.py).
-        case_keys.c.purpose.not_in(("working", "history"))
+        case_keys.c.purpose.not_in(("working", "history", "file"))
         | ~select(restrictions.c.request_id)
         .where(
             restrictions.c.tenant == case_keys.c.tenant,
@@ -214,6 +215,8 @@ class Requests(Store):
                         tasks.c.tenant == self.tenant,
                         tasks.c.request_id == request_id,
                         tasks.c.settled_at.is_(None),
+                        # A letter is still to be posted when everything else is done.
+                        tasks.c.code.not_in([code.value for code in OF_LETTERS]),
                     )
                     .values(settled_at=at)
                 )

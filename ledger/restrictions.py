@@ -14,12 +14,15 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
-from ledger.models import case_keys, request_subjects, requests, tasks, vault
+from ledger.letters import LetterState, queue_letter
+from ledger.models import case_keys, intents, request_subjects, requests, tasks, vault
+from ledger.models_letters import letters
 from ledger.models_restrictions import restrictions
 from ledger.notes import make_note
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from rights.codes import Code
+from rights.letters import LetterKind, Particulars
 from rights.plan import Operation
 from rights.restriction import Ended, Ground, Restriction
 from rights.subject import Identity
@@ -32,8 +35,6 @@ _ALL: Final[Select[Any]] = select(*(c for c in restrictions.c if c.name != "tena
 _ONE: Final[Select[Any]] = _ALL.where(restrictions.c.request_id == bindparam("id"))
 _LOCK: Final[Select[Any]] = _ONE.with_for_update()
 _CHANGE: Final[Update] = change(restrictions).where(*_its)
-_KEPT_FOR_IT: Final = ("working", "history")
-"""What lifting needs: whom it is about and where it is locked away, and a history of its own in Temporal."""
 
 # The digests of everybody who is restricted, by whichever request.
 _WHO: Final = (
@@ -46,6 +47,24 @@ _WHO: Final = (
     .where(request_subjects.c.tenant == bindparam("of"), _in_force)
 )
 _AMONG: Final = _WHO.where(request_subjects.c.digest == func.any(bindparam("digests", type_=ARRAY(LargeBinary))))
+
+_SENT: Final = select(letters.c.settled_at).where(
+    letters.c.tenant == bindparam("of"),
+    letters.c.id == bindparam("letter"),
+    letters.c.state.in_([LetterState.SENT.value, LetterState.POSTED.value]),
+)
+_TOLD_SO_FAR: Final = select(func.count()).where(
+    letters.c.tenant == bindparam("of"), letters.c.request_id == bindparam("id"), letters.c.kind == bindparam("kind")
+)
+_CHANGED: Final = (
+    select(intents.c.system)
+    .where(
+        intents.c.tenant == bindparam("of"),
+        intents.c.request_id == bindparam("id"),
+        func.split_part(intents.c.key, "/", 3) == literal_column(f"'{Operation.RESTRICT}'"),
+    )
+    .distinct()
+)
 
 _mine = request_subjects.alias("mine")
 _OTHERS: Final = (
@@ -156,7 +175,7 @@ class Restrictions(Store):
             if review_on <= at:
                 raise LedgerRefusal("the next review has to lie in the future")
             kept = {"review_on": review_on, "reviewed_at": at}
-            undone = dict.fromkeys(("lift_reason", "lift_asked_at", "notice_days", "told_at", "lift_on"))
+            undone = dict.fromkeys(("lift_reason", "lift_asked_at", "notice_days", "letter", "told_at", "lift_on"))
             connection.execute(_CHANGE.values(**kept, **undone), self._of(request_id))
             self._settle(connection, request_id, at)
             if found.lift_asked_at:
@@ -178,10 +197,10 @@ class Restrictions(Store):
             found = self._locked(connection, request_id)
             if found.lift_asked_at:
                 return False
-            asked = {"lift_reason": reason.value, "lift_asked_at": at, "notice_days": notice.days}
+            letter = self._tell(connection, found, reason, at, notice)
+            asked = {"lift_reason": reason.value, "lift_asked_at": at, "notice_days": notice.days, "letter": letter}
             connection.execute(_CHANGE.values(**asked), self._of(request_id))
             self._settle(connection, request_id, at)
-            self._put(connection, request_id, Code.LIFT_NOTICE, at)
             post(connection, self.tenant, "lift", request_id, at)
             body = {"reason": reason, "notice_days": notice.days}
             self._note(connection, request_id, "restriction_to_be_lifted", body, at, note)
@@ -218,8 +237,9 @@ class Restrictions(Store):
                 self._journal(connection, "restriction_lifting", {}, at, request_id=request_id)
         return True
 
-    def lifted(self, request_id: str, *, at: datetime, working_until: datetime) -> None:
-        """Note that everything is open again; the identities of a request that is closed are kept until the day given.
+    def lifted(self, request_id: str, *, at: datetime, working_until: datetime, file_until: datetime) -> None:
+        """Note that everything is open again. What lifting needed (whom it is about, where it was locked away, the file
+        for the notice, a history in Temporal) is kept until the days given, if the request is closed.
         No effect if it was lifted before.
 
         Raises:
@@ -233,16 +253,27 @@ class Restrictions(Store):
                 return
             connection.execute(_CHANGE.values(lifted_at=at), self._of(request_id))
             if self._request_row(connection, request_id).closed_at:
-                connection.execute(
-                    change(case_keys)
-                    .where(
-                        case_keys.c.tenant == self.tenant,
-                        case_keys.c.case_id == request_id,
-                        case_keys.c.purpose.in_(_KEPT_FOR_IT),
+                days = {"working": working_until, "history": working_until, "file": file_until}
+                for purpose, day in days.items():
+                    connection.execute(
+                        change(case_keys)
+                        .where(
+                            case_keys.c.tenant == self.tenant,
+                            case_keys.c.case_id == request_id,
+                            case_keys.c.purpose == purpose,
+                        )
+                        .values(keep_until=day)
                     )
-                    .values(keep_until=working_until)
+            connection.execute(
+                change(tasks)
+                .where(
+                    tasks.c.tenant == self.tenant,
+                    tasks.c.request_id == request_id,
+                    func.split_part(tasks.c.step_key, "/", 3) == Operation.LIFT.value,
+                    tasks.c.settled_at.is_(None),
                 )
-            self._settle(connection, request_id, at)
+                .values(settled_at=at)
+            )
             self._journal(connection, "restriction_lifted", {}, at, request_id=request_id)
 
     def ask_for_reviews(self, *, at: datetime) -> int:
@@ -259,7 +290,31 @@ class Restrictions(Store):
                     asked += self._put(connection, one.request_id, Code.RESTRICTION_REVIEW, at)
         return asked
 
+    def heard_of_lifting(self, request_id: str, *, at: datetime) -> datetime | None:
+        """From when on a restriction may be lifted, if the letter that tells of it has gone out; None if it has not."""
+        found = self.restriction(request_id)
+        if found is None or found.lift_on or found.letter is None:
+            return found.lift_on if found else None
+        with self._look() as connection:
+            sent = connection.scalar(_SENT, {"of": self.tenant, "letter": found.letter})
+        return self.told_of_lifting(request_id, at=min(at, sent)) if sent else None
+
+    def locked_in(self, request_id: str) -> set[str]:
+        """The systems in which a request has changed something in order to restrict."""
+        with self._look() as connection:
+            return set(connection.scalars(_CHANGED, self._of(request_id)))
+
     # What these have in common.
+
+    def _tell(
+        self, connection: Connection, found: Restriction, reason: Ended, at: datetime, notice: timedelta
+    ) -> str | None:
+        """Queue the letter that Art. 18(3) asks for; its id."""
+        kind = LetterKind.RESTRICTION_TO_BE_LIFTED
+        # A lifting that was asked for, undone and asked for again is told of each time.
+        number = connection.scalar(_TOLD_SO_FAR, {**self._of(found.request_id), "kind": kind.value}) or 0
+        said = Particulars(ground=reason.value, lift_on=(at + notice).date()).model_dump_json(exclude_none=True)
+        return queue_letter(self, connection, found.request_id, kind, at, number=number, said=said.encode())
 
     def _of(self, request_id: str) -> dict[str, Any]:
         return {"of": self.tenant, "id": request_id}

@@ -59,10 +59,15 @@ class Code(StrEnum):
     NO_ROW = "no_row"
     CHANGED_BACK = "changed_back"
     NOT_LOCKED = "not_locked"
-    LIFT_NOTICE = "lift_notice"
+    STILL_LOCKED = "still_locked"
     RESTRICTION_REVIEW = "restriction_review"
     ACCURACY = "accuracy"
     STATEMENT = "statement"
+    POST_OUT = "post_out"
+    POST_IN = "post_in"
+    BOUNCED = "bounced"
+    MAIL_REFUSED = "mail_refused"
+    MAIL_UNSURE = "mail_unsure"
 
 
 ADVICE: dict[Code, str] = {
@@ -110,7 +115,7 @@ ADVICE: dict[Code, str] = {
     Code.NO_ROW: "The row that is to be rectified is not among this person's rows in the collection named (any more), so nothing was changed. Compare its key with the preview, then rule 'retry', or 'done' if nothing is left to correct.",
     Code.CHANGED_BACK: "The field named was rectified and says something else again: a trigger, the application or an import writes to it. Find out which and stop it, then rule 'retry'.",
     Code.NOT_LOCKED: "A look after the restriction still finds rows of this person that are not locked away. Something writes them, or takes the lock off. Find out which, then rule 'retry'.",
-    Code.LIFT_NOTICE: "The restriction is to be lifted, and the person has to be told before. Send the notice (habeas restriction notice prints it), then say so (habeas restriction told): the term runs from there. habeas restriction review keeps the restriction instead.",
+    Code.STILL_LOCKED: "The restriction was lifted, and a look still finds rows that it has locked away. Something puts the lock back. Find out what, then rule 'retry'.",
     Code.RESTRICTION_REVIEW: "The restriction is due to be reviewed. See whether its ground still holds, then keep it (habeas restriction review) or have it lifted (habeas restriction lift).",
     Code.ACCURACY: "The person says that data is wrong. Check it, then say of each field whether it is corrected (habeas rectification decide).",
     Code.STATEMENT: "The person has given a statement that goes with their data in this system. Put it there (habeas rectification show prints it), then rule 'done'; rule 'give_up' if it has no place, and say so in the answer.",
@@ -118,6 +123,11 @@ ADVICE: dict[Code, str] = {
     Code.MENTIONS: "Texts that are not known to be this person's mention them. Read the rows, then rule 'choose' with the numbers of those that are this person's; the others stay as they are, and 'none' leaves all.",
     Code.RESIDUE: "What this person is known by still stands in the columns listed, or a table could not be searched, although all that the data map knows is done. Look into them: add the table to the data map or clean it up and rule 'retry', or rule 'choose' with the numbers of those that must still be cleaned; the others may stay, are said to be kept, and are asked about again only if they become more. 'none' lets all stay.",
     Code.NOT_SEARCHED: "The texts of the table named could not be searched, most often because that takes longer than statement_timeout allows, so nothing was concluded. Add the index that habeas map check --live names or raise the limit, restart the worker, then rule 'retry'.",
+    Code.POST_OUT: "The letter named cannot be sent by mail. Print it (habeas letter show LETTER --text), post it or hand it over by the date named, then rule 'done' with --on and the day; rule 'give_up' if it is not to be sent.",
+    Code.POST_IN: "Something is to come in by post until the date named. When it is here rule 'done' with --on and the day it came; rule 'give_up' if it is waited for no longer.",
+    Code.BOUNCED: "The letter named came back: it could not be delivered. Find out how the person can be reached; rule 'retry' to send it again, 'done' with --on once it was brought over in another way, 'give_up' if it is not to be sent.",
+    Code.MAIL_REFUSED: "The mail server would not take the letter named. Correct the address or the server's set-up and rule 'retry'; or bring it over in another way and rule 'done' with --on.",
+    Code.MAIL_UNSURE: "The worker was cut off while it handed the letter named to the mail server, so it may have gone out or not. Look in the server's log or among its sent mail: rule 'done' if it went out, 'retry' to send it (again).",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

@@ -7,26 +7,33 @@ sealed with the request, and no later than that is anything of them in the clear
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from rights.detail import Details
+from rights.rectification import RectificationDetails
 from rights.request import Right
+from rights.restriction import RestrictionDetails
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
+__all__ = ["MODELS", "Details", "details_of", "needs_details", "read_details"]
 
-class Details(BaseModel):
-    """What all details have in common: nothing else may stand in them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-MODELS: Final[Mapping[Right, type[Details]]] = {}
+MODELS: Final[Mapping[Right, type[Details]]] = {
+    Right.RESTRICTION: RestrictionDetails,
+    Right.RECTIFICATION: RectificationDetails,
+}
 """The model of each right that takes details."""
 
 
 def needs_details(right: Right) -> bool:
     """Whether a right cannot be carried out without more being said."""
     model = MODELS.get(right)
-    return model is not None and any(field.is_required() for field in model.model_fields.values())
+    if model is None:
+        return False
+    try:
+        model()
+    except ValidationError:
+        return True
+    return False
 
 
 def read_details(right: Right, file: str, text: str) -> Details:

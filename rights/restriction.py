@@ -5,12 +5,19 @@ asked, told, a term that runs from there, lifted.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import Field, StringConstraints
+
+from rights.datamap import DataMap
+from rights.detail import Details
 from rights.value import Value
+
+Note = Annotated[str, StringConstraints(max_length=20_000)]
+"""A text somebody typed."""
 
 
 class Ground(StrEnum):
@@ -61,6 +68,30 @@ class Stage(StrEnum):
     LIFTED = "lifted"
 
 
+class RestrictionDetails(Details):
+    """What a request about restriction says."""
+
+    ground: Ground
+    systems: tuple[str, ...] = ()
+    """The systems of the data map that it is about; none named: all."""
+    review_on: date | None = None
+    """When it is to be reviewed; not said: after the deployment's own term."""
+    note: Note = Field(default="", repr=False)
+
+    def require(self, data_map: DataMap) -> None:
+        for name in self.systems:
+            if name not in data_map.systems:
+                raise ValueError(f"systems: the data map has no such system: write some of {_list(data_map.systems)}")
+
+    def covers(self, system: str) -> bool:
+        """Whether a system is to be restricted."""
+        return not self.systems or system in self.systems
+
+
+def _list(names: Mapping[str, object]) -> str:
+    return ", ".join(sorted(names))
+
+
 class Restriction(Value):
     """A restriction as the ledger has it. Everything but `lifted` is a restriction in force."""
 
@@ -74,6 +105,8 @@ class Restriction(Value):
     lift_asked_at: datetime | None = None
     notice_days: int | None = None
     """How many days lie between telling the person and lifting."""
+    letter: str | None = None
+    """The letter that tells the person."""
     told_at: datetime | None = None
     lift_on: datetime | None = None
     """The earliest moment of lifting; None until the person is told."""

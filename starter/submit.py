@@ -77,6 +77,11 @@ def submit(
         raise SubmissionError(f"a request about {known} says more than who asks: give its details")
     if details is not None and type(details) is not MODELS.get(known):
         raise SubmissionError(f"these are no details of a request about {known}")
+    if details is not None:
+        try:
+            details.require(data_map)
+        except ValueError as error:
+            raise SubmissionError(str(error)) from None
     clock = start_clock(regime(rules.regime), received_at, rules.zone, rules.holidays)
     return ledger.open_request(
         known,

@@ -36,7 +36,7 @@ def lift(ledger: Ledger, request_id: str) -> None:
     ledger.ask_to_lift(request_id, Ended.NOT_NEEDED, at=AT, notice=WEEK)
     ledger.told_of_lifting(request_id, at=AT)
     assert ledger.begin_lifting(request_id, at=later(days=7))
-    ledger.lifted(request_id, at=later(days=7), working_until=later(days=37))
+    ledger.lifted(request_id, at=later(days=7), working_until=later(days=37), file_until=later(days=1000))
 
 
 def test_a_restriction_is_in_force_until_it_is_lifted(ledger: Ledger, restricted: str) -> None:
@@ -65,16 +65,28 @@ def test_res04_nothing_is_lifted_before_the_person_is_told_and_the_term_has_run(
     assert ledger.begin_lifting(restricted, at=later(days=9))
 
 
-def test_a_person_is_asked_to_tell_and_the_task_goes_when_it_is_said(ledger: Ledger, restricted: str) -> None:
+def test_the_term_runs_from_the_day_on_which_the_letter_was_posted(ledger: Ledger, restricted: str) -> None:
     ledger.ask_to_lift(restricted, Ended.NOT_NEEDED, at=AT, notice=WEEK)
     (task,) = ledger.tasks(request_id=restricted)
-    assert task.code == "lift_notice"
+    assert (task.code, task.about) == (Code.POST_OUT, "restriction_to_be_lifted")
+    assert ledger.heard_of_lifting(restricted, at=later(days=1)) is None
 
-    with pytest.raises(LedgerRefusal, match="habeas restriction told"):
-        ledger.rule(restricted, task.id, "done", at=AT)
-    ledger.told_of_lifting(restricted, at=AT)
+    ledger.rule(restricted, task.id, "done", at=later(days=2))
 
+    assert ledger.heard_of_lifting(restricted, at=later(days=3)) == later(days=9)
     assert ledger.tasks(request_id=restricted) == []
+
+
+def test_a_lifting_asked_for_again_is_told_again(ledger: Ledger, restricted: str) -> None:
+    ledger.ask_to_lift(restricted, Ended.NOT_NEEDED, at=AT, notice=WEEK)
+    (first,) = ledger.tasks(request_id=restricted)
+    ledger.rule(restricted, first.id, "done", at=AT)
+    ledger.review_restriction(restricted, at=AT, review_on=later(days=60))
+
+    ledger.ask_to_lift(restricted, Ended.NOT_NEEDED, at=later(days=60), notice=WEEK)
+
+    assert ledger.heard_of_lifting(restricted, at=later(days=61)) is None
+    assert len(ledger.tasks(request_id=restricted)) == 1
 
 
 def test_asking_twice_is_once_and_does_not_begin_the_term_anew(ledger: Ledger, restricted: str) -> None:

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("lift_reason", sa.Text()),
         sa.Column("lift_asked_at", moment),
         sa.Column("notice_days", sa.Integer()),
+        sa.Column("letter", sa.Text()),
         sa.Column("told_at", moment),
         sa.Column("lift_on", moment),
         sa.Column("lifting_at", moment),
