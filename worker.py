@@ -24,6 +24,7 @@ from activities.fulfil import FulfilActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
+from activities.restricting import RestrictingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
 from activities.tools import Terms, Tools
@@ -38,6 +39,7 @@ from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
+from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
@@ -75,6 +77,8 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             file=timedelta(days=settings.file_days),
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
+            review=timedelta(days=settings.restriction_review_days),
+            notice=timedelta(days=settings.restriction_notice_days),
         ),
     )
 
@@ -127,11 +131,12 @@ def build_worker(
     """The Temporal worker of this process; tests add interceptors that break things."""
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
+    restricting = RestrictingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, RestrictionLifting, Sweep, Upkeep, MapCheck],
         activities=[
             opening.open,
             opening.deadline,
@@ -147,6 +152,11 @@ def build_worker(
             fulfil.lift,
             fulfil.rectify,
             fulfil.verify,
+            restricting.asked,
+            restricting.weigh,
+            restricting.end_restriction,
+            restricting.lifting,
+            restricting.lifted,
             sweep.sweep,
             closing.package,
             closing.close,

@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 from activities.facts import ParcelFacts
 from activities.opening import Ask
 from activities.parcels import Packed, discard, package
+from activities.restricting import Owed, end_restriction, owed_in
 from activities.store import StoreError
 from activities.tools import Tools
 from ledger.standing import RequestRow
@@ -80,7 +81,7 @@ class ClosingActivities:
         located = _newest(receipts, Operation.LOCATE)
         plan = ledger.plan(ask.request_id) if row.right is Right.ERASURE else None
         books = {n: self._books(row, n, receipts, plan) for n in _newest(receipts, Operation.ERASE)}
-        conclusion = row.conclusion or _conclusion(row, receipts, books)
+        conclusion = row.conclusion or _conclusion(row, receipts, books, owed_in(tools, row))
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
             ledger.close(
@@ -93,6 +94,9 @@ class ClosingActivities:
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
             )
+        if conclusion is Conclusion.WITHDRAWN:
+            # Whoever takes a request back wants nothing restricted for it.
+            end_restriction(tools, ask)
         exported = _newest(receipts, Operation.EXPORT)
         # Only now: a run that is started anew packs the same spools again.
         discard(tools.store, ask.request_id, exported)
@@ -138,7 +142,9 @@ def _newest(receipts: list[Receipt], operation: Operation) -> dict[str, Receipt]
     return {r.step.system: r for r in receipts if r.step.operation is operation}
 
 
-def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]]) -> Conclusion:
+def _conclusion(
+    row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]], owed: Owed
+) -> Conclusion:
     """The most modest word that the receipts allow."""
     if row.withdrawn:
         return Conclusion.WITHDRAWN
@@ -148,7 +154,7 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
     # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
     if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD
-    ends = [verified.get(name, r) if name in erased else r for name, r in acted.items()]
+    ends = [verified.get(name, r) for name, r in acted.items()]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
     # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten. The books know also of
     # calls that were cut before they could tell what they had changed.
@@ -157,13 +163,18 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
     # By all looks: since a system was seen to hold something it may have left the map, or a newer look found less.
     looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
     holding = {r.step.system for r in looks if r.may_hold and r.outcome.settled}
+    if owed.systems is not None:
+        holding = set(owed.systems) if row.right is Right.RECTIFICATION else holding & set(owed.systems)
+    # A correction that found no row has corrected nothing.
+    done = {Outcome.DONE} | ({Outcome.NOTHING_HELD} if row.right is not Right.RECTIFICATION else set())
     whole = (
-        bool(ends)
+        (bool(ends) or row.right is Right.RECTIFICATION)
+        and not owed.refused
         and not keyed
         and not unsettled
         and holding <= acted.keys()
         and all(r.outcome.settled for r in erased.values())
-        and all(r.outcome in {Outcome.DONE, Outcome.NOTHING_HELD} for r in ends)
+        and all(r.outcome in done for r in ends)
         and all(book.closed and not book.kept for of in books.values() for book in of)
         and all(verified.get(n) is not None or r.certainty is Certainty.ATTESTED for n, r in erased.items())
     )

@@ -17,6 +17,7 @@ from ledger.outbox import Outbox
 from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
+from ledger.rectifications import Rectifications
 from ledger.requests import Requests
 from ledger.restrictions import Restrictions
 from ledger.standing import Standings
@@ -40,6 +41,7 @@ class Ledger(
     Fence,
     Holds,
     Restrictions,
+    Rectifications,
     Cases,
     Outbox,
     Sweeps,

@@ -169,7 +169,7 @@ class Restrictions(Store):
             LedgerRefusal: there is none in force, or it is being lifted already.
         """
         with self._begin() as connection:
-            found = self._locked(connection, request_id)
+            found = self._in_force(connection, request_id)
             if found.lifting_at:
                 raise LedgerRefusal("the restriction is being lifted already: restrict anew by another request")
             if review_on <= at:
@@ -177,11 +177,11 @@ class Restrictions(Store):
             kept = {"review_on": review_on, "reviewed_at": at}
             undone = dict.fromkeys(("lift_reason", "lift_asked_at", "notice_days", "letter", "told_at", "lift_on"))
             connection.execute(_CHANGE.values(**kept, **undone), self._of(request_id))
-            self._settle(connection, request_id, at)
+            self._settle_review(connection, request_id, at)
             if found.lift_asked_at:
                 post(connection, self.tenant, "lift", request_id, at)
             body = {"review_on": review_on, "lifting_undone": found.lift_asked_at is not None}
-            self._note(connection, request_id, "restriction_reviewed", body, at, note)
+            self._note_restriction(connection, request_id, "restriction_reviewed", body, at, note)
         return found.model_copy(update={**kept, **undone})
 
     def ask_to_lift(
@@ -194,16 +194,16 @@ class Restrictions(Store):
             LedgerRefusal: there is no restriction in force.
         """
         with self._begin() as connection:
-            found = self._locked(connection, request_id)
+            found = self._in_force(connection, request_id)
             if found.lift_asked_at:
                 return False
-            letter = self._tell(connection, found, reason, at, notice)
+            letter = self._tell_of_lifting(connection, found, reason, at, notice)
             asked = {"lift_reason": reason.value, "lift_asked_at": at, "notice_days": notice.days, "letter": letter}
             connection.execute(_CHANGE.values(**asked), self._of(request_id))
-            self._settle(connection, request_id, at)
+            self._settle_review(connection, request_id, at)
             post(connection, self.tenant, "lift", request_id, at)
             body = {"reason": reason, "notice_days": notice.days}
-            self._note(connection, request_id, "restriction_to_be_lifted", body, at, note)
+            self._note_restriction(connection, request_id, "restriction_to_be_lifted", body, at, note)
         return True
 
     def told_of_lifting(self, request_id: str, *, at: datetime, note: str | None = None) -> datetime:
@@ -213,16 +213,16 @@ class Restrictions(Store):
             LedgerRefusal: it is not to be lifted.
         """
         with self._begin() as connection:
-            found = self._locked(connection, request_id)
+            found = self._in_force(connection, request_id)
             if found.lift_asked_at is None:
                 raise LedgerRefusal("the restriction is not to be lifted: ask for that first")
             if found.lift_on:
                 return found.lift_on
             lift_on = at + timedelta(days=found.notice_days or 0)
             connection.execute(_CHANGE.values(told_at=at, lift_on=lift_on), self._of(request_id))
-            self._settle(connection, request_id, at)
+            self._settle_review(connection, request_id, at)
             post(connection, self.tenant, "lift", request_id, at)
-            self._note(connection, request_id, "restriction_told", {"lift_on": lift_on}, at, note)
+            self._note_restriction(connection, request_id, "restriction_told", {"lift_on": lift_on}, at, note)
         return lift_on
 
     def begin_lifting(self, request_id: str, *, at: datetime) -> bool:
@@ -287,7 +287,7 @@ class Restrictions(Store):
             with self._begin() as connection:
                 row = connection.execute(_LOCK, self._of(one.request_id)).first()
                 if row and not (row.lifted_at or row.lift_asked_at) and row.review_on <= at:
-                    asked += self._put(connection, one.request_id, Code.RESTRICTION_REVIEW, at)
+                    asked += self._put_review(connection, one.request_id, Code.RESTRICTION_REVIEW, at)
         return asked
 
     def heard_of_lifting(self, request_id: str, *, at: datetime) -> datetime | None:
@@ -306,7 +306,7 @@ class Restrictions(Store):
 
     # What these have in common.
 
-    def _tell(
+    def _tell_of_lifting(
         self, connection: Connection, found: Restriction, reason: Ended, at: datetime, notice: timedelta
     ) -> str | None:
         """Queue the letter that Art. 18(3) asks for; its id."""
@@ -324,7 +324,7 @@ class Restrictions(Store):
             rows = connection.execute(wanted, {"of": self.tenant, **values})
             return [Restriction.model_validate(row._mapping) for row in rows]
 
-    def _locked(self, connection: Connection, request_id: str) -> Restriction:
+    def _in_force(self, connection: Connection, request_id: str) -> Restriction:
         row = connection.execute(_LOCK, self._of(request_id)).first()
         if row is None:
             raise LedgerRefusal("no restriction goes by this id")
@@ -344,7 +344,7 @@ class Restrictions(Store):
             raise LedgerRefusal("there is no request of this id")
         return row
 
-    def _put(self, connection: Connection, request_id: str, code: Code, at: datetime) -> int:
+    def _put_review(self, connection: Connection, request_id: str, code: Code, at: datetime) -> int:
         """Put a task about the restriction itself on a person's desk; 0 if it lies there already."""
         key = notice_key(request_id)
         made = connection.scalar(
@@ -366,7 +366,7 @@ class Restrictions(Store):
             self._journal(connection, "task", body, at, request_id=request_id, key=key)
         return int(made is not None)
 
-    def _settle(self, connection: Connection, request_id: str, at: datetime) -> None:
+    def _settle_review(self, connection: Connection, request_id: str, at: datetime) -> None:
         """Take the tasks about the restriction itself off the desk."""
         connection.execute(
             change(tasks)
@@ -379,7 +379,7 @@ class Restrictions(Store):
             .values(settled_at=at)
         )
 
-    def _note(
+    def _note_restriction(
         self,
         connection: Connection,
         request_id: str,

@@ -13,7 +13,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from starter.commands import connector, deadline, ledger, letter, local, request, setup, task
+from starter.commands import (
+    connector,
+    deadline,
+    ledger,
+    letter,
+    local,
+    rectification,
+    request,
+    restriction,
+    setup,
+    task,
+)
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import EPILOG, Exit, Failure, complain, explain
@@ -89,6 +100,8 @@ app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")
 app.add_typer(task.tasks, name="task")
 app.add_typer(letter.letters, name="letter")
+app.add_typer(restriction.restrictions, name="restriction")
+app.add_typer(rectification.rectifications, name="rectification")
 app.add_typer(ledger.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.command("deadline")(deadline.deadline)

@@ -105,6 +105,9 @@ FRESH: Final = timedelta(minutes=1)
 """How old what a run was started with may be when it starts. A run that has lain longer, or was restored with
 Temporal's database to another hour, reads the ledger for itself."""
 
+NOTICE_FIRST: Final = timedelta(seconds=5)
+"""How soon it is looked whether the letter before a lifting has gone out; four times as long each time."""
+
 RECHECK: Final = timedelta(hours=6)
 """How often a workflow that waits for a person reads the ledger's decisions again: an update that was lost with
 Temporal's database must not stall a request until its due date. Four activities a day."""

@@ -50,6 +50,11 @@ def sweep_id(system: str, tenant: str) -> str:
     return f"sweep/{system}/{tenant}"
 
 
+def lifting_id(tenant: str, request_id: str) -> str:
+    """The id under which a restriction is lifted; it ends with the request, under whose key its history is sealed."""
+    return f"restriction-lifting/{tenant}/{request_id}"
+
+
 def map_check_id(tenant: str) -> str:
     """The id of the schedule that compares the map with its systems, and what the ids of its runs begin with: the
     schedule adds the time."""
