@@ -79,7 +79,8 @@ class Steps:
 
     async def look_until_gone(self, system: str, act: Operation = Operation.ERASE) -> None:
         """Look again after an erasure, or a correction; act anew on what is still found, then ask a person."""
-        run, delays = self._run, iter(policies.LOOK_AGAIN)
+        # What writes a correction over does not stop by itself.
+        run, delays = self._run, iter(policies.LOOK_AGAIN if act is Operation.ERASE else policies.LOOK_AGAIN[:1])
         while not run.stopped:
             done = await self.await_system(system, act, run.receipts.get((system, act)))
             if done is None or not done.outcome.settled or done.certainty is Certainty.ATTESTED:

@@ -58,10 +58,10 @@ def show(request: RequestId, as_json: Json = False) -> None:
                 ("stage", str(found.stage)),
                 ("since", minute(found.since, at.zone)),
                 ("review on", day(found.review_on, at.zone)),
-                ("to be lifted, because", found.lift_reason and str(found.lift_reason)),
-                ("person told", found.told_at and minute(found.told_at, at.zone)),
-                ("lifted from", found.lift_on and minute(found.lift_on, at.zone)),
-                ("lifted", found.lifted_at and minute(found.lifted_at, at.zone)),
+                ("to be lifted, because", str(found.lift_reason) if found.lift_reason else None),
+                ("person told", minute(found.told_at, at.zone) if found.told_at else None),
+                ("lifted from", minute(found.lift_on, at.zone) if found.lift_on else None),
+                ("lifted", minute(found.lifted_at, at.zone) if found.lifted_at else None),
             )
         )
         columns = ("system", "state", "certainty", "rows")
@@ -182,7 +182,7 @@ def _document(one: "Restriction") -> dict[str, Any]:
 
 
 def _places(standing: "Standing") -> list[dict[str, Any]]:
-    """What became of the restriction in each system: restricted, by_hand, not_restricted, nothing_held, open, lifted."""
+    """How each system stands: restricted, by_hand, not_restricted, nothing_held, open, lifted, still_restricted."""
     from rights.codes import Code
     from rights.plan import Operation
     from rights.receipt import Certainty, Outcome, Receipt
