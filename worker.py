@@ -141,6 +141,7 @@ def build_worker(
             opening.open,
             opening.deadline,
             opening.interim,
+            opening.acknowledge,
             planning.plan,
             planning.rule,
             planning.stuck,

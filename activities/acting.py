@@ -121,14 +121,15 @@ class Acting:
         if ledger.restriction(step.request_id):
             return
         right = ledger.request(step.request_id).right
+        systems: tuple[str, ...] = ()
         ground, review_on = _GROUNDS.get(right, Ground.ACCURACY), as_of + self._tools.terms.review
         if right is Right.RESTRICTION:
             details = details_of(right, ledger.unseal(step.request_id, "working", "details") or b"{}")
             assert isinstance(details, RestrictionDetails)  # noqa: S101 - the model of this right
-            ground = details.ground
+            ground, systems = details.ground, details.systems
             if details.review_on:
                 review_on = datetime.combine(details.review_on, as_of.timetz())
-        ledger.begin_restriction(step.request_id, ground, at=as_of, review_on=review_on)
+        ledger.begin_restriction(step.request_id, ground, at=as_of, review_on=review_on, systems=systems)
 
     def _seal(self, step: Step, state: Mapping[str, str]) -> None:
         body = json.dumps(dict(state)).encode()

@@ -6,6 +6,7 @@ verb is one transaction, and time is an argument.
 
 from ledger.beginning import Beginning
 from ledger.cases import Cases
+from ledger.clocks import Clocks
 from ledger.decisions import Decisions
 from ledger.fence import Fence
 from ledger.holds import Holds
@@ -20,6 +21,7 @@ from ledger.receipts import Receipts
 from ledger.rectifications import Rectifications
 from ledger.requests import Requests
 from ledger.restrictions import Restrictions
+from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
@@ -33,7 +35,9 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Reviews,
     Decisions,
+    Clocks,
     Standings,
     Steps,
     Receipts,

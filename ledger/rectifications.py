@@ -3,7 +3,7 @@
 The one rule: a field is decided on once; nothing is refused without a reason on record and somebody's approval.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -37,10 +37,17 @@ class Rectifications(Store):
     """Verbs on what is disputed."""
 
     def decide_accuracy(
-        self, request_id: str, decided: Accuracy, *, at: datetime, reason: str | None = None, by: str | None = None
+        self,
+        request_id: str,
+        decided: Accuracy,
+        *,
+        systems: Sequence[str],
+        at: datetime,
+        reason: str | None = None,
+        by: str | None = None,
     ) -> bool:
         """Note which fields are corrected and which are not; False if it was decided so before. Reason and role are
-        sealed.
+        sealed. `systems` are those of the fields.
 
         Raises:
             LedgerRefusal: the request is no rectification, closed, withdrawn or unknown; it was decided otherwise; or a
@@ -64,7 +71,11 @@ class Rectifications(Store):
                     self._vault.put(connection, request_id, self._vault.key(connection, request_id, "file"), value, at)
                 said |= {f"{name}_{key}": digest for key, digest in note.said.items()}
             post(connection, self.tenant, "wake", request_id, at)
-            body: Mapping[str, object] = {"decided": decided.model_dump(mode="json"), **said}
+            body: Mapping[str, object] = {
+                "decided": decided.model_dump(mode="json"),
+                "systems": sorted(set(systems)),
+                **said,
+            }
             self._journal(connection, "accuracy", body, at, request_id=request_id)
         return True
 

@@ -4,7 +4,7 @@ The one rule: a restriction is written down before anything is locked and called
 so that whatever dies in between, nobody is restricted of whom the ledger does not know it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -105,8 +105,11 @@ _OTHERS: Final = (
 class Restrictions(Store):
     """Verbs on restrictions; each is named by the request that asked for it."""
 
-    def begin_restriction(self, request_id: str, ground: Ground, *, at: datetime, review_on: datetime) -> bool:
+    def begin_restriction(
+        self, request_id: str, ground: Ground, *, at: datetime, review_on: datetime, systems: Sequence[str] = ()
+    ) -> bool:
         """Write down that a person's data is being restricted, before anything is; False if that was done before.
+        `systems` are those that it is about; none named: all.
 
         Raises:
             LedgerRefusal: the request is closed, withdrawn or unknown.
@@ -120,7 +123,7 @@ class Restrictions(Store):
                 upsert(restrictions).values(tenant=self.tenant, **values).on_conflict_do_nothing()
             ).rowcount
             if made:
-                body = {"ground": ground, "review_on": review_on}
+                body = {"ground": ground, "review_on": review_on, "systems": list(systems)}
                 self._journal(connection, "restricted", body, at, request_id=request_id)
         return bool(made)
 

@@ -7,16 +7,17 @@ plan can be shown, stored, compared and made again.
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import partial
 from graphlib import TopologicalSorter
 
 from rights import datamap
 from rights.backups import Backups
 from rights.datamap import DataMap, Erase, Mode, Strategy, System
+from rights.portable import ported
 from rights.regimes import SHIPPED
 from rights.request import Right
 from rights.terms import keep_until
 from rights.value import Value
+from rights.withheld import Withheld, withheld
 
 Binds = Callable[[Collection[str]], bool]
 """Whether a duty to keep that names these regimes binds."""
@@ -90,6 +91,12 @@ class Work(Value):
 
     collection: str
     export: tuple[str, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    """Fields that are held and not sent; the parcel names each."""
+    left_out: bool = False
+    """Nothing of it is delivered, no file either."""
+    files: bool = True
+    """Whether files that have names of their own are delivered."""
     erase: Erase = Erase.DELETE
     ground: str = ""
     """Erase.RETAIN: why the whole collection stays."""
@@ -137,10 +144,14 @@ class Plan(Value):
 
 
 def make_plan(
-    right: Right, data_map: DataMap, as_of: datetime, regime: str = "", known: Collection[str] = SHIPPED
+    right: Right,
+    data_map: DataMap,
+    as_of: datetime,
+    regimes: str | Collection[str] = "",
+    known: Collection[str] = SHIPPED,
 ) -> Plan:
-    """Plan a request on a data map; `regime` is the law it is asked under, empty where that is not known, and `known`
-    are the regimes that the engine has.
+    """Plan a request on a data map; `regimes` are the laws it is asked under, empty where that is not known, and
+    `known` those that the engine has. A duty to keep under any of them binds.
 
     Every system of the map is looked at and worked on. What changes data goes to a source before the copies that it
     feeds (`feeds` in the map), since a copy erased first would be filled again; otherwise systems run side by side.
@@ -150,13 +161,17 @@ def make_plan(
         for system in data_map.systems.values():
             for fed in system.feeds:
                 after[fed].add(system.system)
-    binds = partial(applies, asked=regime, known=known)
+    asked = (regimes,) if isinstance(regimes, str) else tuple(regimes)
+
+    def binds(named: Collection[str]) -> bool:
+        return any(applies(named, one, known) for one in asked)
+
     sorter = TopologicalSorter(after)
     sorter.prepare()
     waves = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
-        waves.append(tuple(_part(data_map.systems[name], as_of, binds) for name in ready))
+        waves.append(tuple(_part(right, data_map.systems[name], as_of, asked, binds) for name in ready))
         sorter.done(*ready)
     return Plan(right=right, as_of=as_of, map_digest=data_map.digest, waves=tuple(waves))
 
@@ -170,19 +185,34 @@ def applies(regimes: Collection[str], asked: str, known: Collection[str] = SHIPP
     return not regimes or asked in regimes or asked not in known or not set(regimes) <= set(known)
 
 
-def _part(system: System, as_of: datetime, binds: Binds) -> SystemPlan:
+def _part(right: Right, system: System, as_of: datetime, asked: Sequence[str], binds: Binds) -> SystemPlan:
     return SystemPlan(
         system=system.system,
         mode=system.mode,
-        works=tuple(_work(name, c, as_of, binds) for name, c in system.collections.items()),
+        works=tuple(
+            _given(right, system, _work(name, collection, as_of, asked, binds))
+            for name, collection in system.collections.items()
+        ),
     )
 
 
-def _work(name: str, collection: datamap.Collection, as_of: datetime, binds: Binds) -> Work:
+def _given(right: Right, system: System, work: Work) -> Work:
+    """Work as its right has it: a person takes along no more than what they have provided."""
+    if right is not Right.PORTABILITY:
+        return work
+    taken = ported(system, work.collection)
+    export = tuple(name for name in work.export if name in taken.fields)
+    return work.model_copy(update={"export": export, "left_out": not taken.anything, "files": taken.files})
+
+
+def _work(name: str, collection: datamap.Collection, as_of: datetime, asked: Sequence[str], binds: Binds) -> Work:
     writes = _writes(collection, list(collection.fields))
+    kept_back = kept_from_copies(collection, *asked)
+    held = {one.field for one in kept_back}
     return Work(
         collection=name,
-        export=tuple(n for n, field in collection.fields.items() if field.export),
+        export=tuple(n for n, field in collection.fields.items() if field.export and n not in held),
+        withheld=kept_back,
         erase=collection.erase,
         ground=collection.ground,
         writes=writes,
@@ -200,6 +230,12 @@ def _work(name: str, collection: datamap.Collection, as_of: datetime, binds: Bin
             if binds(rule.regimes)
         ),
     )
+
+
+def kept_from_copies(collection: datamap.Collection, *regimes: str) -> tuple[Withheld, ...]:
+    """The fields that no copy under these regimes holds, each with what it is."""
+    found = (withheld(name, field.category, regimes) for name, field in collection.fields.items())
+    return tuple(one for one in found if one)
 
 
 def _writes(collection: datamap.Collection, names: Sequence[str]) -> tuple[Write, ...]:

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from starter.commands import (
+    clock,
     connector,
     deadline,
     ledger,
@@ -22,6 +23,7 @@ from starter.commands import (
     rectification,
     request,
     restriction,
+    review,
     setup,
     task,
 )
@@ -99,12 +101,14 @@ app.command("migrate")(setup.migrate)
 app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")
 app.add_typer(task.tasks, name="task")
+app.add_typer(review.reviews, name="review")
 app.add_typer(letter.letters, name="letter")
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
 app.add_typer(ledger.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.command("deadline")(deadline.deadline)
+app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")
 

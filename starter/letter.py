@@ -10,8 +10,10 @@ from typing import Any, Final
 from ledger.standing import RequestRow, Standing
 from rights.audience import Answered, State, answer
 from rights.datamap import DataMap
+from rights.plan import Operation
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
+from rights.restriction import Restriction, Stage
 from starter.interim import SURE, kept_lines
 from starter.show import Page, day, plural
 
@@ -43,9 +45,10 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     """What the person is told of each system: those of the map, and those that have left it and were worked on."""
     systems = data_map.systems if data_map else {}
     row = standing.request
+    names = dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)])
     return answer(
         row.right,
-        dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)]),
+        [name for name in names if _asked_about(standing, name)],
         standing.receipts,
         standing.books,
         {name: system.backups for name, system in systems.items()},
@@ -53,7 +56,25 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     )
 
 
-def answer_document(row: RequestRow, told: tuple[Answered, ...]) -> dict[str, Any]:
+def _asked_about(standing: Standing, name: str) -> bool:
+    """Whether a request is about a system: a restriction about those that it names, a rectification about those that it
+    wants corrected."""
+    match standing.request.right:
+        case Right.RESTRICTION:
+            scope = [event.body.get("systems") for event in standing.events if event.kind == "restricted"]
+            return not (scope and scope[-1]) or name in scope[-1]
+        case Right.RECTIFICATION:
+            asked = {
+                system for event in standing.events if event.kind == "accuracy" for system in event.body["systems"]
+            }
+            acted = {r.step.system for r in standing.receipts if r.step.operation is Operation.RECTIFY}
+            return name in asked | acted
+    return True
+
+
+def answer_document(
+    row: RequestRow, told: tuple[Answered, ...], restriction: Restriction | None = None
+) -> dict[str, Any]:
     """The answer as JSON."""
     return {
         "request_id": row.id,
@@ -62,19 +83,19 @@ def answer_document(row: RequestRow, told: tuple[Answered, ...]) -> dict[str, An
         "closed_at": row.closed_at,
         "conclusion": row.conclusion,
         "systems": [one.model_dump(mode="json") for one in told],
-        "text": list(_lines(row, told)),
+        "text": list(_lines(row, told, restriction)),
     }
 
 
-def answer_page(row: RequestRow, told: tuple[Answered, ...]) -> Page:
+def answer_page(row: RequestRow, told: tuple[Answered, ...], restriction: Restriction | None = None) -> Page:
     """The text to send."""
     page = Page()
-    for line in _lines(row, told):
+    for line in _lines(row, told, restriction):
         page.line(line)
     return page
 
 
-def _lines(row: RequestRow, told: tuple[Answered, ...]) -> Iterator[str]:
+def _lines(row: RequestRow, told: tuple[Answered, ...], restriction: Restriction | None) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
     if row.conclusion is Conclusion.IN_PART and not done:
@@ -85,6 +106,12 @@ def _lines(row: RequestRow, told: tuple[Answered, ...]) -> Iterator[str]:
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)
         yield from _in_backups(one)
+    if restriction and restriction.stage is not Stage.LIFTED:
+        yield (
+            f"It is restricted under {restriction.ground.article}. We look again by "
+            f"{day(restriction.review_on, row.clock.zone)} whether that is still needed, and you are told before it is "
+            "lifted."
+        )
     if row.conclusion is Conclusion.IN_PART:
         yield _REMEDY
 
@@ -102,6 +129,8 @@ def _ended(one: Answered, row: RequestRow) -> str:
             return f"{said}{kept}" + (f" ({plural(one.erased, 'record')} erased)" if one.erased else "")
         case State.ACCEPTED:
             return f"the system has taken the work on; we have not seen that it is done{found}"
+        case State.OUTSTANDING if not one.able and row.right is Right.RESTRICTION:
+            return f"not restricted: this system has no way to{found}"
         case State.OUTSTANDING:
             gone = f"; {plural(one.erased, 'record')} of them erased" if one.erased else ""
             return f"not done{found}{gone}"

@@ -17,7 +17,7 @@ from starter.show import Cell, Page, minute
 Document = dict[str, Any]
 
 _WORDS = {
-    Code.INTERIM: "done | give_up",
+    **dict.fromkeys((Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE), "done | give_up"),
     Code.POST_OUT: "done --on DATE | give_up",
     Code.POST_IN: "done --on DATE | give_up",
     Code.BOUNCED: "retry | done --on DATE | give_up",
@@ -91,6 +91,9 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
         words = "choose --person NUMBERS"
     else:
         words = _WORDS.get(task.code, "retry | give_up | done")
+    if task.code is Code.REVIEW:
+        page.line(Cell(f"habeas review show {task.request_id}", "quiet"), indent=4)
+        return
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 
 

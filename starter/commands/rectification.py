@@ -153,7 +153,8 @@ def decide(
             decided.require(details.fields)
         except ValueError as error:
             raise Failure(Exit.USAGE, str(error)) from None
-        fresh = at.ledger.decide_accuracy(request_id, decided, at=now(), reason=reason, by=by)
+        systems = [one.system for one in details.fields]
+        fresh = at.ledger.decide_accuracy(request_id, decided, systems=systems, at=now(), reason=reason, by=by)
     said = f"{plural(len(accepted), 'field')} to be corrected, {len(refused)} refused"
     line = Cell(said if fresh else f"{said}; decided so before", "good")
     answer({"accepted": list(accepted), "refused": refused, "new": fresh}, Page().line(line), as_json=as_json)

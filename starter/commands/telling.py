@@ -118,7 +118,8 @@ def answer(request: RequestId, as_json: Json = False) -> None:
                 Exit.REFUSED, "the request is not closed yet: habeas request interim prints how it stands, to be sent"
             )
         told = told_in_the_end(standing, _pinned(at, standing))
-        put(answer_document(row, told), answer_page(row, told), as_json=as_json)
+        restriction = at.ledger.restriction(row.id)
+        put(answer_document(row, told, restriction), answer_page(row, told, restriction), as_json=as_json)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from activities.corrections import disputed
+from starter.cli import app
 from tests.stories.test_restriction import ANNA, Till, habeas, opened, shop, till, typed
 from tests.world import World, dump
 
@@ -64,7 +65,7 @@ def test_art16_disputed_data_is_restricted_checked_corrected_and_lifted(
 
     # REC-02: the statement is put with the data by hand, since no system of this map has a place for it.
     task = world.wait_task(request, "statement")
-    done = habeas.invoke(_app(), ["rectification", "statement", request])
+    done = habeas.invoke(app, ["rectification", "statement", request])
     assert done.stdout == "I have never lived in the first of these streets.\n"
     typed(habeas, "request", "rule", request, "done", "--task", task)
     world.wait_closed(request)
@@ -86,12 +87,6 @@ def test_art16_disputed_data_is_restricted_checked_corrected_and_lifted(
     assert changed == {"customers": 2, "addresses": 2}
     text = json.dumps([shown, world.receipts(request)]) + world.log
     assert not any(word in text for word in ("Quartz", "Quarry", old_name))
-
-
-def _app() -> Any:
-    from starter.cli import app
-
-    return app
 
 
 @pytest.mark.soak
