@@ -141,7 +141,7 @@ def test_each_system_says_honestly_what_it_did(
     assert "told before it is lifted" in letter
 
     # An erasure finds and takes what is locked away; somebody else's request is nobody's business here.
-    typed(habeas, "restriction", "lift", request, "--because", "asked")
+    typed(habeas, "restriction", "lift", request, "--because", "asked", "--notice-days", "0")
     typed(habeas, "restriction", "told", request)
     world.rule(request, world.wait_task(request, "manual"), "done")
     world.wait(lambda: states(habeas, request)["uploads"] == "lifted", 60, "the bucket's lifting")
