@@ -25,6 +25,7 @@ from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
 from activities.restricting import RestrictingActivities
+from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
 from activities.tools import Terms, Tools
@@ -132,6 +133,7 @@ def build_worker(
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     restricting = RestrictingActivities(tools)
+    stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     return Worker(
         client,
@@ -158,6 +160,9 @@ def build_worker(
             restricting.end_restriction,
             restricting.lifting,
             restricting.lifted,
+            stopping.remember,
+            stopping.put_on_desk,
+            stopping.late_on_desk,
             sweep.sweep,
             closing.package,
             closing.close,

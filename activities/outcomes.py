@@ -112,6 +112,7 @@ def _open(step: Step, outcome: Outcome, error: ConnectorError, at: datetime) -> 
     return Receipt(step=step, outcome=outcome, code=error.code, about=error.about, tally=error.tally, at=at)
 
 
+_NOTHING_HELD = {Operation.LOCATE, Operation.RECTIFY, Operation.RESTRICT, Operation.SUPPRESS}
 _LOOKED_AT = {Operation.VERIFY, Operation.RESTRICT, Operation.LIFT}
 """What is looked at again: of these a look says how sure it is."""
 
@@ -129,7 +130,7 @@ def _standing(operation: Operation, tally: Tally, *, undecided: bool) -> tuple[O
     if undecided:
         return Outcome.NEEDS_HUMAN, Code.SEVERAL_PEOPLE
     nothing = not (tally.found or tally.mentions) and tally.searched
-    if operation in {Operation.LOCATE, Operation.RECTIFY, Operation.RESTRICT} and nothing:
+    if operation in _NOTHING_HELD and nothing:
         return Outcome.NOTHING_HELD, ""
     if operation is Operation.VERIFY and tally.left:
         return Outcome.PENDING, Code.LEFT_BEHIND

@@ -25,8 +25,10 @@ from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
+from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.verify import Verification
+from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
 
@@ -35,6 +37,7 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Weighings,
     Reviews,
     Decisions,
     Clocks,
@@ -51,6 +54,7 @@ class Ledger(
     Sweeps,
     Quotas,
     MapChecks,
+    Suppressions,
     Mailroom,
     LetterDesk,
     Verification,

@@ -9,17 +9,20 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from rights.detail import Details
+from rights.detail import Details as Details
+from rights.objections import ConsentWithdrawalDetails, DecisionReviewDetails, ObjectionDetails, OptOutDetails
 from rights.rectification import RectificationDetails
 from rights.request import Right
 from rights.restriction import RestrictionDetails
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
-__all__ = ["MODELS", "Details", "details_of", "needs_details", "read_details"]
-
 MODELS: Final[Mapping[Right, type[Details]]] = {
     Right.RESTRICTION: RestrictionDetails,
     Right.RECTIFICATION: RectificationDetails,
+    Right.OBJECTION: ObjectionDetails,
+    Right.OPT_OUT: OptOutDetails,
+    Right.CONSENT_WITHDRAWAL: ConsentWithdrawalDetails,
+    Right.DECISION_REVIEW: DecisionReviewDetails,
 }
 """The model of each right that takes details."""
 

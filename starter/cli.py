@@ -20,12 +20,14 @@ from starter.commands import (
     ledger,
     letter,
     local,
+    optout,
     rectification,
     request,
     restriction,
     review,
     setup,
     task,
+    weigh,
 )
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
@@ -107,6 +109,10 @@ app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
 app.add_typer(ledger.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
+app.add_typer(weigh.objections, name="objection")
+app.add_typer(weigh.automated, name="automated")
+app.add_typer(optout.optouts, name="optout")
+app.add_typer(optout.suppressions, name="suppression")
 app.command("deadline")(deadline.deadline)
 app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
