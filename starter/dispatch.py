@@ -218,6 +218,12 @@ class Dispatcher:
                 log.error("unknown_run", request_id=request_id)
                 continue
             await self._wake(self._handle(row.right, row.id))
+        await self._reconcile_others()
+        await self._shred_histories()
+        return True
+
+    async def _reconcile_others(self) -> None:
+        """Make sure of the runs that go on beside a request's, or after it."""
         for appeal in await asyncio.to_thread(self._ledger.appeals):
             await self._appeal(appeal.request_id)
         for system in await asyncio.to_thread(self._ledger.systems_to_sweep):
@@ -225,8 +231,6 @@ class Dispatcher:
         for restriction in await asyncio.to_thread(self._ledger.liftings):
             if await self._lost(self._lifting(restriction.request_id)):
                 await self._lift(restriction.request_id)
-        await self._shred_histories()
-        return True
 
     async def _to_compare(self, open_requests: int) -> bool:
         """Whether open requests and living runs are to be compared one by one."""
