@@ -23,6 +23,7 @@ from temporalio.worker import Interceptor, Worker
 from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
+from activities.identity import IdentityActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
@@ -76,6 +77,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         data_map=data_map,
         store=FileStore(settings.parcels),
         environment=settings.environment,
+        sms=settings.sms_gateway or "",
         terms=Terms(
             working=timedelta(days=settings.working_days),
             file=timedelta(days=settings.file_days),
@@ -84,6 +86,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             review=timedelta(days=settings.restriction_review_days),
             notice=timedelta(days=settings.restriction_notice_days),
         ),
+        office=settings.office,
     )
 
 
@@ -139,6 +142,7 @@ def build_worker(
     restricting = RestrictingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    identity = IdentityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -176,6 +180,11 @@ def build_worker(
             upkeep.destroy,
             upkeep.sign,
             map_check.check,
+            identity.channels,
+            identity.codes,
+            identity.remind,
+            identity.lapse,
+            identity.ask_again,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,

@@ -33,7 +33,7 @@ _APPROVABLE: Final = {Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}
 _CONFIRMABLE: Final = {Phase.RECEIVED, Phase.CONFIRMING}
 _ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE}
 """Tasks that no step waits for: they are about the clock."""
-_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, *_ALONE}
+_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
 _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, Code.RESIDUE}
@@ -43,7 +43,9 @@ _ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
 _ELSEWHERE: Final = {
     Code.RESTRICTION_REVIEW: "keep the restriction (habeas restriction review) or have it lifted (lift)",
     Code.ACCURACY: "decide on each field (habeas rectification decide)",
-    Code.REVIEW: "go through the copy and let it be delivered (habeas review release)",
+    Code.REVIEW: "a copy is delivered once somebody has gone through it (habeas review release)",
+    Code.WEIGH: "weigh it and say so (habeas objection weigh)",
+    Code.CONTESTED: "look at it again and say so (habeas automated decide)",
 }
 """Tasks with a verb of their own."""
 
