@@ -144,6 +144,11 @@ class ParcelFacts(Value):
         return SystemFacts(system=name, part=Part.GIVEN)
 
     @property
+    def goes_elsewhere(self) -> bool:
+        """Whether it is what the person takes along, for other programs to read (Art. 20)."""
+        return self.right is Right.PORTABILITY
+
+    @property
     def unstated(self) -> tuple[str, ...]:
         """What Art. 15 asks and the map leaves open, as ``shop.orders: purpose``, for the agent who answers."""
         asked = ("purpose", "categories", "lawful_basis", "recipients", "storage")
