@@ -136,6 +136,7 @@ def build_worker(
             opening.open,
             opening.deadline,
             opening.interim,
+            opening.acknowledge,
             planning.plan,
             planning.rule,
             planning.stuck,

@@ -6,6 +6,7 @@ verb is one transaction, and time is an argument.
 
 from ledger.beginning import Beginning
 from ledger.cases import Cases
+from ledger.clocks import Clocks
 from ledger.decisions import Decisions
 from ledger.fence import Fence
 from ledger.holds import Holds
@@ -34,6 +35,7 @@ class Ledger(
     Requests,
     Reviews,
     Decisions,
+    Clocks,
     Standings,
     Steps,
     Receipts,

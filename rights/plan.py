@@ -7,7 +7,6 @@ plan can be shown, stored, compared and made again.
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import partial
 from graphlib import TopologicalSorter
 
 from rights import datamap
@@ -145,10 +144,14 @@ class Plan(Value):
 
 
 def make_plan(
-    right: Right, data_map: DataMap, as_of: datetime, regime: str = "", known: Collection[str] = SHIPPED
+    right: Right,
+    data_map: DataMap,
+    as_of: datetime,
+    regimes: str | Collection[str] = "",
+    known: Collection[str] = SHIPPED,
 ) -> Plan:
-    """Plan a request on a data map; `regime` is the law it is asked under, empty where that is not known, and `known`
-    are the regimes that the engine has.
+    """Plan a request on a data map; `regimes` are the laws it is asked under, empty where that is not known, and
+    `known` those that the engine has. A duty to keep under any of them binds.
 
     Every system of the map is looked at and worked on. What changes data goes to a source before the copies that it
     feeds (`feeds` in the map), since a copy erased first would be filled again; otherwise systems run side by side.
@@ -158,7 +161,11 @@ def make_plan(
         for system in data_map.systems.values():
             for fed in system.feeds:
                 after[fed].add(system.system)
-    binds = partial(applies, asked=regime, known=known)
+    asked = (regimes,) if isinstance(regimes, str) else tuple(regimes)
+
+    def binds(named: Collection[str]) -> bool:
+        return any(applies(named, one, known) for one in asked)
+
     sorter = TopologicalSorter(after)
     sorter.prepare()
     waves = []

@@ -122,6 +122,11 @@ SHIPPED: Final = frozenset(file.name.removesuffix(".yaml") for file in _FOLDER.i
 """The regimes that ship with the engine, those that are not enabled among them."""
 
 
+def text_of(name: str) -> str:
+    """The text of a regime that ships with the engine."""
+    return (_FOLDER / f"{name}.yaml").read_text()
+
+
 @cache
 def regime(name: str) -> Regime:
     """Read one regime that ships with the engine.
@@ -131,4 +136,4 @@ def regime(name: str) -> Regime:
     """
     if name not in SHIPPED:
         raise KeyError(name)
-    return read_regime(f"{name}.yaml", (_FOLDER / f"{name}.yaml").read_text())
+    return read_regime(f"{name}.yaml", text_of(name))

@@ -90,10 +90,15 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
         )
         words = "choose --person NUMBERS"
     else:
+<<<<<<< HEAD
+        alone = task.code in {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE}
+        words = "done | give_up" if alone else "retry | give_up | done"
+=======
         words = _WORDS.get(task.code, "retry | give_up | done")
     if task.code is Code.REVIEW:
         page.line(Cell(f"habeas review show {task.request_id}", "quiet"), indent=4)
         return
+>>>>>>> main
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 
 

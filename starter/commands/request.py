@@ -112,6 +112,16 @@ def open_(
             show_default=False,
         ),
     ] = None,
+    regime: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--regime",
+            metavar="NAME",
+            help="The law it is asked under, if not the one of the settings. Given again, the clocks of all run, and "
+            "the earliest counts.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Receive a request.
@@ -133,7 +143,7 @@ def open_(
     said = None
     if details is not None:
         said = read_details(known_right(right), "--details", read_text(details, "--details"))
-    role = _role(confirmed_by, "--confirmed-by")
+    role = role_of(confirmed_by, "--confirmed-by")
     with desk() as at:
         opened = submit(
             at.ledger,
@@ -146,6 +156,7 @@ def open_(
             idempotency_key=idempotency_key,
             text=text,
             details=said,
+            regimes=regime or (),
         )
         if role is not None and opened.new:
             at.ledger.seal(opened.request_id, "file", "attested_by", role.encode(), at=now())
@@ -246,7 +257,7 @@ def confirm_identity(request: RequestId, by: By = None, as_json: Json = False) -
     from starter.desk import desk, now
 
     with desk() as at:
-        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=_role(by, "--by"))
+        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=role_of(by, "--by"))
     _decided("identity confirmed", fresh, as_json)
 
 
@@ -256,7 +267,7 @@ def approve(request: RequestId, by: By = None, as_json: Json = False) -> None:
     from starter.desk import desk, now
 
     with desk() as at:
-        fresh = at.ledger.approve(_id(request), at=now(), note=_role(by, "--by"))
+        fresh = at.ledger.approve(_id(request), at=now(), note=role_of(by, "--by"))
     _decided("erasure approved", fresh, as_json)
 
 
@@ -366,7 +377,7 @@ def _one_of(text: str, words: Sequence[str], option: str) -> str:
     return text
 
 
-def _role(text: str | None, option: str) -> str | None:
+def role_of(text: str | None, option: str) -> str | None:
     """A role as somebody typed it."""
     if text is None:
         return None
