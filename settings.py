@@ -161,6 +161,11 @@ class Settings(BaseSettings):
         description="Days after closing until the old values of what was rectified are destroyed.",
         examples=[180],
     )
+    receivers: Path | None = Field(
+        default=None,
+        description="The file of controllers that data may be sent to (portability); unset: it goes to persons alone.",
+        examples=["receivers.yaml"],
+    )
     map_check_every: Annotated[timedelta, Field(ge=timedelta(minutes=1))] | None = Field(
         default=None,
         description="How often a worker compares the data map with the systems, ISO 8601 (P1D); unset: never.",

@@ -21,16 +21,20 @@ from temporalio.worker import Interceptor, Worker
 
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
+from activities.jws import load_signing_key
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
-from activities.tools import Terms, Tools
+from activities.tools import Terms, Tools, Transfers
+from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
 from connectors.registry import SetupError, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
+from rights.transfer import read_receivers
+from rights.yamlfile import FileErrors
 from settings import Settings
 from starter.desk import load_map
 from starter.desk import open_ledger as open_ledger
@@ -76,7 +80,28 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
         ),
+        transfers=open_transfers(settings),
     )
+
+
+def open_transfers(settings: Settings) -> Transfers | None:
+    """Whom data may be sent to; None where there is no receivers file.
+
+    Raises:
+        FileErrors: the file cannot stand.
+        SetupError: it, or the key that it names, cannot be read.
+    """
+    if settings.receivers is None:
+        return None
+    try:
+        receivers = read_receivers(str(settings.receivers), settings.receivers.read_text())
+        return Transfers(receivers, load_signing_key(resolve(receivers.signing_key)))
+    except (OSError, UnicodeDecodeError):
+        raise SetupError("receivers: the file cannot be read: name one in UTF-8") from None
+    except FileErrors:
+        raise
+    except ValueError as error:
+        raise SetupError(f"receivers: signing_key: {error}") from None
 
 
 def check_schema(settings: Settings) -> None:
@@ -128,6 +153,7 @@ def build_worker(
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    transmission = TransmissionActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -151,6 +177,8 @@ def build_worker(
             sweep.sweep,
             closing.package,
             closing.close,
+            transmission.destination,
+            transmission.transmit,
             upkeep.reconcile,
             upkeep.destroy,
             upkeep.sign,

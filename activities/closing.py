@@ -3,6 +3,7 @@
 The one rule: the conclusion is computed from receipts and looks in the ledger, never from what a workflow remembers.
 """
 
+import orjson
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -11,6 +12,7 @@ from activities.opening import Ask
 from activities.parcels import Packed, discard, package
 from activities.store import StoreError
 from activities.tools import Tools
+from activities.transmission import FILES
 from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.course import COURSES
@@ -56,6 +58,10 @@ class ClosingActivities:
             packed = self._pack(ask, row, receipts, systems)
         except StoreError:
             raise ApplicationError(Code.STORE, type="Retryable") from None
+        if row.right is Right.PORTABILITY:
+            # What a receiver is told of it; the names of files may be a person's.
+            parts = [{"path": f.path, "size": f.size, "sha256": f.digest} for f in packed.manifest]
+            ledger.seal(ask.request_id, "working", FILES, orjson.dumps(parts), at=ask.as_of)
         ledger.keep_parcel(ask.request_id, packed.digest, packed.size, packed.rows, packed.redacted, at=ask.as_of)
         return packed.digest
 

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
 from rights.datamap import DataMap, System
+from rights.transfer import Receivers
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Transfers:
+    """Whom data may be sent to, and the key that we sign with."""
+
+    receivers: Receivers
+    key: Ed25519PrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Tools:
     """Built once by the composition root."""
 
@@ -46,6 +57,8 @@ class Tools:
     environment: str
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
+    transfers: Transfers | None = None
+    """None: data is handed to persons alone."""
     _maps: dict[str, DataMap] = field(default_factory=dict)
 
     def pinned(self, digest: str | None) -> DataMap:

@@ -24,6 +24,7 @@ from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
 from ledger.sweeps import Sweeps
+from ledger.transmissions import Transmissions
 from ledger.verify import Verification
 
 __all__ = ["Ledger", "connect"]
@@ -45,6 +46,7 @@ class Ledger(
     Cases,
     Outbox,
     Sweeps,
+    Transmissions,
     Quotas,
     MapChecks,
     Mailroom,

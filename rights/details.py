@@ -7,19 +7,16 @@ sealed with the request, and no later than that is anything of them in the clear
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from rights.detail import Details as Details
+from rights.portability import PortabilityDetails
 from rights.request import Right
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
-
-class Details(BaseModel):
-    """What all details have in common: nothing else may stand in them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-MODELS: Final[Mapping[Right, type[Details]]] = {}
+MODELS: Final[Mapping[Right, type[Details]]] = {
+    Right.PORTABILITY: PortabilityDetails,
+}
 """The model of each right that takes details."""
 
 

@@ -30,7 +30,7 @@ class Right(StrEnum):
         return self in {Right.ACCESS, Right.PORTABILITY}
 
 
-OFFERED: Final = frozenset({Right.ACCESS, Right.ERASURE})
+OFFERED: Final = frozenset({Right.ACCESS, Right.ERASURE, Right.PORTABILITY})
 """The rights that have a workflow today; a door refuses the others in one sentence."""
 
 
