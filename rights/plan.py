@@ -171,7 +171,7 @@ def make_plan(
     waves = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
-        waves.append(tuple(_part(right, data_map.systems[name], as_of, regime, binds) for name in ready))
+        waves.append(tuple(_part(right, data_map.systems[name], as_of, asked, binds) for name in ready))
         sorter.done(*ready)
     return Plan(right=right, as_of=as_of, map_digest=data_map.digest, waves=tuple(waves))
 
@@ -185,12 +185,12 @@ def applies(regimes: Collection[str], asked: str, known: Collection[str] = SHIPP
     return not regimes or asked in regimes or asked not in known or not set(regimes) <= set(known)
 
 
-def _part(right: Right, system: System, as_of: datetime, regime: str, binds: Binds) -> SystemPlan:
+def _part(right: Right, system: System, as_of: datetime, asked: Sequence[str], binds: Binds) -> SystemPlan:
     return SystemPlan(
         system=system.system,
         mode=system.mode,
         works=tuple(
-            _given(right, system, _work(name, collection, as_of, regime, binds))
+            _given(right, system, _work(name, collection, as_of, asked, binds))
             for name, collection in system.collections.items()
         ),
     )
@@ -205,9 +205,9 @@ def _given(right: Right, system: System, work: Work) -> Work:
     return work.model_copy(update={"export": export, "left_out": not taken.anything, "files": taken.files})
 
 
-def _work(name: str, collection: datamap.Collection, as_of: datetime, regime: str, binds: Binds) -> Work:
+def _work(name: str, collection: datamap.Collection, as_of: datetime, asked: Sequence[str], binds: Binds) -> Work:
     writes = _writes(collection, list(collection.fields))
-    kept_back = kept_from_copies(collection, regime)
+    kept_back = kept_from_copies(collection, *asked)
     held = {one.field for one in kept_back}
     return Work(
         collection=name,

@@ -13,11 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-<<<<<<< HEAD
-from starter.commands import clock, connector, deadline, ledger, local, request, setup, task
-=======
-from starter.commands import connector, deadline, ledger, letter, local, request, review, setup, task
->>>>>>> main
+from starter.commands import clock, connector, deadline, ledger, letter, local, request, review, setup, task
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import EPILOG, Exit, Failure, complain, explain

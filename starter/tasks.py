@@ -17,7 +17,7 @@ from starter.show import Cell, Page, minute
 Document = dict[str, Any]
 
 _WORDS = {
-    Code.INTERIM: "done | give_up",
+    **dict.fromkeys((Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE), "done | give_up"),
     Code.POST_OUT: "done --on DATE | give_up",
     Code.POST_IN: "done --on DATE | give_up",
     Code.BOUNCED: "retry | done --on DATE | give_up",
@@ -90,15 +90,10 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
         )
         words = "choose --person NUMBERS"
     else:
-<<<<<<< HEAD
-        alone = task.code in {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE}
-        words = "done | give_up" if alone else "retry | give_up | done"
-=======
         words = _WORDS.get(task.code, "retry | give_up | done")
     if task.code is Code.REVIEW:
         page.line(Cell(f"habeas review show {task.request_id}", "quiet"), indent=4)
         return
->>>>>>> main
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 
 

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from rights.course import COURSES, Course
     from rights.plan import Operation, Step
     from rights.receipt import Receipt
-    from rights.request import Phase
+    from rights.request import Phase, Right
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.run import Run
     from workflows.steps import Steps
