@@ -79,6 +79,7 @@ class ClosingActivities:
                 row.clock,
                 {**_newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
+                regimes=row.regimes,
             ),
             as_of=ask.as_of,
             beat=_beat,

@@ -119,7 +119,7 @@ class _PinnedStream(httpcore2.NetworkStream):
         _OtherCertificateError: nothing was said to whoever this is.
         """
         stream = self._inner.start_tls(ssl_context, server_hostname, timeout)
-        shown = stream.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
+        shown = stream.get_extra_info("ssl_object").getpeercert(True) or b""
         if hashlib.sha256(shown).hexdigest() != self._pin:
             stream.close()
             raise _OtherCertificateError
