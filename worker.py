@@ -25,6 +25,7 @@ from activities.jws import load_signing_key
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
+from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
 from activities.tools import Terms, Tools, Transfers
@@ -152,6 +153,7 @@ def build_worker(
     """The Temporal worker of this process; tests add interceptors that break things."""
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
+    stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     transmission = TransmissionActivities(tools)
     return Worker(
@@ -174,6 +176,9 @@ def build_worker(
             fulfil.lift,
             fulfil.rectify,
             fulfil.verify,
+            stopping.remember,
+            stopping.put_on_desk,
+            stopping.late_on_desk,
             sweep.sweep,
             closing.package,
             closing.close,

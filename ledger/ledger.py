@@ -23,9 +23,11 @@ from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
+from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.transmissions import Transmissions
 from ledger.verify import Verification
+from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
 
@@ -34,6 +36,7 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Weighings,
     Reviews,
     Decisions,
     Clocks,
@@ -49,6 +52,7 @@ class Ledger(
     Transmissions,
     Quotas,
     MapChecks,
+    Suppressions,
     Mailroom,
     LetterDesk,
     Verification,

@@ -10,12 +10,17 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from rights.detail import Details as Details
+from rights.objections import ConsentWithdrawalDetails, DecisionReviewDetails, ObjectionDetails, OptOutDetails
 from rights.portability import PortabilityDetails
 from rights.request import Right
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
 MODELS: Final[Mapping[Right, type[Details]]] = {
     Right.PORTABILITY: PortabilityDetails,
+    Right.OBJECTION: ObjectionDetails,
+    Right.OPT_OUT: OptOutDetails,
+    Right.CONSENT_WITHDRAWAL: ConsentWithdrawalDetails,
+    Right.DECISION_REVIEW: DecisionReviewDetails,
 }
 """The model of each right that takes details."""
 

@@ -30,7 +30,17 @@ class Right(StrEnum):
         return self in {Right.ACCESS, Right.PORTABILITY}
 
 
-OFFERED: Final = frozenset({Right.ACCESS, Right.ERASURE, Right.PORTABILITY})
+OFFERED: Final = frozenset(
+    {
+        Right.ACCESS,
+        Right.PORTABILITY,
+        Right.ERASURE,
+        Right.OBJECTION,
+        Right.OPT_OUT,
+        Right.CONSENT_WITHDRAWAL,
+        Right.DECISION_REVIEW,
+    }
+)
 """The rights that have a workflow today; a door refuses the others in one sentence."""
 
 
@@ -98,3 +108,5 @@ class Conclusion(StrEnum):
     NOTHING_HELD = "nothing_held"
     """Every system was looked at and none knew the person."""
     WITHDRAWN = "withdrawn"
+    REFUSED = "refused"
+    """Nothing of what was asked for is done, on a ground that the person was told."""

@@ -54,7 +54,7 @@ many of both asks only for those that wait for a person: to read ten thousand a 
 ONE_BY_ONE: Final = timedelta(minutes=10)
 """How often many are compared one by one all the same: a lost run and a stray one make the numbers equal."""
 
-_WAKES: Final = {"swept": "refresh", "clock": "turned"}
+_WAKES: Final = {"swept": "refresh", "wake": "refresh", "clock": "turned"}
 """Messages of which a run needs to know only that it has to read the ledger, and the signal that tells it."""
 
 log = structlog.get_logger()

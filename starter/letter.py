@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ledger.standing import RequestRow, Standing
-from rights.audience import Answered, State, answer
+from rights.audience import Answered, State, answer, hears_of_systems
 from rights.datamap import DataMap
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
@@ -30,6 +30,7 @@ _ANY: Final = {
     Conclusion.IN_PART: "We have done a part of what you asked for; below is what is not done, and why.",
     Conclusion.NOTHING_HELD: "We have looked in every system and hold nothing on you.",
     Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
+    Conclusion.REFUSED: "We do not do what you asked for; the letter says why.",
 }
 _GIVEN: Final = {
     Certainty.COMPLETED: "your data was collected and comes with this answer",
@@ -43,6 +44,8 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     """What the person is told of each system: those of the map, and those that have left it and were worked on."""
     systems = data_map.systems if data_map else {}
     row = standing.request
+    if not hears_of_systems(row.right, confirmed=row.confirmed):
+        return ()
     return answer(
         row.right,
         dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)]),
@@ -53,7 +56,7 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     )
 
 
-def answer_document(row: RequestRow, told: tuple[Answered, ...]) -> dict[str, Any]:
+def answer_document(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = ()) -> dict[str, Any]:
     """The answer as JSON."""
     return {
         "request_id": row.id,
@@ -62,22 +65,24 @@ def answer_document(row: RequestRow, told: tuple[Answered, ...]) -> dict[str, An
         "closed_at": row.closed_at,
         "conclusion": row.conclusion,
         "systems": [one.model_dump(mode="json") for one in told],
-        "text": list(_lines(row, told)),
+        "text": list(_lines(row, told, said)),
     }
 
 
-def answer_page(row: RequestRow, told: tuple[Answered, ...]) -> Page:
-    """The text to send."""
+def answer_page(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = ()) -> Page:
+    """The text to send. `said`: what comes before the systems (`starter.stopped`)."""
     page = Page()
-    for line in _lines(row, told):
+    for line in _lines(row, told, said):
         page.line(line)
     return page
 
 
-def _lines(row: RequestRow, told: tuple[Answered, ...]) -> Iterator[str]:
+def _lines(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...]) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
-    if row.conclusion is Conclusion.IN_PART and not done:
+    if said:
+        yield from said
+    elif row.conclusion is Conclusion.IN_PART and not done:
         yield "We have not done what you asked for; below is what stays, and why."
     elif row.conclusion:
         yield _FIRST.get((row.right, row.conclusion)) or _ANY[row.conclusion]
@@ -85,7 +90,7 @@ def _lines(row: RequestRow, told: tuple[Answered, ...]) -> Iterator[str]:
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)
         yield from _in_backups(one)
-    if row.conclusion is Conclusion.IN_PART:
+    if row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
         yield _REMEDY
 
 

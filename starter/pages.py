@@ -43,6 +43,7 @@ CONCLUSIONS: Final = {
     Conclusion.IN_PART: "answered in part: something was kept, held or given up",
     Conclusion.NOTHING_HELD: "nothing held: every system was looked at and none knew the person",
     Conclusion.WITHDRAWN: "withdrawn by the person",
+    Conclusion.REFUSED: "refused, on a ground that the person was told",
 }
 PURPOSES: Final = {
     "working": "identities and anchors",

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.run import Run
     from workflows.steps import Steps
+    from workflows.stopping import Stopping
     from workflows.transmission import hand_over
 
 
@@ -107,10 +108,14 @@ class RequestLife:
     # The life itself.
 
     async def _carry_out(self) -> None:
-        run = self._run
-        if not run.confirmed:
+        run, matters = self._run, self._run.facts.matters
+        if not run.confirmed and (matters is None or matters.proven):
             run.enter(Phase.CONFIRMING)
             await run.wait(str(Code.IDENTITY), Code.IDENTITY, lambda: run.confirmed)
+        if matters is not None:
+            if not run.withdrawn:
+                await Stopping(run, self._steps).carry_out()
+            return
         while not run.withdrawn:
             run.look_again = False
             holding = await self._locate() if self._course.locates else run.facts.systems
