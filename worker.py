@@ -4,6 +4,7 @@ The one rule: everything is built here and handed down; below this file nothing 
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
+from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
 from activities.jws import load_signing_key
@@ -43,6 +45,7 @@ from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
+from workflows.appeal import AppealRun
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
@@ -151,6 +154,7 @@ def build_worker(
     settings: Settings, client: Client, tools: Tools, *, interceptors: Sequence[Interceptor] = ()
 ) -> Worker:
     """The Temporal worker of this process; tests add interceptors that break things."""
+    appeals = AppealActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     stopping = StoppingActivities(tools)
@@ -159,12 +163,14 @@ def build_worker(
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, AppealRun, Sweep, Upkeep, MapCheck],
         activities=[
             opening.open,
             opening.deadline,
             opening.interim,
             opening.acknowledge,
+            appeals.read,
+            appeals.deadline,
             planning.plan,
             planning.rule,
             planning.stuck,
@@ -226,6 +232,8 @@ async def run(
     dispatcher = Dispatcher(tools, client, settings.task_queue, keys)
     schedule = MapCheckSchedule(client, settings.tenant, settings.task_queue, settings.map_check_every)
     health = Health(settings.health_host, settings.health_port, client, ledger, metrics_port)
+    # What is here now stays until the end, and to look through it for garbage takes a tenth of a second each time.
+    gc.freeze()
     async with health, worker:
         log.info(
             "worker_ready",

@@ -3,6 +3,8 @@
 The one rule: the conclusion is computed from receipts and looks in the ledger, never from what a workflow remembers.
 """
 
+from datetime import timedelta
+
 import orjson
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -16,11 +18,13 @@ from activities.tools import Tools
 from activities.transmission import FILES
 from ledger.standing import RequestRow
 from rights import weighing
+from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.redaction import Mark, digests, to_review
+from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
 from rights.value import Value
 from rights.weighing import Matter, Weighing
@@ -116,7 +120,7 @@ class ClosingActivities:
                 conclusion,
                 books=books,
                 at=ask.as_of,
-                working_until=ask.as_of + terms.working,
+                working_until=ask.as_of + max(terms.working, _appealable(row)),
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
@@ -153,6 +157,11 @@ class ClosingActivities:
             return {}
         counted = self._tools.ledger.pseudonymised(row.id, system)
         return {work.collection: counted.get(work.collection, 0) for work in works if work.leaves_pseudonyms}
+
+
+def _appealable(row: RequestRow) -> timedelta:
+    """How long the identities may be needed to carry out anew what somebody appeals against."""
+    return WINDOW if any(regime(law).appeal for law in row.regimes) else timedelta(0)
 
 
 def _beat() -> None:

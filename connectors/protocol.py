@@ -152,10 +152,13 @@ class Call:
     quota: Quota = field(default=no_quota, repr=False)
     learn: Callable[[tuple[Identity, ...]], None] = field(default=untold, repr=False)
     """Takes what the rows that `erase` is about to change say of the person, before the first fence: a row that came in
-    since the last look takes its links along when it goes. `rectify` tells what its rows say, before and after."""
+    since the last look takes its links along when it goes. What a row that came in later still says is told within the
+    fence, before anything is committed; the fence is then entered anew. `rectify` tells what its rows say, before and
+    after."""
     remember: Callable[[Anchors], None] = field(default=forgotten, repr=False)
     """Takes the anchors of the rows that `erase` is about to change, before the first fence: a row that came in since
-    the last look would go, and nothing would lead to what hangs on it."""
+    the last look would go, and nothing would lead to what hangs on it. Those of a row that came in later still are
+    given within the fence, before anything is committed."""
     corrections: tuple[Correction, ...] = field(default=(), repr=False)
     """What `rectify` is to write; the same for every attempt."""
     keep: Callable[[OldValues], None] = field(default=unkept, repr=False)

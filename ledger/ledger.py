@@ -4,6 +4,7 @@ Each group of verbs stands in a module of its own, by the noun it is about; here
 verb is one transaction, and time is an argument.
 """
 
+from ledger.appeals import Appeals
 from ledger.beginning import Beginning
 from ledger.cases import Cases
 from ledger.clocks import Clocks
@@ -40,6 +41,7 @@ class Ledger(
     Reviews,
     Decisions,
     Clocks,
+    Appeals,
     Standings,
     Steps,
     Receipts,

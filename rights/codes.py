@@ -45,6 +45,7 @@ class Code(StrEnum):
     TOO_MANY_LINKS = "too_many_links"
     INTERIM = "interim"
     DEADLINE = "deadline"
+    APPEAL = "appeal"
     ACKNOWLEDGE = "acknowledge"
     LEGAL_HOLD = "legal_hold"
     MFA_DELETE = "mfa_delete"
@@ -124,6 +125,7 @@ ADVICE: dict[Code, str] = {
     Code.MENTIONS: "Texts that are not known to be this person's mention them. Read the rows, then rule 'choose' with the numbers of those that are this person's; the others stay as they are, and 'none' leaves all.",
     Code.RESIDUE: "What this person is known by still stands in the columns listed, or a table could not be searched, although all that the data map knows is done. Look into them: add the table to the data map or clean it up and rule 'retry', or rule 'choose' with the numbers of those that must still be cleaned; the others may stay, are said to be kept, and are asked about again only if they become more. 'none' lets all stay.",
     Code.NOT_SEARCHED: "The texts of the table named could not be searched, most often because that takes longer than statement_timeout allows, so nothing was concluded. Add the index that habeas map check --live names or raise the limit, restart the worker, then rule 'retry'.",
+    Code.APPEAL: "The person appeals against the answer. Somebody who has not decided on the request decides, with reasons: habeas appeal decide, before the day that habeas appeal show names.",
     Code.DEADLINE: "The legal due date is three days away, or past. See what the request waits on (habeas explain) and see to that, or have the term extended while a notice is still in time (habeas clock extend); then rule 'done', or 'give_up' if nothing can be done.",
     Code.ACKNOWLEDGE: "The law sets a day by which the receipt has to be acknowledged, and it is near. Send the acknowledgement and enter it (habeas clock acknowledge), then rule 'done'; rule 'give_up' if none is to be sent.",
     Code.REVIEW: "The copy is prepared, and may be about other people too, in the collections that the data map marks. Go through it (habeas review show), take out what is about others (habeas review redact), then let it be delivered (habeas review release).",

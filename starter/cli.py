@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from starter.commands import (
+    appeal,
     clock,
     connector,
     deadline,
@@ -113,6 +114,7 @@ app.add_typer(weigh.automated, name="automated")
 app.add_typer(optout.optouts, name="optout")
 app.add_typer(optout.suppressions, name="suppression")
 app.command("deadline")(deadline.deadline)
+app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")
