@@ -23,7 +23,11 @@ from temporalio.worker import Interceptor, Worker
 from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
+<<<<<<< HEAD
 from activities.jws import load_signing_key
+=======
+from activities.identity import IdentityActivities
+>>>>>>> main
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
@@ -78,13 +82,18 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         data_map=data_map,
         store=FileStore(settings.parcels),
         environment=settings.environment,
+        sms=settings.sms_gateway or "",
         terms=Terms(
             working=timedelta(days=settings.working_days),
             file=timedelta(days=settings.file_days),
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
         ),
+<<<<<<< HEAD
         transfers=open_transfers(settings),
+=======
+        office=settings.office,
+>>>>>>> main
     )
 
 
@@ -159,7 +168,11 @@ def build_worker(
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+<<<<<<< HEAD
     transmission = TransmissionActivities(tools)
+=======
+    identity = IdentityActivities(tools)
+>>>>>>> main
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -194,6 +207,11 @@ def build_worker(
             upkeep.destroy,
             upkeep.sign,
             map_check.check,
+            identity.channels,
+            identity.codes,
+            identity.remind,
+            identity.lapse,
+            identity.ask_again,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,
