@@ -23,11 +23,8 @@ from temporalio.worker import Interceptor, Worker
 from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
-<<<<<<< HEAD
-from activities.jws import load_signing_key
-=======
 from activities.identity import IdentityActivities
->>>>>>> main
+from activities.jws import load_signing_key
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
@@ -89,11 +86,8 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
         ),
-<<<<<<< HEAD
         transfers=open_transfers(settings),
-=======
         office=settings.office,
->>>>>>> main
     )
 
 
@@ -168,11 +162,8 @@ def build_worker(
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
-<<<<<<< HEAD
     transmission = TransmissionActivities(tools)
-=======
     identity = IdentityActivities(tools)
->>>>>>> main
     return Worker(
         client,
         task_queue=settings.task_queue,

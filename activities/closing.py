@@ -73,8 +73,9 @@ class ClosingActivities:
         return packed.digest
 
     def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
-        tools, ledger = self._tools, self._tools.ledger
+        tools, ledger, office = self._tools, self._tools.ledger, self._tools.office
         exported = _newest(receipts, Operation.EXPORT)
+        authority = office.authorities.get(row.regime)
         return package(
             tools.store,
             ask.request_id,
@@ -87,6 +88,9 @@ class ClosingActivities:
                 {**_newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
                 regimes=row.regimes,
+                controller=office.controller,
+                contact=office.dpo,
+                authority=f"{authority.name}, {authority.contact}" if authority else "",
             ),
             as_of=ask.as_of,
             beat=_beat,

@@ -13,11 +13,8 @@ from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
 from rights.datamap import DataMap, System
-<<<<<<< HEAD
-from rights.transfer import Receivers
-=======
 from rights.letters import Office
->>>>>>> main
+from rights.transfer import Receivers
 
 
 @dataclass(frozen=True)
@@ -63,13 +60,10 @@ class Tools:
     sms: str = ""
     """The address of a gateway from mail to text messages, with {digits} for the number; empty: there is none."""
     limits: Limits = field(default_factory=Limits)
-<<<<<<< HEAD
     transfers: Transfers | None = None
     """None: data is handed to persons alone."""
-=======
     office: Office = field(default_factory=Office)
     """Who writes letters, and what the settings say of that."""
->>>>>>> main
     _maps: dict[str, DataMap] = field(default_factory=dict)
 
     def pinned(self, digest: str | None) -> DataMap:

@@ -17,12 +17,8 @@ with workflow.unsafe.imports_passed_through():
     from rights.course import COURSES, Course
     from rights.plan import Operation, Step
     from rights.receipt import Receipt
-<<<<<<< HEAD
     from rights.request import Phase, Right
-=======
-    from rights.request import Phase
     from workflows.identity import Known, Proving
->>>>>>> main
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.run import Run
     from workflows.steps import Steps
