@@ -20,7 +20,9 @@ from ledger.outbox import Outbox
 from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
+from ledger.rectifications import Rectifications
 from ledger.requests import Requests
+from ledger.restrictions import Restrictions
 from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
@@ -50,6 +52,8 @@ class Ledger(
     Plans,
     Fence,
     Holds,
+    Restrictions,
+    Rectifications,
     Cases,
     Outbox,
     Sweeps,

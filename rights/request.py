@@ -35,6 +35,8 @@ OFFERED: Final = frozenset(
         Right.ACCESS,
         Right.PORTABILITY,
         Right.ERASURE,
+        Right.RESTRICTION,
+        Right.RECTIFICATION,
         Right.OBJECTION,
         Right.OPT_OUT,
         Right.CONSENT_WITHDRAWAL,
