@@ -25,32 +25,35 @@ from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
+from activities.jws import load_signing_key
 from activities.mailing import MailActivities
-from activities.mailsetup import Mail
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
-from activities.reports import Mailbox
-from activities.smtp import MailServer, loopback
+from activities.restricting import RestrictingActivities
 from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
-from activities.tools import Terms, Tools
+from activities.tools import Terms, Tools, Transfers
+from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
-from connectors.mailbox.account import read_url
 from connectors.registry import SetupError, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
-from settings import MailSettings, Settings
+from rights.transfer import read_receivers
+from rights.yamlfile import FileErrors
+from settings import Settings
 from starter.desk import load_map
 from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
+from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
 from workflows.letters import Letters
+from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
@@ -89,47 +92,33 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             file=timedelta(days=settings.file_days),
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
+            review=timedelta(days=settings.restriction_review_days),
+            notice=timedelta(days=settings.restriction_notice_days),
         ),
         mail=build_mail(settings.mail) if settings.mail else None,
+        transfers=open_transfers(settings),
         office=settings.office,
     )
 
 
-def build_mail(mail: MailSettings) -> Mail:
-    """The deployment's mail, without connecting yet.
+def open_transfers(settings: Settings) -> Transfers | None:
+    """Whom data may be sent to; None where there is no receivers file.
 
     Raises:
-        SetupError: a secret it needs is missing, or plaintext is asked for to a server elsewhere.
+        FileErrors: the file cannot stand.
+        SetupError: it, or the key that it names, cannot be read.
     """
-    if mail.plaintext and not loopback(mail.host):
-        raise SetupError("mail.plaintext is for a mail server on this machine only: leave it out")
-    server = MailServer(
-        host=mail.host,
-        port=mail.port,
-        sender=mail.sender,
-        name=mail.name,
-        user=resolve(mail.user) if mail.user else "",
-        password=resolve(mail.password) if mail.password else "",
-        returns=mail.returns,
-        copy_to=mail.copy_to,
-        ca_file=mail.ca_file,
-        clear=mail.plaintext,
-    )
-    mailbox = None
-    if mail.mailbox:
-        try:
-            account = read_url(resolve(mail.mailbox), "mail.mailbox", plaintext=mail.plaintext)
-        except ValueError as error:
-            raise SetupError(str(error)) from None
-        mailbox = Mailbox(
-            account,
-            folder=mail.folder,
-            copies=mail.copies,
-            ca_file=mail.ca_file,
-            domain=server.domain,
-            own=(mail.copy_to,) if mail.copy_to else (),
-        )
-    return Mail(server, mailbox, per_minute=mail.per_minute, patience=mail.patience, read_every=mail.read_every)
+    if settings.receivers is None:
+        return None
+    try:
+        receivers = read_receivers(str(settings.receivers), settings.receivers.read_text())
+        return Transfers(receivers, load_signing_key(resolve(receivers.signing_key)))
+    except (OSError, UnicodeDecodeError):
+        raise SetupError("receivers: the file cannot be read: name one in UTF-8") from None
+    except FileErrors:
+        raise
+    except ValueError as error:
+        raise SetupError(f"receivers: signing_key: {error}") from None
 
 
 def check_schema(settings: Settings) -> None:
@@ -181,14 +170,16 @@ def build_worker(
     appeals = AppealActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
+    restricting = RestrictingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     mailing, campaign = MailActivities(tools), CampaignActivities(tools)
+    transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, AppealRun, Sweep, Upkeep, MapCheck, Letters, CampaignRun],
+        workflows=[*REQUESTS, AppealRun, RestrictionLifting, Sweep, Upkeep, MapCheck, Letters, CampaignRun],
         activities=[
             opening.open,
             opening.deadline,
@@ -207,12 +198,19 @@ def build_worker(
             fulfil.lift,
             fulfil.rectify,
             fulfil.verify,
+            restricting.asked,
+            restricting.weigh,
+            restricting.end_restriction,
+            restricting.lifting,
+            restricting.lifted,
             stopping.remember,
             stopping.put_on_desk,
             stopping.late_on_desk,
             sweep.sweep,
             closing.package,
             closing.close,
+            transmission.destination,
+            transmission.transmit,
             upkeep.reconcile,
             upkeep.destroy,
             upkeep.sign,

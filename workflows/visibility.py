@@ -65,6 +65,11 @@ def letters_id(tenant: str) -> str:
     return f"letters/{tenant}"
 
 
+def lifting_id(tenant: str, request_id: str) -> str:
+    """The id under which a restriction is lifted; it ends with the request, under whose key its history is sealed."""
+    return f"restriction-lifting/{tenant}/{request_id}"
+
+
 def appeal_id(tenant: str, request_id: str) -> str:
     """The id under which an appeal against the answer to a request runs; sealed with the key of that request."""
     return f"appeal/{tenant}/{request_id}"
