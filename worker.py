@@ -29,13 +29,14 @@ from activities.planning import PlanningActivities
 from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
+from activities.telling import TellingActivities
 from activities.tools import Terms, Tools
 from activities.upkeep import UpkeepActivities
 from connectors.registry import SetupError, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
 from settings import Settings
-from starter.desk import load_map
+from starter.desk import load_map, load_register
 from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
@@ -74,6 +75,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         data_map=data_map,
         store=FileStore(settings.parcels),
         environment=settings.environment,
+        register=load_register(settings, data_map),
         terms=Terms(
             working=timedelta(days=settings.working_days),
             file=timedelta(days=settings.file_days),
@@ -129,7 +131,7 @@ def build_worker(
     settings: Settings, client: Client, tools: Tools, *, interceptors: Sequence[Interceptor] = ()
 ) -> Worker:
     """The Temporal worker of this process; tests add interceptors that break things."""
-    appeals = AppealActivities(tools)
+    appeals, telling = AppealActivities(tools), TellingActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     stopping = StoppingActivities(tools)
@@ -144,6 +146,7 @@ def build_worker(
             opening.interim,
             opening.acknowledge,
             appeals.read,
+            telling.tell,
             appeals.deadline,
             planning.plan,
             planning.rule,

@@ -34,6 +34,7 @@ from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
+from rights.reckoning import local_day
 from rights.request import Phase, Right
 from rights.subject import Identity
 from rights.value import Value
@@ -115,6 +116,11 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     connector = tools.connector(system) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
+    if system.recipient and tools.register.refuses(
+        system.recipient, local_day(doing.as_of, row.clock.zone), row.regimes
+    ):
+        # A look sends the person's identities there as well.
+        raise NeedsHuman(Code.EGRESS, step.system)
     if step.operation in _CHANGES:
         _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.

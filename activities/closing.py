@@ -80,6 +80,8 @@ class ClosingActivities:
                 row.clock,
                 {**_newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
+                regimes=row.regimes,
+                register=tools.register,
             ),
             as_of=ask.as_of,
             beat=_beat,

@@ -22,6 +22,7 @@ from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
 from rights.plan import Operation, Plan, make_plan
 from rights.receipt import Certainty, Receipt
+from rights.recipients import TOLD
 from rights.request import Phase, Right
 from rights.value import Value
 
@@ -73,6 +74,8 @@ class Facts(Value):
     interim: bool = False
     """An interim answer was asked for."""
     matters: Matters | None = None
+    tells: bool = False
+    """Recipients may have to be told of what is done."""
     """What an objection, an opt-out, a withdrawal of consent or a review asks for; None of other rights."""
     read_at: datetime
     """When this was so."""
@@ -140,6 +143,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             withdrawn=row.withdrawn,
             round=0,
             systems=systems,
+            tells=_tells(tools, row.right),
             read_at=as_of,
             planned=outline_for(row.right, row.regimes) if row.confirmed else None,
         )
@@ -210,8 +214,13 @@ class OpeningActivities:
             rulings=ledger.rulings(request_id),
             interim=ledger.interim_asked(request_id),
             matters=matters_of(tools, row),
+            tells=_tells(tools, row.right),
             read_at=ask.as_of,
         )
+
+
+def _tells(tools: Tools, right: Right) -> bool:
+    return bool(tools.register.recipients) and COURSES[right].act in TOLD
 
 
 def _seen_through(receipts: Sequence[Receipt]) -> set[str]:

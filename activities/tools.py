@@ -11,6 +11,7 @@ from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
 from rights.datamap import DataMap, System
+from rights.recipients import Register
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Tools:
     environment: str
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
+    register: Register = field(default_factory=Register)
+    """The recipients of the data; empty where the deployment names none."""
     _maps: dict[str, DataMap] = field(default_factory=dict)
 
     def pinned(self, digest: str | None) -> DataMap:

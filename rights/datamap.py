@@ -60,6 +60,9 @@ class System(Strict):
     """What the connector's own page documents."""
     feeds: tuple[str, ...] = ()
     """Systems that are filled from this one."""
+    recipient: str = ""
+    """Whose system it is, where it is somebody else's: a name of the register of recipients. Nothing is sent there
+    without a basis that is in force."""
     description: str = ""
     backups: Backups | None = None
     """How long erased rows live on in its backups. A file has to say it (`rights.mapfile`); a map that the ledger keeps
