@@ -23,6 +23,7 @@ from temporalio.worker import Interceptor, Worker
 from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
+from activities.identity import IdentityActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
@@ -76,12 +77,14 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         store=FileStore(settings.parcels),
         environment=settings.environment,
         register=load_register(settings, data_map),
+        sms=settings.sms_gateway or "",
         terms=Terms(
             working=timedelta(days=settings.working_days),
             file=timedelta(days=settings.file_days),
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
         ),
+        office=settings.office,
     )
 
 
@@ -136,6 +139,7 @@ def build_worker(
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    identity = IdentityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -169,6 +173,11 @@ def build_worker(
             upkeep.destroy,
             upkeep.sign,
             map_check.check,
+            identity.channels,
+            identity.codes,
+            identity.remind,
+            identity.lapse,
+            identity.ask_again,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,

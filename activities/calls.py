@@ -48,6 +48,7 @@ FOR_A_PERSON = frozenset({Outcome.HELD, Outcome.UNSUPPORTED, Outcome.NEEDS_HUMAN
 """Outcomes that put the step on somebody's desk."""
 
 PHASES = {
+    Operation.CHANNELS: Phase.CONFIRMING,
     Operation.LOCATE: Phase.LOCATING,
     Operation.EXPORT: Phase.FULFILLING,
     Operation.SUPPRESS: Phase.FULFILLING,
@@ -116,11 +117,9 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     connector = tools.connector(system) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
-    if system.recipient and tools.register.refuses(
-        system.recipient, local_day(doing.as_of, row.clock.zone), row.regimes
-    ):
-        # A look sends the person's identities there as well.
-        raise NeedsHuman(Code.EGRESS, step.system)
+    _may_send(tools, system, row, doing.as_of)
+    if not row.confirmed:
+        _may_look(tools, step)
     if step.operation in _CHANGES:
         _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
@@ -267,6 +266,22 @@ def _pseudonym_key(tools: Tools, step: Step, part: SystemPlan) -> bytes:
     if step.operation is Operation.LOCATE or not any(w.strategy is Strategy.PSEUDONYM for w in writes):
         return b""
     return tools.ledger.case_key(step.request_id, "pseudonym", create=True)
+
+
+def _may_look(tools: Tools, step: Step) -> None:
+    """Before the asker is proven: contact points may be read, and looked for may be what was given, once all of that is
+    proven by itself."""
+    if step.operation is Operation.CHANNELS:
+        return
+    if step.operation is not Operation.LOCATE or not tools.ledger.identity_state(step.request_id).alone:
+        raise NeedsHuman(Code.IDENTITY, step.system)
+
+
+def _may_send(tools: Tools, system: System, row: RequestRow, as_of: datetime) -> None:
+    """Whether anything may leave for a system that is somebody else's: a look sends the person's identities as well."""
+    day = local_day(as_of, row.clock.zone)
+    if system.recipient and tools.register.refuses(system.recipient, day, row.regimes):
+        raise NeedsHuman(Code.EGRESS, system.system)
 
 
 def _may_change(pinned: System, present: System, *, approved: bool) -> None:

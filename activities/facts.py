@@ -117,8 +117,8 @@ class ParcelFacts(Value):
         """Gather the facts of a request.
 
         `receipts` holds, per system, the newest receipt of its export, or of its locate where nothing was exported. A
-        system of the map without one counts as outstanding. `regimes` are the laws it is asked under, the clock's unless
-        given, and `register` has the recipients by name.
+        system of the map without one counts as outstanding. `regimes` are the laws it is asked under, the clock's
+        unless given, and `register` has the recipients by name.
         """
         zone = ZoneInfo(clock.zone)
         laws = tuple(regimes) or (clock.regime,)

@@ -11,6 +11,7 @@ from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
 from rights.datamap import DataMap, System
+from rights.letters import Office
 from rights.recipients import Register
 
 
@@ -46,9 +47,13 @@ class Tools:
     store: Store
     environment: str
     terms: Terms = field(default_factory=Terms)
+    sms: str = ""
+    """The address of a gateway from mail to text messages, with {digits} for the number; empty: there is none."""
     limits: Limits = field(default_factory=Limits)
     register: Register = field(default_factory=Register)
     """The recipients of the data; empty where the deployment names none."""
+    office: Office = field(default_factory=Office)
+    """Who writes letters, and what the settings say of that."""
     _maps: dict[str, DataMap] = field(default_factory=dict)
 
     def pinned(self, digest: str | None) -> DataMap:

@@ -33,13 +33,19 @@ _APPROVABLE: Final = {Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}
 _CONFIRMABLE: Final = {Phase.RECEIVED, Phase.CONFIRMING}
 _ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE}
 """Tasks that no step waits for: they are about the clock."""
-_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, *_ALONE}
+_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.NOWHERE, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
 _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, Code.RESIDUE}
 """Tasks with rows to choose from."""
 _ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
 """Where trying again would only ask again."""
+_ELSEWHERE: Final = {
+    Code.REVIEW: "a copy is delivered once somebody has gone through it (habeas review release)",
+    Code.WEIGH: "weigh it and say so (habeas objection weigh)",
+    Code.CONTESTED: "look at it again and say so (habeas automated decide)",
+}
+"""Tasks with a verb of their own."""
 
 _LOCK: Final = (
     select(requests)
@@ -318,8 +324,8 @@ def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:
         raise LedgerRefusal(f"the task was ruled '{task.ruling}', which is being carried out")
-    if code is Code.REVIEW:
-        raise LedgerRefusal("a copy is delivered once somebody has gone through it: habeas review release")
+    if code in _ELSEWHERE:
+        raise LedgerRefusal(f"a task '{code}' is not ruled on: {_ELSEWHERE[code]}")
     if ruling == "choose" and code not in _CHOSEN_FROM:
         raise LedgerRefusal(f"'choose' does not answer a task '{code}': nothing is to be chosen")
     if ruling not in {"choose", "give_up"} and code in _ONLY_CHOSEN:

@@ -5,6 +5,7 @@ verb is one transaction, and time is an argument.
 """
 
 from ledger.appeals import Appeals
+from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.cases import Cases
 from ledger.clocks import Clocks
@@ -37,6 +38,7 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Arrivals,
     Weighings,
     Reviews,
     Decisions,

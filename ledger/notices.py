@@ -97,7 +97,7 @@ class Notices(Store):
         if connection.scalar(_TELL, row) is None:
             return 0
         if draft.how in {"email", "post"}:
-            self._send(connection, request_id, draft, number, at)
+            self._notify(connection, request_id, draft, number, at)
         if draft.answer is None:
             connection.execute(
                 _TASK,
@@ -116,7 +116,7 @@ class Notices(Store):
         self._journal(connection, "recipient_told", body, at, request_id=request_id)
         return 1
 
-    def _send(self, connection: Connection, request_id: str, draft: Draft, number: int, at: datetime) -> None:
+    def _notify(self, connection: Connection, request_id: str, draft: Draft, number: int, at: datetime) -> None:
         name = f"recipient/{draft.recipient}"
         if draft.channel is not None and draft.how == "email":
             key = self._vault.key(connection, request_id, "working")

@@ -7,9 +7,8 @@ nobody knows the day, that is said.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ledger.standing import RequestRow, Standing
-from rights.audience import Answered, State, answer, hears_of_systems
-from rights.datamap import DataMap
+from ledger.standing import RequestRow
+from rights.audience import Answered, State
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
 from starter.interim import SURE, kept_lines
@@ -30,6 +29,7 @@ _ANY: Final = {
     Conclusion.IN_PART: "We have done a part of what you asked for; below is what is not done, and why.",
     Conclusion.NOTHING_HELD: "We have looked in every system and hold nothing on you.",
     Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
+    Conclusion.UNPROVEN: "We could not find out whether it is you who asks, so we have not looked for your data.",
     Conclusion.REFUSED: "We do not do what you asked for; the letter says why.",
 }
 _GIVEN: Final = {
@@ -38,22 +38,6 @@ _GIVEN: Final = {
 }
 _REMEDY: Final = "You may complain to a data protection authority, and go to court."
 """GDPR Art. 12(4): owed with whatever is not done."""
-
-
-def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answered, ...]:
-    """What the person is told of each system: those of the map, and those that have left it and were worked on."""
-    systems = data_map.systems if data_map else {}
-    row = standing.request
-    if not hears_of_systems(row.right, confirmed=row.confirmed):
-        return ()
-    return answer(
-        row.right,
-        dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)]),
-        standing.receipts,
-        standing.books,
-        {name: system.backups for name, system in systems.items()},
-        row.clock.zone,
-    )
 
 
 def answer_document(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = ()) -> dict[str, Any]:

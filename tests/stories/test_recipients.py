@@ -93,6 +93,7 @@ def test_whoever_has_the_data_is_told_once_and_the_answer_is_waited_for(company:
     assert not any("partner.example" in body or "c7@" in body for (body,) in everything)
 
 
+@pytest.mark.soak
 def test_when_the_contract_is_over_nothing_is_sent_and_a_person_is_asked(company: World, vendors: Vendors) -> None:
     before = dump(company.shop)
     company.start_worker(HABEAS_RECIPIENTS=str(register(company, until=", until: 2026-01-31")))
@@ -109,6 +110,7 @@ def test_when_the_contract_is_over_nothing_is_sent_and_a_person_is_asked(company
     assert company.conclusion(request) == "in_part"
 
 
+@pytest.mark.soak
 def test_a_copy_names_who_has_the_data_and_by_what_it_went_there(company: World) -> None:
     company.start_worker(HABEAS_RECIPIENTS=str(register(company)))
     request = company.open("access", PERSON)
@@ -120,6 +122,7 @@ def test_a_copy_names_who_has_the_data_and_by_what_it_went_there(company: World)
     assert company.ledger.notices(request) == [], "who asks for a copy has nothing changed"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
