@@ -117,11 +117,11 @@ class ParcelFacts(Value):
         """Gather the facts of a request.
 
         `receipts` holds, per system, the newest receipt of its export, or of its locate where nothing was exported. A
-        system of the map without one counts as outstanding. `regimes` are the laws it is asked under, the clock's
-        unless given, and `register` has the recipients by name.
+        system of the map without one counts as outstanding. `regimes` are the laws it is asked under; else the clock's.
+        `register` has the recipients by name.
         """
+        asked = tuple(regimes) or (clock.regime,)
         zone = ZoneInfo(clock.zone)
-        laws = tuple(regimes) or (clock.regime,)
         return cls(
             request_id=request_id,
             regime=clock.regime,
@@ -132,7 +132,7 @@ class ParcelFacts(Value):
             zone=clock.zone,
             map_digest=data_map.digest,
             systems=tuple(
-                _system(system, receipts.get(name), laws, right, register or Register())
+                _system(system, receipts.get(name), asked, right, register or Register())
                 for name, system in sorted(data_map.systems.items())
             ),
             controller=controller,
@@ -149,6 +149,11 @@ class ParcelFacts(Value):
         return SystemFacts(system=name, part=Part.GIVEN)
 
     @property
+    def goes_elsewhere(self) -> bool:
+        """Whether it is what the person takes along, for other programs to read (Art. 20)."""
+        return self.right is Right.PORTABILITY
+
+    @property
     def unstated(self) -> tuple[str, ...]:
         """What Art. 15 asks and the map leaves open, as ``shop.orders: purpose``, for the agent who answers."""
         asked = ("purpose", "categories", "lawful_basis", "recipients", "storage")
@@ -162,7 +167,7 @@ class ParcelFacts(Value):
 
 
 def _system(
-    system: System, receipt: Receipt | None, laws: tuple[str, ...], right: Right, register: Register
+    system: System, receipt: Receipt | None, asked: Sequence[str], right: Right, register: Register
 ) -> SystemFacts:
     def named(name: str, facts: CollectionFacts) -> CollectionFacts:
         """The facts with those recipients that the register knows to have the collection (Art. 15(1)(c), (2))."""
@@ -176,7 +181,9 @@ def _system(
         collections=tuple(
             named(
                 name,
-                _taken_along(system, name, laws) if right is Right.PORTABILITY else _collection(name, collection, laws),
+                _taken_along(system, name, asked)
+                if right is Right.PORTABILITY
+                else _collection(name, collection, asked),
             )
             for name, collection in system.collections.items()
         ),
@@ -191,9 +198,9 @@ def _part(receipt: Receipt | None) -> Part:
     return Part.OUTSTANDING
 
 
-def _collection(name: str, collection: Collection, laws: tuple[str, ...]) -> CollectionFacts:
+def _collection(name: str, collection: Collection, asked: Sequence[str]) -> CollectionFacts:
     fields = collection.fields
-    withheld = kept_from_copies(collection, *laws)
+    withheld = kept_from_copies(collection, *asked)
     held = {one.field for one in withheld}
     given = tuple(n for n, field in fields.items() if field.export and n not in held)
     return CollectionFacts(
@@ -207,17 +214,17 @@ def _collection(name: str, collection: Collection, laws: tuple[str, ...]) -> Col
         purpose=collection.purpose,
         lawful_basis=collection.lawful_basis,
         recipients=collection.recipients,
-        storage=_storage(collection, laws),
+        storage=_storage(collection, asked),
         source=collection.source,
         transfers=collection.transfers,
         automated_decisions=collection.automated_decisions,
     )
 
 
-def _taken_along(system: System, name: str, laws: tuple[str, ...]) -> CollectionFacts:
+def _taken_along(system: System, name: str, asked: Sequence[str]) -> CollectionFacts:
     """The facts of what a person takes elsewhere: less is delivered, and of the rest it is said why it is not."""
     collection, taken = system.collections[name], ported(system, name)
-    facts = _collection(name, collection, laws)
+    facts = _collection(name, collection, asked)
     held = {one.field for one in facts.withheld}
     given = tuple(n for n in facts.fields if n in taken.fields)
     return facts.model_copy(
@@ -231,9 +238,9 @@ def _taken_along(system: System, name: str, laws: tuple[str, ...]) -> Collection
     )
 
 
-def _storage(collection: Collection, laws: tuple[str, ...]) -> tuple[str, ...]:
+def _storage(collection: Collection, asked: Sequence[str]) -> tuple[str, ...]:
     """How long it is kept: what the map says in words, and each duty to keep that applies."""
-    duties = (r for r in collection.retention if any(applies(r.regimes, law) for law in laws))
+    duties = (r for r in collection.retention if any(applies(r.regimes, law) for law in asked))
     return tuple(filter(None, (collection.storage, *map(_duty, duties))))
 
 
