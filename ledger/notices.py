@@ -82,7 +82,7 @@ class Notices(Store):
         return told
 
     def _tell(self, connection: Connection, request_id: str, draft: Draft, at: datetime) -> int:
-        number = connection.scalar(select(func.count()).where(*self._of(request_id))) or 0
+        number = connection.scalar(select(func.count()).where(*self._told_in(request_id))) or 0
         row = {
             "tenant": self.tenant,
             "request_id": request_id,
@@ -143,14 +143,16 @@ class Notices(Store):
         if answer is Answer.IMPOSSIBLE and not (note and note.strip()):
             raise LedgerRefusal("that it is impossible, or too much, is said with its reason: add a note")
         with self._begin() as connection:
-            told = connection.execute(select(notices).where(*self._of(request_id, recipient)).with_for_update()).all()
+            told = connection.execute(
+                select(notices).where(*self._told_in(request_id, recipient)).with_for_update()
+            ).all()
             if not told:
                 raise LedgerRefusal("this recipient was told nothing in this request")
             zone = self._zone(connection, request_id)
             if any(on < local_day(row.told_at, zone) for row in told):
                 raise LedgerRefusal("it cannot have answered before it was told")
             connection.execute(
-                update(notices).where(*self._of(request_id, recipient)).values(answer=answer.value, answered_on=on)
+                update(notices).where(*self._told_in(request_id, recipient)).values(answer=answer.value, answered_on=on)
             )
             connection.execute(
                 update(tasks)
@@ -170,7 +172,7 @@ class Notices(Store):
 
     def notices(self, request_id: str) -> list[Notice]:
         """All that recipients were told in a request."""
-        query = select(notices).where(*self._of(request_id)).order_by(notices.c.told_at, notices.c.recipient)
+        query = select(notices).where(*self._told_in(request_id)).order_by(notices.c.told_at, notices.c.recipient)
         with self._look() as connection:
             return [_read(row) for row in connection.execute(query)]
 
@@ -179,7 +181,7 @@ class Notices(Store):
         query = select(requests.c.zone).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
         return str(connection.scalar(query))
 
-    def _of(self, request_id: str, recipient: str | None = None) -> tuple[ColumnElement[bool], ...]:
+    def _told_in(self, request_id: str, recipient: str | None = None) -> tuple[ColumnElement[bool], ...]:
         mine = (notices.c.tenant == self.tenant, notices.c.request_id == request_id)
         return mine if recipient is None else (*mine, notices.c.recipient == recipient)
 
