@@ -98,7 +98,7 @@ def test_what_the_plan_leaves_out_is_read_past(work: Work, given: list[str]) -> 
         return Export(export.collection, export.media_type, read(), export.name)  # type: ignore[arg-type]
 
     wanted = []
-    for one in _wanted((told(export) for export in exports()), [work]):
+    for one in _wanted((told(one) for one in exports()), [work]):
         wanted.append("file" if one.name else "table")
         for _ in one.pages:
             pass
