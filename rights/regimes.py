@@ -97,10 +97,11 @@ def read_regime(file: str, text: str) -> Regime:
     try:
         return Regime(**body, digest=hashlib.sha256(text.encode()).hexdigest())
     except ValidationError as error:
-        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
+        raise FileErrors([explain(file, lines, detail) for detail in error.errors()]) from None
 
 
-def _explain(file: str, lines: Lines, detail: Any) -> FileError:
+def explain(file: str, lines: Lines, detail: Any) -> FileError:
+    """One of pydantic's findings about a file, with the line on which it stands."""
     path: Path = tuple(detail["loc"])
     kind = detail["type"]
     if kind == "missing":
