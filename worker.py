@@ -39,7 +39,7 @@ from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
 from workflows.mapcheck import MapCheck
-from workflows.request import AccessRequest, ErasureRequest
+from workflows.request import REQUESTS
 from workflows.sweep import Sweep
 from workflows.upkeep import Upkeep
 from workflows.wire import HistoryKeys, plugin
@@ -131,7 +131,7 @@ def build_worker(
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[AccessRequest, ErasureRequest, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck],
         activities=[
             opening.open,
             opening.deadline,
@@ -143,6 +143,9 @@ def build_worker(
             fulfil.export,
             fulfil.suppress,
             fulfil.erase,
+            fulfil.restrict,
+            fulfil.lift,
+            fulfil.rectify,
             fulfil.verify,
             sweep.sweep,
             closing.package,

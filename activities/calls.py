@@ -28,6 +28,7 @@ from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Intent,
 from ledger.standing import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code
+from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
@@ -48,10 +49,15 @@ PHASES = {
     Operation.EXPORT: Phase.FULFILLING,
     Operation.SUPPRESS: Phase.FULFILLING,
     Operation.ERASE: Phase.FULFILLING,
+    Operation.RESTRICT: Phase.FULFILLING,
+    Operation.LIFT: Phase.FULFILLING,
     Operation.RECTIFY: Phase.FULFILLING,
     Operation.VERIFY: Phase.VERIFYING,
 }
 
+_CHANGES = {Operation.ERASE, Operation.SUPPRESS, Operation.RECTIFY, Operation.RESTRICT, Operation.LIFT}
+
+_FENCED = _CHANGES - {Operation.SUPPRESS}
 _NO_JOB = b"{}"
 _SEALED = ("anchors", "rulings", "restricted", "corrections")
 """What the vault has of a request in each system."""
@@ -107,11 +113,11 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     connector = tools.connector(system) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
-    if step.operation in {Operation.ERASE, Operation.SUPPRESS, Operation.RECTIFY}:
-        _may_erase(system, present, approved=row.approved)
+    if step.operation in _CHANGES:
+        _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
     part = (known.plan or make_plan(row.right, data_map, doing.as_of, row.regime)).of(step.system)
-    cut = known.open_intents if step.operation in {Operation.ERASE, Operation.RECTIFY} else ()
+    cut = known.open_intents if step.operation in _FENCED else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.
         raise Retryable(Code.BUSY, step.system, after=known.cut_for)
@@ -248,8 +254,8 @@ def _pseudonym_key(tools: Tools, step: Step, part: SystemPlan) -> bytes:
     return tools.ledger.case_key(step.request_id, "pseudonym", create=True)
 
 
-def _may_erase(pinned: System, present: System, *, approved: bool) -> None:
-    """Whether the operator lets the engine destroy in this system; the stricter of the pinned and the present mode."""
+def _may_change(pinned: System, present: System, *, approved: bool) -> None:
+    """Whether the operator lets the engine change this system; the stricter of the pinned and the present mode."""
     modes = {pinned.mode, present.mode}
     if Mode.OBSERVE in modes:
         raise NeedsHuman(Code.OBSERVE, pinned.system)

@@ -13,6 +13,7 @@ from activities.store import StoreError
 from activities.tools import Tools
 from ledger.standing import RequestRow
 from rights.codes import Code
+from rights.course import COURSES
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.request import Conclusion, Phase, Right
@@ -141,12 +142,13 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
     """The most modest word that the receipts allow."""
     if row.withdrawn:
         return Conclusion.WITHDRAWN
-    last = [_newest(receipts, op) for op in (Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY)]
-    located, exported, erased, verified = last
+    course = COURSES[row.right]
+    located, erased, verified = (_newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
+    acted = _newest(receipts, course.act) if course.act else {}
     # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
     if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD
-    ends = [*exported.values(), *(verified.get(name, r) for name, r in erased.items())]
+    ends = [verified.get(name, r) if name in erased else r for name, r in acted.items()]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
     # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten. The books know also of
     # calls that were cut before they could tell what they had changed.
@@ -159,7 +161,7 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
         bool(ends)
         and not keyed
         and not unsettled
-        and holding <= (erased if row.right is Right.ERASURE else exported).keys()
+        and holding <= acted.keys()
         and all(r.outcome.settled for r in erased.values())
         and all(r.outcome in {Outcome.DONE, Outcome.NOTHING_HELD} for r in ends)
         and all(book.closed and not book.kept for of in books.values() for book in of)

@@ -6,7 +6,7 @@ or given up; any other look is always carried out.
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 
@@ -30,7 +30,19 @@ from activities.parcels import spool
 from activities.store import StoreError
 from activities.tools import Tools
 from connectors.errors import NeedsHuman, Retryable, Unsupported
-from connectors.protocol import Batches, Call, Candidate, Connector, Erases, Exports, Look, Pending, Suppresses
+from connectors.protocol import (
+    Batches,
+    Call,
+    Candidate,
+    Connector,
+    Erases,
+    Exports,
+    Look,
+    Pending,
+    Rectifies,
+    Restricts,
+    Suppresses,
+)
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
@@ -45,7 +57,7 @@ ASK_THE_SWEEP = timedelta(minutes=10)
 
 
 class FulfilActivities:
-    """The operations that access and erasure need, as activity types of their own so that the UI names them."""
+    """The operations, as activity types of their own so that the UI names them."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -69,6 +81,21 @@ class FulfilActivities:
     def suppress(self, doing: Doing) -> Receipt:
         """Have one system collect nothing more about the person."""
         return self._perform(doing, self._suppress)
+
+    @activity.defn(name="restrict", no_thread_cancel_exception=True)
+    def restrict(self, doing: Doing) -> Receipt:
+        """Lock the person's data in one system away."""
+        return self._perform(doing, self._restrict)
+
+    @activity.defn(name="lift", no_thread_cancel_exception=True)
+    def lift(self, doing: Doing) -> Receipt:
+        """Put back what was locked away in one system."""
+        return self._perform(doing, self._lift)
+
+    @activity.defn(name="rectify", no_thread_cancel_exception=True)
+    def rectify(self, doing: Doing) -> Receipt:
+        """Correct what one system says of the person, fence by fence."""
+        return self._perform(doing, self._rectify)
 
     @activity.defn(name="verify", no_thread_cancel_exception=True)
     def verify(self, doing: Doing) -> Receipt:
@@ -164,6 +191,31 @@ class FulfilActivities:
         if not isinstance(connector, Suppresses):
             raise Unsupported(Code.UNSUPPORTED, step.system)
         return connector.suppress(call)
+
+    def _restrict(self, connector: Connector, call: Call, step: Step) -> Tally:
+        if not isinstance(connector, Restricts):
+            raise Unsupported(Code.UNSUPPORTED, step.system)
+        restricted = connector.restrict(call)
+        if restricted.state != call.restricted:
+            self._seal_restricted(step, restricted.state)
+        return restricted.tally
+
+    def _lift(self, connector: Connector, call: Call, step: Step) -> Tally:
+        if not isinstance(connector, Restricts):
+            raise Unsupported(Code.UNSUPPORTED, step.system)
+        tally = connector.lift(call)
+        # Only now: an attempt that was cut has to know what is left to put back.
+        self._seal_restricted(step, {})
+        return tally
+
+    def _seal_restricted(self, step: Step, state: Mapping[str, str]) -> None:
+        body = json.dumps(dict(state)).encode()
+        self._tools.ledger.seal(step.request_id, "working", f"restricted/{step.system}", body, at=wall_clock())
+
+    def _rectify(self, connector: Connector, call: Call, step: Step) -> Tally:
+        if not isinstance(connector, Rectifies):
+            raise Unsupported(Code.UNSUPPORTED, step.system)
+        return connector.rectify(call)
 
     def _seal_look(self, step: Step, call: Call, look: Look) -> None:
         """Keep what a look found: anchors of all looks together, since a later one may no longer reach them."""

@@ -15,6 +15,7 @@ from temporalio import activity
 from activities.tools import Tools
 from connectors.protocol import Suppresses
 from ledger.standing import RequestRow
+from rights.course import COURSES
 from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
 from rights.plan import Operation, Plan, make_plan
@@ -91,11 +92,14 @@ class Reached(Value):
 def outline(plan: Plan, tools: Tools) -> Outline:
     """What a workflow needs of a plan. A system in mode observe asks in its own step; approval is for those that wait
     for a person's word."""
-    erased = plan.systems if plan.right is Right.ERASURE else ()
+    course = COURSES[plan.right]
+    kept_from_more = course.act in {Operation.ERASE, Operation.SUPPRESS}
     return Outline(
         waves=tuple(tuple(part.system for part in wave) for wave in plan.waves),
-        approve=tuple(part.system for part in erased if part.mode is Mode.APPROVE),
-        suppress=tuple(p.system for p in erased if isinstance(tools.connectors.get(p.system), Suppresses)),
+        approve=tuple(p.system for p in plan.systems if course.destroys and p.mode is Mode.APPROVE),
+        suppress=tuple(
+            p.system for p in plan.systems if kept_from_more and isinstance(tools.connectors.get(p.system), Suppresses)
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from ledger.vault import Sealed
 from rights.codes import Code
+from rights.course import COURSES
 from rights.plan import Operation
 from rights.request import Phase, Right
 
@@ -93,8 +94,8 @@ class Decisions(Store):
         """
         with self._begin() as connection:
             row = self._undecided(connection, request_id)
-            if row.right != Right.ERASURE:
-                raise LedgerRefusal(f"only an erasure is approved; this request is about {row.right}")
+            if not COURSES[Right(row.right)].destroys:
+                raise LedgerRefusal(f"only what destroys data is approved; this request is about {row.right}")
             if row.approved_at:
                 return False
             if row.phase not in _APPROVABLE:

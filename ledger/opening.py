@@ -23,6 +23,8 @@ from rights.deadlines import Clock
 from rights.request import Phase, Right
 from rights.subject import Identity
 
+DETAILS: Final = "details"
+"""Under which name of the working identities what the asker says is sealed."""
 _COLUMNS: Final = (
     "tenant", "id", "right", "regime", "ruleset", "zone", "holidays", "phase", "received_at", "internal_due",
     "legal_due", "idempotency", "confirmed_at",
@@ -92,10 +94,12 @@ class Opening(Store):
         idempotency_key: str | None = None,
         confirmed: bool = False,
         free_text: str | None = None,
+        details: bytes | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
-        `confirmed` is said by a door whose caller attests that the asker is the person. The same `idempotency_key`
+        `details` are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a
+        door whose caller attests that the asker is the person. The same `idempotency_key`
         gives the same request.
 
         Raises:
@@ -118,7 +122,7 @@ class Opening(Store):
         }
 
         def commit() -> Opened:
-            return self._open(new_id(received_at), row, identities, free_text, received_at)
+            return self._open(new_id(received_at), row, identities, free_text, details, received_at)
 
         return self._with_kek(commit)
 
@@ -128,6 +132,7 @@ class Opening(Store):
         row: Mapping[str, object],
         identities: Sequence[Identity],
         free_text: str | None,
+        details: bytes | None,
         at: datetime,
     ) -> Opened:
         digests = self._people.digests(identities)
@@ -135,6 +140,8 @@ class Opening(Store):
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in purposes}
         note = make_note("request", free_text)
         values = (Sealed("working", GIVEN, identities_text(identities)), *note.values)
+        if details is not None:
+            values += (Sealed("working", DETAILS, details),)
         rows = {f"row_{name}": value for name, value in row.items()} | {
             "row_id": request_id,
             "purposes": list(keys),

@@ -10,6 +10,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from rights.backups import Backups
+from rights.course import COURSES
 from rights.plan import Operation, out_of_backups
 from rights.receipt import Books, Certainty, Kept, Outcome, Receipt
 from rights.request import Right
@@ -52,7 +53,7 @@ def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
     looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
     found = max((look.tally.found for look in looks), default=0)
     told = Told(system=system, state=State.OUTSTANDING, found=found)
-    act = Operation.EXPORT if right is Right.ACCESS else Operation.ERASE
+    act = COURSES[right].act
     # The newest word counts: what a later look found is not done, whatever was said before.
     said = [r for r in receipts if r.step.operation in {act, Operation.VERIFY} or (r in looks and r.tally.found)]
     if not said:

@@ -142,11 +142,11 @@ def make_plan(
     """Plan a request on a data map; `regime` is the law it is asked under, empty where that is not known, and `known`
     are the regimes that the engine has.
 
-    Every system of the map is looked at and worked on. An erasure goes to a source before the copies that it feeds
-    (`feeds` in the map), since a copy erased first would be filled again; otherwise systems run side by side.
+    Every system of the map is looked at and worked on. What changes data goes to a source before the copies that it
+    feeds (`feeds` in the map), since a copy erased first would be filled again; otherwise systems run side by side.
     """
     after: dict[str, set[str]] = {name: set() for name in data_map.systems}
-    if right is Right.ERASURE:
+    if not right.copies:
         for system in data_map.systems.values():
             for fed in system.feeds:
                 after[fed].add(system.system)

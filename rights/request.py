@@ -10,7 +10,7 @@ from typing import Final
 
 
 class Right(StrEnum):
-    """The rights the engine carries out (GDPR Art. 15 to 21)."""
+    """The rights the engine carries out (GDPR Art. 7(3) and 15 to 22, Cal. Civ. Code 1798.120)."""
 
     ACCESS = "access"
     PORTABILITY = "portability"
@@ -18,6 +18,16 @@ class Right(StrEnum):
     RESTRICTION = "restriction"
     RECTIFICATION = "rectification"
     OBJECTION = "objection"
+    OPT_OUT = "opt-out"
+    """Of sale, sharing, targeted advertising or profiling; nobody has to prove who they are for it."""
+    CONSENT_WITHDRAWAL = "consent-withdrawal"
+    DECISION_REVIEW = "decision-review"
+    """A person looks at an automated decision again (GDPR Art. 22(3))."""
+
+    @property
+    def copies(self) -> bool:
+        """True where the person gets a copy of what is held, and nothing is changed."""
+        return self in {Right.ACCESS, Right.PORTABILITY}
 
 
 OFFERED: Final = frozenset({Right.ACCESS, Right.ERASURE})
@@ -30,12 +40,18 @@ class Phase(StrEnum):
     RECEIVED = "received"
     CONFIRMING = "confirming"
     """Waiting until somebody attests that the asker is the person."""
+    DECIDING = "deciding"
+    """Waiting until somebody has weighed what is asked, or decided on it."""
+    COOLING = "cooling"
+    """Waiting in case the person, or whoever is told of it, stops an erasure."""
     LOCATING = "locating"
     APPROVING = "approving"
     """Waiting until somebody approves the preview of an erasure."""
     FULFILLING = "fulfilling"
     VERIFYING = "verifying"
     PACKAGING = "packaging"
+    TELLING = "telling"
+    """Waiting until the recipients of the data are told of what was done with it."""
     CLOSED = "closed"
 
     @property
@@ -44,16 +60,24 @@ class Phase(StrEnum):
         return self is not Phase.CLOSED
 
 
+_BEGUN: Final = {Phase.DECIDING, Phase.COOLING, Phase.LOCATING}
+"""Where a request may go once it is known who asks."""
+
 TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = MappingProxyType(
     {
-        Phase.RECEIVED: frozenset({Phase.CONFIRMING, Phase.LOCATING, Phase.CLOSED}),
-        Phase.CONFIRMING: frozenset({Phase.LOCATING, Phase.CLOSED}),
-        Phase.LOCATING: frozenset({Phase.APPROVING, Phase.FULFILLING, Phase.CLOSED}),
+        Phase.RECEIVED: frozenset({*_BEGUN, Phase.CONFIRMING, Phase.CLOSED}),
+        Phase.CONFIRMING: frozenset({*_BEGUN, Phase.CLOSED}),
+        Phase.DECIDING: frozenset({Phase.COOLING, Phase.LOCATING, Phase.FULFILLING, Phase.CLOSED}),
+        Phase.COOLING: frozenset({Phase.DECIDING, Phase.LOCATING, Phase.CLOSED}),
         # Back to LOCATING from everywhere: after some rulings, and in a run started anew from the ledger.
-        Phase.APPROVING: frozenset({Phase.LOCATING, Phase.FULFILLING, Phase.CLOSED}),
-        Phase.FULFILLING: frozenset({Phase.LOCATING, Phase.VERIFYING, Phase.PACKAGING, Phase.CLOSED}),
-        Phase.VERIFYING: frozenset({Phase.FULFILLING, Phase.LOCATING, Phase.CLOSED}),
-        Phase.PACKAGING: frozenset({Phase.LOCATING, Phase.FULFILLING, Phase.CLOSED}),
+        Phase.LOCATING: frozenset({Phase.DECIDING, Phase.APPROVING, Phase.FULFILLING, Phase.TELLING, Phase.CLOSED}),
+        Phase.APPROVING: frozenset({Phase.DECIDING, Phase.LOCATING, Phase.FULFILLING, Phase.CLOSED}),
+        Phase.FULFILLING: frozenset(
+            {Phase.DECIDING, Phase.LOCATING, Phase.VERIFYING, Phase.PACKAGING, Phase.TELLING, Phase.CLOSED}
+        ),
+        Phase.VERIFYING: frozenset({Phase.DECIDING, Phase.FULFILLING, Phase.LOCATING, Phase.TELLING, Phase.CLOSED}),
+        Phase.PACKAGING: frozenset({Phase.LOCATING, Phase.FULFILLING, Phase.TELLING, Phase.CLOSED}),
+        Phase.TELLING: frozenset({Phase.LOCATING, Phase.CLOSED}),
         Phase.CLOSED: frozenset(),
     }
 )

@@ -3,7 +3,7 @@
 The one rule: it says what is so and no more. Nothing here sends it, and nothing says that it was sent but a person.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ledger.standing import RequestRow
@@ -12,7 +12,7 @@ from rights.receipt import Certainty
 from rights.request import Right
 from starter.show import Page, day, plural
 
-SURE: Final = {
+SURE: Final[Mapping[Right, Mapping[Certainty, str]]] = {
     Right.ERASURE: {
         Certainty.VERIFIED: "erased; we have looked again and found nothing left",
         Certainty.COMPLETED: "the system reports the erasure as done; we have not been able to look again yet",
@@ -75,7 +75,7 @@ def _standing(one: Told, right: Right) -> str:
         case State.NOTHING_FOUND:
             return "we have looked and found nothing on you"
         case State.DONE:
-            said = SURE[right].get(one.certainty, "done") if one.certainty else "done"
+            said = SURE.get(right, {}).get(one.certainty, "done") if one.certainty else "done"
             return said + (", but for what is kept" if one.kept and one.certainty is Certainty.VERIFIED else "") + found
         case State.ACCEPTED:
             return f"the system has taken the work on; it is not done. We ask again on {one.ask_again}{found}"

@@ -25,6 +25,12 @@ _FIRST: Final = {
     (Right.ERASURE, Conclusion.WITHDRAWN): "You have taken it back; below is what had been done by then.",
     (Right.ACCESS, Conclusion.WITHDRAWN): "You have taken it back.",
 }
+_ANY: Final = {
+    Conclusion.ANSWERED: "What you asked for is done; below is how sure we are of each system.",
+    Conclusion.IN_PART: "We have done a part of what you asked for; below is what is not done, and why.",
+    Conclusion.NOTHING_HELD: "We have looked in every system and hold nothing on you.",
+    Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
+}
 _GIVEN: Final = {
     Certainty.COMPLETED: "your data was collected and comes with this answer",
     Certainty.ATTESTED: "your data was collected by hand and comes with this answer",
@@ -74,7 +80,7 @@ def _lines(row: RequestRow, told: tuple[Answered, ...]) -> Iterator[str]:
     if row.conclusion is Conclusion.IN_PART and not done:
         yield "We have not done what you asked for; below is what stays, and why."
     elif row.conclusion:
-        yield _FIRST[row.right, row.conclusion]
+        yield _FIRST.get((row.right, row.conclusion)) or _ANY[row.conclusion]
     for one in told:
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)
@@ -88,10 +94,10 @@ def _ended(one: Answered, row: RequestRow) -> str:
     match one.state:
         case State.NOTHING_FOUND:
             return "we have looked and found nothing on you"
-        case State.DONE if row.right is Right.ACCESS:
+        case State.DONE if row.right.copies:
             return (_GIVEN.get(one.certainty, "collected") if one.certainty else "collected") + found
         case State.DONE:
-            said = SURE[row.right].get(one.certainty, "done") if one.certainty else "done"
+            said = SURE.get(row.right, {}).get(one.certainty, "done") if one.certainty else "done"
             kept = ", but for what is kept" if one.kept and one.certainty is Certainty.VERIFIED else ""
             return f"{said}{kept}" + (f" ({plural(one.erased, 'record')} erased)" if one.erased else "")
         case State.ACCEPTED:

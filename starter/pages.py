@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ledger.standing import KeyState, RequestRow, Standing
 from rights.audience import Lingering, linger
+from rights.course import COURSES
 from rights.datamap import DataMap
 from rights.deadlines import Risk
 from rights.plan import Operation
@@ -304,18 +305,18 @@ def add_systems(page: Page, standing: Standing) -> None:
     for name in _systems(standing):
         last = {
             operation: newest(standing.receipts, operation).get(name)
-            for operation in (Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.VERIFY)
+            for operation in (Operation.LOCATE, _act(row.right), Operation.VERIFY)
         }
         page.heading(_how(name, last, row.right))
         books = {book.collection: book for book in standing.books.get(name, ())}
         rows = []
         for collection in _collections(last):
-            found, given, erased, seen = (r.tally.of(collection) if r else None for r in last.values())
-            if not any(count and count.found + count.changed for count in (found, given, erased, seen)):
+            found, acted, seen = (r.tally.of(collection) if r else None for r in last.values())
+            if not any(count and count.found + count.changed for count in (found, acted, seen)):
                 continue
-            rows.append((collection, *_cells(row.right, found, given, erased, seen, books.get(collection))))
+            rows.append((collection, *_cells(row.right, found, acted, seen, books.get(collection))))
         if rows:
-            columns = ("collection", *COLUMNS[row.right])
+            columns = ("collection", *COLUMNS.get(row.right, ("located", PAST.get(_act(row.right), "looked at"))))
             if PSEUDONYMISED in columns and all(of[columns.index(PSEUDONYMISED)] in {"", "0"} for of in rows):
                 # Few maps leave any: the column is shown where there are some.
                 at = columns.index(PSEUDONYMISED)
@@ -328,12 +329,24 @@ COLUMNS: Final[dict[Right, tuple[str, ...]]] = {
     Right.ACCESS: ("located", "exported"),
     Right.ERASURE: ("located", "erased", "anonymised", PSEUDONYMISED, "kept", "left", "why kept"),
 }
-NUMBERS: Final = ("located", "exported", "erased", "anonymised", PSEUDONYMISED, "kept", "left")
+PAST: Final[Mapping[Operation, str]] = {
+    Operation.EXPORT: "exported",
+    Operation.ERASE: "erased",
+    Operation.RESTRICT: "restricted",
+    Operation.RECTIFY: "rectified",
+    Operation.SUPPRESS: "suppressed",
+}
+NUMBERS: Final = (*PAST.values(), "located", "anonymised", PSEUDONYMISED, "kept", "left")
+
+
+def _act(right: Right) -> Operation:
+    """What is done in each system; where a person does it, nothing but a look could be there."""
+    return COURSES[right].act or Operation.LOCATE
 
 
 def _how(name: str, last: Mapping[Operation, Receipt | None], right: Right) -> Cell:
     """A system's heading: the last thing done there, and how it ended."""
-    act = last[Operation.EXPORT] if right is Right.ACCESS else last[Operation.ERASE]
+    act = last[_act(right)]
     end = last[Operation.VERIFY] or act or last[Operation.LOCATE]
     if end is None:
         return Cell(name, "strong")
@@ -353,14 +366,15 @@ def _collections(last: Mapping[Operation, Receipt | None]) -> list[str]:
 def _cells(
     right: Right,
     found: Count | None,
-    given: Count | None,
-    erased: Count | None,
+    acted: Count | None,
     seen: Count | None,
     book: Books | None,
 ) -> tuple[Text, ...]:
     located = f"{found.found:,}" if found else ""
     if right is not Right.ERASURE:
-        return (located, f"{given.found:,}" if given else "")
+        done = acted.rectified if acted and right is Right.RECTIFICATION else (acted.found if acted else 0)
+        return (located, f"{done:,}" if acted else "")
+    erased = acted
     kept = (seen or erased or found or Count(collection="")).kept
     left: Text = "" if seen is None else Cell(f"{seen.left:,}", "bad" if seen.left else "good")
     anonymised = erased.anonymised if erased else 0

@@ -12,6 +12,7 @@ from ledger.ledger import Ledger
 from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
+from rights.details import MODELS, Details, needs_details
 from rights.regimes import regime
 from rights.request import OFFERED, Right
 from rights.subject import parse_identities
@@ -44,19 +45,21 @@ def submit(
     confirmed: bool = False,
     idempotency_key: str | None = None,
     text: str | None = None,
+    details: Details | None = None,
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
     Args:
         identities: pairs of kind and value.
         confirmed: whether the caller attests that the asker is the person.
+        details: what the asker says beyond who they are; of the model of this right.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
     Raises:
         SubmissionError: something cannot stand; nothing was started.
         LedgerRefusal: the idempotency key belongs to another request.
     """
-    known = _right(right)
+    known = known_right(right)
     people = parse_identities(identities)
     kinds = data_map.identity_kinds
     if unknown := sorted({i.kind for i in people} - set(kinds)):
@@ -70,6 +73,10 @@ def submit(
             raise SubmissionError("the text holds a NUL byte: save it as plain text and try again")
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= 200:
         raise SubmissionError("an idempotency key has 1 to 200 characters")
+    if details is None and needs_details(known):
+        raise SubmissionError(f"a request about {known} says more than who asks: give its details")
+    if details is not None and type(details) is not MODELS.get(known):
+        raise SubmissionError(f"these are no details of a request about {known}")
     clock = start_clock(regime(rules.regime), received_at, rules.zone, rules.holidays)
     return ledger.open_request(
         known,
@@ -80,10 +87,16 @@ def submit(
         idempotency_key=idempotency_key,
         confirmed=confirmed,
         free_text=text,
+        details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
     )
 
 
-def _right(text: str) -> Right:
+def known_right(text: str) -> Right:
+    """The right of a name.
+
+    Raises:
+        SubmissionError: there is none of this name, or nobody carries it out yet.
+    """
     offered = ", ".join(sorted(OFFERED))
     try:
         right = Right(text)

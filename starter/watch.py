@@ -12,6 +12,7 @@ from typing import Final
 
 from ledger.ledger import Ledger
 from ledger.standing import Standing
+from rights.course import COURSES
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
 from rights.request import Right
@@ -131,10 +132,13 @@ def numbers(receipt: Receipt) -> str:
 
 # On a terminal.
 
-_STEPS: Final = {
-    Right.ACCESS: (Operation.LOCATE, Operation.EXPORT),
-    Right.ERASURE: (Operation.LOCATE, Operation.ERASE, Operation.VERIFY),
-}
+
+def _steps(right: Right) -> tuple[Operation, ...]:
+    """The operations of a right, in their order."""
+    course = COURSES[right]
+    looked = (Operation.LOCATE,) if course.locates else ()
+    again = (Operation.VERIFY,) if course.act is Operation.ERASE else ()
+    return (*looked, *((course.act,) if course.act else ()), *again)
 
 
 def _follow_live(ledger: Ledger, request_id: str, every: float) -> bool:
@@ -162,7 +166,7 @@ def live_page(standing: Standing) -> Page:
     systems = sorted({system for system, _ in last})
     rows: list[tuple[Text, ...]] = []
     for system in systems:
-        for operation in _STEPS.get(row.right, ()):
+        for operation in _steps(row.right):
             receipt = last.get((system, operation))
             if receipt is None:
                 rows.append((Cell("·", "quiet"), Cell(f"{operation} {system}", "quiet"), "", ""))

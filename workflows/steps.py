@@ -29,6 +29,9 @@ _DOES: dict[Operation, Callable[[FulfilActivities, Doing], Receipt]] = {
     Operation.EXPORT: FulfilActivities.export,
     Operation.SUPPRESS: FulfilActivities.suppress,
     Operation.ERASE: FulfilActivities.erase,
+    Operation.RESTRICT: FulfilActivities.restrict,
+    Operation.LIFT: FulfilActivities.lift,
+    Operation.RECTIFY: FulfilActivities.rectify,
     Operation.VERIFY: FulfilActivities.verify,
 }
 
@@ -37,6 +40,9 @@ _PHASE = {
     Operation.EXPORT: Phase.FULFILLING,
     Operation.SUPPRESS: Phase.FULFILLING,
     Operation.ERASE: Phase.FULFILLING,
+    Operation.RESTRICT: Phase.FULFILLING,
+    Operation.LIFT: Phase.FULFILLING,
+    Operation.RECTIFY: Phase.FULFILLING,
     Operation.VERIFY: Phase.VERIFYING,
 }
 

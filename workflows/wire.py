@@ -160,7 +160,9 @@ class _QuietActivities(ActivityInboundInterceptor):
             ) from None
 
 
-_STEPS: Final = frozenset({"locate", "export", "suppress", "erase", "verify", "package", "sweep"})
+_STEPS: Final = frozenset(
+    {"locate", "export", "suppress", "erase", "restrict", "lift", "rectify", "verify", "package", "sweep"}
+)
 """Activities whose failure has a person to ask; the others only touch the ledger and are tried for ever."""
 
 

@@ -41,7 +41,10 @@ def open_(
     right: Annotated[
         str,
         typer.Argument(
-            metavar="RIGHT", help="access or erasure.", show_default=False, autocompletion=lambda: ["access", "erasure"]
+            metavar="RIGHT",
+            help="access, erasure, ...: habeas request rights lists them.",
+            show_default=False,
+            autocompletion=lambda: _offered(),
         ),
     ],
     identity: Annotated[
@@ -69,6 +72,16 @@ def open_(
             "--text-file",
             metavar="FILE",
             help="The request as it was received, from a file or - ; kept sealed.",
+            show_default=False,
+        ),
+    ] = None,
+    details: Annotated[
+        str | None,
+        typer.Option(
+            "--details",
+            metavar="FILE",
+            help="What the asker says beyond who they are, as YAML, from a file or - ; kept sealed. "
+            "habeas request rights says what each right takes.",
             show_default=False,
         ),
     ] = None,
@@ -107,15 +120,19 @@ def open_(
 
     Example: habeas request open erasure --identities person.txt --confirmed-by 'support desk'
     """
+    from rights.details import read_details
     from starter.desk import desk, now, rules
     from starter.inputs import identity_pairs, read_text, received
     from starter.show import Cell, Page, answer, day, minute
-    from starter.submit import submit
+    from starter.submit import known_right, submit
 
-    if identities == "-" and text_file == "-":
-        raise Failure(Exit.USAGE, "--identities and --text-file cannot both read standard input")
+    if [identities, text_file, details].count("-") > 1:
+        raise Failure(Exit.USAGE, "only one of --identities, --text-file and --details can read standard input")
     pairs = identity_pairs(identity or (), identities)
     text = read_text(text_file, "--text-file") if text_file is not None else None
+    said = None
+    if details is not None:
+        said = read_details(known_right(right), "--details", read_text(details, "--details"))
     role = _role(confirmed_by, "--confirmed-by")
     with desk() as at:
         opened = submit(
@@ -128,6 +145,7 @@ def open_(
             confirmed=role is not None,
             idempotency_key=idempotency_key,
             text=text,
+            details=said,
         )
         if role is not None and opened.new:
             at.ledger.seal(opened.request_id, "file", "attested_by", role.encode(), at=now())
@@ -152,6 +170,25 @@ def open_(
             )
         )
         answer(document, page, as_json=as_json)
+
+
+@requests.command()
+def rights(as_json: Json = False) -> None:
+    """List the rights that are carried out, and what each has to be told (--details)."""
+    from rights.course import COURSES
+    from rights.details import MODELS
+    from rights.request import OFFERED
+    from starter.show import Page, answer
+
+    rows = []
+    for right in sorted(OFFERED):
+        fields = MODELS[right].model_fields if right in MODELS else {}
+        told = ", ".join(
+            f"{name}{'' if field.is_required() else ' (may be left out)'}" for name, field in fields.items()
+        )
+        rows.append((str(right), str(COURSES[right].act or "a person's work"), told or "nothing"))
+    document = {"rights": [{"right": right, "operation": act, "details": told} for right, act, told in rows]}
+    answer(document, Page().grid(("right", "in each system", "details"), rows), as_json=as_json)
 
 
 @requests.command("list")
@@ -298,6 +335,12 @@ def _id(text: str) -> str:
     from starter.inputs import ledger_id
 
     return ledger_id(text, "request")
+
+
+def _offered() -> list[str]:
+    from rights.request import OFFERED
+
+    return sorted(OFFERED)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":

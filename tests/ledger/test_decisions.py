@@ -81,8 +81,8 @@ def test_nothing_is_approved_before_there_is_a_preview(ledger: Ledger, phases: t
         ledger.approve(opened_id(ledger, *phases), at=AT)
 
 
-def test_only_an_erasure_is_approved(ledger: Ledger) -> None:
-    with pytest.raises(LedgerRefusal, match="only an erasure is approved"):
+def test_only_what_destroys_is_approved(ledger: Ledger) -> None:
+    with pytest.raises(LedgerRefusal, match="only what destroys data is approved"):
         ledger.approve(opened_id(ledger, *APPROVING, right=Right.ACCESS), at=AT)
 
 

@@ -17,15 +17,15 @@ COMMANDS = {
     "await_system", "package", "_pack", "_ask_about", "_stuck", "_plan", "_locate", "_fulfil", "_carry_out",
 }  # fmt: skip
 ACTIVITIES = {"do", "touch", "execute_activity_method", "execute_local_activity_method"}
-MODULES = ("mapcheck", "request", "run", "steps", "sweep", "upkeep")
 
 
 def fingerprints() -> dict[str, str]:
-    """SHA-256 per module, over the calls in the order of the source."""
-    return {name: _fingerprint(ROOT / "workflows" / f"{name}.py") for name in MODULES}
+    """SHA-256 per module that issues commands, over the calls in the order of the source."""
+    found = {path.stem: _calls(path) for path in sorted((ROOT / "workflows").glob("*.py"))}
+    return {name: hashlib.sha256("\n".join(calls).encode()).hexdigest() for name, calls in found.items() if calls}
 
 
-def _fingerprint(path: Path) -> str:
+def _calls(path: Path) -> list[str]:
     calls = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
@@ -33,8 +33,7 @@ def _fingerprint(path: Path) -> str:
             if name in COMMANDS:
                 first = ast.unparse(node.args[0]) if node.args and name in ACTIVITIES else ""
                 calls.append((node.lineno, node.col_offset, f"{name}({first})"))
-    text = "\n".join(call for _, _, call in sorted(calls))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return [call for _, _, call in sorted(calls)]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from temporalio.worker import Replayer
 
 from tests.workflows.fingerprint import fingerprints
 from workflows.mapcheck import MapCheck
-from workflows.request import AccessRequest, ErasureRequest
+from workflows.request import REQUESTS
 from workflows.upkeep import Upkeep
 from workflows.wire import HistoryKeys, plugin
 
@@ -34,7 +34,7 @@ def test_a_recorded_history_replays(path: Path) -> None:
 
     async def replay() -> None:
         wire = plugin(HistoryKeys(lambda _: KEY))
-        replayer = Replayer(workflows=[AccessRequest, ErasureRequest, Upkeep, MapCheck], plugins=[wire])
+        replayer = Replayer(workflows=[*REQUESTS, Upkeep, MapCheck], plugins=[wire])
         await replayer.replay_workflow(history)
 
     asyncio.run(replay())

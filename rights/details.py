@@ -1,0 +1,69 @@
+"""Details: what an asker says beyond who they are and which right they exercise.
+
+The one rule: a model per right reads them strictly, so that a slip is refused at the door with its line; they are
+sealed with the request, and no later than that is anything of them in the clear.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rights.request import Right
+from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
+
+
+class Details(BaseModel):
+    """What all details have in common: nothing else may stand in them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+MODELS: Final[Mapping[Right, type[Details]]] = {}
+"""The model of each right that takes details."""
+
+
+def needs_details(right: Right) -> bool:
+    """Whether a right cannot be carried out without more being said."""
+    model = MODELS.get(right)
+    return model is not None and any(field.is_required() for field in model.model_fields.values())
+
+
+def read_details(right: Right, file: str, text: str) -> Details:
+    """Read a file of details.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path.
+    """
+    model = MODELS.get(right)
+    if model is None:
+        raise FileErrors([FileError(file, 1, "", f"a request about {right} takes no details: leave them out")])
+    lines = Lines()
+    body = load(file, text, lines, f"the details of a request about {right} are a list of key: value")
+    try:
+        return model(**body)
+    except ValidationError as error:
+        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
+
+
+def details_of(right: Right, sealed: bytes) -> Details:
+    """The details that were sealed with a request."""
+    return MODELS[right].model_validate_json(sealed)
+
+
+def _explain(file: str, lines: Lines, detail: Any) -> FileError:
+    path: Path = tuple(detail["loc"])
+    kind = detail["type"]
+    if kind == "missing":
+        advice = f"'{path[-1]}' is missing: add {path[-1]}: ..."
+        path = path[:-1]
+    elif kind == "extra_forbidden":
+        # The key itself may be a slip with a value of the person in it.
+        advice = "a key here is not known: take it out"
+        path = path[:-1]
+    elif kind == "value_error":
+        advice = str(detail["ctx"]["error"])
+    else:
+        advice = str(detail["msg"])
+    path = lines.known(path)
+    return FileError(file, lines.at(path), dotted(path), advice)
