@@ -20,6 +20,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
 from activities.closing import ClosingActivities
+from activities.deciding import DecidingActivities
 from activities.fulfil import FulfilActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
@@ -76,6 +77,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
         ),
+        cooling_hours=settings.cooling_off_hours,
     )
 
 
@@ -127,6 +129,7 @@ def build_worker(
     """The Temporal worker of this process; tests add interceptors that break things."""
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
+    deciding = DecidingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     return Worker(
         client,
@@ -136,6 +139,9 @@ def build_worker(
             opening.open,
             opening.deadline,
             opening.interim,
+            deciding.weigh,
+            deciding.follow,
+            deciding.cool,
             planning.plan,
             planning.rule,
             planning.stuck,

@@ -14,6 +14,7 @@ from activities.tools import Tools
 from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.course import COURSES
+from rights.decision import Word
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.request import Conclusion, Phase, Right
@@ -62,7 +63,7 @@ class ClosingActivities:
             key=ledger.case_key(ask.request_id, "parcel", create=True),
             facts=ParcelFacts.of(
                 ask.request_id,
-                tools.pinned(row.map_digest),
+                tools.map_of(row),
                 row.clock,
                 {**_newest(receipts, Operation.LOCATE), **exported},
             ),
@@ -142,6 +143,10 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
     """The most modest word that the receipts allow."""
     if row.withdrawn:
         return Conclusion.WITHDRAWN
+    if row.decided and row.decided.word is Word.REFUSE:
+        return Conclusion.REFUSED
+    if row.lead:
+        return Conclusion.JOINED
     course = COURSES[row.right]
     located, erased, verified = (_newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
     acted = _newest(receipts, course.act) if course.act else {}
@@ -159,6 +164,7 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
     holding = {r.step.system for r in looks if r.may_hold and r.outcome.settled}
     whole = (
         bool(ends)
+        and not (row.decided and row.decided.parts)
         and not keyed
         and not unsettled
         and holding <= acted.keys()

@@ -18,6 +18,7 @@ from ledger.standing import RequestRow
 from rights.course import COURSES
 from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
+from rights.gate import Gate
 from rights.plan import Operation, Plan, make_plan
 from rights.receipt import Certainty, Receipt
 from rights.request import Phase, Right
@@ -69,6 +70,10 @@ class Facts(Value):
     """An interim answer was asked for."""
     read_at: datetime
     """When this was so."""
+    gate: Gate = Gate()
+    """What stands before the work."""
+    cools: bool = False
+    """An erasure that waits for a while before it begins, unless the asker has signed in with a second factor."""
     planned: Outline | None = None
     """The plan that was kept when the request began; None where it is yet to be made."""
 
@@ -117,7 +122,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
     outline_for = cache(lambda right, regime: outline(plan_for(right, regime), tools))
     systems = tuple(tools.data_map.systems)
     starts = {}
-    for row, new, key in tools.ledger.begin(request_ids, tools.data_map, plan_for, at=as_of):
+    for row, new, key, gate in tools.ledger.begin(request_ids, tools.data_map, plan_for, at=as_of):
         facts = Facts(
             phase=row.phase,
             clock=row.clock,
@@ -127,6 +132,8 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             round=0,
             systems=systems,
             read_at=as_of,
+            gate=gate,
+            cools=_cools(row, tools),
             planned=outline_for(row.right, row.regime) if row.confirmed else None,
         )
         starts[row.id] = Start(row, facts if new else None, key)
@@ -150,6 +157,10 @@ class OpeningActivities:
             if row.phase is Phase.RECEIVED:
                 here = Phase.LOCATING if row.confirmed else Phase.CONFIRMING
                 ledger.move(ask.request_id, here, at=ask.as_of)
+            if row.phase is Phase.DECIDING and not row.confirmed and not ledger.gate(ask.request_id).closed:
+                ledger.move(ask.request_id, Phase.CONFIRMING, at=ask.as_of)
+            if row.confirmed and row.phase in _UNLOOKED:
+                ledger.join(ask.request_id, tools.data_map.shared_kinds, at=ask.as_of)
         return self._facts(ask)
 
     @activity.defn(name="deadline", no_thread_cancel_exception=True)
@@ -186,7 +197,17 @@ class OpeningActivities:
             rulings=ledger.rulings(request_id),
             interim=ledger.interim_asked(request_id),
             read_at=ask.as_of,
+            gate=ledger.gate(request_id),
+            cools=_cools(row, self._tools),
         )
+
+
+_UNLOOKED = {Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING}
+"""Where a request that was proven just now may still join an earlier one."""
+
+
+def _cools(row: RequestRow, tools: Tools) -> bool:
+    return row.right is Right.ERASURE and tools.cooling_hours > 0
 
 
 def _seen_through(receipts: Sequence[Receipt]) -> set[str]:

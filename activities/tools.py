@@ -10,7 +10,9 @@ from datetime import timedelta
 from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
+from ledger.standing import RequestRow
 from rights.datamap import DataMap, System
+from rights.exempt import exempt
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ class Tools:
     environment: str
     terms: Terms = field(default_factory=Terms)
     limits: Limits = field(default_factory=Limits)
+    cooling_hours: int = 0
+    """How long an erasure waits before it begins."""
     _maps: dict[str, DataMap] = field(default_factory=dict)
+    _decided_maps: dict[tuple[str, str], DataMap] = field(default_factory=dict)
 
     def pinned(self, digest: str | None) -> DataMap:
         """The map that a request is pinned to: the worker's own, or an older one from the ledger."""
@@ -55,6 +60,19 @@ class Tools:
         if digest not in self._maps:
             self._maps[digest] = self.ledger.pinned_map(digest)
         return self._maps[digest]
+
+    def map_of(self, row: RequestRow) -> DataMap:
+        """The map that a request is pinned to, without the categories that a decision in force leaves out of it.
+
+        A map that cannot be kept to for that (it was changed after the decision) loses nothing: its rows stay.
+        """
+        pinned = self.pinned(row.map_digest)
+        if row.decided is None or not row.decided.parts:
+            return pinned
+        key = (pinned.digest, row.decided.model_dump_json() + row.right)
+        if key not in self._decided_maps:
+            self._decided_maps[key] = exempt(pinned, row.right, row.decided.exempted, cautious=True)
+        return self._decided_maps[key]
 
     def connector(self, system: System) -> Connector | None:
         """The live connector of a system; None when this worker's map does not have that system any more."""

@@ -10,18 +10,18 @@ import re
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.decisions import Decisions
 from ledger.errors import LedgerRefusal
-from ledger.gates import Gate, read_gates
+from ledger.gates import read_gates
 from ledger.models import tasks
 from ledger.models_deciding import coolings
 from ledger.outbox import post
 from ledger.store import AnyRow
 from rights.codes import Code
-
+from rights.gate import Gate
 
 Review = Literal["release", "withdraw"]
 """What becomes of a frozen erasure: it goes on, or it is taken back."""
@@ -52,9 +52,7 @@ class Cooling(Decisions):
             else:
                 over = connection.execute(
                     update(coolings)
-                    .where(
-                        *_its(self.tenant, request_id), coolings.c.state == "running", coolings.c.until <= at
-                    )
+                    .where(*_its(self.tenant, request_id), coolings.c.state == "running", coolings.c.until <= at)
                     .values(state="over")
                 ).rowcount
                 if over:
@@ -82,7 +80,7 @@ class Cooling(Decisions):
         """
         found = _TOKEN.match(token.strip())
         if found is None:
-            raise LedgerRefusal(_NO_TOKEN)
+            raise LedgerRefusal(_NOTHING_STOPS)
         request_id = found[1]
         with self._begin() as connection:
             self._people.lock_request(connection, self.tenant, request_id)
@@ -90,11 +88,11 @@ class Cooling(Decisions):
                 select(coolings).where(*_its(self.tenant, request_id), coolings.c.until.is_not(None)).with_for_update()
             ).first()
             if row is None or not hmac.compare_digest(self._token(row).encode(), token.strip().encode()):
-                raise LedgerRefusal(_NO_TOKEN)
+                raise LedgerRefusal(_NOTHING_STOPS)
             if row.state == "frozen":
                 return False
             if row.state != "running" or row.until <= at:
-                raise LedgerRefusal(_NO_TOKEN)
+                raise LedgerRefusal(_NOTHING_STOPS)
             self._open_row(connection, request_id)
             connection.execute(
                 update(coolings).where(*_its(self.tenant, request_id)).values(state="frozen", stopped_at=at)
@@ -152,13 +150,7 @@ class Cooling(Decisions):
         return True
 
 
-def frozen(connection: Connection, tenant: str, request_id: str) -> bool:
-    """Whether an erasure was stopped, and waits for two agents."""
-    query = select(coolings.c.state).where(*_its(tenant, request_id))
-    return connection.scalar(query) == "frozen"
-
-
-def _its(tenant: str, request_id: str) -> tuple[object, ...]:
+def _its(tenant: str, request_id: str) -> tuple[ColumnElement[bool], ...]:
     return (coolings.c.tenant == tenant, coolings.c.request_id == request_id)
 
 
@@ -170,4 +162,4 @@ def _task(request_id: str) -> dict[str, str]:
     }
 
 
-_NO_TOKEN: Final = "this is no token that stops anything, or its time is over: write to the controller instead"
+_NOTHING_STOPS: Final = "this is no token that stops anything, or its time is over: write to the controller instead"

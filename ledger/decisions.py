@@ -15,6 +15,7 @@ from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
 from ledger.ids import new_id
 from ledger.models import entries, requests, tasks
+from ledger.models_deciding import coolings
 from ledger.notes import make_note
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
@@ -22,14 +23,11 @@ from ledger.vault import Sealed
 from rights.codes import Code
 from rights.course import COURSES
 from rights.plan import Operation
-from rights.request import Phase, Right
+from rights.request import Phase, Right, may_say
 
 Ruling = Literal["retry", "give_up", "done", "choose"]
 """An agent's word on a task: try again; leave it and say so; it is done by hand; these rows are the person's."""
 
-_APPROVABLE: Final = {Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}
-"""Where there is a preview. Past approving, a system whose mode was made stricter waits for a word too."""
-_CONFIRMABLE: Final = {Phase.RECEIVED, Phase.CONFIRMING}
 _BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.INTERIM}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
@@ -81,7 +79,7 @@ class Decisions(Store):
             row = self._undecided(connection, request_id)
             if row.confirmed_at:
                 return False
-            if row.phase not in _CONFIRMABLE:
+            if not may_say("confirm_identity", Phase(row.phase)):
                 raise LedgerRefusal(f"the request is {row.phase}: its identity is no question now")
             self._decide(connection, row, "confirm_identity", {"confirmed_at": at}, at, note)
         return True
@@ -98,7 +96,7 @@ class Decisions(Store):
                 raise LedgerRefusal(f"only what destroys data is approved; this request is about {row.right}")
             if row.approved_at:
                 return False
-            if row.phase not in _APPROVABLE:
+            if not may_say("approve", Phase(row.phase)):
                 raise LedgerRefusal(
                     f"the request is {row.phase}: there is nothing to approve before it is {Phase.APPROVING}"
                 )
@@ -114,6 +112,10 @@ class Decisions(Store):
         with self._begin() as connection:
             self._people.lock_request(connection, self.tenant, request_id)
             row = self._open_row(connection, request_id)
+            if frozen(connection, self.tenant, request_id):
+                raise LedgerRefusal(
+                    "the erasure was stopped and is frozen: two agents take it back with habeas request review"
+                )
             flying = calls_of_request(connection, self.tenant, request_id)
             if row.withdrawn_at is None:
                 self._decide(connection, row, "withdraw", {"withdrawn_at": at}, at, note)
@@ -284,8 +286,24 @@ class Decisions(Store):
         self._journal(connection, kind, body, at, request_id=row.id, key=key)
 
 
+_ELSEWHERE: Final = {
+    Code.DECISION: "habeas decision approve or drop",
+    Code.CONSULTATION: "habeas decision agree or dissent",
+    Code.STOPPED: "habeas request review",
+}
+"""Tasks that no ruling answers, and what does."""
+
+
+def frozen(connection: Connection, tenant: str, request_id: str) -> bool:
+    """Whether an erasure was stopped in its cooling-off, and waits for two agents."""
+    query = select(coolings.c.state).where(coolings.c.tenant == tenant, coolings.c.request_id == request_id)
+    return connection.scalar(query) == "frozen"
+
+
 def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
     code = Code(task.code)
+    if code in _ELSEWHERE:
+        raise LedgerRefusal(f"a task '{code}' is not answered by a ruling: {_ELSEWHERE[code]} does")
     if task.settled_at:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:

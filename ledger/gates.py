@@ -5,11 +5,12 @@ destroyed past them.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Connection,
     DateTime,
     Exists,
@@ -19,51 +20,26 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
-    or_,
     select,
 )
 
 from ledger.models import entries, request_subjects, requests
 from ledger.models_deciding import coolings, decisions, links
-from ledger.store import Store
+from ledger.store import AnyRow, Store
 from rights.codes import Code
-from rights.request import Conclusion
-from rights.value import Value
+from rights.decision import law
+from rights.gate import Gate
 
+_Sql = ColumnElement[Any]
 _tenant = bindparam("tenant", type_=Text)
-_PROPOSED: Final = literal_column("'proposed'")
-_IN_FORCE: Final = literal_column("'in_force'")
-_CLOSED: Final = literal_column("'closed'")
+_PROPOSED: Final[_Sql] = literal_column("'proposed'")
+_IN_FORCE: Final[_Sql] = literal_column("'in_force'")
+_CLOSED: Final[_Sql] = literal_column("'closed'")
 _COPIES: Final = ("access", "portability")
 """Rights whose copy is made before anything is erased."""
 
 
-class Gate(Value):
-    """What stands between a request and its work."""
-
-    weighing: bool = False
-    """A decision is proposed, and not approved yet."""
-    consult_until: datetime | None = None
-    """Until when the data protection officer may answer; None: nobody is asked, or it is over."""
-    refused: bool = False
-    decision: str = ""
-    """The decision in force, by its id; a new one makes a new plan."""
-    lead: str = ""
-    """The earlier request that this one is answered with."""
-    lead_over: Conclusion | None = None
-    copy_first: bool = False
-    """A copy of the same data is owed and not made yet: an access or portability request of the same person."""
-    cooling: str = ""
-    """waived, running, frozen or over; empty: it has not begun."""
-    cooling_until: datetime | None = None
-
-    @property
-    def closed(self) -> bool:
-        """Whether something has to be waited for before the work."""
-        return self.weighing or self.refused or bool(self.lead)
-
-
-def decision_is(state: object, request: object) -> Exists:
+def decision_is(state: _Sql, request: _Sql) -> Exists:
     """Whether a request has a decision in a state."""
     return (
         select(decisions.c.id)
@@ -72,7 +48,7 @@ def decision_is(state: object, request: object) -> Exists:
     )
 
 
-def _others(request: object) -> Exists:
+def _others(request: _Sql) -> Exists:
     """Whether somebody who may be the same person has asked for a copy, is proven, and has none yet.
 
     A request that is not proven delays nobody: anybody can make one.
@@ -114,7 +90,7 @@ def _others(request: object) -> Exists:
     )
 
 
-def _recourse(request: object) -> Exists:
+def _recourse(request: _Sql) -> Exists:
     """Whether a copy was refused, or given in part, under a law that keeps the data for the person's remedies."""
     mine, theirs, other = request_subjects.alias("kept"), request_subjects.alias("its"), requests.alias("refused")
     return (
@@ -138,13 +114,12 @@ def _recourse(request: object) -> Exists:
 
 
 _word = select(decisions.c.body["word"].astext).where(decisions.c.tenant == _tenant, decisions.c.state == _IN_FORCE)
-_stopped = (
-    select(coolings.c.state)
-    .where(coolings.c.tenant == _tenant, coolings.c.state.in_([literal_column("'running'"), literal_column("'frozen'")]))
+_stopped = select(coolings.c.state).where(
+    coolings.c.tenant == _tenant, coolings.c.state.in_([literal_column("'running'"), literal_column("'frozen'")])
 )
 
 
-def fence_columns(request: object) -> tuple[object, ...]:
+def fence_columns(request: _Sql) -> tuple[_Sql, ...]:
     """What the fence reads beside holds: in the statement that it makes anyway. Parameters `tenant`, `recourse` and
     `recourse_since`."""
     return (
@@ -156,24 +131,34 @@ def fence_columns(request: object) -> tuple[object, ...]:
     )
 
 
-def closed_by(found: object) -> Code | None:
+def closed_by(found: AnyRow) -> Code | None:
     """Why the fence is closed by a row of those columns; None: it is not."""
-    if getattr(found, "weighing"):
+    if found.weighing:
         return Code.DECISION
-    if getattr(found, "decided") == "refuse":
+    if found.decided == "refuse":
         return Code.NOT_GRANTED
-    if getattr(found, "cooling"):
+    if found.cooling:
         return Code.COOLING
-    if getattr(found, "copy_first"):
+    if found.copy_first:
         return Code.COPY_FIRST
-    if getattr(found, "recourse"):
+    if found.recourse:
         return Code.RECOURSE
     return None
 
 
-def _of(column: object, state: object) -> ScalarSelect[object]:
+def recourse(at: datetime) -> dict[str, object]:
+    """The parameters of those columns: which laws keep data for how long after a copy was refused.
+
+    The longest term counts for all; there is one such law today.
+    """
+    kept = law().recourse
+    months = max((one.months for one in kept.values()), default=0)
+    return {"recourse": list(kept), "recourse_since": at - timedelta(days=31 * months)}
+
+
+def _of(column: _Sql, state: _Sql) -> ScalarSelect[Any]:
     return (
-        select(column)  # type: ignore[call-overload]
+        select(column)
         .where(decisions.c.tenant == _tenant, decisions.c.request_id == requests.c.id, decisions.c.state == state)
         .scalar_subquery()
     )
@@ -196,19 +181,24 @@ _GATES: Final = (
     .select_from(
         requests.outerjoin(
             links,
-            and_(
-                links.c.tenant == requests.c.tenant, links.c.request_id == requests.c.id, links.c.ended_at.is_(None)
-            ),
+            and_(links.c.tenant == requests.c.tenant, links.c.request_id == requests.c.id, links.c.ended_at.is_(None)),
         )
         .outerjoin(_lead, and_(_lead.c.tenant == links.c.tenant, _lead.c.id == links.c.lead_id))
-        .outerjoin(
-            coolings, and_(coolings.c.tenant == requests.c.tenant, coolings.c.request_id == requests.c.id)
-        )
+        .outerjoin(coolings, and_(coolings.c.tenant == requests.c.tenant, coolings.c.request_id == requests.c.id))
     )
     .where(requests.c.tenant == _tenant, requests.c.id == func.any(bindparam("ids", type_=ARRAY(Text))))
 )
 _other = requests.alias("waiting")
 _theirs = request_subjects.alias("waiting_subjects")
+_mine_is_a_copy = (
+    select(requests.c.id)
+    .where(
+        requests.c.tenant == _tenant,
+        requests.c.id == bindparam("request_id"),
+        requests.c.right.in_([literal_column(f"'{right}'") for right in _COPIES]),
+    )
+    .exists()
+)
 _WAITING: Final = (
     select(links.c.request_id)
     .where(links.c.tenant == _tenant, links.c.lead_id == bindparam("request_id"), links.c.ended_at.is_(None))
@@ -216,13 +206,14 @@ _WAITING: Final = (
         select(_other.c.id)
         .select_from(
             request_subjects.join(
-                _theirs, and_(_theirs.c.tenant == request_subjects.c.tenant, _theirs.c.digest == request_subjects.c.digest)
+                _theirs,
+                and_(_theirs.c.tenant == request_subjects.c.tenant, _theirs.c.digest == request_subjects.c.digest),
             ).join(_other, and_(_other.c.tenant == _theirs.c.tenant, _other.c.id == _theirs.c.request_id))
         )
         .where(
             request_subjects.c.tenant == _tenant,
             request_subjects.c.request_id == bindparam("request_id"),
-            or_(*(bindparam("right", type_=Text) == right for right in _COPIES)),
+            _mine_is_a_copy,
             _other.c.right == literal_column("'erasure'"),
             _other.c.phase != _CLOSED,
         )
@@ -249,9 +240,9 @@ def read_gates(connection: Connection, tenant: str, request_ids: Sequence[str]) 
     }
 
 
-def waiting_for(connection: Connection, tenant: str, request_id: str, right: str) -> list[str]:
+def waiting_for(connection: Connection, tenant: str, request_id: str) -> list[str]:
     """The requests that may be waiting for this one: answered with it, or erasures that a copy goes before."""
-    its = {"tenant": tenant, "request_id": request_id, "right": right}
+    its = {"tenant": tenant, "request_id": request_id}
     return list(connection.scalars(_WAITING, its))
 
 

@@ -6,9 +6,12 @@ verb is one transaction, and time is an argument.
 
 from ledger.beginning import Beginning
 from ledger.cases import Cases
+from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.fence import Fence
+from ledger.gates import Gates
 from ledger.holds import Holds
+from ledger.linking import Linking
 from ledger.mapchecks import MapChecks
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -21,6 +24,7 @@ from ledger.steps import Steps
 from ledger.store import connect
 from ledger.sweeps import Sweeps
 from ledger.verify import Verification
+from ledger.weighing import Weighing
 
 __all__ = ["Ledger", "connect"]
 
@@ -29,6 +33,10 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Cases,
+    Linking,
+    Weighing,
+    Cooling,
     Decisions,
     Standings,
     Steps,
@@ -36,7 +44,7 @@ class Ledger(
     Plans,
     Fence,
     Holds,
-    Cases,
+    Gates,
     Outbox,
     Sweeps,
     Quotas,

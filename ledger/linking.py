@@ -11,14 +11,19 @@ from typing import Final
 from sqlalchemy import ARRAY, Connection, Text, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ledger.gates import Gate, read_gates, waiting_for
+from ledger.chain import Said, append
+from ledger.decisions import Decisions
+from ledger.gates import read_gates, waiting_for
 from ledger.models import request_subjects, requests
 from ledger.models_deciding import links
 from ledger.outbox import post
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
-from ledger.store import Store
+from ledger.store import written
 from ledger.vault import Sealed
-from rights.request import Phase
+from ledger.weighing import decision_task
+from rights.codes import Code
+from rights.gate import Gate
+from rights.request import Conclusion, Phase
 from rights.subject import Identity
 from rights.value import Value
 
@@ -56,6 +61,22 @@ _CANDIDATES: Final = (
     .group_by(_new.c.id)
     .order_by(_new.c.id)
 )
+_BESIDE: Final = select(
+    select(requests.c.id)
+    .select_from(
+        _new.join(_mine, (_mine.c.tenant == _new.c.tenant) & (_mine.c.request_id == _new.c.id))
+        .join(_theirs, (_theirs.c.tenant == _mine.c.tenant) & (_theirs.c.digest == _mine.c.digest))
+        .join(requests, (requests.c.tenant == _theirs.c.tenant) & (requests.c.id == _theirs.c.request_id))
+    )
+    .where(
+        _new.c.tenant == bindparam("tenant"),
+        _new.c.id == func.any(bindparam("ids", type_=ARRAY(Text))),
+        _new.c.right.in_((literal_column("'access'"), literal_column("'portability'"))),
+        requests.c.right == literal_column("'erasure'"),
+        requests.c.phase != literal_column("'closed'"),
+    )
+    .exists()
+)
 _LEAD: Final = (
     select(requests.c.phase, requests.c.received_at)
     .where(
@@ -77,7 +98,7 @@ class Linked(Value):
     received_at: datetime
 
 
-class Linking(Store):
+class Linking(Decisions):
     """Verbs on requests of the same person."""
 
     def join(self, request_id: str, shared_kinds: Collection[str], *, at: datetime) -> Gate:
@@ -87,12 +108,21 @@ class Linking(Store):
         another.
         """
         with self._begin() as connection:
-            join_all(self, connection, [request_id], shared_kinds, at)
+            self._take_turns(connection, [request_id])
+            for said in self._join_all(connection, [request_id], shared_kinds, at):
+                append(connection, self.tenant, said.kind, said.body, at, request_id=said.request_id)
             return read_gates(connection, self.tenant, [request_id]).get(request_id, Gate())
 
     def unlink(self, request_id: str, *, at: datetime) -> Gate:
-        """Let a request go its own way again, since the earlier one has ended without an answer."""
+        """Let a request go its own way again, since the earlier one has ended without an answer for both.
+
+        Where that one was refused, nothing is inherited: a person has to decide on this one first, and is asked to.
+        """
         with self._begin() as connection:
+            gate = read_gates(connection, self.tenant, [request_id]).get(request_id, Gate())
+            if gate.lead_over is Conclusion.REFUSED and not gate.decision:
+                self._put_task(connection, decision_task(request_id, Code.DECISION), "decision", at)
+                return gate
             ended = connection.execute(
                 update(links)
                 .where(links.c.tenant == self.tenant, links.c.request_id == request_id, links.c.ended_at.is_(None))
@@ -122,58 +152,63 @@ class Linking(Store):
             found: str | None = connection.scalar(query)
         return found
 
+    def _join_all(
+        self, connection: Connection, request_ids: Sequence[str], shared_kinds: Collection[str], at: datetime
+    ) -> list[Said]:
+        """Link those of these requests that ask what an earlier one asks, on a connection of the caller's; what the
+        journal is to say of it, since that is the last thing a transaction does."""
+        its = {"tenant": self.tenant, "ids": list(request_ids)}
+        said: list[Said] = []
+        joined: set[str] = set()
+        for row in connection.execute(_CANDIDATES, its).all():
+            if row.lead not in joined and (linked := self._join(connection, row.id, row.lead, shared_kinds, at)):
+                joined.add(row.id)
+                said += linked
+        return said
 
-def join_all(
-    store: Store, connection: Connection, request_ids: Sequence[str], shared_kinds: Collection[str], at: datetime
-) -> set[str]:
-    """Link those of these requests that ask what an earlier one asks; which, on a connection of the caller's."""
-    its = {"tenant": store.tenant, "ids": list(request_ids)}
-    joined: set[str] = set()
-    for row in connection.execute(_CANDIDATES, its).all():
-        if row.lead not in joined and _join(store, connection, row.id, row.lead, shared_kinds, at):
-            joined.add(row.id)
-    return joined
+    def _take_turns(self, connection: Connection, request_ids: Sequence[str]) -> None:
+        """Where somebody asks for a copy whose data is being erased, wait until no call is between its permission and
+        its intent: from then on none passes before the copy is made."""
+        if connection.scalar(_BESIDE, {"tenant": self.tenant, "ids": list(request_ids)}):
+            self._people.lock_holds(connection, self.tenant)
 
+    def _wake_waiting(self, connection: Connection, request_id: str, at: datetime) -> None:
+        """Have those look again that may have waited for this request."""
+        for waiting in waiting_for(connection, self.tenant, request_id):
+            post(connection, self.tenant, "wake", waiting, at)
 
-def wake_waiting(store: Store, connection: Connection, request_id: str, right: str, at: datetime) -> None:
-    """Have those look again that may have waited for this request."""
-    for waiting in waiting_for(connection, store.tenant, request_id, right):
-        post(connection, store.tenant, "wake", waiting, at)
+    def _join(
+        self, connection: Connection, request_id: str, lead: str, shared_kinds: Collection[str], at: datetime
+    ) -> list[Said]:
+        vault, people = self._vault, self._people
+        found = connection.execute(_LEAD, {"tenant": self.tenant, "lead": lead}).first()
+        if found is None:
+            return []
+        ours = sealed_identities(vault.get(connection, request_id, "working", GIVEN))
+        sealed = vault.get_all(connection, lead, "working", GIVEN, LEARNED)
+        given, learned = (sealed_identities(sealed.get(name)) for name in (GIVEN, LEARNED))
 
+        def marks(identities: Sequence[Identity]) -> set[bytes]:
+            return {people.digest(one) for one in identities}
 
-def _join(
-    store: Store, connection: Connection, request_id: str, lead: str, shared_kinds: Collection[str], at: datetime
-) -> bool:
-    vault, people = store._vault, store._people
-    found = connection.execute(_LEAD, {"tenant": store.tenant, "lead": lead}).first()
-    if found is None:
-        return False
-    ours = sealed_identities(vault.get(connection, request_id, "working", GIVEN))
-    sealed = vault.get_all(connection, lead, "working", GIVEN, LEARNED)
-    given, learned = (sealed_identities(sealed.get(name)) for name in (GIVEN, LEARNED))
-
-    def marks(identities: Sequence[Identity]) -> set[bytes]:
-        return {people.digest(one) for one in identities}
-
-    alone = [one for one in ours if one.kind not in shared_kinds]
-    if marks(alone).isdisjoint(marks(given)):
-        # What several people may have has brought them together: that proves nothing.
-        return False
-    more = [one for one in ours if people.digest(one) not in marks((*given, *learned))]
-    if more and found.phase not in _UNSEEN:
-        # It has looked without these, so its answer would not be whole: this one goes its own way.
-        return False
-    if more:
-        digests = people.digests(more)
-        rows = [{"tenant": store.tenant, "request_id": lead, "given": False, "digest": one} for one in digests]
-        connection.execute(upsert(request_subjects).on_conflict_do_nothing(), rows)
-        key = vault.key(connection, lead, "working")
-        vault.put(connection, lead, key, Sealed("working", LEARNED, identities_text((*learned, *more))), at)
-        store._journal(connection, "learned", {"identities": len(more)}, at, request_id=lead)
-    made = connection.execute(
-        upsert(links).on_conflict_do_nothing(),
-        {"tenant": store.tenant, "request_id": request_id, "lead_id": lead, "at": at},
-    ).rowcount
-    if made:
-        store._journal(connection, "linked", {"lead": lead}, at, request_id=request_id)
-    return bool(made)
+        alone = [one for one in ours if one.kind not in shared_kinds]
+        if marks(alone).isdisjoint(marks(given)):
+            # What several people may have has brought them together: that proves nothing.
+            return []
+        more = [one for one in ours if people.digest(one) not in marks((*given, *learned))]
+        if more and found.phase not in _UNSEEN:
+            # It has looked without these, so its answer would not be whole: this one goes its own way.
+            return []
+        said = []
+        if more:
+            digests = people.digests(more)
+            rows = [{"tenant": self.tenant, "request_id": lead, "given": False, "digest": one} for one in digests]
+            connection.execute(upsert(request_subjects).on_conflict_do_nothing(), rows)
+            key = vault.key(connection, lead, "working")
+            vault.put(connection, lead, key, Sealed("working", LEARNED, identities_text((*learned, *more))), at)
+            said.append(Said("learned", written({"identities": len(more)}), at, lead))
+        made = connection.execute(
+            upsert(links).on_conflict_do_nothing(),
+            {"tenant": self.tenant, "request_id": request_id, "lead_id": lead, "at": at},
+        ).rowcount
+        return [*said, Said("linked", written({"lead": lead}), at, request_id)] if made else []

@@ -21,10 +21,12 @@ from ledger.models import (
     retired_keks,
     tasks,
 )
+from ledger.models_deciding import decisions, links
 from ledger.plans import newest_plan
 from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.deadlines import Clock
+from rights.decision import Decided
 from rights.plan import Plan
 from rights.receipt import Books, Receipt
 from rights.request import Conclusion, Phase, Right
@@ -51,6 +53,12 @@ class RequestRow(Value):
     conclusion: Conclusion | None
     ruled: bool
     """An agent has ruled on a task and the ruling is not carried out yet."""
+
+    decided: Decided | None = None
+    """The decision in force; None: nobody has opened one, and what a proven person asks for is granted."""
+
+    lead: str | None = None
+    """The earlier request whose answer names this one too."""
 
     @property
     def confirmed(self) -> bool:
@@ -127,7 +135,23 @@ _ruled = (
     .exists()
     .label("ruled")
 )
-ROWS: Final = select(requests, _ruled).where(requests.c.tenant == bindparam("tenant"))
+_decided = (
+    select(decisions.c.body)
+    .where(
+        decisions.c.tenant == requests.c.tenant,
+        decisions.c.request_id == requests.c.id,
+        decisions.c.state == literal_column("'in_force'"),
+    )
+    .scalar_subquery()
+    .label("decided")
+)
+_answered_with = (
+    select(links.c.lead_id)
+    .where(links.c.tenant == requests.c.tenant, links.c.request_id == requests.c.id, links.c.ended_at.is_(None))
+    .scalar_subquery()
+    .label("lead")
+)
+ROWS: Final = select(requests, _ruled, _decided, _answered_with).where(requests.c.tenant == bindparam("tenant"))
 ROW: Final = ROWS.where(requests.c.id == bindparam("id"))
 # Said outright, not as a parameter: else a prepared statement could not use the partial index.
 _is_open = requests.c.phase != literal_column("'closed'")
@@ -313,6 +337,8 @@ def request_row(row: AnyRow) -> RequestRow:
         closed_at=row.closed_at,
         conclusion=row.conclusion,
         ruled=row.ruled,
+        lead=row.lead,
+        decided=Decided.model_validate(row.decided) if row.decided else None,
     )
 
 

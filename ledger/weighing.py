@@ -20,7 +20,7 @@ from ledger.outbox import post
 from ledger.store import AnyRow
 from rights.codes import Code
 from rights.decision import Decided, Element, Needs, Role
-from rights.request import Phase, may_decide
+from rights.request import Phase, may_say
 from rights.value import Value
 
 Said = Literal["approve", "agree", "dissent", "lapsed"]
@@ -87,7 +87,7 @@ class Weighing(Decisions):
         with self._begin() as connection:
             self._people.lock_request(connection, self.tenant, request_id)
             row = self._undecided(connection, request_id)
-            if not may_decide(Phase(row.phase)):
+            if not may_say("decide", Phase(row.phase)):
                 raise LedgerRefusal(
                     f"the request is {row.phase}: what has begun is not decided any more; take it back, or let it end"
                 )
@@ -119,9 +119,9 @@ class Weighing(Decisions):
                     self._vault.put(connection, request_id, key, value, at)
                 said[element] = dict(note.said)
             if not alone:
-                self._put_task(connection, _task(request_id, Code.DECISION), "decision", at)
+                self._put_task(connection, decision_task(request_id, Code.DECISION), "decision", at)
                 if needs.consult:
-                    self._put_task(connection, _task(request_id, Code.CONSULTATION), "decision", at)
+                    self._put_task(connection, decision_task(request_id, Code.CONSULTATION), "decision", at)
             post(connection, self.tenant, "decide", request_id, at)
             body = {"decision": new, "decided": decided.model_dump(mode="json"), "by": by, "evidence": said}
             self._journal(connection, "proposed", body, at, request_id=request_id, key=new)
@@ -147,9 +147,11 @@ class Weighing(Decisions):
             LedgerRefusal: it is not proposed any more, this role is not asked, or who speaks has proposed it.
         """
         with self._begin() as connection:
-            row, decision = self._open(connection, decision_id)
+            row, decision = self._proposed(connection, decision_id)
             if decision.proposed_by == by:
-                raise LedgerRefusal("who has proposed a decision has no other word in it: somebody else has to look at it")
+                raise LedgerRefusal(
+                    "who has proposed a decision has no other word in it: somebody else has to look at it"
+                )
             if (role is Role.DPO) != (word != "approve"):
                 raise LedgerRefusal("the data protection officer agrees or dissents; counsel and delegate approve")
             if role not in decision.missing:
@@ -197,7 +199,7 @@ class Weighing(Decisions):
             LedgerRefusal: it is not proposed any more.
         """
         with self._begin() as connection:
-            row, _ = self._open(connection, decision_id)
+            row, _ = self._proposed(connection, decision_id)
             self._settle(connection, row.id, decision_id, "dropped", at)
             told = {"decision": decision_id, "by": by}
             self._decide(connection, row, "drop_decision", {}, at, note, told=told, key=decision_id, tell=False)
@@ -303,7 +305,7 @@ class Weighing(Decisions):
         )
         return found
 
-    def _open(self, connection: Connection, decision_id: str) -> tuple[AnyRow, Decision]:
+    def _proposed(self, connection: Connection, decision_id: str) -> tuple[AnyRow, Decision]:
         """A decision that is being weighed, and its request, which nobody else changes meanwhile."""
         request_id = self._decision(connection, decision_id).request_id
         row = self._undecided(connection, request_id)
@@ -339,7 +341,8 @@ class Weighing(Decisions):
         )
 
 
-def _task(request_id: str, code: Code) -> dict[str, str]:
+def decision_task(request_id: str, code: Code) -> dict[str, str]:
+    """The task of a decision that waits for somebody's word."""
     return {"request_id": request_id, "step_key": f"{request_id}/decision/{code}/0", "code": code.value}
 
 
@@ -348,4 +351,3 @@ _WORDS: Final[Mapping[str, str]] = {
     "dropped": "dropped",
     "replaced": "replaced by a later one",
 }
-

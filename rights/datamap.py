@@ -249,6 +249,17 @@ class DataMap(BaseModel):
             )
         )
 
+    @property
+    def shared_kinds(self) -> frozenset[str]:
+        """The kinds of identity that several people may have, by any field: they tell nobody from another."""
+        return frozenset(
+            field.identity
+            for system in self.systems.values()
+            for collection in system.collections.values()
+            for field in collection.identities.values()
+            if field.identity and field.sharing != "unique"
+        )
+
     def fed_by(self, sources: Iterable[str]) -> frozenset[str]:
         """The systems that any of these fill, by themselves or by others."""
         feeds = {name: set(system.feeds) for name, system in self.systems.items()}

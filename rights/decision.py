@@ -192,7 +192,9 @@ def check(decided: Decided, right: Right, regime: str, evidence: Collection[str]
         if len({part.category for part in decided.parts}) < len(decided.parts):
             raise DecisionError("a category is left out on one ground: name it once")
     elif decided.parts:
-        raise DecisionError(f"only a grant in part leaves categories out: write in_part, or take them out of '{decided.word}'")
+        raise DecisionError(
+            f"only a grant in part leaves categories out: write in_part, or take them out of '{decided.word}'"
+        )
     elif decided.word is Word.REFUSE and not decided.ground:
         raise DecisionError("a refusal stands on a coded ground: habeas decision grounds lists them")
     there = grounds_for(right, regime)
@@ -214,7 +216,11 @@ def check(decided: Decided, right: Right, regime: str, evidence: Collection[str]
     )
 
 
-_WORDS: Final[Mapping[Word, str]] = {Word.GRANT: "grant", Word.IN_PART: "leave a category out of", Word.REFUSE: "refuse"}
+_WORDS: Final[Mapping[Word, str]] = {
+    Word.GRANT: "grant",
+    Word.IN_PART: "leave a category out of",
+    Word.REFUSE: "refuse",
+}
 _WHY: Final[Mapping[Element, str]] = {
     Element.REASON: "the person is told why, so the reason has to be on record",
     Element.OBJECTIVE: "an abuse needs both elements of C-526/24, and the objective one is not on record "

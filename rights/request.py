@@ -67,7 +67,9 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = MappingProxyType(
     {
         Phase.RECEIVED: frozenset({*_BEGUN, Phase.CONFIRMING, Phase.CLOSED}),
         Phase.CONFIRMING: frozenset({*_BEGUN, Phase.CLOSED}),
-        Phase.DECIDING: frozenset({Phase.COOLING, Phase.LOCATING, Phase.FULFILLING, Phase.CLOSED}),
+        Phase.DECIDING: frozenset(
+            {Phase.CONFIRMING, Phase.COOLING, Phase.LOCATING, Phase.APPROVING, Phase.FULFILLING, Phase.CLOSED}
+        ),
         Phase.COOLING: frozenset({Phase.DECIDING, Phase.LOCATING, Phase.CLOSED}),
         # Back to LOCATING from everywhere: after some rulings, and in a run started anew from the ledger.
         Phase.LOCATING: frozenset({Phase.DECIDING, Phase.APPROVING, Phase.FULFILLING, Phase.TELLING, Phase.CLOSED}),
@@ -81,6 +83,27 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = MappingProxyType(
         Phase.CLOSED: frozenset(),
     }
 )
+
+
+ALLOWED: Final[Mapping[str, frozenset[Phase]]] = MappingProxyType(
+    {
+        "confirm_identity": frozenset({Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING}),
+        "decide": frozenset(
+            {Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING, Phase.COOLING, Phase.LOCATING, Phase.APPROVING}
+        ),
+        # Past approving, a system whose mode was made stricter waits for a word too.
+        "approve": frozenset({Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}),
+        "rule": frozenset(Phase) - {Phase.RECEIVED, Phase.CLOSED},
+        "withdraw": frozenset(Phase) - {Phase.CLOSED},
+    }
+)
+"""In which phases a word makes sense, by the name of the update that brings it to a run. What has begun to be carried
+out is not decided any more: it is taken back, or it ends."""
+
+
+def may_say(word: str, here: Phase) -> bool:
+    """Whether a word makes sense in a phase."""
+    return here in ALLOWED[word]
 
 
 def may_move(here: Phase, there: Phase) -> bool:
@@ -98,3 +121,7 @@ class Conclusion(StrEnum):
     NOTHING_HELD = "nothing_held"
     """Every system was looked at and none knew the person."""
     WITHDRAWN = "withdrawn"
+    REFUSED = "refused"
+    """On the ground of the decision in force."""
+    JOINED = "joined"
+    """An earlier request of the same person asks the same, and its answer names both."""

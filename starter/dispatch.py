@@ -115,7 +115,7 @@ class Dispatcher:
                 return await self._reconcile()
             if message.kind == "sweep":
                 return await self._sweep(str(message.body["system"]))
-            if message.kind == "swept":
+            if message.kind in {"swept", "wake"}:
                 row = await asyncio.to_thread(self._ledger.request, message.request_id)
                 await self._wake(self._handle(row.right, row.id))
                 return True

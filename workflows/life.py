@@ -17,7 +17,8 @@ with workflow.unsafe.imports_passed_through():
     from rights.course import COURSES, Course
     from rights.plan import Operation, Step
     from rights.receipt import Receipt
-    from rights.request import Phase
+    from rights.request import Phase, may_say
+    from workflows.deciding import Deciding
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.run import Run
     from workflows.steps import Steps
@@ -28,7 +29,8 @@ class RequestLife:
 
     def __init__(self) -> None:
         self._run = Run()
-        self._steps = Steps(self._run)
+        self._deciding = Deciding(self._run)
+        self._steps = Steps(self._run, self._deciding)
         self._late: dict[str, asyncio.Task[None]] = {}
         """Looks that an erasure goes on without, by system, while they are not done."""
 
@@ -59,7 +61,7 @@ class RequestLife:
 
     @confirm_identity.validator
     def _confirm_once(self) -> None:
-        _refuse_if(self._run.confirmed, "already_confirmed")
+        self._refuse("confirm_identity", self._run.confirmed, "the identity is confirmed already")
 
     @workflow.update
     async def approve(self) -> None:
@@ -68,7 +70,7 @@ class RequestLife:
 
     @approve.validator
     def _approve_once(self) -> None:
-        _refuse_if(self._run.approved, "already_approved")
+        self._refuse("approve", self._run.approved, "the preview is approved already")
 
     @workflow.update
     async def rule(self, ruling: Ruling) -> None:
@@ -77,7 +79,7 @@ class RequestLife:
 
     @rule.validator
     def _rule_on_waiting_steps(self, ruling: Ruling) -> None:
-        _refuse_if(self._key(ruling) not in self._run.waiting, "not_waiting")
+        self._refuse("rule", self._key(ruling) not in self._run.waiting, "no step waits for this ruling")
 
     @workflow.update
     async def withdraw(self) -> None:
@@ -86,7 +88,16 @@ class RequestLife:
 
     @withdraw.validator
     def _withdraw_once(self) -> None:
-        _refuse_if(self._run.withdrawn, "already_withdrawn")
+        self._refuse("withdraw", self._run.withdrawn, "the request is withdrawn already")
+
+    @workflow.update
+    async def decide(self) -> None:
+        """A decision is proposed, spoken on, in force or dropped: what became of it, the ledger says."""
+        self._run.refresh()
+
+    @decide.validator
+    def _decide_before_the_work(self) -> None:
+        self._refuse("decide", False, "")
 
     @workflow.signal
     async def refresh(self) -> None:
@@ -103,10 +114,13 @@ class RequestLife:
     async def _carry_out(self) -> None:
         run = self._run
         if not run.confirmed:
-            run.enter(Phase.CONFIRMING)
-            await run.wait(str(Code.IDENTITY), Code.IDENTITY, lambda: run.confirmed)
-        while not run.withdrawn:
+            await self._deciding.confirmed()
+        await self._deciding.cooled()
+        while not (run.withdrawn or run.ended):
             run.look_again = False
+            await self._deciding.ready()
+            if run.stopped:
+                continue
             holding = await self._locate() if self._course.locates else run.facts.systems
             if holding and not run.stopped:
                 await self._fulfil(holding)
@@ -183,7 +197,9 @@ class RequestLife:
         planned = await self._plan(holding)
         if planned.needs_approval and not run.approved:
             run.enter(Phase.APPROVING)
-            await run.wait(str(Code.APPROVAL), Code.APPROVAL, lambda: run.approved)
+            await run.wait(str(Code.APPROVAL), Code.APPROVAL, lambda: run.approved or self._deciding.closed)
+        if not await self._deciding.clear():
+            return
         if self._course.act is Operation.ERASE:
             await self._erase(planned)
             return
@@ -233,12 +249,22 @@ class RequestLife:
     async def _plan(self, holding: tuple[str, ...]) -> Planned:
         """The plan that was kept at the start, while it is good for what was located; else one that is made now."""
         run = self._run
+        self._deciding.planned()
         kept = run.facts.planned
         if kept and not run.round and not self._late and (run.approved or set(kept.approve).isdisjoint(holding)):
             return Planned(waves=kept.among(holding), suppress=kept.suppress, needs_approval=False)
         planning = Planning(ask=run.ask(), round=run.round, holding=holding, late=tuple(sorted(self._late)))
         planned: Planned = await run.do(PlanningActivities.plan, planning)
         return planned
+
+    def _refuse(self, word: str, again: bool, sentence: str) -> None:
+        """Refuse a word that makes no sense in this phase, or was said before; no event is left of it."""
+        phase = self._run.phase
+        if not may_say(word, phase):
+            sentence = f"the request is {phase}: '{word}' makes no sense here"
+        elif not again:
+            return
+        raise ApplicationError(sentence, type="Refused", non_retryable=True)
 
     def _key(self, ruling: Ruling) -> str:
         return Step(
@@ -247,8 +273,3 @@ class RequestLife:
             operation=ruling.operation,
             round=ruling.round,
         ).key
-
-
-def _refuse_if(refused: bool, reason: str) -> None:
-    if refused:
-        raise ApplicationError(reason, type="Refused", non_retryable=True)
