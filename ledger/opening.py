@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import ARRAY, ColumnElement, Connection, LargeBinary, Text, bindparam, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.cooling import Cooling
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
@@ -17,7 +18,6 @@ from ledger.notes import make_note
 from ledger.outbox import CHANNEL
 from ledger.people import GIVEN, identities_text
 from ledger.requests import Opened
-from ledger.store import Store
 from ledger.vault import Purpose, Sealed
 from rights.deadlines import Clock
 from rights.request import Phase, Right
@@ -80,7 +80,7 @@ _OPEN: Final = (
 )
 
 
-class Opening(Store):
+class Opening(Cooling):
     """The verb that opens."""
 
     def open_request(
@@ -95,9 +95,11 @@ class Opening(Store):
         confirmed: bool = False,
         free_text: str | None = None,
         details: bytes | None = None,
+        second_factor: bool = False,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
+        `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
         `details` are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a
         door whose caller attests that the asker is the person. The same `idempotency_key`
         gives the same request.
@@ -122,7 +124,7 @@ class Opening(Store):
         }
 
         def commit() -> Opened:
-            return self._open(new_id(received_at), row, identities, free_text, details, received_at)
+            return self._open(new_id(received_at), row, identities, free_text, details, received_at, second_factor)
 
         return self._with_kek(commit)
 
@@ -134,6 +136,7 @@ class Opening(Store):
         free_text: str | None,
         details: bytes | None,
         at: datetime,
+        second_factor: bool,
     ) -> Opened:
         digests = self._people.digests(identities)
         purposes: tuple[Purpose, ...] = ("working", "history", "file")
@@ -154,9 +157,13 @@ class Opening(Store):
         }
         told = {name: value for name, value in row.items() if name not in _UNTOLD}
         body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said}
+        if second_factor:
+            body["second_factor"] = True
         with self._begin() as connection:
             if connection.execute(_OPEN, rows).first() is None:
                 return self._opened_before(connection, row, digests)
+            if second_factor and row["right"] == Right.ERASURE:
+                self.waive_cooling(connection, request_id)
             self._journal(connection, "opened", body, at, request_id=request_id)
         return Opened(request_id=request_id, new=True)
 

@@ -91,6 +91,8 @@ _BY_CLASS: Final[dict[str, Exit]] = {
     "rights.mapfile.MapErrors": Exit.BAD,
     "starter.submit.SubmissionError": Exit.USAGE,
     "connectors.registry.SetupError": Exit.USAGE,
+    "rights.decision.DecisionError": Exit.REFUSED,
+    "rights.yamlfile.FileErrors": Exit.USAGE,
     "starter.stack.child.StackError": Exit.AWAY,
     "ledger.errors.LedgerRefusal": Exit.REFUSED,
     "ledger.errors.KeyGoneError": Exit.REFUSED,

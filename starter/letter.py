@@ -5,13 +5,17 @@ nobody knows the day, that is said.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from ledger.ledger import Ledger
+from ledger.linking import Linked
 from ledger.standing import RequestRow, Standing
 from rights.audience import Answered, State, answer
 from rights.datamap import DataMap
+from rights.decision import Element, Word, article
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
+from starter.deciding import told as told_of
 from starter.interim import SURE, kept_lines
 from starter.show import Page, day, plural
 
@@ -30,6 +34,8 @@ _ANY: Final = {
     Conclusion.IN_PART: "We have done a part of what you asked for; below is what is not done, and why.",
     Conclusion.NOTHING_HELD: "We have looked in every system and hold nothing on you.",
     Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
+    Conclusion.REFUSED: "We do not do what you asked for; below is why.",
+    Conclusion.JOINED: "Our answer to your earlier request, which asks the same, answers this one too.",
 }
 _GIVEN: Final = {
     Certainty.COMPLETED: "your data was collected and comes with this answer",
@@ -53,7 +59,26 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     )
 
 
-def answer_document(row: RequestRow, told: tuple[Answered, ...]) -> dict[str, Any]:
+class Beside(NamedTuple):
+    """What an answer says beside what became of each system."""
+
+    decided: tuple[str, ...] = ()
+    """Why it was refused, or what was left out and why, in lines."""
+    linked: tuple[Linked, ...] = ()
+    """The requests that this one answers too."""
+
+
+def beside(ledger: Ledger, row: RequestRow) -> Beside:
+    """Read it: the reason of a decision comes out of the vault, since the person is told it."""
+    if row.decided is None or row.decided.word is Word.GRANT:
+        return Beside(linked=ledger.answered_with(row.id))
+    (decision,) = [one for one in ledger.decisions_of(row.id) if one.state == "in_force"]
+    reason = ledger.evidence(decision).get(Element.REASON)
+    lines = [f"Provision: {article(row.decided.ground)}."] if row.decided.ground else told_of(row)
+    return Beside((*lines, *([f"Reason: {reason}"] if reason else [])), ledger.answered_with(row.id))
+
+
+def answer_document(row: RequestRow, told: tuple[Answered, ...], also: Beside = Beside()) -> dict[str, Any]:
     """The answer as JSON."""
     return {
         "request_id": row.id,
@@ -62,25 +87,36 @@ def answer_document(row: RequestRow, told: tuple[Answered, ...]) -> dict[str, An
         "closed_at": row.closed_at,
         "conclusion": row.conclusion,
         "systems": [one.model_dump(mode="json") for one in told],
-        "text": list(_lines(row, told)),
+        "answered_with": row.lead,
+        "answers_too": [one.request_id for one in also.linked],
+        "text": list(_lines(row, told, also)),
     }
 
 
-def answer_page(row: RequestRow, told: tuple[Answered, ...]) -> Page:
+def answer_page(row: RequestRow, told: tuple[Answered, ...], also: Beside = Beside()) -> Page:
     """The text to send."""
     page = Page()
-    for line in _lines(row, told):
+    for line in _lines(row, told, also):
         page.line(line)
     return page
 
 
-def _lines(row: RequestRow, told: tuple[Answered, ...]) -> Iterator[str]:
+def _lines(row: RequestRow, told: tuple[Answered, ...], also: Beside) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
+    for one in also.linked:
+        yield f"It answers your request received {day(one.received_at, row.clock.zone)} too (reference {one.request_id})."
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
     if row.conclusion is Conclusion.IN_PART and not done:
         yield "We have not done what you asked for; below is what stays, and why."
     elif row.conclusion:
         yield _FIRST.get((row.right, row.conclusion)) or _ANY[row.conclusion]
+    if row.lead:
+        yield f"Its reference is {row.lead}."
+    yield from also.decided
+    if row.conclusion in {Conclusion.REFUSED, Conclusion.JOINED}:
+        if row.conclusion is Conclusion.REFUSED:
+            yield _REMEDY
+        return
     for one in told:
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)

@@ -43,6 +43,8 @@ CONCLUSIONS: Final = {
     Conclusion.IN_PART: "answered in part: something was kept, held or given up",
     Conclusion.NOTHING_HELD: "nothing held: every system was looked at and none knew the person",
     Conclusion.WITHDRAWN: "withdrawn by the person",
+    Conclusion.REFUSED: "refused: habeas decision show has the ground and who approved it",
+    Conclusion.JOINED: "answered together with an earlier request of the same person",
 }
 PURPOSES: Final = {
     "working": "identities and anchors",
@@ -52,7 +54,7 @@ PURPOSES: Final = {
     "pseudonym": "key of pseudonyms",
     "disputed": "old values of what was rectified",
 }
-_WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.APPROVING})
+_WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.DECIDING, Phase.APPROVING})
 
 
 def concluded(row: RequestRow) -> str | None:

@@ -46,6 +46,7 @@ def submit(
     idempotency_key: str | None = None,
     text: str | None = None,
     details: Details | None = None,
+    second_factor: bool = False,
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
@@ -53,6 +54,7 @@ def submit(
         identities: pairs of kind and value.
         confirmed: whether the caller attests that the asker is the person.
         details: what the asker says beyond who they are; of the model of this right.
+        second_factor: whether the asker has signed in with one: an erasure then begins without cooling-off.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
     Raises:
@@ -88,6 +90,7 @@ def submit(
         confirmed=confirmed,
         free_text=text,
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
+        second_factor=second_factor,
     )
 
 

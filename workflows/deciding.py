@@ -99,7 +99,7 @@ class Deciding:
     async def cooled(self) -> None:
         """Wait until the cooling-off of an erasure is over, and for two agents where it was stopped."""
         run = self._run
-        while not run.stopped:
+        while True:
             await self.settled()
             state, until = self._gate.cooling, self._gate.cooling_until
             if run.stopped or state in {"waived", "over"} or (not state and not run.facts.cools):

@@ -112,6 +112,12 @@ def open_(
             show_default=False,
         ),
     ] = None,
+    second_factor: Annotated[
+        bool,
+        typer.Option(
+            "--second-factor", help="The asker has signed in with a second factor: an erasure begins without waiting."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Receive a request.
@@ -145,6 +151,7 @@ def open_(
             confirmed=role is not None,
             idempotency_key=idempotency_key,
             text=text,
+            second_factor=second_factor,
             details=said,
         )
         if role is not None and opened.new:

@@ -107,7 +107,7 @@ def answer(request: RequestId, as_json: Json = False) -> None:
     which day what was erased is out of backups. It sends nothing. Before the request is closed there is none.
     """
     from starter.desk import desk
-    from starter.letter import answer_document, answer_page, told_in_the_end
+    from starter.letter import answer_document, answer_page, beside, told_in_the_end
     from starter.show import answer as put
 
     with desk() as at:
@@ -118,7 +118,8 @@ def answer(request: RequestId, as_json: Json = False) -> None:
                 Exit.REFUSED, "the request is not closed yet: habeas request interim prints how it stands, to be sent"
             )
         told = told_in_the_end(standing, _pinned(at, standing))
-        put(answer_document(row, told), answer_page(row, told), as_json=as_json)
+        also = beside(at.ledger, row)
+        put(answer_document(row, told, also), answer_page(row, told, also), as_json=as_json)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":
