@@ -17,6 +17,7 @@ from rights.course import COURSES
 from rights.decision import Word
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
+from rights.redaction import Mark, digests, to_review
 from rights.request import Conclusion, Phase, Right
 from rights.value import Value
 
@@ -38,7 +39,10 @@ class ClosingActivities:
 
     @activity.defn(name="package", no_thread_cancel_exception=True)
     def package(self, ask: Ask) -> str:
-        """Seal the parcel from the spools; returns the SHA-256 of the ZIP, hex."""
+        """Seal the parcel from the spools; returns the SHA-256 of the ZIP, hex.
+
+        While somebody has to go through what is to be delivered nothing is packed, and the text is empty.
+        """
         tools = self._tools
         ledger = tools.ledger
         row = ledger.request(ask.request_id)
@@ -46,11 +50,14 @@ class ClosingActivities:
         receipts = ledger.receipts(ask.request_id)
         exported = _newest(receipts, Operation.EXPORT)
         systems = tuple(name for name, receipt in exported.items() if receipt.exported)
+        review = to_review(tools.pinned(row.map_digest), exported.values())
+        if review and ledger.reviewed(ask.request_id) != digests(exported.values(), review):
+            return ""
         try:
             packed = self._pack(ask, row, receipts, systems)
         except StoreError:
             raise ApplicationError(Code.STORE, type="Retryable") from None
-        ledger.keep_parcel(ask.request_id, packed.digest, packed.size, packed.rows, at=ask.as_of)
+        ledger.keep_parcel(ask.request_id, packed.digest, packed.size, packed.rows, packed.redacted, at=ask.as_of)
         return packed.digest
 
     def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
@@ -66,10 +73,20 @@ class ClosingActivities:
                 tools.map_of(row),
                 row.clock,
                 {**_newest(receipts, Operation.LOCATE), **exported},
+                right=row.right,
             ),
             as_of=ask.as_of,
             beat=_beat,
+            marks=self._marks(ask.request_id, exported),
         )
+
+    def _marks(self, request_id: str, exported: dict[str, Receipt]) -> list[Mark]:
+        """What somebody has taken out of these very exports."""
+        if not to_review(self._tools.pinned(self._tools.ledger.request(request_id).map_digest), exported.values()):
+            return []
+        known = {name: receipt.digest for name, receipt in exported.items()}
+        marks = (mark for held in self._tools.ledger.redactions(request_id) for mark in held.marks)
+        return [mark for mark in marks if mark.export == known.get(mark.system)]
 
     @activity.defn(name="close", no_thread_cancel_exception=True)
     def close(self, ask: Ask) -> Closed:

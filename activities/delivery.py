@@ -4,14 +4,16 @@ The one rule: every collection is delivered in both forms, and counted by its JS
 in the list beside the table, never in a path as it came.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from activities.bag import Bag, Filed
 from activities.facts import SystemFacts
+from activities.redacting import Redactor, file_number
 from activities.sheets import SHOWN_FILES, Sheet
 from activities.spool import CHUNK, CSV, JSON_LINES, Entry, Inflating, Sums, files_in, inflated, payload_path, sums_in
+from rights.redaction import NOTHING, Mark, Redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,13 @@ class Delivered:
     csv: Filed
     json_lines: Filed
     named: Named | None = None
+    redacted: Redacted = NOTHING
+    """What was taken out, since it is about other people."""
 
     @property
     def empty(self) -> bool:
         """Nothing of the person was in it."""
-        return not self.sheet.rows and self.named is None
+        return not self.sheet.rows and self.named is None and not self.redacted.anything
 
     @property
     def receipted(self) -> Iterable[Filed]:
@@ -65,8 +69,8 @@ class Delivered:
         return self.csv, self.json_lines
 
 
-def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO]) -> list[Delivered]:
-    """Put a spool's files into the bag. `read` opens the spool at its start.
+def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO], marks: Sequence[Mark] = ()) -> list[Delivered]:
+    """Put a spool's files into the bag, without what `marks` name. `read` opens the spool at its start.
 
     The spool is read for what it holds, then for its files, which are handed on deflated as they are, and once more for
     the CSV of large ones: a ZIP takes one file after the other, and a table's columns are known when all its rows are.
@@ -77,12 +81,25 @@ def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO]) -> list[
         BadExport: it holds lines that are not JSON objects.
     """
     sums = sums_in(read(), bag.passed)
+    desk = _Desk(bag, facts, sums, marks)
+    if large := _handed_on(desk, sums, read):
+        for entry, pieces in files_in(read()):
+            if entry in large:
+                desk.table(entry, pieces)
+    return [desk.delivered(name) for name in desk.sheets]
+
+
+def _handed_on(desk: "_Desk", sums: dict[Entry, Sums], read: Callable[[], BinaryIO]) -> set[Entry]:
+    """Hand everything on that can be in one pass; the lines whose tables are yet to be made."""
     given = {entry.collection for entry in sums if entry.media_type == CSV and not entry.kept_as}
-    desk = _Desk(bag, facts, sums)
     large = set()
     for entry, pieces in files_in(read()):
         if entry.kept_as:
             desk.named(entry, pieces)
+        elif desk.redacts(entry.collection):
+            if entry.media_type == JSON_LINES:
+                desk.without(entry, pieces)
+                large.add(entry)
         elif entry.media_type == CSV:
             desk.file(entry, pieces)
         elif entry.collection in given:
@@ -94,26 +111,55 @@ def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO]) -> list[
         else:
             desk.lines(entry, pieces, table=True)
             large.add(entry)
-    if large:
-        for entry, pieces in files_in(read()):
-            if entry in large:
-                desk.table(entry, pieces)
-    return [
-        Delivered(facts.system, name, sheet, desk.filed[name, CSV], desk.filed[name, JSON_LINES], desk.listed(name))
-        for name, sheet in desk.sheets.items()
-    ]
+    return large
 
 
 class _Desk:
     """Where a system's files pass, and are noted."""
 
-    def __init__(self, bag: Bag, facts: SystemFacts, sums: dict[Entry, Sums]) -> None:
+    def __init__(self, bag: Bag, facts: SystemFacts, sums: dict[Entry, Sums], marks: Sequence[Mark]) -> None:
+        self._marks: dict[str, list[Mark]] = {}
+        for mark in marks:
+            self._marks.setdefault(mark.collection, []).append(mark)
+        self._taken: dict[str, Redacted] = {}
         self._bag = bag
         self._facts = facts
         self._sums = sums
         self.sheets: dict[str, Sheet] = {}
         self.filed: dict[tuple[str, str], Filed] = {}
         self._named: dict[str, list[tuple[Entry, Filed]]] = {}
+
+    def redacts(self, collection: str) -> bool:
+        """Whether rows of a collection are marked."""
+        return self._redactor(collection).lines_too
+
+    def delivered(self, name: str) -> Delivered:
+        """A collection, once all its files have passed."""
+        return Delivered(
+            self._facts.system,
+            name,
+            self.sheets[name],
+            self.filed[name, CSV],
+            self.filed[name, JSON_LINES],
+            self.listed(name),
+            self._taken.get(name, NOTHING),
+        )
+
+    def without(self, entry: Entry, pieces: Iterable[bytes]) -> None:
+        """The lines of a collection without what is marked."""
+        redactor, sums = self._redactor(entry.collection), self._sums[entry]
+        sheet = self.sheets[entry.collection] = Sheet(f"{self._facts.system}.{entry.collection}")
+        path = payload_path(self._facts.system, entry.path)
+        left = sheet.watch(redactor.lines(inflated(pieces)), table=True)
+        self.filed[entry.collection, entry.media_type] = self._bag.add(path, left, redactor.most(sums.size, sums.lines))
+        sheet.rows = redactor.rows
+        self._take(entry.collection, redactor.taken)
+
+    def _redactor(self, collection: str) -> Redactor:
+        return Redactor(self._marks.get(collection, ()))
+
+    def _take(self, collection: str, taken: Redacted) -> None:
+        self._taken[collection] = self._taken.get(collection, NOTHING) + taken
 
     def file(self, entry: Entry, pieces: Iterable[bytes]) -> None:
         path = payload_path(self._facts.system, entry.path)
@@ -127,12 +173,18 @@ class _Desk:
     def table(self, entry: Entry, pieces: Iterable[bytes]) -> None:
         """Make the CSV, from the same pieces that `lines` had."""
         sheet = self.sheets[entry.collection]
-        made = sheet.csv(inflated(pieces), self._facts.of(entry.collection).fields)
+        redactor, sums = self._redactor(entry.collection), self._sums[entry]
+        lines = redactor.lines(inflated(pieces)) if redactor.lines_too else inflated(pieces)
+        made = sheet.csv(lines, self._facts.of(entry.collection).fields)
         path = payload_path(self._facts.system, entry.file(CSV))
-        self.filed[entry.collection, CSV] = self._bag.add(path, made, sheet.most_csv_bytes(self._sums[entry].size))
+        most = sheet.most_csv_bytes(redactor.most(sums.size, sums.lines))
+        self.filed[entry.collection, CSV] = self._bag.add(path, made, most)
 
     def named(self, entry: Entry, pieces: Iterable[bytes]) -> None:
-        """A file that has a name of its own, byte for byte."""
+        """A file that has a name of its own, byte for byte, unless it is taken out."""
+        if file_number(entry) in self._redactor(entry.collection).files:
+            self._take(entry.collection, Redacted(files=1))
+            return
         filed = self._bag.hand_on(payload_path(self._facts.system, entry.path), pieces, self._sums[entry])
         self._named.setdefault(entry.collection, []).append((entry, filed))
 

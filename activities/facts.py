@@ -9,12 +9,17 @@ from enum import StrEnum
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from pydantic import Field
+
 from rights.datamap import Collection, DataMap, Retention, System
 from rights.deadlines import Clock
-from rights.plan import Operation, applies
+from rights.plan import Operation, applies, kept_from_copies
+from rights.portable import NotPorted, origin, ported
 from rights.receipt import Outcome, Receipt
 from rights.regimes import regime
+from rights.request import Right
 from rights.value import Value
+from rights.withheld import Withheld
 
 
 class Part(StrEnum):
@@ -34,6 +39,16 @@ class CollectionFacts(Value):
     fields: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     """Fields that the map keeps out of parcels."""
+    withheld: tuple[Withheld, ...] = ()
+    """Fields that are held and not sent, each with what it is and the rule."""
+    not_ported: tuple[NotPorted, ...] = ()
+    """Portability: fields that the person cannot take along, each with the reason."""
+    origins: dict[str, str] = Field(default_factory=dict)
+    """Portability: where each field that is delivered comes from, as far as the map says."""
+    keys: tuple[str, ...] = ()
+    """The fields that tell one row from every other, as far as they are delivered."""
+    field_categories: dict[str, str] = Field(default_factory=dict)
+    """The category of each field that is delivered and has one."""
     categories: tuple[str, ...] = ()
     purpose: str = ""
     lawful_basis: str = ""
@@ -41,6 +56,7 @@ class CollectionFacts(Value):
     storage: tuple[str, ...] = ()
     source: str = ""
     transfers: str = ""
+    automated_decisions: str = ""
 
 
 class SystemFacts(Value):
@@ -66,6 +82,7 @@ class ParcelFacts(Value):
     regime: str
     law: str
     """The regime's title."""
+    right: Right = Right.ACCESS
     received: date
     due: date
     zone: str
@@ -88,6 +105,7 @@ class ParcelFacts(Value):
         clock: Clock,
         receipts: Mapping[str, Receipt],
         *,
+        right: Right = Right.ACCESS,
         controller: str = "",
         contact: str = "",
         authority: str = "",
@@ -103,12 +121,14 @@ class ParcelFacts(Value):
             request_id=request_id,
             regime=clock.regime,
             law=regime(clock.regime).title,
+            right=right,
             received=clock.received_at.astimezone(zone).date(),
             due=clock.legal_due.astimezone(zone).date(),
             zone=clock.zone,
             map_digest=data_map.digest,
             systems=tuple(
-                _system(system, receipts.get(name), clock.regime) for name, system in sorted(data_map.systems.items())
+                _system(system, receipts.get(name), clock.regime, right)
+                for name, system in sorted(data_map.systems.items())
             ),
             controller=controller,
             contact=contact,
@@ -136,13 +156,16 @@ class ParcelFacts(Value):
         )
 
 
-def _system(system: System, receipt: Receipt | None, regime_name: str) -> SystemFacts:
+def _system(system: System, receipt: Receipt | None, regime_name: str, right: Right) -> SystemFacts:
     return SystemFacts(
         system=system.system,
         description=system.description,
         part=_part(receipt),
         collections=tuple(
-            _collection(name, collection, regime_name) for name, collection in system.collections.items()
+            _collection(name, collection, regime_name)
+            if right is not Right.PORTABILITY
+            else _taken_along(system, name, regime_name)
+            for name, collection in system.collections.items()
         ),
     )
 
@@ -157,10 +180,16 @@ def _part(receipt: Receipt | None) -> Part:
 
 def _collection(name: str, collection: Collection, regime_name: str) -> CollectionFacts:
     fields = collection.fields
+    withheld = kept_from_copies(collection, regime_name)
+    held = {one.field for one in withheld}
+    given = tuple(n for n, field in fields.items() if field.export and n not in held)
     return CollectionFacts(
         collection=name,
-        fields=tuple(n for n, field in fields.items() if field.export),
-        left_out=tuple(n for n, field in fields.items() if not field.export),
+        fields=given,
+        left_out=tuple(n for n, field in fields.items() if not field.export and n not in held),
+        withheld=withheld,
+        keys=tuple(n for n in collection.key if n in given),
+        field_categories={n: fields[n].category or "" for n in given if fields[n].category},
         categories=tuple(sorted({f.category for f in fields.values() if f.category})),
         purpose=collection.purpose,
         lawful_basis=collection.lawful_basis,
@@ -168,6 +197,24 @@ def _collection(name: str, collection: Collection, regime_name: str) -> Collecti
         storage=_storage(collection, regime_name),
         source=collection.source,
         transfers=collection.transfers,
+        automated_decisions=collection.automated_decisions,
+    )
+
+
+def _taken_along(system: System, name: str, regime_name: str) -> CollectionFacts:
+    """The facts of what a person takes elsewhere: less is delivered, and of the rest it is said why it is not."""
+    collection, taken = system.collections[name], ported(system, name)
+    facts = _collection(name, collection, regime_name)
+    held = {one.field for one in facts.withheld}
+    given = tuple(n for n in facts.fields if n in taken.fields)
+    return facts.model_copy(
+        update={
+            "fields": given,
+            "not_ported": tuple(one for one in taken.left if one.field not in held),
+            "keys": tuple(n for n in facts.keys if n in given),
+            "field_categories": {n: said for n, said in facts.field_categories.items() if n in given},
+            "origins": {n: str(said) for n in given if (said := origin(collection, n))},
+        }
     )
 
 

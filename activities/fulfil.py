@@ -6,7 +6,7 @@ or given up; any other look is always carried out.
 
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -36,6 +36,7 @@ from connectors.protocol import (
     Candidate,
     Connector,
     Erases,
+    Export,
     Exports,
     Look,
     Pending,
@@ -46,10 +47,10 @@ from connectors.protocol import (
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
-from rights.plan import Operation, Step
+from rights.plan import Operation, Step, Work
 from rights.receipt import Count, Receipt, Tally
 
-Work = Callable[[Connector, Call, Step], Answer]
+Doer = Callable[[Connector, Call, Step], Answer]
 
 
 ASK_THE_SWEEP = timedelta(minutes=10)
@@ -102,7 +103,7 @@ class FulfilActivities:
         """Look again, by identities and by anchors."""
         return self._perform(doing, self._verify)
 
-    def _perform(self, doing: Doing, work: Work) -> Receipt:
+    def _perform(self, doing: Doing, work: Doer) -> Receipt:
         tools, step = self._tools, doing.step
         known = read(tools, step)
         if known.settled and not step.operation.look:
@@ -113,7 +114,7 @@ class FulfilActivities:
             receipt = receipt_for(step, partial(self._carry_out, doing, known, work, beat), doing.as_of)
         return keep(tools, doing, known, receipt)
 
-    def _carry_out(self, doing: Doing, known: AtStep, work: Work, beat: Beat) -> Answer:
+    def _carry_out(self, doing: Doing, known: AtStep, work: Doer, beat: Beat) -> Answer:
         if answered := self._swept(doing.step):
             # Before anything else: a sweep whose answer was a refusal has left its call uncounted, and nobody need wait
             # for the end of that to be told.
@@ -156,7 +157,8 @@ class FulfilActivities:
             exports = connector.export(call)
             if isinstance(exports, Pending):
                 return exports
-            spooled = spool(tools.store, step.request_id, step.system, exports, key=key, beat=call.beat)
+            wanted = _wanted(exports, call.work)
+            spooled = spool(tools.store, step.request_id, step.system, wanted, key=key, beat=call.beat)
         except StoreError:
             raise Retryable(Code.STORE, step.system) from None
         except NeedsHuman as error:
@@ -238,6 +240,18 @@ class FulfilActivities:
             ledger, name = self._tools.ledger, f"candidates/{step.system}"
             shown = _numbered(ledger.unseal(step.request_id, "working", name), candidates)
             ledger.seal(step.request_id, "working", name, json.dumps(shown).encode(), at=wall_clock())
+
+
+def _wanted(exports: Iterator[Export], works: Sequence[Work]) -> Iterator[Export]:
+    """The files that the plan has delivered: a connector may give more than fields, and some of that stays."""
+    left_out = {work.collection for work in works if work.left_out}
+    no_files = {work.collection for work in works if not work.files}
+    for export in exports:
+        if export.collection in left_out or (export.name and export.collection in no_files):
+            for _ in export.pages:
+                pass
+        else:
+            yield export
 
 
 def _numbered(sealed: bytes | None, candidates: tuple[Candidate, ...]) -> list[dict[str, object]]:

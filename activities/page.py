@@ -81,7 +81,7 @@ def index(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> byte
             f"{_count(sum(part.rows for part in parts), 'row')} in {_count(tables, 'table')} "
             f"from {_count(len(full), 'system')}{_and_files(_named(parts))}."
         ),
-        outstanding=_outstanding(parts),
+        outstanding=_outstanding(parts) + _kept_back(parts),
         contents="\n".join(
             f'<li><a href="#{anchor}-{n}">{_shown(f"{system.system}: {d.collection}")}</a> '
             f'<span class="count">{_holds(d)}</span></li>'
@@ -101,16 +101,21 @@ def index(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> byte
             if facts.authority
             else "where you live, where you work, or where you think that the rules were broken"
         ),
-        automated=(
-            _shown(facts.automated_decisions)
-            if facts.automated_decisions
-            else "whether any are made about you is not stated in this copy; please ask."
-        ),
+        automated=_automated(facts),
         shown=SHOWN_ROWS,
         request=escape(facts.request_id),
         law=_shown(facts.law),
         map_digest=escape(facts.map_digest[:16]),
     ).encode()
+
+
+def _automated(facts: ParcelFacts) -> str:
+    """Art. 15(1)(h): what the deployment says, and where the map names such decisions."""
+    places = [f"{s.system}: {c.collection}" for s in facts.systems for c in s.collections if c.automated_decisions]
+    said = [_shown(facts.automated_decisions)] if facts.automated_decisions else []
+    if places:
+        said.append(f"Some are made from {_shown(', '.join(places))}; what they are is said there.")
+    return " ".join(said) or "whether any are made about you is not stated in this copy; please ask."
 
 
 def readme(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> bytes:
@@ -146,6 +151,7 @@ def _about(part: Section) -> dict[str, object]:
         known.setdefault(d.collection, {"collection": d.collection}).update(
             rows=d.sheet.rows,
             files=[_filed(filed) for filed in d.files],
+            redacted=d.redacted.model_dump(),
         )
         if d.named is not None:
             known[d.collection]["named_files"] = {
@@ -195,6 +201,10 @@ def _collection(anchor: str, facts: CollectionFacts, delivered: Delivered) -> st
         "Where it came from": _shown(facts.source),
         "Sent to other countries": _shown(facts.transfers),
         "Left out of this copy": _shown(", ".join(facts.left_out)),
+        "Held, and not sent": "<br>".join(_shown(f"{one.field}: {one.says}") for one in facts.withheld),
+        "Taken out, since it is about other people": str(delivered.redacted),
+        "Does not go along": "<br>".join(_shown(f"{one.field}: {one.why.says}") for one in facts.not_ported),
+        "Decisions by machine": _shown(facts.automated_decisions),
         "Not stated here": ", ".join(term.lower() for term, text in asked.items() if not text),
     }
     statements = [(term, text) for term, text in (asked | further).items() if text]
@@ -282,6 +292,23 @@ def _outstanding(parts: Sequence[Section]) -> str:
         '<p class="note" role="note"><b>Not everything is in this copy.</b> It has nothing from: '
         f"{_shown(', '.join(names))}. Please ask about it if you hear nothing more.</p>"
     )
+
+
+def _kept_back(parts: Sequence[Section]) -> str:
+    """What is held of tables that the copy has nothing else of: without a table nothing else would name it."""
+    notes = []
+    for part in parts:
+        here = {d.collection for d in part.delivered if not d.empty}
+        for facts in part.facts.collections:
+            if facts.collection in here or part.facts.part is not Part.GIVEN:
+                continue
+            place = f"{part.facts.system}: {facts.collection}"
+            notes += [f"{place}, {one.field}: {one.says}; where we hold it, it is not sent" for one in facts.withheld]
+            notes += [f"{place}, {one.field}: {one.why.says}; it does not go along" for one in facts.not_ported]
+    if not notes:
+        return ""
+    listed = "\n".join(f"<li>{_shown(note)}</li>" for note in notes)
+    return f'<div class="note" role="note"><b>Not in this copy:</b><ul>\n{listed}\n</ul></div>'
 
 
 def _nothing(parts: Sequence[Section]) -> str:

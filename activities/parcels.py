@@ -5,7 +5,7 @@ parcel key; shredding that key is what makes them unreadable.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,10 +16,12 @@ from activities.bag import Bag
 from activities.delivery import Delivered, deliver
 from activities.facts import ParcelFacts
 from activities.page import FORMULA_NOTE, about, index, readme, sections
+from activities.parcel_names import parcel_name, spool_name
 from activities.sealing import PAGE, SealBroken, sealed, unseal
 from activities.spool import BadExport, SpoolResult, digest_of, fill
 from activities.store import NotStored, Store, StoreError, StoreFull, replacing
 from connectors.protocol import Export
+from rights.redaction import NOTHING, Mark, Redacted
 
 __all__ = [
     "BadExport",
@@ -57,7 +59,9 @@ class Packed:
     """Files of the bag's payload."""
     rows: int
     exports: dict[str, str]
-    """Per system, the digest of what was packed; equal to its `SpoolResult.digest`."""
+    """Per system, the digest of what was packed; equal to its `SpoolResult.digest`, unless something was redacted."""
+    redacted: Redacted = NOTHING
+    """What was taken out, since it is about other people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +70,6 @@ class Opened:
 
     digest: str
     size: int
-
-
-def spool_name(request_id: str, system: str) -> str:
-    """Where a system's spool stands in the store."""
-    return f"{request_id}/{system}.spool"
-
-
-def parcel_name(request_id: str) -> str:
-    """Where a request's parcel stands in the store."""
-    return f"{request_id}/parcel.zip.sealed"
 
 
 def spool(
@@ -106,8 +100,10 @@ def package(
     facts: ParcelFacts,
     as_of: datetime,
     beat: Beat,
+    marks: Sequence[Mark] = (),
 ) -> Packed:
-    """Put the spools of these systems into one sealed parcel; doing it again replaces it by the same ZIP.
+    """Put the spools of these systems into one sealed parcel; doing it again replaces it by the same ZIP. What `marks`
+    name is taken out.
 
     Raises:
         NotStored: a system has no spool.
@@ -122,7 +118,7 @@ def package(
             name = spool_name(request_id, system)
             with store.read(name) as source:
                 read = partial(unseal, source, key, name)
-                held = deliver(bag, facts.system(system), read)
+                held = deliver(bag, facts.system(system), read, [mark for mark in marks if mark.system == system])
             exports[system] = digest_of((f.path, f.digest) for d in held for f in d.receipted)
             delivered += held
         parts = sections(facts, delivered)
@@ -136,6 +132,7 @@ def package(
         files=len(bag.payload),
         rows=sum(d.sheet.rows for d in delivered),
         exports=exports,
+        redacted=sum((d.redacted for d in delivered), NOTHING),
     )
 
 

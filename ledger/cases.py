@@ -14,6 +14,7 @@ from ledger.errors import LedgerRefusal
 from ledger.linking import Linking
 from ledger.models import case_keys, requests, retired_keks
 from ledger.vault import Purpose, Sealed
+from rights.redaction import NOTHING, Redacted
 from rights.request import Phase
 from rights.value import Value
 
@@ -117,9 +118,13 @@ class Cases(Linking):
             return self._vault.house_key("history")
         return self.case_key(case_id, "history")
 
-    def keep_parcel(self, request_id: str, digest: str, size: int, rows: int, *, at: datetime) -> None:
-        """Journal that a parcel was packed: SHA-256 (hex) and bytes of the ZIP, rows in it."""
-        body = {"digest": digest, "size": size, "rows": rows}
+    def keep_parcel(
+        self, request_id: str, digest: str, size: int, rows: int, redacted: Redacted = NOTHING, *, at: datetime
+    ) -> None:
+        """Journal that a parcel was packed: SHA-256 (hex) and bytes of the ZIP, rows in it, how much was taken out."""
+        body: dict[str, object] = {"digest": digest, "size": size, "rows": rows}
+        if redacted.anything:
+            body["redacted"] = redacted.model_dump()
         with self._begin() as connection:
             self._wake_waiting(connection, request_id, at)
             self._journal(connection, "parcel", body, at, request_id=request_id)

@@ -5,7 +5,7 @@ never hears of it reads it here.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, Literal
 
 from sqlalchemy import Connection, bindparam, literal_column, select, update
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
 from ledger.ids import new_id
+from ledger.letterdesk import rule_on_letter
 from ledger.models import entries, requests, tasks
 from ledger.models_deciding import coolings
 from ledger.notes import make_note
@@ -130,8 +131,11 @@ class Decisions(Store):
         at: datetime,
         note: str | None = None,
         chosen: bytes | None = None,
+        on: date | None = None,
     ) -> bool:
         """Rule on a task; False if it was ruled so before. The task stays open until the ruling is carried out.
+
+        `on` is the day on which what a person does was done, for 'done' about a letter; of today if it is not said.
 
         `chosen` goes with 'choose' alone: which rows are the person's and which are not, in the words of the activities
         that read it; it is sealed as ``rulings/SYSTEM`` among the working identities.
@@ -140,6 +144,9 @@ class Decisions(Store):
             LedgerRefusal: the task is not open, the ruling makes no sense for it, or it was ruled otherwise.
         """
         with self._begin() as connection:
+            ruled = rule_on_letter(self, connection, request_id, task_id, ruling, at=at, note=note, on=on)
+            if ruled is not None:
+                return ruled
             row = self._undecided(connection, request_id)
             task = connection.execute(
                 select(tasks)
@@ -308,6 +315,8 @@ def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:
         raise LedgerRefusal(f"the task was ruled '{task.ruling}', which is being carried out")
+    if code is Code.REVIEW:
+        raise LedgerRefusal("a copy is delivered once somebody has gone through it: habeas review release")
     if ruling == "choose" and code not in _CHOSEN_FROM:
         raise LedgerRefusal(f"'choose' does not answer a task '{code}': nothing is to be chosen")
     if ruling not in {"choose", "give_up"} and code in _ONLY_CHOSEN:

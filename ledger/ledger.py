@@ -11,7 +11,9 @@ from ledger.decisions import Decisions
 from ledger.fence import Fence
 from ledger.gates import Gates
 from ledger.holds import Holds
+from ledger.letterdesk import LetterDesk
 from ledger.linking import Linking
+from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -19,6 +21,7 @@ from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.requests import Requests
+from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
@@ -37,6 +40,7 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Reviews,
     Decisions,
     Standings,
     Steps,
@@ -49,6 +53,8 @@ class Ledger(
     Sweeps,
     Quotas,
     MapChecks,
+    Mailroom,
+    LetterDesk,
     Verification,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""

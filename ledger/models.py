@@ -219,6 +219,7 @@ tasks: Final = Table(
     _moment("opened_at"),
     Column("ruling", Text),
     _moment("settled_at", nullable=True),
+    Column("due_on", Date),
     _of_request(),
     Index("ix_tasks_request", "tenant", "request_id"),
     Index(

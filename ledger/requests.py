@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
 from ledger.errors import LedgerRefusal
+from ledger.letters import OF_LETTERS
 from ledger.linking import Linking
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
@@ -204,6 +205,8 @@ class Requests(Linking):
                         tasks.c.tenant == self.tenant,
                         tasks.c.request_id == request_id,
                         tasks.c.settled_at.is_(None),
+                        # A letter is still to be posted when everything else is done.
+                        tasks.c.code.not_in([code.value for code in OF_LETTERS]),
                     )
                     .values(settled_at=at)
                 )

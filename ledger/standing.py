@@ -4,7 +4,7 @@ The one rule: what is shown here is impersonal, and may go to a screen, a log or
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 import orjson
@@ -84,6 +84,8 @@ class Task(Value):
     opened_at: datetime
     ruling: str | None
     settled_at: datetime | None
+    due_on: date | None = None
+    """By when; None where only the request's own dates press."""
 
 
 class Event(Value):

@@ -6,7 +6,9 @@ The one rule: nothing here refuses a map; each piece of advice has a code, a pla
 from collections.abc import Iterator, Mapping
 
 from rights.datamap import Collection, DataMap, Erase, Mode, Strategy, System
+from rights.portable import Why, basis, ported
 from rights.value import Value
+from rights.withheld import every_item
 
 
 class Advice(Value):
@@ -33,6 +35,7 @@ def _of(system: System) -> Iterator[Advice]:
             todo="ask whoever makes them, and write max_age as ISO 8601, such as P35D",
         )
     for name, collection in system.collections.items():
+        yield from _given_out(system, name, collection)
         for target, fields in _twice(system, collection).items():
             yield Advice(
                 system=system.system,
@@ -48,6 +51,38 @@ def _of(system: System) -> Iterator[Advice]:
                 what=f"{name} becomes pseudonymous, and {', '.join(others)} of the same row still tell who it is",
                 todo="give them a strategy that takes them away as well",
             )
+
+
+def _given_out(system: System, name: str, collection: Collection) -> Iterator[Advice]:
+    """What copies would hold that they must not, and what a person could not take along."""
+    for column, category, regime, says in _unsaid(collection):
+        law = f"under {regime}" if regime else "in any copy"
+        yield Advice(
+            system=system.system,
+            code="withheld_unsaid",
+            what=f"{name}.{column} looks like {says}, which is not sent {law}, and its category does not say so",
+            todo=f"write category: {category}, if that is what it holds; export: false leaves it out as well",
+        )
+    if basis(collection.lawful_basis) is not None:
+        unstated = [one.field for one in ported(system, name).left if one.why is Why.UNSTATED]
+        if unstated:
+            yield Advice(
+                system=system.system,
+                code="origin_unsaid",
+                what=f"{name} is held on consent or for a contract, and of {', '.join(unstated)} nobody says where it "
+                "comes from, so nobody can take it along",
+                todo="write origin: provided, observed, derived or third_party, at the collection or at its fields",
+            )
+
+
+def _unsaid(collection: Collection) -> Iterator[tuple[str, str, str, str]]:
+    """Columns that are given out and look like what a copy must not hold: name, category to write, law, what it is."""
+    for column, field in collection.fields.items():
+        for regime, items in every_item().items() if field.export else ():
+            found = next((item for item in items if item.looks_like(column)), None)
+            if found and not found.covers(field.category):
+                yield column, found.categories[0], regime, found.says
+                break
 
 
 def _twice(system: System, collection: Collection) -> Mapping[str, list[str]]:

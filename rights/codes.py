@@ -66,6 +66,12 @@ class Code(StrEnum):
     COPY_FIRST = "copy_first"
     JOINED = "joined"
     RECOURSE = "recourse"
+    REVIEW = "review"
+    POST_OUT = "post_out"
+    POST_IN = "post_in"
+    BOUNCED = "bounced"
+    MAIL_REFUSED = "mail_refused"
+    MAIL_UNSURE = "mail_unsure"
 
 
 ADVICE: dict[Code, str] = {
@@ -124,6 +130,12 @@ ADVICE: dict[Code, str] = {
     Code.COPY_FIRST: "The same person has asked for a copy of the data, which is made before anything is erased. Nothing to do here: it goes on when that request has its parcel, or is closed.",
     Code.JOINED: "An earlier request of the same person asks the same. Nothing to do: the answer to that one names both.",
     Code.RECOURSE: "A copy of this person's data was refused or given in part, and the law keeps the data for as long as the person may complain (PIPEDA s. 8(8)), so nothing was destroyed. Rule 'retry' once that time is over, or 'give_up' and say so in the answer.",
+    Code.REVIEW: "The copy is prepared, and may be about other people too, in the collections that the data map marks. Go through it (habeas review show), take out what is about others (habeas review redact), then let it be delivered (habeas review release).",
+    Code.POST_OUT: "The letter named cannot be sent by mail. Print it (habeas letter show LETTER --text), post it or hand it over by the date named, then rule 'done' with --on and the day; rule 'give_up' if it is not to be sent.",
+    Code.POST_IN: "Something is to come in by post until the date named. When it is here rule 'done' with --on and the day it came; rule 'give_up' if it is waited for no longer.",
+    Code.BOUNCED: "The letter named came back: it could not be delivered. Find out how the person can be reached; rule 'retry' to send it again, 'done' with --on once it was brought over in another way, 'give_up' if it is not to be sent.",
+    Code.MAIL_REFUSED: "The mail server would not take the letter named. Correct the address or the server's set-up and rule 'retry'; or bring it over in another way and rule 'done' with --on.",
+    Code.MAIL_UNSURE: "The worker was cut off while it handed the letter named to the mail server, so it may have gone out or not. Look in the server's log or among its sent mail: rule 'done' if it went out, 'retry' to send it (again).",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

@@ -38,6 +38,20 @@ class Strategy(StrEnum):
     RETAIN = "retain"
 
 
+class Origin(StrEnum):
+    """Where personal data comes from, as portability asks (GDPR Art. 20(1), WP 242 rev.01 II): what the person has
+    provided, by hand or by using a service, goes along; what was made of it does not."""
+
+    PROVIDED = "provided"
+    """The person gave it, knowing that they did."""
+    OBSERVED = "observed"
+    """It was recorded while they used a service or a device."""
+    DERIVED = "derived"
+    """We have worked it out from other data."""
+    THIRD_PARTY = "third_party"
+    """Somebody else gave it."""
+
+
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,62}(\.[A-Za-z_][A-Za-z0-9_$-]{0,62})?\Z")
 PLACE: Final = re.compile(r"[^\W\d][\w $-]{0,62}(\.[^\W\d][\w $-]{0,62})?\Z")
 """What a system may call its tables and columns: letters of any script, and blanks within."""
@@ -92,6 +106,10 @@ class Field(Telling):
     it stands is a *mention*: a person decides whose it is."""
     export: bool = True
     """False leaves the field out of an access parcel (a password hash, another person's data)."""
+    origin: Origin | None = None
+    """Where it comes from, if not from where the collection says."""
+    third_party: Literal["review"] | None = None
+    """review: the text may be about other people as well, so a person goes through it before it is delivered."""
 
     @field_validator("strategy", mode="before")
     @classmethod
@@ -268,8 +286,14 @@ class Collection(Strict):
     erase: Erase = Erase.DELETE
     ground: str = ""
     retention: tuple[Retention, ...] = ()
+    concerns_others: bool = False
+    """Rows are about other people too: a person goes through them before they are delivered."""
     purpose: str = ""
     lawful_basis: str = ""
+    origin: Origin | None = None
+    """Where its data comes from, its files too; a field may say otherwise. What says nothing is not ported."""
+    automated_decisions: str = ""
+    """Decisions about the person that machines make from it: which, by what logic, what follows (Art. 15(1)(h))."""
     recipients: tuple[str, ...] = ()
     storage: str = ""
     """How long it is stored, in words (GDPR Art. 15(1)(d))."""
@@ -286,6 +310,12 @@ class Collection(Strict):
     def shares(self) -> tuple[Link, ...]:
         """The links that are followed to rows which may be somebody else's too."""
         return tuple(link for link in self.links if link.shared)
+
+    @property
+    def reviewed(self) -> tuple[str, ...]:
+        """The fields that a person goes through before they are delivered, since they may be about others too."""
+        given = (name for name, field in self.fields.items() if field.export)
+        return tuple(name for name in given if self.concerns_others or self.fields[name].third_party)
 
     @property
     def identities(self) -> dict[str, Telling]:

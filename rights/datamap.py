@@ -23,6 +23,7 @@ from rights.collection import Derived as Derived
 from rights.collection import Erase as Erase
 from rights.collection import Field as Field
 from rights.collection import Link as Link
+from rights.collection import Origin as Origin
 from rights.collection import Retention as Retention
 from rights.collection import Strategy as Strategy
 from rights.collection import Strict

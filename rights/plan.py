@@ -13,10 +13,12 @@ from graphlib import TopologicalSorter
 from rights import datamap
 from rights.backups import Backups
 from rights.datamap import DataMap, Erase, Mode, Strategy, System
+from rights.portable import ported
 from rights.regimes import SHIPPED
 from rights.request import Right
 from rights.terms import keep_until
 from rights.value import Value
+from rights.withheld import Withheld, withheld
 
 Binds = Callable[[Collection[str]], bool]
 """Whether a duty to keep that names these regimes binds."""
@@ -90,6 +92,12 @@ class Work(Value):
 
     collection: str
     export: tuple[str, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    """Fields that are held and not sent; the parcel names each."""
+    left_out: bool = False
+    """Nothing of it is delivered, no file either."""
+    files: bool = True
+    """Whether files that have names of their own are delivered."""
     erase: Erase = Erase.DELETE
     ground: str = ""
     """Erase.RETAIN: why the whole collection stays."""
@@ -156,7 +164,7 @@ def make_plan(
     waves = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
-        waves.append(tuple(_part(data_map.systems[name], as_of, binds) for name in ready))
+        waves.append(tuple(_part(right, data_map.systems[name], as_of, regime, binds) for name in ready))
         sorter.done(*ready)
     return Plan(right=right, as_of=as_of, map_digest=data_map.digest, waves=tuple(waves))
 
@@ -170,19 +178,34 @@ def applies(regimes: Collection[str], asked: str, known: Collection[str] = SHIPP
     return not regimes or asked in regimes or asked not in known or not set(regimes) <= set(known)
 
 
-def _part(system: System, as_of: datetime, binds: Binds) -> SystemPlan:
+def _part(right: Right, system: System, as_of: datetime, regime: str, binds: Binds) -> SystemPlan:
     return SystemPlan(
         system=system.system,
         mode=system.mode,
-        works=tuple(_work(name, c, as_of, binds) for name, c in system.collections.items()),
+        works=tuple(
+            _given(right, system, _work(name, collection, as_of, regime, binds))
+            for name, collection in system.collections.items()
+        ),
     )
 
 
-def _work(name: str, collection: datamap.Collection, as_of: datetime, binds: Binds) -> Work:
+def _given(right: Right, system: System, work: Work) -> Work:
+    """Work as its right has it: a person takes along no more than what they have provided."""
+    if right is not Right.PORTABILITY:
+        return work
+    taken = ported(system, work.collection)
+    export = tuple(name for name in work.export if name in taken.fields)
+    return work.model_copy(update={"export": export, "left_out": not taken.anything, "files": taken.files})
+
+
+def _work(name: str, collection: datamap.Collection, as_of: datetime, regime: str, binds: Binds) -> Work:
     writes = _writes(collection, list(collection.fields))
+    kept_back = kept_from_copies(collection, regime)
+    held = {one.field for one in kept_back}
     return Work(
         collection=name,
-        export=tuple(n for n, field in collection.fields.items() if field.export),
+        export=tuple(n for n, field in collection.fields.items() if field.export and n not in held),
+        withheld=kept_back,
         erase=collection.erase,
         ground=collection.ground,
         writes=writes,
@@ -200,6 +223,12 @@ def _work(name: str, collection: datamap.Collection, as_of: datetime, binds: Bin
             if binds(rule.regimes)
         ),
     )
+
+
+def kept_from_copies(collection: datamap.Collection, *regimes: str) -> tuple[Withheld, ...]:
+    """The fields that no copy under these regimes holds, each with what it is."""
+    found = (withheld(name, field.category, regimes) for name, field in collection.fields.items())
+    return tuple(one for one in found if one)
 
 
 def _writes(collection: datamap.Collection, names: Sequence[str]) -> tuple[Write, ...]:

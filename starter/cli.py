@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from starter.commands import connector, deadline, decision, ledger, local, request, setup, task
+from starter.commands import connector, deadline, decision, ledger, letter, local, request, review, setup, task
 from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
@@ -90,6 +90,8 @@ app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")
 app.add_typer(decision.decisions, name="decision")
 app.add_typer(task.tasks, name="task")
+app.add_typer(review.reviews, name="review")
+app.add_typer(letter.letters, name="letter")
 app.add_typer(ledger.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.command("deadline")(deadline.deadline)

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -120,6 +120,18 @@ def received(text: str | None, zone: str, now: datetime) -> datetime:
     if moment < now - _OLDEST:
         raise Failure(Exit.USAGE, "--received-at is more than a year ago: check the year")
     return moment
+
+
+def read_day(text: str, option: str) -> date:
+    """A day that was typed.
+
+    Raises:
+        Failure: it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Failure(Exit.USAGE, f"{option} is a day such as 2026-11-20") from None
 
 
 def ledger_id(text: str, what: str) -> str:

@@ -68,6 +68,9 @@ class Beside(NamedTuple):
     """The requests that this one answers too."""
 
 
+NOTHING_BESIDE: Final = Beside()
+
+
 def beside(ledger: Ledger, row: RequestRow) -> Beside:
     """Read it: the reason of a decision comes out of the vault, since the person is told it."""
     if row.decided is None or row.decided.word is Word.GRANT:
@@ -78,7 +81,7 @@ def beside(ledger: Ledger, row: RequestRow) -> Beside:
     return Beside((*lines, *([f"Reason: {reason}"] if reason else [])), ledger.answered_with(row.id))
 
 
-def answer_document(row: RequestRow, told: tuple[Answered, ...], also: Beside = Beside()) -> dict[str, Any]:
+def answer_document(row: RequestRow, told: tuple[Answered, ...], also: Beside = NOTHING_BESIDE) -> dict[str, Any]:
     """The answer as JSON."""
     return {
         "request_id": row.id,
@@ -93,7 +96,7 @@ def answer_document(row: RequestRow, told: tuple[Answered, ...], also: Beside = 
     }
 
 
-def answer_page(row: RequestRow, told: tuple[Answered, ...], also: Beside = Beside()) -> Page:
+def answer_page(row: RequestRow, told: tuple[Answered, ...], also: Beside = NOTHING_BESIDE) -> Page:
     """The text to send."""
     page = Page()
     for line in _lines(row, told, also):
@@ -103,8 +106,9 @@ def answer_page(row: RequestRow, told: tuple[Answered, ...], also: Beside = Besi
 
 def _lines(row: RequestRow, told: tuple[Answered, ...], also: Beside) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
-    for one in also.linked:
-        yield f"It answers your request received {day(one.received_at, row.clock.zone)} too (reference {one.request_id})."
+    for other in also.linked:
+        received = day(other.received_at, row.clock.zone)
+        yield f"It answers your request received {received} too (reference {other.request_id})."
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
     if row.conclusion is Conclusion.IN_PART and not done:
         yield "We have not done what you asked for; below is what stays, and why."

@@ -16,6 +16,16 @@ from starter.show import Cell, Page, minute
 
 Document = dict[str, Any]
 
+_WORDS = {
+    Code.INTERIM: "done | give_up",
+    Code.POST_OUT: "done --on DATE | give_up",
+    Code.POST_IN: "done --on DATE | give_up",
+    Code.BOUNCED: "retry | done --on DATE | give_up",
+    Code.MAIL_REFUSED: "retry | done --on DATE | give_up",
+    Code.MAIL_UNSURE: "done | retry | give_up",
+}
+"""What may be ruled, where it is not all of it."""
+
 
 def open_tasks(tasks: Iterable[Task]) -> list[Task]:
     """Tasks nobody has ruled on."""
@@ -34,6 +44,7 @@ def task_document(task: Task, candidates: Sequence[Mapping[str, Any]] = ()) -> D
         "opened_at": task.opened_at,
         "ruling": task.ruling,
         "settled_at": task.settled_at,
+        "due_on": task.due_on,
         "candidates": [
             {"number": c["number"], "collection": c["collection"], "traits": c["traits"]} for c in candidates
         ],
@@ -45,7 +56,7 @@ def tasks_page(tasks: Sequence[Task], zone: str) -> Page:
     if not tasks:
         return Page().line(Cell("nothing waits for a person", "good"))
     return Page().grid(
-        ("task", "request", "about", "why", "since"),
+        ("task", "request", "about", "why", "since", "by"),
         (
             (
                 Cell(task.id, "strong"),
@@ -53,6 +64,7 @@ def tasks_page(tasks: Sequence[Task], zone: str) -> Page:
                 _matter(task),
                 Cell(str(task.code), "warn"),
                 minute(task.opened_at, zone),
+                str(task.due_on or ""),
             )
             for task in tasks
         ),
@@ -62,7 +74,9 @@ def tasks_page(tasks: Sequence[Task], zone: str) -> Page:
 def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) -> None:
     """One task with its advice, and the masked candidates to choose from."""
     operation = task.step_key.split("/")[2] if task.step_key.count("/") == 3 else task.step_key
-    page.line(Cell(f"{operation} {_matter(task)}: {task.code}", "warn"), indent=2)
+    what = _matter(task) if _system(task) == "letter" else f"{operation} {_matter(task)}"
+    by = f", by {task.due_on}" if task.due_on else ""
+    page.line(Cell(f"{what}: {task.code}{by}", "warn"), indent=2)
     page.line(ADVICE[task.code], indent=4)
     if candidates:
         traits = list(dict.fromkeys(name for c in candidates for name in c["traits"]))
@@ -76,7 +90,10 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
         )
         words = "choose --person NUMBERS"
     else:
-        words = "done | give_up" if task.code is Code.INTERIM else "retry | give_up | done"
+        words = _WORDS.get(task.code, "retry | give_up | done")
+    if task.code is Code.REVIEW:
+        page.line(Cell(f"habeas review show {task.request_id}", "quiet"), indent=4)
+        return
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 
 
@@ -125,4 +142,6 @@ def _system(task: Task) -> str:
 def _matter(task: Task) -> str:
     """The system, and what in it: a table, a secret, a place in a vendor's file."""
     system = _system(task) if task.step_key.count("/") == 3 else ""
+    if system == "letter":
+        return f"letter {task.about}"
     return f"{system}: {task.about}" if system and not task.about.startswith(system) else task.about

@@ -139,22 +139,26 @@ class Steps:
         """Seal the parcel; while that cannot be done a person is told, and it is tried again."""
         self._run.enter(Phase.PACKAGING)
         while not self._run.stopped:
+            step = self._step("parcel", Operation.EXPORT)
             try:
-                await self._pack()
-                return
+                if await self._pack() or not await self._ask_about(step, Code.REVIEW):
+                    return
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise
-                if not await self._out_of_attempts(self._step("parcel", Operation.EXPORT), _code(error)):
+                if not await self._out_of_attempts(step, _code(error)):
                     return
 
-    async def _pack(self) -> None:
+    async def _pack(self) -> str:
+        """The parcel's digest; empty while somebody has to go through it first."""
         run = self._run
         if sum(receipt.size or 0 for receipt in run.receipts.values()) <= policies.SMALL_PARCEL:
             with suppress(ActivityError):
-                await workflow.execute_local_activity_method(ClosingActivities.package, run.ask(), **policies.AT_HAND)
-                return
-        await run.touch(ClosingActivities.package, run.ask(), "package")
+                return await workflow.execute_local_activity_method(
+                    ClosingActivities.package, run.ask(), **policies.AT_HAND
+                )
+        digest: str = await run.touch(ClosingActivities.package, run.ask(), "package")
+        return digest
 
     async def _perform(self, step: Step) -> Receipt | None:
         """One step with Temporal's retries. None when they ran out, a person was asked, and it is time to try again."""

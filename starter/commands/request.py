@@ -309,6 +309,10 @@ def rule(
             show_default=False,
         ),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="DATE", help="done, of post: the day it went out or came.", show_default="today"),
+    ] = None,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
@@ -321,17 +325,20 @@ def rule(
     Example: habeas request rule 01kap2v7q4m8w3x9yd5tgh6jzr give_up --task 01kap30c2m6n8r1v5t9w4x7yzb
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, read_day, read_text
     from starter.tasks import chosen
 
     ruling = _ruling(word)
     if (ruling == "choose") != (person is not None):
         raise Failure(Exit.USAGE, "choose and --person belong together: habeas request show lists the candidates")
+    if on is not None and ruling != "done":
+        raise Failure(Exit.USAGE, "--on goes with done: it says on which day it was done")
+    day = read_day(on, "--on") if on else None
     note = read_text(note_file, "--note-file") if note_file else None
     with desk() as at:
         request_id, task_id = _id(request), ledger_id(task, "task")
         rows = chosen(at.ledger, request_id, task_id, person) if person is not None else None
-        fresh = at.ledger.rule(request_id, task_id, ruling, at=now(), note=note, chosen=rows)
+        fresh = at.ledger.rule(request_id, task_id, ruling, at=now(), note=note, chosen=rows, on=day)
     _decided(f"ruled {ruling}", fresh, as_json)
 
 

@@ -1,0 +1,211 @@
+"""Letters and the mail server: what is to be sent, what was sent, what came back.
+
+The one rule: before the server is given a letter it is noted here, and what it says is noted after; a letter between
+the two is never sent again by itself.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Interval, bindparam, func, literal_column, select, update
+
+from ledger.errors import LedgerRefusal
+from ledger.letters import (
+    POST_WITHIN,
+    SETTLE_TASKS,
+    Letter,
+    LetterState,
+    columns,
+    put_task,
+    read_letter,
+    step_key,
+    text_name,
+    this,
+)
+from ledger.models_letters import letters
+from ledger.store import Store
+from ledger.vault import Sealed
+from rights.codes import Code
+
+_TASK: Final = {
+    LetterState.UNSURE: Code.MAIL_UNSURE,
+    LetterState.BOUNCED: Code.BOUNCED,
+    LetterState.REFUSED: Code.MAIL_REFUSED,
+    LetterState.TO_POST: Code.POST_OUT,
+}
+"""What a person is asked where a letter does not go on by itself."""
+
+_ready = (letters.c.due_at.is_(None)) | (letters.c.due_at <= func.clock_timestamp())
+_queued = (letters.c.tenant == bindparam("of"), letters.c.state == literal_column("'queued'"))
+_TO_SEND: Final = (
+    select(*columns)
+    .where(*_queued, _ready)
+    # What somebody asked for goes before a campaign's thousands.
+    .order_by(letters.c.request_id.is_(None), letters.c.queued_at, letters.c.id)
+    .limit(bindparam("most"))
+)
+_LEFT: Final = select(
+    func.count(), func.min(func.coalesce(letters.c.due_at, letters.c.queued_at)), func.clock_timestamp()
+).where(*_queued)
+_SENDING: Final = (
+    update(letters)
+    .where(*this, letters.c.state == LetterState.QUEUED.value)
+    .values(state=LetterState.SENDING.value, sending_at=func.clock_timestamp(), attempts=letters.c.attempts + 1)
+)
+_IN_DOUBT: Final = (
+    select(*columns)
+    .where(
+        letters.c.tenant == bindparam("of"),
+        letters.c.state == literal_column("'sending'"),
+        letters.c.sending_at <= func.clock_timestamp() - bindparam("older", type_=Interval),
+    )
+    .order_by(letters.c.sending_at)
+    .limit(bindparam("most"))
+)
+_RECENT: Final = select(
+    func.count().filter(letters.c.state == "queued"),
+    func.count().filter(letters.c.state == "sending"),
+    func.count().filter(
+        letters.c.state == "sent", letters.c.settled_at > bindparam("since", type_=letters.c.settled_at.type)
+    ),
+).where(letters.c.tenant == bindparam("of"))
+
+
+class Mailroom(Store):
+    """The verbs of sending."""
+
+    # Looking.
+
+    def letter(self, letter: str) -> Letter:
+        """One letter.
+
+        Raises:
+            LedgerRefusal: there is none of this id.
+        """
+        with self._look() as connection:
+            row = connection.execute(select(*columns).where(*this), {"of": self.tenant, "letter": letter}).first()
+        if row is None:
+            raise LedgerRefusal("there is no letter of this id")
+        return read_letter(row)
+
+    def letters(self, case_id: str | None = None, *, states: Sequence[LetterState] = ()) -> list[Letter]:
+        """Letters of requests, or of one case; those in certain states, if any are named. The oldest first."""
+        query = select(*columns).where(letters.c.tenant == self.tenant)
+        if case_id is None:
+            query = query.where(letters.c.request_id.is_not(None))
+        else:
+            query = query.where(letters.c.case_id == case_id)
+        if states:
+            query = query.where(letters.c.state.in_([state.value for state in states]))
+        with self._look() as connection:
+            return [read_letter(row) for row in connection.execute(query.order_by(letters.c.queued_at, letters.c.id))]
+
+    def letters_to_send(self, most: int) -> list[Letter]:
+        """Letters that may be sent now, those of requests first."""
+        with self._look() as connection:
+            return [read_letter(row) for row in connection.execute(_TO_SEND, {"of": self.tenant, "most": most})]
+
+    def letters_left(self) -> tuple[int, timedelta]:
+        """How many letters are queued, and in how long the first of them may be sent."""
+        with self._look() as connection:
+            number, first, now = connection.execute(_LEFT, {"of": self.tenant}).one()
+        return number, max(first - now, timedelta(0)) if first else timedelta(0)
+
+    def letters_under_way(self, since: datetime) -> bool:
+        """Whether a letter is queued, in doubt, or was sent so lately that it may still come back."""
+        with self._look() as connection:
+            return any(connection.execute(_RECENT, {"of": self.tenant, "since": since}).one())
+
+    def letters_in_doubt(self, older: timedelta, most: int) -> list[Letter]:
+        """Letters whose sending began longer ago and is not settled."""
+        its = {"of": self.tenant, "older": older, "most": most}
+        with self._look() as connection:
+            return [read_letter(row) for row in connection.execute(_IN_DOUBT, its)]
+
+    # Sending.
+
+    def begin_sending(self, letter: Letter, text: bytes | None = None, *, at: datetime) -> bool:
+        """Note that the server is about to be given a letter; False if it is not to be sent (any more).
+
+        `text` is the letter as it goes out; it is sealed in the request's file in the same commit.
+        """
+        with self._begin() as connection:
+            if not connection.execute(_SENDING, {"of": self.tenant, "letter": letter.id}).rowcount:
+                return False
+            if text is not None:
+                key = self._vault.key(connection, letter.case_id, "file")
+                sealed = Sealed("file", text_name(letter.kind, letter.number), text)
+                self._vault.put(connection, letter.case_id, key, sealed, at)
+        return True
+
+    def letter_sent(self, letter: Letter, *, at: datetime) -> bool:
+        """The server has taken the letter on; False if it was settled otherwise meanwhile."""
+        return self._settle(letter, LetterState.SENT, {LetterState.SENDING, LetterState.UNSURE}, "", at)
+
+    def letter_put_off(self, letter: Letter, code: str, delay: timedelta) -> None:
+        """The server has not taken the letter and may later: it is queued for then."""
+        values = {"state": LetterState.QUEUED.value, "code": code, "sending_at": None}
+        with self._begin() as connection:
+            connection.execute(
+                update(letters)
+                .where(*this, letters.c.state.in_([LetterState.QUEUED.value, LetterState.SENDING.value]))
+                .values(**values, due_at=func.clock_timestamp() + delay),
+                {"of": self.tenant, "letter": letter.id},
+            )
+
+    def letter_refused(self, letter: Letter, code: str, *, at: datetime) -> bool:
+        """The server will not take the letter; a person is asked."""
+        return self._settle(letter, LetterState.REFUSED, {LetterState.QUEUED, LetterState.SENDING}, code, at)
+
+    def letter_unsure(self, letter: Letter, *, at: datetime) -> bool:
+        """Nothing tells whether the letter went out; a person is asked."""
+        return self._settle(letter, LetterState.UNSURE, {LetterState.SENDING}, "", at)
+
+    def letter_to_post(self, letter: Letter, code: str, *, at: datetime) -> bool:
+        """The letter cannot be sent by mail; a person posts it or hands it over."""
+        return self._settle(letter, LetterState.TO_POST, {LetterState.QUEUED}, code, at)
+
+    def letter_bounced(self, message_id: str, code: str, *, at: datetime) -> Letter | None:
+        """A report says that a mail was not delivered; its letter, None if there is none that was sent so."""
+        query = select(*columns).where(letters.c.tenant == bindparam("of"), letters.c.message_id == bindparam("mark"))
+        with self._look() as connection:
+            row = connection.execute(query, {"of": self.tenant, "mark": message_id}).first()
+        if row is None:
+            return None
+        letter = read_letter(row)
+        # One whose sending is in doubt has gone out, if it came back.
+        was = {LetterState.SENT, LetterState.SENDING, LetterState.UNSURE}
+        return letter if self._settle(letter, LetterState.BOUNCED, was, code, at) else None
+
+    def _settle(self, letter: Letter, state: LetterState, was: set[LetterState], code: str, at: datetime) -> bool:
+        values: dict[str, object] = {"state": state.value, "code": code, "settled_at": at, "due_at": None}
+        if state is LetterState.TO_POST:
+            values["post_by"] = (at + POST_WITHIN).date()
+        with self._begin() as connection:
+            done = connection.execute(
+                update(letters)
+                .where(
+                    *this,
+                    letters.c.state.in_([one.value for one in was]),
+                    letters.c.message_id == letter.message_id,
+                )
+                .values(**values),
+                {"of": self.tenant, "letter": letter.id},
+            ).rowcount
+            if not done:
+                return False
+            if letter.request_id is None:
+                # A campaign's letters are counted, and journaled with its pages.
+                return True
+            its = {"of": self.tenant, "step": step_key(letter.request_id, letter.kind, letter.number), "now": at}
+            connection.execute(SETTLE_TASKS, its)
+            if task := _TASK.get(state):
+                by = values.get("post_by")
+                put_task(
+                    self, connection, letter.request_id, letter.kind, letter.number, task, at,
+                    by if isinstance(by, date) else None,
+                )  # fmt: skip
+            body = {"letter": letter.id, "state": state, "code": code}
+            self._journal(connection, "letter", body, at, request_id=letter.request_id)
+        return True

@@ -1,0 +1,99 @@
+"""`habeas letter`: what was written to whom is in the vault; here are the states and times of letters.
+
+The one rule: a letter's text and address are shown only when asked for by name, with --text.
+"""
+
+from typing import Annotated
+
+import typer
+
+from starter.commands.request import Json, NoteFile
+
+letters = typer.Typer(no_args_is_help=True, help="Letters: what was sent, what came back, what is to be posted.")
+
+LetterId = Annotated[
+    str, typer.Argument(metavar="LETTER", help="The letter's id: REQUEST.kind.number.", show_default=False)
+]
+
+
+@letters.command()
+def outbox(
+    request: Annotated[
+        str | None, typer.Option("--request", metavar="REQUEST", help="Only of this request.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List letters and how they stand, the oldest first."""
+    from starter.desk import desk
+    from starter.inputs import ledger_id
+    from starter.outbox import letter_document, letters_page
+    from starter.show import answer
+
+    with desk() as at:
+        found = at.ledger.letters(ledger_id(request, "request") if request else None)
+        document = {"letters": [letter_document(letter) for letter in found]}
+        answer(document, letters_page(found, at.zone), as_json=as_json)
+
+
+@letters.command()
+def show(
+    letter: LetterId,
+    text: Annotated[bool, typer.Option("--text", help="Also print the letter itself, as it was sent.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show how a letter stands, and with --text what it says.
+
+    Without --text nothing personal is shown.
+    """
+    from starter.desk import desk
+    from starter.outbox import letter_document, letter_id, letter_page, text_of
+    from starter.show import answer
+
+    with desk() as at:
+        found = at.ledger.letter(letter_id(letter))
+        said = text_of(at, found) if text else None
+        document = letter_document(found) | ({"text": said} if text else {})
+        answer(document, letter_page(found, said, at.zone), as_json=as_json)
+
+
+@letters.command()
+def resend(letter: LetterId, note_file: NoteFile = None, as_json: Json = False) -> None:
+    """Send a letter again, as another mail.
+
+    Only one that came back, was not taken, or may not have gone out.
+    """
+    from starter.desk import desk, now
+    from starter.inputs import read_text
+    from starter.outbox import letter_document, letter_id, letter_page
+    from starter.show import answer
+
+    note = read_text(note_file, "--note-file") if note_file else None
+    with desk() as at:
+        name = letter_id(letter)
+        at.ledger.resend_letter(name, at=now(), note=note)
+        found = at.ledger.letter(name)
+        answer(letter_document(found), letter_page(found, None, at.zone), as_json=as_json)
+
+
+@letters.command("expect")
+def expect(
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)],
+    what: Annotated[
+        str, typer.Option("--what", metavar="CODE", help="What is to come in, such as mandate.", show_default=False)
+    ],
+    by: Annotated[str, typer.Option("--by", metavar="DATE", help="Until when it is waited for.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Wait for something to come in by post.
+
+    A task with that date; rule 'done --on DATE' on it when it is here.
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_day
+    from starter.outbox import code_word
+    from starter.show import Page, answer
+
+    day, word = read_day(by, "--by"), code_word(what)
+    with desk() as at:
+        at.ledger.expect_post(ledger_id(request, "request"), word, day, at=now())
+    answer({"what": word, "by": day}, Page().line(f"{word} is waited for until {day}"), as_json=as_json)

@@ -1,0 +1,112 @@
+"""Letters as they are shown: states and times; what they say only on request.
+
+The one rule: an address or a text comes out of the vault for whoever asks for it by name, and goes nowhere else.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ledger.letters import Letter, LetterState, text_name
+from starter.desk import Desk
+from starter.exits import Exit, Failure
+from starter.show import Cell, Page, minute
+
+_ID: Final = re.compile(r"[0-9a-z]{26}\.[a-z_]{1,60}\.[0-9]{1,9}\Z")
+_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,60}\Z")
+_BAD: Final = {LetterState.BOUNCED, LetterState.REFUSED, LetterState.UNSURE}
+_WAITS: Final = {LetterState.QUEUED, LetterState.SENDING, LetterState.TO_POST}
+
+
+def letter_id(text: str) -> str:
+    """A letter's id as the ledger writes it.
+
+    Raises:
+        Failure: nothing can have this id.
+    """
+    wanted = text.strip().lower()
+    if not _ID.match(wanted):
+        raise Failure(Exit.NOT_FOUND, "there is no letter of this id: habeas letter outbox lists them")
+    return wanted
+
+
+def code_word(text: str) -> str:
+    """A code that was typed.
+
+    Raises:
+        Failure: it is none.
+    """
+    if not _WORD.match(text):
+        raise Failure(Exit.USAGE, "--what is a word such as mandate or identity_document: it is shown and not sealed")
+    return text
+
+
+def letter_document(letter: Letter) -> dict[str, Any]:
+    """One letter as JSON: nothing personal."""
+    return {
+        "id": letter.id,
+        "request_id": letter.request_id,
+        "kind": letter.kind,
+        "number": letter.number,
+        "language": letter.language,
+        "state": letter.state,
+        "code": letter.code,
+        "attempts": letter.attempts,
+        "queued_at": letter.queued_at,
+        "settled_at": letter.settled_at,
+        "post_by": letter.post_by,
+    }
+
+
+def letters_page(letters: Sequence[Letter], zone: str) -> Page:
+    """Many letters."""
+    if not letters:
+        return Page().line("no letters yet")
+    return Page().grid(
+        ("letter", "state", "queued", "settled"),
+        (
+            (
+                letter.id,
+                _state(letter),
+                minute(letter.queued_at, zone),
+                minute(letter.settled_at, zone) or (f"post by {letter.post_by}" if letter.post_by else ""),
+            )
+            for letter in letters
+        ),
+    )
+
+
+def letter_page(letter: Letter, text: str | None, zone: str) -> Page:
+    """One letter."""
+    page = Page().line(Cell(letter.id, "strong"))
+    page.pairs(
+        (
+            ("state", _state(letter)),
+            ("queued", minute(letter.queued_at, zone)),
+            ("settled", minute(letter.settled_at, zone) or "not yet"),
+            *((("post by", str(letter.post_by)),) if letter.post_by else ()),
+        )
+    )
+    for line in (text or "").splitlines():
+        page.line(line)
+    return page
+
+
+def text_of(at: Desk, letter: Letter) -> str:
+    """What a letter says and to whom, out of the vault.
+
+    Raises:
+        Failure: it was not written yet, or its key was destroyed.
+    """
+    sealed = at.ledger.unseal(letter.case_id, "file", text_name(letter.kind, letter.number))
+    if sealed is None:
+        raise Failure(Exit.NOT_FOUND, "the letter is not written yet, or was destroyed on its day")
+    said = json.loads(sealed)
+    return f"To: {said['to']}\nSubject: {said['subject']}\n\n{said['text']}"
+
+
+def _state(letter: Letter) -> Cell:
+    code = f" ({letter.code})" if letter.code else ""
+    tone = "bad" if letter.state in _BAD else "warn" if letter.state in _WAITS else "good"
+    return Cell(f"{letter.state}{code}", tone)  # type: ignore[arg-type]
