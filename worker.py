@@ -29,7 +29,7 @@ from activities.store import FileStore
 from activities.sweep import SweepActivities
 from activities.tools import Terms, Tools
 from activities.upkeep import UpkeepActivities
-from connectors.registry import SetupError, build_all, resolve
+from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
 from settings import Settings
@@ -78,6 +78,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             disputed=timedelta(days=settings.disputed_days),
         ),
         cooling_hours=settings.cooling_off_hours,
+        build=build,
     )
 
 

@@ -115,7 +115,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     _enter(tools, row, doing)
     data_map = tools.map_of(row)
     system, present = data_map.systems.get(step.system), tools.data_map.systems.get(step.system)
-    connector = tools.connector(system) if system else None
+    connector = tools.connector(row, system) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
     if step.operation in _CHANGES:

@@ -3,9 +3,10 @@
 The one rule: everything is given at start; an activity looks nothing up in the environment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Lock
 
 from activities.store import Store
 from connectors.protocol import Connector
@@ -50,8 +51,12 @@ class Tools:
     limits: Limits = field(default_factory=Limits)
     cooling_hours: int = 0
     """How long an erasure waits before it begins."""
+    build: Callable[[System], Connector] | None = None
+    """Makes the connector of a system as it is under a decision; None: such a step is left to a person."""
     _maps: dict[str, DataMap] = field(default_factory=dict)
     _decided_maps: dict[tuple[str, str], DataMap] = field(default_factory=dict)
+    _decided_connectors: dict[str, Connector] = field(default_factory=dict)
+    _building: Lock = field(default_factory=Lock)
 
     def pinned(self, digest: str | None) -> DataMap:
         """The map that a request is pinned to: the worker's own, or an older one from the ledger."""
@@ -74,6 +79,18 @@ class Tools:
             self._decided_maps[key] = exempt(pinned, row.right, row.decided.exempted, cautious=True)
         return self._decided_maps[key]
 
-    def connector(self, system: System) -> Connector | None:
-        """The live connector of a system; None when this worker's map does not have that system any more."""
-        return self.connectors.get(system.system)
+    def connector(self, row: RequestRow, system: System) -> Connector | None:
+        """The live connector of a system, as it is for a request; None when this worker's map does not have that system
+        any more."""
+        live = self.connectors.get(system.system)
+        left_out = row.decided is not None and bool(row.decided.parts)
+        if live is None or self.build is None or not left_out or row.map_digest != self.data_map.digest:
+            return live
+        if system == self.data_map.systems[system.system]:
+            return live
+        # A connector knows the map it was made for. There are as few of these as there are kinds of decisions.
+        key = system.model_dump_json(exclude_defaults=True)
+        with self._building:
+            if key not in self._decided_connectors:
+                self._decided_connectors[key] = self.build(system)
+            return self._decided_connectors[key]

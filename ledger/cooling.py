@@ -97,7 +97,7 @@ class Cooling(Decisions):
             connection.execute(
                 update(coolings).where(*_its(self.tenant, request_id)).values(state="frozen", stopped_at=at)
             )
-            self._put_task(connection, _task(request_id), "erasure", at)
+            self._put_task(connection, _task(self.tenant, request_id), "erasure", at)
             post(connection, self.tenant, "wake", request_id, at)
             self._journal(connection, "stopped", {}, at, request_id=request_id)
         return True
@@ -154,8 +154,9 @@ def _its(tenant: str, request_id: str) -> tuple[ColumnElement[bool], ...]:
     return (coolings.c.tenant == tenant, coolings.c.request_id == request_id)
 
 
-def _task(request_id: str) -> dict[str, str]:
+def _task(tenant: str, request_id: str) -> dict[str, str]:
     return {
+        "tenant": tenant,
         "request_id": request_id,
         "step_key": f"{request_id}/erasure/review/0",
         "code": Code.STOPPED.value,

@@ -159,6 +159,8 @@ class Decisions(Store):
             ).first()
             if task is None:
                 raise LedgerRefusal("the request has no task of this id")
+            if elsewhere := _ELSEWHERE.get(task.code):
+                raise LedgerRefusal(f"a task '{task.code}' is not answered by a ruling: {elsewhere} does")
             if task.ruling == ruling:
                 return False
             _refuse_ruling(task, ruling, chosen)
@@ -293,7 +295,7 @@ class Decisions(Store):
         self._journal(connection, kind, body, at, request_id=row.id, key=key)
 
 
-_ELSEWHERE: Final = {
+_ELSEWHERE: Final[Mapping[str, str]] = {
     Code.DECISION: "habeas decision approve or drop",
     Code.CONSULTATION: "habeas decision agree or dissent",
     Code.STOPPED: "habeas request review",
@@ -309,8 +311,6 @@ def frozen(connection: Connection, tenant: str, request_id: str) -> bool:
 
 def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
     code = Code(task.code)
-    if code in _ELSEWHERE:
-        raise LedgerRefusal(f"a task '{code}' is not answered by a ruling: {_ELSEWHERE[code]} does")
     if task.settled_at:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:

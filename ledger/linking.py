@@ -121,7 +121,7 @@ class Linking(Decisions):
         with self._begin() as connection:
             gate = read_gates(connection, self.tenant, [request_id]).get(request_id, Gate())
             if gate.lead_over is Conclusion.REFUSED and not gate.decision:
-                self._put_task(connection, decision_task(request_id, Code.DECISION), "decision", at)
+                self._put_task(connection, decision_task(self.tenant, request_id, Code.DECISION), "decision", at)
                 return gate
             ended = connection.execute(
                 update(links)

@@ -117,11 +117,13 @@ class Weighing(Decisions):
                 note = make_note(f"decision/{new}/{element}", text)
                 for value in note.values:
                     self._vault.put(connection, request_id, key, value, at)
-                said[element] = dict(note.said)
+                said[element.value] = dict(note.said)
             if not alone:
-                self._put_task(connection, decision_task(request_id, Code.DECISION), "decision", at)
+                self._put_task(connection, decision_task(self.tenant, request_id, Code.DECISION), "decision", at)
                 if needs.consult:
-                    self._put_task(connection, decision_task(request_id, Code.CONSULTATION), "decision", at)
+                    self._put_task(
+                        connection, decision_task(self.tenant, request_id, Code.CONSULTATION), "decision", at
+                    )
             post(connection, self.tenant, "decide", request_id, at)
             body = {"decision": new, "decided": decided.model_dump(mode="json"), "by": by, "evidence": said}
             self._journal(connection, "proposed", body, at, request_id=request_id, key=new)
@@ -164,7 +166,7 @@ class Weighing(Decisions):
                     "the data protection officer is asked first, and has not answered; "
                     f"the time for it ends on {decision.consult_until:%Y-%m-%d %H:%M} UTC"
                 )
-            self._say(connection, decision_id, role, word, by, substitute, at)
+            self._say_of_decision(connection, decision_id, role, word, by, substitute, at)
             if role is Role.DPO:
                 self._settle_task(connection, row.id, Code.CONSULTATION, word, at)
             told = {"decision": decision_id, "role": role, "by": by, "substitute": substitute}
@@ -185,7 +187,7 @@ class Weighing(Decisions):
             decision = self._decision(connection, found)
             if Role.DPO not in decision.missing or decision.consult_until is None or decision.consult_until > at:
                 return False
-            self._say(connection, found, Role.DPO, "lapsed", "", False, at)
+            self._say_of_decision(connection, found, Role.DPO, "lapsed", "", False, at)
             self._settle_task(connection, row.id, Code.CONSULTATION, "lapsed", at)
             self._journal(connection, "consultation_lapsed", {"decision": found}, at, request_id=row.id, key=found)
             if not [missing for missing in decision.missing if missing is not Role.DPO]:
@@ -200,7 +202,7 @@ class Weighing(Decisions):
         """
         with self._begin() as connection:
             row, _ = self._proposed(connection, decision_id)
-            self._settle(connection, row.id, decision_id, "dropped", at)
+            self._settle_decision(connection, row.id, decision_id, "dropped", at)
             told = {"decision": decision_id, "by": by}
             self._decide(connection, row, "drop_decision", {}, at, note, told=told, key=decision_id, tell=False)
             post(connection, self.tenant, "decide", row.id, at)
@@ -236,11 +238,13 @@ class Weighing(Decisions):
 
     def _in_force(self, connection: Connection, row: AnyRow, decision: Decision, at: datetime) -> None:
         self._replace(connection, row.id, at)
-        self._settle(connection, row.id, decision.id, "in_force", at)
+        self._settle_decision(connection, row.id, decision.id, "in_force", at)
         body = {"decision": decision.id, "word": decision.decided.word}
         self._journal(connection, "decided", body, at, request_id=row.id, key=decision.id)
 
-    def _settle(self, connection: Connection, request_id: str, decision_id: str, state: State, at: datetime) -> None:
+    def _settle_decision(
+        self, connection: Connection, request_id: str, decision_id: str, state: State, at: datetime
+    ) -> None:
         connection.execute(
             update(decisions)
             .where(decisions.c.tenant == self.tenant, decisions.c.id == decision_id)
@@ -272,7 +276,7 @@ class Weighing(Decisions):
             .values(ruling=how, settled_at=at)
         )
 
-    def _say(
+    def _say_of_decision(
         self,
         connection: Connection,
         decision_id: str,
@@ -341,9 +345,14 @@ class Weighing(Decisions):
         )
 
 
-def decision_task(request_id: str, code: Code) -> dict[str, str]:
+def decision_task(tenant: str, request_id: str, code: Code) -> dict[str, str]:
     """The task of a decision that waits for somebody's word."""
-    return {"request_id": request_id, "step_key": f"{request_id}/decision/{code}/0", "code": code.value}
+    return {
+        "tenant": tenant,
+        "request_id": request_id,
+        "step_key": f"{request_id}/decision/{code}/0",
+        "code": code.value,
+    }
 
 
 _WORDS: Final[Mapping[str, str]] = {
