@@ -143,6 +143,7 @@ def build_worker(
             deciding.weigh,
             deciding.follow,
             deciding.cool,
+            opening.acknowledge,
             planning.plan,
             planning.rule,
             planning.stuck,

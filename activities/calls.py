@@ -121,7 +121,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     if step.operation in _CHANGES:
         _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
-    part = (known.plan or make_plan(row.right, data_map, doing.as_of, row.regime)).of(step.system)
+    part = (known.plan or make_plan(row.right, data_map, doing.as_of, row.regimes)).of(step.system)
     cut = known.open_intents if step.operation in _FENCED else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.

@@ -6,7 +6,7 @@ The one rule: the ledger is the record. A run that was lost, reset or restored t
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 from pydantic import Field
@@ -15,6 +15,7 @@ from temporalio import activity
 from activities.tools import Tools
 from connectors.protocol import Suppresses
 from ledger.standing import RequestRow
+from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
@@ -23,6 +24,9 @@ from rights.plan import Operation, Plan, make_plan
 from rights.receipt import Certainty, Receipt
 from rights.request import Phase, Right
 from rights.value import Value
+
+ESCALATED: Final = frozenset({Risk.DUE_3D, Risk.OVERDUE})
+"""Where a date that comes near is put on somebody's desk; before, and in between, it is logged and measured."""
 
 
 class Ask(Value):
@@ -116,10 +120,10 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
     """
 
     @cache
-    def plan_for(right: Right, regime: str) -> Plan:
-        return make_plan(right, tools.data_map, as_of, regime)
+    def plan_for(right: Right, regimes: tuple[str, ...]) -> Plan:
+        return make_plan(right, tools.data_map, as_of, regimes)
 
-    outline_for = cache(lambda right, regime: outline(plan_for(right, regime), tools))
+    outline_for = cache(lambda right, regimes: outline(plan_for(right, regimes), tools))
     systems = tuple(tools.data_map.systems)
     starts = {}
     for row, new, key, gate in tools.ledger.begin(request_ids, tools.data_map, plan_for, at=as_of):
@@ -134,7 +138,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             read_at=as_of,
             gate=gate,
             cools=_cools(row, tools),
-            planned=outline_for(row.right, row.regime) if row.confirmed else None,
+            planned=outline_for(row.right, row.regimes) if row.confirmed else None,
         )
         starts[row.id] = Start(row, facts if new else None, key)
     return starts
@@ -170,6 +174,16 @@ class OpeningActivities:
         log = structlog.get_logger()
         level = log.error if reached.risk is Risk.OVERDUE else log.warning
         level("deadline", request_id=reached.ask.request_id, risk=str(reached.risk))
+        if reached.risk in ESCALATED:
+            self._tools.ledger.ask_about_clock(
+                reached.ask.request_id, Code.DEADLINE, reached.risk, at=reached.ask.as_of
+            )
+
+    @activity.defn(name="acknowledge", no_thread_cancel_exception=True)
+    def acknowledge(self, ask: Ask) -> None:
+        """Put the acknowledgement of a receipt on a person's desk, where the law sets a day for it and nobody has sent
+        one. Nothing is sent by this."""
+        self._tools.ledger.ask_about_clock(ask.request_id, Code.ACKNOWLEDGE, "receipt", at=ask.as_of)
 
     @activity.defn(name="interim", no_thread_cancel_exception=True)
     def interim(self, ask: Ask) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.chain import Said, append_many
 from ledger.gates import read_gates
-from ledger.linking import Linking
+from ledger.linking import Joined, Linking
 from ledger.models import case_keys, plans, requests
 from ledger.plans import keep_map
 from ledger.standing import ROWS, RequestRow, request_row
@@ -73,11 +73,16 @@ class Beginning(Linking):
     """The verb that begins."""
 
     def begin(
-        self, request_ids: Sequence[str], data_map: DataMap, make: Callable[[Right, str], Plan], *, at: datetime
+        self,
+        request_ids: Sequence[str],
+        data_map: DataMap,
+        make: Callable[[Right, tuple[str, ...]], Plan],
+        *,
+        at: datetime,
     ) -> list[Begun]:
         """Begin requests in one commit: pinned to a map, in their first phase, and planned if the asker is confirmed.
 
-        `make` gives the plan for a right under a regime. Ids that are unknown are left out.
+        `make` gives the plan for a right under some laws. Ids that are unknown are left out.
         """
         its = {"tenant": self.tenant, "of": self.tenant, "ids": list(request_ids)}
         with self._begin() as connection:
@@ -86,19 +91,20 @@ class Beginning(Linking):
             begun = set(connection.scalars(_BEGIN, {**its, "digest": data_map.digest}))
             rows = [request_row(row) for row in connection.execute(_THESE, its)]
             fresh = [row for row in rows if row.id in begun]
-            alike: defaultdict[tuple[Right, str], list[str]] = defaultdict(list)
+            alike: defaultdict[tuple[Right, tuple[str, ...]], list[str]] = defaultdict(list)
             for row in fresh:
                 if row.confirmed:
-                    alike[row.right, row.regime].append(row.id)
+                    alike[row.right, row.regimes].append(row.id)
             bodies = {kind: make(*kind).model_dump_json() for kind in alike}
             for kind, ids in alike.items():
                 connection.execute(_PLAN, {**its, "ids": ids, "body": bodies[kind], "at": at})
             keys = {row.case_id: row for row in connection.execute(_KEYS, its)}
             proven = [row.id for row in fresh if row.confirmed]
-            linked = self._join_all(connection, proven, data_map.shared_kinds, at) if proven else []
+            joined = self._join_all(connection, proven, data_map.shared_kinds, at) if proven else Joined([], {})
             gates = read_gates(connection, self.tenant, proven) if proven else {}
             said = [said for row in fresh for said in _said(row, bodies, at)]
-            append_many(connection, self.tenant, [*said, *linked])
+            append_many(connection, self.tenant, [*said, *joined.said])
+            self._govern(connection, joined, at)
         self._kept_maps.add(data_map.digest)
         return [
             Begun(
@@ -111,13 +117,13 @@ class Beginning(Linking):
         ]
 
 
-def _said(row: RequestRow, bodies: Mapping[tuple[Right, str], str], at: datetime) -> list[Said]:
+def _said(row: RequestRow, bodies: Mapping[tuple[Right, tuple[str, ...]], str], at: datetime) -> list[Said]:
     """What the journal says of a beginning: the same as of its parts, done one by one."""
     said: list[tuple[str, dict[str, object]]] = [
         ("map_pinned", {"digest": row.map_digest}),
         ("moved", {"phase": row.phase}),
     ]
     if row.confirmed:
-        plan = hashlib.sha256(bodies[row.right, row.regime].encode()).hexdigest()
+        plan = hashlib.sha256(bodies[row.right, row.regimes].encode()).hexdigest()
         said.append(("planned", {"round": 0, "map": row.map_digest, "plan": plan}))
     return [Said(kind, written(body), at, row.id) for kind, body in said]

@@ -29,7 +29,9 @@ from rights.request import Phase, Right, may_say
 Ruling = Literal["retry", "give_up", "done", "choose"]
 """An agent's word on a task: try again; leave it and say so; it is done by hand; these rows are the person's."""
 
-_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.INTERIM}
+_ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE}
+"""Tasks that no step waits for: they are about the clock."""
+_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
 _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, Code.RESIDUE}
@@ -164,16 +166,15 @@ class Decisions(Store):
             if task.ruling == ruling:
                 return False
             _refuse_ruling(task, ruling, chosen)
-            # Nothing waits for an interim answer: with a person's word its task is settled.
-            alone = task.code == Code.INTERIM
+            # Nothing waits for it: with a person's word the task is settled.
+            alone = task.code in _ALONE
             connection.execute(
                 update(tasks)
                 .where(tasks.c.tenant == self.tenant, tasks.c.id == task_id)
                 .values(ruling=ruling, settled_at=at if alone else None)
             )
             if alone:
-                kind = "interim_sent" if ruling == "done" else "interim_left"
-                self._decide(connection, row, kind, {}, at, note, tell=False)
+                self._decide(connection, row, _said_of(task.code, ruling), {}, at, note, tell=False)
                 return True
             _, system, operation, round_ = task.step_key.split("/")
             if chosen is not None:
@@ -223,6 +224,19 @@ class Decisions(Store):
             self._journal(connection, "interim", {}, at, request_id=request_id)
             self._put_task(connection, wanted, "answer", at)
         return True
+
+    def ask_about_clock(self, request_id: str, code: Code, about: str, *, at: datetime) -> None:
+        """Put something about a request's clock on a person's desk; no effect when the request is over."""
+        wanted = {
+            "tenant": self.tenant,
+            "request_id": request_id,
+            "step_key": f"{request_id}/clock/{about}/0",
+            "code": code.value,
+        }
+        with self._begin() as connection:
+            row = connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first()
+            if row is not None and row.phase != Phase.CLOSED and not row.withdrawn_at:
+                self._put_task(connection, wanted, about, at)
 
     def interim_asked(self, request_id: str) -> bool:
         """Whether an interim answer was put on a person's desk."""
@@ -309,6 +323,13 @@ def frozen(connection: Connection, tenant: str, request_id: str) -> bool:
     return connection.scalar(query) == "frozen"
 
 
+def _said_of(code: str, ruling: Ruling) -> str:
+    """What the journal calls a person's word on a task that nothing waits for."""
+    if code == Code.INTERIM:
+        return "interim_sent" if ruling == "done" else "interim_left"
+    return f"{code}_{'done' if ruling == 'done' else 'left'}"
+
+
 def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
     code = Code(task.code)
     if task.settled_at:
@@ -325,7 +346,7 @@ def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
         raise LedgerRefusal("'choose' needs the rows that are the person's, and nothing else does")
     if ruling == "done" and code not in _BY_HAND:
         raise LedgerRefusal(f"a task '{code}' is not done by saying so: the engine looks for itself; rule 'retry'")
-    if ruling == "retry" and code is Code.INTERIM:
-        raise LedgerRefusal("an interim answer is sent by a person: rule 'done' once it is, or 'give_up'")
+    if ruling == "retry" and code in _ALONE:
+        raise LedgerRefusal("this is for a person to do: rule 'done' once it is, or 'give_up'")
     if ruling == "retry" and code is Code.APPROVAL:
         raise LedgerRefusal("the step waits for approval: approve the request instead")

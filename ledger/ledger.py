@@ -6,6 +6,7 @@ verb is one transaction, and time is an argument.
 
 from ledger.beginning import Beginning
 from ledger.cases import Cases
+from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.fence import Fence
@@ -42,6 +43,7 @@ class Ledger(
     Cooling,
     Reviews,
     Decisions,
+    Clocks,
     Standings,
     Steps,
     Receipts,

@@ -6,12 +6,13 @@ proven joins, delays and reveals none.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import ARRAY, Connection, Text, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.chain import Said, append
+from ledger.clocks import Clocks
 from ledger.decisions import Decisions
 from ledger.gates import read_gates, waiting_for
 from ledger.models import request_subjects, requests
@@ -21,8 +22,10 @@ from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.store import written
 from ledger.vault import Sealed
 from ledger.weighing import decision_task
+from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.gate import Gate
+from rights.reckoning import local_day
 from rights.request import Conclusion, Phase
 from rights.subject import Identity
 from rights.value import Value
@@ -31,7 +34,7 @@ _mine = request_subjects.alias("mine")
 _theirs = request_subjects.alias("theirs")
 _new = requests.alias("new")
 _CANDIDATES: Final = (
-    select(_new.c.id, func.min(requests.c.id).label("lead"))
+    select(_new.c.id, _new.c.received_at, func.min(requests.c.id).label("lead"))
     .select_from(
         _new.join(_mine, (_mine.c.tenant == _new.c.tenant) & (_mine.c.request_id == _new.c.id))
         .join(_theirs, (_theirs.c.tenant == _mine.c.tenant) & (_theirs.c.digest == _mine.c.digest))
@@ -58,7 +61,7 @@ _CANDIDATES: Final = (
         .where(links.c.tenant == requests.c.tenant, links.c.request_id == requests.c.id, links.c.ended_at.is_(None))
         .exists(),
     )
-    .group_by(_new.c.id)
+    .group_by(_new.c.id, _new.c.received_at)
     .order_by(_new.c.id)
 )
 _BESIDE: Final = select(
@@ -98,7 +101,15 @@ class Linked(Value):
     received_at: datetime
 
 
-class Linking(Decisions):
+class Joined(NamedTuple):
+    """What came of linking several requests."""
+
+    said: list[Said]
+    earlier: dict[str, datetime]
+    """Of requests that run already and answer for one that came in before them: when that was."""
+
+
+class Linking(Decisions, Clocks):
     """Verbs on requests of the same person."""
 
     def join(self, request_id: str, shared_kinds: Collection[str], *, at: datetime) -> Gate:
@@ -109,8 +120,10 @@ class Linking(Decisions):
         """
         with self._begin() as connection:
             self._take_turns(connection, [request_id])
-            for said in self._join_all(connection, [request_id], shared_kinds, at):
+            joined = self._join_all(connection, [request_id], shared_kinds, at)
+            for said in joined.said:
                 append(connection, self.tenant, said.kind, said.body, at, request_id=said.request_id)
+            self._govern(connection, joined, at)
             return read_gates(connection, self.tenant, [request_id]).get(request_id, Gate())
 
     def unlink(self, request_id: str, *, at: datetime) -> Gate:
@@ -154,17 +167,28 @@ class Linking(Decisions):
 
     def _join_all(
         self, connection: Connection, request_ids: Sequence[str], shared_kinds: Collection[str], at: datetime
-    ) -> list[Said]:
+    ) -> Joined:
         """Link those of these requests that ask what an earlier one asks, on a connection of the caller's; what the
         journal is to say of it, since that is the last thing a transaction does."""
         its = {"tenant": self.tenant, "ids": list(request_ids)}
-        said: list[Said] = []
-        joined: set[str] = set()
+        joined = Joined([], {})
+        followers: set[str] = set()
         for row in connection.execute(_CANDIDATES, its).all():
-            if row.lead not in joined and (linked := self._join(connection, row.id, row.lead, shared_kinds, at)):
-                joined.add(row.id)
-                said += linked
-        return said
+            if row.lead not in followers and (linked := self._join(connection, row.id, row.lead, shared_kinds, at)):
+                followers.add(row.id)
+                joined.said.extend(linked)
+                if row.id < row.lead:
+                    joined.earlier[row.lead] = row.received_at
+        return joined
+
+    def _govern(self, connection: Connection, joined: Joined, at: datetime) -> None:
+        """The earliest receipt governs: where what joins came in before the one that runs already, the clock of that
+        one counts from there."""
+        for lead, received_at in joined.earlier.items():
+            of = select(requests.c.zone).where(requests.c.tenant == self.tenant, requests.c.id == lead)
+            day = local_day(received_at, connection.execute(of).scalar_one())
+            event = ClockEvent(turn=Turn.RECEIPT_CORRECTED, day=day, received_at=received_at)
+            self.turn_clock_in(connection, lead, event, at=at, by={"linked": "earlier receipt"})
 
     def _take_turns(self, connection: Connection, request_ids: Sequence[str]) -> None:
         """Where somebody asks for a copy whose data is being erased, wait until no call is between its permission and

@@ -70,6 +70,7 @@ requests: Final = Table(
     _moment("withdrawn_at", nullable=True),
     _moment("closed_at", nullable=True),
     Column("conclusion", Text),
+    Column("clocks", JSONB),
     Column("data_version", Integer, nullable=False, server_default="1"),
     ForeignKeyConstraint(["tenant", "map_digest"], ["maps.tenant", "maps.digest"]),
     Index("uq_requests_idempotency", "tenant", "idempotency", unique=True),
@@ -195,6 +196,15 @@ maps: Final = Table(
     Column("digest", Text, primary_key=True),
     Column("body", Text, nullable=False),
 )
+
+rulesets: Final = Table(
+    "rulesets",
+    metadata,
+    _tenant(),
+    Column("digest", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+"""The texts of the laws that requests were opened under: what moves a clock later is reckoned by the same text."""
 
 plans: Final = Table(
     "plans",

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import ARRAY, ColumnElement, Connection, LargeBinary, Text, bindparam, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.clocks import clock_column, keep_rulesets
 from ledger.cooling import Cooling
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
@@ -19,7 +20,7 @@ from ledger.outbox import CHANNEL
 from ledger.people import GIVEN, identities_text
 from ledger.requests import Opened
 from ledger.vault import Purpose, Sealed
-from rights.deadlines import Clock
+from rights.deadlines import Clock, acting
 from rights.request import Phase, Right
 from rights.subject import Identity
 
@@ -27,7 +28,7 @@ DETAILS: Final = "details"
 """Under which name of the working identities what the asker says is sealed."""
 _COLUMNS: Final = (
     "tenant", "id", "right", "regime", "ruleset", "zone", "holidays", "phase", "received_at", "internal_due",
-    "legal_due", "idempotency", "confirmed_at",
+    "legal_due", "idempotency", "confirmed_at", "clocks",
 )  # fmt: skip
 _UNTOLD: Final = {"tenant", "phase", "idempotency", "confirmed_at"}
 """Columns the journal does not repeat: the entry implies them, or says them in other words."""
@@ -95,19 +96,26 @@ class Opening(Cooling):
         confirmed: bool = False,
         free_text: str | None = None,
         details: bytes | None = None,
+        further: Sequence[Clock] = (),
         second_factor: bool = False,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
-        `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
-        `details` are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a
-        door whose caller attests that the asker is the person. The same `idempotency_key`
-        gives the same request.
+        `clock` is the one under `regime`, and `further` those of other laws that it is asked under as well. `details`
+        are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a door whose
+        caller attests that the asker is the person. The same `idempotency_key` gives the same request. `second_factor`:
+        the asker has signed in with one, so an erasure does not wait before it begins.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right or other identities.
         """
         mark = None if idempotency_key is None else self._people.mark(f"IDEMPOTENCY\0{idempotency_key}")
+        clocks = (clock, *further)
+        if new := [one for one in clocks if one.ruleset not in self._kept_rulesets]:
+            with self._begin() as connection:
+                keep_rulesets(connection, self.tenant, new)
+            self._kept_rulesets.update(one.ruleset for one in new)
+        due = acting(clocks)
         row = {
             "tenant": self.tenant,
             "right": right.value,
@@ -117,8 +125,9 @@ class Opening(Cooling):
             "holidays": list(clock.holidays),
             "phase": Phase.RECEIVED.value,
             "received_at": received_at,
-            "internal_due": clock.internal_due,
-            "legal_due": clock.legal_due,
+            "internal_due": due.internal_due,
+            "legal_due": due.legal_due,
+            "clocks": clock_column(clocks),
             "idempotency": mark,
             "confirmed_at": received_at if confirmed else None,
         }

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Integer, Select, bindparam, cast, func, literal_column, select
 
+from ledger.clocks import clocks_of
 from ledger.errors import LedgerRefusal
 from ledger.models import (
     case_keys,
@@ -25,7 +26,7 @@ from ledger.models_deciding import decisions, links
 from ledger.plans import newest_plan
 from ledger.store import AnyRow, Store
 from rights.codes import Code
-from rights.deadlines import Clock
+from rights.deadlines import Clock, acting
 from rights.decision import Decided
 from rights.plan import Plan
 from rights.receipt import Books, Receipt
@@ -44,6 +45,8 @@ class RequestRow(Value):
     regime: str
     phase: Phase
     clock: Clock
+    """The acting one, where there are several."""
+    clocks: tuple[Clock, ...]
     map_digest: str | None
     confirmed_at: datetime | None
     approved_at: datetime | None
@@ -59,6 +62,11 @@ class RequestRow(Value):
 
     lead: str | None = None
     """The earlier request whose answer names this one too."""
+
+    @property
+    def regimes(self) -> tuple[str, ...]:
+        """The laws it is asked under, the one that was named first before others."""
+        return tuple(clock.regime for clock in self.clocks)
 
     @property
     def confirmed(self) -> bool:
@@ -318,20 +326,14 @@ class Standings(Store):
 
 def request_row(row: AnyRow) -> RequestRow:
     """A row of `ROWS` as a value."""
+    clocks = clocks_of(row)
     return RequestRow(
         id=row.id,
         right=row.right,
         regime=row.regime,
         phase=row.phase,
-        clock=Clock(
-            regime=row.regime,
-            ruleset=row.ruleset,
-            zone=row.zone,
-            holidays=tuple(row.holidays),
-            received_at=row.received_at,
-            internal_due=row.internal_due,
-            legal_due=row.legal_due,
-        ),
+        clock=acting(clocks),
+        clocks=clocks,
         map_digest=row.map_digest,
         confirmed_at=row.confirmed_at,
         approved_at=row.approved_at,

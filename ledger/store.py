@@ -133,6 +133,7 @@ class Store:
         self._backup_max_age = backup_max_age
         self._checkpoints = checkpoints
         self._kept_maps: set[str] = set()
+        self._kept_rulesets: set[str] = set()
         self._bell: psycopg.Connection[Any] | None = None
 
     def _begin(self) -> AbstractContextManager[Connection]:

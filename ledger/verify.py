@@ -4,7 +4,7 @@ The one rule: what is wrong is named (edited, removed, reordered, cut), with the
 request, so that somebody can find out who did it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -197,7 +197,11 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _tell(told: dict[str, dict[str, object]], entry: AnyRow) -> None:
+def _dates(body: Mapping[str, str]) -> dict[str, object]:
+    return {name: _moment(body[name]) for name in ("received_at", "internal_due", "legal_due")}
+
+
+def _tell(told: dict[str, dict[str, object]], entry: AnyRow) -> None:  # noqa: C901 - one line for each kind
     """Follow what an entry does to its request's row."""
     if entry.request_id is None:
         return
@@ -206,7 +210,7 @@ def _tell(told: dict[str, dict[str, object]], entry: AnyRow) -> None:
         case "opened":
             body = orjson.loads(entry.body)
             row |= {name: body[name] for name in ("right", "regime", "ruleset", "zone")}
-            row |= {name: _moment(body[name]) for name in ("received_at", "internal_due", "legal_due")}
+            row |= _dates(body)
             row |= {
                 "phase": Phase.RECEIVED,
                 "confirmed_at": row["received_at"] if body["confirmed"] else None,
@@ -220,6 +224,8 @@ def _tell(told: dict[str, dict[str, object]], entry: AnyRow) -> None:
             row["phase"] = orjson.loads(entry.body)["phase"]
             if row["phase"] == Phase.LOCATING:
                 row["approved_at"] = None
+        case "clock":
+            row |= _dates(orjson.loads(entry.body))
         case "confirm_identity":
             row["confirmed_at"] = entry.at
         case "approve":

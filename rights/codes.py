@@ -44,6 +44,8 @@ class Code(StrEnum):
     QUOTA = "quota"
     TOO_MANY_LINKS = "too_many_links"
     INTERIM = "interim"
+    DEADLINE = "deadline"
+    ACKNOWLEDGE = "acknowledge"
     LEGAL_HOLD = "legal_hold"
     MFA_DELETE = "mfa_delete"
     ARCHIVED = "archived"
@@ -130,6 +132,8 @@ ADVICE: dict[Code, str] = {
     Code.COPY_FIRST: "The same person has asked for a copy of the data, which is made before anything is erased. Nothing to do here: it goes on when that request has its parcel, or is closed.",
     Code.JOINED: "An earlier request of the same person asks the same. Nothing to do: the answer to that one names both.",
     Code.RECOURSE: "A copy of this person's data was refused or given in part, and the law keeps the data for as long as the person may complain (PIPEDA s. 8(8)), so nothing was destroyed. Rule 'retry' once that time is over, or 'give_up' and say so in the answer.",
+    Code.DEADLINE: "The legal due date is three days away, or past. See what the request waits on (habeas explain) and see to that, or have the term extended while a notice is still in time (habeas clock extend); then rule 'done', or 'give_up' if nothing can be done.",
+    Code.ACKNOWLEDGE: "The law sets a day by which the receipt has to be acknowledged, and it is near. Send the acknowledgement and enter it (habeas clock acknowledge), then rule 'done'; rule 'give_up' if none is to be sent.",
     Code.REVIEW: "The copy is prepared, and may be about other people too, in the collections that the data map marks. Go through it (habeas review show), take out what is about others (habeas review redact), then let it be delivered (habeas review release).",
     Code.POST_OUT: "The letter named cannot be sent by mail. Print it (habeas letter show LETTER --text), post it or hand it over by the date named, then rule 'done' with --on and the day; rule 'give_up' if it is not to be sent.",
     Code.POST_IN: "Something is to come in by post until the date named. When it is here rule 'done' with --on and the day it came; rule 'give_up' if it is waited for no longer.",

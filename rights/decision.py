@@ -8,16 +8,15 @@ counsel may correct, not advice.
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from functools import cache
-from importlib import resources
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from rights.regimes import SHIPPED, explain
+from rights.lawfile import Strict, read_law, shipped
+from rights.regimes import SHIPPED
 from rights.request import Right
 from rights.terms import Term
 from rights.value import Value
-from rights.yamlfile import FileErrors, Lines, load
 
 
 class Role(StrEnum):
@@ -56,11 +55,7 @@ class DecisionError(ValueError):
     """A decision that cannot stand; one sentence that says what to do."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Ground(_Strict):
+class Ground(Strict):
     """One coded reason."""
 
     effect: Literal["grant", "exempt", "refuse"]
@@ -82,12 +77,13 @@ class Ground(_Strict):
             raise ValueError("what takes something from the person needs an approver, and a reason to tell")
         return self
 
-    def applies(self, right: Right, regime: str) -> bool:
-        """Whether it is a ground for this right under this law."""
-        return right in self.rights and (not self.regimes or regime in self.regimes)
+    def applies(self, right: Right, regimes: Collection[str]) -> bool:
+        """Whether it is a ground for this right under each of these laws: what only one of them allows takes nothing
+        away that another gives."""
+        return right in self.rights and (not self.regimes or set(regimes) <= set(self.regimes))
 
 
-class Recourse(_Strict):
+class Recourse(Strict):
     """How long what was asked for is kept for the person's remedies."""
 
     months: int
@@ -99,36 +95,19 @@ class Recourse(_Strict):
         return self
 
 
-class Grounds(_Strict):
+class Grounds(Strict):
     """The file."""
 
     version: str
     source: str
     grounds: dict[str, Ground]
-    recourse: dict[str, Recourse] = {}
-
-
-def read_grounds(file: str, text: str) -> Grounds:
-    """Read the grounds.
-
-    Raises:
-        FileErrors: what is wrong, each with file, line and path.
-    """
-    lines = Lines()
-    body = load(file, text, lines, "the grounds are a list of key: value, from version: on")
-    try:
-        return Grounds(**body)
-    except ValidationError as error:
-        raise FileErrors([explain(file, lines, detail) for detail in error.errors()]) from None
-
-
-_FILE: Final = resources.files("rights") / "law" / "grounds.yaml"
+    recourse: dict[str, Recourse] = Field(default_factory=dict)
 
 
 @cache
 def law() -> Grounds:
     """The grounds that ship with the engine."""
-    return read_grounds("grounds.yaml", _FILE.read_text())
+    return read_law(Grounds, "grounds.yaml", shipped("grounds.yaml"))
 
 
 class Exempt(Value):
@@ -170,15 +149,15 @@ def article(code: str) -> str:
     return ground.article if ground else code
 
 
-def grounds_for(right: Right, regime: str) -> dict[str, Ground]:
-    """The grounds there are for a right under a law, by code."""
-    return {code: ground for code, ground in law().grounds.items() if ground.applies(right, regime)}
+def grounds_for(right: Right, regimes: Collection[str]) -> dict[str, Ground]:
+    """The grounds there are for a right under all of these laws, by code."""
+    return {code: ground for code, ground in law().grounds.items() if ground.applies(right, regimes)}
 
 
 _EFFECT: Final[Mapping[Word, str]] = {Word.GRANT: "grant", Word.IN_PART: "exempt", Word.REFUSE: "refuse"}
 
 
-def check(decided: Decided, right: Right, regime: str, evidence: Collection[str]) -> Needs:
+def check(decided: Decided, right: Right, regimes: Collection[str], evidence: Collection[str]) -> Needs:
     """Whether a decision can stand on its grounds and on the texts that are on record; what it needs then.
 
     Raises:
@@ -197,13 +176,13 @@ def check(decided: Decided, right: Right, regime: str, evidence: Collection[str]
         )
     elif decided.word is Word.REFUSE and not decided.ground:
         raise DecisionError("a refusal stands on a coded ground: habeas decision grounds lists them")
-    there = grounds_for(right, regime)
+    there = grounds_for(right, regimes)
     found = []
     for code in decided.codes:
         ground = there.get(code)
         if ground is None or ground.effect != _EFFECT[decided.word]:
             raise DecisionError(
-                f"there is no such ground to {_WORDS[decided.word]} {right} under {regime}: "
+                f"there is no such ground to {_WORDS[decided.word]} {right} under {' and '.join(regimes)}: "
                 "habeas decision grounds lists those there are"
             )
         found.append(ground)

@@ -7,7 +7,6 @@ plan can be shown, stored, compared and made again.
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from functools import partial
 from graphlib import TopologicalSorter
 
 from rights import datamap
@@ -145,10 +144,14 @@ class Plan(Value):
 
 
 def make_plan(
-    right: Right, data_map: DataMap, as_of: datetime, regime: str = "", known: Collection[str] = SHIPPED
+    right: Right,
+    data_map: DataMap,
+    as_of: datetime,
+    regimes: str | Collection[str] = "",
+    known: Collection[str] = SHIPPED,
 ) -> Plan:
-    """Plan a request on a data map; `regime` is the law it is asked under, empty where that is not known, and `known`
-    are the regimes that the engine has.
+    """Plan a request on a data map; `regimes` are the laws it is asked under, empty where that is not known, and
+    `known` those that the engine has. A duty to keep under any of them binds.
 
     Every system of the map is looked at and worked on. What changes data goes to a source before the copies that it
     feeds (`feeds` in the map), since a copy erased first would be filled again; otherwise systems run side by side.
@@ -158,13 +161,17 @@ def make_plan(
         for system in data_map.systems.values():
             for fed in system.feeds:
                 after[fed].add(system.system)
-    binds = partial(applies, asked=regime, known=known)
+    asked = (regimes,) if isinstance(regimes, str) else tuple(regimes)
+
+    def binds(named: Collection[str]) -> bool:
+        return any(applies(named, one, known) for one in asked)
+
     sorter = TopologicalSorter(after)
     sorter.prepare()
     waves = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
-        waves.append(tuple(_part(right, data_map.systems[name], as_of, regime, binds) for name in ready))
+        waves.append(tuple(_part(right, data_map.systems[name], as_of, asked, binds) for name in ready))
         sorter.done(*ready)
     return Plan(right=right, as_of=as_of, map_digest=data_map.digest, waves=tuple(waves))
 
@@ -178,12 +185,12 @@ def applies(regimes: Collection[str], asked: str, known: Collection[str] = SHIPP
     return not regimes or asked in regimes or asked not in known or not set(regimes) <= set(known)
 
 
-def _part(right: Right, system: System, as_of: datetime, regime: str, binds: Binds) -> SystemPlan:
+def _part(right: Right, system: System, as_of: datetime, asked: Sequence[str], binds: Binds) -> SystemPlan:
     return SystemPlan(
         system=system.system,
         mode=system.mode,
         works=tuple(
-            _given(right, system, _work(name, collection, as_of, regime, binds))
+            _given(right, system, _work(name, collection, as_of, asked, binds))
             for name, collection in system.collections.items()
         ),
     )
@@ -198,9 +205,9 @@ def _given(right: Right, system: System, work: Work) -> Work:
     return work.model_copy(update={"export": export, "left_out": not taken.anything, "files": taken.files})
 
 
-def _work(name: str, collection: datamap.Collection, as_of: datetime, regime: str, binds: Binds) -> Work:
+def _work(name: str, collection: datamap.Collection, as_of: datetime, asked: Sequence[str], binds: Binds) -> Work:
     writes = _writes(collection, list(collection.fields))
-    kept_back = kept_from_copies(collection, regime)
+    kept_back = kept_from_copies(collection, *asked)
     held = {one.field for one in kept_back}
     return Work(
         collection=name,

@@ -97,11 +97,10 @@ def read_regime(file: str, text: str) -> Regime:
     try:
         return Regime(**body, digest=hashlib.sha256(text.encode()).hexdigest())
     except ValidationError as error:
-        raise FileErrors([explain(file, lines, detail) for detail in error.errors()]) from None
+        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
 
 
-def explain(file: str, lines: Lines, detail: Any) -> FileError:
-    """One of pydantic's findings about a file, with the line on which it stands."""
+def _explain(file: str, lines: Lines, detail: Any) -> FileError:
     path: Path = tuple(detail["loc"])
     kind = detail["type"]
     if kind == "missing":
@@ -123,6 +122,11 @@ SHIPPED: Final = frozenset(file.name.removesuffix(".yaml") for file in _FOLDER.i
 """The regimes that ship with the engine, those that are not enabled among them."""
 
 
+def text_of(name: str) -> str:
+    """The text of a regime that ships with the engine."""
+    return (_FOLDER / f"{name}.yaml").read_text()
+
+
 @cache
 def regime(name: str) -> Regime:
     """Read one regime that ships with the engine.
@@ -132,4 +136,4 @@ def regime(name: str) -> Regime:
     """
     if name not in SHIPPED:
         raise KeyError(name)
-    return read_regime(f"{name}.yaml", (_FOLDER / f"{name}.yaml").read_text())
+    return read_regime(f"{name}.yaml", text_of(name))

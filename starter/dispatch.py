@@ -54,6 +54,9 @@ many of both asks only for those that wait for a person: to read ten thousand a 
 ONE_BY_ONE: Final = timedelta(minutes=10)
 """How often many are compared one by one all the same: a lost run and a stray one make the numbers equal."""
 
+_WAKES: Final = {"swept": "refresh", "wake": "refresh", "clock": "turned"}
+"""Messages of which a run needs to know only that it has to read the ledger, and the signal that tells it."""
+
 log = structlog.get_logger()
 
 
@@ -115,9 +118,9 @@ class Dispatcher:
                 return await self._reconcile()
             if message.kind == "sweep":
                 return await self._sweep(str(message.body["system"]))
-            if message.kind in {"swept", "wake"}:
+            if message.kind in _WAKES:
                 row = await asyncio.to_thread(self._ledger.request, message.request_id)
-                await self._wake(self._handle(row.right, row.id))
+                await self._wake(self._handle(row.right, row.id), _WAKES[message.kind])
                 return True
             return await self._tell(message)
         except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError, LedgerRefusal) as error:
@@ -140,6 +143,7 @@ class Dispatcher:
                     self._ledger.tenant,
                     Phase.LOCATING if row.confirmed else Phase.CONFIRMING,
                     row.clock,
+                    row.regimes,
                     datetime.now(UTC),
                 ),
                 # The first task comes back with the answer, for the worker that runs beside this dispatcher.
@@ -244,10 +248,10 @@ class Dispatcher:
         )
         return True
 
-    async def _wake(self, handle: WorkflowHandle[object, object]) -> None:
+    async def _wake(self, handle: WorkflowHandle[object, object], signal: str = "refresh") -> None:
         """Have a run read the ledger again; one that has just ended needs no waking."""
         try:
-            await handle.signal("refresh", rpc_timeout=RPC)
+            await handle.signal(signal, rpc_timeout=RPC)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise

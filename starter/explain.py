@@ -4,16 +4,17 @@ The one rule: nothing is stored to be shown here; each number is computed again 
 is quoted, so that a wrong one would show.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from ledger.standing import Event, KeyState, Standing
-from rights.deadlines import INTERIM_DAYS, start_clock
+from rights.clockwork import ClockEvent, replayed
+from rights.deadlines import INTERIM_DAYS, Clock
 from rights.plan import Keep, Operation
 from rights.receipt import Books, Certainty, Kept, Outcome, Receipt
-from rights.reckoning import Events, reckon
+from rights.reckoning import Step
 from rights.regimes import regime
 from rights.request import Conclusion, Right
 from rights.value import Value
@@ -59,48 +60,71 @@ def page(standing: Standing, lines: tuple[Line, ...]) -> Page:
 
 def _dates(standing: Standing, now: datetime) -> Iterator[Line]:
     row, clock = standing.request, standing.request.clock
-    law, tz = regime(row.regime), ZoneInfo(clock.zone)
-    received = clock.received_at.astimezone(tz)
-    steps = {step.about: step for step in reckon(law, Events(received.date()), clock.holidays).steps}
-    plain, legal, internal = (steps[about] for about in ("plain end", "legal due", "internal due"))
-    yield Line(
-        about="Legal due date",
-        rule=f"{law.title}, {law.source}: {law.answers(row.right)} from receipt. The day of receipt is the local one "
-        "and is not counted; a month ends on the same day, else on its last day"
-        + ("; on a Saturday, Sunday or holiday the term ends with the next working day" if law.rolls else ""),
-        fact=f"received {minute(clock.received_at, clock.zone)} ({clock.zone}), a {received:%A}"
-        + _changed_law(law.digest, clock.ruleset),
-        result=f"{plain.because} is {_named(plain.result)}; {legal.because}: "
-        f"due {day_of(clock.legal_due, tz)} at the end of the day",
-    )
-    yield Line(
-        about="Internal due date",
-        rule="the engine works towards the last working day on or before the earliest reading of the term",
-        fact=f"the plain end is {_named(plain.result)}; {internal.because}",
-        result=f"due {day(clock.internal_due, clock.zone)}, a {day_of(clock.internal_due, tz):%A}, "
-        "at the end of the day",
-    )
-    again = start_clock(law, clock.received_at, clock.zone, clock.holidays)
-    if (again.internal_due, again.legal_due) != (clock.internal_due, clock.legal_due):
-        yield Line(
-            about="These dates differ from today's rules",
-            rule="a request keeps the dates it was opened with",
-            fact="the same rules computed today give "
-            f"{day(again.internal_due, clock.zone)} and {day(again.legal_due, clock.zone)}",
-            result="the stored dates count; find out what has changed since",
-        )
+    for one in row.clocks:
+        yield from _clock(standing, one, f" ({one.regime})" if len(row.clocks) > 1 else "")
     end = row.closed_at or now
-    if end > clock.legal_due:
-        late = (day_of(end, tz) - day_of(clock.legal_due, tz)).days
+    if end > clock.legal_due and not clock.still_since:
+        late = (day_of(end, ZoneInfo(clock.zone)) - day_of(clock.legal_due, ZoneInfo(clock.zone))).days
         result = f"overdue by {plural(late, 'day')}"
+    elif clock.still_since and row.phase.open:
+        result = f"the clock stands still since {clock.still_since}"
     else:
         result = f"{clock.risk(end)}: {_span(clock.legal_due - end)} before the legal due date"
     yield Line(
         about="Closed in time" if row.closed_at and end <= clock.legal_due else "Time left",
-        rule="a request is overdue once the legal due date is past",
+        rule="a request is overdue once the legal due date is past; of several laws the earliest date counts",
         fact=f"{'closed' if row.closed_at else 'now'} {minute(end, clock.zone)}",
         result=result,
     )
+
+
+def _clock(standing: Standing, clock: Clock, which: str) -> Iterator[Line]:
+    """The dates under one law, reckoned again from what is written down."""
+    law, tz = regime(clock.regime), ZoneInfo(clock.zone)
+    received = clock.received_at.astimezone(tz)
+    happened = [ClockEvent.model_validate(e.body["event"]) for e in standing.events if e.kind == "clock"]
+    again, dates = replayed(clock, law, happened, standing.request.right)
+    steps = {step.about: step for step in dates.steps}
+    still = clock.still_since is not None
+    yield Line(
+        about=f"Legal due date{which}",
+        rule=f"{law.title}, {law.source}: {law.answers(standing.request.right)} from receipt. The day of receipt is "
+        "the local one and is not counted; a month ends on the same day, else on its last day"
+        + ("; on a Saturday, Sunday or holiday the term ends with the next working day" if law.rolls else ""),
+        fact=f"received {minute(clock.received_at, clock.zone)} ({clock.zone}), a {received:%A}"
+        + "".join(f"; {_happened(event)}" for event in happened)
+        + _changed_law(law.digest, clock.ruleset),
+        result=f"the clock stands still since {clock.still_since}; it was due {day_of(clock.legal_due, tz)}"
+        if still
+        else f"{_counted(steps, 'legal due', extended=clock.extended)}: due {day_of(clock.legal_due, tz)} at the end "
+        "of the day",
+    )
+    internal = steps.get("extended internal due" if clock.extended else "internal due")
+    yield Line(
+        about=f"Internal due date{which}",
+        rule="the engine works towards the last working day on or before the earliest reading of the term",
+        fact=internal.because if internal else "the term is not counted while the clock stands still",
+        result=f"due {day(clock.internal_due, clock.zone)}, a {day_of(clock.internal_due, tz):%A}, "
+        "at the end of the day",
+    )
+    if (again.internal_due, again.legal_due) != (clock.internal_due, clock.legal_due):
+        yield Line(
+            about=f"These dates differ from today's rules{which}",
+            rule="a request keeps the rules it was opened under",
+            fact="the same computed by the rules of today gives "
+            f"{day(again.internal_due, clock.zone)} and {day(again.legal_due, clock.zone)}",
+            result="the stored dates count; find out what has changed since",
+        )
+
+
+def _counted(steps: Mapping[str, Step], about: str, *, extended: bool) -> str:
+    plain, due = steps["plain end"], steps.get(f"extended {about}", steps[about]) if extended else steps[about]
+    return f"{plain.because} is {_named(plain.result)}; {'extended, ' if extended else ''}{due.because}"
+
+
+def _happened(event: ClockEvent) -> str:
+    ground = f" ({event.ground})" if event.ground else ""
+    return f"{str(event.turn).replace('_', ' ')} {event.day}{ground}"
 
 
 def _changed_law(now_digest: str, pinned: str) -> str:

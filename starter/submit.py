@@ -4,7 +4,7 @@ The one rule: one commit in the ledger receives it; the door answers then, even 
 that commit is the time of receipt.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -13,7 +13,7 @@ from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
-from rights.regimes import regime
+from rights.regimes import SHIPPED, Regime, regime
 from rights.request import OFFERED, Right
 from rights.subject import parse_identities
 from rights.value import Value
@@ -46,6 +46,7 @@ def submit(
     idempotency_key: str | None = None,
     text: str | None = None,
     details: Details | None = None,
+    regimes: Sequence[str] = (),
     second_factor: bool = False,
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
@@ -54,6 +55,7 @@ def submit(
         identities: pairs of kind and value.
         confirmed: whether the caller attests that the asker is the person.
         details: what the asker says beyond who they are; of the model of this right.
+        regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
         second_factor: whether the asker has signed in with one: an erasure then begins without cooling-off.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
@@ -79,12 +81,14 @@ def submit(
         raise SubmissionError(f"a request about {known} says more than who asks: give its details")
     if details is not None and type(details) is not MODELS.get(known):
         raise SubmissionError(f"these are no details of a request about {known}")
-    clock = start_clock(regime(rules.regime), received_at, rules.zone, rules.holidays)
+    laws = [_law(name) for name in dict.fromkeys(regimes or (rules.regime,))]
+    clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
     return ledger.open_request(
         known,
-        rules.regime,
+        laws[0].regime,
         people,
         clock,
+        further=further,
         received_at=received_at,
         idempotency_key=idempotency_key,
         confirmed=confirmed,
@@ -92,6 +96,12 @@ def submit(
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
         second_factor=second_factor,
     )
+
+
+def _law(name: str) -> Regime:
+    if name not in SHIPPED or not regime(name).enabled:
+        raise SubmissionError("that is no law the engine goes by: habeas deadline --list shows those that are enabled")
+    return regime(name)
 
 
 def known_right(text: str) -> Right:

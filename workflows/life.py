@@ -104,6 +104,11 @@ class RequestLife:
         """Something was decided or answered that this run has not heard of: look again."""
         self._run.refresh()
 
+    @workflow.signal
+    async def turned(self) -> None:
+        """The clock was moved."""
+        self._run.turn()
+
     @workflow.query
     def standing(self) -> Standing:
         """Where the request stands."""

@@ -15,6 +15,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.opening import Ask, Facts, OpeningActivities, Reached
     from rights.codes import Code
+    from rights.deadlines import Clock
     from rights.plan import Operation
     from rights.receipt import Receipt
     from rights.request import Phase
@@ -49,6 +50,11 @@ class Run:
         self._shown: tuple[Phase, str] | None = None
         self._clock: asyncio.Task[None] | None = None
         self._interim = False
+        self._acknowledged = False
+        self._turned = False
+        """The clock was moved in the ledger, and this run has not read it yet."""
+        self._told: Clock
+        """The clock that the UI shows."""
         self._interim_from: datetime
 
     async def begin(self, opening: Opening) -> None:
@@ -61,6 +67,7 @@ class Run:
             self._take(facts)
         else:
             await self.read()
+        self._told = self.facts.clock
         # The request was started with what it is about to enter (starter/dispatch.py): nothing to tell the UI yet.
         self.phase = Phase.LOCATING if self.confirmed else Phase.CONFIRMING
         self._shown = (self.phase, "")
@@ -134,33 +141,63 @@ class Run:
             looks = tuple(r for (_, op), r in self.receipts.items() if op is Operation.LOCATE and r.outcome.settled)
             workflow.continue_as_new(self.opening.model_copy(update={"facts": None, "looks": looks}))
 
+    def turn(self) -> None:
+        """The clock was moved: read it, and go by it."""
+        self._turned = True
+        if self._clock is None and hasattr(self, "facts"):
+            self._clock = asyncio.create_task(self._watch_the_clock())
+
     def _mind_the_clock(self, away: timedelta = timedelta.max) -> None:
         """Set the clock's timer, unless what is about to be awaited is surely over before any of its dates."""
         date = None if self._clock else self._next_date()
-        if date and date - workflow.now() <= away:
+        if self._clock is None and (self._turned or (date and date - workflow.now() <= away)):
             self._clock = asyncio.create_task(self._watch_the_clock())
 
     async def _watch_the_clock(self) -> None:
-        """Move the risk bucket as the due date comes near, and ask for an interim answer; a missed deadline is
+        """Move the risk bucket as the due date comes near, and ask for what is due on the way; a missed deadline is
         recorded, never fatal."""
-        clock = self.facts.clock
-        shown = clock.risk(workflow.now())
-        while date := self._next_date():
-            if date > workflow.now():
-                await workflow.sleep(date - workflow.now(), summary="deadline clock")
-            risk = clock.risk(workflow.now())
+        shown = self.facts.clock.risk(workflow.now())
+        while True:
+            await self._until_the_clock(self._next_date())
+            if self._turned:
+                self._turned = False
+                await self.read()
+            if self.facts.clock != self._told:
+                self._told = self.facts.clock
+                shown = self._told.risk(workflow.now())
+                workflow.upsert_search_attributes(visibility.at_clock(self._told, shown))
+                workflow.set_current_details(visibility.details(self.standing()))
+            risk = self.facts.clock.risk(workflow.now())
             if risk is not shown:
                 shown = risk
                 workflow.upsert_search_attributes(visibility.at_risk(risk))
                 await self.do(OpeningActivities.deadline, Reached(ask=self.ask(), risk=risk))
+            if self._acknowledge_at and workflow.now() >= self._acknowledge_at:
+                self._acknowledged = True
+                await self.do(OpeningActivities.acknowledge, self.ask())
             if not self._interim and workflow.now() >= self._interim_at:
                 self._interim = True
                 await self.do(OpeningActivities.interim, self.ask())
 
+    async def _until_the_clock(self, date: datetime | None) -> None:
+        """Wait for a date of the clock, or until the clock is another one."""
+        clock = self.facts.clock
+        left = date - workflow.now() if date else None
+        if left is None or left > timedelta(0):
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._turned or self.facts.clock != clock, timeout=left, timeout_summary="deadline clock"
+                )
+
     def _next_date(self) -> datetime | None:
         """The next date on which the clock has something to do."""
-        dates = [self.facts.clock.next_change(workflow.now()), None if self._interim else self._interim_at]
+        interim = None if self._interim else self._interim_at
+        dates = [self.facts.clock.next_change(workflow.now()), interim, self._acknowledge_at]
         return min((date for date in dates if date), default=None)
+
+    @property
+    def _acknowledge_at(self) -> datetime | None:
+        return None if self._acknowledged else self.facts.clock.acknowledge_due
 
     @property
     def _interim_at(self) -> datetime:

@@ -4,6 +4,7 @@ The one rule: search attributes are in clear for everybody who may open the UI, 
 an opaque id or a date.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -56,12 +57,14 @@ def map_check_id(tenant: str) -> str:
     return f"map-check/{tenant}"
 
 
-def at_start(right: Right, tenant: str, phase: Phase, clock: Clock, now: datetime) -> TypedSearchAttributes:
+def at_start(
+    right: Right, tenant: str, phase: Phase, clock: Clock, regimes: Sequence[str], now: datetime
+) -> TypedSearchAttributes:
     """The attributes a request starts with; `phase` is the one it is about to enter."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(RIGHT, str(right)),
-            SearchAttributePair(REGIME, [clock.regime]),
+            SearchAttributePair(REGIME, list(regimes)),
             SearchAttributePair(PHASE, str(phase)),
             SearchAttributePair(TENANT, tenant),
             SearchAttributePair(DUE_AT, clock.internal_due),
@@ -76,6 +79,15 @@ def now_in(phase: Phase, waiting_on: str) -> list[SearchAttributeUpdate[Any]]:
     return [
         PHASE.value_set(str(phase)),
         WAITING_ON.value_set(waiting_on) if waiting_on else WAITING_ON.value_unset(),
+    ]
+
+
+def at_clock(clock: Clock, risk: Risk) -> list[SearchAttributeUpdate[Any]]:
+    """The update for a clock that was moved."""
+    return [
+        DUE_AT.value_set(clock.internal_due),
+        LEGAL_DUE_AT.value_set(clock.legal_due),
+        RISK.value_set(str(risk)),
     ]
 
 

@@ -46,7 +46,7 @@ def grounds(
     if request is not None:
         with desk() as at:
             row = at.ledger.request(_request(request))
-        found = grounds_for(row.right, row.regime)
+        found = grounds_for(row.right, row.regimes)
     answer(grounds_document(found), grounds_page(found), as_json=as_json)
 
 
@@ -101,7 +101,7 @@ def propose(
         staff = _staff(by)
         row = at.ledger.request(_request(request))
         texts = _evidence(evidence or ())
-        needs = check(decided, row.right, row.regime, texts)
+        needs = check(decided, row.right, row.regimes, texts)
         if decided.parts:
             data_map = at.ledger.pinned_map(row.map_digest) if row.map_digest else at.data_map
             exempt(data_map, row.right, decided.exempted)

@@ -118,6 +118,16 @@ def open_(
             "--second-factor", help="The asker has signed in with a second factor: an erasure begins without waiting."
         ),
     ] = False,
+    regime: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--regime",
+            metavar="NAME",
+            help="The law it is asked under, if not the one of the settings. Given again, the clocks of all run, and "
+            "the earliest counts.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Receive a request.
@@ -139,7 +149,7 @@ def open_(
     said = None
     if details is not None:
         said = read_details(known_right(right), "--details", read_text(details, "--details"))
-    role = _role(confirmed_by, "--confirmed-by")
+    role = role_of(confirmed_by, "--confirmed-by")
     with desk() as at:
         opened = submit(
             at.ledger,
@@ -153,6 +163,7 @@ def open_(
             text=text,
             second_factor=second_factor,
             details=said,
+            regimes=regime or (),
         )
         if role is not None and opened.new:
             at.ledger.seal(opened.request_id, "file", "attested_by", role.encode(), at=now())
@@ -253,7 +264,7 @@ def confirm_identity(request: RequestId, by: By = None, as_json: Json = False) -
     from starter.desk import desk, now
 
     with desk() as at:
-        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=_role(by, "--by"))
+        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=role_of(by, "--by"))
     _decided("identity confirmed", fresh, as_json)
 
 
@@ -263,7 +274,7 @@ def approve(request: RequestId, by: By = None, as_json: Json = False) -> None:
     from starter.desk import desk, now
 
     with desk() as at:
-        fresh = at.ledger.approve(_id(request), at=now(), note=_role(by, "--by"))
+        fresh = at.ledger.approve(_id(request), at=now(), note=role_of(by, "--by"))
     _decided("erasure approved", fresh, as_json)
 
 
@@ -373,7 +384,7 @@ def _one_of(text: str, words: Sequence[str], option: str) -> str:
     return text
 
 
-def _role(text: str | None, option: str) -> str | None:
+def role_of(text: str | None, option: str) -> str | None:
     """A role as somebody typed it."""
     if text is None:
         return None

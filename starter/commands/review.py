@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import By, Json, RequestId, _role
+from starter.commands.request import By, Json, RequestId, role_of
 from starter.exits import Exit, Failure
 
 reviews = typer.Typer(no_args_is_help=True, help="Copies that may be about other people: read, redact, release.")
@@ -132,7 +132,7 @@ def redact(
     with desk() as at:
         wait = under_review(at, ledger_id(request, "request"))
         marks = marks_for(at, wait, collection, row=row, field=field, words=words, text=text, file=file)
-        made = at.ledger.redact(wait.request_id, marks, at=now(), by=_role(by, "--by") or "")
+        made = at.ledger.redact(wait.request_id, marks, at=now(), by=role_of(by, "--by") or "")
     said = f"taken out: {plural(len(marks), 'place')}; to put back: habeas review restore {wait.request_id} {made}"
     answer({"redaction": made, "places": len(marks)}, Page().line(Cell(said, "good")), as_json=as_json)
 
@@ -161,7 +161,7 @@ def release(request: RequestId, by: By = None, as_json: Json = False) -> None:
     from starter.review import under_review
     from starter.show import Cell, Page, answer
 
-    role = _role(by, "--by")
+    role = role_of(by, "--by")
     if role is None:
         raise Failure(Exit.USAGE, "--by says who has gone through the copy, by role, such as 'privacy desk'")
     with desk() as at:

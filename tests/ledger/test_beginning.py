@@ -18,7 +18,7 @@ MAP = a_map()
 PLANS = {right: make_plan(right, MAP, AT) for right in (Right.ACCESS, Right.ERASURE)}
 
 
-def plan_for(right: Right, regime: str) -> Plan:
+def plan_for(right: Right, regimes: tuple[str, ...]) -> Plan:
     return PLANS[right]
 
 

@@ -269,7 +269,7 @@ def test_an_interim_answer_is_asked_for_once_and_sent_by_a_person(ledger: Ledger
 
     (task,) = ledger.tasks(request_id=request_id)
     assert (task.code, ledger.interim_asked(request_id)) == (Code.INTERIM, True)
-    with pytest.raises(LedgerRefusal, match="sent by a person"):
+    with pytest.raises(LedgerRefusal, match="for a person to do"):
         ledger.rule(request_id, task.id, "retry", at=AT)
     messages = door("SELECT count(*) FROM outbox")
     assert ledger.rule(request_id, task.id, "done", at=later(hours=2), note="by letter")

@@ -34,7 +34,7 @@ WAYS = {
 
 def proposed(ledger: Ledger, request_id: str, decided: Decided = REFUSED, *, by: str = "s-31") -> Decision:
     row = ledger.request(request_id)
-    needs = check(decided, row.right, row.regime, TEXTS)
+    needs = check(decided, row.right, row.regimes, TEXTS)
     return ledger.propose(request_id, decided, needs, TEXTS, by=by, consult_until=later(days=3), at=AT)
 
 
@@ -59,7 +59,8 @@ def test_a_refusal_needs_the_officer_to_be_asked_and_counsel_to_approve(ledger: 
         ("consultation", "dissent"),
         ("decision", "in_force"),
     ]
-    assert "zq" not in str(door("SELECT body FROM entries"))
+    said = str(door("SELECT body FROM entries"))
+    assert not [text for text in (*TEXTS.values(), "zqdissent") if text in said]
 
 
 def test_who_proposes_says_no_other_word(ledger: Ledger) -> None:

@@ -114,8 +114,8 @@ def test_an_abusive_request_is_refused_by_four_eyes_with_both_elements_and_a_dis
     assert "You may complain to a data protection authority, and go to court." in letter
     # The texts are in the vault and nowhere in clear.
     for (table,) in world.query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
-        assert "zq" not in str(world.query(f"SELECT t::text FROM {table} t")), table
-    assert "zq" not in world.log
+        assert "zqreason" not in str(world.query(f"SELECT t::text FROM {table} t")), table
+    assert "zqreason" not in world.log
     assert world.ledger.verify().sound
 
 

@@ -1,44 +1,25 @@
 """A vendor that is down for 40 days, on a virtual clock: others go on, the person hears of it, the request lives."""
 
 import asyncio
-import sysconfig
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
 
 import pytest
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
-from temporalio.testing import WorkflowEnvironment
 
 import worker
 from rights.audience import State, interim
 from rights.receipt import Certainty
 from rights.request import Right
 from starter.dispatch import Dispatcher
-from starter.stack import Postgres, Temporal, Vendors
-from tests.conftest import SEARCH_ATTRIBUTES
+from starter.stack import Postgres, Vendors
 from tests.stories.vendors import ALLOWED, MAILCHIMP, members
+from tests.stories.virtual import virtual
 from tests.world import ROWS, World, dump, shop_map
 from workflows.wire import HistoryKeys
 
-KINDS = {
-    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
-    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
-}
 CALENDAR = ["due_14d", "due_7d", "due_3d", "due_1d", "overdue"]
-
-
-@dataclass(frozen=True)
-class Address:
-    """All that a deployment needs to know of a Temporal server."""
-
-    address: str
 
 
 @pytest.fixture
@@ -46,20 +27,6 @@ def vendors() -> Iterator[Vendors]:
     with Vendors() as vendors:
         vendors.seed([{"id": n, "email": f"c{n}@shop.example", "name": f"Name {n}"} for n in range(1, 21)])
         yield vendors
-
-
-@asynccontextmanager
-async def virtual(home: Path, postgres: Postgres, vendors: Vendors) -> AsyncIterator[tuple[World, WorkflowEnvironment]]:
-    """A deployment on a server whose clock runs ahead while everybody waits."""
-    newsletter = MAILCHIMP.format(allowed=ALLOWED.format(base=vendors.base, vendor="mailchimp"))
-    binary = Path(sysconfig.get_path("scripts")) / "temporal-test-server"
-    async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=str(binary)) as env:
-        wanted = {name: KINDS[kind] for name, kind in SEARCH_ATTRIBUTES.items()}
-        request = AddSearchAttributesRequest(namespace="default", search_attributes=wanted)
-        await env.client.operator_service.add_search_attributes(request)
-        server = cast(Temporal, Address(env.client.service_client.config.target_host))
-        with World(home, postgres, server, maps={"shop": shop_map(), "newsletter": newsletter}) as world:
-            yield world, env
 
 
 def kinds(world: World, request: str, *kinds: str) -> list[tuple[str, str | None]]:
@@ -79,8 +46,10 @@ def test_a_vendor_is_down_for_forty_days(
 ) -> None:
     monkeypatch.setenv("TEST_MAILCHIMP", "mailchimp-key-us1")
 
+    newsletter = MAILCHIMP.format(allowed=ALLOWED.format(base=vendors.base, vendor="mailchimp"))
+
     async def story() -> None:
-        async with virtual(home, postgres, vendors) as (world, env):
+        async with virtual(home, postgres, {"shop": shop_map(), "newsletter": newsletter}) as (world, env):
             before = dump(world.shop)
             # It is looked into, and then it is gone.
             vendors.fault("mailchimp", "dropped", times=1_000_000, skip=3)
@@ -110,7 +79,7 @@ def test_a_vendor_is_down_for_forty_days(
                 await env.sleep(timedelta(days=12))
                 assert [risk for _, risk in kinds(world, request, "deadline")] == CALENDAR
                 assert kinds(world, request, "interim", "interim_sent") == [("interim", None), ("interim_sent", None)]
-                assert {t.code for t in world.ledger.tasks(request_id=request)} == {"unreachable"}
+                assert {t.code for t in world.ledger.tasks(request_id=request)} == {"unreachable", "deadline"}
                 assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
                 assert await events(handle) < 2_500
 

@@ -1,0 +1,226 @@
+"""`habeas clock`: what moves the clock of a request, entered by those who have asked, heard, or sent a notice.
+
+The one rule: a clock is moved by what has happened, with its day, and what the law does not allow is refused.
+"""
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from starter.commands.request import Json, NoteFile, RequestId
+from starter.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from rights.clockwork import ClockEvent
+    from starter.desk import Desk
+
+clocks = typer.Typer(no_args_is_help=True, help="Stop a request's clock, let it go on, extend its term.")
+
+On = Annotated[
+    str | None,
+    typer.Option("--on", metavar="DATE", help="The day on which it happened; today unless given.", show_default=False),
+]
+What = Annotated[
+    str,
+    typer.Option("--for", metavar="WHAT", help="identity (a proof of it) or clarification.", show_default=False),
+]
+By = Annotated[
+    str,
+    typer.Option("--by", metavar="ROLE", help="Who says so, by role or staff id; never a name.", show_default=False),
+]
+
+
+@clocks.command()
+def show(request: RequestId, as_json: Json = False) -> None:
+    """Show every clock of a request, and what has moved it."""
+    from starter.clocks import clocks_document, clocks_page
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id
+    from starter.show import answer
+
+    with desk() as at:
+        request_id = ledger_id(request, "request")
+        row, events = at.ledger.request(request_id), at.ledger.clock_events(request_id)
+        answer(clocks_document(row, events, now()), clocks_page(row, events, now()), as_json=as_json)
+
+
+@clocks.command()
+def pause(
+    request: RequestId, what: What, by: By, on: On = None, note_file: NoteFile = None, as_json: Json = False
+) -> None:
+    """Enter that the person was asked for something without which the request cannot go on.
+
+    Whether that stops the clock, the law says: habeas clock show tells what has become of it.
+    """
+    from rights.clockwork import Turn
+
+    turn = {"identity": Turn.IDENTITY_ASKED, "clarification": Turn.CLARIFICATION_ASKED}.get(what)
+    _turn(request, turn, on, by, note_file, as_json)
+
+
+@clocks.command()
+def resume(
+    request: RequestId, what: What, by: By, on: On = None, note_file: NoteFile = None, as_json: Json = False
+) -> None:
+    """Enter that what the person was asked for has come."""
+    from rights.clockwork import Turn
+
+    turn = {"identity": Turn.IDENTITY_RECEIVED, "clarification": Turn.CLARIFICATION_RECEIVED}.get(what)
+    _turn(request, turn, on, by, note_file, as_json)
+
+
+@clocks.command()
+def acknowledge(request: RequestId, by: By, on: On = None, as_json: Json = False) -> None:
+    """Enter that the receipt was acknowledged to the person."""
+    from rights.clockwork import Turn
+
+    _turn(request, Turn.ACKNOWLEDGED, on, by, None, as_json)
+
+
+@clocks.command()
+def extend(
+    request: RequestId,
+    by: By,
+    ground: Annotated[
+        str | None,
+        typer.Option(
+            "--ground",
+            metavar="CODE",
+            help="The law's ground; leave it out to see which there are.",
+            show_default=False,
+        ),
+    ] = None,
+    noticed: Annotated[
+        str | None,
+        typer.Option(
+            "--noticed",
+            metavar="DATE",
+            help="The day on which the person was sent the notice with its reasons; today unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until", metavar="DATE", help="Where the law lets you name the day: that day.", show_default=False
+        ),
+    ] = None,
+    note_file: NoteFile = None,
+    as_json: Json = False,
+) -> None:
+    """Extend the term, once the person was sent the notice of it.
+
+    A notice that was sent too late extends nothing, and neither does a ground that the law does not know.
+    """
+    from rights.clockwork import ClockEvent, Turn, extension_grounds
+    from starter.desk import desk
+
+    with desk() as at:
+        if ground is None:
+            laws = at.ledger.request(_id(request)).regimes
+            known = {code: words for law in laws for code, words in extension_grounds(law).items()}
+            listed = "; ".join(f"{code} ({words})" for code, words in sorted(known.items()))
+            raise Failure(Exit.USAGE, f"--ground is one of: {listed}")
+        event = ClockEvent(turn=Turn.EXTENDED, day=_day(noticed, at), ground=ground, until=_until(until))
+        _enter(at, request, event, by, note_file, as_json)
+
+
+@clocks.command()
+def receipt(
+    request: RequestId,
+    received_at: Annotated[
+        str,
+        typer.Option(
+            "--received-at",
+            metavar="WHEN",
+            help="When it really came in: 2026-11-20 or 2026-11-20T14:30.",
+            show_default=False,
+        ),
+    ],
+    by: By,
+    approved_by: Annotated[
+        str,
+        typer.Option(
+            "--approved-by", metavar="ROLE", help="Who has approved it; somebody else than --by.", show_default=False
+        ),
+    ],
+    note_file: NoteFile = None,
+    as_json: Json = False,
+) -> None:
+    """Correct when a request came in. Both times are kept."""
+    from rights.clockwork import ClockEvent, Turn
+    from rights.reckoning import local_day
+    from starter.desk import desk, now
+    from starter.inputs import received
+
+    if by.strip().lower() == approved_by.strip().lower():
+        raise Failure(
+            Exit.USAGE, "--approved-by is somebody else than --by: two people stand for another day of receipt"
+        )
+    with desk() as at:
+        moment = received(received_at, at.zone, now())
+        event = ClockEvent(turn=Turn.RECEIPT_CORRECTED, day=local_day(moment, at.zone), received_at=moment)
+        _enter(at, request, event, by, note_file, as_json, approved_by)
+
+
+# Small things.
+
+
+def _id(text: str) -> str:
+    from starter.inputs import ledger_id
+
+    return ledger_id(text, "request")
+
+
+def _day(text: str | None, at: "Desk") -> date:
+    from rights.reckoning import local_day
+    from starter.desk import now
+
+    if text is None:
+        return local_day(now(), at.zone)
+    return _date(text)
+
+
+def _until(text: str | None) -> date | None:
+    return None if text is None else _date(text)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Failure(Exit.USAGE, "write a date as 2026-11-26") from None
+
+
+def _turn(request: str, turn: "object | None", on: str | None, by: str, note_file: str | None, as_json: bool) -> None:
+    from rights.clockwork import ClockEvent, Turn
+    from starter.desk import desk
+
+    if not isinstance(turn, Turn):
+        raise Failure(Exit.USAGE, "--for is identity or clarification")
+    with desk() as at:
+        _enter(at, request, ClockEvent(turn=turn, day=_day(on, at)), by, note_file, as_json)
+
+
+def _enter(
+    at: "Desk",
+    request: str,
+    event: "ClockEvent",
+    by: str,
+    note_file: str | None,
+    as_json: bool,
+    approved_by: str | None = None,
+) -> None:
+    from starter.clocks import clocks_document, clocks_page
+    from starter.commands.request import role_of
+    from starter.desk import now
+    from starter.inputs import read_text
+    from starter.show import answer
+
+    request_id = _id(request)
+    note = read_text(note_file, "--note-file") if note_file else None
+    said = {"said": role_of(by, "--by"), "approved": role_of(approved_by, "--approved-by")}
+    at.ledger.turn_clock(request_id, event, at=now(), note=note, by={how: role for how, role in said.items() if role})
+    row, events = at.ledger.request(request_id), at.ledger.clock_events(request_id)
+    answer(clocks_document(row, events, now()), clocks_page(row, events, now()), as_json=as_json)
