@@ -72,7 +72,7 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = MappingProxyType(
         ),
         Phase.COOLING: frozenset({Phase.DECIDING, Phase.LOCATING, Phase.CLOSED}),
         # Back to LOCATING from everywhere: after some rulings, and in a run started anew from the ledger.
-        Phase.LOCATING: frozenset({Phase.DECIDING, Phase.APPROVING, Phase.FULFILLING, Phase.TELLING, Phase.CLOSED}),
+        Phase.LOCATING: frozenset({*_BEGUN, Phase.APPROVING, Phase.FULFILLING, Phase.TELLING, Phase.CLOSED}),
         Phase.APPROVING: frozenset({Phase.DECIDING, Phase.LOCATING, Phase.FULFILLING, Phase.CLOSED}),
         Phase.FULFILLING: frozenset(
             {Phase.DECIDING, Phase.LOCATING, Phase.VERIFYING, Phase.PACKAGING, Phase.TELLING, Phase.CLOSED}
