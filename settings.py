@@ -105,6 +105,12 @@ class Settings(BaseSettings):
         description="Public holidays at the controller's seat; a term does not end on one.",
         examples=[["2026-12-25"]],
     )
+    calling_code: str = Field(
+        default="",
+        pattern=r"^(\+[1-9][0-9]{0,3})?$",
+        description="By which a phone number without a country is completed on the suppression list.",
+        examples=["+49"],
+    )
     temporal_address: str = Field(
         default="127.0.0.1:7233", description="Temporal's address.", examples=["127.0.0.1:7233"]
     )

@@ -4,6 +4,7 @@ The one rule: everything is built here and handed down; below this file nothing 
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -19,12 +20,14 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
+from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
 from activities.fulfil import FulfilActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
+from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
 from activities.tools import Terms, Tools
@@ -39,6 +42,7 @@ from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
+from workflows.appeal import AppealRun
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
@@ -128,14 +132,16 @@ def build_worker(
     settings: Settings, client: Client, tools: Tools, *, interceptors: Sequence[Interceptor] = ()
 ) -> Worker:
     """The Temporal worker of this process; tests add interceptors that break things."""
+    appeals = AppealActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     deciding = DecidingActivities(tools)
+    stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, AppealRun, Sweep, Upkeep, MapCheck],
         activities=[
             opening.open,
             opening.deadline,
@@ -144,6 +150,8 @@ def build_worker(
             deciding.follow,
             deciding.cool,
             opening.acknowledge,
+            appeals.read,
+            appeals.deadline,
             planning.plan,
             planning.rule,
             planning.stuck,
@@ -155,6 +163,9 @@ def build_worker(
             fulfil.lift,
             fulfil.rectify,
             fulfil.verify,
+            stopping.remember,
+            stopping.put_on_desk,
+            stopping.late_on_desk,
             sweep.sweep,
             closing.package,
             closing.close,
@@ -200,6 +211,8 @@ async def run(
     dispatcher = Dispatcher(tools, client, settings.task_queue, keys)
     schedule = MapCheckSchedule(client, settings.tenant, settings.task_queue, settings.map_check_every)
     health = Health(settings.health_host, settings.health_port, client, ledger, metrics_port)
+    # What is here now stays until the end, and to look through it for garbage takes a tenth of a second each time.
+    gc.freeze()
     async with health, worker:
         log.info(
             "worker_ready",

@@ -19,12 +19,14 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.corrections import keep_old, read_corrections
-from activities.fence import LedgerFence, job_name, job_text
+from activities.fence import LedgerFence, OpenFence, job_name, job_text
+from activities.matters import stopping
 from activities.quota import LedgerQuota
 from activities.tools import Tools
 from connectors.anchors import merged
 from connectors.errors import NeedsHuman, Retryable
 from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Intent, Pending, Rulings
+from ledger.opening import DETAILS
 from ledger.standing import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code
@@ -32,7 +34,7 @@ from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
-from rights.request import Phase
+from rights.request import Phase, Right
 from rights.subject import Identity
 from rights.value import Value
 
@@ -86,7 +88,7 @@ class Ready:
     step: Step
     connector: Connector
     call: Call
-    fence: LedgerFence
+    fence: LedgerFence | OpenFence
     learnt: set[str]
     """The kinds of identity that the rows about to be changed were found to say."""
 
@@ -100,7 +102,7 @@ class Ready:
 
 def read(tools: Tools, step: Step) -> AtStep:
     """All that the ledger knows of a step."""
-    names = (*(f"{what}/{step.system}" for what in _SEALED), job_name(step))
+    names = (*(f"{what}/{step.system}" for what in _SEALED), job_name(step), DETAILS)
     return tools.ledger.at_step(step, *names)
 
 
@@ -115,7 +117,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     _enter(tools, row, doing)
     data_map = tools.map_of(row)
     system, present = data_map.systems.get(step.system), tools.data_map.systems.get(step.system)
-    connector = tools.connector(row, system) if system else None
+    connector = tools.connector(system, row) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
     if step.operation in _CHANGES:
@@ -126,7 +128,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.
         raise Retryable(Code.BUSY, step.system, after=known.cut_for)
-    fence = LedgerFence(
+    fence: LedgerFence | OpenFence = LedgerFence(
         tools,
         step,
         max_people_per_hour=present.max_people_per_hour,
@@ -134,6 +136,8 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         cut=cut,
         clock=wall_clock,
     )
+    if step.operation is Operation.SUPPRESS:
+        fence = OpenFence()
     learnt: set[str] = set()
 
     def learn(links: tuple[Identity, ...]) -> None:
@@ -169,6 +173,8 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         corrections=read_corrections(known.sealed.get(f"corrections/{step.system}")),
         keep=partial(keep_old, tools.ledger, step, wall_clock),
     )
+    if step.operation is Operation.SUPPRESS:
+        call = stopping(call, connector, row.right, known.sealed.get(DETAILS))
     return Ready(tools, step, connector, call, fence, learnt)
 
 
@@ -247,6 +253,9 @@ def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:
     """Note the phase. A look of a run that was lost and started again does not lead back: what was approved stays
     approved; only a ruling does that (activities/planning.py)."""
     there = PHASES[doing.step.operation]
+    if doing.step.operation is Operation.RESTRICT and row.right is Right.OBJECTION:
+        # It is restricted while it is weighed.
+        there = Phase.DECIDING
     begun = row.phase not in {Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING, Phase.COOLING}
     if row.phase is not there and not (there is Phase.LOCATING and begun):
         tools.ledger.move(doing.step.request_id, there, at=doing.as_of)

@@ -3,23 +3,30 @@
 The one rule: the conclusion is computed from receipts and looks in the ledger, never from what a workflow remembers.
 """
 
+from datetime import timedelta
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.facts import ParcelFacts
+from activities.matters import OF_MATTERS
 from activities.opening import Ask
 from activities.parcels import Packed, discard, package
 from activities.store import StoreError
 from activities.tools import Tools
 from ledger.standing import RequestRow
+from rights import weighing
+from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
 from rights.decision import Word
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.redaction import Mark, digests, to_review
+from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
 from rights.value import Value
+from rights.weighing import Matter, Weighing
 
 
 class Closed(Value):
@@ -98,7 +105,8 @@ class ClosingActivities:
         located = _newest(receipts, Operation.LOCATE)
         plan = ledger.plan(ask.request_id) if row.right is Right.ERASURE else None
         books = {n: self._books(row, n, receipts, plan) for n in _newest(receipts, Operation.ERASE)}
-        conclusion = row.conclusion or _conclusion(row, receipts, books)
+        weighed = ledger.weighing(row.id) if row.right in OF_MATTERS else None
+        conclusion = row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books)
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
             ledger.close(
@@ -106,7 +114,7 @@ class ClosingActivities:
                 conclusion,
                 books=books,
                 at=ask.as_of,
-                working_until=ask.as_of + terms.working,
+                working_until=ask.as_of + max(terms.working, _appealable(row)),
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
@@ -145,6 +153,11 @@ class ClosingActivities:
         return {work.collection: counted.get(work.collection, 0) for work in works if work.leaves_pseudonyms}
 
 
+def _appealable(row: RequestRow) -> timedelta:
+    """How long the identities may be needed to carry out anew what somebody appeals against."""
+    return WINDOW if any(regime(law).appeal for law in row.regimes) else timedelta(0)
+
+
 def _beat() -> None:
     """Still alive, where the server asks for it: not of what the workflow's own task waits for."""
     if not activity.info().is_local:
@@ -154,6 +167,15 @@ def _beat() -> None:
 def _newest(receipts: list[Receipt], operation: Operation) -> dict[str, Receipt]:
     """The last receipt of an operation, per system."""
     return {r.step.system: r for r in receipts if r.step.operation is operation}
+
+
+def _weighed(row: RequestRow, weighed: Weighing | None) -> Conclusion | None:
+    """What a person has made of it: an objection that is outweighed is refused, and a review is its own answer."""
+    if row.withdrawn or weighed is None or weighed.outcome is None:
+        return None
+    if weighed.matter is Matter.DECISION:
+        return Conclusion.ANSWERED
+    return Conclusion.REFUSED if weighed.outcome is weighing.Outcome.OVERRIDDEN else None
 
 
 def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]]) -> Conclusion:

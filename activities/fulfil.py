@@ -190,9 +190,14 @@ class FulfilActivities:
             raise
 
     def _suppress(self, connector: Connector, call: Call, step: Step) -> Tally:
-        if not isinstance(connector, Suppresses):
-            raise Unsupported(Code.UNSUPPORTED, step.system)
-        return connector.suppress(call)
+        if isinstance(connector, Suppresses):
+            return connector.suppress(call)
+        # A person need see to it only where there is something of whoever has opted out.
+        look = connector.locate(call)
+        wanted = {work.collection for work in call.work if work.stops != ()}
+        if not (look.candidates or any(look.tally.of(name).found for name in wanted)):
+            return Tally()
+        raise Unsupported(Code.UNSUPPORTED, step.system, tally=look.tally)
 
     def _restrict(self, connector: Connector, call: Call, step: Step) -> Tally:
         if not isinstance(connector, Restricts):

@@ -12,6 +12,7 @@ import structlog
 from pydantic import Field
 from temporalio import activity
 
+from activities.matters import OF_MATTERS, Matters, matters_of
 from activities.tools import Tools
 from connectors.protocol import Suppresses
 from ledger.standing import RequestRow
@@ -72,6 +73,8 @@ class Facts(Value):
     """The words agents have given, by step key; an update lost with Temporal's database comes back this way."""
     interim: bool = False
     """An interim answer was asked for."""
+    matters: Matters | None = None
+    """What an objection, an opt-out, a withdrawal of consent or a review asks for; None of other rights."""
     read_at: datetime
     """When this was so."""
     gate: Gate = Gate()
@@ -102,14 +105,21 @@ def outline(plan: Plan, tools: Tools) -> Outline:
     """What a workflow needs of a plan. A system in mode observe asks in its own step; approval is for those that wait
     for a person's word."""
     course = COURSES[plan.right]
-    kept_from_more = course.act in {Operation.ERASE, Operation.SUPPRESS}
+    able = {name for name, one in tools.connectors.items() if isinstance(one, Suppresses)}
     return Outline(
         waves=tuple(tuple(part.system for part in wave) for wave in plan.waves),
         approve=tuple(p.system for p in plan.systems if course.destroys and p.mode is Mode.APPROVE),
+        # Where an opt-out is a field of a row there is nothing to do before the row goes.
         suppress=tuple(
-            p.system for p in plan.systems if kept_from_more and isinstance(tools.connectors.get(p.system), Suppresses)
+            part.system
+            for part in plan.systems
+            if course.act is Operation.ERASE and part.system in able - _marking(tools)
         ),
     )
+
+
+def _marking(tools: Tools) -> set[str]:
+    return {name for name, system in tools.data_map.systems.items() if system.marks_opt_outs}
 
 
 def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str, Start]:
@@ -140,7 +150,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             cools=_cools(row, tools),
             planned=outline_for(row.right, row.regimes) if row.confirmed else None,
         )
-        starts[row.id] = Start(row, facts if new else None, key)
+        starts[row.id] = Start(row, facts if new and row.right not in OF_MATTERS else None, key)
     return starts
 
 
@@ -192,12 +202,12 @@ class OpeningActivities:
             structlog.get_logger().warning("interim_due", request_id=ask.request_id)
 
     def _facts(self, ask: Ask) -> Facts:
-        ledger, request_id = self._tools.ledger, ask.request_id
+        tools, ledger, request_id = self._tools, self._tools.ledger, ask.request_id
         row = ledger.request(request_id)
         receipts = ledger.receipts(request_id)
         looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
         begun = tuple(dict.fromkeys(r.step.system for r in looks if r.may_hold))
-        mapped = tuple(self._tools.pinned(row.map_digest).systems)
+        mapped = tuple(tools.pinned(row.map_digest).systems)
         return Facts(
             phase=row.phase,
             clock=row.clock,
@@ -210,6 +220,7 @@ class OpeningActivities:
             begun=begun,
             rulings=ledger.rulings(request_id),
             interim=ledger.interim_asked(request_id),
+            matters=matters_of(tools, row),
             read_at=ask.as_of,
             gate=ledger.gate(request_id),
             cools=_cools(row, self._tools),

@@ -125,7 +125,7 @@ def _standing(operation: Operation, tally: Tally, *, undecided: bool) -> tuple[O
     if undecided:
         return Outcome.NEEDS_HUMAN, Code.SEVERAL_PEOPLE
     nothing = not (tally.found or tally.mentions) and tally.searched
-    if operation in {Operation.LOCATE, Operation.RECTIFY} and nothing:
+    if operation in {Operation.LOCATE, Operation.RECTIFY, Operation.SUPPRESS} and nothing:
         return Outcome.NOTHING_HELD, ""
     if operation is Operation.VERIFY and tally.left:
         return Outcome.PENDING, Code.LEFT_BEHIND

@@ -79,11 +79,11 @@ class Tools:
             self._decided_maps[key] = exempt(pinned, row.right, row.decided.exempted, cautious=True)
         return self._decided_maps[key]
 
-    def connector(self, row: RequestRow, system: System) -> Connector | None:
-        """The live connector of a system, as it is for a request; None when this worker's map does not have that system
+    def connector(self, system: System, row: RequestRow | None = None) -> Connector | None:
+        """The live connector of a system, as a decision leaves it for a request; None when this worker's map does not have that system
         any more."""
         live = self.connectors.get(system.system)
-        left_out = row.decided is not None and bool(row.decided.parts)
+        left_out = row is not None and row.decided is not None and bool(row.decided.parts)
         if live is None or self.build is None or not left_out or row.map_digest != self.data_map.digest:
             return live
         if system == self.data_map.systems[system.system]:

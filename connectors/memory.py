@@ -23,6 +23,7 @@ from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tall
 from connectors.jsonlines import pages_of
 from connectors.links import Links
 from connectors.mentioned import Mentions, counted, mentioning, mentions_among, refuse_mentions
+from connectors.optouts import marking, refuse_unmarked
 from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
 from connectors.recognising import follower, recogniser
 from connectors.sharing import Part, Parts, anchor_name, given, key_text
@@ -109,6 +110,8 @@ class Memory:
     def __init__(self, system: System, store: Store, batch: int = BATCH) -> None:
         self.system, self.store, self.batch = system, store, batch
         self._circular = frozenset(filter(system.circular, system.collections))
+        if system.marks_opt_outs:
+            self.suppress = self._suppress
 
     @property
     def rows(self) -> dict[str, list[dict[str, object]]]:
@@ -128,6 +131,11 @@ class Memory:
     @property
     def derives(self) -> bool:
         """What is derived is read, and circles are followed."""
+        return True
+
+    @property
+    def flags(self) -> bool:
+        """Fields that the map names under `opt_out` are written."""
         return True
 
     @property
@@ -215,6 +223,12 @@ class Memory:
         tally = Tally(counts=tuple(count.model_copy(update={"found": seen.found}) for count, seen in counts))
         for mend in mends(self.system, call.corrections, self._see(known).certain) if done else ():
             raise NeedsHuman(Code.CHANGED_BACK, f"{mend.place[0]}.{','.join(mend.new)}", tally=tally)
+        return tally
+
+    def _suppress(self, call: Call) -> Tally:
+        """Set the fields that the map names under `opt_out`, as a correction that keeps nothing."""
+        tally = self.rectify(marking(call))
+        refuse_unmarked(call, self.locate(call).tally)
         return tally
 
     def _refuse_loss(self, call: Call, due: Sequence[Mend]) -> None:

@@ -17,6 +17,7 @@ from rights.datamap import System
 from rights.plan import Operation, Work
 from rights.receipt import Certainty, Tally
 from rights.subject import Identity
+from rights.suppression import Scope
 
 Anchors = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Per collection and field, the values (as text) by which rows are found again once the path to them is cut: the parent
@@ -151,10 +152,13 @@ class Call:
     quota: Quota = field(default=no_quota, repr=False)
     learn: Callable[[tuple[Identity, ...]], None] = field(default=untold, repr=False)
     """Takes what the rows that `erase` is about to change say of the person, before the first fence: a row that came in
-    since the last look takes its links along when it goes. `rectify` tells what its rows say, before and after."""
+    since the last look takes its links along when it goes. What a row that came in later still says is told within the
+    fence, before anything is committed; the fence is then entered anew. `rectify` tells what its rows say, before and
+    after."""
     remember: Callable[[Anchors], None] = field(default=forgotten, repr=False)
     """Takes the anchors of the rows that `erase` is about to change, before the first fence: a row that came in since
-    the last look would go, and nothing would lead to what hangs on it."""
+    the last look would go, and nothing would lead to what hangs on it. Those of a row that came in later still are
+    given within the fence, before anything is committed."""
     corrections: tuple[Correction, ...] = field(default=(), repr=False)
     """What `rectify` is to write; the same for every attempt."""
     keep: Callable[[OldValues], None] = field(default=unkept, repr=False)
@@ -286,10 +290,16 @@ class Rectifies(Connector, Protocol):
 
 @runtime_checkable
 class Suppresses(Connector, Protocol):
-    """Can stop the system from collecting more about the person, by an entry that outlives the erasure."""
+    """Can stop the system from using the person's data for something, or from collecting more, by an entry that
+    outlives the erasure."""
 
     def suppress(self, call: Call) -> Tally:
-        """Stop collecting, converging."""
+        """Stop what the `stops` of each work say, converging, and look again: the tally's `found` is the rows that say
+        so then. Where `stops` is None, stop collecting. No hold stands in its way: nothing is destroyed by it.
+
+        Raises:
+            Unsupported: a collection in which something is to stop has no way to; nothing was changed.
+        """
 
 
 @runtime_checkable
@@ -386,6 +396,23 @@ class Shares(Protocol):
 
     @property
     def shares(self) -> bool: ...
+
+
+@runtime_checkable
+class Flags(Protocol):
+    """Writes what the map says under `opt_out`. For other connectors a map that has one is refused."""
+
+    @property
+    def flags(self) -> bool: ...
+
+
+@runtime_checkable
+class Stops(Suppresses, Protocol):
+    """Knows by itself what its system can stop, whether or not the map says what it is used for."""
+
+    @property
+    def stops(self) -> Mapping[str, frozenset[Scope]]:
+        """By collection."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from connectors.protocol import Connector, Derives, Searches, Shares
+from connectors.protocol import Connector, Derives, Flags, Searches, Shares
 from rights.datamap import DataMap, System
 
 GROUP = "habeas.connectors"
@@ -65,6 +65,8 @@ def build(system: System) -> Connector:
             _refuse_search(system)
         if not isinstance(connector, Shares):
             _refuse_shared(system)
+        if not isinstance(connector, Flags):
+            _refuse_flags(system)
     except ValueError as error:
         raise SetupError(f"system '{system.system}': {error}") from None
     return connector
@@ -112,6 +114,20 @@ def _refuse_shared(system: System) -> None:
             raise ValueError(
                 f"collections.{name}: the connector {system.connector} cannot tell whose part of a row is whose: "
                 "leave out shared"
+            )
+
+
+def _refuse_flags(system: System) -> None:
+    """An opt-out that is written nowhere would be believed to be honoured.
+
+    Raises:
+        ValueError: the map has one.
+    """
+    for name, collection in system.collections.items():
+        if collection.opt_out:
+            raise ValueError(
+                f"collections.{name}.opt_out: the connector {system.connector} writes no such field: "
+                "leave it out, and say under uses what the rows are used for"
             )
 
 

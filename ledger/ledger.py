@@ -4,6 +4,7 @@ Each group of verbs stands in a module of its own, by the noun it is about; here
 verb is one transaction, and time is an argument.
 """
 
+from ledger.appeals import Appeals
 from ledger.beginning import Beginning
 from ledger.cases import Cases
 from ledger.clocks import Clocks
@@ -26,9 +27,11 @@ from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
+from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.verify import Verification
 from ledger.weighing import Weighing
+from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
 
@@ -41,9 +44,11 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Weighings,
     Reviews,
     Decisions,
     Clocks,
+    Appeals,
     Standings,
     Steps,
     Receipts,
@@ -55,6 +60,7 @@ class Ledger(
     Sweeps,
     Quotas,
     MapChecks,
+    Suppressions,
     Mailroom,
     LetterDesk,
     Verification,

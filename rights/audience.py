@@ -26,6 +26,12 @@ class State(StrEnum):
     OUTSTANDING = "outstanding"
 
 
+def hears_of_systems(right: Right, *, confirmed: bool) -> bool:
+    """Whether the person is told of single systems. An opt-out, and an objection to marketing, need no proof, so
+    whoever sends one could otherwise learn where somebody else is known."""
+    return confirmed or COURSES[right].act is not Operation.SUPPRESS
+
+
 class Told(Value):
     """What the person is told of one system, by its name in the data map."""
 

@@ -45,6 +45,7 @@ class Code(StrEnum):
     TOO_MANY_LINKS = "too_many_links"
     INTERIM = "interim"
     DEADLINE = "deadline"
+    APPEAL = "appeal"
     ACKNOWLEDGE = "acknowledge"
     LEGAL_HOLD = "legal_hold"
     MFA_DELETE = "mfa_delete"
@@ -68,6 +69,9 @@ class Code(StrEnum):
     COPY_FIRST = "copy_first"
     JOINED = "joined"
     RECOURSE = "recourse"
+    WEIGH = "weigh"
+    CONTESTED = "contested"
+    NOWHERE = "nowhere"
     REVIEW = "review"
     POST_OUT = "post_out"
     POST_IN = "post_in"
@@ -120,6 +124,9 @@ ADVICE: dict[Code, str] = {
     Code.VALUE: "The system does not take the new value of the field named: it is too long, of another type, empty where something must stand, breaks a rule of the table, another row has it, or a trigger makes something else of it. Nothing was changed. Correct the value and rule 'retry', or do it by hand and rule 'done'.",
     Code.NO_ROW: "The row that is to be rectified is not among this person's rows in the collection named (any more), so nothing was changed. Compare its key with the preview, then rule 'retry', or 'done' if nothing is left to correct.",
     Code.CHANGED_BACK: "The field named was rectified and says something else again: a trigger, the application or an import writes to it. Find out which and stop it, then rule 'retry'.",
+    Code.WEIGH: "The person objects, on grounds of their own situation, and the data is restricted meanwhile. Weigh it (habeas objection show prints what was said), then say what came of it (habeas objection weigh): it is upheld unless there is a ground of the law that outweighs it, with evidence and an approver.",
+    Code.CONTESTED: "The person wants an automated decision looked at by somebody. Whoever has not made it hears them (habeas automated show), looks at it anew, and says what came of it (habeas automated decide).",
+    Code.NOWHERE: "No system of the data map says that it uses data for what is to stop, so nothing but our own list has been told. Say under uses or opt_out of the map where it happens, restart the worker and rule 'retry'; or see to it by hand and rule 'done'; rule 'give_up' if it happens nowhere.",
     Code.QUOTA: "The system has no room left for what has to be moved. Make room or raise its quota, then rule 'retry'.",
     Code.MENTIONS: "Texts that are not known to be this person's mention them. Read the rows, then rule 'choose' with the numbers of those that are this person's; the others stay as they are, and 'none' leaves all.",
     Code.RESIDUE: "What this person is known by still stands in the columns listed, or a table could not be searched, although all that the data map knows is done. Look into them: add the table to the data map or clean it up and rule 'retry', or rule 'choose' with the numbers of those that must still be cleaned; the others may stay, are said to be kept, and are asked about again only if they become more. 'none' lets all stay.",
@@ -132,6 +139,7 @@ ADVICE: dict[Code, str] = {
     Code.COPY_FIRST: "The same person has asked for a copy of the data, which is made before anything is erased. Nothing to do here: it goes on when that request has its parcel, or is closed.",
     Code.JOINED: "An earlier request of the same person asks the same. Nothing to do: the answer to that one names both.",
     Code.RECOURSE: "A copy of this person's data was refused or given in part, and the law keeps the data for as long as the person may complain (PIPEDA s. 8(8)), so nothing was destroyed. Rule 'retry' once that time is over, or 'give_up' and say so in the answer.",
+    Code.APPEAL: "The person appeals against the answer. Somebody who has not decided on the request decides, with reasons: habeas appeal decide, before the day that habeas appeal show names.",
     Code.DEADLINE: "The legal due date is three days away, or past. See what the request waits on (habeas explain) and see to that, or have the term extended while a notice is still in time (habeas clock extend); then rule 'done', or 'give_up' if nothing can be done.",
     Code.ACKNOWLEDGE: "The law sets a day by which the receipt has to be acknowledged, and it is near. Send the acknowledgement and enter it (habeas clock acknowledge), then rule 'done'; rule 'give_up' if none is to be sent.",
     Code.REVIEW: "The copy is prepared, and may be about other people too, in the collections that the data map marks. Go through it (habeas review show), take out what is about others (habeas review redact), then let it be delivered (habeas review release).",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic import Field as Setting
 
 from rights.subject import KIND, ignores_case
+from rights.suppression import Scope
 
 
 class Erase(StrEnum):
@@ -58,6 +59,8 @@ PLACE: Final = re.compile(r"[^\W\d][\w $-]{0,62}(\.[^\W\d][\w $-]{0,62})?\Z")
 _GENERAL: Final = re.compile(r"(year|month|decade|network|prefix:[1-9][0-9]?)\Z")
 LONGEST_YEARS: Final = 200
 """No law sets a longer term, and a calendar ends."""
+_CONSENT: Final = re.compile(r"consent|einwilligung|\b6 ?\(1\) ?\(a\)|\b9 ?\(2\) ?\(a\)", re.IGNORECASE)
+"""How a lawful basis says that it is consent, in words or by the article of the GDPR."""
 _PATH: Final = re.compile(r"\$(\.[A-Za-z_][A-Za-z0-9_-]{0,62}|\[\*\])+\Z")
 PERIOD: Final = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?\Z")
 
@@ -272,6 +275,19 @@ class Retention(Strict):
         return years, months, weeks, days
 
 
+class OptOut(Strict):
+    """What a row says once the person has opted out: a do-not-contact column, a consent taken back."""
+
+    field: str
+    value: str | int | bool
+    """As the column has it."""
+
+    @property
+    def text(self) -> str:
+        """The value in the form in which looks give values."""
+        return str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
+
+
 class Collection(Strict):
     """A table, bucket prefix or API resource."""
 
@@ -290,6 +306,10 @@ class Collection(Strict):
     """Rows are about other people too: a person goes through them before they are delivered."""
     purpose: str = ""
     lawful_basis: str = ""
+    uses: tuple[Scope, ...] = ()
+    """What its rows are used for that a person can have stopped: marketing, profiling, analytics, sale ..."""
+    opt_out: dict[Scope, OptOut] = Setting(default_factory=dict)
+    """By what is to stop, the field that the system itself heeds."""
     origin: Origin | None = None
     """Where its data comes from, its files too; a field may say otherwise. What says nothing is not ported."""
     automated_decisions: str = ""
@@ -322,6 +342,16 @@ class Collection(Strict):
         """Fields, and what is derived from fields, that hold an identity, by name."""
         telling: dict[str, Telling] = {**self.fields, **self.derived}
         return {name: about for name, about in telling.items() if about.identity}
+
+    @property
+    def rests_on_consent(self) -> bool:
+        """Whether the person's consent is what allows it."""
+        return bool(_CONSENT.search(self.lawful_basis))
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """The kinds of personal data its fields hold."""
+        return frozenset(field.category for field in self.fields.values() if field.category)
 
     @property
     def searched(self) -> tuple[str, ...]:
@@ -364,6 +394,27 @@ class Collection(Strict):
             for name in link.fields:
                 if name not in self.fields:
                     raise ValueError(f"the link by '{link.field}' names '{name}', which is not under fields: add it")
+        return self
+
+    @model_validator(mode="after")
+    def _opts_out(self) -> Self:
+        said: dict[str, str] = {}
+        for scope, flag in self.opt_out.items():
+            field = self.fields.get(flag.field)
+            if field is None:
+                raise ValueError(f"opt_out.{scope} names '{flag.field}', which is not under fields: add it there")
+            linked = {base for link in self.links for base in self.bases(link.field)}
+            if flag.field in self.key or flag.field in linked or field.identity or field.yields:
+                raise ValueError(
+                    f"opt_out.{scope} names '{flag.field}', which tells rows or people apart: "
+                    "name a field that says nothing else"
+                )
+            if said.setdefault(flag.field, flag.text) != flag.text:
+                raise ValueError(f"opt_out says two things of '{flag.field}': give each its own field")
+        if self.opt_out and self.shares:
+            raise ValueError(
+                "opt_out belongs to rows of one person, and these may be somebody else's too: leave it out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ from rights.collection import Derived as Derived
 from rights.collection import Erase as Erase
 from rights.collection import Field as Field
 from rights.collection import Link as Link
+from rights.collection import OptOut as OptOut
 from rights.collection import Origin as Origin
 from rights.collection import Retention as Retention
 from rights.collection import Strategy as Strategy
@@ -71,6 +72,11 @@ class System(Strict):
         return any(collection.erase is not Erase.RETAIN for collection in self.collections.values())
 
     @property
+    def marks_opt_outs(self) -> bool:
+        """Whether rows have a field that says that the person has opted out."""
+        return any(collection.opt_out for collection in self.collections.values())
+
+    @property
     def followed_kinds(self) -> frozenset[str]:
         """The kinds of identity by which people are found here."""
         fields = (field for collection in self.collections.values() for field in collection.identities.values())
@@ -110,6 +116,10 @@ class System(Strict):
                         "write collection.field as they stand in this file"
                     )
                 self._of_a_kind(name, link)
+                if field in {flag.field for flag in there.opt_out.values()}:
+                    raise ValueError(
+                        f"collections.{target}: opt_out names '{field}', which '{name}' links to: name another"
+                    )
         self._linked()
         sharing.check(self)
         self._shells_are_clean()

@@ -7,19 +7,19 @@ sealed with the request, and no later than that is anything of them in the clear
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from rights.detail import Details as Details
+from rights.objections import ConsentWithdrawalDetails, DecisionReviewDetails, ObjectionDetails, OptOutDetails
 from rights.request import Right
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
-
-class Details(BaseModel):
-    """What all details have in common: nothing else may stand in them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-MODELS: Final[Mapping[Right, type[Details]]] = {}
+MODELS: Final[Mapping[Right, type[Details]]] = {
+    Right.OBJECTION: ObjectionDetails,
+    Right.OPT_OUT: OptOutDetails,
+    Right.CONSENT_WITHDRAWAL: ConsentWithdrawalDetails,
+    Right.DECISION_REVIEW: DecisionReviewDetails,
+}
 """The model of each right that takes details."""
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from rights.backups import EXAMPLE, HONESTLY, Backups
-from rights.datamap import Collection, DataMap, Field, Link, Retention, System
+from rights.datamap import Collection, DataMap, Field, Link, OptOut, Retention, System
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
 MapError = FileError
@@ -112,7 +112,7 @@ _ADVICE = {
     "dict_type": "write key: value below it",
     "tuple_type": "write a list, such as [a, b]",
 }
-_PARTS: dict[str | int, type[BaseModel]] = {"fields": Field, "links": Link, "retention": Retention}
+_PARTS: dict[str | int, type[BaseModel]] = {"fields": Field, "links": Link, "retention": Retention, "opt_out": OptOut}
 
 
 def _explain(file: str, lines: Lines, detail: Any) -> MapError:

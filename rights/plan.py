@@ -15,6 +15,7 @@ from rights.datamap import DataMap, Erase, Mode, Strategy, System
 from rights.portable import ported
 from rights.regimes import SHIPPED
 from rights.request import Right
+from rights.suppression import Scope
 from rights.terms import keep_until
 from rights.value import Value
 from rights.withheld import Withheld, withheld
@@ -104,6 +105,8 @@ class Work(Value):
     """Erase.REDACT: what the fields become. Erase.DELETE: what they become in a row that must stay because a kept row
     of another collection points to it (a shell)."""
     keeps: tuple[Keep, ...] = ()
+    stops: tuple[Scope, ...] | None = None
+    """suppress: what is to stop here, () nothing; None: the system is to collect nothing more, before an erasure."""
 
     @property
     def leaves_pseudonyms(self) -> bool:

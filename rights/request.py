@@ -30,7 +30,16 @@ class Right(StrEnum):
         return self in {Right.ACCESS, Right.PORTABILITY}
 
 
-OFFERED: Final = frozenset({Right.ACCESS, Right.ERASURE})
+OFFERED: Final = frozenset(
+    {
+        Right.ACCESS,
+        Right.ERASURE,
+        Right.OBJECTION,
+        Right.OPT_OUT,
+        Right.CONSENT_WITHDRAWAL,
+        Right.DECISION_REVIEW,
+    }
+)
 """The rights that have a workflow today; a door refuses the others in one sentence."""
 
 
@@ -122,6 +131,6 @@ class Conclusion(StrEnum):
     """Every system was looked at and none knew the person."""
     WITHDRAWN = "withdrawn"
     REFUSED = "refused"
-    """On the ground of the decision in force."""
+    """Nothing of what was asked for is done, on a ground that the person was told."""
     JOINED = "joined"
     """An earlier request of the same person asks the same, and its answer names both."""

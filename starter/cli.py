@@ -13,7 +13,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from starter.commands import clock, connector, deadline, decision, ledger, letter, local, request, review, setup, task
+from starter.commands import (
+    appeal,
+    clock,
+    connector,
+    deadline,
+    decision,
+    ledger,
+    letter,
+    local,
+    optout,
+    request,
+    review,
+    setup,
+    task,
+    weigh,
+)
 from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
@@ -94,7 +109,12 @@ app.add_typer(review.reviews, name="review")
 app.add_typer(letter.letters, name="letter")
 app.add_typer(ledger.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
+app.add_typer(weigh.objections, name="objection")
+app.add_typer(weigh.automated, name="automated")
+app.add_typer(optout.optouts, name="optout")
+app.add_typer(optout.suppressions, name="suppression")
 app.command("deadline")(deadline.deadline)
+app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")

@@ -75,13 +75,15 @@ def open_ledger(settings: Settings, *, pool: int = 2) -> Ledger:
     """
     address, pem = resolve(settings.ledger), resolve(settings.checkpoint_key)
     try:
-        return Ledger(
+        ledger = Ledger(
             connect(address, pool_size=pool),
             settings.tenant,
             open_keys(settings.keys),
             backup_max_age=timedelta(days=settings.backup_max_age_days),
             checkpoints=Checkpoints.open(settings.checkpoints, pem),
         )
+        ledger.calling_code = settings.calling_code
+        return ledger
     except AddressError as error:
         raise SetupError(f"{settings.ledger}: {error}") from None
     except ValueError as error:

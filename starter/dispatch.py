@@ -31,6 +31,7 @@ from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.request import Phase, Right
 from workflows import visibility
+from workflows.appeal import AppealRun
 from workflows.messages import Opening, Ruling
 from workflows.request import BY_RIGHT
 from workflows.sweep import Sweep
@@ -118,6 +119,12 @@ class Dispatcher:
                 return await self._reconcile()
             if message.kind == "sweep":
                 return await self._sweep(str(message.body["system"]))
+            if message.kind == "appeal":
+                return await self._appeal(message.request_id)
+            if message.kind == "appeal_turned":
+                run = visibility.appeal_id(self._ledger.tenant, message.request_id)
+                await self._wake(self._client.get_workflow_handle(run), "turned")
+                return True
             if message.kind in _WAKES:
                 row = await asyncio.to_thread(self._ledger.request, message.request_id)
                 await self._wake(self._handle(row.right, row.id), _WAKES[message.kind])
@@ -207,6 +214,8 @@ class Dispatcher:
                 log.error("unknown_run", request_id=request_id)
                 continue
             await self._wake(self._handle(row.right, row.id))
+        for appeal in await asyncio.to_thread(self._ledger.appeals):
+            await self._appeal(appeal.request_id)
         for system in await asyncio.to_thread(self._ledger.systems_to_sweep):
             await self._sweep(system)
         await self._shred_histories()
@@ -227,6 +236,8 @@ class Dispatcher:
         """What each living run waits on, by request; empty where it waits on nobody."""
         running: dict[str, str] = {}
         async for run in self._client.list_workflows(self._alive + which):
+            if run.workflow_type not in BY_RIGHT.values():
+                continue
             request_id = run.id.rpartition("/")[2]
             running[request_id] = run.typed_search_attributes.get(visibility.WAITING_ON) or ""
         return running
@@ -234,6 +245,23 @@ class Dispatcher:
     @property
     def _alive(self) -> str:
         return f"HabeasTenant = '{self._ledger.tenant}' AND ExecutionStatus = 'Running'"
+
+    async def _appeal(self, request_id: str) -> bool:
+        """Have an appeal waited for; no effect while it is."""
+        row = await asyncio.to_thread(self._ledger.request, request_id)
+        appeal = await asyncio.to_thread(self._ledger.appeal_of, request_id)
+        if appeal is not None and appeal.open:
+            await self._client.start_workflow(
+                AppealRun.run,
+                request_id,
+                id=visibility.appeal_id(self._ledger.tenant, request_id),
+                task_queue=self._queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                search_attributes=visibility.at_appeal(row.right, self._ledger.tenant, appeal.clock, datetime.now(UTC)),
+                static_summary=f"appeal, due {appeal.clock.internal_due:%Y-%m-%d}",
+            )
+        return True
 
     async def _sweep(self, system: str) -> bool:
         """Have a system swept; a sweep that is under way hears of it."""

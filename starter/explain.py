@@ -326,7 +326,7 @@ _CONCLUSION_RULES: Final = {
     Conclusion.IN_PART: "in part if anything was kept, held, given up or not verified",
     Conclusion.NOTHING_HELD: "nothing held only if every system was looked at and none knew the person",
     Conclusion.WITHDRAWN: "withdrawn if the person took it back",
-    Conclusion.REFUSED: "refused only by an approved decision on a coded ground",
+    Conclusion.REFUSED: "refused if what was asked for was outweighed or declined, on a coded ground",
     Conclusion.JOINED: "joined if an earlier request of the same person asks the same and was answered",
 }
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from ledger.ledger import Ledger
 from ledger.linking import Linked
 from ledger.standing import RequestRow, Standing
-from rights.audience import Answered, State, answer
+from rights.audience import Answered, State, answer, hears_of_systems
 from rights.datamap import DataMap
 from rights.decision import Element, Word, article
 from rights.receipt import Certainty
@@ -49,6 +49,8 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     """What the person is told of each system: those of the map, and those that have left it and were worked on."""
     systems = data_map.systems if data_map else {}
     row = standing.request
+    if not hears_of_systems(row.right, confirmed=row.confirmed):
+        return ()
     return answer(
         row.right,
         dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)]),
@@ -81,7 +83,9 @@ def beside(ledger: Ledger, row: RequestRow) -> Beside:
     return Beside((*lines, *([f"Reason: {reason}"] if reason else [])), ledger.answered_with(row.id))
 
 
-def answer_document(row: RequestRow, told: tuple[Answered, ...], also: Beside = NOTHING_BESIDE) -> dict[str, Any]:
+def answer_document(
+    row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = (), also: Beside = NOTHING_BESIDE
+) -> dict[str, Any]:
     """The answer as JSON."""
     return {
         "request_id": row.id,
@@ -92,40 +96,45 @@ def answer_document(row: RequestRow, told: tuple[Answered, ...], also: Beside = 
         "systems": [one.model_dump(mode="json") for one in told],
         "answered_with": row.lead,
         "answers_too": [one.request_id for one in also.linked],
-        "text": list(_lines(row, told, also)),
+        "text": list(_lines(row, told, said, also)),
     }
 
 
-def answer_page(row: RequestRow, told: tuple[Answered, ...], also: Beside = NOTHING_BESIDE) -> Page:
-    """The text to send."""
+def answer_page(
+    row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = (), also: Beside = NOTHING_BESIDE
+) -> Page:
+    """The text to send. `said`: what comes before the systems (`starter.stopped`)."""
     page = Page()
-    for line in _lines(row, told, also):
+    for line in _lines(row, told, said, also):
         page.line(line)
     return page
 
 
-def _lines(row: RequestRow, told: tuple[Answered, ...], also: Beside) -> Iterator[str]:
+def _lines(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...], also: Beside) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
     for other in also.linked:
         received = day(other.received_at, row.clock.zone)
         yield f"It answers your request received {received} too (reference {other.request_id})."
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
-    if row.conclusion is Conclusion.IN_PART and not done:
+    if said:
+        yield from said
+    elif row.conclusion is Conclusion.IN_PART and not done:
         yield "We have not done what you asked for; below is what stays, and why."
     elif row.conclusion:
         yield _FIRST.get((row.right, row.conclusion)) or _ANY[row.conclusion]
     if row.lead:
         yield f"Its reference is {row.lead}."
     yield from also.decided
-    if row.conclusion in {Conclusion.REFUSED, Conclusion.JOINED}:
-        if row.conclusion is Conclusion.REFUSED:
+    if row.lead or (row.conclusion is Conclusion.REFUSED and also.decided):
+        # Nothing was done in any system.
+        if not row.lead:
             yield _REMEDY
         return
     for one in told:
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)
         yield from _in_backups(one)
-    if row.conclusion is Conclusion.IN_PART:
+    if row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
         yield _REMEDY
 
 

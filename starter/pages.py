@@ -43,7 +43,7 @@ CONCLUSIONS: Final = {
     Conclusion.IN_PART: "answered in part: something was kept, held or given up",
     Conclusion.NOTHING_HELD: "nothing held: every system was looked at and none knew the person",
     Conclusion.WITHDRAWN: "withdrawn by the person",
-    Conclusion.REFUSED: "refused: habeas decision show has the ground and who approved it",
+    Conclusion.REFUSED: "refused, on a ground that the person was told",
     Conclusion.JOINED: "answered together with an earlier request of the same person",
 }
 PURPOSES: Final = {

@@ -13,11 +13,14 @@ from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
+from rights.objections import ConsentWithdrawalDetails, OptOutDetails, is_immediate, source_of, stop_of
 from rights.regimes import SHIPPED, Regime, regime
 from rights.request import OFFERED, Right
 from rights.subject import parse_identities
+from rights.suppression import Scope, stops_in
 from rights.value import Value
 
+CALIFORNIA: Final = "us-ca-optout"
 MAX_TEXT: Final = 100_000
 """Characters of free text with a request; a long letter has a tenth of that."""
 
@@ -66,7 +69,8 @@ def submit(
     known = known_right(right)
     people = parse_identities(identities)
     kinds = data_map.identity_kinds
-    if unknown := sorted({i.kind for i in people} - set(kinds)):
+    # Whoever opts out may be known to nobody but a browser.
+    if known is not Right.OPT_OUT and (unknown := sorted({i.kind for i in people} - set(kinds))):
         raise SubmissionError(
             f"no system of the data map knows the identity kind '{unknown[0]}': use one of {', '.join(kinds)}"
         )
@@ -81,9 +85,11 @@ def submit(
         raise SubmissionError(f"a request about {known} says more than who asks: give its details")
     if details is not None and type(details) is not MODELS.get(known):
         raise SubmissionError(f"these are no details of a request about {known}")
-    laws = [_law(name) for name in dict.fromkeys(regimes or (rules.regime,))]
+    if isinstance(details, ConsentWithdrawalDetails):
+        _refuse_unknown_consent(data_map, details)
+    laws = [_law(name) for name in dict.fromkeys(regimes or (_usual_law(rules, details),))]
     clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
-    return ledger.open_request(
+    opened = ledger.open_request(
         known,
         laws[0].regime,
         people,
@@ -96,6 +102,27 @@ def submit(
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
         second_factor=second_factor,
     )
+    if details is not None and is_immediate(known, details):
+        # Before anything else, and again by the run: the door may die between its two commits.
+        scopes = stop_of(details).remembered
+        ledger.suppress(opened.request_id, people, scopes, source=source_of(details), at=received_at)
+    return opened
+
+
+def _usual_law(rules: Rules, details: Details | None) -> str:
+    """The law of the settings; but for an opt-out of sale or sharing, or a limit on sensitive data, the one with the
+    shortest term, since nobody may be asked where they live before it is carried out."""
+    wanted = {Scope.SALE, Scope.SHARING, Scope.SENSITIVE}
+    if isinstance(details, OptOutDetails) and wanted & set(details.of):
+        return CALIFORNIA
+    return rules.regime
+
+
+def _refuse_unknown_consent(data_map: DataMap, details: ConsentWithdrawalDetails) -> None:
+    resting = [c for system in data_map.systems.values() for c in system.collections.values() if c.rests_on_consent]
+    if not any(stops_in(system, stop_of(details)) for system in data_map.systems.values()):
+        known = "; ".join(sorted({c.purpose for c in resting if c.purpose})) or "none says so: write lawful_basis"
+        raise SubmissionError(f"nothing in the data map rests on such a consent; what does is for: {known}")
 
 
 def _law(name: str) -> Regime:

@@ -26,6 +26,7 @@ from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
+from activities.stopping import StoppingActivities
 from activities.upkeep import UpkeepActivities
 from starter.stack import Postgres, Temporal
 from tests.conftest import SEARCH_ATTRIBUTES
@@ -190,7 +191,7 @@ def test_no_payload_in_temporals_database_can_be_read(canaries: World) -> None:
 IMPERSONAL = {
     "request_id", "system", "code", "word", "waiting_on", "collection", "ground", "digest", "regime", "ruleset", "zone",
     "systems", "begun", "waves", "holding", "rulings", "purpose", "about",
-"look_again", "approve", "suppress", "late",
+"look_again", "approve", "suppress", "late", "restrict",
 }  # fmt: skip
 """Fields of type text that may travel: ids the engine made, names from the data map, words of closed lists."""
 
@@ -229,7 +230,14 @@ def parts(annotation: Any) -> Iterator[Any]:
 
 def definitions() -> list[Any]:
     """Every activity of the engine."""
-    kinds = (OpeningActivities, PlanningActivities, FulfilActivities, ClosingActivities, UpkeepActivities)
+    kinds = (
+        OpeningActivities,
+        PlanningActivities,
+        FulfilActivities,
+        ClosingActivities,
+        UpkeepActivities,
+        StoppingActivities,
+    )
     found = [activity._Definition.from_callable(f) for kind in kinds for f in vars(kind).values() if callable(f)]
     return [defined for defined in found if defined]
 

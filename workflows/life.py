@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.run import Run
     from workflows.steps import Steps
+    from workflows.stopping import Stopping
 
 
 class RequestLife:
@@ -117,9 +118,14 @@ class RequestLife:
     # The life itself.
 
     async def _carry_out(self) -> None:
-        run = self._run
-        if not run.confirmed:
+        run, matters = self._run, self._run.facts.matters
+        if not run.confirmed and (matters is None or matters.proven):
             await self._deciding.confirmed()
+        if matters is not None:
+            await self._deciding.settled()
+            if not run.stopped:
+                await Stopping(run, self._steps).carry_out()
+            return
         await self._deciding.cooled()
         while not (run.withdrawn or run.ended):
             run.look_again = False

@@ -130,10 +130,18 @@ class Steps:
         """Look anew where an erasure or the look after it has learnt what others may know the person by. An act is
         settled once, and says so again whenever it is asked."""
         step = receipt.step
-        if receipt.look_again and step.operation is not Operation.LOCATE and step.key not in self._heeded:
+        # What an opt-out learns is followed by itself (workflows/stopping.py): it does nothing but suppress.
+        heeds = step.operation not in {Operation.LOCATE, Operation.SUPPRESS}
+        if receipt.look_again and heeds and step.key not in self._heeded:
             if not step.operation.look:
                 self._heeded.add(step.key)
             self._run.look_again = True
+
+    async def by_hand(self, system: str, operation: Operation, code: Code) -> None:
+        """Put something on a person's desk that no system does, and wait until it is ruled done or given up."""
+        while not self._run.stopped:
+            if not await self._ask_about(self._step(system, operation), code):
+                return
 
     async def package(self) -> None:
         """Seal the parcel; while that cannot be done a person is told, and it is tried again."""

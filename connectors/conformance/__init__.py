@@ -16,7 +16,7 @@ import pytest
 
 for _module in (
     "erasing", "exporting", "keeping", "linking", "locating", "rectifying", "restricting", "speaking", "suite",
-    "verifying",
+    "suppressing", "verifying",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
@@ -51,10 +51,13 @@ from connectors.conformance.rectifying import Rectifying
 from connectors.conformance.restricting import Restricting
 from connectors.conformance.speaking import Speaking
 from connectors.conformance.suite import Trial
+from connectors.conformance.suppressing import Suppressing
 from connectors.conformance.verifying import Verifying
 
 
-class Conformance(Locating, Linking, Exporting, Erasing, Keeping, Verifying, Restricting, Rectifying, Speaking):
+class Conformance(
+    Locating, Linking, Exporting, Erasing, Keeping, Verifying, Restricting, Rectifying, Suppressing, Speaking
+):
     """Everything a connector promises. Override the fixture `bench`.
 
     To differ from a promise, override its test and write down why.

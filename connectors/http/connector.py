@@ -3,7 +3,7 @@
 The one rule: a method is there only if the file has the operation. What the vendor does not offer is not pretended.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -17,6 +17,7 @@ from connectors.http.sight import Eye, Sight
 from connectors.protocol import Call, Export, Look, Pending, Restricted
 from rights.datamap import System
 from rights.receipt import Certainty, Count, Tally
+from rights.suppression import Scope
 
 SURENESS: Final = (Certainty.ATTESTED, Certainty.COMPLETED, Certainty.VERIFIED)
 """A look at several collections is as sure as the least sure of them."""
@@ -78,7 +79,13 @@ class HttpConnector:
         if any(spec.restrict for spec in specs):
             self.restrict, self.lift = self._restrict, self._restriction.lift
         if any(spec.suppress for spec in specs):
-            self.suppress = self._restriction.suppress
+            self.suppress, self.stops = self._restriction.suppress, self._stops
+
+    @property
+    def _stops(self) -> Mapping[str, frozenset[Scope]]:
+        """What the vendor can be kept from using people's rows for, by collection."""
+        specs = {name: self._vendor.collections[name].suppress for name in self.system.collections}
+        return {name: frozenset(spec.stops) for name, spec in specs.items() if spec}
 
     @property
     def _specs(self) -> list[Collection]:

@@ -7,15 +7,16 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
-from connectors.errors import NeedsHuman
+from connectors.errors import NeedsHuman, Unsupported
 from connectors.fates import Row
 from connectors.http.exchange import Exchange
-from connectors.http.schema import Act
-from connectors.http.sight import ALREADY, Eye
+from connectors.http.schema import Act, Suppress
+from connectors.http.sight import ALREADY, STOPPED, Eye
 from connectors.http.walk import walk
 from connectors.protocol import Call, Restricted
 from rights.codes import Code
 from rights.receipt import Count, Tally
+from rights.suppression import Scope
 
 
 class Restriction:
@@ -64,17 +65,42 @@ class Restriction:
         return _found(lifted)
 
     def suppress(self, call: Call) -> Tally:
-        """Stop the vendor from collecting more about the person."""
+        """Stop the vendor from using the person's rows for what is to stop, or from collecting more; and look again
+        where it can be asked."""
+        wanted = {work.collection: work.stops for work in call.work}
         sight = self._eye.see(call)
         sight.refuse_doubt()
         done: Counter[str] = Counter()
         for name, rows in sight.certain.items():
-            rules = self._eye.vendor.collections[name].suppress
-            for row in rows if rules else ():
-                assert rules  # noqa: S101 - by the line above
-                self._take(call, rules, name, row, "suppress")
+            if (rules := self._rules(wanted, name)) is None:
+                continue
+            for row in rows:
+                if not row.get(STOPPED):
+                    self._take(call, rules, name, row, "suppress")
                 done[name] += 1
-        return _found(done)
+        tally = _found(done)
+        self._refuse_unstopped(call, wanted, tally)
+        for name, rows in sight.certain.items():
+            if wanted.get(name) and rows and self._rules(wanted, name) is None:
+                raise Unsupported(Code.UNSUPPORTED, name, tally=tally)
+        return tally
+
+    def _rules(self, wanted: Mapping[str, tuple[Scope, ...] | None], name: str) -> Suppress | None:
+        """How it is stopped in a collection; None where nothing is to be, or there is no way to."""
+        rules, stops = self._eye.vendor.collections[name].suppress, wanted.get(name)
+        if rules is None or stops is None:
+            return rules
+        return rules if {*rules.stops, Scope.CONSENT} & set(stops) else None
+
+    def _refuse_unstopped(self, call: Call, wanted: Mapping[str, tuple[Scope, ...] | None], tally: Tally) -> None:
+        """Look again: a vendor that says yes and goes on is not believed."""
+        asked = [name for name in wanted if (rules := self._rules(wanted, name)) and rules.already]
+        if not (asked and tally.found):
+            return
+        again = self._eye.see(call)
+        for name in asked:
+            if not all(row[STOPPED] for row in again.certain.get(name, ())):
+                raise NeedsHuman(Code.CHANGED_BACK, name, tally=tally)
 
     def _take(self, call: Call, rules: Act, name: str, row: Row, what: str) -> None:
         scope = self._exchange.scope(call, row=row)

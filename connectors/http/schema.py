@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from connectors.http.steps import Call, Duration, Expression, Name, Rule, Step, Steps, Strict, Text
+from rights.suppression import Scope
 
 Host = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 
@@ -141,6 +142,16 @@ class Restrict(Act):
     """Fields whose values lifting puts back, as {row.NAME}."""
 
 
+class Suppress(Act):
+    """Stop the vendor from using a row for something."""
+
+    stops: Annotated[tuple[Scope, ...], Field(min_length=1)]
+    """What it ends: marketing, analytics, sale ..."""
+    already: Expression = ""
+    """True of an entry for which it has been stopped. With it the vendor is asked again afterwards; without, its yes is
+    all there is."""
+
+
 class Export(Strict):
     """Files beyond the rows themselves."""
 
@@ -169,7 +180,7 @@ class Collection(Strict):
     export: Export | None = None
     restrict: Restrict | None = None
     lift: Act | None = None
-    suppress: Act | None = None
+    suppress: Suppress | None = None
 
 
 class Vendor(Strict):

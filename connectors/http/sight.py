@@ -202,11 +202,15 @@ class Eye:
             return None
         if spec.restrict is not None:
             row[ALREADY] = bool(self.exchange.sought(spec.restrict.already, entry, scope, f"{place}.restrict.already"))
+        if spec.suppress is not None and spec.suppress.already:
+            row[STOPPED] = bool(self.exchange.sought(spec.suppress.already, entry, scope, f"{place}.suppress.already"))
         return row
 
 
 ALREADY: Final = "restricted?"
 """Under which a row says whether it is locked away; no field can be called that."""
+STOPPED: Final = "suppressed?"
+"""The same, for whether the vendor has been stopped from using it."""
 
 
 def _by(find: Find, value: str) -> dict[str, object]:

@@ -53,7 +53,7 @@ def attempt(writer: Database, call: Call, programme: Programme) -> Trial:
         why_not = hindrance(sight, call, session.environment, writer.limits) or why_not
         if why_not or not sight.planned:
             return Trial(before, not_tried=why_not, statements=statements)
-        done = programme.carry_out(session, programme.batches, None)
+        done = programme.carry_out(session, programme.batches, None).changes
         found = found_in(session, scope, done, STATEMENT_TIMEOUT * 1000)
     expected = accepted_by(scope.system)
     effects = [replace(one.effect, surprise="") if one.accepted(expected) else one.effect for one in found]

@@ -12,6 +12,7 @@ from functools import partial
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding
+from connectors.optouts import marking, refuse_unmarked
 from connectors.protocol import Call, Export, Look, Pending
 from connectors.sql import replication, restriction, searchable, trying
 from connectors.sql.application import Reaches
@@ -40,8 +41,8 @@ from rights.receipt import Tally
 
 class SqlConnector:
     """One database. `reader` serves looks and exports, `writer` erasures and the look that proves them. Has `restrict`
-    and `lift` only where rows can be denied to the application, and `locate_many` where many looks are one statement
-    each."""
+    and `lift` only where rows can be denied to the application, `suppress` where rows have a field for it, and
+    `locate_many` where many looks are one statement each."""
 
     def __init__(
         self,
@@ -71,6 +72,8 @@ class SqlConnector:
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift
+        if system.marks_opt_outs:
+            self.suppress = self._suppress
         self._flagging = Flagging(self._changing, *flagged) if flagged and self._changing else None
         self._application = flagged[1].database if flagged else None
         if self._flagging:
@@ -99,6 +102,11 @@ class SqlConnector:
     @property
     def shares(self) -> bool:
         """Rows that are somebody else's too are told from those that are not."""
+        return True
+
+    @property
+    def flags(self) -> bool:
+        """Fields that the map names under `opt_out` are written."""
         return True
 
     def locate(self, call: Call) -> Look:
@@ -156,6 +164,15 @@ class SqlConnector:
         """Write the fields that the corrections name, by key: up to `batch_rows` rows in one transaction, more in
         several. The old values are given away to be kept first."""
         return Rectifying(self._writing()).rectify(call)
+
+    def _suppress(self, call: Call) -> Tally:
+        """Set the fields that the map names under `opt_out`, and look at them again. An erasure sets none: its rows go,
+        or say nothing of anybody."""
+        marked = marking(call)
+        tally = Rectifying(self._writing()).rectify(marked) if marked.corrections else Tally()
+        if any(work.stops for work in call.work):
+            refuse_unmarked(call, self._look(self._writing().writer, call, verifying=False).tally)
+        return tally
 
     def attempt(self, call: Call) -> Trial:
         """Carry the erasure out and take it back; nothing stays, and no fence is entered.

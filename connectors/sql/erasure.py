@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 from sqlalchemy import (
     CTE,
+    JSON,
     FromClause,
     Integer,
     Select,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    null,
     select,
     true,
     update,
@@ -28,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as cast_text
 from sqlalchemy.sql.elements import Label
 
+from connectors.sql import taken
 from connectors.sql.fates import DIRTY, REASON, STAYS, Fates, telling
 from connectors.sql.restriction import entry, forget
 from connectors.sql.rewriting import Sql
@@ -126,11 +129,11 @@ def _in_turn(scope: Scope, part: Sequence[Batch]) -> tuple[Batch, ...]:
 
 
 def change(scope: Scope, some: Sequence[Batch]) -> Select[Any]:
-    """All of some changes at once: one row with, for each of them, the rows changed."""
+    """All of some changes at once: one row with, for each of them, the rows changed and what these told."""
     names = {batch.collection for batch in some}
     fates = Fates(scope, [name for name in lockable(scope) if name in names])
     changed: list[Sql] = []
-    forgotten: list[CTE] = []
+    forgot: list[CTE] = []
     for number, batch in enumerate(some):
         fate = fates.of(batch.collection)
         if batch.deleting:
@@ -138,9 +141,9 @@ def change(scope: Scope, some: Sequence[Batch]) -> Select[Any]:
         else:
             done = _rewritten(fates, batch.collection, fate.rows, fate.dirty)
         rows = done.cte(f"changed_{number}")
-        changed += _counted(rows, number)
-        forgotten += _forgotten(scope, batch, rows, number)
-    return select(*changed).add_cte(*forgotten)
+        changed += counted(scope, batch, rows, number)
+        forgot += forgotten(scope, batch, rows, number)
+    return select(*changed).add_cte(*forgot)
 
 
 def listed(scope: Scope, batch: Batch) -> bool:
@@ -186,12 +189,12 @@ def of_list(scope: Scope, batch: Batch) -> Select[Any]:
     reached = fates.traversal.rows(name).whereclause
     if reached is None:
         raise RuntimeError("nothing leads to a collection")
-    changed = _taken(fates, name, reached).cte("changed")
-    return select(*_counted(changed, 0)).add_cte(*_forgotten(scope, batch, changed, 0))
+    changed = deleted(fates, name, None, reached).cte("changed")
+    return select(*counted(None, batch, changed, 0)).add_cte(*forgotten(scope, batch, changed, 0))
 
 
 def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
-    """At most so many rows of one kind of change: one row with how many were changed."""
+    """At most so many rows of one kind of change: one row with how many were changed, and what they told."""
     name = batch.collection
     subject = scope.doubts(name)
     fates = Fates(scope, [name] if subject else [])
@@ -207,7 +210,7 @@ def some(scope: Scope, batch: Batch, rows: int) -> Select[Any]:
     picked = (chosen if subject else chosen.with_for_update(of=source)).cte("picked")
     make = _deleted if batch.deleting else _rewritten
     changed = make(fates, name, picked, true()).cte("changed")
-    return select(*_counted(changed, 0)).add_cte(*_forgotten(scope, batch, changed, 0))
+    return select(*counted(scope, batch, changed, 0)).add_cte(*forgotten(scope, batch, changed, 0))
 
 
 def tally(works: Sequence[Work], changes: Changes, before: Tally | None = None) -> Tally:
@@ -246,18 +249,21 @@ def keyed(works: Iterable[Work]) -> bool:
 
 
 def _deleted(fates: Fates, name: str, rows: FromClause, condition: Sql) -> Any:
-    return _taken(fates, name, _same_key(fates, name, rows), condition)
+    return deleted(fates, name, rows.c, _same_key(fates, name, rows), condition)
 
 
-def _taken(fates: Fates, name: str, *conditions: Sql) -> Any:
+def deleted(fates: Fates, name: str, told: Any, *conditions: Sql) -> Any:
+    """Delete rows, each of which tells what `told` has of it, by name; None: nothing."""
     table = fates.traversal.tables[name]
-    told = [false().label(KEPT)]
+    columns: list[Sql] = [false().label(KEPT)]
     if fates.scope.restricts:
-        told.append(entry(fates.scope, name, table).label(ENTRY))
-    return delete(table).where(*conditions).returning(*told)
+        columns.append(entry(fates.scope, name, table).label(ENTRY))
+    if told is not None:
+        columns += taken.columns(fates.scope, name, told)
+    return delete(table).where(*conditions).returning(*columns)
 
 
-def _forgotten(scope: Scope, batch: Batch, changed: CTE, number: int) -> list[CTE]:
+def forgotten(scope: Scope, batch: Batch, changed: CTE, number: int) -> list[CTE]:
     """What takes the entries of deleted rows out of the list of what is restricted."""
     if not (scope.restricts and batch.deleting):
         return []
@@ -268,7 +274,8 @@ def _rewritten(fates: Fates, name: str, rows: FromClause, condition: Sql) -> Any
     table = fates.traversal.tables[name]
     kept = rows.c[REASON].is_not(None).label(KEPT)
     values = fates.settings(name, rows, table)
-    return update(table).values(values).where(_same_key(fates, name, rows), condition).returning(kept)
+    told = taken.columns(fates.scope, name, rows.c)
+    return update(table).values(values).where(_same_key(fates, name, rows), condition).returning(kept, *told)
 
 
 def _same_key(fates: Fates, name: str, rows: FromClause) -> Sql:
@@ -277,11 +284,14 @@ def _same_key(fates: Fates, name: str, rows: FromClause) -> Sql:
     return and_(*(mine == theirs for mine, theirs in keys))
 
 
-def _counted(changed: CTE, number: int) -> list[Sql]:
+def counted(scope: Scope | None, batch: Batch, changed: CTE, number: int) -> list[Sql]:
+    """How many rows were changed, how many of them are kept, and, within a scope, what they told."""
     kept = changed.c[KEPT]
+    told = cast_text(null(), JSON) if scope is None else taken.said(scope, batch.collection, changed)
     return [
         select(func.count()).select_from(changed).scalar_subquery().label(f"rows_{number}"),
         select(func.count()).select_from(changed).where(kept).scalar_subquery().label(f"kept_{number}"),
+        told.label(f"told_{number}"),
     ]
 
 

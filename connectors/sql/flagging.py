@@ -15,12 +15,14 @@ from connectors.finding import Finding
 from connectors.protocol import Call, Key, Restricted
 from connectors.sql import flags
 from connectors.sql.application import Reaches
-from connectors.sql.changing import Changes, Changing, admitted
+from connectors.sql.batching import Changes
+from connectors.sql.changing import Changing
 from connectors.sql.erasure import Batch
 from connectors.sql.flags import Flag, Flagged
 from connectors.sql.flagwork import Rows, Work, asking, working
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
+from connectors.sql.server import admitted
 from rights.codes import Code
 from rights.receipt import Count, Tally
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from connectors.errors import NeedsHuman, Unsupported
 from connectors.protocol import Call, Restricted
 from connectors.sql import restriction
-from connectors.sql.changing import Changing, admitted
+from connectors.sql.changing import Changing
 from connectors.sql.programme import Programme
-from connectors.sql.server import Mode, Session
+from connectors.sql.server import Mode, Session, admitted
 from connectors.sql.steps import Steps
 from rights.codes import Code
 from rights.receipt import Tally

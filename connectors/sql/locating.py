@@ -4,7 +4,7 @@ The one rule: each person's answer is the one that `locate` gives; what goes wro
 """
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final
 
 from connectors.errors import ConnectorError
@@ -79,9 +79,11 @@ class Locating:
         with self._reader.transaction(Mode.LOOK, first.session, "{}") as session:
             while some := dict(islice(waiting, AT_ONCE)):
                 first.beat()
-                rows = session.each((made.document(calls[number]), made.look) for number, made in some.items())
-                for (number, made), row in zip(some.items(), rows, strict=True):
-                    sight = sight_of(made.scope, row)
-                    looks[number] = sight.look(calls[number], sight.tally(calls[number].work))
+                for made, numbers in groupby(some, key=some.__getitem__):
+                    asked = list(numbers)
+                    rows = session.each(made.look, [made.document(calls[number]) for number in asked])
+                    for number, row in zip(asked, rows, strict=True):
+                        sight = sight_of(made.scope, row)
+                        looks[number] = sight.look(calls[number], sight.tally(calls[number].work))
             session.commit()
         return looks

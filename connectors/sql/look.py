@@ -8,36 +8,29 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import (
-    ARRAY,
     Date,
-    FromClause,
     Integer,
     Select,
     Text,
     cast,
-    column,
-    distinct,
     extract,
     func,
     literal_column,
     select,
-    true,
 )
-from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
 from connectors.anchors import key_name, merged
-from connectors.links import MOST, Links
+from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Look
 from connectors.sharing import anchor_name, key_text
+from connectors.sql import taken
 from connectors.sql.erasure import Batch
-from connectors.sql.fates import GROUNDS, LINK, TRAIT, Fate, Fates, reason_of, telling, traits_of
+from connectors.sql.fates import GROUNDS, TRAIT, Fate, Fates, reason_of, telling, traits_of
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
-from connectors.sql.sharing import MINE
-from rights import sharing
 from rights.plan import Work
 from rights.receipt import Count, Kept, Tally
 from rights.subject import Identity
@@ -61,6 +54,11 @@ class Sight:
 
     scope: Scope
     seen: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, scope: Scope, seen: Mapping[str, Mapping[str, Any]]) -> Self:
+        """What was seen of some collections; of the others nothing was."""
+        return cls(scope, {name: seen.get(name, {}) for name in scope.system.collections})
 
     @property
     def doubtful(self) -> str | None:
@@ -166,18 +164,13 @@ def _sight(scope: Scope, fates: Fates, name: str) -> Any:
         "unclean": func.count().filter(fate.reason.is_not(None), fate.dirty),
     }
     pointed = scope.targets[name]
-    for number, link in enumerate(sharing.owners(collection)):
-        if link.shared and sharing.cut(collection, link):
-            counts[anchor_name(link)] = func.json_agg(_key(scope, name, rows)).filter(rows.c[f"{MINE}{number}"])
+    counts |= taken.owned(scope, name, rows)
     if pointed or (fates.may_stay(name) and not collection.shares):
-        keys = func.json_agg(_key(scope, name, rows))
+        keys = func.json_agg(taken.key(scope, name, rows))
         counts["keys"] = keys if pointed else keys.filter(fate.stays)
-    for field in pointed:
-        if (field,) != collection.key:
-            value: Sql = cast(rows.c[field], Text)
-            counts[f"to:{field}"] = func.json_agg(distinct(value)).filter(value.is_not(None))
+    counts |= taken.pointed(scope, name, rows)
     for field in telling(scope, name):
-        counts[f"link:{field}"] = _links(scope, fate, name, field)
+        counts[f"link:{field}"] = taken.links(scope, rows, name, field)
     if fates.may_stay(name):
         counts["kept"] = _kept(fate)
     if scope.doubts(name):
@@ -186,11 +179,6 @@ def _sight(scope: Scope, fates: Fates, name: str) -> Any:
         counts["candidates"] = _candidates(scope, fates, name)
     pairs = [part for label, value in counts.items() for part in (literal_column(f"'{label}'"), value)]
     return select(func.json_build_object(*pairs)).select_from(rows).scalar_subquery()
-
-
-def _key(scope: Scope, name: str, rows: FromClause) -> Sql:
-    parts = [cast(rows.c[field], Text) for field in scope.system.collections[name].key]
-    return parts[0] if len(parts) == 1 else func.json_build_array(*parts)
 
 
 def _kept(fate: Fate) -> Sql:
@@ -205,25 +193,6 @@ def _kept(fate: Fate) -> Sql:
     )
     pair = func.json_build_array(groups.c.reason, groups.c.rows)
     return select(func.json_agg(pair)).select_from(groups).scalar_subquery()
-
-
-def _links(scope: Scope, fate: Fate, name: str, field: str) -> Sql:
-    """What a field of the person's rows holds, each value once, to one more than may be told."""
-    value: Sql = fate.rows.c[f"{LINK}{field}"]
-    rows: FromClause = fate.rows
-    single: Sql = true()
-    if scope.column(name, field).several:
-        # A value that stands alone counts as a list of one, and a list in a list as its values.
-        paths = func.jsonb_path_query(value, literal_column("'lax $[*][*]'", JSONPATH))
-        each = paths.table_valued(column("=element", JSONB)).render_derived(name="each")
-        rows = rows.join(each, true())
-        single = func.jsonb_typeof(each.c["=element"]) != "object"
-        value = each.c["=element"].op("#>>")(literal_column("'{}'", ARRAY(Text)))
-    # By bytes: a collation may take two keys that differ in case for one.
-    text = cast(value, Text).collate("C")
-    told = select(text.label("=value")).select_from(rows).where(single, text != "").distinct().limit(MOST + 1)
-    values = told.subquery()
-    return select(func.json_agg(values.c["=value"])).select_from(values).scalar_subquery()
 
 
 def _candidates(scope: Scope, fates: Fates, name: str) -> Sql:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from connectors.errors import NeedsHuman
 from connectors.protocol import Call
-from connectors.sql import erasure, mentions, rectification
+from connectors.sql import erasure, mentions, rectification, slices
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.dialects import DIALECTS
 from connectors.sql.erasure import Batch
@@ -20,8 +20,10 @@ from connectors.sql.look import Sight, look, sight_of
 from connectors.sql.restriction import Statements
 from connectors.sql.scope import Scope
 from connectors.sql.session import Session
+from connectors.sql.slices import Slice
 from connectors.sql.statement import Statement, compiled, copying
 from connectors.sql.steps import Steps
+from connectors.sql.taken import Carried
 from connectors.sql.values import document
 from rights.codes import Code
 from rights.datamap import Erase, System
@@ -45,29 +47,46 @@ class Programme:
         self._some: dict[tuple[Batch, int], Statement] = {}
         self._of_list: dict[Batch, Statement] = {}
         self._keys: dict[Batch, Statement] = {}
+        self._hanging: dict[Slice, Statement] = {}
+        self._slices: dict[Slice, Statement] = {}
         self._together: dict[tuple[Batch, ...], Statement] = {}
         self._mentions: dict[str, Statement] = {}
         self._copies: dict[tuple[str, bool], Statement] = {}
 
     def document(self, call: Call) -> str:
         """All values of a call, as the statements read them."""
-        return json.dumps(document(call, self.scope), ensure_ascii=False)
+        return written(document(call, self.scope))
 
     def see(self, session: Session, *, lock: bool = False) -> Sight:
         """Look; and, if so wished, hold what others hang on, so that nobody can add a child to it."""
         return sight_of(self.scope, session.row(self.locking_look if lock else self.look))
 
-    def carry_out(
-        self, session: Session, batches: Sequence[Batch], rows: int | None
-    ) -> list[tuple[Batch, tuple[int, int]]]:
+    def carry_out(self, session: Session, batches: Sequence[Batch], rows: int | None) -> Carried:
         """Change all that several kinds of change would, or at most `rows` rows of one."""
         row = session.row(self.together(tuple(batches)) if rows is None else self.some(batches[0], rows))
-        return [(batch, (row[2 * number], row[2 * number + 1])) for number, batch in enumerate(batches)]
+        return _carried(batches, row)
 
-    def carry_out_list(self, session: Session, batch: Batch) -> list[tuple[Batch, tuple[int, int]]]:
+    def carry_out_list(self, session: Session, batch: Batch) -> Carried:
         """Change the rows of one kind of change whose keys the document lists."""
-        rows, kept = session.row(self.of_list(batch))
-        return [(batch, (rows, kept))]
+        return _carried([batch], session.row(self.of_list(batch)))
+
+    def hanging(self, session: Session, slice_: Slice, most: int) -> list[int]:
+        """How many rows hang on the keys in the document, for each collection of a slice, to one more than `most`."""
+        if not slice_.below:
+            return []
+        if slice_ not in self._hanging:
+            self._hanging[slice_] = compiled(slices.hanging(self.scope, slice_, most))
+        return list(session.row(self._hanging[slice_]))
+
+    def carry_out_slice(self, session: Session, slice_: Slice) -> Carried:
+        """Delete the rows whose keys are in the document, with all that hangs on them."""
+        if slice_ not in self._slices:
+            self._slices[slice_] = compiled(slices.change(self.scope, slice_))
+        return _carried(slice_.batches, session.row(self._slices[slice_]))
+
+    @cached_property
+    def slices(self) -> list[Slice]:
+        return slices.slices(self.scope)
 
     def listed(self, batch: Batch) -> bool:
         """Whether a kind of change may go by lists of keys."""
@@ -193,6 +212,21 @@ class Programmes:
         if DIALECTS[catalogue.engine].stepwise:
             return Steps(self._system, works, catalogue, self._batch_rows)
         return Programme(self._system, works, catalogue, self._batch_rows, restricts=self.restricts)
+
+
+def written(values: Mapping[str, object]) -> str:
+    """A document as the server gets it."""
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _carried(batches: Sequence[Batch], row: Sequence[Any]) -> Carried:
+    """Read the row that changes give: three columns for each."""
+    parts = [(batch, row[3 * number : 3 * number + 3]) for number, batch in enumerate(batches)]
+    told: dict[str, dict[str, list[Any]]] = {}
+    for batch, (_, _, said) in parts:
+        for label, values in (said or {}).items():
+            told.setdefault(batch.collection, {}).setdefault(label, []).extend(values or ())
+    return Carried([(batch, (rows, kept)) for batch, (rows, kept, _) in parts], told)
 
 
 def _once(page: bytes) -> bytes:

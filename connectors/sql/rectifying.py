@@ -15,12 +15,13 @@ from connectors.corrections import foreseen, identifies, names, require, told
 from connectors.errors import ConnectorError, NeedsHuman
 from connectors.protocol import Call, Correction, Key, OldValues
 from connectors.sql import rectification
-from connectors.sql.changing import Changes, Changing, admitted
+from connectors.sql.batching import Changes
+from connectors.sql.changing import Changing
 from connectors.sql.erasure import Batch
 from connectors.sql.look import Sight
 from connectors.sql.programme import Programme
 from connectors.sql.rectification import about
-from connectors.sql.server import Database, Mode, Trouble
+from connectors.sql.server import Database, Mode, Trouble, admitted
 from connectors.sql.stepping import BATCH
 from connectors.sql.steps import Steps
 from connectors.sql.values import corrected

@@ -9,12 +9,14 @@ from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, Protocol
 
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding
+from connectors.protocol import Call
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.dialects import Engine
 from connectors.sql.errors import Covers
 from connectors.sql.limits import Limits
+from rights.codes import Code
 from rights.datamap import System
 
 
@@ -87,3 +89,16 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
+
+
+def admitted(session: Session, call: Call, *, end: bool = False) -> None:
+    """Refuse a database that is not marked with the worker's environment, or in which another attempt is at work.
+
+    Raises:
+        NeedsHuman: ENVIRONMENT: it is not marked so.
+        Retryable: BUSY: another attempt has not ended yet.
+    """
+    if not call.environment or session.environment != call.environment:
+        raise NeedsHuman(Code.ENVIRONMENT, call.system.system)
+    if not session.alone(call.session, end=end):
+        raise Retryable(Code.BUSY, call.system.system)

@@ -6,7 +6,7 @@ closed, and the server undoes what it held.
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -53,7 +53,9 @@ SELECT coalesce(current_setting('habeas.environment', true), ''),
 _EARLIER: Final = b""", (SELECT coalesce(json_object_agg(oid::bigint, json_build_array(i, u, d)), '{}') FROM (
   SELECT oid, pg_stat_get_xact_tuples_inserted(oid) i, pg_stat_get_xact_tuples_updated(oid) u,
     pg_stat_get_xact_tuples_deleted(oid) d FROM pg_class WHERE relkind IN ('r', 'p') OFFSET 0) t WHERE i + u + d > 0)"""
-_ABOUT: Final = f"SELECT set_config('{SETTING}', $1, true) IS NULL".encode()
+_SET: Final = f"current_setting('{SETTING}')".encode()
+_GIVEN: Final = b"$1"
+"""Where a statement takes its document from, and where instead if it is asked about many."""
 _GIVE: Final = f"""
 SELECT set_config('{SETTING}', (current_setting('{SETTING}')::jsonb || $1::jsonb)::text, true) IS NULL""".encode()
 _LIMIT: Final = b"SELECT set_config('statement_timeout', $1, true)"
@@ -240,16 +242,16 @@ class Session:
             raise RuntimeError("a statement gave no row")
         return row
 
-    def each(self, asked: Iterable[tuple[str, Statement]]) -> list[tuple[Any, ...]]:
-        """The one row that each statement gives about a document of its own. All are sent before any is waited for."""
-        cursors = []
-        with self._connection.pipeline():
-            for document, statement in asked:
-                self._cursor.execute(_ABOUT, [document])
-                cursors.append(psycopg.RawCursor(self._connection).execute(statement.text))
-        rows = [cursor.fetchone() for cursor in cursors]
+    def each(self, statement: Statement, documents: Sequence[str]) -> list[tuple[Any, ...]]:
+        """The one row that a statement gives about each document, which takes the place of the transaction's own. All
+        are sent before any is waited for."""
+        cursor = psycopg.RawCursor(self._connection)
+        cursor.executemany(statement.text.replace(_SET, _GIVEN), [[one] for one in documents], returning=True)
+        rows: list[tuple[Any, ...] | None] = [cursor.fetchone()]
+        while cursor.nextset():
+            rows.append(cursor.fetchone())
         whole = [row for row in rows if row is not None]
-        if len(whole) != len(rows):
+        if len(whole) != len(documents):
             raise RuntimeError("a statement gave no row")
         return whole
 

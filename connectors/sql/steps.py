@@ -54,6 +54,8 @@ from connectors.sql.stepping import (
     told_columns,
     told_texts,
 )
+from connectors.sql.taken import Carried
+from connectors.sql.telling import Told, telling_columns
 from connectors.sql.traversal import DECIDED, MATCHED, OTHER, UNIQUE, Traversal
 from connectors.sql.values import document, slot
 from rights.codes import Code
@@ -121,18 +123,17 @@ class Steps:
     def rectification(self) -> Statements:
         return Statements(self.scope, self._batch_rows)
 
-    def carry_out(
-        self, session: Stepping, batches: Sequence[Batch], rows: int | None
-    ) -> list[tuple[Batch, tuple[int, int]]]:
+    def carry_out(self, session: Stepping, batches: Sequence[Batch], rows: int | None) -> Carried:
         """Change what `batches` say, in their order; at most `rows` rows of each, if a number is given."""
         session.hurry()
         done: list[tuple[Batch, tuple[int, int]]] = []
+        told = Told(self.scope)
         for circle, part in groupby(batches, key=lambda batch: self.scope.circles.get(batch.collection)):
             if circle:
-                done += self._go_round(session, list(part))
+                done += self._go_round(session, list(part), told)
             else:
-                done += [(batch, self._change(session, batch, rows)) for batch in part]
-        return done
+                done += [(batch, self._change(session, batch, rows, told)) for batch in part]
+        return Carried(done, told.seen)
 
     @cached_property
     def statements(self) -> tuple[str, ...]:
@@ -262,6 +263,11 @@ class Steps:
             several, size = self._several(session, name), len(collection.key)
             seen["doubtful"] = several[0][0] if several else 0
             seen["candidates"] = [[row[1 : size + 1], row[size + 1 :]] for row in several]
+        return seen | self._links(session, name)
+
+    def _links(self, session: Stepping, name: str) -> dict[str, Any]:
+        """What the person's rows of a collection say that other systems know them by."""
+        seen: dict[str, Any] = {}
         for field in telling(self.scope, name):
             values = session.rows(self._made("link", name, partial(self._link, name, field), field))
             seen[f"link:{field}"] = [value for (value,) in values]
@@ -271,18 +277,22 @@ class Steps:
         """Rows of which it is open whose they are, each with the number of all of them."""
         return session.rows(self._made("doubt", name, partial(self._doubt, name)))
 
-    def _go_round(self, session: Stepping, part: list[Batch]) -> list[tuple[Batch, tuple[int, int]]]:
+    def _go_round(self, session: Stepping, part: list[Batch], told: Told) -> list[tuple[Batch, tuple[int, int]]]:
         """Change the rows of a circle that the look has found."""
         held = erasure.lockable(self.scope) if self._locks else []
         if any(batch.deleting for batch in part):
+            names = [batch.collection for batch in part]
+            for name, rows in self._circles.hold(session, names, held).items():
+                told.add(name, self._remembered(name, rows) | self._links(session, name))
             erased = self._circles.erase(session, part, held)
             return [(batch, (rows, 0)) for batch, rows in zip(part, erased, strict=True)]
-        return [(batch, self._change(session, batch, None)) for batch in part]
+        return [(batch, self._change(session, batch, None, told)) for batch in part]
 
-    def _change(self, session: Stepping, batch: Batch, most: int | None) -> tuple[int, int]:
+    def _change(self, session: Stepping, batch: Batch, most: int | None, told: Told) -> tuple[int, int]:
         """Lock and look, then change by key: way by way, for a row that one way has led to is changed by then."""
         name = batch.collection
         size = len(self.scope.system.collections[name].key)
+        deciding = size + len(self._deciding(name)) if batch.deleting is False else size
         self.settle(session, name)
         changed = kept = 0
         for way in self._ways(batch):
@@ -293,7 +303,8 @@ class Steps:
                     break
                 if any(part is None for row in rows for part in row[1 : size + 1]):
                     raise NeedsHuman(Code.SCHEMA, name)  # a key that is nothing finds no row
-                session.give(BATCH, [row[1:] if batch.deleting is False else row[1 : size + 1] for row in rows])
+                told.add_rows(name, rows)
+                session.give(BATCH, [row[1 : deciding + 1] for row in rows])
                 if batch.deleting and most is not None:
                     refuse_taken(session, self.scope, name)
                 done = session.execute(self._made("change", batch, partial(self._changing, batch)))
@@ -354,7 +365,8 @@ class Steps:
         return select(value).select_from(rows).where(value.is_not(None), value != "").distinct().limit(MOST + 1)
 
     def _pick(self, batch: Batch, way: int | None) -> ClauseElement:
-        """Whether a row is kept on a ground, its key, and what decides on its fields; of rows that are locked then."""
+        """Whether a row is kept on a ground, its key, what decides on its fields, and what it tells; of rows that are
+        locked then."""
         name = batch.collection
         fates = Fates(self.scope, [name] if self._locks and self.scope.asks(name) else (), name)
         if way is None:
@@ -363,12 +375,13 @@ class Steps:
             source = fates.traversal.rows(name, way, lock=self._locks).cte("source")
         key = [cast(part, Text) for part in fates.traversal.key(name, source)]
         if not fates.may_stay(name):
-            return select(false(), *key).select_from(source).limit(self._batch_rows)
+            return select(false(), *key, *telling_columns(self.scope, name, source)).limit(self._batch_rows)
         fated = fates.over(name, source).cte("fated")
         key = [cast(part, Text) for part in fates.traversal.key(name, fated)]
         wanted = fated.c[DIRTY] if batch.deleting is False else not_(fated.c[STAYS])
         deciding = [fated.c[label] for label in self._deciding(name)]
-        return select(fated.c[REASON].is_not(None), *key, *deciding).where(wanted).limit(self._batch_rows)
+        told = telling_columns(self.scope, name, fated)
+        return select(fated.c[REASON].is_not(None), *key, *deciding, *told).where(wanted).limit(self._batch_rows)
 
     def _changing(self, batch: Batch) -> ClauseElement:
         name = batch.collection

@@ -69,7 +69,7 @@ def attempt(reader: Database, writer: Database, call: Call, steps: Steps) -> Tri
         earlier = _counted(session, reach, columns)
         late = {place: session.unmatched(place) for place in reach.deferred}
         started = session.changes()
-        own = steps.carry_out(session, steps.batches, None)
+        own = steps.carry_out(session, steps.batches, None).changes
         done = _without(_difference(started, session.changes()), session.emptied)
         later = _counted(session, reach, columns)
         for place, lost in late.items():

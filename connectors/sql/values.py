@@ -162,6 +162,20 @@ Listed = Sequence[Sequence[str | None]]
 """Rows of one collection: of each its key, and what its links hold, as texts."""
 
 
+def narrowed(document: Mapping[str, Any], system: System, name: str) -> dict[str, Any]:
+    """What can decide on a collection's rows: their own lists and those of all that they hang on, but not by what
+    others hang on them."""
+    above = [name]
+    for one in above:
+        above += {link.target[0] for link in system.collections[one].links} - set(above)
+    own = slot("a", name)
+    return {
+        key: value
+        for key, value in document.items()
+        if key in {*PADS, LOWERED, EXACT, CASELESS} or (key.split(":")[1] in above and not key.startswith(own))
+    }
+
+
 class Leads:
     """The document of a call, of which each list of a collection's rows takes what can decide on them.
 
@@ -173,9 +187,6 @@ class Leads:
 
     def __init__(self, document: Mapping[str, Any], system: System, name: str) -> None:
         collections = system.collections
-        above = [name]
-        for one in above:
-            above += {link.target[0] for link in collections[one].links} - set(above)
         places = [(slot("k", name), 0)]
         for place, link in enumerate(collections[name].links, start=1):
             parent, field = link.target
@@ -187,11 +198,7 @@ class Leads:
             (key, place) for key, place in places if document.get(key) and isinstance(document[key][0], str)
         ]
         self._whole = {key: frozenset(document[key]) for key, _ in self._places}
-        self._rest = {
-            key: value
-            for key, value in document.items()
-            if key not in self._whole and (key in {*PADS, LOWERED, EXACT, CASELESS} or key.split(":")[1] in above)
-        }
+        self._rest = {key: value for key, value in narrowed(document, system, name).items() if key not in self._whole}
         self._keys = slot("b", name)
 
     def document(self, rows: Listed) -> dict[str, Any]:

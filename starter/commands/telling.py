@@ -83,6 +83,7 @@ def interim(request: RequestId, as_json: Json = False) -> None:
     What is done and how certain, what is accepted, what is kept and why, and what is outstanding, as of now. It sends
     nothing: rule 'done' on the task once it is sent.
     """
+    from rights.audience import hears_of_systems
     from rights.audience import interim as told_of
     from starter.desk import desk
     from starter.interim import interim_document, interim_page
@@ -94,6 +95,8 @@ def interim(request: RequestId, as_json: Json = False) -> None:
         if not row.phase.open:
             raise Failure(Exit.REFUSED, "the request is closed: habeas request answer prints its whole answer")
         names = at.ledger.pinned_map(row.map_digest).systems if row.map_digest else ()
+        if not hears_of_systems(row.right, confirmed=row.confirmed):
+            names = ()
         told = told_of(row.right, names, standing.receipts)
         asked = any(event.kind == "interim" for event in standing.events)
         answer(interim_document(row, told, asked), interim_page(row, told), as_json=as_json)
@@ -109,6 +112,7 @@ def answer(request: RequestId, as_json: Json = False) -> None:
     from starter.desk import desk
     from starter.letter import answer_document, answer_page, beside, told_in_the_end
     from starter.show import answer as put
+    from starter.stopped import stopped_lines
 
     with desk() as at:
         standing = _standing(at, request)
@@ -118,8 +122,8 @@ def answer(request: RequestId, as_json: Json = False) -> None:
                 Exit.REFUSED, "the request is not closed yet: habeas request interim prints how it stands, to be sent"
             )
         told = told_in_the_end(standing, _pinned(at, standing))
-        also = beside(at.ledger, row)
-        put(answer_document(row, told, also), answer_page(row, told, also), as_json=as_json)
+        said, also = tuple(stopped_lines(standing)), beside(at.ledger, row)
+        put(answer_document(row, told, said, also), answer_page(row, told, said, also), as_json=as_json)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":

@@ -20,7 +20,7 @@ import structlog
 from connectors.conformance import Bench, Conformance, Gate
 from connectors.conformance.suite import Promises
 from connectors.corrections import Mend, told
-from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
+from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
 from connectors.fates import Fate, Place, Row, key_of
 from connectors.memory import Memory, Store, _Sight
 from connectors.protocol import Anchors, Call, Export, Intent, Look, OldValues, Restricted, Rulings, unkept, untold
@@ -30,7 +30,7 @@ from rights.datamap import Erase, System
 from rights.plan import Work
 from rights.receipt import Count, Tally
 from rights.subject import Identity
-from tests.connectors.memory_bench import BOOKS, SHOP, MemoryBench, RestrictingBench
+from tests.connectors.memory_bench import BOOKS, OPTING, SHOP, MemoryBench, RestrictingBench
 from tests.connectors.variants import Restricting, Tables
 
 Bad = TypeVar("Bad", bound=type[Memory])
@@ -990,6 +990,90 @@ class BelievesThatItIsWritten(Memory):
             if error.code is not Code.CHANGED_BACK:
                 raise
             return error.tally
+
+
+@breaks("test_suppress_sets_the_fields_of_this_person_and_nothing_else", map_text=OPTING)
+class StopsANeighbour(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        tally = super()._suppress(call)
+        for row in self.rows["newsletter"]:
+            row["mailing"] = "stopped"
+        return tally
+
+
+@breaks("test_suppress_again_changes_nothing_and_is_success", map_text=OPTING)
+class FailsWhenAlreadyStopped(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        tally = super()._suppress(call)
+        if tally.found and not any(count.rectified for count in tally.counts):
+            raise NeedsHuman(Code.REFUSED, "customers")
+        return tally
+
+
+@breaks("test_suppressing_a_stranger_changes_nothing", map_text=OPTING)
+class StopsWhoeverIsThere(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        for row in self.rows["customers"]:
+            row["mailing"] = "stopped"
+        return super()._suppress(call)
+
+
+@breaks("test_where_nothing_is_to_stop_nothing_is_changed", map_text=OPTING)
+class StopsEverythingAlways(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        works = [
+            work.model_copy(update={"stops": tuple(self.system.collections[work.collection].opt_out)})
+            for work in call.work
+        ]
+        return super()._suppress(replace(call, work=tuple(works)))
+
+
+@breaks("test_what_no_field_stops_is_not_passed_over", map_text=OPTING)
+class PassesOverWhatItCannotStop(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        try:
+            return super()._suppress(call)
+        except Unsupported as error:
+            return error.tally
+
+
+@breaks("test_a_suppression_cut_short_is_finished_by_the_next_try", map_text=OPTING)
+class ThinksACutOptOutIsDone(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        return Tally() if call.cut_short else super()._suppress(call)
+
+
+@breaks("test_an_opt_out_keeps_no_old_value", map_text=OPTING)
+class KeepsThatItWasAllowed(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        call.keep({"customers": {("1",): {"mailing": "yes"}}})
+        return super()._suppress(call)
+
+
+@breaks("test_an_opt_out_that_does_not_last_is_not_called_done", map_text=OPTING)
+class BelievesThatItIsStopped(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        try:
+            return super()._suppress(call)
+        except NeedsHuman as error:
+            if error.code is not Code.CHANGED_BACK:
+                raise
+            return error.tally
+
+
+@breaks("test_the_wrong_environment_stops_an_opt_out", map_text=OPTING)
+class StopsInAnyEnvironment(Memory):
+    def _require_mark(self, call: Call) -> None:
+        pass
+
+
+@breaks("test_trouble_with_an_opt_out_is_told_for_what_it_is", map_text=OPTING)
+class StopsNobodyInAnOutage(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        try:
+            return super()._suppress(call)
+        except Retryable:
+            return Tally()
 
 
 @breaks("test_trouble_with_a_rectification_is_told_for_what_it_is")

@@ -122,6 +122,23 @@ collections:
     ground: proof of consent
 """
 
+# Rows that are used for something that can be stopped: two have a field that says so, one has none.
+OPTING = (
+    SHOP.replace("      name: {category: name}\n", "      name: {category: name}\n      mailing: {}\n")
+    .replace(
+        "      password: {category: secret, export: false}\n",
+        """      password: {category: secret, export: false}
+    opt_out: {marketing: {field: mailing, value: stopped}}
+""",
+    )
+    .replace(
+        "greeting: {category: name}}",
+        """greeting: {category: name}, mailing: {}}
+    opt_out: {marketing: {field: mailing, value: stopped}}""",
+    )
+    .replace("scan: {yields: object_key}}\n", "scan: {yields: object_key}}\n    uses: [profiling]\n")
+)
+
 
 def system_of(text: str) -> System:
     """The one system of a map."""

@@ -83,6 +83,7 @@ collections:
     lift:
       steps: [{call: "PATCH /users/{row.id}", json: {status: "{row.status}"}}]
     suppress:
+      stops: [marketing]
       steps: [{call: "POST /block", json: {id: "{row.id}"}}]
 """
 

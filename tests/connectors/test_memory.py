@@ -10,13 +10,14 @@ import pytest
 from connectors.conformance import AS_OF, Bench, Conformance, Dump, Gate, Trial
 from connectors.conformance.exporting import Exporting
 from connectors.conformance.suite import Promises
+from connectors.conformance.suppressing import Suppressing
 from connectors.fates import day_of
 from connectors.memory import build
 from connectors.protocol import Erases, Exports, capabilities
 from connectors.registry import build as build_by_name
 from rights.plan import Operation
 from rights.subject import Identity, Sharing
-from tests.connectors.memory_bench import BOOKS, SHOP, MemoryBench, RestrictingBench, system_of
+from tests.connectors.memory_bench import BOOKS, OPTING, SHOP, MemoryBench, RestrictingBench, system_of
 from tests.connectors.variants import Restricting, Tables
 
 
@@ -30,6 +31,12 @@ class TestWhatStays(Conformance):
     @pytest.fixture
     def bench(self) -> Bench:
         return MemoryBench(BOOKS)
+
+
+class TestWhatIsStopped(Suppressing):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        return MemoryBench(OPTING)
 
 
 class TestWithTables(Promises):

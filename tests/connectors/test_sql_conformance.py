@@ -18,11 +18,12 @@ from connectors.conformance.rectifying import Rectifying
 from connectors.conformance.restricting import Restricting
 from connectors.conformance.speaking import Speaking
 from connectors.conformance.suite import Trial
+from connectors.conformance.suppressing import Suppressing
 from connectors.conformance.verifying import Verifying
 from starter.stack import Postgres
 from tests.conftest import Database
 from tests.connectors.mariadb_server import MariaDBServer, needs_mariadb
-from tests.connectors.memory_bench import BOOKS, SHOP
+from tests.connectors.memory_bench import BOOKS, OPTING, SHOP
 from tests.connectors.sql_bench import RestrictingBench, SqlBench
 from tests.connectors.sql_engines import MariaDBBench, SQLiteBench
 from tests.connectors.sql_flag_benches import MariaDBFlagBench, PostgresFlagBench
@@ -112,6 +113,19 @@ class TestWhatIsRectifiedAndStaysInBatches(Rectifying):
     @pytest.fixture
     def bench(self, make: Make) -> Bench:
         return make(BOOKS, batch_rows=3)
+
+
+class TestWhatIsStopped(Suppressing):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(OPTING)
+
+
+@pytest.mark.soak
+class TestWhatIsStoppedInBatches(Suppressing):
+    @pytest.fixture
+    def bench(self, make: Make) -> Bench:
+        return make(OPTING, batch_rows=4)
 
 
 class TestWhatGoesInBatches(Erasing, Verifying):

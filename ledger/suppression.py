@@ -1,0 +1,197 @@
+"""Suppression: what people have had stopped, remembered for as long as it binds.
+
+The one rule: nobody can be read back from here. An identity stands as a keyed token, whose key is the tenant's own and
+no request's, so that it outlives the shredded vault; tokens are compared, counted and never listed or exported.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from ledger.models import entries
+from ledger.models_suppression import suppressions
+from ledger.store import Store
+from rights.subject import Identity
+from rights.suppression import CLEARED_BY_CONSENT, VERSION, Scope, Source, comparables
+from rights.value import Value
+
+_its = (
+    suppressions.c.tenant == bindparam("of"),
+    suppressions.c.token == func.any(bindparam("tokens", type_=ARRAY(LargeBinary))),
+)
+_in_force = or_(suppressions.c.until.is_(None), suppressions.c.until > bindparam("at"))
+_FIND: Final = (
+    select(
+        suppressions.c.scope,
+        suppressions.c.about,
+        func.min(suppressions.c.since).label("since"),
+        func.max(suppressions.c.confirmed_at).label("confirmed_at"),
+        func.min(suppressions.c.source).label("source"),
+        func.max(suppressions.c.request_id).label("request_id"),
+        func.count().label("identities"),
+    )
+    .where(*_its, _in_force)
+    .group_by(suppressions.c.scope, suppressions.c.about)
+    .order_by(suppressions.c.scope, suppressions.c.about)
+)
+_COUNT: Final = (
+    select(suppressions.c.scope, func.count().label("identities"))
+    .where(suppressions.c.tenant == bindparam("of"), _in_force)
+    .group_by(suppressions.c.scope)
+    .order_by(suppressions.c.scope)
+)
+_put = upsert(suppressions)
+_PUT: Final = _put.on_conflict_do_update(
+    index_elements=[suppressions.c.tenant, suppressions.c.scope, suppressions.c.about, suppressions.c.token],
+    set_={name: _put.excluded[name] for name in ("version", "source", "request_id", "since", "confirmed_at", "until")},
+    # What is in force already has begun when it began; what a consent has ended begins anew.
+    where=suppressions.c.until.is_not(None),
+)
+_AGAIN: Final = (
+    update(suppressions)
+    .where(*_its, _in_force, suppressions.c.scope == func.any(bindparam("scopes", type_=ARRAY(Text))))
+    .values(confirmed_at=func.greatest(suppressions.c.confirmed_at, bindparam("at")))
+)
+_END: Final = (
+    update(suppressions)
+    .where(
+        *_its, suppressions.c.until.is_(None), suppressions.c.scope == func.any(bindparam("scopes", type_=ARRAY(Text)))
+    )
+    .values(until=bindparam("at"))
+)
+_SAID: Final = (
+    select(entries.c.seq)
+    .where(
+        entries.c.tenant == bindparam("of"),
+        entries.c.request_id == bindparam("id"),
+        entries.c.kind.in_(["suppressed", "still_suppressed"]),
+    )
+    .limit(1)
+)
+_LAST_END: Final = select(func.max(suppressions.c.until)).where(*_its)
+
+
+class Suppressed(Value):
+    """What is suppressed for a person. Tells nothing of who it is."""
+
+    scope: Scope
+    about: str = ""
+    """A consent's purpose, as the data map names it."""
+    since: datetime
+    confirmed_at: datetime
+    """When it was last asked for."""
+    source: Source
+    request_id: str
+    """The request that began it, which may be gone."""
+
+
+class Suppressions(Store):
+    """Verbs on them."""
+
+    calling_code = ""
+    """By which a phone number without a country is taken to be complete: "+49"."""
+
+    def suppress(
+        self,
+        request_id: str,
+        identities: Iterable[Identity],
+        scopes: Iterable[Scope],
+        *,
+        source: Source,
+        at: datetime,
+        purposes: Sequence[str] = (),
+    ) -> int:
+        """Remember that these identities are not to be used for something any more; how many entries are new.
+
+        `purposes` go with Scope.CONSENT: an entry for each.
+        """
+        tokens = self._tokens(identities)
+        wanted = [
+            (scope, about)
+            for scope in dict.fromkeys(scopes)
+            for about in (purposes if scope is Scope.CONSENT and purposes else ("",))
+        ]
+        if not (tokens and wanted):
+            return 0
+        rows = [
+            {
+                "tenant": self.tenant,
+                "scope": scope.value,
+                "about": about,
+                "token": token,
+                "version": VERSION,
+                "source": source.value,
+                "request_id": request_id,
+                "since": at,
+                "confirmed_at": at,
+                "until": None,
+            }
+            for scope, about in wanted
+            for token in tokens
+        ]
+        with self._begin() as connection:
+            new = sum(connection.execute(_PUT, row).rowcount for row in rows)
+            if new < len(rows):
+                said = {"scopes": [scope.value for scope, _ in wanted], "tokens": tokens, "at": at}
+                connection.execute(_AGAIN, {"of": self.tenant, **said})
+            body = {
+                "scopes": sorted({scope.value for scope, _ in wanted}),
+                "source": source,
+                "identities": len(tokens),
+            }
+            if new or self._first_word(connection, request_id):
+                kind = "suppressed" if new else "still_suppressed"
+                self._journal(connection, kind, body, at, request_id=request_id)
+        return new
+
+    def _first_word(self, connection: Connection, request_id: str) -> bool:
+        """Whether the journal of a request says nothing of a suppression yet."""
+        return connection.scalar(_SAID, {"of": self.tenant, "id": request_id}) is None
+
+    def suppressed(self, identities: Iterable[Identity], *, at: datetime) -> list[Suppressed]:
+        """What is suppressed for whoever any of these identities names."""
+        tokens = self._tokens(identities)
+        with self._look() as connection:
+            rows = connection.execute(_FIND, {"of": self.tenant, "tokens": tokens, "at": at})
+            return [Suppressed.model_validate(row._mapping) for row in rows]
+
+    def suppression_counts(self, *, at: datetime) -> dict[Scope, int]:
+        """How many identities are suppressed, by what is."""
+        with self._look() as connection:
+            rows = connection.execute(_COUNT, {"of": self.tenant, "at": at})
+            return {Scope(row.scope): row.identities for row in rows}
+
+    def clear_suppression(self, identities: Iterable[Identity], *, at: datetime, by: str) -> int:
+        """The person has given consent anew: marketing may reach these identities again, and nothing else is ended by
+        it; how many entries ended. `by` is the role that attests it."""
+        tokens = self._tokens(identities)
+        scopes = sorted(scope.value for scope in CLEARED_BY_CONSENT)
+        with self._begin() as connection:
+            ended = connection.execute(_END, {"of": self.tenant, "tokens": tokens, "scopes": scopes, "at": at}).rowcount
+            if ended:
+                self._journal(connection, "suppression_cleared", {"scopes": scopes, "entries": ended, "by": by}, at)
+        return ended
+
+    def signal_key(self, identities: Iterable[Identity]) -> str:
+        """The idempotency key of an opt-out by signal of these identities: the same until a consent ends it."""
+        people = tuple(identities)
+        with self._look() as connection:
+            ended: datetime | None = connection.scalar(_LAST_END, {"of": self.tenant, "tokens": self._tokens(people)})
+        marks = b"".join(self._people.digests(people)).hex()
+        return f"signal/{self._people.mark(f'SIGNAL{chr(0)}{marks}{chr(0)}{ended}').hex()}"
+
+    def _tokens(self, identities: Iterable[Identity]) -> list[bytes]:
+        """The tokens of some identities, in every form that is still in use, in order."""
+        key = self._suppression_key
+        forms = {form for one in identities for form in comparables(one, self.calling_code).values()}
+        return sorted(hmac.digest(key, form.encode(), hashlib.sha256) for form in forms)
+
+    @cached_property
+    def _suppression_key(self) -> bytes:
+        return self._vault.house_key("suppression")
