@@ -177,8 +177,8 @@ class Settings(BaseSettings):
         "0 where the asker has signed in with a second factor, whatever stands here.",
         examples=[72],
     )
-    approvers: Approvers = Field(
-        default=Approvers(),
+    approvers: Approvers | None = Field(
+        default=None,
         description="Who approves decisions, by opaque staff id: counsel, delegate and dpo, each with a substitute.",
         examples=[{"counsel": {"holder": "s-17", "substitute": "s-23"}, "dpo": {"holder": "s-04"}}],
     )

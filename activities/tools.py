@@ -80,11 +80,12 @@ class Tools:
         return self._decided_maps[key]
 
     def connector(self, system: System, row: RequestRow | None = None) -> Connector | None:
-        """The live connector of a system, as a decision leaves it for a request; None when this worker's map does not have that system
-        any more."""
+        """The live connector of a system, as a decision leaves it for a request; None when this worker's map does not
+        have that system any more."""
         live = self.connectors.get(system.system)
-        left_out = row is not None and row.decided is not None and bool(row.decided.parts)
-        if live is None or self.build is None or not left_out or row.map_digest != self.data_map.digest:
+        if live is None or self.build is None or row is None or row.map_digest != self.data_map.digest:
+            return live
+        if row.decided is None or not row.decided.parts:
             return live
         if system == self.data_map.systems[system.system]:
             return live

@@ -89,6 +89,7 @@ def propose(
     """
     from datetime import timedelta
 
+    from rights.approvers import Approvers
     from rights.decision import Decided, Exempt, Role, Word, check
     from rights.exempt import exempt
     from starter.desk import desk, now
@@ -105,7 +106,7 @@ def propose(
         if decided.parts:
             data_map = at.ledger.pinned_map(row.map_digest) if row.map_digest else at.data_map
             exempt(data_map, row.right, decided.exempted)
-        approvers = at.settings.approvers
+        approvers = at.settings.approvers or Approvers()
         for role in needs.approvers:
             if approvers.seat(role) is None:
                 raise Failure(Exit.USAGE, f"nobody is named as {role}: set approvers.{role} in the settings first")
@@ -212,8 +213,11 @@ def _speak(
 
 def _role(settings: "Settings", staff: str, roles: "list[Role]") -> "tuple[Role, bool]":
     """In which of these roles somebody acts, and whether as a substitute."""
+    from rights.approvers import Approvers
+
+    approvers = settings.approvers or Approvers()
     for role in roles:
-        substitute = settings.approvers.acts_as(staff, role)
+        substitute = approvers.acts_as(staff, role)
         if substitute is not None:
             return role, substitute
     names = " or ".join(roles)
