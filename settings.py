@@ -22,6 +22,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 
 from rights.approvers import Approvers
 from rights.cooling import LONGEST_HOURS
+from rights.letters import Office
 from rights.regimes import SHIPPED, regime
 
 FILE = "habeas.toml"
@@ -105,6 +106,11 @@ class Settings(BaseSettings):
         description="Public holidays at the controller's seat; a term does not end on one.",
         examples=[["2026-12-25"]],
     )
+    letters: Office | None = Field(
+        default=None,
+        description="Who writes to people: the group [letters] (docs/letters.md).",
+        examples=[{"controller": "Example Ltd", "dpo": "dpo@example.com"}],
+    )
     calling_code: str = Field(
         default="",
         pattern=r"^(\+[1-9][0-9]{0,3})?$",
@@ -187,6 +193,11 @@ class Settings(BaseSettings):
         description="How often a worker compares the data map with the systems, ISO 8601 (P1D); unset: never.",
         examples=["P1D"],
     )
+    sms_gateway: Annotated[str, Field(pattern=r"^[^\s@]*\{digits\}[^\s@]*@[^\s@]+$")] | None = Field(
+        default=None,
+        description="A gateway that makes text messages of mails, {digits} being the number; unset: no code by text.",
+        examples=["{digits}@sms.example.net"],
+    )
     log: Literal["auto", "json", "console"] = Field(
         default="auto", description="Log format; auto is JSON unless on a terminal.", examples=["auto"]
     )
@@ -202,6 +213,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment before `.env` before `habeas.toml`."""
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def office(self) -> Office:
+        """Who writes to people; where nothing is set, no letter can be written, and each says what it lacks."""
+        return self.letters or Office()
 
     @property
     def map_files(self) -> dict[str, str]:

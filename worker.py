@@ -24,6 +24,7 @@ from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
 from activities.fulfil import FulfilActivities
+from activities.identity import IdentityActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
@@ -75,6 +76,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         data_map=data_map,
         store=FileStore(settings.parcels),
         environment=settings.environment,
+        sms=settings.sms_gateway or "",
         terms=Terms(
             working=timedelta(days=settings.working_days),
             file=timedelta(days=settings.file_days),
@@ -83,6 +85,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         ),
         cooling_hours=settings.cooling_off_hours,
         build=build,
+        office=settings.office,
     )
 
 
@@ -138,6 +141,7 @@ def build_worker(
     deciding = DecidingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    identity = IdentityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -173,6 +177,11 @@ def build_worker(
             upkeep.destroy,
             upkeep.sign,
             map_check.check,
+            identity.channels,
+            identity.codes,
+            identity.remind,
+            identity.lapse,
+            identity.ask_again,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,

@@ -50,6 +50,7 @@ BEFORE_THE_WORK = {Code.DECISION, Code.NOT_GRANTED, Code.COOLING, Code.COPY_FIRS
 """Why the fence is closed to what has come too soon; the run waits for it (workflows/deciding.py)."""
 
 PHASES = {
+    Operation.CHANNELS: Phase.CONFIRMING,
     Operation.LOCATE: Phase.LOCATING,
     Operation.EXPORT: Phase.FULFILLING,
     Operation.SUPPRESS: Phase.FULFILLING,
@@ -120,6 +121,8 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     connector = tools.connector(system, row) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
+    if not row.confirmed:
+        _may_look(tools, step)
     if step.operation in _CHANGES:
         _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
@@ -266,6 +269,15 @@ def _pseudonym_key(tools: Tools, step: Step, part: SystemPlan) -> bytes:
     if step.operation is Operation.LOCATE or not any(w.strategy is Strategy.PSEUDONYM for w in writes):
         return b""
     return tools.ledger.case_key(step.request_id, "pseudonym", create=True)
+
+
+def _may_look(tools: Tools, step: Step) -> None:
+    """Before the asker is proven: contact points may be read, and looked for may be what was given, once all of that is
+    proven by itself."""
+    if step.operation is Operation.CHANNELS:
+        return
+    if step.operation is not Operation.LOCATE or not tools.ledger.identity_state(step.request_id).alone:
+        raise NeedsHuman(Code.IDENTITY, step.system)
 
 
 def _may_change(pinned: System, present: System, *, approved: bool) -> None:

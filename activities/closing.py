@@ -192,6 +192,8 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
     # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
     if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD
+    if not row.confirmed:
+        return Conclusion.UNPROVEN
     ends = [verified.get(name, r) if name in erased else r for name, r in acted.items()]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
     # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten. The books know also of

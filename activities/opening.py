@@ -12,6 +12,7 @@ import structlog
 from pydantic import Field
 from temporalio import activity
 
+from activities.asking import before_any_question, waiting
 from activities.matters import OF_MATTERS, Matters, matters_of
 from activities.tools import Tools
 from connectors.protocol import Suppresses
@@ -21,6 +22,7 @@ from rights.course import COURSES
 from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
 from rights.gate import Gate
+from rights.identity import Waiting
 from rights.plan import Operation, Plan, make_plan
 from rights.receipt import Certainty, Receipt
 from rights.request import Phase, Right
@@ -83,6 +85,8 @@ class Facts(Value):
     """An erasure that waits for a while before it begins, unless the asker has signed in with a second factor."""
     planned: Outline | None = None
     """The plan that was kept when the request began; None where it is yet to be made."""
+    identity: Waiting = Waiting()
+    """How far the question of who asks is, while it is one."""
 
 
 class Start(NamedTuple):
@@ -149,6 +153,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             gate=gate,
             cools=_cools(row, tools),
             planned=outline_for(row.right, row.regimes) if row.confirmed else None,
+            identity=before_any_question(tools, row),
         )
         starts[row.id] = Start(row, facts if new and row.right not in OF_MATTERS else None, key)
     return starts
@@ -220,6 +225,7 @@ class OpeningActivities:
             begun=begun,
             rulings=ledger.rulings(request_id),
             interim=ledger.interim_asked(request_id),
+            identity=waiting(tools, row),
             matters=matters_of(tools, row),
             read_at=ask.as_of,
             gate=ledger.gate(request_id),

@@ -14,6 +14,7 @@ from ledger.ledger import Ledger
 from ledger.standing import RequestRow
 from rights.datamap import DataMap, System
 from rights.exempt import exempt
+from rights.letters import Office
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,15 @@ class Tools:
     store: Store
     environment: str
     terms: Terms = field(default_factory=Terms)
+    sms: str = ""
+    """The address of a gateway from mail to text messages, with {digits} for the number; empty: there is none."""
     limits: Limits = field(default_factory=Limits)
     cooling_hours: int = 0
     """How long an erasure waits before it begins."""
     build: Callable[[System], Connector] | None = None
     """Makes the connector of a system as it is under a decision; None: such a step is left to a person."""
+    office: Office = field(default_factory=Office)
+    """Who writes letters, and what the settings say of that."""
     _maps: dict[str, DataMap] = field(default_factory=dict)
     _decided_maps: dict[tuple[str, str], DataMap] = field(default_factory=dict)
     _decided_connectors: dict[str, Connector] = field(default_factory=dict)

@@ -31,13 +31,22 @@ Ruling = Literal["retry", "give_up", "done", "choose"]
 
 _ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE}
 """Tasks that no step waits for: they are about the clock."""
-_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, *_ALONE}
+_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.NOWHERE, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
 _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, Code.RESIDUE}
 """Tasks with rows to choose from."""
 _ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
 """Where trying again would only ask again."""
+_ELSEWHERE: Final = {
+    Code.REVIEW: "a copy is delivered once somebody has gone through it (habeas review release)",
+    Code.WEIGH: "weigh it and say so (habeas objection weigh)",
+    Code.CONTESTED: "look at it again and say so (habeas automated decide)",
+    Code.DECISION: "approve the decision, drop it, or propose one (habeas decision)",
+    Code.CONSULTATION: "agree to the decision or dissent (habeas decision)",
+    Code.STOPPED: "two agents say what becomes of it (habeas request review)",
+}
+"""Tasks with a verb of their own."""
 
 _LOCK: Final = (
     select(requests)
@@ -161,8 +170,6 @@ class Decisions(Store):
             ).first()
             if task is None:
                 raise LedgerRefusal("the request has no task of this id")
-            if elsewhere := _ELSEWHERE.get(task.code):
-                raise LedgerRefusal(f"a task '{task.code}' is not answered by a ruling: {elsewhere} does")
             if task.ruling == ruling:
                 return False
             _refuse_ruling(task, ruling, chosen)
@@ -309,14 +316,6 @@ class Decisions(Store):
         self._journal(connection, kind, body, at, request_id=row.id, key=key)
 
 
-_ELSEWHERE: Final[Mapping[str, str]] = {
-    Code.DECISION: "habeas decision approve or drop",
-    Code.CONSULTATION: "habeas decision agree or dissent",
-    Code.STOPPED: "habeas request review",
-}
-"""Tasks that no ruling answers, and what does."""
-
-
 def frozen(connection: Connection, tenant: str, request_id: str) -> bool:
     """Whether an erasure was stopped in its cooling-off, and waits for two agents."""
     query = select(coolings.c.state).where(coolings.c.tenant == tenant, coolings.c.request_id == request_id)
@@ -336,8 +335,8 @@ def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:
         raise LedgerRefusal(f"the task was ruled '{task.ruling}', which is being carried out")
-    if code is Code.REVIEW:
-        raise LedgerRefusal("a copy is delivered once somebody has gone through it: habeas review release")
+    if code in _ELSEWHERE:
+        raise LedgerRefusal(f"a task '{code}' is not ruled on: {_ELSEWHERE[code]}")
     if ruling == "choose" and code not in _CHOSEN_FROM:
         raise LedgerRefusal(f"'choose' does not answer a task '{code}': nothing is to be chosen")
     if ruling not in {"choose", "give_up"} and code in _ONLY_CHOSEN:

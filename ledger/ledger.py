@@ -5,6 +5,7 @@ verb is one transaction, and time is an argument.
 """
 
 from ledger.appeals import Appeals
+from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.cases import Cases
 from ledger.clocks import Clocks
@@ -44,6 +45,7 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Arrivals,
     Weighings,
     Reviews,
     Decisions,

@@ -18,9 +18,11 @@ from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
 from ledger.people import GIVEN, identities_text
+from ledger.proven import keep_first_proof
 from ledger.requests import Opened
 from ledger.vault import Purpose, Sealed
 from rights.deadlines import Clock, acting
+from rights.identity import Proof
 from rights.request import Phase, Right
 from rights.subject import Identity
 
@@ -96,6 +98,8 @@ class Opening(Cooling):
         confirmed: bool = False,
         free_text: str | None = None,
         details: bytes | None = None,
+        proof: Proof | None = None,
+        assurance: str = "",
         further: Sequence[Clock] = (),
         second_factor: bool = False,
     ) -> Opened:
@@ -103,8 +107,9 @@ class Opening(Cooling):
 
         `clock` is the one under `regime`, and `further` those of other laws that it is asked under as well. `details`
         are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a door whose
-        caller attests that the asker is the person. The same `idempotency_key` gives the same request. `second_factor`:
-        the asker has signed in with one, so an erasure does not wait before it begins.
+        caller attests that the asker is the person. The same `idempotency_key` gives the same request.
+        `proof` is what a system says of the asker, `assurance` a word on why nothing more is asked; both are kept.
+        `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right or other identities.
@@ -133,7 +138,10 @@ class Opening(Cooling):
         }
 
         def commit() -> Opened:
-            return self._open(new_id(received_at), row, identities, free_text, details, received_at, second_factor)
+            said = {"assurance": assurance} if assurance else {}
+            return self._open(
+                new_id(received_at), row, identities, free_text, details, received_at, proof, said, second_factor
+            )
 
         return self._with_kek(commit)
 
@@ -145,6 +153,8 @@ class Opening(Cooling):
         free_text: str | None,
         details: bytes | None,
         at: datetime,
+        proof: Proof | None,
+        said: Mapping[str, str],
         second_factor: bool,
     ) -> Opened:
         digests = self._people.digests(identities)
@@ -165,14 +175,14 @@ class Opening(Cooling):
             "digests": digests,
         }
         told = {name: value for name, value in row.items() if name not in _UNTOLD}
-        body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said}
-        if second_factor:
-            body["second_factor"] = True
+        body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said, **said}
         with self._begin() as connection:
             if connection.execute(_OPEN, rows).first() is None:
                 return self._opened_before(connection, row, digests)
             if second_factor and row["right"] == Right.ERASURE:
                 self.waive_cooling(connection, request_id)
+            if proof:
+                keep_first_proof(connection, self.tenant, request_id, proof)
             self._journal(connection, "opened", body, at, request_id=request_id)
         return Opened(request_id=request_id, new=True)
 

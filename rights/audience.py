@@ -4,9 +4,11 @@ The one rule: a value of a person reaches an agent only masked, and nobody else 
 a hold, changes nothing in what the person is told: the work is outstanding, like any other that is not done.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from rights.backups import Backups
@@ -24,6 +26,20 @@ class State(StrEnum):
     DONE = "done"
     ACCEPTED = "accepted"
     OUTSTANDING = "outstanding"
+
+
+PSEUDONYM: Final = "replaced by a pseudonym whose key is not destroyed yet"
+"""The ground of a row that stays because its pseudonym can still be undone."""
+
+_ID: Final = re.compile(r"(?<![0-9a-z])[0-7][0-9a-hjkmnp-tv-z]{25}(?![0-9a-z])")
+
+
+def internal_ids(text: str, reference: str) -> list[str]:
+    """Ids of this engine that a text for the outside names, but for the reader's own reference.
+
+    An id of a hold, an authority's matter or a task tells by itself that there is one.
+    """
+    return [found for found in _ID.findall(text.lower()) if found != reference]
 
 
 def hears_of_systems(right: Right, *, confirmed: bool) -> bool:
@@ -75,7 +91,7 @@ def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
         return told
     if keyed := sum(count.pseudonymised for r in said for count in r.tally.counts):
         # Nothing is called erased while the key of the pseudonym lives, and a look does not find such a row.
-        pseudonym = Kept(ground="replaced by a pseudonym whose key is not destroyed yet", rows=keyed)
+        pseudonym = Kept(ground=PSEUDONYM, rows=keyed)
         return told.model_copy(update={"kept": (pseudonym,)})
     kept = tuple(one for count in last.tally.counts for one in count.kept)
     return told.model_copy(update={"state": State.DONE, "certainty": last.certainty, "kept": kept})

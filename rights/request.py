@@ -81,7 +81,17 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = MappingProxyType(
         ),
         Phase.COOLING: frozenset({Phase.DECIDING, Phase.LOCATING, Phase.CLOSED}),
         # Back to LOCATING from everywhere: after some rulings, and in a run started anew from the ledger.
-        Phase.LOCATING: frozenset({*_BEGUN, Phase.APPROVING, Phase.FULFILLING, Phase.TELLING, Phase.CLOSED}),
+        Phase.LOCATING: frozenset(
+            {
+                # What was proven was enough to look, and more is needed for what was found.
+                Phase.CONFIRMING,
+                *_BEGUN,
+                Phase.APPROVING,
+                Phase.FULFILLING,
+                Phase.TELLING,
+                Phase.CLOSED,
+            }
+        ),
         Phase.APPROVING: frozenset({Phase.DECIDING, Phase.LOCATING, Phase.FULFILLING, Phase.CLOSED}),
         Phase.FULFILLING: frozenset(
             {Phase.DECIDING, Phase.LOCATING, Phase.VERIFYING, Phase.PACKAGING, Phase.TELLING, Phase.CLOSED}
@@ -130,6 +140,8 @@ class Conclusion(StrEnum):
     NOTHING_HELD = "nothing_held"
     """Every system was looked at and none knew the person."""
     WITHDRAWN = "withdrawn"
+    UNPROVEN = "unproven"
+    """Nobody has proven to be the person in time; nothing was looked for, given out or changed."""
     REFUSED = "refused"
     """Nothing of what was asked for is done, on a ground that the person was told."""
     JOINED = "joined"

@@ -47,10 +47,28 @@ def check_all() -> list[Check]:
     except SettingsError as error:
         return list(_settings_missing(error))
     found = [Check(name="settings", ok=True, about=f"tenant {settings.tenant}, environment {settings.environment}")]
-    for check in (_keys, _checkpoint_key, _checkpoints, _parcels, _ledger, _temporal):
+    for check in (_keys, _checkpoint_key, _checkpoints, _parcels, _ledger, _temporal, _letters):
         found.append(check(settings))
     found += _map(settings)
     return found
+
+
+def _letters(settings: Settings) -> Check:
+    """Whether every letter can be written under the regime of the settings; a letter that cannot is a person's task."""
+    from starter.letterpress import check_letters
+
+    office = settings.office
+    written, lacks = check_letters(office, [settings.regime], (office.language,))
+    if not lacks:
+        return Check(name="letters", ok=True, about=f"{written} can be written under {settings.regime}")
+    names = ", ".join(lack.setting or lack.need for lack in lacks)
+    return Check(
+        name="letters",
+        ok=True,
+        about=f"not every letter can be written: {names} missing",
+        advice="habeas letter check shows what to write into habeas.toml",
+        severity="warning",
+    )
 
 
 def _settings_missing(error: SettingsError) -> Iterator[Check]:

@@ -19,6 +19,7 @@ from starter.commands import (
     connector,
     deadline,
     decision,
+    identity,
     ledger,
     letter,
     local,
@@ -30,6 +31,7 @@ from starter.commands import (
     weigh,
 )
 from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
+from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import EPILOG, Exit, Failure, complain, explain
@@ -104,6 +106,7 @@ app.command("migrate")(setup.migrate)
 app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")
 app.add_typer(decision.decisions, name="decision")
+app.add_typer(identity.identities, name="identity")
 app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")
 app.add_typer(letter.letters, name="letter")

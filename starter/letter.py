@@ -9,9 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from ledger.ledger import Ledger
 from ledger.linking import Linked
-from ledger.standing import RequestRow, Standing
-from rights.audience import Answered, State, answer, hears_of_systems
-from rights.datamap import DataMap
+from ledger.standing import RequestRow
+from rights.audience import Answered, State
 from rights.decision import Element, Word, article
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
@@ -34,6 +33,7 @@ _ANY: Final = {
     Conclusion.IN_PART: "We have done a part of what you asked for; below is what is not done, and why.",
     Conclusion.NOTHING_HELD: "We have looked in every system and hold nothing on you.",
     Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
+    Conclusion.UNPROVEN: "We could not find out whether it is you who asks, so we have not looked for your data.",
     Conclusion.REFUSED: "We do not do what you asked for; below is why.",
     Conclusion.JOINED: "Our answer to your earlier request, which asks the same, answers this one too.",
 }
@@ -43,22 +43,6 @@ _GIVEN: Final = {
 }
 _REMEDY: Final = "You may complain to a data protection authority, and go to court."
 """GDPR Art. 12(4): owed with whatever is not done."""
-
-
-def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answered, ...]:
-    """What the person is told of each system: those of the map, and those that have left it and were worked on."""
-    systems = data_map.systems if data_map else {}
-    row = standing.request
-    if not hears_of_systems(row.right, confirmed=row.confirmed):
-        return ()
-    return answer(
-        row.right,
-        dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)]),
-        standing.receipts,
-        standing.books,
-        {name: system.backups for name, system in systems.items()},
-        row.clock.zone,
-    )
 
 
 class Beside(NamedTuple):

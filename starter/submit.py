@@ -13,6 +13,7 @@ from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
+from rights.identity import Proof, Rung, circumstances_of, identity_law
 from rights.objections import ConsentWithdrawalDetails, OptOutDetails, is_immediate, source_of, stop_of
 from rights.regimes import SHIPPED, Regime, regime
 from rights.request import OFFERED, Right
@@ -49,8 +50,8 @@ def submit(
     idempotency_key: str | None = None,
     text: str | None = None,
     details: Details | None = None,
+    proof: Proof | None = None,
     regimes: Sequence[str] = (),
-    second_factor: bool = False,
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
@@ -58,8 +59,8 @@ def submit(
         identities: pairs of kind and value.
         confirmed: whether the caller attests that the asker is the person.
         details: what the asker says beyond who they are; of the model of this right.
+        proof: what a system says of the asker (signed in, or how sure it is), which may be enough.
         regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
-        second_factor: whether the asker has signed in with one: an erasure then begins without cooling-off.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
     Raises:
@@ -89,6 +90,9 @@ def submit(
         _refuse_unknown_consent(data_map, details)
     laws = [_law(name) for name in dict.fromkeys(regimes or (_usual_law(rules, details),))]
     clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
+    asked = [law.regime for law in laws]
+    level = identity_law().needed_under(known, asked, circumstances_of(details))
+    enough = proof is not None and identity_law().enough([proof], known, asked)
     opened = ledger.open_request(
         known,
         laws[0].regime,
@@ -97,10 +101,12 @@ def submit(
         further=further,
         received_at=received_at,
         idempotency_key=idempotency_key,
-        confirmed=confirmed,
+        confirmed=confirmed or enough or level == 0,
         free_text=text,
+        proof=proof,
+        assurance="attested" if confirmed else "proven" if enough else "none_needed" if level == 0 else "",
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
-        second_factor=second_factor,
+        second_factor=proof is not None and proof.rung is Rung.SECOND_FACTOR,
     )
     if details is not None and is_immediate(known, details):
         # Before anything else, and again by the run: the door may die between its two commits.

@@ -36,17 +36,6 @@ class Deciding:
         """Whether something has to be waited for, by what the ledger said last."""
         return self._gate.closed
 
-    async def confirmed(self) -> None:
-        """Wait until the asker is proven. Meanwhile a decision may be weighed: who cannot be proven is refused."""
-        run = self._run
-        while not run.confirmed and not run.stopped:
-            run.enter(Phase.CONFIRMING)
-            await run.wait(str(Code.IDENTITY), Code.IDENTITY, lambda: run.confirmed or self._gate.closed)
-            await self.settled()
-        if not run.stopped:
-            # Proven just now: whether an earlier request asks the same, the ledger says.
-            await run.read()
-
     async def settled(self) -> None:
         """Wait until nothing is being weighed, and no earlier request is about to answer this one too."""
         run = self._run

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from rights.receipt import Receipt
     from rights.request import Phase, may_say
     from workflows.deciding import Deciding
+    from workflows.identity import Known, Proving
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.run import Run
     from workflows.steps import Steps
@@ -32,6 +33,7 @@ class RequestLife:
         self._run = Run()
         self._deciding = Deciding(self._run)
         self._steps = Steps(self._run, self._deciding)
+        self._proving = Proving(self._run, self._steps, self._deciding)
         self._late: dict[str, asyncio.Task[None]] = {}
         """Looks that an erasure goes on without, by system, while they are not done."""
 
@@ -120,7 +122,10 @@ class RequestLife:
     async def _carry_out(self) -> None:
         run, matters = self._run, self._run.facts.matters
         if not run.confirmed and (matters is None or matters.proven):
-            await self._deciding.confirmed()
+            if not await self._prove():
+                return
+            # Proven just now: whether an earlier request asks the same, the ledger says.
+            await run.read()
         if matters is not None:
             await self._deciding.settled()
             if not run.stopped:
@@ -142,6 +147,22 @@ class RequestLife:
             run.approved = False
             run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
             await run.read()
+
+    async def _prove(self) -> bool:
+        """Wait until it is known who asks. False: there is nothing more to do, since that never will be, or since all
+        that was given is proven and nothing is held under it."""
+        run = self._run
+        known = await self._proving.until_known(alone_will_do=self._course.locates)
+        if known is Known.ALONE:
+            holding = await self._locate()
+            await self._await_late()
+            if not holding and not run.stopped:
+                return False
+            run.look_again = False
+            run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
+            await self._proving.ask_again()
+            known = await self._proving.until_known(alone_will_do=False)
+        return known is Known.PROVEN
 
     async def _locate(self) -> tuple[str, ...]:
         """Look in every system; the names of those that hold something of the person, as far as it is known."""

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -16,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.calls import BEFORE_THE_WORK, Doing
     from activities.closing import ClosingActivities
     from activities.fulfil import FulfilActivities
+    from activities.identity import IdentityActivities
     from activities.planning import PlanningActivities, Ruled, Stuck
     from rights.codes import Code
     from rights.plan import Operation, Step
@@ -25,7 +27,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.deciding import Deciding
     from workflows.run import Run
 
-_DOES: dict[Operation, Callable[[FulfilActivities, Doing], Receipt]] = {
+_DOES: dict[Operation, Callable[[Any, Doing], Receipt]] = {
+    Operation.CHANNELS: IdentityActivities.channels,
     Operation.LOCATE: FulfilActivities.locate,
     Operation.EXPORT: FulfilActivities.export,
     Operation.SUPPRESS: FulfilActivities.suppress,
@@ -37,6 +40,7 @@ _DOES: dict[Operation, Callable[[FulfilActivities, Doing], Receipt]] = {
 }
 
 _PHASE = {
+    Operation.CHANNELS: Phase.CONFIRMING,
     Operation.LOCATE: Phase.LOCATING,
     Operation.EXPORT: Phase.FULFILLING,
     Operation.SUPPRESS: Phase.FULFILLING,

@@ -202,7 +202,7 @@ def test_a_task_of_a_decision_is_answered_by_no_ruling(ledger: Ledger) -> None:
     request_id = opened_id(ledger, Phase.LOCATING)
     proposed(ledger, request_id)
     for task in ledger.tasks(request_id=request_id):
-        with pytest.raises(LedgerRefusal, match="is not answered by a ruling: habeas decision"):
+        with pytest.raises(LedgerRefusal, match="is not ruled on"):
             ledger.rule(request_id, task.id, "retry", at=AT)
 
 
