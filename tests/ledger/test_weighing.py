@@ -131,7 +131,10 @@ def test_a_later_decision_replaces_the_one_in_force(ledger: Ledger) -> None:
     second = proposed(ledger, request_id, part)
     ledger.speak(second.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=AT)
 
-    assert [one.state for one in ledger.decisions_of(request_id)] == ["replaced", "in_force"]
+    assert {one.id: one.state for one in ledger.decisions_of(request_id)} == {
+        first.id: "replaced",
+        second.id: "in_force",
+    }
     assert ledger.request(request_id).decided == part
 
 
