@@ -188,6 +188,18 @@ class Settings(BaseSettings):
         description="Who approves decisions, by opaque staff id: counsel, delegate and dpo, each with a substitute.",
         examples=[{"counsel": {"holder": "s-17", "substitute": "s-23"}, "dpo": {"holder": "s-04"}}],
     )
+    restriction_review_days: int = Field(
+        default=90,
+        ge=1,
+        description="Days until somebody has to look whether a restriction is still needed.",
+        examples=[90],
+    )
+    restriction_notice_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days between telling the person that a restriction will be lifted and lifting it.",
+        examples=[7],
+    )
     map_check_every: Annotated[timedelta, Field(ge=timedelta(minutes=1))] | None = Field(
         default=None,
         description="How often a worker compares the data map with the systems, ISO 8601 (P1D); unset: never.",

@@ -28,6 +28,7 @@ from activities.identity import IdentityActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
+from activities.restricting import RestrictingActivities
 from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
@@ -44,6 +45,7 @@ from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
+from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
@@ -82,6 +84,8 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             file=timedelta(days=settings.file_days),
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
+            review=timedelta(days=settings.restriction_review_days),
+            notice=timedelta(days=settings.restriction_notice_days),
         ),
         cooling_hours=settings.cooling_off_hours,
         build=build,
@@ -139,13 +143,14 @@ def build_worker(
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     deciding = DecidingActivities(tools)
+    restricting = RestrictingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     identity = IdentityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, AppealRun, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, AppealRun, RestrictionLifting, Sweep, Upkeep, MapCheck],
         activities=[
             opening.open,
             opening.deadline,
@@ -167,6 +172,11 @@ def build_worker(
             fulfil.lift,
             fulfil.rectify,
             fulfil.verify,
+            restricting.asked,
+            restricting.weigh,
+            restricting.end_restriction,
+            restricting.lifting,
+            restricting.lifted,
             stopping.remember,
             stopping.put_on_desk,
             stopping.late_on_desk,

@@ -19,7 +19,7 @@ from rights.letters import Office
 
 @dataclass(frozen=True)
 class Terms:
-    """How long what a closed request leaves behind is kept."""
+    """How long what a closed request leaves behind is kept, and restrictions last."""
 
     working: timedelta = timedelta(days=30)
     """Identities and anchors: for questions about the answer, and to look again."""
@@ -29,6 +29,11 @@ class Terms:
     disputed: timedelta = timedelta(days=180)
     """What a rectification has written over: the longest term for a complaint that the laws we have read count in days
     (South Africa's POPIA). Canada's PIPEDA 8(8) has it kept until every recourse is exhausted: set more, or a hold."""
+
+    review: timedelta = timedelta(days=90)
+    """After how long somebody looks whether a restriction is still needed. No law has a number; a quarter is ours."""
+    notice: timedelta = timedelta(days=7)
+    """Between telling the person that a restriction will be lifted and lifting it (GDPR Art. 18(3) has no number)."""
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,8 @@ def _recourse(request: _Sql) -> Exists:
     )
 
 
+_erases = requests.c.right == literal_column("'erasure'")
+"""What else changes data leaves something to copy."""
 _word = select(decisions.c.body["word"].astext).where(decisions.c.tenant == _tenant, decisions.c.state == _IN_FORCE)
 _stopped = select(coolings.c.state).where(
     coolings.c.tenant == _tenant, coolings.c.state.in_([literal_column("'running'"), literal_column("'frozen'")])
@@ -126,8 +128,8 @@ def fence_columns(request: _Sql) -> tuple[_Sql, ...]:
         decision_is(_PROPOSED, request).label("weighing"),
         _word.where(decisions.c.request_id == request).scalar_subquery().label("decided"),
         _stopped.where(coolings.c.request_id == request).scalar_subquery().label("cooling"),
-        _others(request).label("copy_first"),
-        _recourse(request).label("recourse"),
+        and_(_erases, _others(request)).label("copy_first"),
+        and_(_erases, _recourse(request)).label("recourse"),
     )
 
 
@@ -176,7 +178,7 @@ _GATES: Final = (
         _lead.c.conclusion.label("lead_conclusion"),
         coolings.c.state.label("cooling"),
         coolings.c.until.label("cooling_until"),
-        and_(requests.c.right == literal_column("'erasure'"), _others(requests.c.id)).label("copy_first"),
+        and_(_erases, _others(requests.c.id)).label("copy_first"),
     )
     .select_from(
         requests.outerjoin(

@@ -23,7 +23,9 @@ from ledger.outbox import Outbox
 from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
+from ledger.rectifications import Rectifications
 from ledger.requests import Requests
+from ledger.restrictions import Restrictions
 from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
@@ -58,6 +60,8 @@ class Ledger(
     Fence,
     Holds,
     Gates,
+    Restrictions,
+    Rectifications,
     Outbox,
     Sweeps,
     Quotas,

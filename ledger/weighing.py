@@ -173,7 +173,7 @@ class Weighing(Decisions):
             self._decide(connection, row, word if word != "approve" else "approve_decision", {}, at, note, told=told,
                          key=decision_id, tell=False)  # fmt: skip
             if not [missing for missing in decision.missing if missing is not role]:
-                self._in_force(connection, row, decision, at)
+                self._put_in_force(connection, row, decision, at)
             post(connection, self.tenant, "decide", row.id, at)
         return self.decision(decision_id)
 
@@ -191,7 +191,7 @@ class Weighing(Decisions):
             self._settle_task(connection, row.id, Code.CONSULTATION, "lapsed", at)
             self._journal(connection, "consultation_lapsed", {"decision": found}, at, request_id=row.id, key=found)
             if not [missing for missing in decision.missing if missing is not Role.DPO]:
-                self._in_force(connection, row, decision, at)
+                self._put_in_force(connection, row, decision, at)
         return True
 
     def drop_decision(self, decision_id: str, *, by: str, at: datetime, note: str | None = None) -> Decision:
@@ -236,7 +236,7 @@ class Weighing(Decisions):
 
     # Small things.
 
-    def _in_force(self, connection: Connection, row: AnyRow, decision: Decision, at: datetime) -> None:
+    def _put_in_force(self, connection: Connection, row: AnyRow, decision: Decision, at: datetime) -> None:
         self._replace(connection, row.id, at)
         self._settle_decision(connection, row.id, decision.id, "in_force", at)
         body = {"decision": decision.id, "word": decision.decided.word}

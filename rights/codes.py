@@ -69,6 +69,11 @@ class Code(StrEnum):
     COPY_FIRST = "copy_first"
     JOINED = "joined"
     RECOURSE = "recourse"
+    NOT_LOCKED = "not_locked"
+    STILL_LOCKED = "still_locked"
+    RESTRICTION_REVIEW = "restriction_review"
+    ACCURACY = "accuracy"
+    STATEMENT = "statement"
     WEIGH = "weigh"
     CONTESTED = "contested"
     NOWHERE = "nowhere"
@@ -124,6 +129,11 @@ ADVICE: dict[Code, str] = {
     Code.VALUE: "The system does not take the new value of the field named: it is too long, of another type, empty where something must stand, breaks a rule of the table, another row has it, or a trigger makes something else of it. Nothing was changed. Correct the value and rule 'retry', or do it by hand and rule 'done'.",
     Code.NO_ROW: "The row that is to be rectified is not among this person's rows in the collection named (any more), so nothing was changed. Compare its key with the preview, then rule 'retry', or 'done' if nothing is left to correct.",
     Code.CHANGED_BACK: "The field named was rectified and says something else again: a trigger, the application or an import writes to it. Find out which and stop it, then rule 'retry'.",
+    Code.NOT_LOCKED: "A look after the restriction still finds rows of this person that are not locked away. Something writes them, or takes the lock off. Find out which, then rule 'retry'.",
+    Code.STILL_LOCKED: "The restriction was lifted, and a look still finds rows that it has locked away. Something puts the lock back. Find out what, then rule 'retry'.",
+    Code.RESTRICTION_REVIEW: "The restriction is due to be reviewed. See whether its ground still holds, then keep it (habeas restriction review) or have it lifted (habeas restriction lift).",
+    Code.ACCURACY: "The person says that data is wrong. Check it, then say of each field whether it is corrected (habeas rectification decide).",
+    Code.STATEMENT: "The person has given a statement that goes with their data in this system. Put it there (habeas rectification show prints it), then rule 'done'; rule 'give_up' if it has no place, and say so in the answer.",
     Code.WEIGH: "The person objects, on grounds of their own situation, and the data is restricted meanwhile. Weigh it (habeas objection show prints what was said), then say what came of it (habeas objection weigh): it is upheld unless there is a ground of the law that outweighs it, with evidence and an approver.",
     Code.CONTESTED: "The person wants an automated decision looked at by somebody. Whoever has not made it hears them (habeas automated show), looks at it anew, and says what came of it (habeas automated decide).",
     Code.NOWHERE: "No system of the data map says that it uses data for what is to stop, so nothing but our own list has been told. Say under uses or opt_out of the map where it happens, restart the worker and rule 'retry'; or see to it by hand and rule 'done'; rule 'give_up' if it happens nowhere.",

@@ -34,6 +34,8 @@ OFFERED: Final = frozenset(
     {
         Right.ACCESS,
         Right.ERASURE,
+        Right.RESTRICTION,
+        Right.RECTIFICATION,
         Right.OBJECTION,
         Right.OPT_OUT,
         Right.CONSENT_WITHDRAWAL,

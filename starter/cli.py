@@ -24,7 +24,9 @@ from starter.commands import (
     letter,
     local,
     optout,
+    rectification,
     request,
+    restriction,
     review,
     setup,
     task,
@@ -110,6 +112,8 @@ app.add_typer(identity.identities, name="identity")
 app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")
 app.add_typer(letter.letters, name="letter")
+app.add_typer(restriction.restrictions, name="restriction")
+app.add_typer(rectification.rectifications, name="rectification")
 app.add_typer(ledger.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.add_typer(weigh.objections, name="objection")

@@ -14,6 +14,7 @@ from rights.audience import Answered, State
 from rights.decision import Element, Word, article
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
+from rights.restriction import Restriction, Stage
 from starter.deciding import told as told_of
 from starter.interim import SURE, kept_lines
 from starter.show import Page, day, plural
@@ -68,7 +69,11 @@ def beside(ledger: Ledger, row: RequestRow) -> Beside:
 
 
 def answer_document(
-    row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = (), also: Beside = NOTHING_BESIDE
+    row: RequestRow,
+    told: tuple[Answered, ...],
+    said: tuple[str, ...] = (),
+    restriction: Restriction | None = None,
+    also: Beside = NOTHING_BESIDE,
 ) -> dict[str, Any]:
     """The answer as JSON."""
     return {
@@ -80,25 +85,33 @@ def answer_document(
         "systems": [one.model_dump(mode="json") for one in told],
         "answered_with": row.lead,
         "answers_too": [one.request_id for one in also.linked],
-        "text": list(_lines(row, told, said, also)),
+        "text": list(_lines(row, told, said, restriction, also)),
     }
 
 
 def answer_page(
-    row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = (), also: Beside = NOTHING_BESIDE
+    row: RequestRow,
+    told: tuple[Answered, ...],
+    said: tuple[str, ...] = (),
+    restriction: Restriction | None = None,
+    also: Beside = NOTHING_BESIDE,
 ) -> Page:
     """The text to send. `said`: what comes before the systems (`starter.stopped`)."""
     page = Page()
-    for line in _lines(row, told, said, also):
+    for line in _lines(row, told, said, restriction, also):
         page.line(line)
     return page
 
 
-def _lines(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...], also: Beside) -> Iterator[str]:
+def _lines(
+    row: RequestRow,
+    told: tuple[Answered, ...],
+    said: tuple[str, ...],
+    restriction: Restriction | None,
+    also: Beside,
+) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
-    for other in also.linked:
-        received = day(other.received_at, row.clock.zone)
-        yield f"It answers your request received {received} too (reference {other.request_id})."
+    yield from _linked(row, also)
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
     if said:
         yield from said
@@ -118,8 +131,20 @@ def _lines(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...], a
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)
         yield from _in_backups(one)
+    if restriction and restriction.stage is not Stage.LIFTED:
+        yield (
+            f"It is restricted under {restriction.ground.article}. We look again by "
+            f"{day(restriction.review_on, row.clock.zone)} whether that is still needed, and you are told before it is "
+            "lifted."
+        )
     if row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
         yield _REMEDY
+
+
+def _linked(row: RequestRow, also: Beside) -> Iterator[str]:
+    for other in also.linked:
+        received = day(other.received_at, row.clock.zone)
+        yield f"It answers your request received {received} too (reference {other.request_id})."
 
 
 def _ended(one: Answered, row: RequestRow) -> str:
@@ -135,6 +160,8 @@ def _ended(one: Answered, row: RequestRow) -> str:
             return f"{said}{kept}" + (f" ({plural(one.erased, 'record')} erased)" if one.erased else "")
         case State.ACCEPTED:
             return f"the system has taken the work on; we have not seen that it is done{found}"
+        case State.OUTSTANDING if not one.able and row.right is Right.RESTRICTION:
+            return f"not restricted: this system has no way to{found}"
         case State.OUTSTANDING:
             gone = f"; {plural(one.erased, 'record')} of them erased" if one.erased else ""
             return f"not done{found}{gone}"

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from rights.plan import Operation, Step
     from rights.receipt import Receipt
     from rights.request import Phase, may_say
+    from workflows.acts import Acts
     from workflows.deciding import Deciding
     from workflows.identity import Known, Proving
     from workflows.messages import Closing, Opening, Ruling, Standing
@@ -232,9 +233,16 @@ class RequestLife:
             await run.wait(str(Code.APPROVAL), Code.APPROVAL, lambda: run.approved or self._deciding.closed)
         if not await self._deciding.clear():
             return
-        if self._course.act is Operation.ERASE:
-            await self._erase(planned)
-            return
+        match self._course.act:
+            case Operation.ERASE:
+                await self._erase(planned)
+                return
+            case Operation.RESTRICT:
+                await Acts(run, steps).restrict(planned)
+                return
+            case Operation.RECTIFY:
+                await Acts(run, steps).rectify(planned)
+                return
         if self._course.act:
             await self._act(self._course.act, planned)
         if self._course.packages and not run.stopped:

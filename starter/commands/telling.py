@@ -155,8 +155,10 @@ def answer(
             _put_letter(at, standing, row.conclusion, said, language, child, form, out)
             return
         told = told_in_the_end(standing, _pinned(at, standing))
-        stopped, also = tuple(stopped_lines(standing)), beside(at.ledger, row)
-        put(answer_document(row, told, stopped, also), answer_page(row, told, stopped, also), as_json=as_json)
+        stopped, restriction = tuple(stopped_lines(standing)), at.ledger.restriction(row.id)
+        also = beside(at.ledger, row)
+        document = answer_document(row, told, stopped, restriction, also)
+        put(document, answer_page(row, told, stopped, restriction, also), as_json=as_json)
 
 
 def _put_letter(
