@@ -155,7 +155,7 @@ def build_worker(
             opening.open,
             opening.deadline,
             opening.interim,
-            deciding.weigh,
+            deciding.wait_for_decision,
             deciding.follow,
             deciding.cool,
             opening.acknowledge,

@@ -18,8 +18,8 @@ class DecidingActivities:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
-    @activity.defn(name="weigh", no_thread_cancel_exception=True)
-    def weigh(self, ask: Ask) -> Gate:
+    @activity.defn(name="wait_for_decision", no_thread_cancel_exception=True)
+    def wait_for_decision(self, ask: Ask) -> Gate:
         """Note that a decision is being weighed; and that the data protection officer has not answered, once the time
         for it is over."""
         ledger = self._tools.ledger

@@ -42,7 +42,7 @@ class Deciding:
         await run.read_if_told()
         while not run.stopped:
             if self._gate.refused:
-                await run.do(DecidingActivities.weigh, run.ask())
+                await run.do(DecidingActivities.wait_for_decision, run.ask())
                 run.ended = True
             elif self._gate.weighing:
                 await self._weighed()
@@ -54,7 +54,7 @@ class Deciding:
     async def _weighed(self) -> None:
         """Wait for the words that a decision needs, and for the data protection officer's no longer than was given."""
         run = self._run
-        gate: Gate = await run.do(DecidingActivities.weigh, run.ask())
+        gate: Gate = await run.do(DecidingActivities.wait_for_decision, run.ask())
         self._know(gate)
         run.enter(Phase.DECIDING)
         until = gate.consult_until
@@ -70,7 +70,7 @@ class Deciding:
         """Wait for the earlier request. Where it ends without an answer for both, this one goes its own way; where it
         was refused, somebody has to decide on this one: a refusal is never inherited."""
         run = self._run
-        self._know(await run.do(DecidingActivities.weigh, run.ask()))
+        self._know(await run.do(DecidingActivities.wait_for_decision, run.ask()))
         run.enter(Phase.DECIDING)
         await run.wait(str(Code.JOINED), Code.JOINED, lambda: self._gate.lead_over is not None or self._gate.weighing)
         over = self._gate.lead_over
