@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         description="The data-map files, one per system; a directory stands for its *.yaml.",
         examples=[["maps"]],
     )
+    recipients: Path | None = Field(
+        default=None,
+        description="The register of recipients: to whom data is given, on which basis; docs/recipients.md.",
+        examples=["recipients.yaml"],
+    )
     backup_max_age_days: int = Field(
         ge=0,
         description="After how many days the last ledger backup that holds a destroyed key is gone.",
@@ -187,6 +192,11 @@ class Settings(BaseSettings):
         default=None,
         description="Who approves decisions, by opaque staff id: counsel, delegate and dpo, each with a substitute.",
         examples=[{"counsel": {"holder": "s-17", "substitute": "s-23"}, "dpo": {"holder": "s-04"}}],
+    )
+    receivers: Path | None = Field(
+        default=None,
+        description="The file of controllers that data may be sent to (portability); unset: it goes to persons alone.",
+        examples=["receivers.yaml"],
     )
     restriction_review_days: int = Field(
         default=90,

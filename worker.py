@@ -25,6 +25,7 @@ from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
+from activities.jws import load_signing_key
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
@@ -32,13 +33,17 @@ from activities.restricting import RestrictingActivities
 from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
-from activities.tools import Terms, Tools
+from activities.telling import TellingActivities
+from activities.tools import Terms, Tools, Transfers
+from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
 from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
+from rights.transfer import read_receivers
+from rights.yamlfile import FileErrors
 from settings import Settings
-from starter.desk import load_map
+from starter.desk import load_map, load_register
 from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
@@ -78,6 +83,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         data_map=data_map,
         store=FileStore(settings.parcels),
         environment=settings.environment,
+        register=load_register(settings, data_map),
         sms=settings.sms_gateway or "",
         terms=Terms(
             working=timedelta(days=settings.working_days),
@@ -89,8 +95,29 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         ),
         cooling_hours=settings.cooling_off_hours,
         build=build,
+        transfers=open_transfers(settings),
         office=settings.office,
     )
+
+
+def open_transfers(settings: Settings) -> Transfers | None:
+    """Whom data may be sent to; None where there is no receivers file.
+
+    Raises:
+        FileErrors: the file cannot stand.
+        SetupError: it, or the key that it names, cannot be read.
+    """
+    if settings.receivers is None:
+        return None
+    try:
+        receivers = read_receivers(str(settings.receivers), settings.receivers.read_text())
+        return Transfers(receivers, load_signing_key(resolve(receivers.signing_key)))
+    except (OSError, UnicodeDecodeError):
+        raise SetupError("receivers: the file cannot be read: name one in UTF-8") from None
+    except FileErrors:
+        raise
+    except ValueError as error:
+        raise SetupError(f"receivers: signing_key: {error}") from None
 
 
 def check_schema(settings: Settings) -> None:
@@ -139,13 +166,14 @@ def build_worker(
     settings: Settings, client: Client, tools: Tools, *, interceptors: Sequence[Interceptor] = ()
 ) -> Worker:
     """The Temporal worker of this process; tests add interceptors that break things."""
-    appeals = AppealActivities(tools)
+    appeals, telling = AppealActivities(tools), TellingActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     deciding = DecidingActivities(tools)
     restricting = RestrictingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
     return Worker(
         client,
@@ -160,6 +188,7 @@ def build_worker(
             deciding.cool,
             opening.acknowledge,
             appeals.read,
+            telling.tell,
             appeals.deadline,
             planning.plan,
             planning.rule,
@@ -183,6 +212,8 @@ def build_worker(
             sweep.sweep,
             closing.package,
             closing.close,
+            transmission.destination,
+            transmission.transmit,
             upkeep.reconcile,
             upkeep.destroy,
             upkeep.sign,

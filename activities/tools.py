@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Lock
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
@@ -15,6 +17,8 @@ from ledger.standing import RequestRow
 from rights.datamap import DataMap, System
 from rights.exempt import exempt
 from rights.letters import Office
+from rights.recipients import Register
+from rights.transfer import Receivers
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Transfers:
+    """Whom data may be sent to, and the key that we sign with."""
+
+    receivers: Receivers
+    key: Ed25519PrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Tools:
     """Built once by the composition root."""
 
@@ -61,6 +73,10 @@ class Tools:
     """How long an erasure waits before it begins."""
     build: Callable[[System], Connector] | None = None
     """Makes the connector of a system as it is under a decision; None: such a step is left to a person."""
+    register: Register = field(default_factory=Register)
+    """The recipients of the data; empty where the deployment names none."""
+    transfers: Transfers | None = None
+    """None: data is handed to persons alone."""
     office: Office = field(default_factory=Office)
     """Who writes letters, and what the settings say of that."""
     _maps: dict[str, DataMap] = field(default_factory=dict)

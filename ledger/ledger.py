@@ -18,6 +18,7 @@ from ledger.letterdesk import LetterDesk
 from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
+from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
 from ledger.plans import Plans
@@ -32,6 +33,7 @@ from ledger.steps import Steps
 from ledger.store import connect
 from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
+from ledger.transmissions import Transmissions
 from ledger.verify import Verification
 from ledger.weighing import Weighing
 from ledger.weighings import Weighings
@@ -53,6 +55,7 @@ class Ledger(
     Decisions,
     Clocks,
     Appeals,
+    Notices,
     Standings,
     Steps,
     Receipts,
@@ -64,6 +67,7 @@ class Ledger(
     Rectifications,
     Outbox,
     Sweeps,
+    Transmissions,
     Quotas,
     MapChecks,
     Suppressions,

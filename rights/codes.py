@@ -46,6 +46,8 @@ class Code(StrEnum):
     INTERIM = "interim"
     DEADLINE = "deadline"
     APPEAL = "appeal"
+    EGRESS = "egress"
+    RECIPIENT = "recipient"
     ACKNOWLEDGE = "acknowledge"
     LEGAL_HOLD = "legal_hold"
     MFA_DELETE = "mfa_delete"
@@ -78,6 +80,8 @@ class Code(StrEnum):
     CONTESTED = "contested"
     NOWHERE = "nowhere"
     REVIEW = "review"
+    NO_RECEIVER = "no_receiver"
+    TRANSFER_REFUSED = "transfer_refused"
     POST_OUT = "post_out"
     POST_IN = "post_in"
     BOUNCED = "bounced"
@@ -149,6 +153,8 @@ ADVICE: dict[Code, str] = {
     Code.COPY_FIRST: "The same person has asked for a copy of the data, which is made before anything is erased. Nothing to do here: it goes on when that request has its parcel, or is closed.",
     Code.JOINED: "An earlier request of the same person asks the same. Nothing to do: the answer to that one names both.",
     Code.RECOURSE: "A copy of this person's data was refused or given in part, and the law keeps the data for as long as the person may complain (PIPEDA s. 8(8)), so nothing was destroyed. Rule 'retry' once that time is over, or 'give_up' and say so in the answer.",
+    Code.EGRESS: "The register of recipients has no basis today for sending the recipient named anything: its contract is over, or its transfer abroad has no way that reaches its country or is overdue for review (habeas recipient check says which). Nothing was sent. Renew it and correct the register, restart the worker and rule 'retry'; or see to it in another way and rule 'done'.",
+    Code.RECIPIENT: "The recipient named was told what was done and has not answered yet. When it has, enter it: habeas recipient answered; ask again once the day named is past.",
     Code.APPEAL: "The person appeals against the answer. Somebody who has not decided on the request decides, with reasons: habeas appeal decide, before the day that habeas appeal show names.",
     Code.DEADLINE: "The legal due date is three days away, or past. See what the request waits on (habeas explain) and see to that, or have the term extended while a notice is still in time (habeas clock extend); then rule 'done', or 'give_up' if nothing can be done.",
     Code.ACKNOWLEDGE: "The law sets a day by which the receipt has to be acknowledged, and it is near. Send the acknowledgement and enter it (habeas clock acknowledge), then rule 'done'; rule 'give_up' if none is to be sent.",
@@ -158,6 +164,8 @@ ADVICE: dict[Code, str] = {
     Code.BOUNCED: "The letter named came back: it could not be delivered. Find out how the person can be reached; rule 'retry' to send it again, 'done' with --on once it was brought over in another way, 'give_up' if it is not to be sent.",
     Code.MAIL_REFUSED: "The mail server would not take the letter named. Correct the address or the server's set-up and rule 'retry'; or bring it over in another way and rule 'done' with --on.",
     Code.MAIL_UNSURE: "The worker was cut off while it handed the letter named to the mail server, so it may have gone out or not. Look in the server's log or among its sent mail: rule 'done' if it went out, 'retry' to send it (again).",
+    Code.NO_RECEIVER: "The data is to go to a receiver that the receivers file does not name, or there is no such file, so nothing was sent. Add the receiver (docs/portability.md), restart the worker, then rule 'retry'; rule 'give_up' to hand the parcel to the person instead.",
+    Code.TRANSFER_REFUSED: "The receiver did not take the data in, or its receipt is not right; how far it has come there is not known. Ask them (their log says why), then rule 'retry', or 'give_up' to hand the parcel to the person instead.",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

@@ -24,12 +24,14 @@ from starter.commands import (
     letter,
     local,
     optout,
+    recipient,
     rectification,
     request,
     restriction,
     review,
     setup,
     task,
+    transfer,
     weigh,
 )
 from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
@@ -111,6 +113,8 @@ app.add_typer(decision.decisions, name="decision")
 app.add_typer(identity.identities, name="identity")
 app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")
+app.add_typer(transfer.transfers, name="transfer")
+app.command("receive")(transfer.receive)
 app.add_typer(letter.letters, name="letter")
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
@@ -122,6 +126,7 @@ app.add_typer(optout.optouts, name="optout")
 app.add_typer(optout.suppressions, name="suppression")
 app.command("deadline")(deadline.deadline)
 app.add_typer(appeal.appeals, name="appeal")
+app.add_typer(recipient.recipients, name="recipient")
 app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")

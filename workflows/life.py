@@ -13,11 +13,12 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.closing import Closed, ClosingActivities
     from activities.planning import Planned, Planning, PlanningActivities
+    from activities.telling import TellingActivities
     from rights.codes import Code
     from rights.course import COURSES, Course
     from rights.plan import Operation, Step
     from rights.receipt import Receipt
-    from rights.request import Phase, may_say
+    from rights.request import Phase, Right, may_say
     from workflows.acts import Acts
     from workflows.deciding import Deciding
     from workflows.identity import Known, Proving
@@ -25,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.run import Run
     from workflows.steps import Steps
     from workflows.stopping import Stopping
+    from workflows.transmission import hand_over
 
 
 class RequestLife:
@@ -49,6 +51,7 @@ class RequestLife:
         try:
             if run.facts.phase.open:
                 await self._carry_out()
+                await self._tell()
             closed: Closed = await run.do(ClosingActivities.close, run.ask())
         finally:
             run.end()
@@ -149,6 +152,12 @@ class RequestLife:
             run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
             await run.read()
 
+    async def _tell(self) -> None:
+        """Tell the recipients of what was changed, also where the rest was taken back."""
+        if self._run.facts.tells and not self._run.ended:
+            self._run.enter(Phase.TELLING)
+            await self._run.do(TellingActivities.tell, self._run.ask())
+
     async def _prove(self) -> bool:
         """Wait until it is known who asks. False: there is nothing more to do, since that never will be, or since all
         that was given is proven and nothing is held under it."""
@@ -247,6 +256,8 @@ class RequestLife:
             await self._act(self._course.act, planned)
         if self._course.packages and not run.stopped:
             await steps.package()
+            if run.opening.right is Right.PORTABILITY and not run.stopped:
+                await hand_over(run, steps)
 
     async def _act(self, act: Operation, planned: Planned) -> None:
         """Do one thing in every system, wave by wave; what a system takes its time for is waited for at the end."""
