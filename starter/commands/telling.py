@@ -114,7 +114,7 @@ def interim(
             _put_letter(at, standing, None, said, language, child, form, out)
             return
         names = at.ledger.pinned_map(row.map_digest).systems if row.map_digest else ()
-        if not hears_of_systems(row.right, confirmed=row.confirmed):
+        if not hears_of_systems(row.right, proven=standing.proven):
             names = ()
         told = told_of(row.right, names, standing.receipts)
         asked = any(event.kind == "interim" for event in standing.events)
