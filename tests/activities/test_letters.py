@@ -271,11 +271,14 @@ def test_names_in_arabic_and_hebrew_stand_whole_in_every_form() -> None:
     assert HEBREW in shown
 
 
-def test_what_no_font_has_is_a_box_on_paper_and_counted() -> None:
+def test_what_no_font_has_is_a_box_on_paper_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """And nothing that sets the letter says in a log which characters it has."""
+    caplog.set_level("DEBUG")
     letter = render(facts(LetterKind.REFUSAL, to=Party(name="山田太郎")), OFFICE)
     assert "山田太郎" in letter.text
     assert letter.boxes == 8
     assert "\u25a1" * 4 in paper(letter)
+    assert [record.message for record in caplog.records] == []
 
 
 @pytest.mark.parametrize(
