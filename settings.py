@@ -173,6 +173,23 @@ class Settings(BaseSettings):
         description="Days after closing until the old values of what was rectified are destroyed.",
         examples=[180],
     )
+    receivers: Path | None = Field(
+        default=None,
+        description="The file of controllers that data may be sent to (portability); unset: it goes to persons alone.",
+        examples=["receivers.yaml"],
+    )
+    restriction_review_days: int = Field(
+        default=90,
+        ge=1,
+        description="Days until somebody has to look whether a restriction is still needed.",
+        examples=[90],
+    )
+    restriction_notice_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days between telling the person that a restriction will be lifted and lifting it.",
+        examples=[7],
+    )
     map_check_every: Annotated[timedelta, Field(ge=timedelta(minutes=1))] | None = Field(
         default=None,
         description="How often a worker compares the data map with the systems, ISO 8601 (P1D); unset: never.",

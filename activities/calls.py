@@ -25,7 +25,7 @@ from activities.quota import LedgerQuota
 from activities.tools import Tools
 from connectors.anchors import merged
 from connectors.errors import NeedsHuman, Retryable
-from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Intent, Pending, Rulings
+from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Intent, Moves, Pending, Rulings
 from ledger.opening import DETAILS
 from ledger.standing import RequestRow
 from ledger.steps import AtStep
@@ -165,7 +165,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         pseudonym_key=_pseudonym_key(tools, step, part),
         job=json.loads(known.sealed.get(job_name(step), _NO_JOB)),
         quota=LedgerQuota(tools.ledger, step, beat),
-        restricted=json.loads(known.sealed.get(f"restricted/{step.system}", b"{}")),
+        restricted=_restricted(tools, step, known, connector),
         learn=learn,
         remember=remember,
         corrections=read_corrections(known.sealed.get(f"corrections/{step.system}")),
@@ -250,6 +250,9 @@ def by_word(tools: Tools, step: Step, word: str, at: datetime) -> Receipt:
 def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:
     """Note the phase. A look of a run that was lost and started again does not lead back: what was approved stays
     approved; only a ruling does that (activities/planning.py)."""
+    if doing.step.operation is Operation.LIFT:
+        # A restriction is lifted beside the life of its request, and most often after it.
+        return
     there = PHASES[doing.step.operation]
     if doing.step.operation is Operation.RESTRICT and row.right is Right.OBJECTION:
         # It is restricted while it is weighed.
@@ -257,6 +260,16 @@ def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:
     begun = row.phase not in {Phase.RECEIVED, Phase.CONFIRMING}
     if row.phase is not there and not (there is Phase.LOCATING and begun):
         tools.ledger.move(doing.step.request_id, there, at=doing.as_of)
+
+
+def _restricted(tools: Tools, step: Step, known: AtStep, connector: Connector) -> Mapping[str, str]:
+    """Where the person's data is locked away: by this request, or for a look and what follows it, by another."""
+    mine: dict[str, str] = json.loads(known.sealed.get(f"restricted/{step.system}", b"{}"))
+    if mine or step.operation in {Operation.RESTRICT, Operation.LIFT} or not isinstance(connector, Moves):
+        return mine
+    for other in tools.ledger.restricted_elsewhere(step.request_id, step.system):
+        mine |= json.loads(other)
+    return mine
 
 
 def _pseudonym_key(tools: Tools, step: Step, part: SystemPlan) -> bytes:

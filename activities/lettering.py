@@ -14,7 +14,7 @@ from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
 from rights.letters import ANSWERS, Corrected, Language, LetterFacts, LetterKind, Particulars, Party, Result
 from rights.plan import Operation
-from rights.request import Conclusion
+from rights.request import Conclusion, Right
 
 _ENDED = frozenset({*ANSWERS.values(), LetterKind.WITHDRAWN, LetterKind.TRANSMISSION_DONE})
 _RESULTS = {Conclusion.ANSWERED: Result.DONE, Conclusion.IN_PART: Result.IN_PART}
@@ -123,11 +123,28 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     row = standing.request
     if not hears_of_systems(row.right, confirmed=row.confirmed):
         return ()
+    names = dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)])
     return answer(
         row.right,
-        dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)]),
+        [name for name in names if _asked_about(standing, name)],
         standing.receipts,
         standing.books,
         {name: system.backups for name, system in systems.items()},
         row.clock.zone,
     )
+
+
+def _asked_about(standing: Standing, name: str) -> bool:
+    """Whether a request is about a system: a restriction about those that it names, a rectification about those that it
+    wants corrected."""
+    match standing.request.right:
+        case Right.RESTRICTION:
+            scope = [event.body.get("systems") for event in standing.events if event.kind == "restricted"]
+            return not (scope and scope[-1]) or name in scope[-1]
+        case Right.RECTIFICATION:
+            asked = {
+                system for event in standing.events if event.kind == "accuracy" for system in event.body["systems"]
+            }
+            acted = {r.step.system for r in standing.receipts if r.step.operation is Operation.RECTIFY}
+            return name in asked | acted
+    return True

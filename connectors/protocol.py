@@ -300,6 +300,14 @@ class Restricts(Connector, Protocol):
 
 
 @runtime_checkable
+class Moves(Restricts, Protocol):
+    """Locks data away in another place, which every look has to be told of, whichever request it is for."""
+
+    @property
+    def moves(self) -> bool: ...
+
+
+@runtime_checkable
 class Rectifies(Connector, Protocol):
     """Can correct what fields of the person's rows say."""
 

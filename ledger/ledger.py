@@ -20,13 +20,16 @@ from ledger.outbox import Outbox
 from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
+from ledger.rectifications import Rectifications
 from ledger.requests import Requests
+from ledger.restrictions import Restrictions
 from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
 from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
+from ledger.transmissions import Transmissions
 from ledger.verify import Verification
 from ledger.weighings import Weighings
 
@@ -49,9 +52,12 @@ class Ledger(
     Plans,
     Fence,
     Holds,
+    Restrictions,
+    Rectifications,
     Cases,
     Outbox,
     Sweeps,
+    Transmissions,
     Quotas,
     MapChecks,
     Suppressions,

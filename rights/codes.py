@@ -61,10 +61,17 @@ class Code(StrEnum):
     VALUE = "value"
     NO_ROW = "no_row"
     CHANGED_BACK = "changed_back"
+    NOT_LOCKED = "not_locked"
+    STILL_LOCKED = "still_locked"
+    RESTRICTION_REVIEW = "restriction_review"
+    ACCURACY = "accuracy"
+    STATEMENT = "statement"
     WEIGH = "weigh"
     CONTESTED = "contested"
     NOWHERE = "nowhere"
     REVIEW = "review"
+    NO_RECEIVER = "no_receiver"
+    TRANSFER_REFUSED = "transfer_refused"
     POST_OUT = "post_out"
     POST_IN = "post_in"
     BOUNCED = "bounced"
@@ -116,6 +123,11 @@ ADVICE: dict[Code, str] = {
     Code.VALUE: "The system does not take the new value of the field named: it is too long, of another type, empty where something must stand, breaks a rule of the table, another row has it, or a trigger makes something else of it. Nothing was changed. Correct the value and rule 'retry', or do it by hand and rule 'done'.",
     Code.NO_ROW: "The row that is to be rectified is not among this person's rows in the collection named (any more), so nothing was changed. Compare its key with the preview, then rule 'retry', or 'done' if nothing is left to correct.",
     Code.CHANGED_BACK: "The field named was rectified and says something else again: a trigger, the application or an import writes to it. Find out which and stop it, then rule 'retry'.",
+    Code.NOT_LOCKED: "A look after the restriction still finds rows of this person that are not locked away. Something writes them, or takes the lock off. Find out which, then rule 'retry'.",
+    Code.STILL_LOCKED: "The restriction was lifted, and a look still finds rows that it has locked away. Something puts the lock back. Find out what, then rule 'retry'.",
+    Code.RESTRICTION_REVIEW: "The restriction is due to be reviewed. See whether its ground still holds, then keep it (habeas restriction review) or have it lifted (habeas restriction lift).",
+    Code.ACCURACY: "The person says that data is wrong. Check it, then say of each field whether it is corrected (habeas rectification decide).",
+    Code.STATEMENT: "The person has given a statement that goes with their data in this system. Put it there (habeas rectification show prints it), then rule 'done'; rule 'give_up' if it has no place, and say so in the answer.",
     Code.WEIGH: "The person objects, on grounds of their own situation, and the data is restricted meanwhile. Weigh it (habeas objection show prints what was said), then say what came of it (habeas objection weigh): it is upheld unless there is a ground of the law that outweighs it, with evidence and an approver.",
     Code.CONTESTED: "The person wants an automated decision looked at by somebody. Whoever has not made it hears them (habeas automated show), looks at it anew, and says what came of it (habeas automated decide).",
     Code.NOWHERE: "No system of the data map says that it uses data for what is to stop, so nothing but our own list has been told. Say under uses or opt_out of the map where it happens, restart the worker and rule 'retry'; or see to it by hand and rule 'done'; rule 'give_up' if it happens nowhere.",
@@ -132,6 +144,8 @@ ADVICE: dict[Code, str] = {
     Code.BOUNCED: "The letter named came back: it could not be delivered. Find out how the person can be reached; rule 'retry' to send it again, 'done' with --on once it was brought over in another way, 'give_up' if it is not to be sent.",
     Code.MAIL_REFUSED: "The mail server would not take the letter named. Correct the address or the server's set-up and rule 'retry'; or bring it over in another way and rule 'done' with --on.",
     Code.MAIL_UNSURE: "The worker was cut off while it handed the letter named to the mail server, so it may have gone out or not. Look in the server's log or among its sent mail: rule 'done' if it went out, 'retry' to send it (again).",
+    Code.NO_RECEIVER: "The data is to go to a receiver that the receivers file does not name, or there is no such file, so nothing was sent. Add the receiver (docs/portability.md), restart the worker, then rule 'retry'; rule 'give_up' to hand the parcel to the person instead.",
+    Code.TRANSFER_REFUSED: "The receiver did not take the data in, or its receipt is not right; how far it has come there is not known. Ask them (their log says why), then rule 'retry', or 'give_up' to hand the parcel to the person instead.",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

@@ -33,7 +33,10 @@ class Right(StrEnum):
 OFFERED: Final = frozenset(
     {
         Right.ACCESS,
+        Right.PORTABILITY,
         Right.ERASURE,
+        Right.RESTRICTION,
+        Right.RECTIFICATION,
         Right.OBJECTION,
         Right.OPT_OUT,
         Right.CONSENT_WITHDRAWAL,

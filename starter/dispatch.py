@@ -29,9 +29,11 @@ from ledger.errors import LedgerRefusal
 from ledger.outbox import Message
 from ledger.standing import RequestRow
 from rights.codes import Code
+from rights.plan import Operation
 from rights.request import Phase, Right
 from workflows import visibility
 from workflows.appeal import AppealRun
+from workflows.lifting import RestrictionLifting
 from workflows.messages import Opening, Ruling
 from workflows.request import BY_RIGHT
 from workflows.sweep import Sweep
@@ -119,6 +121,8 @@ class Dispatcher:
                 return await self._reconcile()
             if message.kind == "sweep":
                 return await self._sweep(str(message.body["system"]))
+            if message.kind == "lift" or message.body.get("operation") == Operation.LIFT:
+                return await self._lift(message.request_id)
             if message.kind == "appeal":
                 return await self._appeal(message.request_id)
             if message.kind == "appeal_turned":
@@ -214,12 +218,19 @@ class Dispatcher:
                 log.error("unknown_run", request_id=request_id)
                 continue
             await self._wake(self._handle(row.right, row.id))
+        await self._reconcile_others()
+        await self._shred_histories()
+        return True
+
+    async def _reconcile_others(self) -> None:
+        """Make sure of the runs that go on beside a request's, or after it."""
         for appeal in await asyncio.to_thread(self._ledger.appeals):
             await self._appeal(appeal.request_id)
         for system in await asyncio.to_thread(self._ledger.systems_to_sweep):
             await self._sweep(system)
-        await self._shred_histories()
-        return True
+        for restriction in await asyncio.to_thread(self._ledger.liftings):
+            if await self._lost(self._lifting(restriction.request_id)):
+                await self._lift(restriction.request_id)
 
     async def _to_compare(self, open_requests: int) -> bool:
         """Whether open requests and living runs are to be compared one by one."""
@@ -276,6 +287,19 @@ class Dispatcher:
         )
         return True
 
+    async def _lift(self, request_id: str) -> bool:
+        """Have a restriction lifted; a lifting that is under way hears of it."""
+        await self._client.start_workflow(
+            RestrictionLifting.run,
+            request_id,
+            id=visibility.lifting_id(self._ledger.tenant, request_id),
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="refresh",
+            static_summary="tell the person, then lift the restriction",
+        )
+        return True
+
     async def _wake(self, handle: WorkflowHandle[object, object], signal: str = "refresh") -> None:
         """Have a run read the ledger again; one that has just ended needs no waking."""
         try:
@@ -289,7 +313,8 @@ class Dispatcher:
         now = datetime.now(UTC)
         for request_id in await asyncio.to_thread(self._ledger.histories_due, now):
             row = await asyncio.to_thread(self._ledger.request, request_id)
-            if await self._lost(self._handle(row.right, request_id)):
+            runs = (self._handle(row.right, request_id), self._lifting(request_id))
+            if all([await self._lost(run) for run in runs]):
                 await asyncio.to_thread(partial(self._ledger.shred, request_id, ["history"], as_of=now))
 
     async def _lost(self, handle: WorkflowHandle[object, object]) -> bool:
@@ -304,6 +329,9 @@ class Dispatcher:
             WorkflowExecutionStatus.RUNNING,
             WorkflowExecutionStatus.CONTINUED_AS_NEW,
         }
+
+    def _lifting(self, request_id: str) -> WorkflowHandle[object, object]:
+        return self._client.get_workflow_handle(visibility.lifting_id(self._ledger.tenant, request_id))
 
     def _handle(self, right: Right, request_id: str) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(visibility.workflow_id(right, self._ledger.tenant, request_id))

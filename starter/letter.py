@@ -11,6 +11,7 @@ from ledger.standing import RequestRow
 from rights.audience import Answered, State
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
+from rights.restriction import Restriction, Stage
 from starter.interim import SURE, kept_lines
 from starter.show import Page, day, plural
 
@@ -40,7 +41,12 @@ _REMEDY: Final = "You may complain to a data protection authority, and go to cou
 """GDPR Art. 12(4): owed with whatever is not done."""
 
 
-def answer_document(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = ()) -> dict[str, Any]:
+def answer_document(
+    row: RequestRow,
+    told: tuple[Answered, ...],
+    said: tuple[str, ...] = (),
+    restriction: Restriction | None = None,
+) -> dict[str, Any]:
     """The answer as JSON."""
     return {
         "request_id": row.id,
@@ -49,19 +55,26 @@ def answer_document(row: RequestRow, told: tuple[Answered, ...], said: tuple[str
         "closed_at": row.closed_at,
         "conclusion": row.conclusion,
         "systems": [one.model_dump(mode="json") for one in told],
-        "text": list(_lines(row, told, said)),
+        "text": list(_lines(row, told, said, restriction)),
     }
 
 
-def answer_page(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = ()) -> Page:
+def answer_page(
+    row: RequestRow,
+    told: tuple[Answered, ...],
+    said: tuple[str, ...] = (),
+    restriction: Restriction | None = None,
+) -> Page:
     """The text to send. `said`: what comes before the systems (`starter.stopped`)."""
     page = Page()
-    for line in _lines(row, told, said):
+    for line in _lines(row, told, said, restriction):
         page.line(line)
     return page
 
 
-def _lines(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...]) -> Iterator[str]:
+def _lines(
+    row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...], restriction: Restriction | None
+) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
     if said:
@@ -74,6 +87,12 @@ def _lines(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...]) -
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)
         yield from _in_backups(one)
+    if restriction and restriction.stage is not Stage.LIFTED:
+        yield (
+            f"It is restricted under {restriction.ground.article}. We look again by "
+            f"{day(restriction.review_on, row.clock.zone)} whether that is still needed, and you are told before it is "
+            "lifted."
+        )
     if row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
         yield _REMEDY
 
@@ -91,6 +110,8 @@ def _ended(one: Answered, row: RequestRow) -> str:
             return f"{said}{kept}" + (f" ({plural(one.erased, 'record')} erased)" if one.erased else "")
         case State.ACCEPTED:
             return f"the system has taken the work on; we have not seen that it is done{found}"
+        case State.OUTSTANDING if not one.able and row.right is Right.RESTRICTION:
+            return f"not restricted: this system has no way to{found}"
         case State.OUTSTANDING:
             gone = f"; {plural(one.erased, 'record')} of them erased" if one.erased else ""
             return f"not done{found}{gone}"

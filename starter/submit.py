@@ -84,10 +84,7 @@ def submit(
         raise SubmissionError("an idempotency key has 1 to 200 characters")
     if details is None and needs_details(known):
         raise SubmissionError(f"a request about {known} says more than who asks: give its details")
-    if details is not None and type(details) is not MODELS.get(known):
-        raise SubmissionError(f"these are no details of a request about {known}")
-    if isinstance(details, ConsentWithdrawalDetails):
-        _refuse_unknown_consent(data_map, details)
+    _refuse_strange(data_map, known, details)
     laws = [_law(name) for name in dict.fromkeys(regimes or (_usual_law(rules, details),))]
     clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
     asked = [law.regime for law in laws]
@@ -112,6 +109,20 @@ def submit(
         scopes = stop_of(details).remembered
         ledger.suppress(opened.request_id, people, scopes, source=source_of(details), at=received_at)
     return opened
+
+
+def _refuse_strange(data_map: DataMap, right: Right, details: Details | None) -> None:
+    """Refuse details of another right, and names that are not in the data map."""
+    if details is None:
+        return
+    if type(details) is not MODELS.get(right):
+        raise SubmissionError(f"these are no details of a request about {right}")
+    try:
+        details.require(data_map)
+    except ValueError as error:
+        raise SubmissionError(str(error)) from None
+    if isinstance(details, ConsentWithdrawalDetails):
+        _refuse_unknown_consent(data_map, details)
 
 
 def _usual_law(rules: Rules, details: Details | None) -> str:

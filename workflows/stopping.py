@@ -13,6 +13,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.matters import Matters
+    from activities.restricting import RestrictingActivities
     from activities.stopping import NOWHERE, OnDesk, StoppingActivities
     from rights.codes import Code
     from rights.plan import Operation
@@ -79,8 +80,8 @@ class Stopping:
             return False
         if self._matters.outcome is Outcome.UPHELD:
             return True
-        # Told first: the letter was queued in the commit that said so.
-        await self._steps.together(Operation.LIFT, self._matters.restrict)
+        # The person is told first, so it is lifted beside this life and after it (workflows/lifting.py).
+        await run.do(RestrictingActivities.end_restriction, run.ask())
         return False
 
     async def _restrict(self) -> None:

@@ -55,6 +55,11 @@ def sweep_id(system: str, tenant: str) -> str:
     return f"sweep/{system}/{tenant}"
 
 
+def lifting_id(tenant: str, request_id: str) -> str:
+    """The id under which a restriction is lifted; it ends with the request, under whose key its history is sealed."""
+    return f"restriction-lifting/{tenant}/{request_id}"
+
+
 def appeal_id(tenant: str, request_id: str) -> str:
     """The id under which an appeal against the answer to a request runs; sealed with the key of that request."""
     return f"appeal/{tenant}/{request_id}"

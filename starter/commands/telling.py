@@ -155,8 +155,9 @@ def answer(
             _put_letter(at, standing, row.conclusion, said, language, child, form, out)
             return
         told = told_in_the_end(standing, _pinned(at, standing))
-        stopped = tuple(stopped_lines(standing))
-        put(answer_document(row, told, stopped), answer_page(row, told, stopped), as_json=as_json)
+        stopped, restriction = tuple(stopped_lines(standing)), at.ledger.restriction(row.id)
+        document = answer_document(row, told, stopped, restriction)
+        put(document, answer_page(row, told, stopped, restriction), as_json=as_json)
 
 
 def _put_letter(
