@@ -23,6 +23,7 @@ from temporalio.worker import Interceptor, Worker
 from activities.appeals import AppealActivities
 from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
+from activities.deciding import DecidingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
 from activities.jws import load_signing_key
@@ -38,7 +39,7 @@ from activities.telling import TellingActivities
 from activities.tools import Terms, Tools, Transfers
 from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
-from connectors.registry import SetupError, build_all, resolve
+from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
 from rights.transfer import read_receivers
@@ -98,6 +99,8 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             notice=timedelta(days=settings.restriction_notice_days),
         ),
         mail=build_mail(settings.mail) if settings.mail else None,
+        cooling_hours=settings.cooling_off_hours,
+        build=build,
         transfers=open_transfers(settings),
         office=settings.office,
     )
@@ -172,6 +175,7 @@ def build_worker(
     appeals, telling = AppealActivities(tools), TellingActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
+    deciding = DecidingActivities(tools)
     restricting = RestrictingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
@@ -186,6 +190,9 @@ def build_worker(
             opening.open,
             opening.deadline,
             opening.interim,
+            deciding.wait_for_decision,
+            deciding.follow,
+            deciding.cool,
             opening.acknowledge,
             appeals.read,
             telling.tell,

@@ -22,6 +22,7 @@ from rights import weighing
 from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
+from rights.decision import Word
 from rights.letters import LetterKind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
@@ -85,7 +86,7 @@ class ClosingActivities:
             key=ledger.case_key(ask.request_id, "parcel", create=True),
             facts=ParcelFacts.of(
                 ask.request_id,
-                tools.pinned(row.map_digest),
+                tools.map_of(row),
                 row.clock,
                 {**_newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
@@ -97,15 +98,15 @@ class ClosingActivities:
             ),
             as_of=ask.as_of,
             beat=_beat,
-            marks=self._marks(ask.request_id, exported),
+            marks=self._marks(row, exported),
         )
 
-    def _marks(self, request_id: str, exported: dict[str, Receipt]) -> list[Mark]:
+    def _marks(self, row: RequestRow, exported: dict[str, Receipt]) -> list[Mark]:
         """What somebody has taken out of these very exports."""
-        if not to_review(self._tools.pinned(self._tools.ledger.request(request_id).map_digest), exported.values()):
+        if not to_review(self._tools.pinned(row.map_digest), exported.values()):
             return []
         known = {name: receipt.digest for name, receipt in exported.items()}
-        marks = (mark for held in self._tools.ledger.redactions(request_id) for mark in held.marks)
+        marks = (mark for held in self._tools.ledger.redactions(row.id) for mark in held.marks)
         return [mark for mark in marks if mark.export == known.get(mark.system)]
 
     @activity.defn(name="close", no_thread_cancel_exception=True)
@@ -212,6 +213,10 @@ def _conclusion(
     """The most modest word that the receipts allow."""
     if row.withdrawn:
         return Conclusion.WITHDRAWN
+    if row.decided and row.decided.word is Word.REFUSE:
+        return Conclusion.REFUSED
+    if row.lead:
+        return Conclusion.JOINED
     course = COURSES[row.right]
     located, erased, verified = (_newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
     acted = _newest(receipts, course.act) if course.act else {}
@@ -236,6 +241,7 @@ def _conclusion(
     whole = (
         (bool(ends) or row.right is Right.RECTIFICATION)
         and not owed.refused
+        and not (row.decided and row.decided.parts)
         and not keyed
         and not unsettled
         and holding <= acted.keys()
