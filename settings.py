@@ -173,6 +173,11 @@ class Settings(BaseSettings):
         description="Days after closing until the old values of what was rectified are destroyed.",
         examples=[180],
     )
+    receivers: Path | None = Field(
+        default=None,
+        description="The file of controllers that data may be sent to (portability); unset: it goes to persons alone.",
+        examples=["receivers.yaml"],
+    )
     restriction_review_days: int = Field(
         default=90,
         ge=1,

@@ -24,6 +24,7 @@ from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
+from activities.jws import load_signing_key
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
@@ -31,11 +32,14 @@ from activities.restricting import RestrictingActivities
 from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
-from activities.tools import Terms, Tools
+from activities.tools import Terms, Tools, Transfers
+from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
 from connectors.registry import SetupError, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
+from rights.transfer import read_receivers
+from rights.yamlfile import FileErrors
 from settings import Settings
 from starter.desk import load_map
 from starter.desk import open_ledger as open_ledger
@@ -86,8 +90,29 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             review=timedelta(days=settings.restriction_review_days),
             notice=timedelta(days=settings.restriction_notice_days),
         ),
+        transfers=open_transfers(settings),
         office=settings.office,
     )
+
+
+def open_transfers(settings: Settings) -> Transfers | None:
+    """Whom data may be sent to; None where there is no receivers file.
+
+    Raises:
+        FileErrors: the file cannot stand.
+        SetupError: it, or the key that it names, cannot be read.
+    """
+    if settings.receivers is None:
+        return None
+    try:
+        receivers = read_receivers(str(settings.receivers), settings.receivers.read_text())
+        return Transfers(receivers, load_signing_key(resolve(receivers.signing_key)))
+    except (OSError, UnicodeDecodeError):
+        raise SetupError("receivers: the file cannot be read: name one in UTF-8") from None
+    except FileErrors:
+        raise
+    except ValueError as error:
+        raise SetupError(f"receivers: signing_key: {error}") from None
 
 
 def check_schema(settings: Settings) -> None:
@@ -142,6 +167,7 @@ def build_worker(
     restricting = RestrictingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
     return Worker(
         client,
@@ -176,6 +202,8 @@ def build_worker(
             sweep.sweep,
             closing.package,
             closing.close,
+            transmission.destination,
+            transmission.transmit,
             upkeep.reconcile,
             upkeep.destroy,
             upkeep.sign,

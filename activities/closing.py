@@ -5,6 +5,7 @@ The one rule: the conclusion is computed from receipts and looks in the ledger, 
 
 from datetime import timedelta
 
+import orjson
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -15,6 +16,7 @@ from activities.parcels import Packed, discard, package
 from activities.restricting import Owed, end_restriction, owed_in
 from activities.store import StoreError
 from activities.tools import Tools
+from activities.transmission import FILES
 from ledger.standing import RequestRow
 from rights import weighing
 from rights.appeals import WINDOW
@@ -64,12 +66,17 @@ class ClosingActivities:
             packed = self._pack(ask, row, receipts, systems)
         except StoreError:
             raise ApplicationError(Code.STORE, type="Retryable") from None
+        if row.right is Right.PORTABILITY:
+            # What a receiver is told of it; the names of files may be a person's.
+            parts = [{"path": f.path, "size": f.size, "sha256": f.digest} for f in packed.manifest]
+            ledger.seal(ask.request_id, "working", FILES, orjson.dumps(parts), at=ask.as_of)
         ledger.keep_parcel(ask.request_id, packed.digest, packed.size, packed.rows, packed.redacted, at=ask.as_of)
         return packed.digest
 
     def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
-        tools, ledger = self._tools, self._tools.ledger
+        tools, ledger, office = self._tools, self._tools.ledger, self._tools.office
         exported = _newest(receipts, Operation.EXPORT)
+        authority = office.authorities.get(row.regime)
         return package(
             tools.store,
             ask.request_id,
@@ -81,6 +88,10 @@ class ClosingActivities:
                 row.clock,
                 {**_newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
+                regimes=row.regimes,
+                controller=office.controller,
+                contact=office.dpo,
+                authority=f"{authority.name}, {authority.contact}" if authority else "",
             ),
             as_of=ask.as_of,
             beat=_beat,

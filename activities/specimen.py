@@ -31,6 +31,12 @@ _RIGHTS: Final = {kind: right for right, kind in ANSWERS.items()} | {
 }
 
 
+def _ground(kind: LetterKind, right: Right) -> str | None:
+    if kind is LetterKind.LAPSE:
+        return "identity_unproven"
+    return "accuracy" if right is Right.RESTRICTION else None
+
+
 def specimen(
     kind: LetterKind,
     regime: str,
@@ -58,7 +64,7 @@ def specimen(
         to=Party(name="Anna Berg", address=("1 Example Street", "12345 Berlin")),
         systems=_systems(right, part) if done else (),
         result=result,
-        ground="accuracy" if right is Right.RESTRICTION else None,
+        ground=_ground(kind, right),
         provision="Section 1 of the Example Act" if regime == "ca-qc" else None,
         reason="This is the place of the reason that whoever decides has written." if part else None,
         abuse_objective="This is the place of the circumstances.",

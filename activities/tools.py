@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
 from rights.datamap import DataMap, System
 from rights.letters import Office
+from rights.transfer import Receivers
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Transfers:
+    """Whom data may be sent to, and the key that we sign with."""
+
+    receivers: Receivers
+    key: Ed25519PrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Tools:
     """Built once by the composition root."""
 
@@ -54,6 +65,8 @@ class Tools:
     sms: str = ""
     """The address of a gateway from mail to text messages, with {digits} for the number; empty: there is none."""
     limits: Limits = field(default_factory=Limits)
+    transfers: Transfers | None = None
+    """None: data is handed to persons alone."""
     office: Office = field(default_factory=Office)
     """Who writes letters, and what the settings say of that."""
     _maps: dict[str, DataMap] = field(default_factory=dict)

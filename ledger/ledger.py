@@ -29,6 +29,7 @@ from ledger.steps import Steps
 from ledger.store import connect
 from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
+from ledger.transmissions import Transmissions
 from ledger.verify import Verification
 from ledger.weighings import Weighings
 
@@ -56,6 +57,7 @@ class Ledger(
     Cases,
     Outbox,
     Sweeps,
+    Transmissions,
     Quotas,
     MapChecks,
     Suppressions,

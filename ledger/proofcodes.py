@@ -23,6 +23,7 @@ from ledger.vault import Sealed
 from rights.clockwork import Turn
 from rights.identity import Channel as Kind
 from rights.identity import IdentityLaw, Proof, Rung, Unreached, identity_law
+from rights.reckoning import local_day
 
 GoesTo = Literal["given", "file", "another", "post"]
 """Where a code goes: to the address in the request, to a channel on file, to another one, by letter."""
@@ -32,6 +33,8 @@ MOST_CODES: Final = 8
 _DIGEST: Final = 32
 _SHORTEST: Final = 4
 """Characters of a data point that may count; less is guessed."""
+_GROUNDS: Final = {Unreached.CATEGORIES: "ccpa_7024_unproven"}
+"""Why a request was not carried out, as the letters have words for it; `identity_unproven` otherwise."""
 _ROUTES: Final = {"file": (Kind.EMAIL, Kind.PHONE), "another": (Kind.EMAIL, Kind.PHONE), "post": (Kind.POST,)}
 
 _CODES: Final = (
@@ -206,7 +209,9 @@ class ProofCodes(Proofs):
                 return
             number = case.reminded + 1
             self._set_case(connection, request_id, reminded=number)
-            self._write_to_them(connection, request_id, "reminder", number, at)
+            lapse = identity_law().under(row.regime).lapses_at(row.received_at, case.asked_at or at)
+            said = {"asked": ["channel_on_file"], "respond_by": local_day(lapse, row.zone).isoformat()}
+            self._write_to_them(connection, request_id, "reminder", number, at, said)
             self._journal(connection, "identity_reminded", {"number": number}, at, request_id=request_id)
 
     def lapse(self, request_id: str, became: Unreached, *, at: datetime) -> None:
@@ -219,8 +224,8 @@ class ProofCodes(Proofs):
             self._set_case(connection, request_id, lapsed_at=at, became=became.value)
             rests = became is Unreached.LAPSE
             resume = identity_law().under(row.regime).resume_days
-            said = {"ground": "identity_not_proven"} | (
-                {"respond_by": (at + timedelta(days=resume)).date().isoformat()} if rests else {}
+            said = {"ground": _GROUNDS.get(became, "identity_unproven")} | (
+                {"respond_by": local_day(at + timedelta(days=resume), row.zone).isoformat()} if rests else {}
             )
             self._write_to_them(connection, request_id, "lapse", 0, at, said)
             self._destroy_papers(connection, request_id, at)

@@ -70,6 +70,8 @@ class Code(StrEnum):
     CONTESTED = "contested"
     NOWHERE = "nowhere"
     REVIEW = "review"
+    NO_RECEIVER = "no_receiver"
+    TRANSFER_REFUSED = "transfer_refused"
     POST_OUT = "post_out"
     POST_IN = "post_in"
     BOUNCED = "bounced"
@@ -142,6 +144,8 @@ ADVICE: dict[Code, str] = {
     Code.BOUNCED: "The letter named came back: it could not be delivered. Find out how the person can be reached; rule 'retry' to send it again, 'done' with --on once it was brought over in another way, 'give_up' if it is not to be sent.",
     Code.MAIL_REFUSED: "The mail server would not take the letter named. Correct the address or the server's set-up and rule 'retry'; or bring it over in another way and rule 'done' with --on.",
     Code.MAIL_UNSURE: "The worker was cut off while it handed the letter named to the mail server, so it may have gone out or not. Look in the server's log or among its sent mail: rule 'done' if it went out, 'retry' to send it (again).",
+    Code.NO_RECEIVER: "The data is to go to a receiver that the receivers file does not name, or there is no such file, so nothing was sent. Add the receiver (docs/portability.md), restart the worker, then rule 'retry'; rule 'give_up' to hand the parcel to the person instead.",
+    Code.TRANSFER_REFUSED: "The receiver did not take the data in, or its receipt is not right; how far it has come there is not known. Ask them (their log says why), then rule 'retry', or 'give_up' to hand the parcel to the person instead.",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

@@ -11,12 +11,14 @@ from pydantic import ValidationError
 
 from rights.detail import Details as Details
 from rights.objections import ConsentWithdrawalDetails, DecisionReviewDetails, ObjectionDetails, OptOutDetails
+from rights.portability import PortabilityDetails
 from rights.rectification import RectificationDetails
 from rights.request import Right
 from rights.restriction import RestrictionDetails
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
 MODELS: Final[Mapping[Right, type[Details]]] = {
+    Right.PORTABILITY: PortabilityDetails,
     Right.RESTRICTION: RestrictionDetails,
     Right.RECTIFICATION: RectificationDetails,
     Right.OBJECTION: ObjectionDetails,

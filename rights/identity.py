@@ -133,6 +133,13 @@ class Policy(Strict):
     unreached: Mapping[Right, Unreached] = {}
     categories_need: Level = HIGHEST
 
+    def lapses_at(self, received_at: datetime, asked_at: datetime) -> datetime:
+        """When a request lapses whose person has not answered the newest question."""
+        lapse = asked_at + timedelta(days=self.lapse_days)
+        if self.answer_by_days is None:
+            return lapse
+        return min(lapse, received_at + timedelta(days=self.answer_by_days))
+
     def becomes(self, right: Right, level: int) -> Unreached:
         """What becomes of a request that has reached no more than a level.
 
@@ -356,8 +363,6 @@ def coming(
         return ((lapsed_at + (timedelta(days=policy.resume_days) if rests else timedelta(0)), Move.END),)
     if asked_at is None:
         return ()
-    lapse = asked_at + timedelta(days=policy.lapse_days)
-    if policy.answer_by_days is not None:
-        lapse = min(lapse, received_at + timedelta(days=policy.answer_by_days))
+    lapse = policy.lapses_at(received_at, asked_at)
     remind = [asked_at + timedelta(days=day) for day in policy.remind_days[reminded:]]
     return tuple(sorted([*((at, Move.REMIND) for at in remind if at < lapse), (lapse, Move.LAPSE)]))

@@ -86,6 +86,9 @@ def answer_kind(right: Right, conclusion: Conclusion) -> LetterKind:
             return LetterKind.NOTHING_HELD
         case Conclusion.WITHDRAWN:
             return LetterKind.WITHDRAWN
+        case Conclusion.UNPROVEN:
+            # Sent when nothing came; at the end there is nothing more to say.
+            return LetterKind.LAPSE
     return ANSWERS[right]
 
 

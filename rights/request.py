@@ -33,6 +33,7 @@ class Right(StrEnum):
 OFFERED: Final = frozenset(
     {
         Right.ACCESS,
+        Right.PORTABILITY,
         Right.ERASURE,
         Right.RESTRICTION,
         Right.RECTIFICATION,

@@ -29,6 +29,7 @@ from starter.commands import (
     review,
     setup,
     task,
+    transfer,
     weigh,
 )
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
@@ -108,6 +109,8 @@ app.add_typer(request.requests, name="request")
 app.add_typer(identity.identities, name="identity")
 app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")
+app.add_typer(transfer.transfers, name="transfer")
+app.command("receive")(transfer.receive)
 app.add_typer(letter.letters, name="letter")
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")

@@ -17,13 +17,14 @@ with workflow.unsafe.imports_passed_through():
     from rights.course import COURSES, Course
     from rights.plan import Operation, Step
     from rights.receipt import Receipt
-    from rights.request import Phase
+    from rights.request import Phase, Right
     from workflows.acts import Acts
     from workflows.identity import Known, Proving
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.run import Run
     from workflows.steps import Steps
     from workflows.stopping import Stopping
+    from workflows.transmission import hand_over
 
 
 class RequestLife:
@@ -226,6 +227,8 @@ class RequestLife:
             await self._act(self._course.act, planned)
         if self._course.packages and not run.stopped:
             await steps.package()
+            if run.opening.right is Right.PORTABILITY and not run.stopped:
+                await hand_over(run, steps)
 
     async def _act(self, act: Operation, planned: Planned) -> None:
         """Do one thing in every system, wave by wave; what a system takes its time for is waited for at the end."""

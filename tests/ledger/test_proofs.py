@@ -11,8 +11,10 @@ from ledger.ledger import Ledger
 from ledger.letters import Channel, said_name
 from ledger.proofcodes import GoesTo, Reached, code_channel
 from rights.identity import Rung, Unreached
+from rights.letterlaw import lacking, sayings
+from rights.letters import Authority, LetterFacts, LetterKind, Office, Particulars, answer_kind
 from rights.mandates import Mandate
-from rights.request import Phase, Right
+from rights.request import Conclusion, Phase, Right
 from rights.subject import Identity
 from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, later, opened_id
@@ -285,6 +287,34 @@ def test_an_agent_without_a_mandate_is_refused_and_one_with_it_is_confirmed_by_t
     code, _ = sent(ledger, request, "file")
     assert ledger.check_code(request, code, at=AT) is True
     assert door("SELECT answer_to FROM identity_cases WHERE request_id = %s", request) == [("representative",)]
+
+
+@pytest.mark.parametrize("became", Unreached)
+def test_the_letters_of_who_asks_say_all_that_the_law_wants_of_them(ledger: Ledger, became: Unreached) -> None:
+    request = asking(ledger)
+    sent(ledger, request, "file")
+    ledger.remind(request, at=later(days=7))
+    ledger.lapse(request, became, at=later(days=30))
+    office = Office(
+        controller="Shop", dpo="dpo@shop.example", authorities={"eu-gdpr": Authority(name="SA", contact="x")}
+    )
+
+    for kind, number in ((LetterKind.IDENTITY_CODE, 1), (LetterKind.REMINDER, 1), (LetterKind.LAPSE, 0)):
+        said = ledger.unseal(request, "file", said_name(kind, number))
+        assert said is not None
+        facts = LetterFacts(
+            **Particulars.model_validate_json(said).model_dump(exclude_unset=True),
+            kind=kind,
+            reference=request,
+            regime="eu-gdpr",
+            written_on=AT.date(),
+            right=Right.ACCESS,
+            received=AT.date(),
+            due=AT.date(),
+        )
+        must = [one.element for one in sayings(kind, "eu-gdpr", Right.ACCESS) if one.must]
+        assert {element: lack for element in must if (lack := lacking(element, facts, office))} == {}
+    assert answer_kind(Right.ACCESS, Conclusion.UNPROVEN) is LetterKind.LAPSE, "and no other letter at the end"
 
 
 def test_a_lapsed_request_is_taken_up_again_by_proof(ledger: Ledger, door: Door) -> None:
