@@ -25,6 +25,8 @@ def test_res04_the_notice_says_why_and_from_when(ended: Ended, language: Languag
 
 @pytest.mark.parametrize("ground", Ground)
 def test_each_ground_of_a_restriction_has_words(ground: Ground) -> None:
-    facts = specimen(LetterKind.ANSWER_RESTRICTION, "eu-gdpr", result=Result.DONE).model_copy(update={"ground": ground.value})
+    facts = specimen(LetterKind.ANSWER_RESTRICTION, "eu-gdpr", result=Result.DONE).model_copy(
+        update={"ground": ground.value}
+    )
 
     assert ground.article.removeprefix("GDPR ") in render(facts, OFFICE).text
