@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         description="The data-map files, one per system; a directory stands for its *.yaml.",
         examples=[["maps"]],
     )
+    recipients: Path | None = Field(
+        default=None,
+        description="The register of recipients: to whom data is given, on which basis; docs/recipients.md.",
+        examples=["recipients.yaml"],
+    )
     backup_max_age_days: int = Field(
         ge=0,
         description="After how many days the last ledger backup that holds a destroyed key is gone.",

@@ -32,6 +32,7 @@ from activities.restricting import RestrictingActivities
 from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
+from activities.telling import TellingActivities
 from activities.tools import Terms, Tools, Transfers
 from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
@@ -41,7 +42,7 @@ from ledger.ledger import Ledger
 from rights.transfer import read_receivers
 from rights.yamlfile import FileErrors
 from settings import Settings
-from starter.desk import load_map
+from starter.desk import load_map, load_register
 from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
@@ -81,6 +82,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         data_map=data_map,
         store=FileStore(settings.parcels),
         environment=settings.environment,
+        register=load_register(settings, data_map),
         sms=settings.sms_gateway or "",
         terms=Terms(
             working=timedelta(days=settings.working_days),
@@ -161,7 +163,7 @@ def build_worker(
     settings: Settings, client: Client, tools: Tools, *, interceptors: Sequence[Interceptor] = ()
 ) -> Worker:
     """The Temporal worker of this process; tests add interceptors that break things."""
-    appeals = AppealActivities(tools)
+    appeals, telling = AppealActivities(tools), TellingActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     restricting = RestrictingActivities(tools)
@@ -179,6 +181,7 @@ def build_worker(
             opening.interim,
             opening.acknowledge,
             appeals.read,
+            telling.tell,
             appeals.deadline,
             planning.plan,
             planning.rule,

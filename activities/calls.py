@@ -34,6 +34,7 @@ from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
+from rights.reckoning import local_day
 from rights.request import Phase, Right
 from rights.subject import Identity
 from rights.value import Value
@@ -116,6 +117,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     connector = tools.connector(system) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
+    _may_send(tools, system, row, doing.as_of)
     if not row.confirmed:
         _may_look(tools, step)
     if step.operation in _CHANGES:
@@ -286,6 +288,13 @@ def _may_look(tools: Tools, step: Step) -> None:
         return
     if step.operation is not Operation.LOCATE or not tools.ledger.identity_state(step.request_id).alone:
         raise NeedsHuman(Code.IDENTITY, step.system)
+
+
+def _may_send(tools: Tools, system: System, row: RequestRow, as_of: datetime) -> None:
+    """Whether anything may leave for a system that is somebody else's: a look sends the person's identities as well."""
+    day = local_day(as_of, row.clock.zone)
+    if system.recipient and tools.register.refuses(system.recipient, day, row.regimes):
+        raise NeedsHuman(Code.EGRESS, system.system)
 
 
 def _may_change(pinned: System, present: System, *, approved: bool) -> None:

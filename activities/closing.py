@@ -89,6 +89,7 @@ class ClosingActivities:
                 {**_newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
                 regimes=row.regimes,
+                register=tools.register,
                 controller=office.controller,
                 contact=office.dpo,
                 authority=f"{authority.name}, {authority.contact}" if authority else "",

@@ -16,6 +16,7 @@ from rights.deadlines import Clock
 from rights.plan import Operation, applies, kept_from_copies
 from rights.portable import NotPorted, origin, ported
 from rights.receipt import Outcome, Receipt
+from rights.recipients import Register, described
 from rights.regimes import regime
 from rights.request import Right
 from rights.value import Value
@@ -107,6 +108,7 @@ class ParcelFacts(Value):
         *,
         right: Right = Right.ACCESS,
         regimes: Sequence[str] = (),
+        register: Register | None = None,
         controller: str = "",
         contact: str = "",
         authority: str = "",
@@ -116,6 +118,7 @@ class ParcelFacts(Value):
 
         `receipts` holds, per system, the newest receipt of its export, or of its locate where nothing was exported. A
         system of the map without one counts as outstanding. `regimes` are the laws it is asked under; else the clock's.
+        `register` has the recipients by name.
         """
         asked = tuple(regimes) or (clock.regime,)
         zone = ZoneInfo(clock.zone)
@@ -129,7 +132,8 @@ class ParcelFacts(Value):
             zone=clock.zone,
             map_digest=data_map.digest,
             systems=tuple(
-                _system(system, receipts.get(name), asked, right) for name, system in sorted(data_map.systems.items())
+                _system(system, receipts.get(name), asked, right, register or Register())
+                for name, system in sorted(data_map.systems.items())
             ),
             controller=controller,
             contact=contact,
@@ -162,15 +166,25 @@ class ParcelFacts(Value):
         )
 
 
-def _system(system: System, receipt: Receipt | None, asked: Sequence[str], right: Right) -> SystemFacts:
+def _system(
+    system: System, receipt: Receipt | None, asked: Sequence[str], right: Right, register: Register
+) -> SystemFacts:
+    def named(name: str, facts: CollectionFacts) -> CollectionFacts:
+        """The facts with those recipients that the register knows to have the collection (Art. 15(1)(c), (2))."""
+        known = tuple(described(one) for one in register.recipients.values() if one.has(system.system, name))
+        return facts.model_copy(update={"recipients": (*facts.recipients, *known)})
+
     return SystemFacts(
         system=system.system,
         description=system.description,
         part=_part(receipt),
         collections=tuple(
-            _collection(name, collection, asked)
-            if right is not Right.PORTABILITY
-            else _taken_along(system, name, asked)
+            named(
+                name,
+                _taken_along(system, name, asked)
+                if right is Right.PORTABILITY
+                else _collection(name, collection, asked),
+            )
             for name, collection in system.collections.items()
         ),
     )

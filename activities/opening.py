@@ -24,6 +24,7 @@ from rights.deadlines import Clock, Risk
 from rights.identity import Waiting
 from rights.plan import Operation, Plan, make_plan
 from rights.receipt import Certainty, Receipt
+from rights.recipients import TOLD
 from rights.request import Phase, Right
 from rights.value import Value
 
@@ -75,6 +76,8 @@ class Facts(Value):
     interim: bool = False
     """An interim answer was asked for."""
     matters: Matters | None = None
+    tells: bool = False
+    """Recipients may have to be told of what is done."""
     """What an objection, an opt-out, a withdrawal of consent or a review asks for; None of other rights."""
     read_at: datetime
     """When this was so."""
@@ -144,6 +147,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             withdrawn=row.withdrawn,
             round=0,
             systems=systems,
+            tells=_tells(tools, row.right),
             read_at=as_of,
             planned=outline_for(row.right, row.regimes) if row.confirmed else None,
             identity=before_any_question(tools, row),
@@ -216,8 +220,13 @@ class OpeningActivities:
             interim=ledger.interim_asked(request_id),
             identity=waiting(tools, row),
             matters=matters_of(tools, row),
+            tells=_tells(tools, row.right),
             read_at=ask.as_of,
         )
+
+
+def _tells(tools: Tools, right: Right) -> bool:
+    return bool(tools.register.recipients) and COURSES[right].act in TOLD
 
 
 def _seen_through(receipts: Sequence[Receipt]) -> set[str]:

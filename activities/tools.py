@@ -14,6 +14,7 @@ from connectors.protocol import Connector
 from ledger.ledger import Ledger
 from rights.datamap import DataMap, System
 from rights.letters import Office
+from rights.recipients import Register
 from rights.transfer import Receivers
 
 
@@ -65,6 +66,8 @@ class Tools:
     sms: str = ""
     """The address of a gateway from mail to text messages, with {digits} for the number; empty: there is none."""
     limits: Limits = field(default_factory=Limits)
+    register: Register = field(default_factory=Register)
+    """The recipients of the data; empty where the deployment names none."""
     transfers: Transfers | None = None
     """None: data is handed to persons alone."""
     office: Office = field(default_factory=Office)

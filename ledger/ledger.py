@@ -15,6 +15,7 @@ from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
+from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
 from ledger.plans import Plans
@@ -46,6 +47,7 @@ class Ledger(
     Decisions,
     Clocks,
     Appeals,
+    Notices,
     Standings,
     Steps,
     Receipts,

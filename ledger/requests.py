@@ -217,6 +217,7 @@ class Requests(Store):
                         tasks.c.settled_at.is_(None),
                         # A letter is still to be posted when everything else is done.
                         tasks.c.code.not_in([code.value for code in OF_LETTERS]),
+                        tasks.c.step_key.not_like("%/recipient/%"),
                     )
                     .values(settled_at=at)
                 )

@@ -60,6 +60,9 @@ class System(Strict):
     """What the connector's own page documents."""
     feeds: tuple[str, ...] = ()
     """Systems that are filled from this one."""
+    recipient: str = ""
+    """Whose system it is, where it is somebody else's: a name of the register of recipients. Nothing is sent there
+    without a basis that is in force."""
     directory: bool = False
     """Whether this is the one system that may be asked how to reach a person before they have proven who they are; only
     the fields with `channel` are read for it."""

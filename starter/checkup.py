@@ -249,6 +249,29 @@ def _map(settings: Settings) -> Iterator[Check]:
         return
     yield Check(name="maps", ok=True, about=f"{plural(len(data_map.systems), 'system')}, digest {data_map.digest[:12]}")
     yield from check_systems(data_map)
+    yield from _recipients(settings, data_map)
+
+
+def _recipients(settings: Settings, data_map: "DataMap") -> Iterator[Check]:
+    """Whether the register of recipients and the map know each other, and what may be sent to nobody today."""
+    from connectors.registry import SetupError
+    from rights.yamlfile import FileErrors
+    from starter.desk import load_register
+
+    if settings.recipients is None:
+        return
+    try:
+        register = load_register(settings, data_map)
+    except FileErrors as errors:
+        for error in errors.errors:
+            where = f"{error.file}:{error.line}: {error.path or 'the file'}"
+            yield Check(name="recipients", ok=False, about=where, advice=error.advice)
+        return
+    except SetupError as error:
+        about, _, advice = str(error).partition(": ")
+        yield Check(name="recipients", ok=False, about=about, advice=advice)
+        return
+    yield Check(name="recipients", ok=True, about=plural(len(register.recipients), "recipient"))
 
 
 def advised(data_map: "DataMap") -> Iterator[Check]:

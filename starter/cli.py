@@ -23,6 +23,7 @@ from starter.commands import (
     letter,
     local,
     optout,
+    recipient,
     rectification,
     request,
     restriction,
@@ -122,6 +123,7 @@ app.add_typer(optout.optouts, name="optout")
 app.add_typer(optout.suppressions, name="suppression")
 app.command("deadline")(deadline.deadline)
 app.add_typer(appeal.appeals, name="appeal")
+app.add_typer(recipient.recipients, name="recipient")
 app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")

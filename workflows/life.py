@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.closing import Closed, ClosingActivities
     from activities.planning import Planned, Planning, PlanningActivities
+    from activities.telling import TellingActivities
     from rights.codes import Code
     from rights.course import COURSES, Course
     from rights.plan import Operation, Step
@@ -48,6 +49,7 @@ class RequestLife:
         try:
             if run.facts.phase.open:
                 await self._carry_out()
+                await self._tell()
             closed: Closed = await run.do(ClosingActivities.close, run.ask())
         finally:
             run.end()
@@ -130,6 +132,12 @@ class RequestLife:
             run.approved = False
             run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
             await run.read()
+
+    async def _tell(self) -> None:
+        """Tell the recipients of what was changed, also where the rest was taken back."""
+        if self._run.facts.tells:
+            self._run.enter(Phase.TELLING)
+            await self._run.do(TellingActivities.tell, self._run.ask())
 
     async def _prove(self) -> bool:
         """Wait until it is known who asks. False: there is nothing more to do, since that never will be, or since all
