@@ -64,7 +64,7 @@ def _systems(standing: Standing, data_map: DataMap | None, kind: LetterKind) -> 
     if kind in _ENDED:
         return told_in_the_end(standing, data_map)
     row = standing.request
-    if kind is LetterKind.INTERIM_ANSWER and hears_of_systems(row.right, confirmed=row.confirmed):
+    if kind is LetterKind.INTERIM_ANSWER and hears_of_systems(row.right, proven=standing.proven):
         names = data_map.systems if data_map else ()
         return tuple(Answered(**dict(told)) for told in interim(row.right, names, standing.receipts))
     return ()
@@ -74,7 +74,7 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     """What the person is told of each system: those of the map, and those that have left it and were worked on."""
     systems = data_map.systems if data_map else {}
     row = standing.request
-    if not hears_of_systems(row.right, confirmed=row.confirmed):
+    if not hears_of_systems(row.right, proven=standing.proven):
         return ()
     names = dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)])
     return answer(
