@@ -97,15 +97,15 @@ class ClosingActivities:
             ),
             as_of=ask.as_of,
             beat=_beat,
-            marks=self._marks(ask.request_id, exported),
+            marks=self._marks(row, exported),
         )
 
-    def _marks(self, request_id: str, exported: dict[str, Receipt]) -> list[Mark]:
+    def _marks(self, row: RequestRow, exported: dict[str, Receipt]) -> list[Mark]:
         """What somebody has taken out of these very exports."""
-        if not to_review(self._tools.pinned(self._tools.ledger.request(request_id).map_digest), exported.values()):
+        if not to_review(self._tools.pinned(row.map_digest), exported.values()):
             return []
         known = {name: receipt.digest for name, receipt in exported.items()}
-        marks = (mark for held in self._tools.ledger.redactions(request_id) for mark in held.marks)
+        marks = (mark for held in self._tools.ledger.redactions(row.id) for mark in held.marks)
         return [mark for mark in marks if mark.export == known.get(mark.system)]
 
     @activity.defn(name="close", no_thread_cancel_exception=True)
