@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from rights.letters import Office
 from rights.regimes import SHIPPED, regime
 
 FILE = "habeas.toml"
@@ -83,6 +84,11 @@ class Settings(BaseSettings):
         description="The data-map files, one per system; a directory stands for its *.yaml.",
         examples=[["maps"]],
     )
+    recipients: Path | None = Field(
+        default=None,
+        description="The register of recipients: to whom data is given, on which basis; docs/recipients.md.",
+        examples=["recipients.yaml"],
+    )
     backup_max_age_days: int = Field(
         ge=0,
         description="After how many days the last ledger backup that holds a destroyed key is gone.",
@@ -102,6 +108,11 @@ class Settings(BaseSettings):
         default=(),
         description="Public holidays at the controller's seat; a term does not end on one.",
         examples=[["2026-12-25"]],
+    )
+    letters: Office | None = Field(
+        default=None,
+        description="Who writes to people: the group [letters] (docs/letters.md).",
+        examples=[{"controller": "Example Ltd", "dpo": "dpo@example.com"}],
     )
     calling_code: str = Field(
         default="",
@@ -167,10 +178,32 @@ class Settings(BaseSettings):
         description="Days after closing until the old values of what was rectified are destroyed.",
         examples=[180],
     )
+    receivers: Path | None = Field(
+        default=None,
+        description="The file of controllers that data may be sent to (portability); unset: it goes to persons alone.",
+        examples=["receivers.yaml"],
+    )
+    restriction_review_days: int = Field(
+        default=90,
+        ge=1,
+        description="Days until somebody has to look whether a restriction is still needed.",
+        examples=[90],
+    )
+    restriction_notice_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days between telling the person that a restriction will be lifted and lifting it.",
+        examples=[7],
+    )
     map_check_every: Annotated[timedelta, Field(ge=timedelta(minutes=1))] | None = Field(
         default=None,
         description="How often a worker compares the data map with the systems, ISO 8601 (P1D); unset: never.",
         examples=["P1D"],
+    )
+    sms_gateway: Annotated[str, Field(pattern=r"^[^\s@]*\{digits\}[^\s@]*@[^\s@]+$")] | None = Field(
+        default=None,
+        description="A gateway that makes text messages of mails, {digits} being the number; unset: no code by text.",
+        examples=["{digits}@sms.example.net"],
     )
     log: Literal["auto", "json", "console"] = Field(
         default="auto", description="Log format; auto is JSON unless on a terminal.", examples=["auto"]
@@ -187,6 +220,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment before `.env` before `habeas.toml`."""
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def office(self) -> Office:
+        """Who writes to people; where nothing is set, no letter can be written, and each says what it lacks."""
+        return self.letters or Office()
 
     @property
     def map_files(self) -> dict[str, str]:

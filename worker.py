@@ -20,26 +20,36 @@ from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
+from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
 from activities.fulfil import FulfilActivities
+from activities.identity import IdentityActivities
+from activities.jws import load_signing_key
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
+from activities.restricting import RestrictingActivities
 from activities.stopping import StoppingActivities
 from activities.store import FileStore
 from activities.sweep import SweepActivities
-from activities.tools import Terms, Tools
+from activities.telling import TellingActivities
+from activities.tools import Terms, Tools, Transfers
+from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
 from connectors.registry import SetupError, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
+from rights.transfer import read_receivers
+from rights.yamlfile import FileErrors
 from settings import Settings
-from starter.desk import load_map
+from starter.desk import load_map, load_register
 from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
 from starter.schedule import MapCheckSchedule
+from workflows.appeal import AppealRun
+from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
@@ -72,13 +82,39 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         data_map=data_map,
         store=FileStore(settings.parcels),
         environment=settings.environment,
+        register=load_register(settings, data_map),
+        sms=settings.sms_gateway or "",
         terms=Terms(
             working=timedelta(days=settings.working_days),
             file=timedelta(days=settings.file_days),
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
+            review=timedelta(days=settings.restriction_review_days),
+            notice=timedelta(days=settings.restriction_notice_days),
         ),
+        transfers=open_transfers(settings),
+        office=settings.office,
     )
+
+
+def open_transfers(settings: Settings) -> Transfers | None:
+    """Whom data may be sent to; None where there is no receivers file.
+
+    Raises:
+        FileErrors: the file cannot stand.
+        SetupError: it, or the key that it names, cannot be read.
+    """
+    if settings.receivers is None:
+        return None
+    try:
+        receivers = read_receivers(str(settings.receivers), settings.receivers.read_text())
+        return Transfers(receivers, load_signing_key(resolve(receivers.signing_key)))
+    except (OSError, UnicodeDecodeError):
+        raise SetupError("receivers: the file cannot be read: name one in UTF-8") from None
+    except FileErrors:
+        raise
+    except ValueError as error:
+        raise SetupError(f"receivers: signing_key: {error}") from None
 
 
 def check_schema(settings: Settings) -> None:
@@ -127,19 +163,26 @@ def build_worker(
     settings: Settings, client: Client, tools: Tools, *, interceptors: Sequence[Interceptor] = ()
 ) -> Worker:
     """The Temporal worker of this process; tests add interceptors that break things."""
+    appeals, telling = AppealActivities(tools), TellingActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
+    restricting = RestrictingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    transmission = TransmissionActivities(tools)
+    identity = IdentityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, AppealRun, RestrictionLifting, Sweep, Upkeep, MapCheck],
         activities=[
             opening.open,
             opening.deadline,
             opening.interim,
             opening.acknowledge,
+            appeals.read,
+            telling.tell,
+            appeals.deadline,
             planning.plan,
             planning.rule,
             planning.stuck,
@@ -151,16 +194,28 @@ def build_worker(
             fulfil.lift,
             fulfil.rectify,
             fulfil.verify,
+            restricting.asked,
+            restricting.weigh,
+            restricting.end_restriction,
+            restricting.lifting,
+            restricting.lifted,
             stopping.remember,
             stopping.put_on_desk,
             stopping.late_on_desk,
             sweep.sweep,
             closing.package,
             closing.close,
+            transmission.destination,
+            transmission.transmit,
             upkeep.reconcile,
             upkeep.destroy,
             upkeep.sign,
             map_check.check,
+            identity.channels,
+            identity.codes,
+            identity.remind,
+            identity.lapse,
+            identity.ask_again,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,

@@ -67,6 +67,8 @@ class Bag:
         self._beat = beat
         self._unbeaten = 0
         self.payload: list[Filed] = []
+        self.tags: list[Filed] = []
+        """What stands beside the payload, once the bag is finished."""
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +139,7 @@ class Bag:
         }
         written = [self._write(path, [text.encode()], len(text)) for path, text in tags.items()]
         tagged = manifest((filed.path, filed.digest) for filed in written)
-        self._write(f"tag{MANIFEST}", [tagged.encode()], len(tagged))
+        self.tags = [*written, self._write(f"tag{MANIFEST}", [tagged.encode()], len(tagged))]
 
     def _write(self, path: str, chunks: Iterable[bytes], most: int) -> Filed:
         info = self._info(path)

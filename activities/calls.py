@@ -25,7 +25,7 @@ from activities.quota import LedgerQuota
 from activities.tools import Tools
 from connectors.anchors import merged
 from connectors.errors import NeedsHuman, Retryable
-from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Intent, Pending, Rulings
+from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Intent, Moves, Pending, Rulings
 from ledger.opening import DETAILS
 from ledger.standing import RequestRow
 from ledger.steps import AtStep
@@ -34,6 +34,7 @@ from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
+from rights.reckoning import local_day
 from rights.request import Phase, Right
 from rights.subject import Identity
 from rights.value import Value
@@ -47,6 +48,7 @@ FOR_A_PERSON = frozenset({Outcome.HELD, Outcome.UNSUPPORTED, Outcome.NEEDS_HUMAN
 """Outcomes that put the step on somebody's desk."""
 
 PHASES = {
+    Operation.CHANNELS: Phase.CONFIRMING,
     Operation.LOCATE: Phase.LOCATING,
     Operation.EXPORT: Phase.FULFILLING,
     Operation.SUPPRESS: Phase.FULFILLING,
@@ -115,6 +117,9 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     connector = tools.connector(system) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
+    _may_send(tools, system, row, doing.as_of)
+    if not row.confirmed:
+        _may_look(tools, step)
     if step.operation in _CHANGES:
         _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
@@ -162,7 +167,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         pseudonym_key=_pseudonym_key(tools, step, part),
         job=json.loads(known.sealed.get(job_name(step), _NO_JOB)),
         quota=LedgerQuota(tools.ledger, step, beat),
-        restricted=json.loads(known.sealed.get(f"restricted/{step.system}", b"{}")),
+        restricted=_restricted(tools, step, known, connector),
         learn=learn,
         remember=remember,
         corrections=read_corrections(known.sealed.get(f"corrections/{step.system}")),
@@ -247,6 +252,9 @@ def by_word(tools: Tools, step: Step, word: str, at: datetime) -> Receipt:
 def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:
     """Note the phase. A look of a run that was lost and started again does not lead back: what was approved stays
     approved; only a ruling does that (activities/planning.py)."""
+    if doing.step.operation is Operation.LIFT:
+        # A restriction is lifted beside the life of its request, and most often after it.
+        return
     there = PHASES[doing.step.operation]
     if doing.step.operation is Operation.RESTRICT and row.right is Right.OBJECTION:
         # It is restricted while it is weighed.
@@ -256,11 +264,37 @@ def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:
         tools.ledger.move(doing.step.request_id, there, at=doing.as_of)
 
 
+def _restricted(tools: Tools, step: Step, known: AtStep, connector: Connector) -> Mapping[str, str]:
+    """Where the person's data is locked away: by this request, or for a look and what follows it, by another."""
+    mine: dict[str, str] = json.loads(known.sealed.get(f"restricted/{step.system}", b"{}"))
+    if mine or step.operation in {Operation.RESTRICT, Operation.LIFT} or not isinstance(connector, Moves):
+        return mine
+    for other in tools.ledger.restricted_elsewhere(step.request_id, step.system):
+        mine |= json.loads(other)
+    return mine
+
+
 def _pseudonym_key(tools: Tools, step: Step, part: SystemPlan) -> bytes:
     writes = (w for work in part.works for w in (*work.writes, *(w for k in work.keeps for w in k.writes)))
     if step.operation is Operation.LOCATE or not any(w.strategy is Strategy.PSEUDONYM for w in writes):
         return b""
     return tools.ledger.case_key(step.request_id, "pseudonym", create=True)
+
+
+def _may_look(tools: Tools, step: Step) -> None:
+    """Before the asker is proven: contact points may be read, and looked for may be what was given, once all of that is
+    proven by itself."""
+    if step.operation is Operation.CHANNELS:
+        return
+    if step.operation is not Operation.LOCATE or not tools.ledger.identity_state(step.request_id).alone:
+        raise NeedsHuman(Code.IDENTITY, step.system)
+
+
+def _may_send(tools: Tools, system: System, row: RequestRow, as_of: datetime) -> None:
+    """Whether anything may leave for a system that is somebody else's: a look sends the person's identities as well."""
+    day = local_day(as_of, row.clock.zone)
+    if system.recipient and tools.register.refuses(system.recipient, day, row.regimes):
+        raise NeedsHuman(Code.EGRESS, system.system)
 
 
 def _may_change(pinned: System, present: System, *, approved: bool) -> None:

@@ -3,6 +3,9 @@
 The one rule: the conclusion is computed from receipts and looks in the ledger, never from what a workflow remembers.
 """
 
+from datetime import timedelta
+
+import orjson
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -10,15 +13,19 @@ from activities.facts import ParcelFacts
 from activities.matters import OF_MATTERS
 from activities.opening import Ask
 from activities.parcels import Packed, discard, package
+from activities.restricting import Owed, end_restriction, owed_in
 from activities.store import StoreError
 from activities.tools import Tools
+from activities.transmission import FILES
 from ledger.standing import RequestRow
 from rights import weighing
+from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.redaction import Mark, digests, to_review
+from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
 from rights.value import Value
 from rights.weighing import Matter, Weighing
@@ -59,12 +66,17 @@ class ClosingActivities:
             packed = self._pack(ask, row, receipts, systems)
         except StoreError:
             raise ApplicationError(Code.STORE, type="Retryable") from None
+        if row.right is Right.PORTABILITY:
+            # What a receiver is told of it; the names of files may be a person's.
+            parts = [{"path": f.path, "size": f.size, "sha256": f.digest} for f in packed.manifest]
+            ledger.seal(ask.request_id, "working", FILES, orjson.dumps(parts), at=ask.as_of)
         ledger.keep_parcel(ask.request_id, packed.digest, packed.size, packed.rows, packed.redacted, at=ask.as_of)
         return packed.digest
 
     def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
-        tools, ledger = self._tools, self._tools.ledger
+        tools, ledger, office = self._tools, self._tools.ledger, self._tools.office
         exported = _newest(receipts, Operation.EXPORT)
+        authority = office.authorities.get(row.regime)
         return package(
             tools.store,
             ask.request_id,
@@ -76,6 +88,11 @@ class ClosingActivities:
                 row.clock,
                 {**_newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
+                regimes=row.regimes,
+                register=tools.register,
+                controller=office.controller,
+                contact=office.dpo,
+                authority=f"{authority.name}, {authority.contact}" if authority else "",
             ),
             as_of=ask.as_of,
             beat=_beat,
@@ -101,7 +118,8 @@ class ClosingActivities:
         plan = ledger.plan(ask.request_id) if row.right is Right.ERASURE else None
         books = {n: self._books(row, n, receipts, plan) for n in _newest(receipts, Operation.ERASE)}
         weighed = ledger.weighing(row.id) if row.right in OF_MATTERS else None
-        conclusion = row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books)
+        owed = owed_in(tools, row)
+        conclusion = row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books, owed)
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
             ledger.close(
@@ -109,11 +127,14 @@ class ClosingActivities:
                 conclusion,
                 books=books,
                 at=ask.as_of,
-                working_until=ask.as_of + terms.working,
+                working_until=ask.as_of + max(terms.working, _appealable(row)),
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
             )
+        if conclusion is Conclusion.WITHDRAWN:
+            # Whoever takes a request back wants nothing restricted for it.
+            end_restriction(tools, ask)
         exported = _newest(receipts, Operation.EXPORT)
         # Only now: a run that is started anew packs the same spools again.
         discard(tools.store, ask.request_id, exported)
@@ -148,6 +169,11 @@ class ClosingActivities:
         return {work.collection: counted.get(work.collection, 0) for work in works if work.leaves_pseudonyms}
 
 
+def _appealable(row: RequestRow) -> timedelta:
+    """How long the identities may be needed to carry out anew what somebody appeals against."""
+    return WINDOW if any(regime(law).appeal for law in row.regimes) else timedelta(0)
+
+
 def _beat() -> None:
     """Still alive, where the server asks for it: not of what the workflow's own task waits for."""
     if not activity.info().is_local:
@@ -168,7 +194,9 @@ def _weighed(row: RequestRow, weighed: Weighing | None) -> Conclusion | None:
     return Conclusion.REFUSED if weighed.outcome is weighing.Outcome.OVERRIDDEN else None
 
 
-def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]]) -> Conclusion:
+def _conclusion(
+    row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]], owed: Owed
+) -> Conclusion:
     """The most modest word that the receipts allow."""
     if row.withdrawn:
         return Conclusion.WITHDRAWN
@@ -178,7 +206,9 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
     # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
     if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD
-    ends = [verified.get(name, r) if name in erased else r for name, r in acted.items()]
+    if not row.confirmed:
+        return Conclusion.UNPROVEN
+    ends = [verified.get(name, r) for name, r in acted.items()]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
     # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten. The books know also of
     # calls that were cut before they could tell what they had changed.
@@ -187,13 +217,18 @@ def _conclusion(row: RequestRow, receipts: list[Receipt], books: dict[str, tuple
     # By all looks: since a system was seen to hold something it may have left the map, or a newer look found less.
     looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
     holding = {r.step.system for r in looks if r.may_hold and r.outcome.settled}
+    if owed.systems is not None:
+        holding = set(owed.systems) if row.right is Right.RECTIFICATION else holding & set(owed.systems)
+    # A correction that found no row has corrected nothing.
+    done = {Outcome.DONE} | ({Outcome.NOTHING_HELD} if row.right is not Right.RECTIFICATION else set())
     whole = (
-        bool(ends)
+        (bool(ends) or row.right is Right.RECTIFICATION)
+        and not owed.refused
         and not keyed
         and not unsettled
         and holding <= acted.keys()
         and all(r.outcome.settled for r in erased.values())
-        and all(r.outcome in {Outcome.DONE, Outcome.NOTHING_HELD} for r in ends)
+        and all(r.outcome in done for r in ends)
         and all(book.closed and not book.kept for of in books.values() for book in of)
         and all(verified.get(n) is not None or r.certainty is Certainty.ATTESTED for n, r in erased.items())
     )

@@ -5,12 +5,13 @@ in the list beside the table, never in a path as it came.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from activities.bag import Bag, Filed
 from activities.facts import SystemFacts
 from activities.redacting import Redactor, file_number
+from activities.shapes import Shape
 from activities.sheets import SHOWN_FILES, Sheet
 from activities.spool import CHUNK, CSV, JSON_LINES, Entry, Inflating, Sums, files_in, inflated, payload_path, sums_in
 from rights.redaction import NOTHING, Mark, Redacted
@@ -49,6 +50,8 @@ class Delivered:
     named: Named | None = None
     redacted: Redacted = NOTHING
     """What was taken out, since it is about other people."""
+    shape: Shape = field(default_factory=Shape)
+    """What the rows look like; of a copy that goes elsewhere."""
 
     @property
     def empty(self) -> bool:
@@ -69,8 +72,11 @@ class Delivered:
         return self.csv, self.json_lines
 
 
-def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO], marks: Sequence[Mark] = ()) -> list[Delivered]:
-    """Put a spool's files into the bag, without what `marks` name. `read` opens the spool at its start.
+def deliver(
+    bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO], marks: Sequence[Mark] = (), *, shapes: bool = False
+) -> list[Delivered]:
+    """Put a spool's files into the bag, without what `marks` name. `read` opens the spool at its start; `shapes` asks
+    for what the rows look like.
 
     The spool is read for what it holds, then for its files, which are handed on deflated as they are, and once more for
     the CSV of large ones: a ZIP takes one file after the other, and a table's columns are known when all its rows are.
@@ -81,7 +87,7 @@ def deliver(bag: Bag, facts: SystemFacts, read: Callable[[], BinaryIO], marks: S
         BadExport: it holds lines that are not JSON objects.
     """
     sums = sums_in(read(), bag.passed)
-    desk = _Desk(bag, facts, sums, marks)
+    desk = _Desk(bag, facts, sums, marks, shapes=shapes)
     if large := _handed_on(desk, sums, read):
         for entry, pieces in files_in(read()):
             if entry in large:
@@ -117,7 +123,10 @@ def _handed_on(desk: "_Desk", sums: dict[Entry, Sums], read: Callable[[], Binary
 class _Desk:
     """Where a system's files pass, and are noted."""
 
-    def __init__(self, bag: Bag, facts: SystemFacts, sums: dict[Entry, Sums], marks: Sequence[Mark]) -> None:
+    def __init__(
+        self, bag: Bag, facts: SystemFacts, sums: dict[Entry, Sums], marks: Sequence[Mark], *, shapes: bool
+    ) -> None:
+        self._shapes: dict[str, Shape] | None = {} if shapes else None
         self._marks: dict[str, list[Mark]] = {}
         for mark in marks:
             self._marks.setdefault(mark.collection, []).append(mark)
@@ -143,6 +152,7 @@ class _Desk:
             self.filed[name, JSON_LINES],
             self.listed(name),
             self._taken.get(name, NOTHING),
+            (self._shapes or {}).get(name, Shape()),
         )
 
     def without(self, entry: Entry, pieces: Iterable[bytes]) -> None:
@@ -150,10 +160,13 @@ class _Desk:
         redactor, sums = self._redactor(entry.collection), self._sums[entry]
         sheet = self.sheets[entry.collection] = Sheet(f"{self._facts.system}.{entry.collection}")
         path = payload_path(self._facts.system, entry.path)
-        left = sheet.watch(redactor.lines(inflated(pieces)), table=True)
+        left = sheet.watch(_looked_at(self._shape(entry), redactor.lines(inflated(pieces))), table=True)
         self.filed[entry.collection, entry.media_type] = self._bag.add(path, left, redactor.most(sums.size, sums.lines))
         sheet.rows = redactor.rows
         self._take(entry.collection, redactor.taken)
+
+    def _shape(self, entry: Entry) -> Shape | None:
+        return self._shapes.setdefault(entry.collection, Shape()) if self._shapes is not None else None
 
     def _redactor(self, collection: str) -> Redactor:
         return Redactor(self._marks.get(collection, ()))
@@ -167,7 +180,7 @@ class _Desk:
 
     def lines(self, entry: Entry, pieces: Iterable[bytes], *, table: bool) -> None:
         sheet = self.sheets[entry.collection] = Sheet(f"{self._facts.system}.{entry.collection}")
-        self.file(entry, _seen(sheet, pieces, table=table))
+        self.file(entry, _seen(sheet, self._shape(entry), pieces, table=table))
         sheet.rows = self._sums[entry].lines
 
     def table(self, entry: Entry, pieces: Iterable[bytes]) -> None:
@@ -205,11 +218,22 @@ class _Desk:
         return Named(tuple(filed for _, filed in held), table, exact, called)
 
 
-def _seen(sheet: Sheet, pieces: Iterable[bytes], *, table: bool) -> Iterator[bytes]:
-    """Pass pieces on, and let the sheet read along: all rows if a table is to be made, else the first."""
+def _seen(sheet: Sheet, shape: Shape | None, pieces: Iterable[bytes], *, table: bool) -> Iterator[bytes]:
+    """Pass pieces on, and let the sheet read along: all rows if a table is to be made, else the first. A shape reads
+    all."""
     inflating = Inflating()
     for piece in pieces:
         yield piece
-        if table or not sheet.full:
+        if table or shape or not sheet.full:
             for chunk in inflating.plain(piece):
-                sheet.see(chunk)
+                if shape:
+                    shape.see(chunk)
+                if table or not sheet.full:
+                    sheet.see(chunk)
+
+
+def _looked_at(shape: Shape | None, lines: Iterable[bytes]) -> Iterator[bytes]:
+    for line in lines:
+        if shape:
+            shape.see(line)
+        yield line

@@ -3,7 +3,7 @@
 The one rule: it names systems, collections and fields, never a value of the person.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Self
@@ -16,6 +16,7 @@ from rights.deadlines import Clock
 from rights.plan import Operation, applies, kept_from_copies
 from rights.portable import NotPorted, origin, ported
 from rights.receipt import Outcome, Receipt
+from rights.recipients import Register, described
 from rights.regimes import regime
 from rights.request import Right
 from rights.value import Value
@@ -106,6 +107,8 @@ class ParcelFacts(Value):
         receipts: Mapping[str, Receipt],
         *,
         right: Right = Right.ACCESS,
+        regimes: Sequence[str] = (),
+        register: Register | None = None,
         controller: str = "",
         contact: str = "",
         authority: str = "",
@@ -114,8 +117,10 @@ class ParcelFacts(Value):
         """Gather the facts of a request.
 
         `receipts` holds, per system, the newest receipt of its export, or of its locate where nothing was exported. A
-        system of the map without one counts as outstanding.
+        system of the map without one counts as outstanding. `regimes` are the laws it is asked under; else the clock's.
+        `register` has the recipients by name.
         """
+        asked = tuple(regimes) or (clock.regime,)
         zone = ZoneInfo(clock.zone)
         return cls(
             request_id=request_id,
@@ -127,7 +132,7 @@ class ParcelFacts(Value):
             zone=clock.zone,
             map_digest=data_map.digest,
             systems=tuple(
-                _system(system, receipts.get(name), clock.regime, right)
+                _system(system, receipts.get(name), asked, right, register or Register())
                 for name, system in sorted(data_map.systems.items())
             ),
             controller=controller,
@@ -144,6 +149,11 @@ class ParcelFacts(Value):
         return SystemFacts(system=name, part=Part.GIVEN)
 
     @property
+    def goes_elsewhere(self) -> bool:
+        """Whether it is what the person takes along, for other programs to read (Art. 20)."""
+        return self.right is Right.PORTABILITY
+
+    @property
     def unstated(self) -> tuple[str, ...]:
         """What Art. 15 asks and the map leaves open, as ``shop.orders: purpose``, for the agent who answers."""
         asked = ("purpose", "categories", "lawful_basis", "recipients", "storage")
@@ -156,15 +166,25 @@ class ParcelFacts(Value):
         )
 
 
-def _system(system: System, receipt: Receipt | None, regime_name: str, right: Right) -> SystemFacts:
+def _system(
+    system: System, receipt: Receipt | None, asked: Sequence[str], right: Right, register: Register
+) -> SystemFacts:
+    def named(name: str, facts: CollectionFacts) -> CollectionFacts:
+        """The facts with those recipients that the register knows to have the collection (Art. 15(1)(c), (2))."""
+        known = tuple(described(one) for one in register.recipients.values() if one.has(system.system, name))
+        return facts.model_copy(update={"recipients": (*facts.recipients, *known)})
+
     return SystemFacts(
         system=system.system,
         description=system.description,
         part=_part(receipt),
         collections=tuple(
-            _collection(name, collection, regime_name)
-            if right is not Right.PORTABILITY
-            else _taken_along(system, name, regime_name)
+            named(
+                name,
+                _taken_along(system, name, asked)
+                if right is Right.PORTABILITY
+                else _collection(name, collection, asked),
+            )
             for name, collection in system.collections.items()
         ),
     )
@@ -178,9 +198,9 @@ def _part(receipt: Receipt | None) -> Part:
     return Part.OUTSTANDING
 
 
-def _collection(name: str, collection: Collection, regime_name: str) -> CollectionFacts:
+def _collection(name: str, collection: Collection, asked: Sequence[str]) -> CollectionFacts:
     fields = collection.fields
-    withheld = kept_from_copies(collection, regime_name)
+    withheld = kept_from_copies(collection, *asked)
     held = {one.field for one in withheld}
     given = tuple(n for n, field in fields.items() if field.export and n not in held)
     return CollectionFacts(
@@ -194,17 +214,17 @@ def _collection(name: str, collection: Collection, regime_name: str) -> Collecti
         purpose=collection.purpose,
         lawful_basis=collection.lawful_basis,
         recipients=collection.recipients,
-        storage=_storage(collection, regime_name),
+        storage=_storage(collection, asked),
         source=collection.source,
         transfers=collection.transfers,
         automated_decisions=collection.automated_decisions,
     )
 
 
-def _taken_along(system: System, name: str, regime_name: str) -> CollectionFacts:
+def _taken_along(system: System, name: str, asked: Sequence[str]) -> CollectionFacts:
     """The facts of what a person takes elsewhere: less is delivered, and of the rest it is said why it is not."""
     collection, taken = system.collections[name], ported(system, name)
-    facts = _collection(name, collection, regime_name)
+    facts = _collection(name, collection, asked)
     held = {one.field for one in facts.withheld}
     given = tuple(n for n in facts.fields if n in taken.fields)
     return facts.model_copy(
@@ -218,9 +238,9 @@ def _taken_along(system: System, name: str, regime_name: str) -> CollectionFacts
     )
 
 
-def _storage(collection: Collection, regime_name: str) -> tuple[str, ...]:
+def _storage(collection: Collection, asked: Sequence[str]) -> tuple[str, ...]:
     """How long it is kept: what the map says in words, and each duty to keep that applies."""
-    duties = (r for r in collection.retention if applies(r.regimes, regime_name))
+    duties = (r for r in collection.retention if any(applies(r.regimes, law) for law in asked))
     return tuple(filter(None, (collection.storage, *map(_duty, duties))))
 
 

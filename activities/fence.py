@@ -15,7 +15,7 @@ from connectors.protocol import Intent
 from ledger.fence import FenceRefused
 from ledger.vault import Sealed
 from rights.codes import Code
-from rights.plan import Step
+from rights.plan import Operation, Step
 from rights.receipt import Tally
 
 
@@ -97,6 +97,7 @@ class LedgerFence:
                 at=self._clock(),
                 limit=self._limit,
                 max_people_per_hour=self._fuse,
+                lifting=step.operation is Operation.LIFT,
             )
         except FenceRefused as refusal:
             if refusal.code is Code.FUSE:

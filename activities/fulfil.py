@@ -6,12 +6,13 @@ or given up; any other look is always carried out.
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 
 from temporalio import activity
 
+from activities.acting import Acting
 from activities.calls import (
     FINAL_WORDS,
     Beat,
@@ -40,8 +41,6 @@ from connectors.protocol import (
     Exports,
     Look,
     Pending,
-    Rectifies,
-    Restricts,
     Suppresses,
 )
 from ledger.steps import AtStep
@@ -61,7 +60,7 @@ class FulfilActivities:
     """The operations, as activity types of their own so that the UI names them."""
 
     def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+        self._tools, self._acting = tools, Acting(tools)
 
     @activity.defn(name="locate", no_thread_cancel_exception=True)
     def locate(self, doing: Doing) -> Receipt:
@@ -86,17 +85,17 @@ class FulfilActivities:
     @activity.defn(name="restrict", no_thread_cancel_exception=True)
     def restrict(self, doing: Doing) -> Receipt:
         """Lock the person's data in one system away."""
-        return self._perform(doing, self._restrict)
+        return self._perform(doing, self._acting.restrict)
 
     @activity.defn(name="lift", no_thread_cancel_exception=True)
     def lift(self, doing: Doing) -> Receipt:
         """Put back what was locked away in one system."""
-        return self._perform(doing, self._lift)
+        return self._perform(doing, self._acting.lift)
 
     @activity.defn(name="rectify", no_thread_cancel_exception=True)
     def rectify(self, doing: Doing) -> Receipt:
         """Correct what one system says of the person, fence by fence."""
-        return self._perform(doing, self._rectify)
+        return self._perform(doing, self._acting.rectify)
 
     @activity.defn(name="verify", no_thread_cancel_exception=True)
     def verify(self, doing: Doing) -> Receipt:
@@ -130,6 +129,8 @@ class FulfilActivities:
         return self._learned(step, call, look)
 
     def _verify(self, connector: Connector, call: Call, step: Step) -> Answer:
+        if call.corrections:
+            return self._acting.still_says(connector, call, step)
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
         try:
@@ -198,31 +199,6 @@ class FulfilActivities:
         if not (look.candidates or any(look.tally.of(name).found for name in wanted)):
             return Tally()
         raise Unsupported(Code.UNSUPPORTED, step.system, tally=look.tally)
-
-    def _restrict(self, connector: Connector, call: Call, step: Step) -> Tally:
-        if not isinstance(connector, Restricts):
-            raise Unsupported(Code.UNSUPPORTED, step.system)
-        restricted = connector.restrict(call)
-        if restricted.state != call.restricted:
-            self._seal_restricted(step, restricted.state)
-        return restricted.tally
-
-    def _lift(self, connector: Connector, call: Call, step: Step) -> Tally:
-        if not isinstance(connector, Restricts):
-            raise Unsupported(Code.UNSUPPORTED, step.system)
-        tally = connector.lift(call)
-        # Only now: an attempt that was cut has to know what is left to put back.
-        self._seal_restricted(step, {})
-        return tally
-
-    def _seal_restricted(self, step: Step, state: Mapping[str, str]) -> None:
-        body = json.dumps(dict(state)).encode()
-        self._tools.ledger.seal(step.request_id, "working", f"restricted/{step.system}", body, at=wall_clock())
-
-    def _rectify(self, connector: Connector, call: Call, step: Step) -> Tally:
-        if not isinstance(connector, Rectifies):
-            raise Unsupported(Code.UNSUPPORTED, step.system)
-        return connector.rectify(call)
 
     def _seal_look(self, step: Step, call: Call, look: Look) -> None:
         """Keep what a look found: anchors of all looks together, since a later one may no longer reach them."""

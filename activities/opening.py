@@ -12,6 +12,7 @@ import structlog
 from pydantic import Field
 from temporalio import activity
 
+from activities.asking import before_any_question, waiting
 from activities.matters import OF_MATTERS, Matters, matters_of
 from activities.tools import Tools
 from connectors.protocol import Suppresses
@@ -20,8 +21,10 @@ from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
+from rights.identity import Waiting
 from rights.plan import Operation, Plan, make_plan
 from rights.receipt import Certainty, Receipt
+from rights.recipients import TOLD
 from rights.request import Phase, Right
 from rights.value import Value
 
@@ -73,11 +76,15 @@ class Facts(Value):
     interim: bool = False
     """An interim answer was asked for."""
     matters: Matters | None = None
+    tells: bool = False
+    """Recipients may have to be told of what is done."""
     """What an objection, an opt-out, a withdrawal of consent or a review asks for; None of other rights."""
     read_at: datetime
     """When this was so."""
     planned: Outline | None = None
     """The plan that was kept when the request began; None where it is yet to be made."""
+    identity: Waiting = Waiting()
+    """How far the question of who asks is, while it is one."""
 
 
 class Start(NamedTuple):
@@ -140,8 +147,10 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             withdrawn=row.withdrawn,
             round=0,
             systems=systems,
+            tells=_tells(tools, row.right),
             read_at=as_of,
             planned=outline_for(row.right, row.regimes) if row.confirmed else None,
+            identity=before_any_question(tools, row),
         )
         starts[row.id] = Start(row, facts if new and row.right not in OF_MATTERS else None, key)
     return starts
@@ -209,9 +218,15 @@ class OpeningActivities:
             begun=begun,
             rulings=ledger.rulings(request_id),
             interim=ledger.interim_asked(request_id),
+            identity=waiting(tools, row),
             matters=matters_of(tools, row),
+            tells=_tells(tools, row.right),
             read_at=ask.as_of,
         )
+
+
+def _tells(tools: Tools, right: Right) -> bool:
+    return bool(tools.register.recipients) and COURSES[right].act in TOLD
 
 
 def _seen_through(receipts: Sequence[Receipt]) -> set[str]:

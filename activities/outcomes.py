@@ -112,9 +112,14 @@ def _open(step: Step, outcome: Outcome, error: ConnectorError, at: datetime) -> 
     return Receipt(step=step, outcome=outcome, code=error.code, about=error.about, tally=error.tally, at=at)
 
 
+_NOTHING_HELD = {Operation.LOCATE, Operation.RECTIFY, Operation.RESTRICT, Operation.SUPPRESS}
+_LOOKED_AT = {Operation.VERIFY, Operation.RESTRICT, Operation.LIFT}
+"""What is looked at again: of these a look says how sure it is."""
+
+
 def _settled(step: Step, tally: Tally, answer: Tally | Look | Spooled, at: datetime) -> Receipt:
     certainty = Certainty.COMPLETED
-    if step.operation is Operation.VERIFY and isinstance(answer, Look):
+    if step.operation in _LOOKED_AT and isinstance(answer, Look):
         certainty = answer.certainty
     outcome, code = _standing(step.operation, tally, undecided=isinstance(answer, Look) and bool(answer.candidates))
     return Receipt(step=step, outcome=outcome, certainty=certainty, tally=tally, code=code, at=at)
@@ -125,7 +130,7 @@ def _standing(operation: Operation, tally: Tally, *, undecided: bool) -> tuple[O
     if undecided:
         return Outcome.NEEDS_HUMAN, Code.SEVERAL_PEOPLE
     nothing = not (tally.found or tally.mentions) and tally.searched
-    if operation in {Operation.LOCATE, Operation.RECTIFY, Operation.SUPPRESS} and nothing:
+    if operation in _NOTHING_HELD and nothing:
         return Outcome.NOTHING_HELD, ""
     if operation is Operation.VERIFY and tally.left:
         return Outcome.PENDING, Code.LEFT_BEHIND

@@ -72,7 +72,7 @@ def index(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> byte
     return _PAGE.substitute(
         style=_STYLE,
         style_digest=_STYLE_DIGEST,
-        controller=escape(f"{facts.controller} holds") if facts.controller else "we hold",
+        lead=_lead(facts),
         received=_day(facts.received),
         prepared=_day(_local(as_of, facts)),
         due=_day(facts.due),
@@ -107,6 +107,18 @@ def index(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> byte
         law=_shown(facts.law),
         map_digest=escape(facts.map_digest[:16]),
     ).encode()
+
+
+def _lead(facts: ParcelFacts) -> str:
+    holder = escape(f"{facts.controller} holds") if facts.controller else "we hold"
+    if facts.goes_elsewhere:
+        return (
+            f"This is the personal data about you that {holder} and that you may take elsewhere: what you gave, and "
+            "what was recorded while you used a service, on your consent or for a contract. The files beside this page "
+            "are for other programs; <b>.schema.json</b> and <b>-metadata.json</b> say what is in each. Nothing was "
+            "erased by this."
+        )
+    return f"This is a copy of the personal data that {holder} about you."
 
 
 def _automated(facts: ParcelFacts) -> str:

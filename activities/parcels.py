@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from activities.bag import Bag
+from activities.bag import Bag, Filed
 from activities.delivery import Delivered, deliver
 from activities.facts import ParcelFacts
 from activities.page import FORMULA_NOTE, about, index, readme, sections
 from activities.parcel_names import parcel_name, spool_name
+from activities.portable import CRATE, crate, schemas
 from activities.sealing import PAGE, SealBroken, sealed, unseal
 from activities.spool import BadExport, SpoolResult, digest_of, fill
 from activities.store import NotStored, Store, StoreError, StoreFull, replacing
@@ -62,6 +63,8 @@ class Packed:
     """Per system, the digest of what was packed; equal to its `SpoolResult.digest`, unless something was redacted."""
     redacted: Redacted = NOTHING
     """What was taken out, since it is about other people."""
+    manifest: tuple[Filed, ...] = ()
+    """Every file of the ZIP, inside its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +121,19 @@ def package(
             name = spool_name(request_id, system)
             with store.read(name) as source:
                 read = partial(unseal, source, key, name)
-                held = deliver(bag, facts.system(system), read, [mark for mark in marks if mark.system == system])
+                mine = [mark for mark in marks if mark.system == system]
+                held = deliver(bag, facts.system(system), read, mine, shapes=facts.goes_elsewhere)
             exports[system] = digest_of((f.path, f.digest) for d in held for f in d.receipted)
             delivered += held
         parts = sections(facts, delivered)
         for name, make in (("index.html", index), ("README.txt", readme), ("about.json", about)):
             body = make(facts, parts, as_of)
             bag.add(f"data/{name}", [body], len(body))
+        if facts.goes_elsewhere:
+            for path, body in schemas(facts, delivered):
+                bag.add(path, [body], len(body))
+            body = crate(facts, delivered, bag.payload, as_of)
+            bag.add(f"data/{CRATE}", [body], len(body))
         bag.finish(_info(facts), as_of.astimezone(ZoneInfo(facts.zone)).date())
     return Packed(
         digest=bag.digest,
@@ -133,6 +142,7 @@ def package(
         rows=sum(d.sheet.rows for d in delivered),
         exports=exports,
         redacted=sum((d.redacted for d in delivered), NOTHING),
+        manifest=(*bag.payload, *bag.tags),
     )
 
 

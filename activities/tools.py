@@ -7,15 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
 from rights.datamap import DataMap, System
+from rights.letters import Office
+from rights.recipients import Register
+from rights.transfer import Receivers
 
 
 @dataclass(frozen=True)
 class Terms:
-    """How long what a closed request leaves behind is kept."""
+    """How long what a closed request leaves behind is kept, and restrictions last."""
 
     working: timedelta = timedelta(days=30)
     """Identities and anchors: for questions about the answer, and to look again."""
@@ -26,6 +31,11 @@ class Terms:
     """What a rectification has written over: the longest term for a complaint that the laws we have read count in days
     (South Africa's POPIA). Canada's PIPEDA 8(8) has it kept until every recourse is exhausted: set more, or a hold."""
 
+    review: timedelta = timedelta(days=90)
+    """After how long somebody looks whether a restriction is still needed. No law has a number; a quarter is ours."""
+    notice: timedelta = timedelta(days=7)
+    """Between telling the person that a restriction will be lifted and lifting it (GDPR Art. 18(3) has no number)."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -33,6 +43,14 @@ class Limits:
 
     call: timedelta = timedelta(minutes=5)
     """The life of an intent, for connectors that do not say how long a call of theirs can still take effect."""
+
+
+@dataclass(frozen=True)
+class Transfers:
+    """Whom data may be sent to, and the key that we sign with."""
+
+    receivers: Receivers
+    key: Ed25519PrivateKey = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -45,7 +63,15 @@ class Tools:
     store: Store
     environment: str
     terms: Terms = field(default_factory=Terms)
+    sms: str = ""
+    """The address of a gateway from mail to text messages, with {digits} for the number; empty: there is none."""
     limits: Limits = field(default_factory=Limits)
+    register: Register = field(default_factory=Register)
+    """The recipients of the data; empty where the deployment names none."""
+    transfers: Transfers | None = None
+    """None: data is handed to persons alone."""
+    office: Office = field(default_factory=Office)
+    """Who writes letters, and what the settings say of that."""
     _maps: dict[str, DataMap] = field(default_factory=dict)
 
     def pinned(self, digest: str | None) -> DataMap:

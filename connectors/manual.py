@@ -23,7 +23,7 @@ class Manual:
         """
         raise NeedsHuman(Code.MANUAL, ", ".join(work.collection for work in call.work))
 
-    locate = export = erase = verify = _by_hand
+    locate = export = erase = restrict = lift = rectify = verify = _by_hand
 
 
 def build(system: System, secrets: Mapping[str, str]) -> Manual:

@@ -18,13 +18,14 @@ from typing import Final, ParamSpec, TypeVar
 from connectors.anchors import key_name
 from connectors.corrections import Mend, corrected, foreseen, found_of, mends, old_values, require, told
 from connectors.derived import complete, texts
+from connectors.directory import Directory
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
 from connectors.jsonlines import pages_of
 from connectors.links import Links
 from connectors.mentioned import Mentions, counted, mentioning, mentions_among, refuse_mentions
 from connectors.optouts import marking, refuse_unmarked
-from connectors.protocol import Anchors, Call, Candidate, Export, Key, Look
+from connectors.protocol import Anchors, Call, Candidate, ContactPoint, Export, Key, Look
 from connectors.recognising import follower, recogniser
 from connectors.sharing import Part, Parts, anchor_name, given, key_text
 from connectors.strategies import text
@@ -142,6 +143,10 @@ class Memory:
     def shares(self) -> bool:
         """Rows that are somebody else's too are told from those that are not."""
         return True
+
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        """How to reach the person: of the rows that lead there, nothing else is read."""
+        return Directory(self.system, lambda part: Memory(part, self.store).export).points(call)
 
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""

@@ -184,6 +184,20 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactPoint:
+    """One way to reach a person, as the directory has it. Never shown to whoever asks."""
+
+    channel: str
+    """email, phone or post."""
+    value: str = field(repr=False)
+    """The address or number; of `post` the lines of an address."""
+    place: str
+    """collection.field."""
+    changed_at: datetime | None = None
+    """When it was changed last; None: it was not, or the directory does not say."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """The system accepted the work, or cannot tell yet. The same operation is called again after the time named, with
     the same key and with `job`; nobody waits for it meanwhile but a timer."""
@@ -224,6 +238,19 @@ class Connector(Protocol):
 
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
+
+
+@runtime_checkable
+class Channels(Connector, Protocol):
+    """Can say how to reach a person, and no more than that."""
+
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        """Read the contact points of who is certainly meant: the fields that the map marks with `channel`, and what
+        leads to them. Nobody has proven anything yet. Changes nothing.
+
+        Raises:
+            NeedsHuman: SEVERAL_PEOPLE: it is open who is meant, so nobody is told of.
+        """
 
 
 @runtime_checkable
@@ -270,6 +297,14 @@ class Restricts(Connector, Protocol):
         Raises:
             NeedsHuman: something new stands in the place; nothing of it is overwritten.
         """
+
+
+@runtime_checkable
+class Moves(Restricts, Protocol):
+    """Locks data away in another place, which every look has to be told of, whichever request it is for."""
+
+    @property
+    def moves(self) -> bool: ...
 
 
 @runtime_checkable

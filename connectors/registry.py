@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from connectors.protocol import Connector, Derives, Flags, Searches, Shares
+from connectors.protocol import Channels, Connector, Derives, Flags, Searches, Shares
 from rights.datamap import DataMap, System
 
 GROUP = "habeas.connectors"
@@ -65,6 +65,10 @@ def build(system: System) -> Connector:
             _refuse_search(system)
         if not isinstance(connector, Shares):
             _refuse_shared(system)
+        if system.directory and not isinstance(connector, Channels):
+            raise ValueError(
+                f"directory: the connector {system.connector} cannot say how to reach people: leave it out"
+            )
         if not isinstance(connector, Flags):
             _refuse_flags(system)
     except ValueError as error:

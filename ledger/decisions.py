@@ -33,13 +33,21 @@ _APPROVABLE: Final = {Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}
 _CONFIRMABLE: Final = {Phase.RECEIVED, Phase.CONFIRMING}
 _ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE}
 """Tasks that no step waits for: they are about the clock."""
-_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, *_ALONE}
+_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
 _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, Code.RESIDUE}
 """Tasks with rows to choose from."""
 _ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
 """Where trying again would only ask again."""
+_ELSEWHERE: Final = {
+    Code.RESTRICTION_REVIEW: "keep the restriction (habeas restriction review) or have it lifted (lift)",
+    Code.ACCURACY: "decide on each field (habeas rectification decide)",
+    Code.REVIEW: "a copy is delivered once somebody has gone through it (habeas review release)",
+    Code.WEIGH: "weigh it and say so (habeas objection weigh)",
+    Code.CONTESTED: "look at it again and say so (habeas automated decide)",
+}
+"""Tasks with a verb of their own."""
 
 _LOCK: Final = (
     select(requests)
@@ -147,7 +155,7 @@ class Decisions(Store):
             ruled = rule_on_letter(self, connection, request_id, task_id, ruling, at=at, note=note, on=on)
             if ruled is not None:
                 return ruled
-            row = self._undecided(connection, request_id)
+            row = self._known_row(connection, request_id)
             task = connection.execute(
                 select(tasks)
                 .where(
@@ -157,6 +165,9 @@ class Decisions(Store):
                 )
                 .with_for_update(key_share=True)
             ).first()
+            if task is None or not _of_lifting(task):
+                # A restriction is lifted long after its request is closed.
+                _refuse_over(row)
             if task is None:
                 raise LedgerRefusal("the request has no task of this id")
             if task.ruling == ruling:
@@ -263,19 +274,21 @@ class Decisions(Store):
                 )
         return settled
 
-    def _open_row(self, connection: Connection, request_id: str) -> AnyRow:
+    def _known_row(self, connection: Connection, request_id: str) -> AnyRow:
         """The request's row, which nobody else changes until the transaction ends."""
         row = connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first()
         if row is None:
             raise LedgerRefusal("there is no request of this id")
-        if row.phase == Phase.CLOSED:
-            raise LedgerRefusal(f"the request was closed on {row.closed_at:%Y-%m-%d}")
+        return row
+
+    def _open_row(self, connection: Connection, request_id: str) -> AnyRow:
+        row = self._known_row(connection, request_id)
+        _refuse_closed(row)
         return row
 
     def _undecided(self, connection: Connection, request_id: str) -> AnyRow:
-        row = self._open_row(connection, request_id)
-        if row.withdrawn_at:
-            raise LedgerRefusal(f"the request was withdrawn on {row.withdrawn_at:%Y-%m-%d}")
+        row = self._known_row(connection, request_id)
+        _refuse_over(row)
         return row
 
     def _decide(
@@ -305,6 +318,22 @@ class Decisions(Store):
         self._journal(connection, kind, body, at, request_id=row.id, key=key)
 
 
+def _of_lifting(task: AnyRow) -> bool:
+    return bool(task.step_key.split("/")[2] == Operation.LIFT)
+
+
+def _refuse_closed(row: AnyRow) -> None:
+    if row.phase == Phase.CLOSED:
+        raise LedgerRefusal(f"the request was closed on {row.closed_at:%Y-%m-%d}")
+
+
+def _refuse_over(row: AnyRow) -> None:
+    """Refuse what nobody decides any more once a request is closed or withdrawn."""
+    _refuse_closed(row)
+    if row.withdrawn_at:
+        raise LedgerRefusal(f"the request was withdrawn on {row.withdrawn_at:%Y-%m-%d}")
+
+
 def _said_of(code: str, ruling: Ruling) -> str:
     """What the journal calls a person's word on a task that nothing waits for."""
     if code == Code.INTERIM:
@@ -318,8 +347,8 @@ def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:
         raise LedgerRefusal(f"the task was ruled '{task.ruling}', which is being carried out")
-    if code is Code.REVIEW:
-        raise LedgerRefusal("a copy is delivered once somebody has gone through it: habeas review release")
+    if code in _ELSEWHERE:
+        raise LedgerRefusal(f"a task '{code}' is not ruled on: {_ELSEWHERE[code]}")
     if ruling == "choose" and code not in _CHOSEN_FROM:
         raise LedgerRefusal(f"'choose' does not answer a task '{code}': nothing is to be chosen")
     if ruling not in {"choose", "give_up"} and code in _ONLY_CHOSEN:

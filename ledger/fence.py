@@ -162,11 +162,13 @@ class Fence(Store):
         at: datetime,
         limit: timedelta,
         max_people_per_hour: int,
+        lifting: bool = False,
     ) -> str:
         """Commit the intent of a destructive call, that ends within `limit` whatever happens; the intent's id.
 
         `planned` is the rows about to be changed per collection, `look` what was there before: of a request's first
-        call in a system it opens the books.
+        call in a system it opens the books. `lifting` puts back what was restricted: that goes on after the request is
+        closed or taken back, and a fuse for people erased does not stop it.
 
         Raises:
             FenceRefused: a hold covers the person, the request is withdrawn, or the system's fuse has blown.
@@ -186,13 +188,13 @@ class Fence(Store):
             ).first()
             if found is None:
                 raise LedgerRefusal("there is no request of this id")
-            if found.withdrawn_at:
+            if found.withdrawn_at and not lifting:
                 raise FenceRefused(Code.WITHDRAWN)
-            if found.phase == Phase.CLOSED:
+            if found.phase == Phase.CLOSED and not lifting:
                 raise LedgerRefusal("the request is closed: nothing is destroyed for it any more")
             if found.held:
                 raise FenceRefused(Code.HOLD)
-            if found.others >= max_people_per_hour:
+            if not lifting and found.others >= max_people_per_hour:
                 raise FenceRefused(Code.FUSE)
             connection.execute(
                 _ENTER,

@@ -4,6 +4,8 @@ Each group of verbs stands in a module of its own, by the noun it is about; here
 verb is one transaction, and time is an argument.
 """
 
+from ledger.appeals import Appeals
+from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.cases import Cases
 from ledger.clocks import Clocks
@@ -13,18 +15,22 @@ from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
+from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
 from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
+from ledger.rectifications import Rectifications
 from ledger.requests import Requests
+from ledger.restrictions import Restrictions
 from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
 from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
+from ledger.transmissions import Transmissions
 from ledger.verify import Verification
 from ledger.weighings import Weighings
 
@@ -35,19 +41,25 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Arrivals,
     Weighings,
     Reviews,
     Decisions,
     Clocks,
+    Appeals,
+    Notices,
     Standings,
     Steps,
     Receipts,
     Plans,
     Fence,
     Holds,
+    Restrictions,
+    Rectifications,
     Cases,
     Outbox,
     Sweeps,
+    Transmissions,
     Quotas,
     MapChecks,
     Suppressions,

@@ -17,10 +17,12 @@ from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
 from ledger.people import GIVEN, identities_text
+from ledger.proven import keep_first_proof
 from ledger.requests import Opened
 from ledger.store import Store
 from ledger.vault import Purpose, Sealed
 from rights.deadlines import Clock, acting
+from rights.identity import Proof
 from rights.request import Phase, Right
 from rights.subject import Identity
 
@@ -96,6 +98,8 @@ class Opening(Store):
         confirmed: bool = False,
         free_text: str | None = None,
         details: bytes | None = None,
+        proof: Proof | None = None,
+        assurance: str = "",
         further: Sequence[Clock] = (),
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
@@ -103,6 +107,7 @@ class Opening(Store):
         `clock` is the one under `regime`, and `further` those of other laws that it is asked under as well. `details`
         are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a door whose
         caller attests that the asker is the person. The same `idempotency_key` gives the same request.
+        `proof` is what a system says of the asker, `assurance` a word on why nothing more is asked; both are kept.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right or other identities.
@@ -131,7 +136,8 @@ class Opening(Store):
         }
 
         def commit() -> Opened:
-            return self._open(new_id(received_at), row, identities, free_text, details, received_at)
+            said = {"assurance": assurance} if assurance else {}
+            return self._open(new_id(received_at), row, identities, free_text, details, received_at, proof, said)
 
         return self._with_kek(commit)
 
@@ -143,6 +149,8 @@ class Opening(Store):
         free_text: str | None,
         details: bytes | None,
         at: datetime,
+        proof: Proof | None,
+        said: Mapping[str, str],
     ) -> Opened:
         digests = self._people.digests(identities)
         purposes: tuple[Purpose, ...] = ("working", "history", "file")
@@ -162,10 +170,12 @@ class Opening(Store):
             "digests": digests,
         }
         told = {name: value for name, value in row.items() if name not in _UNTOLD}
-        body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said}
+        body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said, **said}
         with self._begin() as connection:
             if connection.execute(_OPEN, rows).first() is None:
                 return self._opened_before(connection, row, digests)
+            if proof:
+                keep_first_proof(connection, self.tenant, request_id, proof)
             self._journal(connection, "opened", body, at, request_id=request_id)
         return Opened(request_id=request_id, new=True)
 

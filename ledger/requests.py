@@ -28,6 +28,7 @@ from ledger.checkpoints import Checkpoint
 from ledger.errors import LedgerRefusal
 from ledger.letters import OF_LETTERS
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
+from ledger.models_restrictions import restrictions
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.store import Store
 from ledger.vault import Purpose, Sealed
@@ -63,6 +64,15 @@ _KEEP_KEYS: Final = (
         case_keys.c.tenant == bindparam("of"),
         case_keys.c.case_id == bindparam("request_id"),
         case_keys.c.purpose == _terms.c.purpose,
+        # What a restriction needs to be lifted by is kept until it is (ledger/restrictions.py).
+        case_keys.c.purpose.not_in(("working", "history", "file"))
+        | ~select(restrictions.c.request_id)
+        .where(
+            restrictions.c.tenant == case_keys.c.tenant,
+            restrictions.c.request_id == case_keys.c.case_id,
+            restrictions.c.lifted_at.is_(None),
+        )
+        .exists(),
     )
     .values(keep_until=_terms.c.day)
 )
@@ -207,6 +217,7 @@ class Requests(Store):
                         tasks.c.settled_at.is_(None),
                         # A letter is still to be posted when everything else is done.
                         tasks.c.code.not_in([code.value for code in OF_LETTERS]),
+                        tasks.c.step_key.not_like("%/recipient/%"),
                     )
                     .values(settled_at=at)
                 )

@@ -34,10 +34,10 @@ from ledger.keks import Keks
 from ledger.keys import KEY_BYTES, NONCE_BYTES, KeyProvider
 from ledger.models import case_keys, request_subjects, vault
 
-Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed"]
+Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed", "identity"]
 """What is sealed together and destroyed together: working (identities, anchors, candidates), the request file (texts as
-received, notes), the run's history in Temporal, the parcel, the key of pseudonyms, and what was written over and may be
-disputed."""
+received, notes), the run's history in Temporal, the parcel, the key of pseudonyms, what was written over and may be
+disputed, and the copy of a document that proves who somebody is."""
 
 _PARENTS: Final[Mapping[str, Purpose]] = {"disputed": "file"}
 """Under whose key-encryption key a key lies that is made later. What is kept for long lies under the file's: else it

@@ -53,6 +53,15 @@ class Weighings(Decisions):
                 return False
             task = {"tenant": self.tenant, "request_id": request_id, "step_key": weighing_key(request_id)}
             self._put_task(connection, {**task, "code": CODES[matter].value}, matter.value, at)
+            connection.execute(
+                update(tasks)
+                .where(
+                    tasks.c.tenant == self.tenant,
+                    tasks.c.request_id == request_id,
+                    tasks.c.step_key == weighing_key(request_id),
+                )
+                .values(due_on=due_at.date())
+            )
             body = {"matter": matter, "due_at": due_at}
             self._journal(connection, "weighing", body, at, request_id=request_id)
         return True

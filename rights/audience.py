@@ -4,9 +4,11 @@ The one rule: a value of a person reaches an agent only masked, and nobody else 
 a hold, changes nothing in what the person is told: the work is outstanding, like any other that is not done.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from rights.backups import Backups
@@ -24,6 +26,20 @@ class State(StrEnum):
     DONE = "done"
     ACCEPTED = "accepted"
     OUTSTANDING = "outstanding"
+
+
+PSEUDONYM: Final = "replaced by a pseudonym whose key is not destroyed yet"
+"""The ground of a row that stays because its pseudonym can still be undone."""
+
+_ID: Final = re.compile(r"(?<![0-9a-z])[0-7][0-9a-hjkmnp-tv-z]{25}(?![0-9a-z])")
+
+
+def internal_ids(text: str, reference: str) -> list[str]:
+    """Ids of this engine that a text for the outside names, but for the reader's own reference.
+
+    An id of a hold, an authority's matter or a task tells by itself that there is one.
+    """
+    return [found for found in _ID.findall(text.lower()) if found != reference]
 
 
 def hears_of_systems(right: Right, *, confirmed: bool) -> bool:
@@ -45,6 +61,8 @@ class Told(Value):
     """accepted: when the system is asked how it stands."""
     kept: tuple[Kept, ...] = ()
     """Records that stay: on which ground, until when, how many."""
+    able: bool = True
+    """False: the system has no way to, and it was not done by hand either."""
 
 
 def interim(right: Right, systems: Iterable[str], receipts: Sequence[Receipt]) -> tuple[Told, ...]:
@@ -60,8 +78,11 @@ def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
     found = max((look.tally.found for look in looks), default=0)
     told = Told(system=system, state=State.OUTSTANDING, found=found)
     act = COURSES[right].act
-    # The newest word counts: what a later look found is not done, whatever was said before.
-    said = [r for r in receipts if r.step.operation in {act, Operation.VERIFY} or (r in looks and r.tally.found)]
+    acts = [r for r in receipts if r.step.operation in {act, Operation.VERIFY}]
+    # The newest word counts: what a later look found is not done, whatever was said before. What is restricted or
+    # corrected is found as ever.
+    lasting = acts and act in {Operation.RESTRICT, Operation.RECTIFY}
+    said = acts if lasting else [r for r in receipts if r in acts or (r in looks and r.tally.found)]
     if not said:
         none = bool(looks) and all(look.outcome is Outcome.NOTHING_HELD for look in looks)
         return told.model_copy(update={"state": State.NOTHING_FOUND}) if none else told
@@ -72,10 +93,13 @@ def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
         again = (last.at + timedelta(seconds=last.check_after_seconds or 0)).date()
         return told.model_copy(update={"state": State.ACCEPTED, "certainty": last.certainty, "ask_again": again})
     if not last.outcome.settled:
-        return told
+        return told.model_copy(update={"able": last.outcome is not Outcome.UNSUPPORTED})
+    if last.outcome is Outcome.NOTHING_HELD and lasting:
+        # A correction that found no row has corrected nothing.
+        return told if found else told.model_copy(update={"state": State.NOTHING_FOUND})
     if keyed := sum(count.pseudonymised for r in said for count in r.tally.counts):
         # Nothing is called erased while the key of the pseudonym lives, and a look does not find such a row.
-        pseudonym = Kept(ground="replaced by a pseudonym whose key is not destroyed yet", rows=keyed)
+        pseudonym = Kept(ground=PSEUDONYM, rows=keyed)
         return told.model_copy(update={"kept": (pseudonym,)})
     kept = tuple(one for count in last.tally.counts for one in count.kept)
     return told.model_copy(update={"state": State.DONE, "certainty": last.certainty, "kept": kept})

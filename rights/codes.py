@@ -45,6 +45,9 @@ class Code(StrEnum):
     TOO_MANY_LINKS = "too_many_links"
     INTERIM = "interim"
     DEADLINE = "deadline"
+    APPEAL = "appeal"
+    EGRESS = "egress"
+    RECIPIENT = "recipient"
     ACKNOWLEDGE = "acknowledge"
     LEGAL_HOLD = "legal_hold"
     MFA_DELETE = "mfa_delete"
@@ -60,10 +63,17 @@ class Code(StrEnum):
     VALUE = "value"
     NO_ROW = "no_row"
     CHANGED_BACK = "changed_back"
+    NOT_LOCKED = "not_locked"
+    STILL_LOCKED = "still_locked"
+    RESTRICTION_REVIEW = "restriction_review"
+    ACCURACY = "accuracy"
+    STATEMENT = "statement"
     WEIGH = "weigh"
     CONTESTED = "contested"
     NOWHERE = "nowhere"
     REVIEW = "review"
+    NO_RECEIVER = "no_receiver"
+    TRANSFER_REFUSED = "transfer_refused"
     POST_OUT = "post_out"
     POST_IN = "post_in"
     BOUNCED = "bounced"
@@ -115,6 +125,11 @@ ADVICE: dict[Code, str] = {
     Code.VALUE: "The system does not take the new value of the field named: it is too long, of another type, empty where something must stand, breaks a rule of the table, another row has it, or a trigger makes something else of it. Nothing was changed. Correct the value and rule 'retry', or do it by hand and rule 'done'.",
     Code.NO_ROW: "The row that is to be rectified is not among this person's rows in the collection named (any more), so nothing was changed. Compare its key with the preview, then rule 'retry', or 'done' if nothing is left to correct.",
     Code.CHANGED_BACK: "The field named was rectified and says something else again: a trigger, the application or an import writes to it. Find out which and stop it, then rule 'retry'.",
+    Code.NOT_LOCKED: "A look after the restriction still finds rows of this person that are not locked away. Something writes them, or takes the lock off. Find out which, then rule 'retry'.",
+    Code.STILL_LOCKED: "The restriction was lifted, and a look still finds rows that it has locked away. Something puts the lock back. Find out what, then rule 'retry'.",
+    Code.RESTRICTION_REVIEW: "The restriction is due to be reviewed. See whether its ground still holds, then keep it (habeas restriction review) or have it lifted (habeas restriction lift).",
+    Code.ACCURACY: "The person says that data is wrong. Check it, then say of each field whether it is corrected (habeas rectification decide).",
+    Code.STATEMENT: "The person has given a statement that goes with their data in this system. Put it there (habeas rectification show prints it), then rule 'done'; rule 'give_up' if it has no place, and say so in the answer.",
     Code.WEIGH: "The person objects, on grounds of their own situation, and the data is restricted meanwhile. Weigh it (habeas objection show prints what was said), then say what came of it (habeas objection weigh): it is upheld unless there is a ground of the law that outweighs it, with evidence and an approver.",
     Code.CONTESTED: "The person wants an automated decision looked at by somebody. Whoever has not made it hears them (habeas automated show), looks at it anew, and says what came of it (habeas automated decide).",
     Code.NOWHERE: "No system of the data map says that it uses data for what is to stop, so nothing but our own list has been told. Say under uses or opt_out of the map where it happens, restart the worker and rule 'retry'; or see to it by hand and rule 'done'; rule 'give_up' if it happens nowhere.",
@@ -122,6 +137,9 @@ ADVICE: dict[Code, str] = {
     Code.MENTIONS: "Texts that are not known to be this person's mention them. Read the rows, then rule 'choose' with the numbers of those that are this person's; the others stay as they are, and 'none' leaves all.",
     Code.RESIDUE: "What this person is known by still stands in the columns listed, or a table could not be searched, although all that the data map knows is done. Look into them: add the table to the data map or clean it up and rule 'retry', or rule 'choose' with the numbers of those that must still be cleaned; the others may stay, are said to be kept, and are asked about again only if they become more. 'none' lets all stay.",
     Code.NOT_SEARCHED: "The texts of the table named could not be searched, most often because that takes longer than statement_timeout allows, so nothing was concluded. Add the index that habeas map check --live names or raise the limit, restart the worker, then rule 'retry'.",
+    Code.EGRESS: "The register of recipients has no basis today for sending the recipient named anything: its contract is over, or its transfer abroad has no way that reaches its country or is overdue for review (habeas recipient check says which). Nothing was sent. Renew it and correct the register, restart the worker and rule 'retry'; or see to it in another way and rule 'done'.",
+    Code.RECIPIENT: "The recipient named was told what was done and has not answered yet. When it has, enter it: habeas recipient answered; ask again once the day named is past.",
+    Code.APPEAL: "The person appeals against the answer. Somebody who has not decided on the request decides, with reasons: habeas appeal decide, before the day that habeas appeal show names.",
     Code.DEADLINE: "The legal due date is three days away, or past. See what the request waits on (habeas explain) and see to that, or have the term extended while a notice is still in time (habeas clock extend); then rule 'done', or 'give_up' if nothing can be done.",
     Code.ACKNOWLEDGE: "The law sets a day by which the receipt has to be acknowledged, and it is near. Send the acknowledgement and enter it (habeas clock acknowledge), then rule 'done'; rule 'give_up' if none is to be sent.",
     Code.REVIEW: "The copy is prepared, and may be about other people too, in the collections that the data map marks. Go through it (habeas review show), take out what is about others (habeas review redact), then let it be delivered (habeas review release).",
@@ -130,6 +148,8 @@ ADVICE: dict[Code, str] = {
     Code.BOUNCED: "The letter named came back: it could not be delivered. Find out how the person can be reached; rule 'retry' to send it again, 'done' with --on once it was brought over in another way, 'give_up' if it is not to be sent.",
     Code.MAIL_REFUSED: "The mail server would not take the letter named. Correct the address or the server's set-up and rule 'retry'; or bring it over in another way and rule 'done' with --on.",
     Code.MAIL_UNSURE: "The worker was cut off while it handed the letter named to the mail server, so it may have gone out or not. Look in the server's log or among its sent mail: rule 'done' if it went out, 'retry' to send it (again).",
+    Code.NO_RECEIVER: "The data is to go to a receiver that the receivers file does not name, or there is no such file, so nothing was sent. Add the receiver (docs/portability.md), restart the worker, then rule 'retry'; rule 'give_up' to hand the parcel to the person instead.",
+    Code.TRANSFER_REFUSED: "The receiver did not take the data in, or its receipt is not right; how far it has come there is not known. Ask them (their log says why), then rule 'retry', or 'give_up' to hand the parcel to the person instead.",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

@@ -107,6 +107,10 @@ class Field(Telling):
     search: bool = False
     """Whether this text is searched for what the person is known by. A row of nobody's, or of somebody else's, in which
     it stands is a *mention*: a person decides whose it is."""
+    channel: Literal["email", "phone", "post"] | None = None
+    """In the directory: that the person is reached by what stands here. Several of `post` in a row are one address."""
+    changed: str | None = None
+    """In the directory, beside `channel`: the field that says when this contact was changed last."""
     export: bool = True
     """False leaves the field out of an access parcel (a password hash, another person's data)."""
     origin: Origin | None = None
@@ -144,6 +148,13 @@ class Field(Telling):
             raise ValueError("strategy retain needs a ground: write ground: 'why it is kept'")
         if self.strategy is not Strategy.CONSTANT and self.value is not None:
             raise ValueError("value belongs to strategy: constant only")
+        if self.changed and not self.channel:
+            raise ValueError("changed says when a contact was changed: it belongs to a field with channel")
+        if self.channel and self.sharing != "unique":
+            raise ValueError(
+                f"sharing: {self.sharing} is a contact that several people may have, which proves nobody: "
+                "leave out channel"
+            )
         if self.search and self.identity:
             raise ValueError(
                 "search belongs to a text that may mention anybody; a field with identity is compared as a whole: "
@@ -379,6 +390,9 @@ class Collection(Strict):
             for base in (*about.of, *about.when):
                 if base not in self.fields:
                     raise ValueError(f"derived.{name} is read from '{base}', which is not under fields: add it")
+        for name, field in self.fields.items():
+            if field.changed and field.changed not in self.fields:
+                raise ValueError(f"fields.{name}.changed names '{field.changed}', which is not under fields: add it")
         return self
 
     @model_validator(mode="after")

@@ -60,6 +60,14 @@ class System(Strict):
     """What the connector's own page documents."""
     feeds: tuple[str, ...] = ()
     """Systems that are filled from this one."""
+    recipient: str = ""
+    """Whose system it is, where it is somebody else's: a name of the register of recipients. Nothing is sent there
+    without a basis that is in force."""
+    directory: bool = False
+    """Whether this is the one system that may be asked how to reach a person before they have proven who they are; only
+    the fields with `channel` are read for it."""
+    lookups_per_minute: int = Setting(default=60, ge=1)
+    """The directory: how many people may be looked up there in a minute."""
     description: str = ""
     backups: Backups | None = None
     """How long erased rows live on in its backups. A file has to say it (`rights.mapfile`); a map that the ledger keeps
@@ -121,6 +129,7 @@ class System(Strict):
                         f"collections.{target}: opt_out names '{field}', which '{name}' links to: name another"
                     )
         self._linked()
+        self._directory()
         sharing.check(self)
         self._shells_are_clean()
         return self
@@ -139,6 +148,16 @@ class System(Strict):
             raise ValueError(
                 f"collections.{name}: the link to '{link.to}' leads to a list: link from the list to the row instead"
             )
+
+    def _directory(self) -> None:
+        """Contacts stand in the directory, and a directory has some."""
+        told = [name for name, c in self.collections.items() if any(f.channel for f in c.fields.values())]
+        if self.directory and not told:
+            raise ValueError(
+                "directory: true, and no field says how people are reached: write channel: email (phone, post) at one"
+            )
+        if told and not self.directory:
+            raise ValueError(f"collections.{told[0]}: channel belongs to the directory: add directory: true")
 
     def _linked(self) -> None:
         """Every collection is reached from an identity, or its texts are searched."""
@@ -259,6 +278,11 @@ class DataMap(BaseModel):
                 }
             )
         )
+
+    @property
+    def directory(self) -> System | None:
+        """The one system that may be asked how to reach people; None if there is none."""
+        return next((system for system in self.systems.values() if system.directory), None)
 
     def fed_by(self, sources: Iterable[str]) -> frozenset[str]:
         """The systems that any of these fill, by themselves or by others."""

@@ -11,10 +11,16 @@ from pydantic import ValidationError
 
 from rights.detail import Details as Details
 from rights.objections import ConsentWithdrawalDetails, DecisionReviewDetails, ObjectionDetails, OptOutDetails
+from rights.portability import PortabilityDetails
+from rights.rectification import RectificationDetails
 from rights.request import Right
+from rights.restriction import RestrictionDetails
 from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
 MODELS: Final[Mapping[Right, type[Details]]] = {
+    Right.PORTABILITY: PortabilityDetails,
+    Right.RESTRICTION: RestrictionDetails,
+    Right.RECTIFICATION: RectificationDetails,
     Right.OBJECTION: ObjectionDetails,
     Right.OPT_OUT: OptOutDetails,
     Right.CONSENT_WITHDRAWAL: ConsentWithdrawalDetails,
@@ -26,7 +32,13 @@ MODELS: Final[Mapping[Right, type[Details]]] = {
 def needs_details(right: Right) -> bool:
     """Whether a right cannot be carried out without more being said."""
     model = MODELS.get(right)
-    return model is not None and any(field.is_required() for field in model.model_fields.values())
+    if model is None:
+        return False
+    try:
+        model()
+    except ValidationError:
+        return True
+    return False
 
 
 def read_details(right: Right, file: str, text: str) -> Details:

@@ -3,16 +3,19 @@
 The one rule: a letter says what it was given, and what it must say and was not given keeps it from being written.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from rights.audience import Answered
-from rights.request import Right
+from rights.request import Conclusion, Right
 
-LANGUAGES = ("en", "de", "fr", "es")
+Language = Literal["en", "de", "fr", "es"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 """Every letter is complete in each of them."""
 
 
@@ -70,6 +73,25 @@ class Result(StrEnum):
     REFUSED = "refused"
 
 
+ANSWERS: Final[Mapping[Right, LetterKind]] = MappingProxyType(
+    {right: LetterKind(f"answer_{right.value.replace('-', '_')}") for right in Right}
+)
+"""By right, the letter that carries the answer where something was done."""
+
+
+def answer_kind(right: Right, conclusion: Conclusion) -> LetterKind:
+    """The letter that tells how a request ended."""
+    match conclusion:
+        case Conclusion.NOTHING_HELD:
+            return LetterKind.NOTHING_HELD
+        case Conclusion.WITHDRAWN:
+            return LetterKind.WITHDRAWN
+        case Conclusion.UNPROVEN:
+            # Sent when nothing came; at the end there is nothing more to say.
+            return LetterKind.LAPSE
+    return ANSWERS[right]
+
+
 class Strict(BaseModel):
     """Never printed: what a letter says is sealed in the vault and read when it is written."""
 
@@ -83,8 +105,8 @@ class Strict(BaseModel):
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
 """A code that the catalogues have words for in every language."""
-Name = Annotated[str, StringConstraints(max_length=300)]
-"""A name of the data map, of a recipient, of a person."""
+Name = Annotated[str, StringConstraints(max_length=20_000)]
+"""A name of the data map, of a recipient, of a person. Long ones are hostile or a slip, and still no reason to stop."""
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 """What a person has written, in the language of the letter."""
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$", max_length=2_000)]
@@ -119,7 +141,7 @@ class Processing(Strict):
     system: Name
     collection: Name
     purpose: Text = ""
-    lawful_basis: Code | None = None
+    lawful_basis: Text = ""
     categories: tuple[Name, ...] = ()
     recipients: tuple[Name, ...] = ()
     storage: tuple[Text, ...] = ()
@@ -186,8 +208,8 @@ class Particulars(Strict):
 
     respond_by: date | None = None
     extended_due: date | None = None
-    stop_until: date | None = None
-    """The last day on which an erasure can be stopped."""
+    stop_until: AwareDatetime | None = None
+    """Until when an erasure can be stopped."""
     review_on: date | None = None
     lift_on: date | None = None
     available_until: date | None = None
@@ -201,7 +223,10 @@ class Particulars(Strict):
     redacted: int | None = Field(default=None, ge=0)
     """Places in which other people's data was made unreadable."""
     corrected: tuple[Corrected, ...] = ()
-    recipients: tuple[Recipient, ...] = ()
+    recipients: tuple[Recipient, ...] | None = None
+    """Everybody who was given data; empty where nobody was, None where the letter does not speak of it."""
+    suppressed: bool | None = None
+    """Whether a keyed fingerprint stays, so that the data does not come back."""
     categories: tuple[Name, ...] = ()
     """recipient_notice: categories or fields that it is about."""
     about: tuple[tuple[Code, Name], ...] = ()
@@ -225,11 +250,13 @@ class LetterFacts(Particulars):
     reference: Name
     regime: Name
     written_on: date
-    language: Literal["en", "de", "fr", "es"] = "en"
+    language: Language = "en"
     child: bool = False
     """Simple words: the reader is a child, or a teenager in their own name."""
     right: Right | None = None
     received: date | None = None
+    zone: Name = "UTC"
+    """The time zone that moments are given in; dates are its days already."""
     due: date | None = None
     """The last day of the term that now runs."""
     to: Party = Party()
@@ -237,8 +264,6 @@ class LetterFacts(Particulars):
     """Whose data it is, where `to` is an agent, a guardian or a relative."""
     systems: tuple[Answered, ...] = ()
     processing: tuple[Processing, ...] = ()
-    automated_decisions: Text = ""
-    """GDPR Art. 15(1)(h), in words; empty where the deployment has not said."""
 
     @model_validator(mode="after")
     def _plain(self) -> Self:
@@ -255,15 +280,40 @@ class Authority(Strict):
 
 
 class Office(Strict):
-    """Who writes: what the settings say of the controller, its data protection officer and the ways to complain."""
+    """The group `[letters]` of the settings: who writes, and what every letter says of that."""
 
-    controller: Name = ""
-    address: tuple[Name, ...] = ()
-    dpo: Text = ""
-    """How to reach the data protection officer: an e-mail address, a telephone number, a postal address."""
-    appeals: Text = ""
-    """Where an appeal goes."""
-    opt_out: Text = ""
-    """Where a person opts out of sale and sharing."""
-    authorities: dict[Name, Authority] = {}
-    """By regime."""
+    controller: Name = Field(default="", description="Who answers for the data, as it signs.", examples=["Example Ltd"])
+    address: tuple[Name, ...] = Field(
+        default=(), description="The lines of its postal address.", examples=[["1 Example Street", "12345 Berlin"]]
+    )
+    dpo: Text = Field(
+        default="",
+        description="How to reach the data protection officer; in every letter.",
+        examples=["Jo Doe, dpo@example.com, +49 30 1234567"],
+    )
+    language: Language = Field(
+        default="en", description="The language of letters to people of whom none is known.", examples=["en"]
+    )
+    automated_decisions: Text = Field(
+        default="",
+        description="Whether machines alone decide, by which logic and with what effect (GDPR Art. 15(1)(h)).",
+        examples=["We make no decision by machine alone."],
+    )
+    appeals: Text = Field(
+        default="", description="Where an appeal goes (laws of US states).", examples=["appeals@example.com"]
+    )
+    opt_out: Text = Field(
+        default="",
+        description="Where a person opts out of sale and sharing (California).",
+        examples=["https://example.com/opt-out"],
+    )
+    authorities: dict[Name, Authority] = Field(
+        default={},
+        description="By regime, where the reader may complain: a data protection authority, or an attorney general.",
+        examples=[{"eu-gdpr": {"name": "The authority of your state", "contact": "its address and web page"}}],
+    )
+    fonts: tuple[str, ...] = Field(
+        default=(),
+        description="More font files (TrueType), for writing on paper that DejaVu Sans lacks, such as Chinese.",
+        examples=[["/usr/share/fonts/truetype/NotoSansSC.ttf"]],
+    )

@@ -55,7 +55,7 @@ def read_map(files: Mapping[str, str]) -> DataMap:
         placed[system.system] = (file, lines)
         errors += _backups_errors(file, system, lines)
     if not errors:
-        errors = list(_feeding_errors(systems, placed))
+        errors = [*_feeding_errors(systems, placed), *_directory_errors(systems, placed)]
     if errors:
         raise MapErrors(errors)
     return DataMap.of(systems)
@@ -74,6 +74,20 @@ def _backups_errors(file: str, system: System, lines: Lines) -> list[MapError]:
         advice = "'beyond_use' is missing: say what is done so that erased rows in a backup are not used"
         return [MapError(file, line, "backups", advice)]
     return []
+
+
+def _directory_errors(systems: Mapping[str, System], placed: Mapping[str, tuple[str, Lines]]) -> list[MapError]:
+    """Before anybody is proven one system is asked, and no more."""
+    first, *more = [name for name, system in systems.items() if system.directory] or [""]
+    return [
+        MapError(
+            placed[name][0],
+            placed[name][1].at(("directory",)),
+            "directory",
+            f"'{first}' is the directory already: there is one, so take this out",
+        )
+        for name in more
+    ]
 
 
 def _feeding_errors(systems: Mapping[str, System], placed: Mapping[str, tuple[str, Lines]]) -> list[MapError]:

@@ -33,7 +33,10 @@ class Right(StrEnum):
 OFFERED: Final = frozenset(
     {
         Right.ACCESS,
+        Right.PORTABILITY,
         Right.ERASURE,
+        Right.RESTRICTION,
+        Right.RECTIFICATION,
         Right.OBJECTION,
         Right.OPT_OUT,
         Right.CONSENT_WITHDRAWAL,
@@ -79,7 +82,17 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = MappingProxyType(
         Phase.DECIDING: frozenset({Phase.COOLING, Phase.LOCATING, Phase.FULFILLING, Phase.CLOSED}),
         Phase.COOLING: frozenset({Phase.DECIDING, Phase.LOCATING, Phase.CLOSED}),
         # Back to LOCATING from everywhere: after some rulings, and in a run started anew from the ledger.
-        Phase.LOCATING: frozenset({Phase.DECIDING, Phase.APPROVING, Phase.FULFILLING, Phase.TELLING, Phase.CLOSED}),
+        Phase.LOCATING: frozenset(
+            {
+                # What was proven was enough to look, and more is needed for what was found.
+                Phase.CONFIRMING,
+                Phase.DECIDING,
+                Phase.APPROVING,
+                Phase.FULFILLING,
+                Phase.TELLING,
+                Phase.CLOSED,
+            }
+        ),
         Phase.APPROVING: frozenset({Phase.DECIDING, Phase.LOCATING, Phase.FULFILLING, Phase.CLOSED}),
         Phase.FULFILLING: frozenset(
             {Phase.DECIDING, Phase.LOCATING, Phase.VERIFYING, Phase.PACKAGING, Phase.TELLING, Phase.CLOSED}
@@ -107,5 +120,7 @@ class Conclusion(StrEnum):
     NOTHING_HELD = "nothing_held"
     """Every system was looked at and none knew the person."""
     WITHDRAWN = "withdrawn"
+    UNPROVEN = "unproven"
+    """Nobody has proven to be the person in time; nothing was looked for, given out or changed."""
     REFUSED = "refused"
     """Nothing of what was asked for is done, on a ground that the person was told."""

@@ -47,10 +47,28 @@ def check_all() -> list[Check]:
     except SettingsError as error:
         return list(_settings_missing(error))
     found = [Check(name="settings", ok=True, about=f"tenant {settings.tenant}, environment {settings.environment}")]
-    for check in (_keys, _checkpoint_key, _checkpoints, _parcels, _ledger, _temporal):
+    for check in (_keys, _checkpoint_key, _checkpoints, _parcels, _ledger, _temporal, _letters):
         found.append(check(settings))
     found += _map(settings)
     return found
+
+
+def _letters(settings: Settings) -> Check:
+    """Whether every letter can be written under the regime of the settings; a letter that cannot is a person's task."""
+    from starter.letterpress import check_letters
+
+    office = settings.office
+    written, lacks = check_letters(office, [settings.regime], (office.language,))
+    if not lacks:
+        return Check(name="letters", ok=True, about=f"{written} can be written under {settings.regime}")
+    names = ", ".join(lack.setting or lack.need for lack in lacks)
+    return Check(
+        name="letters",
+        ok=True,
+        about=f"not every letter can be written: {names} missing",
+        advice="habeas letter check shows what to write into habeas.toml",
+        severity="warning",
+    )
 
 
 def _settings_missing(error: SettingsError) -> Iterator[Check]:
@@ -231,6 +249,29 @@ def _map(settings: Settings) -> Iterator[Check]:
         return
     yield Check(name="maps", ok=True, about=f"{plural(len(data_map.systems), 'system')}, digest {data_map.digest[:12]}")
     yield from check_systems(data_map)
+    yield from _recipients(settings, data_map)
+
+
+def _recipients(settings: Settings, data_map: "DataMap") -> Iterator[Check]:
+    """Whether the register of recipients and the map know each other, and what may be sent to nobody today."""
+    from connectors.registry import SetupError
+    from rights.yamlfile import FileErrors
+    from starter.desk import load_register
+
+    if settings.recipients is None:
+        return
+    try:
+        register = load_register(settings, data_map)
+    except FileErrors as errors:
+        for error in errors.errors:
+            where = f"{error.file}:{error.line}: {error.path or 'the file'}"
+            yield Check(name="recipients", ok=False, about=where, advice=error.advice)
+        return
+    except SetupError as error:
+        about, _, advice = str(error).partition(": ")
+        yield Check(name="recipients", ok=False, about=about, advice=advice)
+        return
+    yield Check(name="recipients", ok=True, about=plural(len(register.recipients), "recipient"))
 
 
 def advised(data_map: "DataMap") -> Iterator[Check]:

@@ -14,19 +14,26 @@ import typer
 from typer.core import TyperGroup
 
 from starter.commands import (
+    appeal,
     clock,
     connector,
     deadline,
+    identity,
     ledger,
     letter,
     local,
     optout,
+    recipient,
+    rectification,
     request,
+    restriction,
     review,
     setup,
     task,
+    transfer,
     weigh,
 )
+from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import EPILOG, Exit, Failure, complain, explain
@@ -100,9 +107,14 @@ app.add_typer(connector.connectors, name="connector")
 app.command("migrate")(setup.migrate)
 app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")
+app.add_typer(identity.identities, name="identity")
 app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")
+app.add_typer(transfer.transfers, name="transfer")
+app.command("receive")(transfer.receive)
 app.add_typer(letter.letters, name="letter")
+app.add_typer(restriction.restrictions, name="restriction")
+app.add_typer(rectification.rectifications, name="rectification")
 app.add_typer(ledger.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.add_typer(weigh.objections, name="objection")
@@ -110,6 +122,8 @@ app.add_typer(weigh.automated, name="automated")
 app.add_typer(optout.optouts, name="optout")
 app.add_typer(optout.suppressions, name="suppression")
 app.command("deadline")(deadline.deadline)
+app.add_typer(appeal.appeals, name="appeal")
+app.add_typer(recipient.recipients, name="recipient")
 app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")

@@ -22,10 +22,13 @@ from ledger.keys import open_keys
 from ledger.ledger import Ledger, connect
 from rights.datamap import DataMap
 from rights.mapfile import read_map
+from rights.recipients import Register, read_register
 from settings import Settings, SettingsError
 from starter.submit import Rules
 
 ENV_FILE: Final = ".env"
+ABROAD: Final = frozenset({"http"})
+"""Connectors to systems that are always somebody else's."""
 
 
 def load_env() -> None:
@@ -60,6 +63,48 @@ def load_map(settings: Settings) -> DataMap:
         MapErrors: of everything that is wrong in it.
     """
     return read_map(settings.map_files)
+
+
+def load_register(settings: Settings, data_map: DataMap) -> Register:
+    """Read the register of recipients, and see that it and the map know each other; empty where none is named.
+
+    Raises:
+        SetupError: it cannot be read, names what the map does not have, or the map what it does not.
+        FileErrors: of everything that is wrong in it.
+    """
+    register = Register()
+    if settings.recipients is not None:
+        try:
+            text = settings.recipients.read_text()
+        except (OSError, UnicodeDecodeError):
+            raise SetupError("recipients: the file cannot be read: name one that is there, in UTF-8") from None
+        register = read_register(settings.recipients.name, text)
+    if wrong := strangers(register, data_map, required=settings.recipients is not None):
+        raise SetupError(wrong[0])
+    return register
+
+
+def strangers(register: Register, data_map: DataMap, *, required: bool) -> list[str]:
+    """What register and map say of each other that cannot stand, a sentence each. `required`: a system that is
+    somebody else's has to name whose."""
+    found = []
+    for name, system in data_map.systems.items():
+        if system.recipient and system.recipient not in register.recipients:
+            found.append(
+                f"the data map says that {name} is {system.recipient}'s: the register of recipients names nobody so"
+            )
+        elif required and system.connector in ABROAD and not system.recipient:
+            found.append(
+                f"{name} is somebody else's system: write recipient: NAME into its map, a name of the register"
+            )
+    for handle, one in register.recipients.items():
+        named = [*one.gets, *([one.told_by.system] if one.told_by.system else [])]
+        for place in named:
+            system_name, _, collection = place.partition(".")
+            known = data_map.systems.get(system_name)
+            if known is None or (collection and collection not in known.collections):
+                found.append(f"the register says that {handle} has data of {place}: the data map has no such place")
+    return found
 
 
 def rules(settings: Settings) -> Rules:

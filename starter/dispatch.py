@@ -29,8 +29,11 @@ from ledger.errors import LedgerRefusal
 from ledger.outbox import Message
 from ledger.standing import RequestRow
 from rights.codes import Code
+from rights.plan import Operation
 from rights.request import Phase, Right
 from workflows import visibility
+from workflows.appeal import AppealRun
+from workflows.lifting import RestrictionLifting
 from workflows.messages import Opening, Ruling
 from workflows.request import BY_RIGHT
 from workflows.sweep import Sweep
@@ -118,6 +121,14 @@ class Dispatcher:
                 return await self._reconcile()
             if message.kind == "sweep":
                 return await self._sweep(str(message.body["system"]))
+            if message.kind == "lift" or message.body.get("operation") == Operation.LIFT:
+                return await self._lift(message.request_id)
+            if message.kind == "appeal":
+                return await self._appeal(message.request_id)
+            if message.kind == "appeal_turned":
+                run = visibility.appeal_id(self._ledger.tenant, message.request_id)
+                await self._wake(self._client.get_workflow_handle(run), "turned")
+                return True
             if message.kind in _WAKES:
                 row = await asyncio.to_thread(self._ledger.request, message.request_id)
                 await self._wake(self._handle(row.right, row.id), _WAKES[message.kind])
@@ -207,10 +218,19 @@ class Dispatcher:
                 log.error("unknown_run", request_id=request_id)
                 continue
             await self._wake(self._handle(row.right, row.id))
-        for system in await asyncio.to_thread(self._ledger.systems_to_sweep):
-            await self._sweep(system)
+        await self._reconcile_others()
         await self._shred_histories()
         return True
+
+    async def _reconcile_others(self) -> None:
+        """Make sure of the runs that go on beside a request's, or after it."""
+        for appeal in await asyncio.to_thread(self._ledger.appeals):
+            await self._appeal(appeal.request_id)
+        for system in await asyncio.to_thread(self._ledger.systems_to_sweep):
+            await self._sweep(system)
+        for restriction in await asyncio.to_thread(self._ledger.liftings):
+            if await self._lost(self._lifting(restriction.request_id)):
+                await self._lift(restriction.request_id)
 
     async def _to_compare(self, open_requests: int) -> bool:
         """Whether open requests and living runs are to be compared one by one."""
@@ -227,6 +247,8 @@ class Dispatcher:
         """What each living run waits on, by request; empty where it waits on nobody."""
         running: dict[str, str] = {}
         async for run in self._client.list_workflows(self._alive + which):
+            if run.workflow_type not in BY_RIGHT.values():
+                continue
             request_id = run.id.rpartition("/")[2]
             running[request_id] = run.typed_search_attributes.get(visibility.WAITING_ON) or ""
         return running
@@ -234,6 +256,23 @@ class Dispatcher:
     @property
     def _alive(self) -> str:
         return f"HabeasTenant = '{self._ledger.tenant}' AND ExecutionStatus = 'Running'"
+
+    async def _appeal(self, request_id: str) -> bool:
+        """Have an appeal waited for; no effect while it is."""
+        row = await asyncio.to_thread(self._ledger.request, request_id)
+        appeal = await asyncio.to_thread(self._ledger.appeal_of, request_id)
+        if appeal is not None and appeal.open:
+            await self._client.start_workflow(
+                AppealRun.run,
+                request_id,
+                id=visibility.appeal_id(self._ledger.tenant, request_id),
+                task_queue=self._queue,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                search_attributes=visibility.at_appeal(row.right, self._ledger.tenant, appeal.clock, datetime.now(UTC)),
+                static_summary=f"appeal, due {appeal.clock.internal_due:%Y-%m-%d}",
+            )
+        return True
 
     async def _sweep(self, system: str) -> bool:
         """Have a system swept; a sweep that is under way hears of it."""
@@ -245,6 +284,19 @@ class Dispatcher:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_signal="more",
             static_summary=f"erase in {system}, once for many people",
+        )
+        return True
+
+    async def _lift(self, request_id: str) -> bool:
+        """Have a restriction lifted; a lifting that is under way hears of it."""
+        await self._client.start_workflow(
+            RestrictionLifting.run,
+            request_id,
+            id=visibility.lifting_id(self._ledger.tenant, request_id),
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="refresh",
+            static_summary="tell the person, then lift the restriction",
         )
         return True
 
@@ -261,7 +313,8 @@ class Dispatcher:
         now = datetime.now(UTC)
         for request_id in await asyncio.to_thread(self._ledger.histories_due, now):
             row = await asyncio.to_thread(self._ledger.request, request_id)
-            if await self._lost(self._handle(row.right, request_id)):
+            runs = (self._handle(row.right, request_id), self._lifting(request_id))
+            if all([await self._lost(run) for run in runs]):
                 await asyncio.to_thread(partial(self._ledger.shred, request_id, ["history"], as_of=now))
 
     async def _lost(self, handle: WorkflowHandle[object, object]) -> bool:
@@ -276,6 +329,9 @@ class Dispatcher:
             WorkflowExecutionStatus.RUNNING,
             WorkflowExecutionStatus.CONTINUED_AS_NEW,
         }
+
+    def _lifting(self, request_id: str) -> WorkflowHandle[object, object]:
+        return self._client.get_workflow_handle(visibility.lifting_id(self._ledger.tenant, request_id))
 
     def _handle(self, right: Right, request_id: str) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(visibility.workflow_id(right, self._ledger.tenant, request_id))

@@ -89,6 +89,7 @@ _BY_CLASS: Final[dict[str, Exit]] = {
     "settings.SettingsError": Exit.USAGE,
     "rights.subject.IdentityError": Exit.USAGE,
     "rights.mapfile.MapErrors": Exit.BAD,
+    "rights.yamlfile.FileErrors": Exit.BAD,
     "starter.submit.SubmissionError": Exit.USAGE,
     "connectors.registry.SetupError": Exit.USAGE,
     "starter.stack.child.StackError": Exit.AWAY,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from rights.identity import Proof, Rung
 from starter.exits import Exit, Failure
 
 MAX_FILE: Final = 1_000_000
@@ -120,6 +121,24 @@ def read_day(text: str, option: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise Failure(Exit.USAGE, f"{option} is a day such as 2026-11-20") from None
+
+
+def said_by_a_system(signed_in: str | None, assurance: int | None, at: datetime) -> Proof | None:
+    """What a system says of the asker, as a proof; None: it says nothing.
+
+    Raises:
+        Failure: it says two things, or a word that is not known.
+    """
+    if signed_in is not None and assurance is not None:
+        raise Failure(Exit.USAGE, "--signed-in and --assurance say the same: give one of them")
+    if assurance is not None:
+        return Proof(rung=Rung.ATTESTED, at=at, level=assurance)
+    if signed_in is None:
+        return None
+    rungs = {"password": Rung.SIGNED_IN, "second_factor": Rung.SECOND_FACTOR}
+    if signed_in not in rungs:
+        raise Failure(Exit.USAGE, "--signed-in takes password or second_factor")
+    return Proof(rung=rungs[signed_in], at=at)
 
 
 def ledger_id(text: str, what: str) -> str:

@@ -18,6 +18,15 @@ SURE: Final[Mapping[Right, Mapping[Certainty, str]]] = {
         Certainty.COMPLETED: "the system reports the erasure as done; we have not been able to look again yet",
         Certainty.ATTESTED: "reported as done; there is no way for us to look again",
     },
+    Right.RESTRICTION: {
+        Certainty.VERIFIED: "restricted; we have looked again, and nobody but us gets at it",
+        Certainty.ATTESTED: "locked away by hand",
+    },
+    Right.RECTIFICATION: {
+        Certainty.VERIFIED: "corrected; we have looked again, and it says so",
+        Certainty.COMPLETED: "corrected",
+        Certainty.ATTESTED: "corrected by hand",
+    },
     Right.ACCESS: {
         Certainty.COMPLETED: "your data was collected and comes with the whole answer",
         Certainty.ATTESTED: "your data was collected by hand and comes with the whole answer",

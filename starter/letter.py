@@ -7,11 +7,11 @@ nobody knows the day, that is said.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ledger.standing import RequestRow, Standing
-from rights.audience import Answered, State, answer, hears_of_systems
-from rights.datamap import DataMap
+from ledger.standing import RequestRow
+from rights.audience import Answered, State
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
+from rights.restriction import Restriction, Stage
 from starter.interim import SURE, kept_lines
 from starter.show import Page, day, plural
 
@@ -30,6 +30,7 @@ _ANY: Final = {
     Conclusion.IN_PART: "We have done a part of what you asked for; below is what is not done, and why.",
     Conclusion.NOTHING_HELD: "We have looked in every system and hold nothing on you.",
     Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
+    Conclusion.UNPROVEN: "We could not find out whether it is you who asks, so we have not looked for your data.",
     Conclusion.REFUSED: "We do not do what you asked for; the letter says why.",
 }
 _GIVEN: Final = {
@@ -40,23 +41,12 @@ _REMEDY: Final = "You may complain to a data protection authority, and go to cou
 """GDPR Art. 12(4): owed with whatever is not done."""
 
 
-def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answered, ...]:
-    """What the person is told of each system: those of the map, and those that have left it and were worked on."""
-    systems = data_map.systems if data_map else {}
-    row = standing.request
-    if not hears_of_systems(row.right, confirmed=row.confirmed):
-        return ()
-    return answer(
-        row.right,
-        dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)]),
-        standing.receipts,
-        standing.books,
-        {name: system.backups for name, system in systems.items()},
-        row.clock.zone,
-    )
-
-
-def answer_document(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = ()) -> dict[str, Any]:
+def answer_document(
+    row: RequestRow,
+    told: tuple[Answered, ...],
+    said: tuple[str, ...] = (),
+    restriction: Restriction | None = None,
+) -> dict[str, Any]:
     """The answer as JSON."""
     return {
         "request_id": row.id,
@@ -65,19 +55,26 @@ def answer_document(row: RequestRow, told: tuple[Answered, ...], said: tuple[str
         "closed_at": row.closed_at,
         "conclusion": row.conclusion,
         "systems": [one.model_dump(mode="json") for one in told],
-        "text": list(_lines(row, told, said)),
+        "text": list(_lines(row, told, said, restriction)),
     }
 
 
-def answer_page(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...] = ()) -> Page:
+def answer_page(
+    row: RequestRow,
+    told: tuple[Answered, ...],
+    said: tuple[str, ...] = (),
+    restriction: Restriction | None = None,
+) -> Page:
     """The text to send. `said`: what comes before the systems (`starter.stopped`)."""
     page = Page()
-    for line in _lines(row, told, said):
+    for line in _lines(row, told, said, restriction):
         page.line(line)
     return page
 
 
-def _lines(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...]) -> Iterator[str]:
+def _lines(
+    row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...], restriction: Restriction | None
+) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
     if said:
@@ -90,6 +87,12 @@ def _lines(row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...]) -
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)
         yield from _in_backups(one)
+    if restriction and restriction.stage is not Stage.LIFTED:
+        yield (
+            f"It is restricted under {restriction.ground.article}. We look again by "
+            f"{day(restriction.review_on, row.clock.zone)} whether that is still needed, and you are told before it is "
+            "lifted."
+        )
     if row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
         yield _REMEDY
 
@@ -107,6 +110,8 @@ def _ended(one: Answered, row: RequestRow) -> str:
             return f"{said}{kept}" + (f" ({plural(one.erased, 'record')} erased)" if one.erased else "")
         case State.ACCEPTED:
             return f"the system has taken the work on; we have not seen that it is done{found}"
+        case State.OUTSTANDING if not one.able and row.right is Right.RESTRICTION:
+            return f"not restricted: this system has no way to{found}"
         case State.OUTSTANDING:
             gone = f"; {plural(one.erased, 'record')} of them erased" if one.erased else ""
             return f"not done{found}{gone}"

@@ -16,7 +16,23 @@ from starter.show import Cell, Page, minute
 _ID: Final = re.compile(r"[0-9a-z]{26}\.[a-z_]{1,60}\.[0-9]{1,9}\Z")
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,60}\Z")
 _BAD: Final = {LetterState.BOUNCED, LetterState.REFUSED, LetterState.UNSURE}
+CODE: Final = "identity_code"
+"""The kind of letter that brings a code."""
 _WAITS: Final = {LetterState.QUEUED, LetterState.SENDING, LetterState.TO_POST}
+
+
+def told(at: Desk, letters: Sequence[Letter]) -> list[Letter]:
+    """The letters that may be listed: that a code went out tells whether somebody is known, so it is not listed before
+    the asker is proven; but one that somebody has to post is."""
+    hidden = {
+        letter.id
+        for letter in letters
+        if letter.kind == CODE
+        and letter.state is not LetterState.TO_POST
+        and letter.request_id
+        and not at.ledger.request(letter.request_id).confirmed
+    }
+    return [letter for letter in letters if letter.id not in hidden]
 
 
 def letter_id(text: str) -> str:
@@ -99,6 +115,8 @@ def text_of(at: Desk, letter: Letter) -> str:
     Raises:
         Failure: it was not written yet, or its key was destroyed.
     """
+    if letter.kind == CODE and letter.state not in {LetterState.TO_POST, LetterState.POSTED}:
+        raise Failure(Exit.REFUSED, "a code is read by whoever gets the mail, and by nobody here")
     sealed = at.ledger.unseal(letter.case_id, "file", text_name(letter.kind, letter.number))
     if sealed is None:
         raise Failure(Exit.NOT_FOUND, "the letter is not written yet, or was destroyed on its day")

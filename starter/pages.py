@@ -43,6 +43,7 @@ CONCLUSIONS: Final = {
     Conclusion.IN_PART: "answered in part: something was kept, held or given up",
     Conclusion.NOTHING_HELD: "nothing held: every system was looked at and none knew the person",
     Conclusion.WITHDRAWN: "withdrawn by the person",
+    Conclusion.UNPROVEN: "not proven: nobody has shown in time to be the person, so nothing was done",
     Conclusion.REFUSED: "refused, on a ground that the person was told",
 }
 PURPOSES: Final = {

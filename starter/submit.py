@@ -13,6 +13,7 @@ from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
+from rights.identity import Proof, circumstances_of, identity_law
 from rights.objections import ConsentWithdrawalDetails, OptOutDetails, is_immediate, source_of, stop_of
 from rights.regimes import SHIPPED, Regime, regime
 from rights.request import OFFERED, Right
@@ -49,6 +50,7 @@ def submit(
     idempotency_key: str | None = None,
     text: str | None = None,
     details: Details | None = None,
+    proof: Proof | None = None,
     regimes: Sequence[str] = (),
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
@@ -57,6 +59,7 @@ def submit(
         identities: pairs of kind and value.
         confirmed: whether the caller attests that the asker is the person.
         details: what the asker says beyond who they are; of the model of this right.
+        proof: what a system says of the asker (signed in, or how sure it is), which may be enough.
         regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
@@ -81,12 +84,12 @@ def submit(
         raise SubmissionError("an idempotency key has 1 to 200 characters")
     if details is None and needs_details(known):
         raise SubmissionError(f"a request about {known} says more than who asks: give its details")
-    if details is not None and type(details) is not MODELS.get(known):
-        raise SubmissionError(f"these are no details of a request about {known}")
-    if isinstance(details, ConsentWithdrawalDetails):
-        _refuse_unknown_consent(data_map, details)
+    _refuse_strange(data_map, known, details)
     laws = [_law(name) for name in dict.fromkeys(regimes or (_usual_law(rules, details),))]
     clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
+    asked = [law.regime for law in laws]
+    level = identity_law().needed_under(known, asked, circumstances_of(details))
+    enough = proof is not None and identity_law().enough([proof], known, asked)
     opened = ledger.open_request(
         known,
         laws[0].regime,
@@ -95,8 +98,10 @@ def submit(
         further=further,
         received_at=received_at,
         idempotency_key=idempotency_key,
-        confirmed=confirmed,
+        confirmed=confirmed or enough or level == 0,
         free_text=text,
+        proof=proof,
+        assurance="attested" if confirmed else "proven" if enough else "none_needed" if level == 0 else "",
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
     )
     if details is not None and is_immediate(known, details):
@@ -104,6 +109,20 @@ def submit(
         scopes = stop_of(details).remembered
         ledger.suppress(opened.request_id, people, scopes, source=source_of(details), at=received_at)
     return opened
+
+
+def _refuse_strange(data_map: DataMap, right: Right, details: Details | None) -> None:
+    """Refuse details of another right, and names that are not in the data map."""
+    if details is None:
+        return
+    if type(details) is not MODELS.get(right):
+        raise SubmissionError(f"these are no details of a request about {right}")
+    try:
+        details.require(data_map)
+    except ValueError as error:
+        raise SubmissionError(str(error)) from None
+    if isinstance(details, ConsentWithdrawalDetails):
+        _refuse_unknown_consent(data_map, details)
 
 
 def _usual_law(rules: Rules, details: Details | None) -> str:

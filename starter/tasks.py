@@ -26,6 +26,13 @@ _WORDS = {
 }
 """What may be ruled, where it is not all of it."""
 
+_COMMANDS = {
+    Code.REVIEW: "review show",
+    Code.WEIGH: "objection show",
+    Code.CONTESTED: "automated show",
+}
+"""Tasks that no ruling settles, and the command to begin with."""
+
 
 def open_tasks(tasks: Iterable[Task]) -> list[Task]:
     """Tasks nobody has ruled on."""
@@ -91,8 +98,8 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
         words = "choose --person NUMBERS"
     else:
         words = _WORDS.get(task.code, "retry | give_up | done")
-    if task.code is Code.REVIEW:
-        page.line(Cell(f"habeas review show {task.request_id}", "quiet"), indent=4)
+    if command := _COMMANDS.get(task.code):
+        page.line(Cell(f"habeas {command} {task.request_id}", "quiet"), indent=4)
         return
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 

@@ -191,7 +191,7 @@ def test_no_payload_in_temporals_database_can_be_read(canaries: World) -> None:
 IMPERSONAL = {
     "request_id", "system", "code", "word", "waiting_on", "collection", "ground", "digest", "regime", "ruleset", "zone",
     "systems", "begun", "waves", "holding", "rulings", "purpose", "about",
-"look_again", "approve", "suppress", "late", "restrict",
+"look_again", "approve", "suppress", "late", "restrict", "directory",
 }  # fmt: skip
 """Fields of type text that may travel: ids the engine made, names from the data map, words of closed lists."""
 

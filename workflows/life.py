@@ -13,15 +13,19 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.closing import Closed, ClosingActivities
     from activities.planning import Planned, Planning, PlanningActivities
+    from activities.telling import TellingActivities
     from rights.codes import Code
     from rights.course import COURSES, Course
     from rights.plan import Operation, Step
     from rights.receipt import Receipt
-    from rights.request import Phase
+    from rights.request import Phase, Right
+    from workflows.acts import Acts
+    from workflows.identity import Known, Proving
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.run import Run
     from workflows.steps import Steps
     from workflows.stopping import Stopping
+    from workflows.transmission import hand_over
 
 
 class RequestLife:
@@ -30,6 +34,7 @@ class RequestLife:
     def __init__(self) -> None:
         self._run = Run()
         self._steps = Steps(self._run)
+        self._proving = Proving(self._run, self._steps)
         self._late: dict[str, asyncio.Task[None]] = {}
         """Looks that an erasure goes on without, by system, while they are not done."""
 
@@ -44,6 +49,7 @@ class RequestLife:
         try:
             if run.facts.phase.open:
                 await self._carry_out()
+                await self._tell()
             closed: Closed = await run.do(ClosingActivities.close, run.ask())
         finally:
             run.end()
@@ -108,9 +114,8 @@ class RequestLife:
 
     async def _carry_out(self) -> None:
         run, matters = self._run, self._run.facts.matters
-        if not run.confirmed and (matters is None or matters.proven):
-            run.enter(Phase.CONFIRMING)
-            await run.wait(str(Code.IDENTITY), Code.IDENTITY, lambda: run.confirmed)
+        if not run.confirmed and (matters is None or matters.proven) and not await self._prove():
+            return
         if matters is not None:
             if not run.withdrawn:
                 await Stopping(run, self._steps).carry_out()
@@ -127,6 +132,28 @@ class RequestLife:
             run.approved = False
             run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
             await run.read()
+
+    async def _tell(self) -> None:
+        """Tell the recipients of what was changed, also where the rest was taken back."""
+        if self._run.facts.tells:
+            self._run.enter(Phase.TELLING)
+            await self._run.do(TellingActivities.tell, self._run.ask())
+
+    async def _prove(self) -> bool:
+        """Wait until it is known who asks. False: there is nothing more to do, since that never will be, or since all
+        that was given is proven and nothing is held under it."""
+        run = self._run
+        known = await self._proving.until_known(alone_will_do=self._course.locates)
+        if known is Known.ALONE:
+            holding = await self._locate()
+            await self._await_late()
+            if not holding and not run.stopped:
+                return False
+            run.look_again = False
+            run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
+            await self._proving.ask_again()
+            known = await self._proving.until_known(alone_will_do=False)
+        return known is Known.PROVEN
 
     async def _locate(self) -> tuple[str, ...]:
         """Look in every system; the names of those that hold something of the person, as far as it is known."""
@@ -194,13 +221,22 @@ class RequestLife:
         if planned.needs_approval and not run.approved:
             run.enter(Phase.APPROVING)
             await run.wait(str(Code.APPROVAL), Code.APPROVAL, lambda: run.approved)
-        if self._course.act is Operation.ERASE:
-            await self._erase(planned)
-            return
+        match self._course.act:
+            case Operation.ERASE:
+                await self._erase(planned)
+                return
+            case Operation.RESTRICT:
+                await Acts(run, steps).restrict(planned)
+                return
+            case Operation.RECTIFY:
+                await Acts(run, steps).rectify(planned)
+                return
         if self._course.act:
             await self._act(self._course.act, planned)
         if self._course.packages and not run.stopped:
             await steps.package()
+            if run.opening.right is Right.PORTABILITY and not run.stopped:
+                await hand_over(run, steps)
 
     async def _act(self, act: Operation, planned: Planned) -> None:
         """Do one thing in every system, wave by wave; what a system takes its time for is waited for at the end."""

@@ -105,6 +105,13 @@ FRESH: Final = timedelta(minutes=1)
 """How old what a run was started with may be when it starts. A run that has lain longer, or was restored with
 Temporal's database to another hour, reads the ledger for itself."""
 
+NOTICE_FIRST: Final = timedelta(seconds=5)
+"""How soon it is looked whether the letter before a lifting has gone out; four times as long each time."""
+
+REREAD: Final = timedelta(days=1)
+"""How often the run of an appeal reads the ledger again: a decision that was lost with Temporal's database must not
+leave it waiting; an appeal takes weeks, and what decides on it is the ledger."""
+
 RECHECK: Final = timedelta(hours=6)
 """How often a workflow that waits for a person reads the ledger's decisions again: an update that was lost with
 Temporal's database must not stall a request until its due date. Four activities a day."""

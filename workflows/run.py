@@ -91,6 +91,15 @@ class Run:
         self._stale = True
         self._heard += 1
 
+    @property
+    def heard(self) -> int:
+        """How often something was said to this run."""
+        return self._heard
+
+    def heard_since(self, before: int) -> bool:
+        """Whether something was said since `heard` was that number."""
+        return self._heard > before
+
     async def wait(self, key: str, code: Code, ready: Callable[[], bool], at_most: timedelta | None = None) -> bool:
         """Wait for a person; True when what was waited for has come. The ledger is read again now and then."""
         self._begin_anew_if_long()

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -16,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.calls import Doing
     from activities.closing import ClosingActivities
     from activities.fulfil import FulfilActivities
+    from activities.identity import IdentityActivities
     from activities.planning import PlanningActivities, Ruled, Stuck
     from rights.codes import Code
     from rights.plan import Operation, Step
@@ -24,7 +26,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows import policies
     from workflows.run import Run
 
-_DOES: dict[Operation, Callable[[FulfilActivities, Doing], Receipt]] = {
+_DOES: dict[Operation, Callable[[Any, Doing], Receipt]] = {
+    Operation.CHANNELS: IdentityActivities.channels,
     Operation.LOCATE: FulfilActivities.locate,
     Operation.EXPORT: FulfilActivities.export,
     Operation.SUPPRESS: FulfilActivities.suppress,
@@ -36,6 +39,7 @@ _DOES: dict[Operation, Callable[[FulfilActivities, Doing], Receipt]] = {
 }
 
 _PHASE = {
+    Operation.CHANNELS: Phase.CONFIRMING,
     Operation.LOCATE: Phase.LOCATING,
     Operation.EXPORT: Phase.FULFILLING,
     Operation.SUPPRESS: Phase.FULFILLING,
@@ -46,6 +50,9 @@ _PHASE = {
     Operation.VERIFY: Phase.VERIFYING,
 }
 
+
+_LEFT = {Operation.ERASE: Code.LEFT_BEHIND, Operation.RECTIFY: Code.CHANGED_BACK}
+"""What a person is asked about when a look keeps finding that an act has not lasted."""
 
 _WHOSE = {Code.SEVERAL_PEOPLE, Code.TOO_MANY_LINKS}
 """Where it is open who the person is, it is open in every system."""
@@ -74,24 +81,27 @@ class Steps:
             await self.see_through(system, Operation.SUPPRESS)
         await self.see_through(system, Operation.ERASE)
 
-    async def look_until_gone(self, system: str) -> None:
-        """Look again after an erasure; erase anew what is still found, then ask a person."""
-        run, delays = self._run, iter(policies.LOOK_AGAIN)
+    async def look_until_gone(self, system: str, act: Operation = Operation.ERASE) -> None:
+        """Look again after an erasure, or a correction; act anew on what is still found, then ask a person."""
+        # What writes a correction over does not stop by itself.
+        run, delays = self._run, iter(policies.LOOK_AGAIN if act is Operation.ERASE else policies.LOOK_AGAIN[:1])
         while not run.stopped:
-            erased = await self.await_system(system, Operation.ERASE, run.receipts.get((system, Operation.ERASE)))
-            if erased is None or not erased.outcome.settled or erased.certainty is Certainty.ATTESTED:
+            done = await self.await_system(system, act, run.receipts.get((system, act)))
+            if done is None or not done.outcome.settled or done.certainty is Certainty.ATTESTED:
+                return
+            if act is not Operation.ERASE and done.outcome is Outcome.NOTHING_HELD:
                 return
             run.enter(Phase.VERIFYING)
             seen = await self.await_system(system, Operation.VERIFY)
             if seen is None or seen.outcome is not Outcome.PENDING:
                 return
             if delay := next(delays, None):
-                await run.pause(delay, f"erase again in {system}")
-            elif not await self._ask_about(seen.step, Code.LEFT_BEHIND):
+                await run.pause(delay, f"{act} again in {system}")
+            elif not await self._ask_about(seen.step, _LEFT[act]):
                 return
             run.round += 1
             run.enter(Phase.FULFILLING)
-            await self.see_through(system, Operation.ERASE)
+            await self.see_through(system, act)
 
     async def await_system(self, system: str, operation: Operation, receipt: Receipt | None = None) -> Receipt | None:
         """See an operation through that the system may take its time for; nothing waits for it but a timer."""
@@ -152,6 +162,14 @@ class Steps:
                     raise
                 if not await self._out_of_attempts(step, _code(error)):
                     return
+
+    async def out_of_attempts(self, about: str, error: ActivityError) -> bool:
+        """Put work on a parcel that has failed on a person's desk; False when it is given up."""
+        return await self._out_of_attempts(self._step(about, Operation.EXPORT), _code(error))
+
+    async def ask_a_person(self, about: str, code: Code) -> bool:
+        """Put work on a parcel on a person's desk, and wait; False when it is given up."""
+        return await self._ask_about(self._step(about, Operation.EXPORT), code)
 
     async def _pack(self) -> str:
         """The parcel's digest; empty while somebody has to go through it first."""

@@ -5,14 +5,15 @@ no system says that it does what is to stop, a person is asked instead of nobody
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.matters import Matters
+    from activities.restricting import RestrictingActivities
     from activities.stopping import NOWHERE, OnDesk, StoppingActivities
     from rights.codes import Code
     from rights.plan import Operation
@@ -67,9 +68,11 @@ class Stopping:
         await run.do(StoppingActivities.put_on_desk, OnDesk(ask=run.ask(), matter=matter))
         run.enter(Phase.DECIDING)
         await run.read()
-        locking = asyncio.create_task(self._restrict()) if matter is Matter.OBJECTION else None
+        # A run that is started anew once it was weighed restricts nothing more.
+        open_ = matter is Matter.OBJECTION and self._matters.outcome is None
+        locking = asyncio.create_task(self._restrict()) if open_ else None
         try:
-            await self._on_the_desk(Code.WEIGH if matter is Matter.OBJECTION else Code.CONTESTED)
+            await self._on_the_desk(Code.WEIGH if matter is Matter.OBJECTION else Code.CONTESTED, locking)
         finally:
             if locking:
                 await _ended(locking)
@@ -77,8 +80,8 @@ class Stopping:
             return False
         if self._matters.outcome is Outcome.UPHELD:
             return True
-        # Told first: the letter was queued in the commit that said so.
-        await self._steps.together(Operation.LIFT, self._matters.restrict)
+        # The person is told first, so it is lifted beside this life and after it (workflows/lifting.py).
+        await run.do(RestrictingActivities.end_restriction, run.ask())
         return False
 
     async def _restrict(self) -> None:
@@ -91,7 +94,7 @@ class Stopping:
                 return
             await run.read()
 
-    async def _on_the_desk(self, code: Code) -> None:
+    async def _on_the_desk(self, code: Code, locking: "asyncio.Task[None] | None") -> None:
         """Wait for the word, and note when its own day has passed."""
         run = self._run
         key = f"{run.opening.request_id}/weighing"
@@ -99,23 +102,25 @@ class Stopping:
         def said() -> bool:
             return self._matters.outcome is not None
 
+        async def wait(at_most: timedelta | None = None) -> None:
+            # A ruling on a restriction has all looked at anew, by what restricts; what is weighed stays the same.
+            await workflow.wait_condition(
+                lambda: not run.look_again or run.withdrawn or locking is None or locking.done()
+            )
+            run.look_again = False
+            await run.wait(key, code, said, at_most)
+
         due = self._matters.due_at
         while due and not (said() or run.withdrawn) and workflow.now() < due:
-            await self._wait(key, code, said, due - workflow.now())
+            await wait(due - workflow.now())
         if not (said() or run.withdrawn):
             await run.do(StoppingActivities.late_on_desk, run.ask())
         while not (said() or run.withdrawn):
-            await self._wait(key, code, said)
-
-    async def _wait(self, key: str, code: Code, said: Callable[[], bool], at_most: timedelta | None = None) -> None:
-        """Wait for the word. A ruling on a restriction has all looked at anew: what is weighed stays the same."""
-        run = self._run
-        await workflow.wait_condition(lambda: not run.look_again or run.withdrawn)
-        await run.wait(key, code, said, at_most)
+            await wait()
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:
     """End a coroutine that nobody waits for any more."""
     task.cancel()
-    with suppress(asyncio.CancelledError):
+    with suppress(asyncio.CancelledError, ActivityError):
         await task

@@ -15,6 +15,7 @@ from temporalio.common import (
     TypedSearchAttributes,
 )
 
+from rights.codes import Code
 from rights.deadlines import Clock, Risk
 from rights.request import Phase, Right
 from workflows.messages import Standing
@@ -27,6 +28,9 @@ TENANT: Final = SearchAttributeKey.for_keyword("HabeasTenant")
 DUE_AT: Final = SearchAttributeKey.for_datetime("HabeasDueAt")
 LEGAL_DUE_AT: Final = SearchAttributeKey.for_datetime("HabeasLegalDueAt")
 RISK: Final = SearchAttributeKey.for_keyword("HabeasRisk")
+
+APPEALED: Final = "appealed"
+"""What stands for the phase of an appeal."""
 
 KEYS: Final[tuple[SearchAttributeKey[Any], ...]] = (
     RIGHT,
@@ -51,6 +55,16 @@ def sweep_id(system: str, tenant: str) -> str:
     return f"sweep/{system}/{tenant}"
 
 
+def lifting_id(tenant: str, request_id: str) -> str:
+    """The id under which a restriction is lifted; it ends with the request, under whose key its history is sealed."""
+    return f"restriction-lifting/{tenant}/{request_id}"
+
+
+def appeal_id(tenant: str, request_id: str) -> str:
+    """The id under which an appeal against the answer to a request runs; sealed with the key of that request."""
+    return f"appeal/{tenant}/{request_id}"
+
+
 def map_check_id(tenant: str) -> str:
     """The id of the schedule that compares the map with its systems, and what the ids of its runs begin with: the
     schedule adds the time."""
@@ -66,6 +80,22 @@ def at_start(
             SearchAttributePair(RIGHT, str(right)),
             SearchAttributePair(REGIME, list(regimes)),
             SearchAttributePair(PHASE, str(phase)),
+            SearchAttributePair(TENANT, tenant),
+            SearchAttributePair(DUE_AT, clock.internal_due),
+            SearchAttributePair(LEGAL_DUE_AT, clock.legal_due),
+            SearchAttributePair(RISK, str(clock.risk(now))),
+        ]
+    )
+
+
+def at_appeal(right: Right, tenant: str, clock: Clock, now: datetime) -> TypedSearchAttributes:
+    """The attributes that the run of an appeal starts with."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(RIGHT, str(right)),
+            SearchAttributePair(REGIME, [clock.regime]),
+            SearchAttributePair(PHASE, APPEALED),
+            SearchAttributePair(WAITING_ON, str(Code.APPEAL)),
             SearchAttributePair(TENANT, tenant),
             SearchAttributePair(DUE_AT, clock.internal_due),
             SearchAttributePair(LEGAL_DUE_AT, clock.legal_due),

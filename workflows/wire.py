@@ -161,7 +161,7 @@ class _QuietActivities(ActivityInboundInterceptor):
 
 
 _STEPS: Final = frozenset(
-    {"locate", "export", "suppress", "erase", "restrict", "lift", "rectify", "verify", "package", "sweep"}
+    {"locate", "export", "suppress", "erase", "restrict", "lift", "rectify", "verify", "package", "transmit", "sweep"}
 )
 """Activities whose failure has a person to ask; the others only touch the ledger and are tried for ever."""
 

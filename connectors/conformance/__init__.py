@@ -15,8 +15,8 @@ What a connector has no method for is skipped, and so is what a bench cannot sta
 import pytest
 
 for _module in (
-    "erasing", "exporting", "keeping", "linking", "locating", "rectifying", "restricting", "speaking", "suite",
-    "suppressing", "verifying",
+    "erasing", "exporting", "keeping", "linking", "locating", "reaching", "rectifying", "restricting", "speaking",
+    "suite", "suppressing", "verifying",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
@@ -47,6 +47,7 @@ from connectors.conformance.gate import Crash, Gate, Passage, Stop
 from connectors.conformance.keeping import Keeping
 from connectors.conformance.linking import Linking
 from connectors.conformance.locating import Locating
+from connectors.conformance.reaching import Reaching
 from connectors.conformance.rectifying import Rectifying
 from connectors.conformance.restricting import Restricting
 from connectors.conformance.speaking import Speaking
@@ -56,7 +57,7 @@ from connectors.conformance.verifying import Verifying
 
 
 class Conformance(
-    Locating, Linking, Exporting, Erasing, Keeping, Verifying, Restricting, Rectifying, Suppressing, Speaking
+    Locating, Linking, Reaching, Exporting, Erasing, Keeping, Verifying, Restricting, Rectifying, Suppressing, Speaking
 ):
     """Everything a connector promises. Override the fixture `bench`.
 

@@ -53,15 +53,29 @@ class Restriction:
         return Restricted(_found(found), {"rows": json.dumps(state)})
 
     def lift(self, call: Call) -> Tally:
-        """Put back what was locked away; what was locked by others stays so."""
+        """Put back what was locked away; what was locked by others stays so, and what is open already is left alone."""
         lifted: Counter[str] = Counter()
-        for key, row in _state(call.restricted).items():
+        state = _state(call.restricted)
+        if not state:
+            return _found(lifted)
+        sight = self._eye.see(call)
+        look = sight.tally()
+        open_ = {
+            json.dumps([name, *self._eye.key(name, row)])
+            for name, rows in sight.certain.items()
+            for row in rows
+            if ALREADY in row and not row[ALREADY]
+        }
+        for key, row in state.items():
             name = json.loads(key)[0]
             rules = self._eye.vendor.collections[name].lift
             if rules is None:
                 raise NeedsHuman(Code.UNSUPPORTED, name)
-            self._take(call, rules, name, row, "lift")
             lifted[name] += 1
+            if key not in open_:
+                with call.fence({name: 1}, look) as intent:
+                    self._take(call, rules, name, row, "lift")
+                    intent.done(_found({name: 1}))
         return _found(lifted)
 
     def suppress(self, call: Call) -> Tally:

@@ -86,6 +86,11 @@ class Mailbox:
         trouble.tally = _told(call, done, before)
         raise trouble
 
+    @property
+    def moves(self) -> bool:
+        """What is restricted lies in another folder."""
+        return True
+
     def restrict(self, call: Call) -> Restricted:
         """Move the person's messages to the locked folder, each marked with whose request it was."""
         if not self.settings.locked_folder:

@@ -10,10 +10,11 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from connectors.directory import Directory
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.finding import Finding
 from connectors.optouts import marking, refuse_unmarked
-from connectors.protocol import Call, Export, Look, Pending
+from connectors.protocol import Call, ContactPoint, Export, Look, Pending
 from connectors.sql import replication, restriction, searchable, trying
 from connectors.sql.application import Reaches
 from connectors.sql.asking import Asking
@@ -76,6 +77,7 @@ class SqlConnector:
             self.suppress = self._suppress
         self._flagging = Flagging(self._changing, *flagged) if flagged and self._changing else None
         self._application = flagged[1].database if flagged else None
+        self._directory = Directory(system, lambda part: SqlConnector(part, reader, None, limits).export)
         if self._flagging:
             self.restrict, self.lift = self._flagging.restrict, self._flagging.lift
 
@@ -108,6 +110,10 @@ class SqlConnector:
     def flags(self) -> bool:
         """Fields that the map names under `opt_out` are written."""
         return True
+
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        """How to reach the person: one statement over the columns that the map marks, and those that lead there."""
+        return self._directory.points(call)
 
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""

@@ -26,11 +26,11 @@ def outbox(
     """List letters and how they stand, the oldest first."""
     from starter.desk import desk
     from starter.inputs import ledger_id
-    from starter.outbox import letter_document, letters_page
+    from starter.outbox import letter_document, letters_page, told
     from starter.show import answer
 
     with desk() as at:
-        found = at.ledger.letters(ledger_id(request, "request") if request else None)
+        found = told(at, at.ledger.letters(ledger_id(request, "request") if request else None))
         document = {"letters": [letter_document(letter) for letter in found]}
         answer(document, letters_page(found, at.zone), as_json=as_json)
 

@@ -3,6 +3,7 @@
 The one rule: identities go in and never come out; what tells candidates apart is shown masked.
 """
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
@@ -103,6 +104,38 @@ def open_(
             show_default=False,
         ),
     ] = None,
+    signed_in: Annotated[
+        str | None,
+        typer.Option(
+            "--signed-in",
+            metavar="HOW",
+            help="A system attests that the asker is signed in to their account: password or second_factor.",
+            show_default=False,
+        ),
+    ] = None,
+    assurance: Annotated[
+        int | None,
+        typer.Option(
+            "--assurance",
+            min=0,
+            max=4,
+            help="A system attests how sure it is of the asker: 0 to 4.",
+            show_default=False,
+        ),
+    ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            "--channel",
+            metavar="WORD",
+            help="How it came in: phone, walk_in, letter, mail, web ...",
+            show_default=False,
+        ),
+    ] = None,
+    taken_by: Annotated[
+        str | None,
+        typer.Option("--taken-by", metavar="ROLE", help="Who took it, by role; kept sealed.", show_default=False),
+    ] = None,
     received_at: Annotated[
         str | None,
         typer.Option(
@@ -132,7 +165,7 @@ def open_(
     """
     from rights.details import read_details
     from starter.desk import desk, now, rules
-    from starter.inputs import identity_pairs, read_text, received
+    from starter.inputs import identity_pairs, read_text, received, said_by_a_system
     from starter.show import Cell, Page, answer, day, minute
     from starter.submit import known_right, submit
 
@@ -143,7 +176,9 @@ def open_(
     said = None
     if details is not None:
         said = read_details(known_right(right), "--details", read_text(details, "--details"))
-    role = role_of(confirmed_by, "--confirmed-by")
+    role, taker = role_of(confirmed_by, "--confirmed-by"), role_of(taken_by, "--taken-by")
+    arrival = _word(channel, "--channel")
+    proof = said_by_a_system(signed_in, assurance, now())
     with desk() as at:
         opened = submit(
             at.ledger,
@@ -156,8 +191,11 @@ def open_(
             idempotency_key=idempotency_key,
             text=text,
             details=said,
+            proof=proof,
             regimes=regime or (),
         )
+        if opened.new and (arrival or taker):
+            at.ledger.arrived(opened.request_id, arrival or "unknown", by=taker, at=now())
         if role is not None and opened.new:
             at.ledger.seal(opened.request_id, "file", "attested_by", role.encode(), at=now())
         row = at.ledger.request(opened.request_id)
@@ -385,6 +423,12 @@ def role_of(text: str | None, option: str) -> str | None:
     if not role or len(role) > 200 or not role.isprintable():
         raise Failure(Exit.USAGE, f"{option} takes a role of 1 to 200 characters, such as 'support desk'")
     return role
+
+
+def _word(text: str | None, option: str) -> str | None:
+    if text is not None and not re.fullmatch(r"[a-z][a-z_]{0,30}", text):
+        raise Failure(Exit.USAGE, f"{option} takes a word such as phone, walk_in, letter, mail or web")
+    return text
 
 
 def _decided(said: str, fresh: bool, as_json: bool) -> None:

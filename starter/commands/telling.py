@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from starter.commands.lettering import ChildOption, FormOption, LanguageOption, OutOption, SaidOption
+from starter.commands.lettering import put as put_letter
 from starter.commands.request import Json, RequestId, requests
 from starter.exits import Exit, Failure
 
+LetterFlag = Annotated[bool, typer.Option("--letter", help="As a whole letter, in a language of the person's.")]
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ledger.standing import Standing
     from rights.datamap import DataMap
+    from rights.request import Conclusion
     from starter.desk import Desk
 
 
@@ -77,11 +84,20 @@ def preview(
 
 
 @requests.command()
-def interim(request: RequestId, as_json: Json = False) -> None:
+def interim(
+    request: RequestId,
+    letter: LetterFlag = False,
+    language: LanguageOption = None,
+    child: ChildOption = False,
+    said: SaidOption = None,
+    form: FormOption = "text",
+    out: OutOption = None,
+    as_json: Json = False,
+) -> None:
     """Print the interim answer to send to the person.
 
     What is done and how certain, what is accepted, what is kept and why, and what is outstanding, as of now. It sends
-    nothing: rule 'done' on the task once it is sent.
+    nothing: rule 'done' on the task once it is sent. With --letter it is a whole letter, ready to go.
     """
     from rights.audience import hears_of_systems
     from rights.audience import interim as told_of
@@ -94,6 +110,9 @@ def interim(request: RequestId, as_json: Json = False) -> None:
         row = standing.request
         if not row.phase.open:
             raise Failure(Exit.REFUSED, "the request is closed: habeas request answer prints its whole answer")
+        if letter:
+            _put_letter(at, standing, None, said, language, child, form, out)
+            return
         names = at.ledger.pinned_map(row.map_digest).systems if row.map_digest else ()
         if not hears_of_systems(row.right, confirmed=row.confirmed):
             names = ()
@@ -103,14 +122,25 @@ def interim(request: RequestId, as_json: Json = False) -> None:
 
 
 @requests.command()
-def answer(request: RequestId, as_json: Json = False) -> None:
+def answer(
+    request: RequestId,
+    letter: LetterFlag = False,
+    language: LanguageOption = None,
+    child: ChildOption = False,
+    said: SaidOption = None,
+    form: FormOption = "text",
+    out: OutOption = None,
+    as_json: Json = False,
+) -> None:
     """Print the answer to send to the person.
 
     Per system what was erased or handed over and how certain that is, what is kept and why, what is not done, and by
-    which day what was erased is out of backups. It sends nothing. Before the request is closed there is none.
+    which day what was erased is out of backups. It sends nothing. Before the request is closed there is none. With
+    --letter it is a whole letter, ready to go.
     """
+    from activities.lettering import told_in_the_end
     from starter.desk import desk
-    from starter.letter import answer_document, answer_page, told_in_the_end
+    from starter.letter import answer_document, answer_page
     from starter.show import answer as put
     from starter.stopped import stopped_lines
 
@@ -121,9 +151,33 @@ def answer(request: RequestId, as_json: Json = False) -> None:
             raise Failure(
                 Exit.REFUSED, "the request is not closed yet: habeas request interim prints how it stands, to be sent"
             )
+        if letter:
+            _put_letter(at, standing, row.conclusion, said, language, child, form, out)
+            return
         told = told_in_the_end(standing, _pinned(at, standing))
-        said = tuple(stopped_lines(standing))
-        put(answer_document(row, told, said), answer_page(row, told, said), as_json=as_json)
+        stopped, restriction = tuple(stopped_lines(standing)), at.ledger.restriction(row.id)
+        document = answer_document(row, told, stopped, restriction)
+        put(document, answer_page(row, told, stopped, restriction), as_json=as_json)
+
+
+def _put_letter(
+    at: "Desk",
+    standing: "Standing",
+    conclusion: "Conclusion | None",
+    said: "Path | None",
+    language: str | None,
+    child: bool,
+    form: str,
+    out: "Path | None",
+) -> None:
+    """Print the interim answer, or the one of a conclusion, as a letter."""
+    from rights.letters import LetterKind, answer_kind
+    from starter.letterpress import language_of, of_request, read_said, written
+
+    kind = answer_kind(standing.request.right, conclusion) if conclusion else LetterKind.INTERIM_ANSWER
+    chosen = language_of(language) if language else None
+    facts = of_request(at, standing, kind, read_said(said), language=chosen, child=child)
+    put_letter(written(facts, at.settings.office), form, out)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":

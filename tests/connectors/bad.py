@@ -23,7 +23,20 @@ from connectors.corrections import Mend, told
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
 from connectors.fates import Fate, Place, Row, key_of
 from connectors.memory import Memory, Store, _Sight
-from connectors.protocol import Anchors, Call, Export, Intent, Look, OldValues, Restricted, Rulings, unkept, untold
+from connectors.protocol import (
+    Anchors,
+    Call,
+    ContactPoint,
+    Export,
+    Intent,
+    Look,
+    OldValues,
+    Restricted,
+    Rulings,
+    no_quota,
+    unkept,
+    untold,
+)
 from connectors.strategies import rewrite, text
 from rights.codes import Code
 from rights.datamap import Erase, System
@@ -356,6 +369,64 @@ class ReadsEachCollectionInItsTurn(Memory):
             for part in super().export(call):
                 if part.collection == work.collection:
                     yield part
+
+
+# Reaching
+
+
+@breaks("test_channels_are_of_this_person_and_nobody_else")
+class TellsOfEverybodysAddress(Memory):
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        found = super().channels(call)
+        return (
+            *found,
+            *(ContactPoint("email", str(row["email"]), "customers.email") for row in self.rows["customers"]),
+        )
+
+
+@breaks("test_channels_tell_nothing_but_contact_points")
+class TellsTheNameAlong(Memory):
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        mine = self._see(call).certain["customers"]
+        return (*super().channels(call), *(ContactPoint("post", str(row["name"]), "customers.name") for row in mine))
+
+
+@breaks("test_a_stranger_has_no_channels_and_that_is_no_error")
+class ComplainsThatNobodyIsThere(Memory):
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        found = super().channels(call)
+        if not found:
+            raise NeedsHuman(Code.SEVERAL_PEOPLE, "customers")
+        return found
+
+
+@breaks("test_channels_of_two_people_are_told_of_neither")
+class TellsOfBoth(Memory):
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        alike = [row for row in self.rows["customers"] if row["email"] in {one.value for one in call.identities}]
+        return (*(ContactPoint("email", str(row["email"]), "customers.email") for row in alike),)
+
+
+@breaks("test_channels_are_read_within_what_the_map_allows")
+class ReadsChannelsWithoutATurn(Memory):
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        return super().channels(replace(call, quota=no_quota))
+
+
+@breaks("test_trouble_with_channels_is_never_that_there_are_none")
+class HasNoChannelsInAnOutage(Memory):
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        try:
+            return super().channels(call)
+        except Retryable:
+            return ()
+
+
+@breaks("test_reading_channels_changes_nothing")
+class NotesThatItWasAsked(Memory):
+    def channels(self, call: Call) -> tuple[ContactPoint, ...]:
+        self.rows["newsletter"].append({"id": "asked", "address": "", "greeting": ""})
+        return super().channels(call)
 
 
 # Destroying

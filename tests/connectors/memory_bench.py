@@ -22,6 +22,7 @@ SHOP = """
 system: shop
 owner: commerce
 connector: memory
+directory: true
 options: {batch: 4}
 collections:
   customers:
@@ -29,14 +30,14 @@ collections:
     fields:
       id: {}
       number: {category: reference, identity: customer_number}
-      email: {category: contact, identity: email}
+      email: {category: contact, identity: email, channel: email}
       phone: {category: contact, identity: phone, sharing: shared}
       referrer: {category: contact, identity: referrer, sharing: hint}
       name: {category: name}
       password: {category: secret, export: false}
   addresses:
     key: [id]
-    fields: {id: {}, customer: {}, street: {category: contact}}
+    fields: {id: {}, customer: {}, street: {category: contact, channel: post}}
     links: [{field: customer, to: customers.id}]
   orders:
     key: [id]

@@ -54,10 +54,10 @@ class TestWithRestriction(Conformance):
         return RestrictingBench(SHOP, Restricting)
 
 
-def test_it_can_locate_export_erase_rectify_and_verify() -> None:
+def test_it_can_read_channels_locate_export_erase_rectify_and_verify() -> None:
     connector = MemoryBench().connector
 
-    can = {Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.RECTIFY, Operation.VERIFY}
+    can = {Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.RECTIFY, Operation.VERIFY, Operation.CHANNELS}
     assert capabilities(connector) == can
     assert isinstance(connector, Exports)
     assert isinstance(connector, Erases)

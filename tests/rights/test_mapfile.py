@@ -40,7 +40,7 @@ def test_no_file_is_said() -> None:
             "{category: free_text}",
             "{category: free_text, colour: red}",
             "shop.yaml:16: collections.orders.fields.note.colour: 'colour' is not a key here; write one of: "
-            "identity, match, sharing, category, yields, strategy, value, to, ground, search, export",
+            "identity, match, sharing, category, yields, strategy, value, to, ground, search, channel, changed, export",
         ),
         ("connector: memory", "connector: memory\nmode: dry", "mode: write one of: 'observe', 'approve' or 'auto'"),
         ("owner: commerce", "owner: yes", "owner: write a text; put it in quotes"),

@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 import worker
 from ledger.errors import LedgerRefusal
+from rights.appeals import AppealOutcome
 from rights.clockwork import ClockEvent, Turn
 from rights.reckoning import local_day
+from starter.appeals import decide
 from starter.dispatch import Dispatcher
 from starter.stack import Postgres
 from tests.stories.virtual import virtual
@@ -33,6 +35,7 @@ class Desk:
     world: World
     env: WorkflowEnvironment
     dispatcher: Dispatcher
+    client: Client
 
     async def days(self, number: float) -> None:
         """Let days pass, delivering what people have said."""
@@ -51,11 +54,16 @@ class Desk:
 
     def reached(self, request: str) -> list[str]:
         """The risks that were noted, by a look at the journal itself."""
-        query = "SELECT body FROM entries WHERE request_id = %s AND kind = 'deadline' ORDER BY seq"
-        return [json.loads(body)["risk"] for (body,) in self.world.query(query, request)]
+        return [body["risk"] for body in journal(self.world, request, "deadline")]
 
     def codes(self, request: str) -> list[str]:
         return sorted(task.code for task in self.world.ledger.tasks(request_id=request))
+
+
+def journal(world: World, request: str, kind: str) -> list[dict[str, str]]:
+    """What the journal itself says of one kind."""
+    query = "SELECT body FROM entries WHERE request_id = %s AND kind = %s ORDER BY seq"
+    return [json.loads(body) for (body,) in world.query(query, request, kind)]
 
 
 @asynccontextmanager
@@ -65,7 +73,7 @@ async def desk(home: Path, postgres: Postgres, maps: Mapping[str, str]) -> Async
         client = await worker.connect(world.settings, world.ledger, keys=keys)
         tools = worker.build_tools(world.settings, world.ledger)
         async with worker.build_worker(world.settings, client, tools):
-            yield Desk(world, env, Dispatcher(tools, client, world.settings.task_queue, keys))
+            yield Desk(world, env, Dispatcher(tools, client, world.settings.task_queue, keys), client)
         for connector in tools.connectors.values():
             getattr(connector, "close", lambda: None)()
 
@@ -121,9 +129,7 @@ def test_a_request_of_ninety_days_is_stopped_extended_and_answered_in_time(home:
             assert at.world.phase(request) == "closed"
             assert at.world.conclusion(request) == "answered"
             assert "overdue" not in at.reached(request)
-            handle: WorkflowHandle[object, object] = at.dispatcher._client.get_workflow_handle(
-                f"erasure/{ledger.tenant}/{request}"
-            )
+            handle = at.client.get_workflow_handle(f"erasure/{ledger.tenant}/{request}")
             risks = await shown(handle)
             assert risks[-3:] == ["due_14d", "due_7d", "due_3d"]
             assert "on_track" in risks, "an extension takes the alarm off the list"
@@ -154,5 +160,31 @@ def test_under_two_laws_the_earliest_day_acts_and_an_acknowledgement_is_asked_fo
             ledger.approve(request, at=await at.now())
             await at.days(1)
             assert at.world.phase(request) == "closed", "a missed deadline is recorded, never fatal"
+
+    asyncio.run(story())
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.soak
+def test_an_appeal_has_its_clock_and_a_reversed_answer_is_carried_out_anew(home: Path, postgres: Postgres) -> None:
+    async def story() -> None:
+        async with desk(home, postgres, {"shop": shop_map()}) as at:
+            ledger = at.world.ledger
+            request = at.world.open("access", PERSON, regimes=("us-va",))
+            await at.days(0.1)
+            assert at.world.phase(request) == "closed"
+            now = await at.now()
+            appeal = ledger.open_appeal(request, received_at=now, at=now)
+            await at.days(50)
+            risks = [body["risk"] for body in journal(at.world, request, "appeal_deadline")]
+            assert risks == ["due_14d"], "its own sixty days"
+            now = await at.now()
+            done, _ = decide(ledger, appeal.id, AppealOutcome.REVERSED, reasons="all", by="delegate", at=now)
+            await at.days(1)
+            assert done.redone_by
+            assert at.world.phase(done.redone_by) == "closed"
+            assert at.world.conclusion(done.redone_by) == "answered"
+            handle = at.client.get_workflow_handle(f"appeal/{ledger.tenant}/{request}")
+            assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
 
     asyncio.run(story())

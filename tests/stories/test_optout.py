@@ -307,7 +307,9 @@ def test_an_objection_is_overridden_on_a_ground_by_two_people_and_the_person_is_
     shop.wait_closed(request)
 
     assert shop.conclusion(request) == "refused"
-    assert unsubscribed(vendors) == set(), "the restriction is lifted"
+    assert unsubscribed(vendors) == {"c7@shop.example"}, "the person is told before it is lifted"
+    shop.ledger.told_of_lifting(request, at=shop.now() - timedelta(days=7))
+    shop.wait(lambda: unsubscribed(vendors) == set(), 60, "the restriction's lifting")
     assert told("suppression", "check", "--identity", "email=-", stdin="c7@shop.example") == {"suppressed": []}
     rows = shop.query("SELECT kind, body FROM entries WHERE request_id = %s ORDER BY seq", request)
     kinds = [kind for kind, _ in rows]

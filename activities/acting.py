@@ -1,0 +1,152 @@
+"""Restricting, lifting and rectifying in one system, each looked at again before it is called done.
+
+The one rule: the second look is the act itself behind a fence that lets nothing through: what it still wants to change
+is not as it should be, and what no longer denies anybody is found out in the same way as before the first.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
+
+from activities.calls import wall_clock
+from activities.tools import Tools
+from connectors.errors import Held, NeedsHuman, Unsupported
+from connectors.protocol import Call, Connector, Intent, Look, OldValues, Rectifies, Restricted, Restricts
+from rights.codes import Code
+from rights.details import details_of
+from rights.plan import Step
+from rights.receipt import Count, Tally
+from rights.request import Right
+from rights.restriction import Ground, RestrictionDetails
+
+AGAIN = 3
+"""How often what came in between an act and the look after it is acted on before a person is asked."""
+
+_GROUNDS = {Right.RECTIFICATION: Ground.ACCURACY, Right.OBJECTION: Ground.OBJECTION}
+"""Why data is restricted while another right is decided on."""
+
+
+_NOTHING: Mapping[str, int] = {}
+
+
+class _Due(Held):
+    """The fence was asked for something, where everything was to be done."""
+
+    def __init__(self, planned: Mapping[str, int]) -> None:
+        super().__init__(Code.NOT_LOCKED)
+        self.planned = dict(planned)
+
+
+def _shut(planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:
+    raise _Due(planned)
+
+
+def _unkept(old: OldValues) -> None:
+    """A look keeps nothing: it writes nothing over."""
+
+
+class Acting:
+    """Acts that lock away, put back and correct."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    def restrict(self, connector: Connector, call: Call, step: Step) -> Look:
+        """Lock the person's data away, having written down that it is, and see that none is left open.
+
+        Raises:
+            Unsupported: the system has no way to.
+            NeedsHuman: NOT_LOCKED, what came in meanwhile keeps coming.
+        """
+        able = _able(connector, step)
+        self._begin(step, call.as_of)
+        restricted, left = self._locked(able, call, step), _NOTHING
+        for _ in range(AGAIN):
+            call = replace(call, restricted=restricted.state)
+            if not (left := _left(able.restrict, call)):
+                return Look(restricted.tally)
+            restricted = self._locked(able, call, step)
+        raise NeedsHuman(Code.NOT_LOCKED, ", ".join(sorted(left)), tally=restricted.tally)
+
+    def lift(self, connector: Connector, call: Call, step: Step) -> Look:
+        """Put back what was locked away, and see that nothing is locked away any more.
+
+        Raises:
+            Unsupported: the system has no way to.
+            NeedsHuman: STILL_LOCKED, it comes back; or as the connector says, where something new stands in the place.
+        """
+        able = _able(connector, step)
+        tally, left = able.lift(call), _NOTHING
+        for _ in range(AGAIN):
+            if not (left := _left(able.lift, call)):
+                # Only now: an attempt that was cut has to know what is left to put back.
+                self._seal(step, {})
+                return Look(tally)
+            able.lift(call)
+        raise NeedsHuman(Code.STILL_LOCKED, ", ".join(sorted(left)), tally=tally)
+
+    def rectify(self, connector: Connector, call: Call, step: Step) -> Tally:
+        """Write the corrections.
+
+        Raises:
+            Unsupported: the system has no way to.
+        """
+        if not isinstance(connector, Rectifies):
+            raise Unsupported(Code.UNSUPPORTED, step.system)
+        return connector.rectify(call)
+
+    def still_says(self, connector: Connector, call: Call, step: Step) -> Look:
+        """See that what was corrected still says so; the tally finds the rows that do not.
+
+        Raises:
+            Unsupported: the system has no way to.
+            NeedsHuman: as `rectify` does.
+        """
+        if not isinstance(connector, Rectifies):
+            raise Unsupported(Code.UNSUPPORTED, step.system)
+        left = _left(connector.rectify, replace(call, keep=_unkept))
+        return Look(Tally(counts=tuple(Count(collection=name, found=rows) for name, rows in left.items())))
+
+    def _locked(self, able: Restricts, call: Call, step: Step) -> Restricted:
+        restricted = able.restrict(call)
+        if restricted.state != call.restricted:
+            self._seal(step, restricted.state)
+        return restricted
+
+    def _begin(self, step: Step, as_of: datetime) -> None:
+        """Write the restriction down before anything is locked away."""
+        ledger = self._tools.ledger
+        if ledger.restriction(step.request_id):
+            return
+        right = ledger.request(step.request_id).right
+        systems: tuple[str, ...] = ()
+        ground, review_on = _GROUNDS.get(right, Ground.ACCURACY), as_of + self._tools.terms.review
+        if right is Right.RESTRICTION:
+            details = details_of(right, ledger.unseal(step.request_id, "working", "details") or b"{}")
+            assert isinstance(details, RestrictionDetails)  # noqa: S101 - the model of this right
+            ground, systems = details.ground, details.systems
+            if details.review_on:
+                review_on = datetime.combine(details.review_on, as_of.timetz())
+        ledger.begin_restriction(step.request_id, ground, at=as_of, review_on=review_on, systems=systems)
+
+    def _seal(self, step: Step, state: Mapping[str, str]) -> None:
+        body = json.dumps(dict(state)).encode()
+        self._tools.ledger.seal(step.request_id, "working", f"restricted/{step.system}", body, at=wall_clock())
+
+
+def _able(connector: Connector, step: Step) -> Restricts:
+    if not isinstance(connector, Restricts):
+        raise Unsupported(Code.UNSUPPORTED, step.system)
+    return connector
+
+
+def _left(act: Callable[[Call], object], call: Call) -> Mapping[str, int]:
+    """How many rows of which collections an act still finds something to do in, which it then does not."""
+    call.beat()
+    try:
+        act(replace(call, fence=_shut))
+    except _Due as due:
+        return due.planned
+    return {}

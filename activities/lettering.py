@@ -1,0 +1,103 @@
+"""What a letter of a request says, read from the ledger and the data map.
+
+The one rule: what the person is told of a system comes from `rights.audience` and from nowhere else.
+"""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from ledger.standing import Standing
+from rights.audience import Answered, answer, hears_of_systems, interim
+from rights.datamap import DataMap
+from rights.letters import ANSWERS, Language, LetterFacts, LetterKind, Particulars, Party, Result
+from rights.plan import Operation
+from rights.request import Conclusion, Right
+
+_ENDED = frozenset({*ANSWERS.values(), LetterKind.WITHDRAWN, LetterKind.TRANSMISSION_DONE})
+_RESULTS = {Conclusion.ANSWERED: Result.DONE, Conclusion.IN_PART: Result.IN_PART}
+
+
+def facts_of(
+    standing: Standing,
+    data_map: DataMap | None,
+    kind: LetterKind,
+    said: Particulars,
+    *,
+    written_on: date,
+    language: Language = "en",
+    child: bool = False,
+    to: Party | None = None,
+    on_behalf_of: Party | None = None,
+) -> LetterFacts:
+    """The facts of a letter about a request.
+
+    Args:
+        data_map: the one that the request was worked on with; None where there is none yet.
+        said: what the decision gives it; a result that it leaves open is that of the closed request.
+    """
+    row = standing.request
+    zone = ZoneInfo(row.clock.zone)
+
+    def local(moment: datetime) -> date:
+        return moment.astimezone(zone).date()
+
+    return LetterFacts(
+        **{name: getattr(said, name) for name in Particulars.model_fields if name != "result"},
+        result=said.result or (_RESULTS.get(row.conclusion) if row.conclusion else None),
+        kind=kind,
+        reference=row.id,
+        regime=row.regime,
+        written_on=written_on,
+        language=language,
+        child=child,
+        right=row.right,
+        received=local(row.clock.received_at),
+        zone=row.clock.zone,
+        due=local(row.clock.legal_due),
+        to=to or Party(),
+        on_behalf_of=on_behalf_of,
+        systems=_systems(standing, data_map, kind),
+    )
+
+
+def _systems(standing: Standing, data_map: DataMap | None, kind: LetterKind) -> tuple[Answered, ...]:
+    if kind in _ENDED:
+        return told_in_the_end(standing, data_map)
+    row = standing.request
+    if kind is LetterKind.INTERIM_ANSWER and hears_of_systems(row.right, confirmed=row.confirmed):
+        names = data_map.systems if data_map else ()
+        return tuple(Answered(**dict(told)) for told in interim(row.right, names, standing.receipts))
+    return ()
+
+
+def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answered, ...]:
+    """What the person is told of each system: those of the map, and those that have left it and were worked on."""
+    systems = data_map.systems if data_map else {}
+    row = standing.request
+    if not hears_of_systems(row.right, confirmed=row.confirmed):
+        return ()
+    names = dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)])
+    return answer(
+        row.right,
+        [name for name in names if _asked_about(standing, name)],
+        standing.receipts,
+        standing.books,
+        {name: system.backups for name, system in systems.items()},
+        row.clock.zone,
+    )
+
+
+def _asked_about(standing: Standing, name: str) -> bool:
+    """Whether a request is about a system: a restriction about those that it names, a rectification about those that it
+    wants corrected."""
+    match standing.request.right:
+        case Right.RESTRICTION:
+            scope = [event.body.get("systems") for event in standing.events if event.kind == "restricted"]
+            return not (scope and scope[-1]) or name in scope[-1]
+        case Right.RECTIFICATION:
+            asked = {
+                system for event in standing.events if event.kind == "accuracy" for system in event.body["systems"]
+            }
+            acted = {r.step.system for r in standing.receipts if r.step.operation is Operation.RECTIFY}
+            return name in asked | acted
+    return True

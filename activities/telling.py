@@ -1,0 +1,119 @@
+"""Telling the recipients of a person's data what was done with it (GDPR Art. 19).
+
+The one rule: a recipient is told only what it has to act on, about the identities by which it knows the person, and
+only while there is a basis for sending it anything.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+
+from temporalio import activity
+
+from activities.opening import Ask
+from activities.tools import Tools
+from ledger.letters import Channel
+from ledger.notices import Answer, Draft
+from rights.course import COURSES
+from rights.datamap import DataMap
+from rights.letters import Particulars
+from rights.plan import Operation
+from rights.receipt import Certainty, Outcome, Receipt
+from rights.recipients import TOLD, Recipient
+from rights.reckoning import local_day
+from rights.request import Phase, may_move
+from rights.subject import Identity
+
+
+class TellingActivities:
+    """Tells recipients."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    @activity.defn(name="tell_recipients", no_thread_cancel_exception=True)
+    def tell(self, ask: Ask) -> int:
+        """Queue a notice to every recipient that has data of a collection in which something was changed; how many were
+        not told before. What there is no basis for sending becomes a task."""
+        tools, ledger = self._tools, self._tools.ledger
+        row = ledger.request(ask.request_id)
+        act = COURSES[row.right].act
+        if act is None or act not in TOLD:
+            return 0
+        receipts = [r for r in ledger.receipts(ask.request_id) if r.step.operation in {act, Operation.VERIFY}]
+        data_map = tools.pinned(row.map_digest)
+        changed = _changed(receipts, act)
+        concerned = tools.register.told_of(changed)
+        if not concerned:
+            return 0
+        if may_move(row.phase, Phase.TELLING):
+            ledger.move(ask.request_id, Phase.TELLING, at=ask.as_of)
+        day = local_day(ask.as_of, row.clock.zone)
+        people = ledger.identities(ask.request_id)
+        drafts = []
+        for handle, recipient in concerned.items():
+            own = recipient.told_by.system is not None
+            if not own and tools.register.refuses(handle, day, row.regimes):
+                due = day + timedelta(days=recipient.answers_within_days)
+                drafts.append(Draft(handle, TOLD[act], "blocked", due))
+                continue
+            about = [one for one in people if one.kind in recipient.knows_by]
+            categories = sorted(_categories(recipient, changed, data_map))
+            drafts.append(_draft(handle, recipient, act, day, receipts, about, categories))
+        return ledger.tell(ask.request_id, drafts, at=ask.as_of)
+
+
+def _changed(receipts: Iterable[Receipt], act: Operation) -> dict[str, set[str]]:
+    """The collections in which something was changed, by system. Where a person says that it is done, or a call was cut
+    before it could count, all that was found counts as changed."""
+    changed: defaultdict[str, set[str]] = defaultdict(set)
+    for receipt in receipts:
+        if receipt.step.operation is not act:
+            continue
+        blind = receipt.certainty is Certainty.ATTESTED
+        for count in receipt.tally.counts:
+            done = count.rectified if act is Operation.RECTIFY else (count.changed or count.found)
+            if done or blind:
+                changed[receipt.step.system].add(count.collection)
+    return changed
+
+
+def _categories(recipient: Recipient, changed: Mapping[str, set[str]], data_map: DataMap) -> set[str]:
+    """The categories that a notice names; of a collection without any, its name."""
+    found: set[str] = set()
+    for system, names in changed.items():
+        for name in names:
+            if recipient.has(system, name) and system in data_map.systems:
+                fields = data_map.systems[system].collections[name].fields.values()
+                found |= {field.category for field in fields if field.category} or {name}
+    return found
+
+
+def _draft(
+    handle: str,
+    recipient: Recipient,
+    act: Operation,
+    day: date,
+    receipts: Iterable[Receipt],
+    about: list[Identity],
+    categories: list[str],
+) -> Draft:
+    due = day + timedelta(days=recipient.answers_within_days)
+    told_by = recipient.told_by
+    if told_by.system:
+        last = [r for r in receipts if r.step.system == told_by.system]
+        done = bool(last) and last[-1].outcome in {Outcome.DONE, Outcome.NOTHING_HELD}
+        return Draft(handle, TOLD[act], "system", due, answer=Answer.CONFIRMED if done else None)
+    said = Particulars.model_validate(
+        {
+            "operation": TOLD[act],
+            "categories": categories,
+            "about": [(one.kind, one.value) for one in about],
+            "respond_by": due,
+        }
+    )
+    if told_by.email:
+        channel = Channel("email", told_by.email, recipient.name)
+        return Draft(handle, TOLD[act], "email", due, channel=channel, said=said.model_dump_json().encode())
+    channel = Channel("post", "\n".join(told_by.post), recipient.name)
+    return Draft(handle, TOLD[act], "post", due, channel=channel, said=said.model_dump_json().encode())

@@ -1,0 +1,219 @@
+"""What each letter must say under which law, as data in `law/letters.yaml`.
+
+The one rule: whoever asks what a letter says gets every element that the law wants of it, in order, and each is marked
+as one that must be said or one that may.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rights.letters import LetterFacts, LetterKind, Links, Office, Particulars, Result
+from rights.regimes import SHIPPED
+from rights.request import Right
+from rights.value import Value
+from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
+
+
+class Saying(Value):
+    """One element of a letter."""
+
+    element: str
+    must: bool
+    """False: said where what it needs is there, and else left out."""
+
+
+class Element(BaseModel):
+    """A piece of a letter: what it cannot be written without, and the rule that asks for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    needs: tuple[str, ...]
+    source: str = ""
+
+
+class Says(BaseModel):
+    """What a kind says, in order: always the same, or by result. A name that ends in ? may be left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    says: tuple[str, ...] = ()
+    results: dict[Result, tuple[str, ...]] = {}
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.says) is bool(self.results):
+            raise ValueError("write says: [...], or results: with what is said for each; one of the two")
+        return self
+
+
+class Also(BaseModel):
+    """What a regime, a right or a result changes. Every condition that is given has to hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    regimes: tuple[str, ...]
+    """Regimes, or families of them."""
+    kinds: tuple[LetterKind, ...] = ()
+    rights: tuple[Right, ...] = ()
+    results: tuple[Result, ...] = ()
+    with_: str | None = Field(default=None, alias="with")
+    """Only where this element is said."""
+    drops: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+    source: str
+
+    def applies(self, kind: LetterKind, right: Right | None, result: Result | None, said: Sequence[str]) -> bool:
+        """Whether all of its conditions but the regime hold."""
+        return (
+            (not self.kinds or kind in self.kinds)
+            and (not self.rights or right in self.rights)
+            and (not self.results or result in self.results)
+            and (self.with_ is None or self.with_ in said)
+        )
+
+
+class LetterLaw(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    families: dict[str, tuple[str, ...]]
+    elements: dict[str, Element]
+    kinds: dict[LetterKind, Says]
+    also: tuple[Also, ...]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if missing := sorted(set(LetterKind) - set(self.kinds)):
+            raise ValueError(f"kinds: {missing[0]} is missing: say what it says")
+        for family, names in self.families.items():
+            if unknown := sorted(set(names) - SHIPPED):
+                raise ValueError(f"families: {family} names {unknown[0]}, which is no regime")
+        for rule in self.also:
+            if unknown := sorted(set(rule.regimes) - SHIPPED - set(self.families)):
+                raise ValueError(f"also: {unknown[0]} is neither a regime nor a family of them")
+        said = [name for kind in self.kinds.values() for names in (kind.says, *kind.results.values()) for name in names]
+        said += [name for rule in self.also for name in (*rule.says, *rule.drops, *filter(None, (rule.with_,)))]
+        if unknown := sorted({name.rstrip("?") for name in said} - set(self.elements)):
+            raise ValueError(f"{unknown[0]} is no element: describe it under elements, or write one that is there")
+        for name, element in self.elements.items():
+            if unknown := sorted({need for need in element.needs if not _known(need)}):
+                raise ValueError(f"elements: {name} needs {unknown[0]}, which no letter is given")
+        return self
+
+    def regimes_of(self, names: Sequence[str]) -> frozenset[str]:
+        """The regimes behind names of regimes and families."""
+        return frozenset(regime for name in names for regime in self.families.get(name, (name,)))
+
+
+_COMPUTED: Final = frozenset({"authority", "why_in_part"})
+_NESTED: Final[Mapping[str, type[BaseModel]]] = {
+    "office": Office,
+    "links": Links,
+}
+
+
+def _known(need: str) -> bool:
+    first, _, rest = need.partition(".")
+    if rest:
+        return first in _NESTED and rest in _NESTED[first].model_fields
+    return need in _COMPUTED or need in LetterFacts.model_fields
+
+
+def read_letter_law(file: str, text: str) -> LetterLaw:
+    """Read what letters say.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path.
+    """
+    lines = Lines()
+    body = load(file, text, lines, "what letters say is a list of key: value, from families: on")
+    try:
+        return LetterLaw(**body)
+    except ValidationError as error:
+        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
+
+
+def read_particulars(file: str, text: str) -> Particulars:
+    """Read what a decision gives a letter.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path; no value is quoted.
+    """
+    lines = Lines()
+    body = load(file, text, lines, "what a decision gives a letter is a list of key: value, such as reason: ...")
+    try:
+        return Particulars(**body)
+    except ValidationError as error:
+        raise FileErrors([_explain(file, lines, detail, ours=False) for detail in error.errors()]) from None
+
+
+def _explain(file: str, lines: Lines, detail: Any, *, ours: bool = True) -> FileError:
+    """`ours`: the file is of the engine, and no key in it is a slip with a value of a person."""
+    path: Path = tuple(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        advice = f"'{path[-1]}' is not a key here" if ours else "a key here is not known: take it out"
+        line = lines.at(lines.known(path))
+        return FileError(file, line, dotted(path if ours else path[:-1]), advice)
+    advice = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else str(detail["msg"])
+    path = lines.known(path)
+    return FileError(file, lines.at(path), dotted(path), advice)
+
+
+@cache
+def letter_law() -> LetterLaw:
+    """What ships with the engine."""
+    file = resources.files("rights") / "law" / "letters.yaml"
+    return read_letter_law(file.name, file.read_text(encoding="utf-8"))
+
+
+def sayings(kind: LetterKind, regime: str, right: Right | None = None, result: Result | None = None) -> list[Saying]:
+    """What a letter says, in order; the data protection officer comes last in every one.
+
+    Raises:
+        ValueError: the kind needs a result, and this is none that it knows.
+    """
+    law = letter_law()
+    says = law.kinds[kind]
+    if says.results and result not in says.results:
+        raise ValueError(f"a letter {kind} says what came of it: give result, one of {', '.join(says.results)}")
+    names = says.results[result] if says.results and result else says.says
+    must = {name.rstrip("?"): not name.endswith("?") for name in names}
+    for rule in law.also:
+        if regime in law.regimes_of(rule.regimes) and rule.applies(kind, right, result, tuple(must)):
+            for name in rule.drops:
+                must.pop(name, None)
+            must |= {name.rstrip("?"): not name.endswith("?") for name in rule.says}
+    return [Saying(element=name, must=one) for name, one in (must | {"dpo": True}).items()]
+
+
+def lacking(element: str, facts: LetterFacts, office: Office) -> list[str]:
+    """What an element needs and is not there, as it is called in `law/letters.yaml`."""
+    return [need for need in letter_law().elements[element].needs if not _there(need, facts, office)]
+
+
+def _there(need: str, facts: LetterFacts, office: Office) -> bool:
+    match need:
+        case "authority":
+            return facts.regime in office.authorities
+        case "why_in_part":
+            return bool(facts.reason and facts.reason.strip()) or any(system.kept for system in facts.systems)
+    first, _, rest = need.partition(".")
+    value = getattr({"office": office, "links": facts.links}[first], rest) if rest else getattr(facts, need)
+    # 0 and False say something, and so does an empty list of recipients: there are none.
+    if isinstance(value, str):
+        return bool(value.strip())
+    return value is not None and (value != () or need == "recipients")
+
+
+def results_of(kind: LetterKind) -> tuple[Result | None, ...]:
+    """The results that a kind tells apart; None for one that does not."""
+    return tuple(letter_law().kinds[kind].results) or (None,)
+
+
+PARTICULARS: Final = frozenset(Particulars.model_fields)
+"""What a decision gives; the rest of a letter's facts is read from the request and its map."""

@@ -1,0 +1,181 @@
+"""Who may ask for somebody else: agents, lawyers, parents, guardians, and those left behind by somebody who has died.
+
+The one rule: nobody asks for another person without a mandate that covers the right and is in force; where the law of a
+country is not sure, nobody's name is enough, and a person decides.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from functools import cache
+from typing import Final, Literal, Self
+
+from pydantic import model_validator
+
+from rights.identity import identity_law
+from rights.lawfile import Confidence, Strict, read_law, shipped
+from rights.request import Right
+
+
+class Kind(StrEnum):
+    """How somebody comes to ask for another person."""
+
+    AGENT = "agent"
+    """An authorised agent: signed permission of the person."""
+    ATTORNEY = "attorney"
+    """A power of attorney."""
+    LAWYER = "lawyer"
+    PARENT = "parent"
+    GUARDIAN = "guardian"
+    SURVIVOR = "survivor"
+    """Of somebody who has died."""
+
+
+Relation = Literal["heir", "family", "appointee"]
+"""Who asks after a death: whoever inherits, close family, or whoever the person has appointed."""
+_FOR_CHILDREN: Final = {Kind.PARENT, Kind.GUARDIAN}
+
+
+class MandateRefusal(ValueError):
+    """A mandate that does not carry a request; one sentence that says why and what would."""
+
+
+class Mandate(Strict):
+    """What a mandate says, as it is written down for a request. It may tell of people, so it is sealed."""
+
+    kind: Kind
+    scope: tuple[Right, ...]
+    """The rights it covers."""
+    signed: date
+    expires: date | None = None
+    """The last day on which it is in force; None: it has no end of its own."""
+    answer_to: Literal["person", "representative"]
+    """Who gets the answer."""
+    representative: str = ""
+    """Their name and address, for the letters."""
+    reference: str = ""
+    """Where the paper is: the number of a scan, of a court's order."""
+    age: int | None = None
+    """Of a child, in years."""
+    country: str = ""
+    """Of somebody who has died: their last residence, such as FR."""
+    relation: Relation | None = None
+    died: date | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.scope:
+            raise ValueError("scope is empty: name the rights that the mandate covers, such as [access]")
+        if self.expires and self.expires < self.signed:
+            raise ValueError("expires lies before signed: correct one of them")
+        if self.kind in _FOR_CHILDREN and self.kind is Kind.PARENT and self.age is None:
+            raise ValueError("age is missing: a parent asks for a child of a certain age")
+        dead = (self.country, self.relation, self.died)
+        if self.kind is Kind.SURVIVOR and not all(dead):
+            raise ValueError("a survivor's mandate says country, relation and died")
+        if self.kind is not Kind.SURVIVOR and any(dead):
+            raise ValueError("country, relation and died belong to kind: survivor")
+        return self
+
+    def carry(self, right: Right, today: date) -> None:
+        """Whether it carries a request about a right on a day.
+
+        Raises:
+            MandateRefusal: it does not.
+        """
+        if right not in self.scope:
+            raise MandateRefusal(f"the mandate does not cover {right}: ask for one that does")
+        if self.signed > today:
+            raise MandateRefusal("the mandate is signed in the future: correct signed")
+        if self.expires and self.expires < today:
+            raise MandateRefusal("the mandate has expired: ask for a new one")
+        if self.kind is Kind.PARENT and self.age is not None and not needs_guardian(self.age):
+            raise MandateRefusal("somebody of this age asks in their own name: open the request as theirs")
+        if self.kind is Kind.SURVIVOR:
+            deceased_law().may(self.country, self.relation or "heir", right, self.died or today, today)
+
+    @property
+    def to_confirm(self) -> bool:
+        """Whether the person themselves confirms it, over a channel on file. Source: 11 CCR 7063(a)."""
+        return identity_law().mandates[self.kind].confirmed
+
+
+def read_mandate(file: str, text: str) -> Mandate:
+    """Read a mandate that somebody has written down.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path.
+    """
+    return read_law(Mandate, file, text)
+
+
+def needs_guardian(age: int) -> bool:
+    """Whether a child of an age is asked for by a parent or guardian; from 13 on they ask in their own name.
+
+    Source: GDPR Art. 8, Recital 38; COPPA (under 13); Cal. Civ. Code 1798.120(c).
+    """
+    return age < identity_law().minors.own_name_from
+
+
+class Country(Strict):
+    """Who may ask for the dead of a country."""
+
+    source: str
+    confidence: Confidence
+    enabled: bool = True
+    may: Mapping[Relation, tuple[Right, ...]]
+    years: int | None = None
+    """For how long after the death."""
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _sure(self) -> Self:
+        if self.confidence == "low" and self.enabled:
+            raise ValueError("a reading of low confidence is not enabled: write enabled: false, or look it up")
+        return self
+
+
+class DeceasedLaw(Strict):
+    """The table."""
+
+    version: str
+    countries: Mapping[str, Country]
+
+    def may(self, country: str, relation: Relation, right: Right, died: date, today: date) -> None:
+        """Whether somebody may ask.
+
+        Raises:
+            MandateRefusal: they may not, or it is not sure enough for the engine.
+        """
+        law = self.countries.get(country.upper())
+        if law is None or not law.enabled:
+            raise MandateRefusal(
+                "who may ask for the dead of this country is not sure, so it is off: counsel decides, and somebody "
+                "attests it by role (habeas request confirm-identity)"
+            )
+        if right not in law.may.get(relation, ()):
+            raise MandateRefusal(f"in this country {relation} may not ask for {right} after a death: refuse, with this")
+        if law.years is not None and today > _years_after(died, law.years):
+            raise MandateRefusal(f"the law of this country protects the dead for {law.years} years, which have passed")
+
+
+def _years_after(day: date, years: int) -> date:
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:  # 29 February
+        return day.replace(year=day.year + years, day=28)
+
+
+def read_deceased(file: str, text: str) -> DeceasedLaw:
+    """Read a table of the deceased.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path.
+    """
+    return read_law(DeceasedLaw, file, text)
+
+
+@cache
+def deceased_law() -> DeceasedLaw:
+    """The table that ships with the engine."""
+    return read_deceased("deceased.yaml", shipped("deceased.yaml"))

@@ -1,0 +1,359 @@
+"""`habeas identity`: finding out whether the asker is the person.
+
+The one rule: an agent sees `proven` or `not proven`, and nothing that depends on whether anybody is known.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from starter.commands.request import Json, RequestId
+from starter.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from rights.mandates import Mandate
+
+identities = typer.Typer(no_args_is_help=True, help="Find out whether the asker is the person: proven, or not proven.")
+
+PLACES: Final = ("given", "file", "another", "post")
+_RUNGS: Final = ("signed_in", "second_factor", "in_person", "document", "attested")
+_MOST_PAPER: Final = 10_000_000
+"""Bytes of a scan. A page in colour has a tenth."""
+
+ByRole = Annotated[
+    str, typer.Option("--by", metavar="ROLE", help="Who says so, by role; kept sealed.", show_default=False)
+]
+Paper = Annotated[
+    str | None,
+    typer.Option("--paper", metavar="FILE", help="A scan of the paper; kept sealed.", show_default=False),
+]
+
+
+@identities.command()
+def status(request: RequestId, as_json: Json = False) -> None:
+    """Show whether the asker is proven, and what may be asked next."""
+    from starter.desk import desk
+    from starter.inputs import ledger_id
+    from starter.proving import status_document, status_page
+    from starter.show import answer
+
+    with desk() as at:
+        row = at.ledger.request(ledger_id(request, "request"))
+        document = status_document(row, at.ledger.identity_state(row.id))
+        answer(document, status_page(document, at.zone), as_json=as_json)
+
+
+@identities.command()
+def call(request: RequestId, as_json: Json = False) -> None:
+    """Print the script for a telephone call.
+
+    The code is read back during the call; nothing else is asked or told before it says 'proven'.
+    """
+    from starter.desk import desk
+    from starter.inputs import ledger_id
+    from starter.proving import script
+    from starter.show import answer, plain
+
+    with desk() as at:
+        page = script(at.ledger.request(ledger_id(request, "request")))
+        answer({"script": plain(page)}, page, as_json=as_json)
+
+
+@identities.command("send-code")
+def send_code(
+    request: RequestId,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="WHERE",
+            help="given (the address in the request), file (a channel on file), another (another one), or post; "
+            "without it, the next step of the ladder.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Have a code sent.
+
+    Whether anybody gets it is not told: the answer is the same for people who are known and for people who are not.
+    """
+    from ledger.proofcodes import LADDER, next_step
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id
+    from starter.show import Page, answer
+
+    if to is not None and to not in PLACES:
+        raise Failure(Exit.USAGE, f"--to takes one of {', '.join(PLACES)}")
+    with desk() as at:
+        request_id = ledger_id(request, "request")
+        at.ledger.request(request_id)
+        goes = next((place for place in LADDER if place == to), None)
+        goes = goes or next_step(at.ledger.identity_state(request_id).asked)
+        if goes is None:
+            raise Failure(
+                Exit.REFUSED, "the ladder of codes is used up: attest in person or a document, with a second agent"
+            )
+        number = at.ledger.ask_code(request_id, goes, at=now())
+        said = f"code {number} is on its way, if there is a way; have it read back and check it"
+        answer({"to": goes, "number": number}, Page().line(said), as_json=as_json)
+
+
+@identities.command("check-code")
+def check_code(
+    request: RequestId,
+    code: Annotated[
+        str, typer.Option("--code-file", metavar="FILE", help="The code as read out, from a file or -.")
+    ] = "-",
+    as_json: Json = False,
+) -> None:
+    """Check a code that was read back. Exit 0: proven; 6: not proven, for whatever reason."""
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text
+
+    said = read_text(code, "--code-file")
+    with desk() as at:
+        _verdict(at.ledger.check_code(ledger_id(request, "request"), said, at=now()), as_json)
+
+
+@identities.command("ask-points")
+def ask_points(request: RequestId, as_json: Json = False) -> None:
+    """List the data points that can be compared; the same whoever asks."""
+    from starter.desk import desk
+    from starter.inputs import ledger_id
+    from starter.proving import POINTS, points_asked
+    from starter.show import Page, answer
+
+    with desk() as at:
+        at.ledger.request(ledger_id(request, "request"))
+        kinds = points_asked(at.data_map)
+        if not kinds:
+            raise Failure(Exit.REFUSED, "the data map has no directory, so there is nothing to compare with")
+        page = Page().pairs((kind, POINTS[kind]) for kind in kinds)
+        answer({"points": kinds}, page, as_json=as_json)
+
+
+@identities.command("check-points")
+def check_points(
+    request: RequestId,
+    points: Annotated[
+        str, typer.Option("--points", metavar="FILE", help="Lines of KIND=VALUE as told, from a file or -.")
+    ] = "-",
+    declared: Annotated[
+        bool, typer.Option("--declared", help="A signed declaration goes with them; it is in the request's file.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare data points. Three times for a request; which of them fit is told to nobody.
+
+    By themselves they never release a copy under the GDPR.
+    """
+    from starter.desk import desk, now
+    from starter.inputs import identity_pairs, ledger_id
+
+    pairs = identity_pairs((), points)
+    with desk() as at:
+        request_id = ledger_id(request, "request")
+        at.ledger.check_points(request_id, pairs, at=now(), declared=declared)
+        _verdict(at.ledger.request(request_id).confirmed, as_json)
+
+
+@identities.command()
+def attest(
+    request: RequestId,
+    rung: Annotated[str, typer.Option("--rung", metavar="HOW", help=f"{', '.join(_RUNGS)}.", show_default=False)],
+    by: ByRole,
+    level: Annotated[
+        int, typer.Option("--level", min=0, max=4, help="attested: how sure, from 0 to 4.", show_default=False)
+    ] = 0,
+    paper: Paper = None,
+    as_json: Json = False,
+) -> None:
+    """Say, by role, how the asker was seen to be the person.
+
+    in_person and document take two: run it again as another role. A copy of a document is destroyed at that ruling.
+    """
+    from rights.identity import Rung
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id
+
+    if rung not in _RUNGS:
+        raise Failure(Exit.USAGE, f"--rung takes one of {', '.join(_RUNGS)}")
+    scan = _scan(paper) if paper else None
+    with desk() as at:
+        proven = at.ledger.attest(
+            ledger_id(request, "request"), Rung(rung), by=_role(by), at=now(), level=level, paper=scan
+        )
+        _verdict(proven, as_json)
+
+
+@identities.command()
+def document(
+    request: RequestId,
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Where to write it; not there yet.")],
+) -> None:
+    """Write the copy of a document for the second look; it is gone with the ruling."""
+    import os
+
+    from starter.desk import desk
+    from starter.inputs import ledger_id
+
+    with desk() as at:
+        scan = at.ledger.paper(ledger_id(request, "request"))
+    if scan is None:
+        raise Failure(Exit.NOT_FOUND, "no copy of a document waits for a second look, or no longer")
+    try:
+        file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        raise Failure(Exit.USAGE, "the file of --out is there already, or cannot be made: name another") from None
+    with os.fdopen(file, "wb") as sink:
+        sink.write(scan)
+
+
+@identities.command()
+def refuse(request: RequestId, by: ByRole, as_json: Json = False) -> None:
+    """Say that what was shown does not prove the asker; its copy is destroyed."""
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id
+
+    with desk() as at:
+        at.ledger.refuse_proof(ledger_id(request, "request"), by=_role(by), at=now())
+        _verdict(False, as_json)
+
+
+@identities.command()
+def mandate(
+    request: RequestId,
+    by: ByRole,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", metavar="FILE", help="What the mandate says, as YAML; kept sealed.", show_default=False),
+    ] = None,
+    paper: Paper = None,
+    as_json: Json = False,
+) -> None:
+    """Note that somebody asks for another person, and keep their mandate.
+
+    Without --file only the first: nothing is proven then until a mandate is here. It stays in the request's file.
+    """
+    from rights.mandates import read_mandate
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text
+
+    said = read_mandate("--file", read_text(file, "--file")) if file else None
+    scan = _scan(paper) if paper else None
+    if scan and said is None:
+        raise Failure(Exit.USAGE, "--paper goes with --file: write down what the mandate says")
+    with desk() as at:
+        request_id = ledger_id(request, "request")
+        if said is None:
+            at.ledger.require_mandate(request_id, by=_role(by), at=now())
+            _verdict(False, as_json)
+        else:
+            _verdict(at.ledger.keep_mandate(request_id, said, by=_role(by), at=now(), paper=scan), as_json)
+
+
+@identities.command()
+def deceased(
+    request: RequestId,
+    by: ByRole,
+    country: Annotated[
+        str, typer.Option("--country", metavar="CODE", help="Their last residence, such as FR.", show_default=False)
+    ],
+    relation: Annotated[
+        str, typer.Option("--relation", metavar="WHO", help="heir, family or appointee.", show_default=False)
+    ],
+    died: Annotated[str, typer.Option("--died", metavar="DATE", help="The day of death.", show_default=False)],
+    answer_to: Annotated[str, typer.Option("--name", metavar="NAME", help="Who asks; kept sealed.")] = "",
+    paper: Paper = None,
+    as_json: Json = False,
+) -> None:
+    """Note that the data of somebody who has died is asked for, and by whom.
+
+    Who may is said by country (rights/law/deceased.yaml); where the law is not sure it is off, and counsel decides.
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id
+
+    with desk() as at:
+        request_id = ledger_id(request, "request")
+        row = at.ledger.request(request_id)
+        said = _survivor(str(row.right), country, relation, died, answer_to, now().date().isoformat())
+        scan = _scan(paper) if paper else None
+        _verdict(at.ledger.keep_mandate(request_id, said, by=_role(by), at=now(), paper=scan), as_json)
+
+
+@identities.command()
+def minor(
+    request: RequestId,
+    by: ByRole,
+    age: Annotated[int, typer.Option("--age", min=0, max=17, help="In years.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Note that the person is a child or a teenager.
+
+    From 13 on they ask in their own name, and no document is asked of them; for younger ones a parent or guardian asks.
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id
+    from starter.show import Page, answer
+
+    with desk() as at:
+        guarded = at.ledger.note_age(ledger_id(request, "request"), age, by=_role(by), at=now())
+        said = "a parent or guardian asks: keep their mandate" if guarded else "asks in their own name"
+        answer({"guardian": guarded}, Page().line(said), as_json=as_json)
+
+
+# Small things.
+
+
+def _survivor(right: str, country: str, relation: str, died: str, name: str, today: str) -> "Mandate":
+    from pydantic import ValidationError
+
+    from rights.mandates import Mandate
+
+    body = {
+        "kind": "survivor",
+        "scope": [right],
+        "signed": today,
+        "answer_to": "representative",
+        "representative": name,
+        "country": country,
+        "relation": relation,
+        "died": died,
+    }
+    try:
+        return Mandate.model_validate(body)
+    except ValidationError:
+        raise Failure(
+            Exit.USAGE, "--country is a code such as FR, --relation heir, family or appointee, --died a date"
+        ) from None
+
+
+def _role(text: str) -> str:
+    role = text.strip()
+    if not role or len(role) > 200 or not role.isprintable():
+        raise Failure(Exit.USAGE, "--by takes a role of 1 to 200 characters, such as 'front desk'")
+    return role
+
+
+def _scan(source: str) -> bytes:
+    from pathlib import Path
+
+    try:
+        with Path(source).open("rb") as file:
+            data = file.read(_MOST_PAPER + 1)
+    except (OSError, ValueError):
+        raise Failure(Exit.USAGE, "the file of --paper cannot be read: name one that is there") from None
+    if not data or len(data) > _MOST_PAPER:
+        raise Failure(Exit.USAGE, f"a scan has 1 to {_MOST_PAPER:,} bytes: make it smaller")
+    return data
+
+
+def _verdict(proven: bool, as_json: bool) -> None:
+    from starter.proving import verdict
+    from starter.show import Page, answer
+
+    answer({"proven": proven}, Page().line(verdict(proven=proven)), as_json=as_json)
+    if not proven:
+        raise typer.Exit(Exit.WAITING)

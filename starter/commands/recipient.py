@@ -1,0 +1,119 @@
+"""`habeas recipient`: to whom data is given, whether it may be, and what they were told.
+
+The one rule: what the register says is shown as it is; of a request, no identity is.
+"""
+
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from starter.commands.request import Json, NoteFile, RequestId
+from starter.exits import Exit, Failure
+
+recipients = typer.Typer(no_args_is_help=True, help="The recipients of data, and what they were told.")
+
+
+@recipients.command("list")
+def list_(
+    request: Annotated[
+        str | None,
+        typer.Option(
+            "--request",
+            metavar="REQUEST",
+            help="What they were told in a request, and have answered.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the recipients of the register; with --request, what each was told and has answered."""
+    from starter.desk import desk, load_register
+    from starter.inputs import ledger_id
+    from starter.recipients import notices_document, notices_page, register_document, register_page
+    from starter.show import answer
+
+    with desk() as at:
+        register = load_register(at.settings, at.data_map)
+        if request is None:
+            answer(register_document(register), register_page(register), as_json=as_json)
+            return
+        told = at.ledger.notices(ledger_id(request, "request"))
+        answer(notices_document(told, register), notices_page(told, register), as_json=as_json)
+
+
+@recipients.command()
+def check(
+    days: Annotated[
+        int, typer.Option("--days", min=0, max=3650, help="Also what is due for review within so many days.")
+    ] = 30,
+    as_json: Json = False,
+) -> None:
+    """Check to whom nothing may be sent today, and whose basis or transfer ends soon.
+
+    Exit 1 if somebody of the register may be sent nothing.
+    """
+    from rights.reckoning import local_day
+    from starter.desk import desk, load_register, now
+    from starter.recipients import checked_document, checked_page, look_over
+    from starter.show import answer
+
+    with desk() as at:
+        register = load_register(at.settings, at.data_map)
+        found = look_over(register, local_day(now(), at.zone), [at.settings.regime], days)
+        answer(checked_document(found), checked_page(found), as_json=as_json)
+    if any(one.refused for one in found):
+        raise typer.Exit(Exit.BAD)
+
+
+@recipients.command()
+def answered(
+    request: RequestId,
+    recipient: Annotated[
+        str, typer.Argument(metavar="RECIPIENT", help="Its name in the register.", show_default=False)
+    ],
+    answer: Annotated[
+        str,
+        typer.Argument(metavar="ANSWER", help="confirmed, refused, impossible or no_answer.", show_default=False),
+    ],
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="ROLE", help="Who says so, by role or staff id.", show_default=False),
+    ],
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="DATE", help="The day of the answer; today unless given.", show_default=False),
+    ] = None,
+    note_file: NoteFile = None,
+    as_json: Json = False,
+) -> None:
+    """Enter what a recipient has answered to what it was told in a request.
+
+    impossible: telling it has proved impossible, or would take disproportionate effort; --note-file says why.
+    """
+    from ledger.notices import Answer
+    from rights.reckoning import local_day
+    from starter.commands.request import role_of
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text
+    from starter.show import Cell, Page
+    from starter.show import answer as put
+
+    if answer not in set(Answer):
+        raise Failure(Exit.USAGE, f"ANSWER is one of {', '.join(Answer)}")
+    note = read_text(note_file, "--note-file") if note_file else None
+    try:
+        day = date.fromisoformat(on) if on else None
+    except ValueError:
+        raise Failure(Exit.USAGE, "--on: write a date as 2026-11-26") from None
+    with desk() as at:
+        count = at.ledger.answered(
+            ledger_id(request, "request"),
+            recipient,
+            Answer(answer),
+            on=day or local_day(now(), at.zone),
+            at=now(),
+            note=note,
+            by=role_of(by, "--by") or "",
+        )
+    put({"answer": answer, "notices": count}, Page().line(Cell(f"{recipient}: {answer}", "good")), as_json=as_json)

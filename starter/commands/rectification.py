@@ -1,0 +1,180 @@
+"""`habeas rectification`: what a person disputes, and what is decided on it.
+
+The one rule: values are shown masked; a field is decided on once.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from starter.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from ledger.ledger import Ledger
+    from rights.rectification import RectificationDetails
+
+rectifications = typer.Typer(no_args_is_help=True, help="Rectifications: see what is disputed, decide on it.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)]
+
+
+@rectifications.command()
+def show(request: RequestId, as_json: Json = False) -> None:
+    """Show what is disputed, each field with its number, what it is to say, and what stood there before; masked."""
+    from activities.corrections import disputed
+    from rights.audience import mask
+    from rights.rectification import Accuracy
+    from starter.desk import desk
+    from starter.inputs import ledger_id
+    from starter.show import Page, answer
+
+    with desk() as at:
+        request_id = ledger_id(request, "request")
+        details = _details(at.ledger, request_id)
+        decided = at.ledger.accuracy(request_id)
+        settled = decided or Accuracy()
+        fields: list[dict[str, Any]] = []
+        for one in details.fields:
+            old = disputed(at.ledger, request_id, one.system).get(one.collection, {})
+            was = [value for row in old.values() for value in row.get(one.field, ())]
+            word = "accepted" if one.number in settled.accepted else settled.refused.get(one.number)
+            fields.append(
+                {
+                    "number": one.number,
+                    "field": f"{one.system}.{one.collection}.{one.field}",
+                    "to_say": mask(details.corrections[one.at].values[one.field]),
+                    "said": [mask(value) for value in dict.fromkeys(was)],
+                    "decided": word and str(word),
+                }
+            )
+        document = {
+            "request_id": request_id,
+            "fields": fields,
+            "statement": bool(details.statement),
+            "evidence": bool(details.evidence),
+            "restrict": details.restrict,
+            "decided": decided is not None,
+        }
+        page = Page().grid(
+            ("no.", "field", "to say", "said before", "decided"),
+            [
+                (str(f["number"]), f["field"], f["to_say"], ", ".join(f["said"]), f["decided"] or "not yet")
+                for f in fields
+            ],
+            numbers=("no.",),
+        )
+        if details.statement:
+            page.line("a statement goes with the data: habeas rectification statement prints it")
+        answer(document, page, as_json=as_json)
+
+
+@rectifications.command()
+def statement(request: RequestId) -> None:
+    """Print the person's own statement, to be put with the data."""
+    import sys
+
+    from starter.desk import desk
+    from starter.inputs import ledger_id
+
+    with desk() as at:
+        text = _details(at.ledger, ledger_id(request, "request")).statement
+    if not text:
+        raise Failure(Exit.NOT_FOUND, "the person has given no statement")
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+@rectifications.command()
+def decide(
+    request: RequestId,
+    accept: Annotated[
+        str,
+        typer.Option("--accept", metavar="NUMBERS", help="Fields that are corrected: 1,2, all or none."),
+    ] = "none",
+    refuse: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--refuse",
+            metavar="NUMBERS=GROUND",
+            help="Fields that are not: 3=accurate. Grounds: accurate, unproven, opinion, record. May be given again.",
+            show_default=False,
+        ),
+    ] = None,
+    reason_file: Annotated[
+        str | None,
+        typer.Option(
+            "--reason-file",
+            metavar="FILE",
+            help="Why something is refused, as the person is told; kept sealed.",
+            show_default=False,
+        ),
+    ] = None,
+    approved_by: Annotated[
+        str | None,
+        typer.Option(
+            "--approved-by", metavar="ROLE", help="Who approves a refusal: counsel or delegate.", show_default=False
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="ROLE", help="Who has checked, by role; kept sealed.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Decide on every field: corrected, or not and on which ground.
+
+    Example: habeas rectification decide 01kap2v7q4m8w3x9yd5tgh6jzr --accept 1 --refuse 2=accurate --reason-file why.txt
+    --approved-by counsel
+    """
+    from rights.rectification import Accuracy, Approver, Refusal
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text
+    from starter.show import Cell, Page, answer, plural
+
+    grounds, approvers = [g.value for g in Refusal], [a.value for a in Approver]
+    if approved_by is not None and approved_by not in approvers:
+        raise Failure(Exit.USAGE, f"--approved-by takes one of {', '.join(approvers)}")
+    refused: dict[int, Refusal] = {}
+    for text in refuse or ():
+        numbers, _, ground = text.partition("=")
+        if ground not in grounds:
+            raise Failure(Exit.USAGE, f"--refuse is written NUMBERS=GROUND, with a ground of {', '.join(grounds)}")
+        refused |= dict.fromkeys(_numbers(numbers, "--refuse"), Refusal(ground))
+    reason = read_text(reason_file, "--reason-file") if reason_file else None
+    with desk() as at:
+        request_id = ledger_id(request, "request")
+        details = _details(at.ledger, request_id)
+        every = tuple(one.number for one in details.fields)
+        accepted = every if accept == "all" else () if accept == "none" else _numbers(accept, "--accept")
+        decided = Accuracy(
+            accepted=accepted, refused=refused, approved_by=Approver(approved_by) if approved_by else None
+        )
+        try:
+            decided.require(details.fields)
+        except ValueError as error:
+            raise Failure(Exit.USAGE, str(error)) from None
+        systems = [one.system for one in details.fields]
+        fresh = at.ledger.decide_accuracy(request_id, decided, systems=systems, at=now(), reason=reason, by=by)
+    said = f"{plural(len(accepted), 'field')} to be corrected, {len(refused)} refused"
+    line = Cell(said if fresh else f"{said}; decided so before", "good")
+    answer({"accepted": list(accepted), "refused": refused, "new": fresh}, Page().line(line), as_json=as_json)
+
+
+def _details(ledger: "Ledger", request_id: str) -> "RectificationDetails":
+    from rights.details import details_of
+    from rights.rectification import RectificationDetails
+    from rights.request import Right
+
+    right = ledger.request(request_id).right
+    sealed = ledger.unseal(request_id, "working", "details") if right is Right.RECTIFICATION else None
+    details = details_of(right, sealed) if sealed else None
+    if not isinstance(details, RectificationDetails):
+        raise Failure(Exit.NOT_FOUND, "this is no rectification, or what it said is destroyed already")
+    return details
+
+
+def _numbers(text: str, option: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) < 6 for part in parts):
+        raise Failure(Exit.USAGE, f"{option} takes numbers such as 1,2")
+    return tuple(dict.fromkeys(int(part) for part in parts))

@@ -1,0 +1,110 @@
+"""`habeas receive` and `habeas transfer`: data from one controller to another (GDPR Art. 20(2)).
+
+The one rule: what comes in lies in quarantine until a person has looked at it; nothing of it is printed.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from starter.commands.request import Json, RequestId
+from starter.exits import Exit, Failure
+
+transfers = typer.Typer(no_args_is_help=True, help="Data that was sent to other controllers.")
+
+
+def receive(
+    config: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The receiving file: docs/portability.md.", show_default=False)
+    ],
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Where to listen; 0: any that is free.")] = 8443,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    once_ready: Annotated[
+        Path | None,
+        typer.Option("--ready-file", metavar="FILE", help="Write the port there once it listens.", show_default=False),
+    ] = None,
+) -> None:
+    """Take in what other controllers send, over HTTPS.
+
+    Each transfer is checked, put into quarantine and receipted; nothing is imported. Runs until it is stopped.
+    """
+    import signal
+    import threading
+
+    from activities.jws import load_signing_key
+    from connectors.registry import resolve
+    from rights.transfer import read_receiving
+    from starter.desk import load_env
+    from starter.receiving import Intake, serve
+
+    load_env()
+    try:
+        text = config.read_text()
+    except (OSError, UnicodeDecodeError):
+        raise Failure(Exit.USAGE, "the receiving file cannot be read: name one in UTF-8") from None
+    settings = read_receiving(str(config), text)
+    try:
+        key = load_signing_key(resolve(settings.signing_key))
+    except ValueError as error:
+        raise Failure(Exit.BAD, f"signing_key: {error}") from None
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        intake, pem = Intake(settings, key), resolve(settings.certificate_key)
+        with serve(intake, Path(settings.certificate), pem, host, port) as listening:
+            if once_ready:
+                once_ready.write_text(str(listening))
+            typer.echo(f"receiving as {settings.name} on https://{host}:{listening}", err=True)
+            stop.wait()
+    except OSError:
+        raise Failure(
+            Exit.BAD, "the port, the certificate or the quarantine cannot be used: see that they are there and yours"
+        ) from None
+
+
+@transfers.command()
+def key(
+    reference: Annotated[
+        str, typer.Argument(metavar="KEY", help="Our private key, env:NAME or file:/path.", show_default=False)
+    ],
+) -> None:
+    """Print our public key, for the file of who sends to us or receives from us."""
+    from activities.jws import load_signing_key, public_key
+    from connectors.registry import resolve
+    from starter.desk import load_env
+
+    load_env()
+    if not reference.startswith(("env:", "file:")):
+        raise Failure(Exit.USAGE, "KEY names where the key is, env:NAME or file:/path, and never is the key")
+    try:
+        typer.echo(public_key(load_signing_key(resolve(reference))))
+    except ValueError as error:
+        raise Failure(Exit.BAD, str(error)) from None
+
+
+@transfers.command()
+def receipt(request: RequestId, as_json: Json = False) -> None:
+    """Show what was sent to another controller, and what it has signed."""
+    from starter.desk import desk
+    from starter.inputs import ledger_id
+    from starter.show import Cell, Page, answer, minute
+
+    request_id = ledger_id(request, "request")
+    with desk() as at:
+        sent = at.ledger.transmission(request_id)
+        if sent is None:
+            raise Failure(Exit.NOT_FOUND, "nothing of this request was sent to another controller, or not yet")
+        signed = at.ledger.unseal(request_id, "file", f"receipt/{sent.transfer}")
+        page = Page().line(Cell(f"taken in by {sent.receiver}", "good"))
+        page.pairs(
+            (
+                ("sent", minute(sent.at, at.zone)),
+                ("transfer", sent.transfer),
+                ("parcel", sent.digest),
+                ("receipt", signed.decode() if signed else "destroyed on its day"),
+            )
+        )
+    document = {**sent.model_dump(mode="json"), "receipt": signed.decode() if signed else None}
+    answer(document, page, as_json=as_json)

@@ -1,0 +1,112 @@
+"""Who may ask for somebody else."""
+
+from datetime import date
+
+import pytest
+
+from rights.identity import identity_law
+from rights.lawfile import shipped
+from rights.mandates import (
+    Kind,
+    Mandate,
+    MandateRefusal,
+    deceased_law,
+    needs_guardian,
+    read_deceased,
+    read_mandate,
+)
+from rights.request import Right
+from rights.yamlfile import FileErrors
+
+TODAY = date(2026, 6, 1)
+
+
+def mandate(**said: object) -> Mandate:
+    body = {"kind": "lawyer", "scope": ["access"], "signed": "2026-05-01", "answer_to": "representative", **said}
+    return Mandate.model_validate(body)
+
+
+def test_COM_08_a_mandate_carries_the_rights_of_its_scope_while_it_is_in_force() -> None:
+    mandate(expires="2026-06-01").carry(Right.ACCESS, TODAY)
+    with pytest.raises(MandateRefusal, match="does not cover erasure"):
+        mandate().carry(Right.ERASURE, TODAY)
+    with pytest.raises(MandateRefusal, match="expired"):
+        mandate(expires="2026-05-31").carry(Right.ACCESS, TODAY)
+    with pytest.raises(MandateRefusal, match="in the future"):
+        mandate(signed="2026-06-02").carry(Right.ACCESS, TODAY)
+
+
+def test_an_authorised_agent_is_confirmed_by_the_person_and_an_attorney_is_not() -> None:
+    assert mandate(kind="agent").to_confirm
+    assert not mandate(kind="attorney").to_confirm
+
+
+def test_every_kind_of_mandate_has_its_law() -> None:
+    assert set(identity_law().mandates) == {str(kind) for kind in Kind}
+
+
+@pytest.mark.parametrize(("age", "guarded"), [(0, True), (12, True), (13, False), (16, False), (17, False)])
+def test_CHI_05_teenagers_from_13_on_ask_in_their_own_name(age: int, guarded: bool) -> None:
+    assert needs_guardian(age) is guarded
+    parent = mandate(kind="parent", age=age)
+    if guarded:
+        parent.carry(Right.ACCESS, TODAY)
+    else:
+        with pytest.raises(MandateRefusal, match="in their own name"):
+            parent.carry(Right.ACCESS, TODAY)
+
+
+def survivor(country: str, relation: str, *, died: str = "2024-02-29", scope: str = "access") -> Mandate:
+    return mandate(kind="survivor", country=country, relation=relation, died=died, scope=[scope])
+
+
+def test_COM_13_who_may_ask_for_the_dead_is_said_by_country() -> None:
+    survivor("FR", "heir").carry(Right.ACCESS, TODAY)
+    survivor("it", "family").carry(Right.ACCESS, TODAY)
+    with pytest.raises(MandateRefusal, match="may not ask for portability"):
+        survivor("FR", "heir", scope="portability").carry(Right.PORTABILITY, TODAY)
+    with pytest.raises(MandateRefusal, match="10 years"):
+        survivor("DK", "heir", died="2016-05-31").carry(Right.ACCESS, TODAY)
+    survivor("DK", "heir", died="2016-06-01").carry(Right.ACCESS, TODAY)
+
+
+@pytest.mark.parametrize("country", ["US", "GB", "CH", "ZZ"])
+def test_where_the_law_of_the_dead_is_not_sure_it_is_off(country: str) -> None:
+    with pytest.raises(MandateRefusal, match="not sure, so it is off"):
+        survivor(country, "heir").carry(Right.ACCESS, TODAY)
+
+
+def test_every_country_says_where_its_row_is_from_and_none_of_low_confidence_is_on() -> None:
+    for law in deceased_law().countries.values():
+        assert law.source
+        assert law.enabled is False or law.confidence != "low"
+    with pytest.raises(FileErrors, match=r"d.yaml:\d+: countries.US: a reading of low confidence"):
+        read_deceased(
+            "d.yaml",
+            shipped("deceased.yaml").replace(
+                "    confidence: low\n    enabled: false\n    may: {app", "    confidence: low\n    may: {app"
+            ),
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kind: lawyer\nscope: []\nsigned: 2026-01-01\nanswer_to: person\n", "scope is empty"),
+        ("kind: lawyer\nscope: [access]\nsigned: 2026-01-01\nanswer_to: nobody\n", r"m.yaml:4: answer_to"),
+        ("kind: lawyer\nscope: [access]\nanswer_to: person\n", "'signed' is missing"),
+        ("kind: parent\nscope: [access]\nsigned: 2026-01-01\nanswer_to: person\n", "age is missing"),
+        ("kind: survivor\nscope: [access]\nsigned: 2026-01-01\nanswer_to: person\n", "says country, relation and died"),
+        (
+            "kind: lawyer\ncountry: FR\nscope: [access]\nsigned: 2026-01-01\nanswer_to: person\n",
+            "belong to kind: survivor",
+        ),
+        (
+            "kind: lawyer\nname: x\nscope: [access]\nsigned: 2026-01-01\nanswer_to: person\n",
+            r"m.yaml:2: name: 'name' is not a key",
+        ),
+    ],
+)
+def test_a_slip_in_a_mandate_is_refused_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(FileErrors, match=said):
+        read_mandate("m.yaml", text)

@@ -1,0 +1,204 @@
+"""A person takes along what they have provided: as files, and straight to another company, which has it as it was."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import bagit
+import jsonschema
+import psycopg
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from activities.jws import public_key, verified
+from rights.transfer import Taken
+from tests.starter.transfers import RECIPIENT, Other
+from tests.stories.copies import PASSWORD, Habeas, extended, holding, prepare
+from tests.world import World, dump, shop_map
+
+WHO = "c7@shop.example"
+
+
+def portable() -> str:
+    """Customers and orders on contract; the note is derived, messages are held on another basis, and of addresses
+    nobody says anything."""
+    text = extended(shop_map()).replace(", third_party: review", "")
+    contract = "    lawful_basis: Contract, GDPR Art. 6(1)(b)\n    origin: provided\n"
+    for name in ("customers", "orders"):
+        text = text.replace(f"  {name}:\n    key: [id]\n", f"  {name}:\n    key: [id]\n{contract}")
+    text = text.replace("note: {category: free_text", "note: {category: free_text, origin: derived")
+    text = text.replace("created_at: {}", "created_at: {category: account, origin: observed}")
+    return text.replace(
+        "  messages:\n    key: [id]\n",
+        "  messages:\n    key: [id]\n    lawful_basis: Legitimate interests, GDPR Art. 6(1)(f)\n    origin: provided\n",
+    )
+
+
+EXPECTED = {
+    "customers": "SELECT id, email, full_name, ssn, phone FROM customers WHERE id = 7",
+    "orders": "SELECT id, customer_id, created_at FROM orders WHERE customer_id = 7 ORDER BY id",
+}
+"""What may go along, as the database's own client gives it."""
+
+
+def rows(world: World, query: str) -> list[dict[str, Any]]:
+    """Rows as JSON of the database's own making."""
+    with psycopg.connect(world.shop) as door:
+        found = door.execute(f"SELECT to_jsonb(t)::text FROM ({query}) t".encode()).fetchall()
+        return [json.loads(text) for (text,) in found]
+
+
+def has_what_was_provided(world: World, files: dict[str, bytes]) -> None:
+    """The tables are those two, and say what the database says; each row fits the schema that came with it."""
+    tables = {p for p in files if p.endswith(".jsonl")}
+    assert tables == {f"data/shop/{name}.jsonl" for name in EXPECTED}
+    for name, query in EXPECTED.items():
+        lines = [json.loads(line) for line in files[f"data/shop/{name}.jsonl"].splitlines()]
+        assert sorted(lines, key=lambda row: row["id"]) == rows(world, query), name
+        schema = json.loads(files[f"data/shop/{name}.schema.json"])
+        jsonschema.Draft202012Validator.check_schema(schema)
+        for line in lines:
+            jsonschema.validate(line, schema)
+        table = list(csv.DictReader(io.StringIO(files[f"data/shop/{name}.csv"].decode())))
+        assert [int(row["id"]) for row in table] == [row["id"] for row in lines]
+        columns = json.loads(files[f"data/shop/{name}.csv-metadata.json"])["tableSchema"]["columns"]
+        assert [column["titles"] for column in columns] == list(table[0])
+        context = json.loads(files[f"data/shop/{name}.context.jsonld"])["@context"]
+        assert set(lines[0]) <= set(context)
+    package = json.loads(files["data/datapackage.json"])
+    for resource in package["resources"]:
+        body = files[f"data/{resource['path']}"]
+        assert resource["hash"] == f"sha256:{hashlib.sha256(body).hexdigest()}"
+    assert not list(holding(files, PASSWORD))
+
+
+def test_as_files_with_schemas_and_nothing_is_erased(world: World) -> None:
+    prepare(world, portable())
+    before = dump(world.shop)
+    habeas = Habeas(world)
+    world.start_worker()
+    request = habeas.open("portability")
+    world.wait_closed(request)
+
+    files = habeas.parcel(request)
+
+    assert world.conclusion(request) == "answered"
+    has_what_was_provided(world, files)
+    assert dump(world.shop) == before, "no erasure is implied"
+    bag = world.home / "bag"
+    for path, body in files.items():
+        (bag / path).parent.mkdir(parents=True, exist_ok=True)
+        (bag / path).write_bytes(body)
+    bagit.Bag(str(bag)).validate()
+
+    # What stays is named, with the reason.
+    index = files["data/index.html"].decode()
+    assert "note: we have worked it out ourselves" in index
+    assert "shop: addresses, street: it is held neither on consent nor for a contract" in index
+    assert "shop: messages, body: it is held neither on consent nor for a contract" in index
+    assert "login_hash: a password or another credential" in index
+    graph = {node["@id"]: node for node in json.loads(files["data/ro-crate-metadata.json"])["@graph"]}
+    assert graph["./"]["dpv:hasRight"] == {"@id": "eu-gdpr:A20"}
+    assert graph["#shop-orders"]["dpv:hasLegalBasis"] == {"@id": "eu-gdpr:A6-1-b"}
+    assert graph["#shop-orders-created_at"]["@type"] == ["dpv:PersonalData", "dpv:ObservedPersonalData"]
+    parts = {part["@id"] for part in graph["./"]["hasPart"]}
+    assert parts == {p.removeprefix("data/") for p in files if p.startswith("data/")} - {"ro-crate-metadata.json"}
+
+
+@pytest.fixture
+def other(world: World) -> Iterator[Other]:
+    """Another company's endpoint, which knows our key."""
+    with Other(world.home / "other", Ed25519PrivateKey.generate()) as other:
+        yield other
+
+
+def details(world: World, destination: str = "other") -> str:
+    path = world.home / "details.yaml"
+    path.write_text(f"destination: {destination}\nreference: account 4711\n")
+    return str(path)
+
+
+def sending(world: World, other: Other, **trust: str) -> Habeas:
+    """Our deployment, with the other company among its receivers."""
+    prepare(world, portable())
+    path = world.home / "receivers.yaml"
+    path.write_text(other.receivers(**trust))
+    world.environment["HABEAS_RECEIVERS"] = str(path)
+    return Habeas(world)
+
+
+def arrived(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder / "files")): p.read_bytes() for p in (folder / "files").rglob("*") if p.is_file()}
+
+
+def test_straight_to_another_company_which_has_it_as_it_was(world: World, other: Other) -> None:
+    habeas = sending(world, other)
+    before = dump(world.shop)
+    other.kill()
+    world.start_worker()
+    request = habeas.open("portability", "--details", details(world))
+    world.wait(lambda: world.query("SELECT 1 FROM entries WHERE kind = 'parcel'"), 60, "the parcel")
+    other.start()
+    world.wait_closed(request)
+
+    (folder,) = other.taken
+    files = arrived(folder)
+    has_what_was_provided(world, files)
+    assert files == habeas.parcel(request)
+    assert dump(world.shop) == before
+    manifest = json.loads(
+        verified(public_key(other.sender), "habeas-transfer/1", (folder / "manifest.jws").read_bytes())
+    )
+    assert manifest["reference"] == "account 4711"
+    assert request not in manifest["id"]
+    assert datetime.fromisoformat(manifest["expires_at"]) > datetime.now(UTC)
+
+    shown = habeas.json("transfer", "receipt", request)
+    taken = Taken.model_validate_json(verified(public_key(other.key), "habeas-receipt/1", shown["receipt"].encode()))
+    assert (taken.recipient, taken.rows) == (RECIPIENT, 1 + 4)
+    ((body,),) = world.query("SELECT body FROM entries WHERE request_id = %s AND kind = 'transmitted'", request)
+    assert json.loads(body)["receipt_sha256"] == hashlib.sha256(shown["receipt"].encode()).hexdigest()
+    for text in (world.log, (other.home / "log").read_text(), str(world.query("SELECT * FROM entries"))):
+        assert WHO not in text
+        assert "4711" not in text
+
+
+@pytest.mark.soak
+def test_a_worker_killed_behind_the_transfer_sends_it_again_and_it_is_taken_in_once(world: World, other: Other) -> None:
+    habeas = sending(world, other, ca="", pin=other.pin)
+    first = world.start_worker("after:transmit")
+    request = habeas.open("portability", "--details", details(world))
+    world.wait(lambda: first.poll() is not None, 90, "the worker to die")
+    assert len(other.taken) == 1
+    world.start_worker()
+    world.wait_closed(request)
+
+    assert len(other.taken) == 1
+    assert len(world.query("SELECT 1 FROM entries WHERE request_id = %s AND kind = 'transmitted'", request)) >= 1
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("what", ["nobody", "pin", "key"])
+def test_nothing_goes_to_whom_nobody_has_named(world: World, other: Other, what: str) -> None:
+    habeas = sending(world, other, **({"ca": "", "pin": "0" * 64} if what == "pin" else {}))
+    if what == "key":
+        path = world.home / "receivers.yaml"
+        path.write_text(path.read_text().replace(public_key(other.key), public_key(Ed25519PrivateKey.generate())))
+    world.start_worker()
+    request = habeas.open("portability", "--details", details(world, "nobody" if what == "nobody" else "other"))
+    code = {"nobody": "no_receiver", "pin": "address", "key": "transfer_refused"}[what]
+    task = world.wait_task(request, code)
+    assert bool(other.taken) == (what == "key"), "only a receipt that is not theirs comes after the data"
+    assert world.phase(request) != "closed"
+
+    habeas("request", "rule", request, "give_up", "--task", task)
+    world.wait_closed(request)
+
+    assert world.conclusion(request) == "in_part"
+    assert habeas.parcel(request), "the person gets it"
+    assert "nothing of this request was sent" in habeas("transfer", "receipt", request, code=4)

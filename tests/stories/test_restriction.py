@@ -1,0 +1,144 @@
+"""A person has their data restricted, is told before it is lifted, and everything is exactly as it was."""
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from connectors.protocol import Checks
+from connectors.registry import build_all
+from starter.checkup import closed
+from starter.cli import app
+from tests.world import ROWS, World, dump, shop_map
+
+DETAILS = "ground: claims\nnote: I need it for a court case\n"
+ANNA, OTTO = ("email", "c7@shop.example"), ("email", "c8@shop.example")
+
+
+class Till:
+    """The shop's own application: a role that owns nothing."""
+
+    def __init__(self, world: World) -> None:
+        self.role, self.password = f"till_{world.name}", "till"
+        with psycopg.connect(world.shop, autocommit=True) as door:
+            door.execute(f"CREATE ROLE {self.role} LOGIN PASSWORD '{self.password}'")
+            door.execute(f"GRANT SELECT, UPDATE ON ALL TABLES IN SCHEMA public TO {self.role}")
+        self._conninfo = psycopg.conninfo.make_conninfo(world.shop, user=self.role, password=self.password)
+
+    def sees(self, customer: int) -> int:
+        """Rows of a customer that the application reads."""
+        with psycopg.connect(self._conninfo, autocommit=True) as session:
+            counts = session.execute(
+                "SELECT (SELECT count(*) FROM customers WHERE id = %(c)s)"
+                " + (SELECT count(*) FROM orders WHERE customer_id = %(c)s)"
+                " + (SELECT count(*) FROM messages WHERE customer_id = %(c)s)",
+                {"c": customer},
+            ).fetchone()
+        assert counts is not None
+        return int(counts[0])
+
+    def writes(self, customer: int) -> int:
+        """Rows of a customer that the application changes when it tries to."""
+        with psycopg.connect(self._conninfo) as session:
+            changed = session.execute("UPDATE customers SET phone = phone WHERE id = %s", [customer]).rowcount
+            session.rollback()
+        return changed
+
+    def mails(self) -> list[str]:
+        """Whom the shop's own newsletter goes to."""
+        with psycopg.connect(self._conninfo, autocommit=True) as session:
+            return [email for (email,) in session.execute("SELECT email FROM customers ORDER BY id")]
+
+
+@pytest.fixture
+def habeas(world: World, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(world.home)
+    return CliRunner()
+
+
+def typed(habeas: CliRunner, *words: str, given: str = "", code: int = 0) -> Any:
+    """What a command prints as JSON."""
+    done = habeas.invoke(app, [*words, "--json"], input=given)
+    assert done.exit_code == code, done.output
+    return json.loads(done.stdout) if not code else done.stderr
+
+
+def opened(world: World, habeas: CliRunner, right: str, details: str, identity: tuple[str, str]) -> str:
+    file = world.home / "details.yaml"
+    file.write_text(details)
+    words = ("--identities", "-", "--details", str(file), "--confirmed-by", "support desk")
+    return str(typed(habeas, "request", "open", right, *words, given="=".join(identity))["id"])
+
+
+def setup_denial(world: World, till: Till) -> None:
+    """Do what `habeas map check --live` says, until it has nothing to say of restrictions."""
+    (connector,) = build_all(world.data_map).values()
+    with closed(connector), psycopg.connect(world.shop, autocommit=True) as door:
+        for _ in range(2):
+            assert isinstance(connector, Checks)
+            for said in connector.check():
+                if "restricted" in said:
+                    door.execute(said.partition(": ")[2].encode())
+
+
+@pytest.fixture
+def shop(world: World) -> Till:
+    world.write_maps({"shop": shop_map(extra="options: {restrict: row_security}")})
+    till = Till(world)
+    setup_denial(world, till)
+    return till
+
+
+@pytest.fixture
+def till(world: World, shop: Till) -> Any:
+    yield shop
+    with psycopg.connect(world.shop, autocommit=True) as door:
+        door.execute(f"DROP OWNED BY {shop.role}")
+        door.execute(f"DROP ROLE {shop.role}")
+
+
+def test_a_restriction_is_enforced_told_of_lifted_and_leaves_no_trace(
+    world: World, habeas: CliRunner, till: Till
+) -> None:
+    before, seen, mailed = dump(world.shop), till.sees(7), till.mails()
+    world.start_worker(HABEAS_RESTRICTION_NOTICE_DAYS="0")
+
+    request = opened(world, habeas, "restriction", DETAILS, ANNA)
+    world.wait_closed(request)
+
+    assert world.conclusion(request) == "answered"
+    assert (till.sees(7), till.writes(7)) == (0, 0), "the application neither reads nor writes it"
+    assert till.sees(8) == seen, "and somebody else's as ever"
+    assert till.mails() == [one for one in mailed if one != ANNA[1]], "a job of the shop's own skips them"
+    shown = typed(habeas, "restriction", "show", request)
+    assert (shown["ground"], shown["article"]) == ("claims", "GDPR Art. 18(1)(c)")
+    assert shown["systems"] == [
+        {"system": "shop", "state": "restricted", "certainty": "verified", "rows": ROWS, "code": ""}
+    ]
+
+    # Somebody who asks for a copy meanwhile gets all of it: storing and handing out are not using.
+    copy = opened_access(world, habeas)
+    assert sum(world.parcel_rows(copy).values()) >= ROWS
+
+    lifted = typed(habeas, "restriction", "lift", request, "--because", "not_needed", "--notice-days", "0")
+    assert lifted["new"]
+    task = world.wait_task(request, "post_out")
+    assert till.sees(7) == 0, "nothing is lifted before the letter has gone out"
+    typed(habeas, "request", "rule", request, "done", "--task", task)
+    world.wait(lambda: typed(habeas, "restriction", "show", request)["stage"] == "lifted", 60, "the lifting")
+
+    assert (till.sees(7), till.writes(7), till.mails()) == (seen, 1, mailed)
+    assert dump(world.shop) == before
+    assert typed(habeas, "restriction", "list") == {"restrictions": []}
+    assert "c7@" not in json.dumps(shown) + world.log
+
+
+def opened_access(world: World, habeas: CliRunner) -> str:
+    words = ("--identities", "-", "--confirmed-by", "support desk")
+    request = str(typed(habeas, "request", "open", "access", *words, given="=".join(ANNA))["id"])
+    world.wait_closed(request)
+    return request

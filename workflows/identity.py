@@ -1,0 +1,74 @@
+"""Waiting until it is known who asks: contact points, codes, reminders, the lapse.
+
+The one rule: no system but the directory is asked for anything meanwhile; and what becomes due is read from the ledger,
+so that a run that was lost goes on where it was.
+"""
+
+from enum import Enum, auto
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.identity import IdentityActivities
+    from rights.codes import Code
+    from rights.identity import Move
+    from rights.plan import Operation
+    from rights.request import Phase
+    from workflows.run import Run
+    from workflows.steps import Steps
+
+
+class Known(Enum):
+    """What waiting has come to."""
+
+    PROVEN = auto()
+    ALONE = auto()
+    """What was given is proven, and the directory knows nobody by it: only by that may be looked."""
+    NEVER = auto()
+    """The time is over, or the request was taken back."""
+
+
+_DOES = {
+    Move.SEND: IdentityActivities.codes,
+    Move.REMIND: IdentityActivities.remind,
+    Move.LAPSE: IdentityActivities.lapse,
+}
+
+
+class Proving:
+    """The proof of one request."""
+
+    def __init__(self, run: Run, steps: Steps) -> None:
+        self._run, self._steps = run, steps
+
+    async def until_known(self, *, alone_will_do: bool) -> Known:
+        """Wait until the asker is proven, doing what falls due meanwhile."""
+        run = self._run
+        run.enter(Phase.CONFIRMING)
+        while not run.confirmed:
+            facts = run.facts.identity
+            if run.withdrawn:
+                return Known.NEVER
+            if facts.alone and alone_will_do:
+                return Known.ALONE
+            move = facts.move(workflow.now())
+            if move is Move.END:
+                return Known.NEVER
+            if move is None:
+                await self._wait()
+                continue
+            if move is Move.READ:
+                await self._steps.see_through(facts.directory, Operation.CHANNELS)
+            else:
+                await run.do(_DOES[move], run.ask())
+            await run.read()
+        return Known.PROVEN
+
+    async def ask_again(self) -> None:
+        """Something is held under what was proven alone: wait for more."""
+        await self._run.do(IdentityActivities.ask_again, self._run.ask())
+
+    async def _wait(self) -> None:
+        run, seen = self._run, self._run.facts.identity
+        until = seen.wake_at - workflow.now() if seen.wake_at else None
+        await run.wait(str(Code.IDENTITY), Code.IDENTITY, lambda: run.confirmed or run.facts.identity != seen, until)
