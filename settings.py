@@ -20,6 +20,8 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableSetting
 
+from rights.approvers import Approvers
+from rights.cooling import LONGEST_HOURS
 from rights.letters import Office
 from rights.regimes import SHIPPED, regime
 
@@ -177,6 +179,19 @@ class Settings(BaseSettings):
         ge=0,
         description="Days after closing until the old values of what was rectified are destroyed.",
         examples=[180],
+    )
+    cooling_off_hours: int = Field(
+        default=72,
+        ge=0,
+        le=LONGEST_HOURS,
+        description="Hours that an erasure waits, inside its term, in which the person can stop it; "
+        "0 where the asker has signed in with a second factor, whatever stands here.",
+        examples=[72],
+    )
+    approvers: Approvers | None = Field(
+        default=None,
+        description="Who approves decisions, by opaque staff id: counsel, delegate and dpo, each with a substitute.",
+        examples=[{"counsel": {"holder": "s-17", "substitute": "s-23"}, "dpo": {"holder": "s-04"}}],
     )
     receivers: Path | None = Field(
         default=None,

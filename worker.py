@@ -22,6 +22,7 @@ from temporalio.worker import Interceptor, Worker
 
 from activities.appeals import AppealActivities
 from activities.closing import ClosingActivities
+from activities.deciding import DecidingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
 from activities.jws import load_signing_key
@@ -36,7 +37,7 @@ from activities.telling import TellingActivities
 from activities.tools import Terms, Tools, Transfers
 from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
-from connectors.registry import SetupError, build_all, resolve
+from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
 from rights.transfer import read_receivers
@@ -92,6 +93,8 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             review=timedelta(days=settings.restriction_review_days),
             notice=timedelta(days=settings.restriction_notice_days),
         ),
+        cooling_hours=settings.cooling_off_hours,
+        build=build,
         transfers=open_transfers(settings),
         office=settings.office,
     )
@@ -166,6 +169,7 @@ def build_worker(
     appeals, telling = AppealActivities(tools), TellingActivities(tools)
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
+    deciding = DecidingActivities(tools)
     restricting = RestrictingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
@@ -179,6 +183,9 @@ def build_worker(
             opening.open,
             opening.deadline,
             opening.interim,
+            deciding.wait_for_decision,
+            deciding.follow,
+            deciding.cool,
             opening.acknowledge,
             appeals.read,
             telling.tell,

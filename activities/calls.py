@@ -47,6 +47,9 @@ FINAL_WORDS = frozenset({"done", "give_up"})
 FOR_A_PERSON = frozenset({Outcome.HELD, Outcome.UNSUPPORTED, Outcome.NEEDS_HUMAN})
 """Outcomes that put the step on somebody's desk."""
 
+BEFORE_THE_WORK = {Code.DECISION, Code.NOT_GRANTED, Code.COOLING, Code.COPY_FIRST}
+"""Why the fence is closed to what has come too soon; the run waits for it (workflows/deciding.py)."""
+
 PHASES = {
     Operation.CHANNELS: Phase.CONFIRMING,
     Operation.LOCATE: Phase.LOCATING,
@@ -62,6 +65,8 @@ PHASES = {
 _CHANGES = {Operation.ERASE, Operation.SUPPRESS, Operation.RECTIFY, Operation.RESTRICT, Operation.LIFT}
 
 _FENCED = _CHANGES - {Operation.SUPPRESS}
+_NOBODYS = {Code.RULED_OUT, *BEFORE_THE_WORK}
+"""Codes that put nothing on a desk: somebody has spoken, or it is waited for by the request itself."""
 _NO_JOB = b"{}"
 _SEALED = ("anchors", "rulings", "restricted", "corrections")
 """What the vault has of a request in each system."""
@@ -112,9 +117,9 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     """
     step, row = doing.step, known.request
     _enter(tools, row, doing)
-    data_map = tools.pinned(row.map_digest)
+    data_map = tools.map_of(row)
     system, present = data_map.systems.get(step.system), tools.data_map.systems.get(step.system)
-    connector = tools.connector(system) if system else None
+    connector = tools.connector(system, row) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
     _may_send(tools, system, row, doing.as_of)
@@ -198,7 +203,7 @@ def keep(tools: Tools, doing: Doing, known: AtStep, receipt: Receipt) -> Receipt
         # The job is over, and the next round begins a new one. After the receipt: a worker killed in between finds
         # the receipt, and does not ask for the work again.
         ledger.seal(step.request_id, "working", job_name(step), _NO_JOB, at=doing.as_of)
-    if receipt.outcome in FOR_A_PERSON and receipt.code != Code.RULED_OUT:
+    if receipt.outcome in FOR_A_PERSON and receipt.code not in _NOBODYS:
         about = receipt.about or step.system
         ledger.open_task(step.request_id, step.key, Code(receipt.code), about, at=doing.as_of)
     return receipt
@@ -259,7 +264,7 @@ def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:
     if doing.step.operation is Operation.RESTRICT and row.right is Right.OBJECTION:
         # It is restricted while it is weighed.
         there = Phase.DECIDING
-    begun = row.phase not in {Phase.RECEIVED, Phase.CONFIRMING}
+    begun = row.phase not in {Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING, Phase.COOLING}
     if row.phase is not there and not (there is Phase.LOCATING and begun):
         tools.ledger.move(doing.step.request_id, there, at=doing.as_of)
 

@@ -22,6 +22,7 @@ from rights import weighing
 from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
+from rights.decision import Word
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.redaction import Mark, digests, to_review
@@ -84,7 +85,7 @@ class ClosingActivities:
             key=ledger.case_key(ask.request_id, "parcel", create=True),
             facts=ParcelFacts.of(
                 ask.request_id,
-                tools.pinned(row.map_digest),
+                tools.map_of(row),
                 row.clock,
                 {**_newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
@@ -200,6 +201,10 @@ def _conclusion(
     """The most modest word that the receipts allow."""
     if row.withdrawn:
         return Conclusion.WITHDRAWN
+    if row.decided and row.decided.word is Word.REFUSE:
+        return Conclusion.REFUSED
+    if row.lead:
+        return Conclusion.JOINED
     course = COURSES[row.right]
     located, erased, verified = (_newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
     acted = _newest(receipts, course.act) if course.act else {}
@@ -224,6 +229,7 @@ def _conclusion(
     whole = (
         (bool(ends) or row.right is Right.RECTIFICATION)
         and not owed.refused
+        and not (row.decided and row.decided.parts)
         and not keyed
         and not unsettled
         and holding <= acted.keys()

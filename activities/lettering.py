@@ -3,13 +3,16 @@
 The one rule: what the person is told of a system comes from `rights.audience` and from nowhere else.
 """
 
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from ledger.notes import note_text
 from ledger.standing import Standing
 from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
-from rights.letters import ANSWERS, Language, LetterFacts, LetterKind, Particulars, Party, Result
+from rights.letters import ANSWERS, Corrected, Language, LetterFacts, LetterKind, Particulars, Party, Result
 from rights.plan import Operation
 from rights.request import Conclusion, Right
 
@@ -28,12 +31,14 @@ def facts_of(
     child: bool = False,
     to: Party | None = None,
     on_behalf_of: Party | None = None,
+    unseal: Callable[[str], bytes | None] | None = None,
 ) -> LetterFacts:
     """The facts of a letter about a request.
 
     Args:
         data_map: the one that the request was worked on with; None where there is none yet.
-        said: what the decision gives it; a result that it leaves open is that of the closed request.
+        said: what the decision gives it; what it leaves open is taken from the record of the request.
+        unseal: reads what is sealed under a name in the request's file, for reasons that were given with a decision.
     """
     row = standing.request
     zone = ZoneInfo(row.clock.zone)
@@ -41,9 +46,9 @@ def facts_of(
     def local(moment: datetime) -> date:
         return moment.astimezone(zone).date()
 
+    given = {name: getattr(said, name) for name in said.model_fields_set}
     return LetterFacts(
-        **{name: getattr(said, name) for name in Particulars.model_fields if name != "result"},
-        result=said.result or (_RESULTS.get(row.conclusion) if row.conclusion else None),
+        **_recorded(standing, kind, local, unseal) | given,
         kind=kind,
         reference=row.id,
         regime=row.regime,
@@ -60,11 +65,53 @@ def facts_of(
     )
 
 
+def _recorded(
+    standing: Standing,
+    kind: LetterKind,
+    local: Callable[[datetime], date],
+    unseal: Callable[[str], bytes | None] | None,
+) -> dict[str, Any]:
+    """What the record of a request says for a letter of this kind, by the names of `Particulars`."""
+    row = standing.request
+    found: dict[str, Any] = {}
+    if row.conclusion and kind in ANSWERS.values():
+        found["result"] = _RESULTS.get(row.conclusion)
+    for event in standing.events:
+        if event.kind == "restricted" and kind is LetterKind.ANSWER_RESTRICTION:
+            found["ground"] = event.body["ground"]
+            found["review_on"] = local(datetime.fromisoformat(event.body["review_on"]))
+        elif event.kind == "accuracy" and kind is LetterKind.ANSWER_RECTIFICATION:
+            found |= _accuracy(event.body, unseal)
+    if kind is LetterKind.ANSWER_RECTIFICATION:
+        found["corrected"] = tuple(
+            Corrected(system=receipt.step.system, collection=count.collection)
+            for receipt in standing.receipts
+            if receipt.step.operation is Operation.RECTIFY and receipt.outcome.settled
+            for count in receipt.tally.counts
+            if count.rectified
+        )
+    return found
+
+
+def _accuracy(body: Mapping[str, Any], unseal: Callable[[str], bytes | None] | None) -> dict[str, Any]:
+    """What was decided on disputed fields: corrected, or not, on which ground and why."""
+    decided = body["decided"]
+    refused = list(decided["refused"].values())
+    if not refused:
+        return {}
+    sealed = unseal(body["reason_note"]) if unseal and body.get("reason_note") else None
+    return {
+        "result": Result.IN_PART if decided["accepted"] else Result.REFUSED,
+        "ground": refused[0],
+        "reason": note_text(sealed) if sealed else None,
+    }
+
+
 def _systems(standing: Standing, data_map: DataMap | None, kind: LetterKind) -> tuple[Answered, ...]:
     if kind in _ENDED:
         return told_in_the_end(standing, data_map)
     row = standing.request
-    if kind is LetterKind.INTERIM_ANSWER and hears_of_systems(row.right, confirmed=row.confirmed):
+    if kind is LetterKind.INTERIM_ANSWER and hears_of_systems(row.right, proven=standing.proven):
         names = data_map.systems if data_map else ()
         return tuple(Answered(**dict(told)) for told in interim(row.right, names, standing.receipts))
     return ()
@@ -74,7 +121,7 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     """What the person is told of each system: those of the map, and those that have left it and were worked on."""
     systems = data_map.systems if data_map else {}
     row = standing.request
-    if not hears_of_systems(row.right, confirmed=row.confirmed):
+    if not hears_of_systems(row.right, proven=standing.proven):
         return ()
     names = dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)])
     return answer(

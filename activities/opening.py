@@ -21,6 +21,7 @@ from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
+from rights.gate import Gate
 from rights.identity import Waiting
 from rights.plan import Operation, Plan, make_plan
 from rights.receipt import Certainty, Receipt
@@ -81,6 +82,10 @@ class Facts(Value):
     """What an objection, an opt-out, a withdrawal of consent or a review asks for; None of other rights."""
     read_at: datetime
     """When this was so."""
+    gate: Gate = Gate()
+    """What stands before the work."""
+    cools: bool = False
+    """An erasure that waits for a while before it begins, unless the asker has signed in with a second factor."""
     planned: Outline | None = None
     """The plan that was kept when the request began; None where it is yet to be made."""
     identity: Waiting = Waiting()
@@ -138,7 +143,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
     outline_for = cache(lambda right, regimes: outline(plan_for(right, regimes), tools))
     systems = tuple(tools.data_map.systems)
     starts = {}
-    for row, new, key in tools.ledger.begin(request_ids, tools.data_map, plan_for, at=as_of):
+    for row, new, key, gate in tools.ledger.begin(request_ids, tools.data_map, plan_for, at=as_of):
         facts = Facts(
             phase=row.phase,
             clock=row.clock,
@@ -149,6 +154,8 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             systems=systems,
             tells=_tells(tools, row.right),
             read_at=as_of,
+            gate=gate,
+            cools=_cools(row, tools),
             planned=outline_for(row.right, row.regimes) if row.confirmed else None,
             identity=before_any_question(tools, row),
         )
@@ -173,6 +180,10 @@ class OpeningActivities:
             if row.phase is Phase.RECEIVED:
                 here = Phase.LOCATING if row.confirmed else Phase.CONFIRMING
                 ledger.move(ask.request_id, here, at=ask.as_of)
+            if row.phase is Phase.DECIDING and not row.confirmed and not ledger.gate(ask.request_id).closed:
+                ledger.move(ask.request_id, Phase.CONFIRMING, at=ask.as_of)
+            if row.confirmed and row.phase in _UNLOOKED:
+                ledger.join(ask.request_id, tools.data_map.shared_kinds, at=ask.as_of)
         return self._facts(ask)
 
     @activity.defn(name="deadline", no_thread_cancel_exception=True)
@@ -222,7 +233,17 @@ class OpeningActivities:
             matters=matters_of(tools, row),
             tells=_tells(tools, row.right),
             read_at=ask.as_of,
+            gate=ledger.gate(request_id),
+            cools=_cools(row, self._tools),
         )
+
+
+_UNLOOKED = {Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING}
+"""Where a request that was proven just now may still join an earlier one."""
+
+
+def _cools(row: RequestRow, tools: Tools) -> bool:
+    return row.right is Right.ERASURE and tools.cooling_hours > 0
 
 
 def _tells(tools: Tools, right: Right) -> bool:

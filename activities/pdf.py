@@ -4,6 +4,7 @@ The one rule: whatever is in a letter, it is all on the paper: long words are br
 and a character that no font has is a box and not a gap.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
@@ -16,6 +17,10 @@ from fpdf import FPDF
 from fpdf.enums import WrapMode, XPos, YPos
 
 from activities.layout import Block, Document, Shape
+
+for _noisy in ("fontTools", "fpdf"):
+    # They log which glyphs a letter uses, and that is what it says.
+    logging.getLogger(_noisy).setLevel(logging.ERROR)
 
 FONT: Final = "DejaVu"
 BOX: Final = "\u25a1"

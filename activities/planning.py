@@ -64,7 +64,7 @@ class PlanningActivities:
         tools, ask = self._tools, planning.ask
         row = tools.ledger.request(ask.request_id)
         data_map = tools.pinned(row.map_digest)
-        plan = make_plan(row.right, data_map, ask.as_of, row.regimes)
+        plan = make_plan(row.right, tools.map_of(row), ask.as_of, row.regimes)
         tools.ledger.keep_plan(ask.request_id, planning.round, plan, at=ask.as_of)
         shape = outline(plan, tools)
         fed = data_map.fed_by(planning.late)

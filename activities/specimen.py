@@ -30,11 +30,12 @@ _RIGHTS: Final = {kind: right for right, kind in ANSWERS.items()} | {
     LetterKind.MINOR_RESTRICTED: Right.RESTRICTION,
 }
 
-
-def _ground(kind: LetterKind, right: Right) -> str | None:
-    if kind is LetterKind.LAPSE:
-        return "identity_unproven"
-    return "accuracy" if right is Right.RESTRICTION else None
+_GROUNDS: Final = {
+    LetterKind.ANSWER_RESTRICTION: "accuracy",
+    LetterKind.RESTRICTION_TO_BE_LIFTED: "verified",
+    LetterKind.LAPSE: "identity_not_proven",
+    LetterKind.EXTENSION_NOTICE: "complexity",
+}
 
 
 def specimen(
@@ -64,7 +65,7 @@ def specimen(
         to=Party(name="Anna Berg", address=("1 Example Street", "12345 Berlin")),
         systems=_systems(right, part) if done else (),
         result=result,
-        ground=_ground(kind, right),
+        ground=_GROUNDS.get(kind),
         provision="Section 1 of the Example Act" if regime == "ca-qc" else None,
         reason="This is the place of the reason that whoever decides has written." if part else None,
         abuse_objective="This is the place of the circumstances.",

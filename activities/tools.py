@@ -3,16 +3,19 @@
 The one rule: everything is given at start; an activity looks nothing up in the environment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Lock
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
+from ledger.standing import RequestRow
 from rights.datamap import DataMap, System
+from rights.exempt import exempt
 from rights.letters import Office
 from rights.recipients import Register
 from rights.transfer import Receivers
@@ -66,6 +69,10 @@ class Tools:
     sms: str = ""
     """The address of a gateway from mail to text messages, with {digits} for the number; empty: there is none."""
     limits: Limits = field(default_factory=Limits)
+    cooling_hours: int = 0
+    """How long an erasure waits before it begins."""
+    build: Callable[[System], Connector] | None = None
+    """Makes the connector of a system as it is under a decision; None: such a step is left to a person."""
     register: Register = field(default_factory=Register)
     """The recipients of the data; empty where the deployment names none."""
     transfers: Transfers | None = None
@@ -73,6 +80,9 @@ class Tools:
     office: Office = field(default_factory=Office)
     """Who writes letters, and what the settings say of that."""
     _maps: dict[str, DataMap] = field(default_factory=dict)
+    _decided_maps: dict[tuple[str, str], DataMap] = field(default_factory=dict)
+    _decided_connectors: dict[str, Connector] = field(default_factory=dict)
+    _building: Lock = field(default_factory=Lock)
 
     def pinned(self, digest: str | None) -> DataMap:
         """The map that a request is pinned to: the worker's own, or an older one from the ledger."""
@@ -82,6 +92,32 @@ class Tools:
             self._maps[digest] = self.ledger.pinned_map(digest)
         return self._maps[digest]
 
-    def connector(self, system: System) -> Connector | None:
-        """The live connector of a system; None when this worker's map does not have that system any more."""
-        return self.connectors.get(system.system)
+    def map_of(self, row: RequestRow) -> DataMap:
+        """The map that a request is pinned to, without the categories that a decision in force leaves out of it.
+
+        A map that cannot be kept to for that (it was changed after the decision) loses nothing: its rows stay.
+        """
+        pinned = self.pinned(row.map_digest)
+        if row.decided is None or not row.decided.parts:
+            return pinned
+        key = (pinned.digest, row.decided.model_dump_json() + row.right)
+        if key not in self._decided_maps:
+            self._decided_maps[key] = exempt(pinned, row.right, row.decided.exempted, cautious=True)
+        return self._decided_maps[key]
+
+    def connector(self, system: System, row: RequestRow | None = None) -> Connector | None:
+        """The live connector of a system, as a decision leaves it for a request; None when this worker's map does not
+        have that system any more."""
+        live = self.connectors.get(system.system)
+        if live is None or self.build is None or row is None or row.map_digest != self.data_map.digest:
+            return live
+        if row.decided is None or not row.decided.parts:
+            return live
+        if system == self.data_map.systems[system.system]:
+            return live
+        # A connector knows the map it was made for. There are as few of these as there are kinds of decisions.
+        key = system.model_dump_json(exclude_defaults=True)
+        with self._building:
+            if key not in self._decided_connectors:
+                self._decided_connectors[key] = self.build(system)
+            return self._decided_connectors[key]

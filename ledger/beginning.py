@@ -13,11 +13,14 @@ from sqlalchemy import ARRAY, Text, bindparam, case, func, literal_column, selec
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.chain import Said, append_many
+from ledger.gates import read_gates
+from ledger.linking import Joined, Linking
 from ledger.models import case_keys, plans, requests
 from ledger.plans import keep_map
 from ledger.standing import ROWS, RequestRow, request_row
-from ledger.store import Store, written
+from ledger.store import written
 from rights.datamap import DataMap
+from rights.gate import Gate
 from rights.plan import Plan
 from rights.request import Phase, Right
 
@@ -63,9 +66,10 @@ class Begun(NamedTuple):
     new: bool
     """This call has begun it."""
     history_key: bytes | None
+    gate: Gate
 
 
-class Beginning(Store):
+class Beginning(Linking):
     """The verb that begins."""
 
     def begin(
@@ -82,6 +86,7 @@ class Beginning(Store):
         """
         its = {"tenant": self.tenant, "of": self.tenant, "ids": list(request_ids)}
         with self._begin() as connection:
+            self._take_turns(connection, request_ids)
             keep_map(connection, self.tenant, data_map, self._kept_maps)
             begun = set(connection.scalars(_BEGIN, {**its, "digest": data_map.digest}))
             rows = [request_row(row) for row in connection.execute(_THESE, its)]
@@ -94,10 +99,20 @@ class Beginning(Store):
             for kind, ids in alike.items():
                 connection.execute(_PLAN, {**its, "ids": ids, "body": bodies[kind], "at": at})
             keys = {row.case_id: row for row in connection.execute(_KEYS, its)}
-            append_many(connection, self.tenant, [said for row in fresh for said in _said(row, bodies, at)])
+            proven = [row.id for row in fresh if row.confirmed]
+            joined = self._join_all(connection, proven, data_map.shared_kinds, at) if proven else Joined([], {})
+            gates = read_gates(connection, self.tenant, proven) if proven else {}
+            said = [said for row in fresh for said in _said(row, bodies, at)]
+            append_many(connection, self.tenant, [*said, *joined.said])
+            self._govern(connection, joined, at)
         self._kept_maps.add(data_map.digest)
         return [
-            Begun(row, row.id in begun, self._keys.unwrap(key.kek, key.wrapped) if (key := keys.get(row.id)) else None)
+            Begun(
+                row,
+                row.id in begun,
+                self._keys.unwrap(key.kek, key.wrapped) if (key := keys.get(row.id)) else None,
+                gates.get(row.id, Gate()),
+            )
             for row in rows
         ]
 

@@ -11,8 +11,8 @@ from typing import Final, Literal, overload
 from sqlalchemy import Connection, func, select, update
 
 from ledger.errors import LedgerRefusal
+from ledger.linking import Linking
 from ledger.models import case_keys, requests, retired_keks
-from ledger.store import Store
 from ledger.vault import Purpose, Sealed
 from rights.redaction import NOTHING, Redacted
 from rights.request import Phase
@@ -45,7 +45,7 @@ def _old(system: str) -> str:
     return f"old/{system}/"
 
 
-class Cases(Store):
+class Cases(Linking):
     """Verbs on sealed things. A case is a request or a hold."""
 
     def seal(self, case_id: str, purpose: Purpose, name: str, data: bytes, *, at: datetime) -> None:
@@ -126,6 +126,7 @@ class Cases(Store):
         if redacted.anything:
             body["redacted"] = redacted.model_dump()
         with self._begin() as connection:
+            self._wake_waiting(connection, request_id, at)
             self._journal(connection, "parcel", body, at, request_id=request_id)
 
     def shred(self, case_id: str, purposes: Iterable[Purpose], *, as_of: datetime) -> list[Shredded]:

@@ -16,6 +16,7 @@ from ledger.fence import calls_of_request
 from ledger.ids import new_id
 from ledger.letterdesk import rule_on_letter
 from ledger.models import entries, requests, tasks
+from ledger.models_deciding import coolings
 from ledger.notes import make_note
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
@@ -23,14 +24,11 @@ from ledger.vault import Sealed
 from rights.codes import Code
 from rights.course import COURSES
 from rights.plan import Operation
-from rights.request import Phase, Right
+from rights.request import Phase, Right, may_say
 
 Ruling = Literal["retry", "give_up", "done", "choose"]
 """An agent's word on a task: try again; leave it and say so; it is done by hand; these rows are the person's."""
 
-_APPROVABLE: Final = {Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}
-"""Where there is a preview. Past approving, a system whose mode was made stricter waits for a word too."""
-_CONFIRMABLE: Final = {Phase.RECEIVED, Phase.CONFIRMING}
 _ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE}
 """Tasks that no step waits for: they are about the clock."""
 _BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, *_ALONE}
@@ -46,6 +44,9 @@ _ELSEWHERE: Final = {
     Code.REVIEW: "a copy is delivered once somebody has gone through it (habeas review release)",
     Code.WEIGH: "weigh it and say so (habeas objection weigh)",
     Code.CONTESTED: "look at it again and say so (habeas automated decide)",
+    Code.DECISION: "approve the decision, drop it, or propose one (habeas decision)",
+    Code.CONSULTATION: "agree to the decision or dissent (habeas decision)",
+    Code.STOPPED: "two agents say what becomes of it (habeas request review)",
 }
 """Tasks with a verb of their own."""
 
@@ -92,7 +93,7 @@ class Decisions(Store):
             row = self._undecided(connection, request_id)
             if row.confirmed_at:
                 return False
-            if row.phase not in _CONFIRMABLE:
+            if not may_say("confirm_identity", Phase(row.phase)):
                 raise LedgerRefusal(f"the request is {row.phase}: its identity is no question now")
             self._decide(connection, row, "confirm_identity", {"confirmed_at": at}, at, note)
         return True
@@ -109,7 +110,7 @@ class Decisions(Store):
                 raise LedgerRefusal(f"only what destroys data is approved; this request is about {row.right}")
             if row.approved_at:
                 return False
-            if row.phase not in _APPROVABLE:
+            if not may_say("approve", Phase(row.phase)):
                 raise LedgerRefusal(
                     f"the request is {row.phase}: there is nothing to approve before it is {Phase.APPROVING}"
                 )
@@ -125,6 +126,10 @@ class Decisions(Store):
         with self._begin() as connection:
             self._people.lock_request(connection, self.tenant, request_id)
             row = self._open_row(connection, request_id)
+            if frozen(connection, self.tenant, request_id):
+                raise LedgerRefusal(
+                    "the erasure was stopped and is frozen: two agents take it back with habeas request review"
+                )
             flying = calls_of_request(connection, self.tenant, request_id)
             if row.withdrawn_at is None:
                 self._decide(connection, row, "withdraw", {"withdrawn_at": at}, at, note)
@@ -316,6 +321,12 @@ class Decisions(Store):
             post(connection, self.tenant, kind, row.id, at, told)
         body = {**(told or {}), **kept.said}
         self._journal(connection, kind, body, at, request_id=row.id, key=key)
+
+
+def frozen(connection: Connection, tenant: str, request_id: str) -> bool:
+    """Whether an erasure was stopped in its cooling-off, and waits for two agents."""
+    query = select(coolings.c.state).where(coolings.c.tenant == tenant, coolings.c.request_id == request_id)
+    return connection.scalar(query) == "frozen"
 
 
 def _of_lifting(task: AnyRow) -> bool:

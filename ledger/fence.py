@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from ledger.errors import LedgerRefusal
+from ledger.gates import closed_by, fence_columns, recourse
 from ledger.ids import new_id
 from ledger.models import entries, hold_subjects, intents, request_subjects, requests
 from ledger.store import Store
@@ -38,7 +39,8 @@ _FUSE_WINDOW: Final = timedelta(hours=1)
 
 
 class FenceRefused(LedgerRefusal):
-    """A destructive call must not happen now; `code` says why: hold, withdrawn or fuse."""
+    """A destructive call must not happen now; `code` says why: hold, withdrawn, fuse, or what stands before the work
+    (ledger/gates.py)."""
 
     def __init__(self, code: Code) -> None:
         super().__init__(f"the fence is closed: {code}")
@@ -80,6 +82,7 @@ _begun = (
 _CHECK: Final = select(
     requests.c.phase,
     requests.c.withdrawn_at,
+    *fence_columns(bindparam("request_id", type_=Text)),
     _held.label("held"),
     _others.label("others"),
     _begun.label("begun"),
@@ -184,6 +187,7 @@ class Fence(Store):
                     "request_id": request_id,
                     "system": system,
                     "since": at - _FUSE_WINDOW,
+                    **recourse(at),
                 },
             ).first()
             if found is None:
@@ -194,6 +198,8 @@ class Fence(Store):
                 raise LedgerRefusal("the request is closed: nothing is destroyed for it any more")
             if found.held:
                 raise FenceRefused(Code.HOLD)
+            if not lifting and (code := closed_by(found)):
+                raise FenceRefused(code)
             if not lifting and found.others >= max_people_per_hour:
                 raise FenceRefused(Code.FUSE)
             connection.execute(

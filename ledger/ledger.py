@@ -9,10 +9,13 @@ from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.cases import Cases
 from ledger.clocks import Clocks
+from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.fence import Fence
+from ledger.gates import Gates
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
+from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
 from ledger.notices import Notices
@@ -32,6 +35,7 @@ from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.transmissions import Transmissions
 from ledger.verify import Verification
+from ledger.weighing import Weighing
 from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
@@ -41,6 +45,10 @@ class Ledger(
     Opening,
     Beginning,
     Requests,
+    Cases,
+    Linking,
+    Weighing,
+    Cooling,
     Arrivals,
     Weighings,
     Reviews,
@@ -54,9 +62,9 @@ class Ledger(
     Plans,
     Fence,
     Holds,
+    Gates,
     Restrictions,
     Rectifications,
-    Cases,
     Outbox,
     Sweeps,
     Transmissions,

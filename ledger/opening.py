@@ -11,6 +11,7 @@ from sqlalchemy import ARRAY, ColumnElement, Connection, LargeBinary, Text, bind
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.clocks import clock_column, keep_rulesets
+from ledger.cooling import Cooling
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
@@ -19,7 +20,6 @@ from ledger.outbox import CHANNEL
 from ledger.people import GIVEN, identities_text
 from ledger.proven import keep_first_proof
 from ledger.requests import Opened
-from ledger.store import Store
 from ledger.vault import Purpose, Sealed
 from rights.deadlines import Clock, acting
 from rights.identity import Proof
@@ -83,7 +83,7 @@ _OPEN: Final = (
 )
 
 
-class Opening(Store):
+class Opening(Cooling):
     """The verb that opens."""
 
     def open_request(
@@ -101,6 +101,7 @@ class Opening(Store):
         proof: Proof | None = None,
         assurance: str = "",
         further: Sequence[Clock] = (),
+        second_factor: bool = False,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
@@ -108,6 +109,7 @@ class Opening(Store):
         are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a door whose
         caller attests that the asker is the person. The same `idempotency_key` gives the same request.
         `proof` is what a system says of the asker, `assurance` a word on why nothing more is asked; both are kept.
+        `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right or other identities.
@@ -137,7 +139,9 @@ class Opening(Store):
 
         def commit() -> Opened:
             said = {"assurance": assurance} if assurance else {}
-            return self._open(new_id(received_at), row, identities, free_text, details, received_at, proof, said)
+            return self._open(
+                new_id(received_at), row, identities, free_text, details, received_at, proof, said, second_factor
+            )
 
         return self._with_kek(commit)
 
@@ -151,6 +155,7 @@ class Opening(Store):
         at: datetime,
         proof: Proof | None,
         said: Mapping[str, str],
+        second_factor: bool,
     ) -> Opened:
         digests = self._people.digests(identities)
         purposes: tuple[Purpose, ...] = ("working", "history", "file")
@@ -174,6 +179,8 @@ class Opening(Store):
         with self._begin() as connection:
             if connection.execute(_OPEN, rows).first() is None:
                 return self._opened_before(connection, row, digests)
+            if second_factor and row["right"] == Right.ERASURE:
+                self.waive_cooling(connection, request_id)
             if proof:
                 keep_first_proof(connection, self.tenant, request_id, proof)
             self._journal(connection, "opened", body, at, request_id=request_id)

@@ -36,7 +36,7 @@ class Message(Value):
 
     id: int
     kind: str
-    """start, confirm_identity, approve, rule, withdraw, wake or reconcile."""
+    """start, confirm_identity, approve, decide, rule, withdraw, wake, sweep, swept or reconcile."""
     request_id: str
     """Empty for what concerns no single request."""
     body: Mapping[str, Any]

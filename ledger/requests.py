@@ -27,10 +27,10 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.checkpoints import Checkpoint
 from ledger.errors import LedgerRefusal
 from ledger.letters import OF_LETTERS
+from ledger.linking import Linking
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
 from ledger.models_restrictions import restrictions
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
-from ledger.store import Store
 from ledger.vault import Purpose, Sealed
 from rights.receipt import Books
 from rights.request import TRANSITIONS, Conclusion, Phase
@@ -97,7 +97,7 @@ class Opened(Value):
     new: bool
 
 
-class Requests(Store):
+class Requests(Linking):
     """Verbs on requests; `open_request` is in ledger/opening.py, what people decide in ledger/decisions.py."""
 
     def identities(self, request_id: str) -> tuple[Identity, ...]:
@@ -225,6 +225,7 @@ class Requests(Store):
                     "conclusion": conclusion,
                     "books": {system: list(of) for system, of in books.items()},
                 }
+                self._wake_waiting(connection, request_id, at)
                 self._journal(connection, "closed", body, at, request_id=request_id)
             else:
                 self._refuse_other_conclusion(connection, request_id, conclusion)

@@ -22,10 +22,12 @@ from ledger.models import (
     retired_keks,
     tasks,
 )
+from ledger.models_deciding import decisions, links
 from ledger.plans import newest_plan
 from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.deadlines import Clock, acting
+from rights.decision import Decided
 from rights.plan import Plan
 from rights.receipt import Books, Receipt
 from rights.request import Conclusion, Phase, Right
@@ -54,6 +56,12 @@ class RequestRow(Value):
     conclusion: Conclusion | None
     ruled: bool
     """An agent has ruled on a task and the ruling is not carried out yet."""
+
+    decided: Decided | None = None
+    """The decision in force; None: nobody has opened one, and what a proven person asks for is granted."""
+
+    lead: str | None = None
+    """The earlier request whose answer names this one too."""
 
     @property
     def regimes(self) -> tuple[str, ...]:
@@ -125,6 +133,12 @@ class Standing(Value):
     in_flight: int
     """Destructive calls that may still be running."""
 
+    @property
+    def proven(self) -> bool:
+        """Whether it is known who asks. What needs no proof goes on without, as if it were."""
+        free = any(event.kind == "opened" and event.body.get("assurance") == "none_needed" for event in self.events)
+        return self.request.confirmed and not free
+
 
 _ruled = (
     select(tasks.c.id)
@@ -137,7 +151,23 @@ _ruled = (
     .exists()
     .label("ruled")
 )
-ROWS: Final = select(requests, _ruled).where(requests.c.tenant == bindparam("tenant"))
+_decided = (
+    select(decisions.c.body)
+    .where(
+        decisions.c.tenant == requests.c.tenant,
+        decisions.c.request_id == requests.c.id,
+        decisions.c.state == literal_column("'in_force'"),
+    )
+    .scalar_subquery()
+    .label("decided")
+)
+_answered_with = (
+    select(links.c.lead_id)
+    .where(links.c.tenant == requests.c.tenant, links.c.request_id == requests.c.id, links.c.ended_at.is_(None))
+    .scalar_subquery()
+    .label("lead")
+)
+ROWS: Final = select(requests, _ruled, _decided, _answered_with).where(requests.c.tenant == bindparam("tenant"))
 ROW: Final = ROWS.where(requests.c.id == bindparam("id"))
 # Said outright, not as a parameter: else a prepared statement could not use the partial index.
 _is_open = requests.c.phase != literal_column("'closed'")
@@ -317,6 +347,8 @@ def request_row(row: AnyRow) -> RequestRow:
         closed_at=row.closed_at,
         conclusion=row.conclusion,
         ruled=row.ruled,
+        lead=row.lead,
+        decided=Decided.model_validate(row.decided) if row.decided else None,
     )
 
 

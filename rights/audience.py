@@ -42,10 +42,10 @@ def internal_ids(text: str, reference: str) -> list[str]:
     return [found for found in _ID.findall(text.lower()) if found != reference]
 
 
-def hears_of_systems(right: Right, *, confirmed: bool) -> bool:
+def hears_of_systems(right: Right, *, proven: bool) -> bool:
     """Whether the person is told of single systems. An opt-out, and an objection to marketing, need no proof, so
     whoever sends one could otherwise learn where somebody else is known."""
-    return confirmed or COURSES[right].act is not Operation.SUPPRESS
+    return proven or COURSES[right].act is not Operation.SUPPRESS
 
 
 class Told(Value):

@@ -63,6 +63,14 @@ class Code(StrEnum):
     VALUE = "value"
     NO_ROW = "no_row"
     CHANGED_BACK = "changed_back"
+    DECISION = "decision"
+    CONSULTATION = "consultation"
+    NOT_GRANTED = "not_granted"
+    COOLING = "cooling"
+    STOPPED = "stopped"
+    COPY_FIRST = "copy_first"
+    JOINED = "joined"
+    RECOURSE = "recourse"
     NOT_LOCKED = "not_locked"
     STILL_LOCKED = "still_locked"
     RESTRICTION_REVIEW = "restriction_review"
@@ -137,6 +145,14 @@ ADVICE: dict[Code, str] = {
     Code.MENTIONS: "Texts that are not known to be this person's mention them. Read the rows, then rule 'choose' with the numbers of those that are this person's; the others stay as they are, and 'none' leaves all.",
     Code.RESIDUE: "What this person is known by still stands in the columns listed, or a table could not be searched, although all that the data map knows is done. Look into them: add the table to the data map or clean it up and rule 'retry', or rule 'choose' with the numbers of those that must still be cleaned; the others may stay, are said to be kept, and are asked about again only if they become more. 'none' lets all stay.",
     Code.NOT_SEARCHED: "The texts of the table named could not be searched, most often because that takes longer than statement_timeout allows, so nothing was concluded. Add the index that habeas map check --live names or raise the limit, restart the worker, then rule 'retry'.",
+    Code.DECISION: "A decision on the request is proposed, and nothing is destroyed before it is settled. Read it (habeas decision show), then approve or drop it.",
+    Code.CONSULTATION: "The data protection officer is asked about a decision, until the time shown with it. Read it (habeas decision show), then agree or dissent; without an answer it goes on then.",
+    Code.NOT_GRANTED: "A decision in force refuses the request, so nothing was destroyed.",
+    Code.COOLING: "The cooling-off of the erasure is not over, so nothing was destroyed. Nothing to do: it goes on by itself.",
+    Code.STOPPED: "Somebody with the token of the notice has stopped this erasure, and nothing is destroyed. Find out who asked for what, then two agents say so: habeas request review, release or withdraw.",
+    Code.COPY_FIRST: "The same person has asked for a copy of the data, which is made before anything is erased. Nothing to do here: it goes on when that request has its parcel, or is closed.",
+    Code.JOINED: "An earlier request of the same person asks the same. Nothing to do: the answer to that one names both.",
+    Code.RECOURSE: "A copy of this person's data was refused or given in part, and the law keeps the data for as long as the person may complain (PIPEDA s. 8(8)), so nothing was destroyed. Rule 'retry' once that time is over, or 'give_up' and say so in the answer.",
     Code.EGRESS: "The register of recipients has no basis today for sending the recipient named anything: its contract is over, or its transfer abroad has no way that reaches its country or is overdue for review (habeas recipient check says which). Nothing was sent. Renew it and correct the register, restart the worker and rule 'retry'; or see to it in another way and rule 'done'.",
     Code.RECIPIENT: "The recipient named was told what was done and has not answered yet. When it has, enter it: habeas recipient answered; ask again once the day named is past.",
     Code.APPEAL: "The person appeals against the answer. Somebody who has not decided on the request decides, with reasons: habeas appeal decide, before the day that habeas appeal show names.",

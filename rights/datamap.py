@@ -280,6 +280,17 @@ class DataMap(BaseModel):
         )
 
     @property
+    def shared_kinds(self) -> frozenset[str]:
+        """The kinds of identity that several people may have, by any field: they tell nobody from another."""
+        return frozenset(
+            field.identity
+            for system in self.systems.values()
+            for collection in system.collections.values()
+            for field in collection.identities.values()
+            if field.identity and field.sharing != "unique"
+        )
+
+    @property
     def directory(self) -> System | None:
         """The one system that may be asked how to reach people; None if there is none."""
         return next((system for system in self.systems.values() if system.directory), None)

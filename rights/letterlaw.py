@@ -110,7 +110,7 @@ class LetterLaw(BaseModel):
         return frozenset(regime for name in names for regime in self.families.get(name, (name,)))
 
 
-_COMPUTED: Final = frozenset({"authority", "why_in_part"})
+_COMPUTED: Final = frozenset({"authority", "why", "why_in_part"})
 _NESTED: Final[Mapping[str, type[BaseModel]]] = {
     "office": Office,
     "links": Links,
@@ -200,6 +200,8 @@ def _there(need: str, facts: LetterFacts, office: Office) -> bool:
     match need:
         case "authority":
             return facts.regime in office.authorities
+        case "why":
+            return bool(facts.ground or (facts.reason and facts.reason.strip()))
         case "why_in_part":
             return bool(facts.reason and facts.reason.strip()) or any(system.kept for system in facts.systems)
     first, _, rest = need.partition(".")

@@ -163,7 +163,7 @@ class Corrected(Strict):
 
     system: Name
     collection: Name
-    fields: tuple[Name, ...]
+    fields: tuple[Name, ...] = ()
 
 
 class Recipient(Strict):

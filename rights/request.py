@@ -79,14 +79,16 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = MappingProxyType(
     {
         Phase.RECEIVED: frozenset({*_BEGUN, Phase.CONFIRMING, Phase.CLOSED}),
         Phase.CONFIRMING: frozenset({*_BEGUN, Phase.CLOSED}),
-        Phase.DECIDING: frozenset({Phase.COOLING, Phase.LOCATING, Phase.FULFILLING, Phase.CLOSED}),
+        Phase.DECIDING: frozenset(
+            {Phase.CONFIRMING, Phase.COOLING, Phase.LOCATING, Phase.APPROVING, Phase.FULFILLING, Phase.CLOSED}
+        ),
         Phase.COOLING: frozenset({Phase.DECIDING, Phase.LOCATING, Phase.CLOSED}),
         # Back to LOCATING from everywhere: after some rulings, and in a run started anew from the ledger.
         Phase.LOCATING: frozenset(
             {
                 # What was proven was enough to look, and more is needed for what was found.
                 Phase.CONFIRMING,
-                Phase.DECIDING,
+                *_BEGUN,
                 Phase.APPROVING,
                 Phase.FULFILLING,
                 Phase.TELLING,
@@ -103,6 +105,27 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = MappingProxyType(
         Phase.CLOSED: frozenset(),
     }
 )
+
+
+ALLOWED: Final[Mapping[str, frozenset[Phase]]] = MappingProxyType(
+    {
+        "confirm_identity": frozenset({Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING}),
+        "decide": frozenset(
+            {Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING, Phase.COOLING, Phase.LOCATING, Phase.APPROVING}
+        ),
+        # Past approving, a system whose mode was made stricter waits for a word too.
+        "approve": frozenset({Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}),
+        "rule": frozenset(Phase) - {Phase.RECEIVED, Phase.CLOSED},
+        "withdraw": frozenset(Phase) - {Phase.CLOSED},
+    }
+)
+"""In which phases a word makes sense, by the name of the update that brings it to a run. What has begun to be carried
+out is not decided any more: it is taken back, or it ends."""
+
+
+def may_say(word: str, here: Phase) -> bool:
+    """Whether a word makes sense in a phase."""
+    return here in ALLOWED[word]
 
 
 def may_move(here: Phase, there: Phase) -> bool:
@@ -124,3 +147,5 @@ class Conclusion(StrEnum):
     """Nobody has proven to be the person in time; nothing was looked for, given out or changed."""
     REFUSED = "refused"
     """Nothing of what was asked for is done, on a ground that the person was told."""
+    JOINED = "joined"
+    """An earlier request of the same person asks the same, and its answer names both."""

@@ -18,6 +18,7 @@ from starter.commands import (
     clock,
     connector,
     deadline,
+    decision,
     identity,
     ledger,
     letter,
@@ -33,6 +34,7 @@ from starter.commands import (
     transfer,
     weigh,
 )
+from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
@@ -107,6 +109,7 @@ app.add_typer(connector.connectors, name="connector")
 app.command("migrate")(setup.migrate)
 app.command("worker")(setup.worker)
 app.add_typer(request.requests, name="request")
+app.add_typer(decision.decisions, name="decision")
 app.add_typer(identity.identities, name="identity")
 app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")

@@ -92,6 +92,7 @@ _BY_CLASS: Final[dict[str, Exit]] = {
     "rights.yamlfile.FileErrors": Exit.BAD,
     "starter.submit.SubmissionError": Exit.USAGE,
     "connectors.registry.SetupError": Exit.USAGE,
+    "rights.decision.DecisionError": Exit.REFUSED,
     "starter.stack.child.StackError": Exit.AWAY,
     "ledger.errors.LedgerRefusal": Exit.REFUSED,
     "ledger.errors.KeyGoneError": Exit.REFUSED,

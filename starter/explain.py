@@ -327,6 +327,7 @@ _CONCLUSION_RULES: Final = {
     Conclusion.NOTHING_HELD: "nothing held only if every system was looked at and none knew the person",
     Conclusion.WITHDRAWN: "withdrawn if the person took it back",
     Conclusion.REFUSED: "refused if what was asked for was outweighed or declined, on a coded ground",
+    Conclusion.JOINED: "joined if an earlier request of the same person asks the same and was answered",
 }
 
 

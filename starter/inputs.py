@@ -19,6 +19,7 @@ MAX_FILE: Final = 1_000_000
 """Bytes of a file or of standard input that are read at all; `starter.submit` sets the limits of what is in it."""
 _ID: Final = re.compile(r"[0-9a-hjkmnp-tv-z]{26}\Z")
 """An id of the ledger: 26 characters of Crockford's base 32."""
+_STAFF: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,39}\Z")
 _OLDEST: Final = timedelta(days=366)
 """A request that came in longer ago is more likely a slip in the year."""
 
@@ -62,6 +63,17 @@ def _from_json(text: str) -> Iterator[tuple[str, str]]:
             if isinstance(value, bool) or not isinstance(value, str | int):
                 raise Failure(Exit.USAGE, f"an identity's value is a text or a whole number: {form}")
             yield kind, str(value)
+
+
+def staff_id(text: str) -> str:
+    """An opaque id of a member of staff, as somebody typed it.
+
+    Raises:
+        Failure: it is none; an address or a name is none.
+    """
+    if not _STAFF.match(text.strip()):
+        raise Failure(Exit.USAGE, "a staff id is opaque: 2 to 40 of a-z, 0-9 and -, such as s-17; no name, no address")
+    return text.strip()
 
 
 def read_text(source: str, option: str) -> str:

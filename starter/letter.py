@@ -5,13 +5,17 @@ nobody knows the day, that is said.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from ledger.ledger import Ledger
+from ledger.linking import Linked
 from ledger.standing import RequestRow
 from rights.audience import Answered, State
+from rights.decision import Element, Word, article
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
 from rights.restriction import Restriction, Stage
+from starter.deciding import told as told_of
 from starter.interim import SURE, kept_lines
 from starter.show import Page, day, plural
 
@@ -31,7 +35,8 @@ _ANY: Final = {
     Conclusion.NOTHING_HELD: "We have looked in every system and hold nothing on you.",
     Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
     Conclusion.UNPROVEN: "We could not find out whether it is you who asks, so we have not looked for your data.",
-    Conclusion.REFUSED: "We do not do what you asked for; the letter says why.",
+    Conclusion.REFUSED: "We do not do what you asked for; below is why.",
+    Conclusion.JOINED: "Our answer to your earlier request, which asks the same, answers this one too.",
 }
 _GIVEN: Final = {
     Certainty.COMPLETED: "your data was collected and comes with this answer",
@@ -41,11 +46,34 @@ _REMEDY: Final = "You may complain to a data protection authority, and go to cou
 """GDPR Art. 12(4): owed with whatever is not done."""
 
 
+class Beside(NamedTuple):
+    """What an answer says beside what became of each system."""
+
+    decided: tuple[str, ...] = ()
+    """Why it was refused, or what was left out and why, in lines."""
+    linked: tuple[Linked, ...] = ()
+    """The requests that this one answers too."""
+
+
+NOTHING_BESIDE: Final = Beside()
+
+
+def beside(ledger: Ledger, row: RequestRow) -> Beside:
+    """Read it: the reason of a decision comes out of the vault, since the person is told it."""
+    if row.decided is None or row.decided.word is Word.GRANT:
+        return Beside(linked=ledger.answered_with(row.id))
+    (decision,) = [one for one in ledger.decisions_of(row.id) if one.state == "in_force"]
+    reason = ledger.evidence(decision).get(Element.REASON)
+    lines = [f"Provision: {article(row.decided.ground)}."] if row.decided.ground else told_of(row)
+    return Beside((*lines, *([f"Reason: {reason}"] if reason else [])), ledger.answered_with(row.id))
+
+
 def answer_document(
     row: RequestRow,
     told: tuple[Answered, ...],
     said: tuple[str, ...] = (),
     restriction: Restriction | None = None,
+    also: Beside = NOTHING_BESIDE,
 ) -> dict[str, Any]:
     """The answer as JSON."""
     return {
@@ -55,7 +83,9 @@ def answer_document(
         "closed_at": row.closed_at,
         "conclusion": row.conclusion,
         "systems": [one.model_dump(mode="json") for one in told],
-        "text": list(_lines(row, told, said, restriction)),
+        "answered_with": row.lead,
+        "answers_too": [one.request_id for one in also.linked],
+        "text": list(_lines(row, told, said, restriction, also)),
     }
 
 
@@ -64,18 +94,24 @@ def answer_page(
     told: tuple[Answered, ...],
     said: tuple[str, ...] = (),
     restriction: Restriction | None = None,
+    also: Beside = NOTHING_BESIDE,
 ) -> Page:
     """The text to send. `said`: what comes before the systems (`starter.stopped`)."""
     page = Page()
-    for line in _lines(row, told, said, restriction):
+    for line in _lines(row, told, said, restriction, also):
         page.line(line)
     return page
 
 
 def _lines(
-    row: RequestRow, told: tuple[Answered, ...], said: tuple[str, ...], restriction: Restriction | None
+    row: RequestRow,
+    told: tuple[Answered, ...],
+    said: tuple[str, ...],
+    restriction: Restriction | None,
+    also: Beside,
 ) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
+    yield from _linked(row, also)
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
     if said:
         yield from said
@@ -83,6 +119,14 @@ def _lines(
         yield "We have not done what you asked for; below is what stays, and why."
     elif row.conclusion:
         yield _FIRST.get((row.right, row.conclusion)) or _ANY[row.conclusion]
+    if row.lead:
+        yield f"Its reference is {row.lead}."
+    yield from also.decided
+    if row.lead or (row.conclusion is Conclusion.REFUSED and also.decided):
+        # Nothing was done in any system.
+        if not row.lead:
+            yield _REMEDY
+        return
     for one in told:
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)
@@ -95,6 +139,12 @@ def _lines(
         )
     if row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
         yield _REMEDY
+
+
+def _linked(row: RequestRow, also: Beside) -> Iterator[str]:
+    for other in also.linked:
+        received = day(other.received_at, row.clock.zone)
+        yield f"It answers your request received {received} too (reference {other.request_id})."
 
 
 def _ended(one: Answered, row: RequestRow) -> str:

@@ -133,6 +133,7 @@ def of_request(
         written_on=now().astimezone(ZoneInfo(at.zone)).date(),
         language=language or at.settings.office.language,
         child=child,
+        unseal=lambda name: at.ledger.unseal(standing.request.id, "file", name),
     )
 
 

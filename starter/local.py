@@ -120,6 +120,8 @@ temporal_address = "{self.temporal.address}"
 temporal_ui = "{self.temporal.ui_url}"
 health_port = {self.health_port}
 drain_seconds = {DRAIN}
+# So that a try takes seconds. A deployment leaves it at 72: the person is told, and can stop the erasure meanwhile.
+cooling_off_hours = 0
 log = "json"
 """
 

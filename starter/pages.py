@@ -45,6 +45,7 @@ CONCLUSIONS: Final = {
     Conclusion.WITHDRAWN: "withdrawn by the person",
     Conclusion.UNPROVEN: "not proven: nobody has shown in time to be the person, so nothing was done",
     Conclusion.REFUSED: "refused, on a ground that the person was told",
+    Conclusion.JOINED: "answered together with an earlier request of the same person",
 }
 PURPOSES: Final = {
     "working": "identities and anchors",
@@ -54,7 +55,7 @@ PURPOSES: Final = {
     "pseudonym": "key of pseudonyms",
     "disputed": "old values of what was rectified",
 }
-_WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.APPROVING})
+_WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.DECIDING, Phase.APPROVING})
 
 
 def concluded(row: RequestRow) -> str | None:

@@ -13,7 +13,7 @@ from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
-from rights.identity import Proof, circumstances_of, identity_law
+from rights.identity import Proof, Rung, circumstances_of, identity_law
 from rights.objections import ConsentWithdrawalDetails, OptOutDetails, is_immediate, source_of, stop_of
 from rights.regimes import SHIPPED, Regime, regime
 from rights.request import OFFERED, Right
@@ -103,6 +103,7 @@ def submit(
         proof=proof,
         assurance="attested" if confirmed else "proven" if enough else "none_needed" if level == 0 else "",
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
+        second_factor=proof is not None and proof.rung is Rung.SECOND_FACTOR,
     )
     if details is not None and is_immediate(known, details):
         # Before anything else, and again by the run: the door may die between its two commits.

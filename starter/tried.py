@@ -23,8 +23,13 @@ def try_all(at: "Desk", standing: "Standing", now: datetime) -> Iterator[tuple[s
     """Each system's trial, or why there is none."""
     if standing.plan is None:
         return
+    from rights.exempt import exempt
+
+    request = standing.request
+    exempted = request.decided.exempted if request.decided else {}
+    present_map = exempt(at.data_map, request.right, exempted, cautious=True)
     for part in standing.plan.systems:
-        present = at.data_map.systems.get(part.system)
+        present = present_map.systems.get(part.system)
         if present is None:
             yield part.system, "the map does not have this system any more"
             continue

@@ -185,6 +185,8 @@ class World:
             "HABEAS_TEMPORAL_ADDRESS": temporal.address,
             "HABEAS_TASK_QUEUE": self.name,
             "HABEAS_DRAIN_SECONDS": "5",
+            # A story that is not about it does not wait three days; those that are set it.
+            "HABEAS_COOLING_OFF_HOURS": "0",
         }
         os.environ.update({k: v for k, v in self.environment.items() if k.startswith("TEST_")})
         self.settings = self._settings()

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from rights.identity import Move
     from rights.plan import Operation
     from rights.request import Phase
+    from workflows.deciding import Deciding
     from workflows.run import Run
     from workflows.steps import Steps
 
@@ -38,16 +39,20 @@ _DOES = {
 class Proving:
     """The proof of one request."""
 
-    def __init__(self, run: Run, steps: Steps) -> None:
-        self._run, self._steps = run, steps
+    def __init__(self, run: Run, steps: Steps, deciding: Deciding) -> None:
+        self._run, self._steps, self._deciding = run, steps, deciding
 
     async def until_known(self, *, alone_will_do: bool) -> Known:
         """Wait until the asker is proven, doing what falls due meanwhile."""
         run = self._run
         run.enter(Phase.CONFIRMING)
         while not run.confirmed:
+            if self._deciding.closed:
+                # Who cannot be proven may be refused; meanwhile nothing more is asked of them.
+                await self._deciding.settled()
+                run.enter(Phase.CONFIRMING)
             facts = run.facts.identity
-            if run.withdrawn:
+            if run.withdrawn or run.ended:
                 return Known.NEVER
             if facts.alone and alone_will_do:
                 return Known.ALONE
@@ -71,4 +76,8 @@ class Proving:
     async def _wait(self) -> None:
         run, seen = self._run, self._run.facts.identity
         until = seen.wake_at - workflow.now() if seen.wake_at else None
-        await run.wait(str(Code.IDENTITY), Code.IDENTITY, lambda: run.confirmed or run.facts.identity != seen, until)
+
+        def ready() -> bool:
+            return run.confirmed or run.facts.identity != seen or self._deciding.closed
+
+        await run.wait(str(Code.IDENTITY), Code.IDENTITY, ready, until)

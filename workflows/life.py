@@ -18,8 +18,9 @@ with workflow.unsafe.imports_passed_through():
     from rights.course import COURSES, Course
     from rights.plan import Operation, Step
     from rights.receipt import Receipt
-    from rights.request import Phase, Right
+    from rights.request import Phase, Right, may_say
     from workflows.acts import Acts
+    from workflows.deciding import Deciding
     from workflows.identity import Known, Proving
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.run import Run
@@ -33,8 +34,9 @@ class RequestLife:
 
     def __init__(self) -> None:
         self._run = Run()
-        self._steps = Steps(self._run)
-        self._proving = Proving(self._run, self._steps)
+        self._deciding = Deciding(self._run)
+        self._steps = Steps(self._run, self._deciding)
+        self._proving = Proving(self._run, self._steps, self._deciding)
         self._late: dict[str, asyncio.Task[None]] = {}
         """Looks that an erasure goes on without, by system, while they are not done."""
 
@@ -66,7 +68,7 @@ class RequestLife:
 
     @confirm_identity.validator
     def _confirm_once(self) -> None:
-        _refuse_if(self._run.confirmed, "already_confirmed")
+        self._refuse("confirm_identity", self._run.confirmed, "the identity is confirmed already")
 
     @workflow.update
     async def approve(self) -> None:
@@ -75,7 +77,7 @@ class RequestLife:
 
     @approve.validator
     def _approve_once(self) -> None:
-        _refuse_if(self._run.approved, "already_approved")
+        self._refuse("approve", self._run.approved, "the preview is approved already")
 
     @workflow.update
     async def rule(self, ruling: Ruling) -> None:
@@ -84,7 +86,7 @@ class RequestLife:
 
     @rule.validator
     def _rule_on_waiting_steps(self, ruling: Ruling) -> None:
-        _refuse_if(self._key(ruling) not in self._run.waiting, "not_waiting")
+        self._refuse("rule", self._key(ruling) not in self._run.waiting, "no step waits for this ruling")
 
     @workflow.update
     async def withdraw(self) -> None:
@@ -93,7 +95,16 @@ class RequestLife:
 
     @withdraw.validator
     def _withdraw_once(self) -> None:
-        _refuse_if(self._run.withdrawn, "already_withdrawn")
+        self._refuse("withdraw", self._run.withdrawn, "the request is withdrawn already")
+
+    @workflow.update
+    async def decide(self) -> None:
+        """A decision is proposed, spoken on, in force or dropped: what became of it, the ledger says."""
+        self._run.refresh()
+
+    @decide.validator
+    def _decide_before_the_work(self) -> None:
+        self._refuse("decide", False, "")
 
     @workflow.signal
     async def refresh(self) -> None:
@@ -114,14 +125,22 @@ class RequestLife:
 
     async def _carry_out(self) -> None:
         run, matters = self._run, self._run.facts.matters
-        if not run.confirmed and (matters is None or matters.proven) and not await self._prove():
-            return
+        if not run.confirmed and (matters is None or matters.proven):
+            if not await self._prove():
+                return
+            # Proven just now: whether an earlier request asks the same, the ledger says.
+            await run.read()
         if matters is not None:
-            if not run.withdrawn:
+            await self._deciding.settled()
+            if not run.stopped:
                 await Stopping(run, self._steps).carry_out()
             return
-        while not run.withdrawn:
+        await self._deciding.cooled()
+        while not (run.withdrawn or run.ended):
             run.look_again = False
+            await self._deciding.ready()
+            if run.stopped:
+                continue
             holding = await self._locate() if self._course.locates else run.facts.systems
             if holding and not run.stopped:
                 await self._fulfil(holding)
@@ -135,7 +154,7 @@ class RequestLife:
 
     async def _tell(self) -> None:
         """Tell the recipients of what was changed, also where the rest was taken back."""
-        if self._run.facts.tells:
+        if self._run.facts.tells and not self._run.ended:
             self._run.enter(Phase.TELLING)
             await self._run.do(TellingActivities.tell, self._run.ask())
 
@@ -220,7 +239,9 @@ class RequestLife:
         planned = await self._plan(holding)
         if planned.needs_approval and not run.approved:
             run.enter(Phase.APPROVING)
-            await run.wait(str(Code.APPROVAL), Code.APPROVAL, lambda: run.approved)
+            await run.wait(str(Code.APPROVAL), Code.APPROVAL, lambda: run.approved or self._deciding.closed)
+        if not await self._deciding.clear():
+            return
         match self._course.act:
             case Operation.ERASE:
                 await self._erase(planned)
@@ -279,12 +300,22 @@ class RequestLife:
     async def _plan(self, holding: tuple[str, ...]) -> Planned:
         """The plan that was kept at the start, while it is good for what was located; else one that is made now."""
         run = self._run
+        self._deciding.planned()
         kept = run.facts.planned
         if kept and not run.round and not self._late and (run.approved or set(kept.approve).isdisjoint(holding)):
             return Planned(waves=kept.among(holding), suppress=kept.suppress, needs_approval=False)
         planning = Planning(ask=run.ask(), round=run.round, holding=holding, late=tuple(sorted(self._late)))
         planned: Planned = await run.do(PlanningActivities.plan, planning)
         return planned
+
+    def _refuse(self, word: str, again: bool, sentence: str) -> None:
+        """Refuse a word that makes no sense in this phase, or was said before; no event is left of it."""
+        phase = self._run.phase
+        if not may_say(word, phase):
+            sentence = f"the request is {phase}: '{word}' makes no sense here"
+        elif not again:
+            return
+        raise ApplicationError(sentence, type="Refused", non_retryable=True)
 
     def _key(self, ruling: Ruling) -> str:
         return Step(
@@ -293,8 +324,3 @@ class RequestLife:
             operation=ruling.operation,
             round=ruling.round,
         ).key
-
-
-def _refuse_if(refused: bool, reason: str) -> None:
-    if refused:
-        raise ApplicationError(reason, type="Refused", non_retryable=True)

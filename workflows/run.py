@@ -36,6 +36,8 @@ class Run:
         self.confirmed = False
         self.approved = False
         self.withdrawn = False
+        self.ended = False
+        """Nothing is to be done: refused, or answered with an earlier request."""
         self.look_again = False
         self.round = 0
         self.rulings: dict[str, str] = {}
@@ -77,8 +79,8 @@ class Run:
 
     @property
     def stopped(self) -> bool:
-        """Whether the present work is to end: taken back, or to be looked at anew."""
-        return self.withdrawn or self.look_again
+        """Whether the present work is to end: taken back, refused, or to be looked at anew."""
+        return self.withdrawn or self.ended or self.look_again
 
     def ask(self) -> Ask:
         """The request and the time, for an activity."""
@@ -247,6 +249,12 @@ class Run:
             yield
         finally:
             self._away -= 1
+
+    async def read_if_told(self) -> None:
+        """Read the ledger, if a word came that nobody has waited for."""
+        if self._stale:
+            self._stale = False
+            await self.read()
 
     # Telling the UI.
 

@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.calls import Doing
+    from activities.calls import BEFORE_THE_WORK, Doing
     from activities.closing import ClosingActivities
     from activities.fulfil import FulfilActivities
     from activities.identity import IdentityActivities
@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from rights.receipt import Certainty, Outcome, Receipt
     from rights.request import Phase
     from workflows import policies
+    from workflows.deciding import Deciding
     from workflows.run import Run
 
 _DOES: dict[Operation, Callable[[Any, Doing], Receipt]] = {
@@ -61,8 +62,8 @@ _WHOSE = {Code.SEVERAL_PEOPLE, Code.TOO_MANY_LINKS}
 class Steps:
     """The steps of one request."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, deciding: Deciding) -> None:
+        self._run, self._deciding = run, deciding
         self._failed: Counter[tuple[str, Operation]] = Counter()
         """How often in a row the attempts at a step have run out."""
         self._heeded: set[str] = set()
@@ -128,6 +129,9 @@ class Steps:
                 return receipt
             if run.withdrawn:
                 return receipt
+            if receipt.code in BEFORE_THE_WORK:
+                await self._deciding.wait_out()
+                continue
             # Done by hand, or given up: then the step itself says so, as it does when a run was lost meanwhile.
             await self._settle(step, Code(receipt.code))
         return run.receipts.get((system, operation))

@@ -109,7 +109,8 @@ def open_(
         typer.Option(
             "--signed-in",
             metavar="HOW",
-            help="A system attests that the asker is signed in to their account: password or second_factor.",
+            help="A system attests that the asker is signed in to their account: password or second_factor; with a "
+            "second factor an erasure begins without waiting.",
             show_default=False,
         ),
     ] = None,

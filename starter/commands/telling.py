@@ -114,7 +114,7 @@ def interim(
             _put_letter(at, standing, None, said, language, child, form, out)
             return
         names = at.ledger.pinned_map(row.map_digest).systems if row.map_digest else ()
-        if not hears_of_systems(row.right, confirmed=row.confirmed):
+        if not hears_of_systems(row.right, proven=standing.proven):
             names = ()
         told = told_of(row.right, names, standing.receipts)
         asked = any(event.kind == "interim" for event in standing.events)
@@ -140,7 +140,7 @@ def answer(
     """
     from activities.lettering import told_in_the_end
     from starter.desk import desk
-    from starter.letter import answer_document, answer_page
+    from starter.letter import answer_document, answer_page, beside
     from starter.show import answer as put
     from starter.stopped import stopped_lines
 
@@ -156,8 +156,9 @@ def answer(
             return
         told = told_in_the_end(standing, _pinned(at, standing))
         stopped, restriction = tuple(stopped_lines(standing)), at.ledger.restriction(row.id)
-        document = answer_document(row, told, stopped, restriction)
-        put(document, answer_page(row, told, stopped, restriction), as_json=as_json)
+        also = beside(at.ledger, row)
+        document = answer_document(row, told, stopped, restriction, also)
+        put(document, answer_page(row, told, stopped, restriction, also), as_json=as_json)
 
 
 def _put_letter(

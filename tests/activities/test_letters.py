@@ -6,11 +6,13 @@ import re
 from datetime import date
 from functools import cache
 from html.parser import HTMLParser
+from importlib import resources
 from io import BytesIO
 from typing import Any
 
 import pypdfium2
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
@@ -153,6 +155,8 @@ def test_a_letter_that_lacks_what_it_must_say_is_not_written(law: str, right: Ri
                     office = OFFICE.model_copy(update={need.removeprefix("office."): " "})
                 elif need == "authority":
                     office = OFFICE.model_copy(update={"authorities": {}})
+                elif need == "why":
+                    less = whole.model_copy(update={"reason": " ", "ground": None})
                 elif need == "why_in_part":
                     kept = tuple(one.model_copy(update={"kept": ()}) for one in whole.systems)
                     less = whole.model_copy(update={"reason": None, "systems": kept})
@@ -173,7 +177,7 @@ def test_an_element_prints_nothing_but_what_it_needs(name: str) -> None:
     whole = specimen(LetterKind.ANSWER_RESTRICTION, "ca-qc", result=Result.IN_PART)
     needs = letter_law().elements[name].needs
     empty = LetterFacts(kind=whole.kind, reference=REFERENCE, regime="eu-gdpr", written_on=date(2026, 11, 26))
-    known = {need.partition(".")[0] for need in needs} | ({"reason"} if "why_in_part" in needs else set())
+    known = {need.partition(".")[0] for need in needs} | ({"reason"} if {"why", "why_in_part"} & set(needs) else set())
     bare = empty.model_copy(update={n: getattr(whole, n) for n in known & set(LetterFacts.model_fields)})
     assert lacking(name, bare, OFFICE) == []
     for language in LANGUAGES:
@@ -267,11 +271,14 @@ def test_names_in_arabic_and_hebrew_stand_whole_in_every_form() -> None:
     assert HEBREW in shown
 
 
-def test_what_no_font_has_is_a_box_on_paper_and_counted() -> None:
+def test_what_no_font_has_is_a_box_on_paper_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """And nothing that sets the letter says in a log which characters it has."""
+    caplog.set_level("DEBUG")
     letter = render(facts(LetterKind.REFUSAL, to=Party(name="山田太郎")), OFFICE)
     assert "山田太郎" in letter.text
     assert letter.boxes == 8
     assert "\u25a1" * 4 in paper(letter)
+    assert [record.message for record in caplog.records] == []
 
 
 @pytest.mark.parametrize(
@@ -307,6 +314,26 @@ def test_nothing_is_called_erased_that_is_not() -> None:
     text = render(whole.model_copy(update={"systems": none}), OFFICE).text
     assert "We have not done what you asked for" in text
     assert "We have erased" not in text
+
+
+def test_every_code_that_the_law_files_know_has_words_in_every_language() -> None:
+    """Grounds of extensions, refusals and exemptions; what is withheld; how somebody is asked to prove who they are."""
+    codes: dict[str, set[str]] = {"grounds": set(), "withheld": set(), "asked": set()}
+    for file in (resources.files("rights") / "law").iterdir():
+        law = yaml.safe_load(file.read_text()) if file.name.endswith(".yaml") else {}
+        for part in (law, law.get("default", {}), *dict(law.get("regimes", {})).values()):
+            if isinstance(part, dict):
+                for code, ground in dict(part.get("grounds", {})).items():
+                    # An objection's grounds say by which code letters know them.
+                    known = ground.get("letter") if file.name == "objection.yaml" else code
+                    codes["grounds"] |= {known} if known else set()
+        for items in (law.get("everywhere", []), *dict(law.get("regimes", {})).values()):
+            codes["withheld"] |= {one["item"] for one in items if isinstance(items, list)}
+        codes["asked"] |= set(law.get("rungs", {}))
+    assert min(map(len, codes.values())) > 5
+    for language in LANGUAGES:
+        for table, wanted in codes.items():
+            assert wanted <= set(catalogue(language).words[table]), (language, table)
 
 
 def test_a_code_without_words_is_no_letter() -> None:

@@ -40,7 +40,7 @@ def test_whatever_is_answered_in_part_or_not_has_its_reason_and_a_way_to_complai
     for result in results_of(kind):
         if result in {Result.IN_PART, Result.REFUSED}:
             said = must(kind, "eu-gdpr", right, result)
-            assert said & {"reason", "why_in_part"}
+            assert said & {"reason", "why", "why_in_part"}
             assert said >= {"complaint", "remedy"}
 
 
@@ -79,11 +79,11 @@ def test_access_confirms_names_the_rights_the_authority_and_automated_decisions(
 
 def test_the_smaller_duties_have_their_place() -> None:
     """GDPR Art. 18(3), 19, 21(4); Art. 12(3) for an extension; C-526/24 apart."""
-    assert {"to_be_lifted", "reason", "complaint"} <= must(LetterKind.RESTRICTION_TO_BE_LIFTED, "eu-gdpr")
+    assert {"to_be_lifted", "why", "complaint"} <= must(LetterKind.RESTRICTION_TO_BE_LIFTED, "eu-gdpr")
     assert "told_before" in must(LetterKind.ANSWER_RESTRICTION, "eu-gdpr", None, Result.DONE)
     assert "ask_recipients" in must(LetterKind.ANSWER_ERASURE, "eu-gdpr", None, Result.DONE)
     assert {"right_to_object", "policy_changes"} <= must(LetterKind.POLICY_CHANGE, "eu-gdpr")
-    assert {"extended", "reason"} <= must(LetterKind.EXTENSION_NOTICE, "eu-gdpr")
+    assert {"extended", "why"} <= must(LetterKind.EXTENSION_NOTICE, "eu-gdpr")
     assert {"stop_link"} <= must(LetterKind.COOLING_OFF_NOTICE, "eu-gdpr")
 
 

@@ -130,7 +130,7 @@ def test_an_objection_to_marketing_stops_it_everywhere_without_proof_and_changes
     assert operations(shop, request) == {"suppress"}, "nothing else was asked of any system"
     assert vendors.traffic("amplitude") == []
     assert (tasks(shop, request), shop.conclusion(request)) == (set(), "answered")
-    assert shop.query("SELECT confirmed_at FROM requests WHERE id = %s", request) == [(None,)]
+    assert shop.query("SELECT body::json->>'assurance' FROM entries WHERE kind = 'opened'") == [("none_needed",)]
     assert hold.released_at is None, "a hold is about destroying, and nothing was"
     answer = typed("request", "answer", request).stdout
     assert "no longer used for marketing" in answer

@@ -1,0 +1,166 @@
+"""Cooling-off: an erasure waits for a while before it begins, and one click of the person stops it.
+
+The one rule: while it runs, and while it is frozen, the fence lets nothing through; a stopped erasure goes on only by
+the word of two people.
+"""
+
+import base64
+import hmac
+import re
+from datetime import datetime
+from typing import Final, Literal
+
+from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from ledger.decisions import Decisions
+from ledger.errors import LedgerRefusal
+from ledger.gates import read_gates
+from ledger.models import tasks
+from ledger.models_deciding import coolings
+from ledger.outbox import post
+from ledger.store import AnyRow
+from rights.codes import Code
+from rights.gate import Gate
+
+Review = Literal["release", "withdraw"]
+"""What becomes of a frozen erasure: it goes on, or it is taken back."""
+
+_TOKEN: Final = re.compile(r"([0-9a-hjkmnp-tv-z]{26})\.([A-Za-z0-9_-]{27})\Z")
+_MARK_BYTES: Final = 20
+"""160 bits of the keyed digest."""
+
+
+class Cooling(Decisions):
+    """Verbs of cooling-off."""
+
+    def waive_cooling(self, connection: Connection, request_id: str) -> None:
+        """Note at the opening that the asker has signed in with a second factor: nothing is waited for."""
+        row = {"tenant": self.tenant, "request_id": request_id, "state": "waived"}
+        connection.execute(upsert(coolings).on_conflict_do_nothing(), row)
+
+    def cool(self, request_id: str, until: datetime, *, at: datetime) -> Gate:
+        """Begin to cool off until a moment, or end it if that has come; how it stands. Safe to repeat."""
+        with self._begin() as connection:
+            row = self._open_row(connection, request_id)
+            made = connection.execute(
+                upsert(coolings).on_conflict_do_nothing(),
+                {"tenant": self.tenant, "request_id": request_id, "state": "running", "until": until},
+            ).rowcount
+            if made:
+                self._journal(connection, "cooling", {"until": until}, at, request_id=row.id)
+            else:
+                over = connection.execute(
+                    update(coolings)
+                    .where(*_its(self.tenant, request_id), coolings.c.state == "running", coolings.c.until <= at)
+                    .values(state="over")
+                ).rowcount
+                if over:
+                    self._journal(connection, "cooled", {}, at, request_id=row.id)
+            return read_gates(connection, self.tenant, [request_id])[request_id]
+
+    def stop_token(self, request_id: str) -> str | None:
+        """The token that stops this erasure, for the notice to the person; None while none would.
+
+        It names the request by its opaque id and nobody by anything, opens nothing else, and ends with the cooling-off.
+        """
+        with self._look() as connection:
+            row = connection.execute(select(coolings).where(*_its(self.tenant, request_id))).first()
+        return self._token(row) if row and row.state == "running" else None
+
+    def _token(self, row: AnyRow) -> str:
+        mark = self._people.mark(f"STOP\0{row.request_id}\0{row.until.isoformat()}")[:_MARK_BYTES]
+        return f"{row.request_id}.{base64.urlsafe_b64encode(mark).decode().rstrip('=')}"
+
+    def stop(self, token: str, *, at: datetime) -> bool:
+        """Freeze the erasure that a token names, and put it on a person's desk; False if it was stopped before.
+
+        Raises:
+            LedgerRefusal: the token is none, or its time is over. What it was, is not said.
+        """
+        found = _TOKEN.match(token.strip())
+        if found is None:
+            raise LedgerRefusal(_NOTHING_STOPS)
+        request_id = found[1]
+        with self._begin() as connection:
+            self._people.lock_request(connection, self.tenant, request_id)
+            row = connection.execute(
+                select(coolings).where(*_its(self.tenant, request_id), coolings.c.until.is_not(None)).with_for_update()
+            ).first()
+            if row is None or not hmac.compare_digest(self._token(row).encode(), token.strip().encode()):
+                raise LedgerRefusal(_NOTHING_STOPS)
+            if row.state == "frozen":
+                return False
+            if row.state != "running" or row.until <= at:
+                raise LedgerRefusal(_NOTHING_STOPS)
+            self._open_row(connection, request_id)
+            connection.execute(
+                update(coolings).where(*_its(self.tenant, request_id)).values(state="frozen", stopped_at=at)
+            )
+            self._put_task(connection, _task(self.tenant, request_id), "erasure", at)
+            post(connection, self.tenant, "wake", request_id, at)
+            self._journal(connection, "stopped", {}, at, request_id=request_id)
+        return True
+
+    def review(self, request_id: str, word: Review, *, by: str, at: datetime, note: str | None = None) -> bool:
+        """Say what becomes of a frozen erasure. The first of two agents proposes it, the second carries it out; True
+        once it is.
+
+        Raises:
+            LedgerRefusal: it is not frozen, or the same agent speaks twice, or the two do not agree.
+        """
+        with self._begin() as connection:
+            self._people.lock_request(connection, self.tenant, request_id)
+            row = self._undecided(connection, request_id)
+            frozen = connection.execute(
+                select(coolings).where(*_its(self.tenant, request_id), coolings.c.state == "frozen").with_for_update()
+            ).first()
+            if frozen is None:
+                raise LedgerRefusal("the request is not frozen: nothing is to be reviewed")
+            if frozen.review is None:
+                connection.execute(
+                    update(coolings).where(*_its(self.tenant, request_id)).values(review=word, review_by=by)
+                )
+                self._decide(connection, row, "review", {}, at, note, told={"word": word, "by": by}, tell=False)
+                return False
+            if frozen.review_by == by:
+                raise LedgerRefusal("this agent has spoken already: a second one has to look at it")
+            if frozen.review != word:
+                connection.execute(
+                    update(coolings).where(*_its(self.tenant, request_id)).values(review=None, review_by=None)
+                )
+                self._decide(connection, row, "review_split", {}, at, note, told={"word": word, "by": by}, tell=False)
+                return False
+            connection.execute(update(coolings).where(*_its(self.tenant, request_id)).values(state="over"))
+            connection.execute(
+                update(tasks)
+                .where(
+                    tasks.c.tenant == self.tenant,
+                    tasks.c.request_id == request_id,
+                    tasks.c.code == Code.STOPPED.value,
+                    tasks.c.settled_at.is_(None),
+                )
+                .values(ruling=word, settled_at=at)
+            )
+            if word == "withdraw":
+                self._decide(connection, row, "withdraw", {"withdrawn_at": at}, at, note)
+                return True
+            post(connection, self.tenant, "wake", request_id, at)
+            self._decide(connection, row, "released", {}, at, note, told={"by": by}, tell=False)
+        return True
+
+
+def _its(tenant: str, request_id: str) -> tuple[ColumnElement[bool], ...]:
+    return (coolings.c.tenant == tenant, coolings.c.request_id == request_id)
+
+
+def _task(tenant: str, request_id: str) -> dict[str, str]:
+    return {
+        "tenant": tenant,
+        "request_id": request_id,
+        "step_key": f"{request_id}/erasure/review/0",
+        "code": Code.STOPPED.value,
+    }
+
+
+_NOTHING_STOPS: Final = "this is no token that stops anything, or its time is over: write to the controller instead"

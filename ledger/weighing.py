@@ -1,0 +1,362 @@
+"""Decisions on a request: proposed, asked the data protection officer about, approved by others, in force.
+
+The one rule: who proposes does not approve, and while a decision is proposed nothing of the request is destroyed.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from ledger.decisions import Decisions
+from ledger.errors import LedgerRefusal
+from ledger.ids import new_id
+from ledger.models import tasks
+from ledger.models_deciding import decision_words, decisions
+from ledger.notes import make_note, note_text
+from ledger.outbox import post
+from ledger.store import AnyRow
+from rights.codes import Code
+from rights.decision import Decided, Element, Needs, Role
+from rights.request import Phase, may_say
+from rights.value import Value
+
+Said = Literal["approve", "agree", "dissent", "lapsed"]
+State = Literal["proposed", "in_force", "dropped", "replaced"]
+
+
+class Spoken(Value):
+    """What one role has said of a decision."""
+
+    role: Role
+    word: Said
+    by: str
+    """An opaque staff id; empty for a time that has lapsed."""
+    substitute: bool
+    at: datetime
+
+
+class Decision(Value):
+    """A decision as it stands. The texts of its evidence are in the vault (`evidence`)."""
+
+    id: str
+    request_id: str
+    decided: Decided
+    state: State
+    approvers: tuple[Role, ...]
+    consult: bool
+    proposed_by: str
+    proposed_at: datetime
+    consult_until: datetime | None
+    settled_at: datetime | None
+    said: tuple[Spoken, ...] = ()
+
+    @property
+    def missing(self) -> tuple[Role, ...]:
+        """Whose word it still needs."""
+        spoken = {one.role for one in self.said}
+        asked = (Role.DPO,) if self.consult else ()
+        return tuple(role for role in (*asked, *self.approvers) if role not in spoken)
+
+
+class Weighing(Decisions):
+    """Verbs on decisions."""
+
+    def propose(
+        self,
+        request_id: str,
+        decided: Decided,
+        needs: Needs,
+        evidence: Mapping[Element, str],
+        *,
+        by: str,
+        consult_until: datetime | None,
+        at: datetime,
+    ) -> Decision:
+        """Propose a decision; one that nobody has to approve is in force at once.
+
+        `evidence` is sealed in the request's file, each text with a salted digest in the journal.
+
+        Raises:
+            LedgerRefusal: another decision is being weighed, or the request is too far for one, or closed.
+        """
+        new = new_id(at)
+        alone = not needs.approvers
+        with self._begin() as connection:
+            self._people.lock_request(connection, self.tenant, request_id)
+            row = self._undecided(connection, request_id)
+            if not may_say("decide", Phase(row.phase)):
+                raise LedgerRefusal(
+                    f"the request is {row.phase}: what has begun is not decided any more; take it back, or let it end"
+                )
+            if (open_one := self._open_decision(connection, request_id)) is not None:
+                raise LedgerRefusal(f"decision {open_one} is being weighed: approve it or drop it first")
+            if alone:
+                self._replace(connection, request_id, at)
+            connection.execute(
+                upsert(decisions),
+                {
+                    "tenant": self.tenant,
+                    "id": new,
+                    "request_id": request_id,
+                    "body": decided.model_dump(mode="json"),
+                    "state": "in_force" if alone else "proposed",
+                    "approvers": [role.value for role in needs.approvers],
+                    "consult": needs.consult,
+                    "proposed_by": by,
+                    "proposed_at": at,
+                    "consult_until": consult_until if needs.consult else None,
+                    "settled_at": at if alone else None,
+                },
+            )
+            said: dict[str, object] = {}
+            key = self._vault.key(connection, request_id, "file")
+            for element, text in evidence.items():
+                note = make_note(f"decision/{new}/{element}", text)
+                for value in note.values:
+                    self._vault.put(connection, request_id, key, value, at)
+                said[element.value] = dict(note.said)
+            if not alone:
+                self._put_task(connection, decision_task(self.tenant, request_id, Code.DECISION), "decision", at)
+                if needs.consult:
+                    self._put_task(
+                        connection, decision_task(self.tenant, request_id, Code.CONSULTATION), "decision", at
+                    )
+            post(connection, self.tenant, "decide", request_id, at)
+            body = {"decision": new, "decided": decided.model_dump(mode="json"), "by": by, "evidence": said}
+            self._journal(connection, "proposed", body, at, request_id=request_id, key=new)
+        return self.decision(new)
+
+    def speak(
+        self,
+        decision_id: str,
+        role: Role,
+        word: Literal["approve", "agree", "dissent"],
+        *,
+        by: str,
+        substitute: bool,
+        at: datetime,
+        note: str | None = None,
+    ) -> Decision:
+        """Say a role's word on a decision: counsel and delegate approve, the data protection officer agrees or
+        dissents; it is in force once all that it needs is there.
+
+        A dissent keeps nothing from being approved: it is on record with its text.
+
+        Raises:
+            LedgerRefusal: it is not proposed any more, this role is not asked, or who speaks has proposed it.
+        """
+        with self._begin() as connection:
+            row, decision = self._proposed(connection, decision_id)
+            if decision.proposed_by == by:
+                raise LedgerRefusal(
+                    "who has proposed a decision has no other word in it: somebody else has to look at it"
+                )
+            if (role is Role.DPO) != (word != "approve"):
+                raise LedgerRefusal("the data protection officer agrees or dissents; counsel and delegate approve")
+            if role not in decision.missing:
+                asked = any(one.role is role for one in decision.said)
+                raise LedgerRefusal(
+                    f"{role} has spoken already" if asked else f"this decision does not need the word of {role}"
+                )
+            if word == "approve" and Role.DPO in decision.missing:
+                raise LedgerRefusal(
+                    "the data protection officer is asked first, and has not answered; "
+                    f"the time for it ends on {decision.consult_until:%Y-%m-%d %H:%M} UTC"
+                )
+            self._say_of_decision(connection, decision_id, role, word, by, substitute, at)
+            if role is Role.DPO:
+                self._settle_task(connection, row.id, Code.CONSULTATION, word, at)
+            told = {"decision": decision_id, "role": role, "by": by, "substitute": substitute}
+            self._decide(connection, row, word if word != "approve" else "approve_decision", {}, at, note, told=told,
+                         key=decision_id, tell=False)  # fmt: skip
+            if not [missing for missing in decision.missing if missing is not role]:
+                self._put_in_force(connection, row, decision, at)
+            post(connection, self.tenant, "decide", row.id, at)
+        return self.decision(decision_id)
+
+    def lapse_consultation(self, request_id: str, *, at: datetime) -> bool:
+        """Note that the data protection officer has not answered in time; False if there is nothing to note."""
+        with self._begin() as connection:
+            row = self._open_row(connection, request_id)
+            found = self._open_decision(connection, request_id)
+            if found is None:
+                return False
+            decision = self._decision(connection, found)
+            if Role.DPO not in decision.missing or decision.consult_until is None or decision.consult_until > at:
+                return False
+            self._say_of_decision(connection, found, Role.DPO, "lapsed", "", False, at)
+            self._settle_task(connection, row.id, Code.CONSULTATION, "lapsed", at)
+            self._journal(connection, "consultation_lapsed", {"decision": found}, at, request_id=row.id, key=found)
+            if not [missing for missing in decision.missing if missing is not Role.DPO]:
+                self._put_in_force(connection, row, decision, at)
+        return True
+
+    def drop_decision(self, decision_id: str, *, by: str, at: datetime, note: str | None = None) -> Decision:
+        """Take a proposed decision off the table; the request goes on as if it had not been made.
+
+        Raises:
+            LedgerRefusal: it is not proposed any more.
+        """
+        with self._begin() as connection:
+            row, _ = self._proposed(connection, decision_id)
+            self._settle_decision(connection, row.id, decision_id, "dropped", at)
+            told = {"decision": decision_id, "by": by}
+            self._decide(connection, row, "drop_decision", {}, at, note, told=told, key=decision_id, tell=False)
+            post(connection, self.tenant, "decide", row.id, at)
+        return self.decision(decision_id)
+
+    def decision(self, decision_id: str) -> Decision:
+        """A decision as it stands.
+
+        Raises:
+            LedgerRefusal: there is none of this id.
+        """
+        with self._look() as connection:
+            return self._decision(connection, decision_id)
+
+    def decisions_of(self, request_id: str) -> tuple[Decision, ...]:
+        """All decisions on a request, the oldest first."""
+        query = (
+            select(decisions.c.id)
+            .where(decisions.c.tenant == self.tenant, decisions.c.request_id == request_id)
+            .order_by(decisions.c.id)
+        )
+        with self._look() as connection:
+            return tuple(self._decision(connection, one) for one in connection.scalars(query).all())
+
+    def evidence(self, decision: Decision) -> dict[Element, str]:
+        """The texts on record for a decision, from the vault; none once the file was destroyed."""
+        names = {f"decision/{decision.id}/{element}": element for element in Element}
+        with self._look() as connection:
+            sealed = self._vault.get_all(connection, decision.request_id, "file", *names)
+        return {names[name]: note_text(data) for name, data in sealed.items()}
+
+    # Small things.
+
+    def _put_in_force(self, connection: Connection, row: AnyRow, decision: Decision, at: datetime) -> None:
+        self._replace(connection, row.id, at)
+        self._settle_decision(connection, row.id, decision.id, "in_force", at)
+        body = {"decision": decision.id, "word": decision.decided.word}
+        self._journal(connection, "decided", body, at, request_id=row.id, key=decision.id)
+
+    def _settle_decision(
+        self, connection: Connection, request_id: str, decision_id: str, state: State, at: datetime
+    ) -> None:
+        connection.execute(
+            update(decisions)
+            .where(decisions.c.tenant == self.tenant, decisions.c.id == decision_id)
+            .values(state=state, settled_at=at)
+        )
+        for code in (Code.DECISION, Code.CONSULTATION):
+            self._settle_task(connection, request_id, code, state, at)
+
+    def _replace(self, connection: Connection, request_id: str, at: datetime) -> None:
+        connection.execute(
+            update(decisions)
+            .where(
+                decisions.c.tenant == self.tenant,
+                decisions.c.request_id == request_id,
+                decisions.c.state == "in_force",
+            )
+            .values(state="replaced", settled_at=at)
+        )
+
+    def _settle_task(self, connection: Connection, request_id: str, code: Code, how: str, at: datetime) -> None:
+        connection.execute(
+            update(tasks)
+            .where(
+                tasks.c.tenant == self.tenant,
+                tasks.c.request_id == request_id,
+                tasks.c.code == code.value,
+                tasks.c.settled_at.is_(None),
+            )
+            .values(ruling=how, settled_at=at)
+        )
+
+    def _say_of_decision(
+        self,
+        connection: Connection,
+        decision_id: str,
+        role: Role,
+        word: Said,
+        by: str,
+        substitute: bool,
+        at: datetime,
+    ) -> None:
+        connection.execute(
+            upsert(decision_words),
+            {
+                "tenant": self.tenant,
+                "decision_id": decision_id,
+                "role": role.value,
+                "word": word,
+                "by": by,
+                "substitute": substitute,
+                "at": at,
+            },
+        )
+
+    def _open_decision(self, connection: Connection, request_id: str) -> str | None:
+        found: str | None = connection.scalar(
+            select(decisions.c.id).where(
+                decisions.c.tenant == self.tenant,
+                decisions.c.request_id == request_id,
+                decisions.c.state == "proposed",
+            )
+        )
+        return found
+
+    def _proposed(self, connection: Connection, decision_id: str) -> tuple[AnyRow, Decision]:
+        """A decision that is being weighed, and its request, which nobody else changes meanwhile."""
+        request_id = self._decision(connection, decision_id).request_id
+        row = self._undecided(connection, request_id)
+        decision = self._decision(connection, decision_id)
+        if decision.state != "proposed":
+            raise LedgerRefusal(f"the decision is {_WORDS[decision.state]}: nothing is left to say on it")
+        return row, decision
+
+    def _decision(self, connection: Connection, decision_id: str) -> Decision:
+        where = (decisions.c.tenant == self.tenant, decisions.c.id == decision_id)
+        row = connection.execute(select(decisions).where(*where)).first()
+        if row is None:
+            raise LedgerRefusal("there is no decision of this id")
+        said: Sequence[Any] = connection.execute(
+            select(decision_words)
+            .where(decision_words.c.tenant == self.tenant, decision_words.c.decision_id == decision_id)
+            .order_by(decision_words.c.at)
+        ).all()
+        return Decision(
+            id=row.id,
+            request_id=row.request_id,
+            decided=Decided.model_validate(row.body),
+            state=row.state,
+            approvers=tuple(row.approvers),
+            consult=row.consult,
+            proposed_by=row.proposed_by,
+            proposed_at=row.proposed_at,
+            consult_until=row.consult_until,
+            settled_at=row.settled_at,
+            said=tuple(
+                Spoken(role=one.role, word=one.word, by=one.by, substitute=one.substitute, at=one.at) for one in said
+            ),
+        )
+
+
+def decision_task(tenant: str, request_id: str, code: Code) -> dict[str, str]:
+    """The task of a decision that waits for somebody's word."""
+    return {
+        "tenant": tenant,
+        "request_id": request_id,
+        "step_key": f"{request_id}/decision/{code}/0",
+        "code": code.value,
+    }
+
+
+_WORDS: Final[Mapping[str, str]] = {
+    "in_force": "in force",
+    "dropped": "dropped",
+    "replaced": "replaced by a later one",
+}

@@ -1,0 +1,210 @@
+"""Decisions: granted, granted in part or refused, each on a coded ground, with what has to be on record for it.
+
+The one rule: nothing is refused or kept without a ground of the law that the request is made under, the texts that this
+ground needs, and somebody else's approval. The grounds are data (`law/grounds.yaml`): a reading that an operator's
+counsel may correct, not advice.
+"""
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from functools import cache
+from typing import Final, Literal
+
+from pydantic import Field, model_validator
+
+from rights.lawfile import Strict, read_law, shipped
+from rights.regimes import SHIPPED
+from rights.request import Right
+from rights.terms import Term
+from rights.value import Value
+
+
+class Role(StrEnum):
+    """Who has a say in a decision."""
+
+    COUNSEL = "counsel"
+    DELEGATE = "delegate"
+    """Whom the controller has named to decide for it."""
+    DPO = "dpo"
+    """Is consulted, may dissent on record, and approves nothing."""
+
+
+class Word(StrEnum):
+    """What was decided."""
+
+    GRANT = "grant"
+    IN_PART = "in_part"
+    """All but the categories that are exempted, each on its ground."""
+    REFUSE = "refuse"
+
+
+class Element(StrEnum):
+    """A text that has to be on record."""
+
+    REASON = "reason"
+    """Why, in the words that the person is told."""
+    OBJECTIVE = "objective"
+    """C-526/24: circumstances that show that the purpose of the rules is not met."""
+    SUBJECTIVE = "subjective"
+    """C-526/24: what shows the intention to gain an advantage by artificial means."""
+    LAW = "law"
+    """The provision."""
+
+
+class DecisionError(ValueError):
+    """A decision that cannot stand; one sentence that says what to do."""
+
+
+class Ground(Strict):
+    """One coded reason."""
+
+    effect: Literal["grant", "exempt", "refuse"]
+    regimes: tuple[str, ...] = ()
+    """Empty: every law."""
+    rights: tuple[Right, ...]
+    article: str
+    says: str
+    needs: tuple[Element, ...] = ()
+    approver: Literal[Role.COUNSEL, Role.DELEGATE] | None = None
+    dpo: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Ground":
+        for name in self.regimes:
+            if name not in SHIPPED:
+                raise ValueError(f"'{name}' is no regime: habeas deadline --list shows them")
+        if self.effect != "grant" and (self.approver is None or Element.REASON not in self.needs):
+            raise ValueError("what takes something from the person needs an approver, and a reason to tell")
+        return self
+
+    def applies(self, right: Right, regimes: Collection[str]) -> bool:
+        """Whether it is a ground for this right under each of these laws: what only one of them allows takes nothing
+        away that another gives."""
+        return right in self.rights and (not self.regimes or set(regimes) <= set(self.regimes))
+
+
+class Recourse(Strict):
+    """How long what was asked for is kept for the person's remedies."""
+
+    months: int
+    source: str
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Recourse":
+        Term(months=self.months)
+        return self
+
+
+class Grounds(Strict):
+    """The file."""
+
+    version: str
+    source: str
+    grounds: dict[str, Ground]
+    recourse: dict[str, Recourse] = Field(default_factory=dict)
+
+
+@cache
+def law() -> Grounds:
+    """The grounds that ship with the engine."""
+    return read_law(Grounds, "grounds.yaml", shipped("grounds.yaml"))
+
+
+class Exempt(Value):
+    """A category of the data map that the decision leaves out."""
+
+    category: str
+    ground: str
+
+
+class Decided(Value):
+    """What a decision says: codes and names of the data map. The texts of its evidence are in the vault."""
+
+    word: Word
+    ground: str = ""
+    """Of a grant or a refusal; a grant in part has them in its parts."""
+    parts: tuple[Exempt, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """All grounds, each once."""
+        return tuple(dict.fromkeys(filter(None, (self.ground, *(part.ground for part in self.parts)))))
+
+    @property
+    def exempted(self) -> dict[str, str]:
+        """The ground of each category that is left out, by its code."""
+        return {part.category: part.ground for part in self.parts}
+
+
+class Needs(Value):
+    """What a decision still needs before it is in force."""
+
+    approvers: tuple[Role, ...]
+    consult: bool
+
+
+def article(code: str) -> str:
+    """The provision of a ground; the code itself if it has left the file since."""
+    ground = law().grounds.get(code)
+    return ground.article if ground else code
+
+
+def grounds_for(right: Right, regimes: Collection[str]) -> dict[str, Ground]:
+    """The grounds there are for a right under all of these laws, by code."""
+    return {code: ground for code, ground in law().grounds.items() if ground.applies(right, regimes)}
+
+
+_EFFECT: Final[Mapping[Word, str]] = {Word.GRANT: "grant", Word.IN_PART: "exempt", Word.REFUSE: "refuse"}
+
+
+def check(decided: Decided, right: Right, regimes: Collection[str], evidence: Collection[str]) -> Needs:
+    """Whether a decision can stand on its grounds and on the texts that are on record; what it needs then.
+
+    Raises:
+        DecisionError: it cannot; nothing was decided.
+    """
+    if decided.word is Word.IN_PART:
+        if not decided.parts or decided.ground:
+            raise DecisionError(
+                "a grant in part names the categories that it leaves out, each with its ground: CATEGORY=GROUND"
+            )
+        if len({part.category for part in decided.parts}) < len(decided.parts):
+            raise DecisionError("a category is left out on one ground: name it once")
+    elif decided.parts:
+        raise DecisionError(
+            f"only a grant in part leaves categories out: write in_part, or take them out of '{decided.word}'"
+        )
+    elif decided.word is Word.REFUSE and not decided.ground:
+        raise DecisionError("a refusal stands on a coded ground: habeas decision grounds lists them")
+    there = grounds_for(right, regimes)
+    found = []
+    for code in decided.codes:
+        ground = there.get(code)
+        if ground is None or ground.effect != _EFFECT[decided.word]:
+            raise DecisionError(
+                f"there is no such ground to {_WORDS[decided.word]} {right} under {' and '.join(regimes)}: "
+                "habeas decision grounds lists those there are"
+            )
+        found.append(ground)
+    needed = dict.fromkeys(element for ground in found for element in ground.needs)
+    if missing := [element for element in needed if element not in evidence]:
+        raise DecisionError(f"{_WHY[missing[0]]}: give --evidence {missing[0]}=FILE")
+    return Needs(
+        approvers=tuple(dict.fromkeys(Role(ground.approver) for ground in found if ground.approver)),
+        consult=any(ground.dpo for ground in found),
+    )
+
+
+_WORDS: Final[Mapping[Word, str]] = {
+    Word.GRANT: "grant",
+    Word.IN_PART: "leave a category out of",
+    Word.REFUSE: "refuse",
+}
+_WHY: Final[Mapping[Element, str]] = {
+    Element.REASON: "the person is told why, so the reason has to be on record",
+    Element.OBJECTIVE: "an abuse needs both elements of C-526/24, and the objective one is not on record "
+    "(circumstances that show that the purpose of the rules is not met)",
+    Element.SUBJECTIVE: "an abuse needs both elements of C-526/24, and the subjective one is not on record "
+    "(what shows the intention to gain an advantage by artificial means)",
+    Element.LAW: "the provision has to be on record",
+}

@@ -1,0 +1,159 @@
+"""Requests of the same person in the ledger: answered together, in order, and never because of an unproven one."""
+
+from datetime import timedelta
+
+import pytest
+
+from ledger.fence import FenceRefused
+from ledger.ledger import Ledger
+from rights.codes import Code
+from rights.request import Conclusion, Phase, Right
+from rights.subject import Identity
+from tests.ledger.builders import ANNA, AT, close_one, enter, later, opened_id
+from tests.ledger.conftest import Door
+
+MORE = (*ANNA, Identity("phone", "+4930111"))
+
+
+def proven(ledger: Ledger, *phases: Phase, **more: object) -> str:
+    return opened_id(ledger, *phases, confirmed=True, **more)
+
+
+def test_who_asks_the_same_again_is_answered_with_the_earlier_request(ledger: Ledger, door: Door) -> None:
+    first = proven(ledger, Phase.LOCATING)
+    second = proven(ledger, at=later(hours=1))
+
+    gate = ledger.join(second, (), at=later(hours=1))
+
+    assert (gate.lead, gate.lead_over) == (first, None)
+    assert [one.request_id for one in ledger.answered_with(first)] == [second]
+    assert ledger.request(second).lead == first
+    before = door("SELECT count(*) FROM outbox WHERE kind = 'wake'")
+    close_one(ledger, first)
+    assert ledger.gate(second).lead_over is Conclusion.ANSWERED
+    assert before == [(0,)]
+    assert door("SELECT request_id FROM outbox WHERE kind = 'wake'") == [(second,)]
+    assert ledger.verify().sound
+
+
+def test_different_rights_are_never_merged(ledger: Ledger) -> None:
+    proven(ledger, Phase.LOCATING, right=Right.ACCESS)
+    erasure = proven(ledger, at=later(hours=1))
+
+    assert not ledger.join(erasure, (), at=later(hours=1)).lead
+
+
+def test_what_nobody_has_proven_joins_delays_and_reveals_nothing(ledger: Ledger) -> None:
+    opened_id(ledger, Phase.CONFIRMING)
+    opened_id(ledger, Phase.CONFIRMING, right=Right.ACCESS)
+    second = proven(ledger, at=later(hours=1))
+    unproven = opened_id(ledger, Phase.CONFIRMING, at=later(hours=2))
+
+    assert not ledger.join(second, (), at=later(hours=1)).lead
+    assert not ledger.join(unproven, (), at=later(hours=2)).lead
+    ledger.move(second, Phase.LOCATING, at=later(hours=2))
+    assert enter(ledger, second)
+
+
+def test_what_several_people_may_have_links_nobody(ledger: Ledger) -> None:
+    proven(ledger, Phase.LOCATING)
+    second = proven(ledger, at=later(hours=1))
+
+    assert not ledger.join(second, {identity.kind for identity in ANNA}, at=later(hours=1)).lead
+
+
+def test_whoever_names_more_than_an_earlier_look_knew_goes_their_own_way(ledger: Ledger) -> None:
+    first = proven(ledger, Phase.LOCATING)
+    second = proven(ledger, identities=MORE, at=later(hours=1))
+
+    assert not ledger.join(second, (), at=later(hours=1)).lead
+    assert set(ledger.identities(first)) == set(ANNA)
+
+
+def test_an_earlier_request_that_has_not_looked_yet_learns_what_the_later_one_names(ledger: Ledger) -> None:
+    first = proven(ledger, Phase.COOLING)
+    second = proven(ledger, identities=MORE, at=later(hours=1))
+
+    assert ledger.join(second, (), at=later(hours=1)).lead == first
+    assert set(ledger.identities(first)) == set(MORE)
+    assert ledger.verify().sound
+
+
+def test_the_earliest_receipt_governs_whichever_was_entered_first(ledger: Ledger) -> None:
+    running = proven(ledger, Phase.LOCATING, at=later(days=5))
+    due = ledger.request(running).clock.legal_due
+    backdated = proven(ledger, at=AT)
+
+    assert ledger.join(backdated, (), at=later(days=5)).lead == running
+    clock = ledger.request(running).clock
+    assert clock.received_at == AT
+    assert clock.legal_due < due
+    assert ledger.verify().sound
+
+
+def test_a_refusal_is_never_inherited(ledger: Ledger, door: Door) -> None:
+    first = proven(ledger, Phase.LOCATING)
+    second = proven(ledger, at=later(hours=1))
+    ledger.join(second, (), at=later(hours=1))
+    door("UPDATE requests SET phase = 'closed', conclusion = 'refused', closed_at = now() WHERE id = %s", first)
+
+    assert ledger.unlink(second, at=later(hours=2)).lead == first, "somebody has to decide first"
+    assert [task.code for task in ledger.tasks(request_id=second)] == [Code.DECISION]
+
+
+def test_one_that_was_taken_back_lets_the_other_go_its_own_way(ledger: Ledger) -> None:
+    first = proven(ledger, Phase.LOCATING)
+    second = proven(ledger, at=later(hours=1))
+    ledger.join(second, (), at=later(hours=1))
+    ledger.withdraw(first, at=later(hours=2))
+
+    assert not ledger.unlink(second, at=later(hours=2)).lead
+    assert ledger.request(second).lead is None
+
+
+@pytest.mark.parametrize("right", [Right.ACCESS, Right.PORTABILITY])
+def test_a_copy_is_made_before_anything_is_erased_whichever_came_first(ledger: Ledger, right: Right) -> None:
+    erasure = proven(ledger, Phase.LOCATING)
+    enter(ledger, erasure)
+    copy = proven(ledger, Phase.LOCATING, right=right, at=later(hours=1))
+
+    assert ledger.gate(erasure).copy_first
+    with pytest.raises(FenceRefused) as late:
+        enter(ledger, erasure, system="crm")
+    ledger.keep_parcel(copy, "00" * 32, 1, 1, at=later(hours=2))
+
+    assert late.value.code is Code.COPY_FIRST
+    assert not ledger.gate(erasure).copy_first
+    assert enter(ledger, erasure, system="crm")
+
+
+@pytest.mark.parametrize("ended", ["withdrawn", "closed"])
+def test_a_copy_that_will_not_be_made_holds_nothing_up(ledger: Ledger, ended: str) -> None:
+    erasure = proven(ledger, Phase.LOCATING)
+    copy = proven(ledger, Phase.LOCATING, right=Right.ACCESS)
+    assert ledger.gate(erasure).copy_first
+    if ended == "withdrawn":
+        ledger.withdraw(copy, at=AT)
+    else:
+        close_one(ledger, copy)
+
+    assert enter(ledger, erasure)
+
+
+@pytest.mark.parametrize(("days", "free"), [(100, False), (187, True)])
+def test_canadas_law_keeps_the_data_while_the_person_may_complain(
+    ledger: Ledger, door: Door, days: int, free: bool
+) -> None:
+    """PIPEDA s. 8(8), 11(2): six months after a refusal."""
+    erasure = proven(ledger, Phase.LOCATING)
+    copy = proven(ledger, Phase.LOCATING, right=Right.ACCESS)
+    close_one(ledger, copy)
+    door("UPDATE requests SET regime = 'ca-pipeda', conclusion = 'refused' WHERE id = %s", copy)
+    when = AT + timedelta(days=days)
+
+    if free:
+        assert enter(ledger, erasure, at=when)
+        return
+    with pytest.raises(FenceRefused) as refused:
+        enter(ledger, erasure, at=when)
+    assert refused.value.code is Code.RECOURSE
