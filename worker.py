@@ -21,11 +21,13 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
 from activities.appeals import AppealActivities
+from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
 from activities.jws import load_signing_key
+from activities.mailing import MailActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
@@ -40,6 +42,8 @@ from activities.upkeep import UpkeepActivities
 from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
+from rights.decision import law
+from rights.regimes import SHIPPED, regime
 from rights.transfer import read_receivers
 from rights.yamlfile import FileErrors
 from settings import Settings
@@ -48,8 +52,11 @@ from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
+from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
+from workflows.campaign import CampaignRun
+from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
@@ -93,6 +100,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             review=timedelta(days=settings.restriction_review_days),
             notice=timedelta(days=settings.restriction_notice_days),
         ),
+        mail=build_mail(settings.mail) if settings.mail else None,
         cooling_hours=settings.cooling_off_hours,
         build=build,
         transfers=open_transfers(settings),
@@ -118,6 +126,17 @@ def open_transfers(settings: Settings) -> Transfers | None:
         raise
     except ValueError as error:
         raise SetupError(f"receivers: signing_key: {error}") from None
+
+
+def check_law() -> None:
+    """Read every law that ships with the engine, so that a slip is known at the start and not at the first request.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path.
+    """
+    for name in sorted(SHIPPED):
+        regime(name)
+    law()
 
 
 def check_schema(settings: Settings) -> None:
@@ -173,12 +192,13 @@ def build_worker(
     restricting = RestrictingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    mailing, campaign = MailActivities(tools), CampaignActivities(tools)
     transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, AppealRun, RestrictionLifting, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, AppealRun, RestrictionLifting, Sweep, Upkeep, MapCheck, Letters, CampaignRun],
         activities=[
             opening.open,
             opening.deadline,
@@ -218,6 +238,9 @@ def build_worker(
             upkeep.destroy,
             upkeep.sign,
             map_check.check,
+            mailing.send,
+            mailing.look_after,
+            campaign.carry_on,
             identity.channels,
             identity.codes,
             identity.remind,
@@ -248,6 +271,7 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    check_law()
     ledger = open_ledger(settings, pool=settings.slots)
     tools = (make_tools or build_tools)(settings, ledger)
     metrics_port = settings.health_port + 1 if settings.health_port else None

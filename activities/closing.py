@@ -23,6 +23,7 @@ from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
 from rights.decision import Word
+from rights.letters import LetterKind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.redaction import Mark, digests, to_review
@@ -97,15 +98,15 @@ class ClosingActivities:
             ),
             as_of=ask.as_of,
             beat=_beat,
-            marks=self._marks(ask.request_id, exported),
+            marks=self._marks(row, exported),
         )
 
-    def _marks(self, request_id: str, exported: dict[str, Receipt]) -> list[Mark]:
+    def _marks(self, row: RequestRow, exported: dict[str, Receipt]) -> list[Mark]:
         """What somebody has taken out of these very exports."""
-        if not to_review(self._tools.pinned(self._tools.ledger.request(request_id).map_digest), exported.values()):
+        if not to_review(self._tools.pinned(row.map_digest), exported.values()):
             return []
         known = {name: receipt.digest for name, receipt in exported.items()}
-        marks = (mark for held in self._tools.ledger.redactions(request_id) for mark in held.marks)
+        marks = (mark for held in self._tools.ledger.redactions(row.id) for mark in held.marks)
         return [mark for mark in marks if mark.export == known.get(mark.system)]
 
     @activity.defn(name="close", no_thread_cancel_exception=True)
@@ -132,6 +133,7 @@ class ClosingActivities:
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
+                letter=_letter(row.right, conclusion) if tools.mail else None,
             )
         if conclusion is Conclusion.WITHDRAWN:
             # Whoever takes a request back wants nothing restricted for it.
@@ -179,6 +181,16 @@ def _beat() -> None:
     """Still alive, where the server asks for it: not of what the workflow's own task waits for."""
     if not activity.info().is_local:
         activity.heartbeat()
+
+
+_ENDS = {Conclusion.NOTHING_HELD: LetterKind.NOTHING_HELD, Conclusion.WITHDRAWN: LetterKind.WITHDRAWN}
+
+
+def _letter(right: Right, conclusion: Conclusion) -> str | None:
+    """The letter that tells the person how it ended; what was refused was told with the decision."""
+    if conclusion in {Conclusion.ANSWERED, Conclusion.IN_PART}:
+        return f"answer_{right.value.replace('-', '_')}"
+    return _ENDS.get(conclusion)
 
 
 def _newest(receipts: list[Receipt], operation: Operation) -> dict[str, Receipt]:

@@ -30,6 +30,7 @@ from ledger.transmissions import Parcel
 from rights.codes import Code
 from rights.details import details_of
 from rights.portability import PortabilityDetails
+from rights.reckoning import local_day
 from rights.request import Right
 from rights.transfer import FORMAT, LIFE, Manifest, Part, Receiver, Taken
 
@@ -66,6 +67,8 @@ class TransmissionActivities:
         key = tools.ledger.case_key(ask.request_id, "parcel")
         if receiver is None or key is None:
             return Code.NO_RECEIVER
+        if self._refused(ask, receiver):
+            return Code.EGRESS
         manifest = self._manifest(ask, parcel, receiver, details.reference, key)
         with beating() as beat:
             receipt = self._sent(manifest, receiver, partial(_pieces, tools.store, ask.request_id, key, beat))
@@ -75,6 +78,14 @@ class TransmissionActivities:
             ask.request_id, details.destination, parcel.digest, manifest.id, receipt, at=ask.as_of
         )
         return ""
+
+    def _refused(self, ask: Ask, receiver: Receiver) -> bool:
+        """Whether the register lets nothing go there today. A deployment without a register has said who its receivers
+        are by naming them."""
+        register, row = self._tools.register, self._tools.ledger.request(ask.request_id)
+        if not register.recipients:
+            return False
+        return register.refuses(receiver.recipient, local_day(ask.as_of, row.clock.zone), row.regimes) is not None
 
     def _details(self, request_id: str) -> PortabilityDetails | None:
         sealed = self._tools.ledger.unseal(request_id, "working", "details")

@@ -177,6 +177,13 @@ class Proofs(Decisions, Clocks):
             self._destroy_papers(connection, request_id, at)
             return self._settle_identity(connection, row, at, {"rung": rung, "second": True, **kept.said})
 
+    def withdraw(self, request_id: str, *, at: datetime, note: str | None = None) -> int:
+        """Take a request back, as `Decisions.withdraw`; a copy of a document goes with it."""
+        flying = super().withdraw(request_id, at=at, note=note)
+        with self._begin() as connection:
+            self._destroy_papers(connection, request_id, at)
+        return flying
+
     def refuse_proof(self, request_id: str, *, by: str, at: datetime) -> None:
         """Somebody says, by role, that what they were shown does not prove the asker; its copy is destroyed.
 

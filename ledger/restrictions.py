@@ -188,10 +188,17 @@ class Restrictions(Store):
         return found.model_copy(update={**kept, **undone})
 
     def ask_to_lift(
-        self, request_id: str, reason: Ended, *, at: datetime, notice: timedelta, note: str | None = None
+        self,
+        request_id: str,
+        reason: Ended,
+        *,
+        at: datetime,
+        notice: timedelta,
+        told: str | None = None,
+        note: str | None = None,
     ) -> bool:
         """Have a restriction lifted: the person is told, whole days of `notice` pass, then it is; False if that was
-        asked for before.
+        asked for before. `told` is what the letter says of it beyond the coded reason.
 
         Raises:
             LedgerRefusal: there is no restriction in force.
@@ -200,7 +207,8 @@ class Restrictions(Store):
             found = self._in_force(connection, request_id)
             if found.lift_asked_at:
                 return False
-            letter = self._tell_of_lifting(connection, found, reason, at, notice)
+            said = Particulars(ground=reason.value, reason=told or None, lift_on=(at + notice).date())
+            letter = self._tell_of_lifting(connection, found, said, at)
             asked = {"lift_reason": reason.value, "lift_asked_at": at, "notice_days": notice.days, "letter": letter}
             connection.execute(_CHANGE.values(**asked), self._of(request_id))
             self._settle_review(connection, request_id, at)
@@ -310,14 +318,14 @@ class Restrictions(Store):
     # What these have in common.
 
     def _tell_of_lifting(
-        self, connection: Connection, found: Restriction, reason: Ended, at: datetime, notice: timedelta
+        self, connection: Connection, found: Restriction, said: Particulars, at: datetime
     ) -> str | None:
         """Queue the letter that Art. 18(3) asks for; its id."""
         kind = LetterKind.RESTRICTION_TO_BE_LIFTED
         # A lifting that was asked for, undone and asked for again is told of each time.
         number = connection.scalar(_TOLD_SO_FAR, {**self._of(found.request_id), "kind": kind.value}) or 0
-        said = Particulars(ground=reason.value, lift_on=(at + notice).date()).model_dump_json(exclude_none=True)
-        return queue_letter(self, connection, found.request_id, kind, at, number=number, said=said.encode())
+        body = said.model_dump_json(exclude_none=True).encode()
+        return queue_letter(self, connection, found.request_id, kind, at, number=number, said=body)
 
     def _of(self, request_id: str) -> dict[str, Any]:
         return {"of": self.tenant, "id": request_id}

@@ -10,9 +10,11 @@ from typing import Final
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
+from ledger.letters import queue_letter
 from ledger.models import entries
 from ledger.store import Store
 from ledger.vault import Sealed
+from rights.letters import LetterKind, Particulars
 from rights.value import Value
 
 _NEWEST: Final = (
@@ -57,7 +59,10 @@ class Transmissions(Store):
     def keep_transmission(
         self, request_id: str, receiver: str, digest: str, transfer: str, receipt: bytes, *, at: datetime
     ) -> None:
-        """Keep a receipt. `digest` is the parcel's; `transfer` the opaque id that both sides know it by."""
+        """Keep a receipt, and have the person told; no effect if that was done.
+
+        `digest` is the parcel's, and `transfer` the opaque id that both sides know it by.
+        """
         said = Transmission(
             receiver=receiver,
             transfer=transfer,
@@ -66,8 +71,13 @@ class Transmissions(Store):
             at=at,
         )
         with self._begin() as connection:
+            before = self._newest(connection, request_id, "transmitted")
+            if before and before["transfer"] == transfer:
+                return
             key = self._vault.key(connection, request_id, "file")
             self._vault.put(connection, request_id, key, Sealed("file", f"receipt/{transfer}", receipt), at)
+            told = Particulars(controller=receiver).model_dump_json(exclude_none=True).encode()
+            queue_letter(self, connection, request_id, LetterKind.TRANSMISSION_DONE, at, said=told, only_if_known=True)
             self._journal(connection, "transmitted", said.model_dump(mode="json"), at, request_id=request_id)
 
     def transmission(self, request_id: str) -> Transmission | None:

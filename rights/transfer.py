@@ -52,6 +52,8 @@ class Receiver(_Strict):
     """SHA-256 of its certificate (DER), hex: this very one, whoever has signed it."""
     private: tuple[str, ...] = ()
     """Addresses of our own networks that it may have."""
+    recipient: str = Field(default="", pattern=r"^([a-z][a-z0-9-]{0,40})?$")
+    """Who it is in the register of recipients; needed where there is one."""
 
     @field_validator("url")
     @classmethod

@@ -5,6 +5,7 @@ The one rule: it is made from the stored plan and the last look, the same that t
 
 from collections.abc import Iterable
 
+from activities.facts import ParcelFacts
 from ledger.standing import Standing
 from rights.backups import lives_on
 from rights.datamap import DataMap, Erase, Mode
@@ -20,12 +21,23 @@ def preview_document(standing: Standing, data_map: DataMap) -> Document:
     return {
         "request_id": standing.request.id,
         "right": standing.request.right,
+        "unstated": list(_unstated(standing, data_map)),
         "map_digest": standing.plan.map_digest if standing.plan else standing.request.map_digest,
         "systems": [
             {"system": name, "mode": mode, "backups": _backups(data_map, name), "collections": list(collections)}
             for name, mode, collections in _preview(standing)
         ],
     }
+
+
+def _unstated(standing: Standing, data_map: DataMap) -> tuple[str, ...]:
+    """What GDPR Art. 15(1) asks of the collections in which something was found, and the map leaves open."""
+    if standing.request.right is not Right.ACCESS:
+        return ()
+    located = newest(standing.receipts, Operation.LOCATE)
+    found = {f"{name}.{count.collection}" for name, r in located.items() for count in r.tally.counts if count.found}
+    facts = ParcelFacts.of(standing.request.id, data_map, standing.request.clock, {})
+    return tuple(one for one in facts.unstated if one.partition(":")[0] in found)
 
 
 def _backups(data_map: DataMap, name: str) -> Document | None:
@@ -55,7 +67,8 @@ def _effect(right: Right, work: Work, count: Count, keeping: bool) -> Document:
         "mentions": count.mentions if count.searched else None,
     }
     if right is not Right.ERASURE:
-        return {**base, "exported": count.found, "fields": list(work.export)}
+        withheld = [one.field for one in work.withheld]
+        return {**base, "exported": count.found, "fields": list(work.export), "withheld": withheld}
     return {
         **base,
         "goes": count.found - count.kept_rows,
@@ -121,4 +134,6 @@ def preview_page(standing: Standing, data_map: DataMap) -> Page:
                 ((c["collection"], f"{c['found']:,}", ", ".join(c["fields"])) for c in found),
                 numbers=("rows given",),
             )
+    if open_ := _unstated(standing, data_map):
+        page.line(Cell(f"the copy will say that the map leaves open: {', '.join(open_)}", "warn"))
     return page

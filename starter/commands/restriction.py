@@ -121,6 +121,12 @@ def lift(
             show_default=False,
         ),
     ] = None,
+    reason_file: Annotated[
+        str | None,
+        typer.Option(
+            "--reason-file", metavar="FILE", help="What the letter says of it beyond that.", show_default=False
+        ),
+    ] = None,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
@@ -142,10 +148,12 @@ def lift(
     if because not in words:
         raise Failure(Exit.USAGE, f"--because takes one of {', '.join(words)}")
     note = read_text(note_file, "--note-file") if note_file else None
+    reason = read_text(reason_file, "--reason-file") if reason_file else None
     with desk() as at:
         days = at.settings.restriction_notice_days if notice_days is None else notice_days
         request_id = ledger_id(request, "request")
-        fresh = at.ledger.ask_to_lift(request_id, Ended(because), at=now(), notice=timedelta(days=days), note=note)
+        notice = timedelta(days=days)
+        fresh = at.ledger.ask_to_lift(request_id, Ended(because), at=now(), notice=notice, told=reason, note=note)
         found = _found(at.ledger.restriction(request_id))
         said = "the person is told; it is lifted" if fresh else "it was to be lifted before; it is"
         line = Cell(f"{said} {found.notice_days} days after the letter has gone out", "good")

@@ -226,13 +226,15 @@ def test_a_document_takes_a_second_agent_and_its_copy_goes_at_the_ruling(ledger:
     assert ledger.verify().sound
 
 
-@pytest.mark.parametrize("how", ["refused", "lapsed", "forgotten", "proven otherwise"])
+@pytest.mark.parametrize("how", ["refused", "lapsed", "withdrawn", "forgotten", "proven otherwise"])
 def test_a_copy_of_a_document_goes_whatever_becomes_of_it(ledger: Ledger, door: Door, how: str) -> None:
     request = asking(ledger)
     ledger.attest(request, Rung.DOCUMENT, by="front desk", at=AT, paper=b"a scan")
     if how == "refused":
         ledger.refuse_proof(request, by="team lead", at=AT)
         assert ledger.identity_state(request).proofs == ()
+    elif how == "withdrawn":
+        ledger.withdraw(request, at=AT)
     elif how == "lapsed":
         ledger.lapse(request, Unreached.LAPSE, at=AT)
     elif how == "proven otherwise":

@@ -106,7 +106,7 @@ class Other:
     def receivers(self, **changes: str) -> str:
         """The sender's file of receivers."""
         trust = {"ca": str(self.home / "cert.pem"), **changes}
-        lines = "".join(f"    {name}: {value}\n" for name, value in trust.items() if value)
+        lines = "".join(f"    {name}: '{value}'\n" for name, value in trust.items() if value)
         return (
             f"sender: {SENDER}\nsigning_key: file:{self.home / 'sender.pem'}\nreceivers:\n  other:\n"
             f"    name: {RECIPIENT}\n    url: https://127.0.0.1:{self.port}/transfers\n"

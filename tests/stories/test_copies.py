@@ -17,6 +17,7 @@ def test_third_parties_are_taken_out_before_delivery_and_credentials_never_leave
     request = habeas.open("access")
     task = world.wait_task(request, "review")
 
+    assert "shop.orders: purpose" in habeas.json("request", "preview", request)["unstated"]
     # Nothing is delivered before somebody has gone through it, whatever is ruled.
     assert "habeas request show" in habeas("parcel", "open", request, code=4)
     for word in ("retry", "give_up", "done"):
