@@ -40,6 +40,8 @@ from activities.upkeep import UpkeepActivities
 from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
+from rights.decision import law
+from rights.regimes import SHIPPED, regime
 from rights.transfer import read_receivers
 from rights.yamlfile import FileErrors
 from settings import Settings
@@ -118,6 +120,17 @@ def open_transfers(settings: Settings) -> Transfers | None:
         raise
     except ValueError as error:
         raise SetupError(f"receivers: signing_key: {error}") from None
+
+
+def check_law() -> None:
+    """Read every law that ships with the engine, so that a slip is known at the start and not at the first request.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path.
+    """
+    for name in sorted(SHIPPED):
+        regime(name)
+    law()
 
 
 def check_schema(settings: Settings) -> None:
@@ -248,6 +261,7 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    check_law()
     ledger = open_ledger(settings, pool=settings.slots)
     tools = (make_tools or build_tools)(settings, ledger)
     metrics_port = settings.health_port + 1 if settings.health_port else None

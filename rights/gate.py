@@ -4,6 +4,7 @@ The one rule: it is the ledger's; whoever holds one holds a copy of a moment.
 """
 
 from datetime import datetime
+from typing import Literal
 
 from rights.request import Conclusion
 from rights.value import Value
@@ -24,7 +25,7 @@ class Gate(Value):
     lead_over: Conclusion | None = None
     copy_first: bool = False
     """A copy of the same data is owed and not made yet: an access or portability request of the same person."""
-    cooling: str = ""
+    cooling: Literal["", "waived", "running", "frozen", "over"] = ""
     """waived, running, frozen or over; empty: it has not begun."""
     cooling_until: datetime | None = None
 

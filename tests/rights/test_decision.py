@@ -1,0 +1,74 @@
+"""Decisions: what a refusal needs, and that the file of grounds is read strictly."""
+
+import pytest
+
+from rights.cooling import ROOM, cooling_until
+from rights.decision import Decided, DecisionError, Element, Exempt, Grounds, Role, Word, check, law
+from rights.lawfile import read_law, shipped
+from rights.request import Right
+from rights.yamlfile import FileErrors
+from tests.ledger.builders import AT, later
+
+GDPR = ("eu-gdpr",)
+ALL = set(Element)
+
+
+def test_every_ground_that_takes_something_has_an_approver_and_a_reason() -> None:
+    for code, ground in law().grounds.items():
+        if ground.effect != "grant":
+            assert ground.approver in {Role.COUNSEL, Role.DELEGATE}, code
+            assert Element.REASON in ground.needs, code
+
+
+@pytest.mark.parametrize("code", ["gdpr_12_5_unfounded", "gdpr_12_5_excessive"])
+@pytest.mark.parametrize("missing", [Element.OBJECTIVE, Element.SUBJECTIVE])
+def test_an_abuse_needs_both_elements_of_c_526_24(code: str, missing: Element) -> None:
+    decided = Decided(word=Word.REFUSE, ground=code)
+
+    with pytest.raises(DecisionError, match=f"the {missing} one is not on record"):
+        check(decided, Right.ACCESS, GDPR, ALL - {missing})
+    assert check(decided, Right.ACCESS, GDPR, ALL).approvers == (Role.COUNSEL,)
+
+
+@pytest.mark.parametrize(
+    ("decided", "right", "regimes"),
+    [
+        (Decided(word=Word.REFUSE), Right.ACCESS, GDPR),
+        (Decided(word=Word.REFUSE, ground="gdpr_17_3_b"), Right.ERASURE, GDPR),
+        (Decided(word=Word.REFUSE, ground="gdpr_17_1_none"), Right.ACCESS, GDPR),
+        (Decided(word=Word.REFUSE, ground="gdpr_12_5_excessive"), Right.ACCESS, (*GDPR, "us-ca-ccpa")),
+        (Decided(word=Word.IN_PART), Right.ERASURE, GDPR),
+        (Decided(word=Word.IN_PART, parts=(Exempt(category="a", ground="ccpa_105_d_speech"),)), Right.ERASURE, GDPR),
+        (Decided(word=Word.GRANT, parts=(Exempt(category="a", ground="gdpr_17_3_b"),)), Right.ERASURE, GDPR),
+    ],
+)
+def test_nothing_is_decided_without_a_ground_of_the_law_it_is_asked_under(
+    decided: Decided, right: Right, regimes: tuple[str, ...]
+) -> None:
+    with pytest.raises(DecisionError):
+        check(decided, right, regimes, ALL)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("approver: delegate}", "approver: delegate, aprover: x}", "'aprover' is not a key here"),
+        ("needs: [reason], approver: delegate}", "approver: delegate}", "needs an approver, and a reason to tell"),
+        ("ca-pipeda: {months: 6", "ca-pipeda: {months: 600", "no law gives more"),
+    ],
+)
+def test_a_slip_in_the_grounds_is_refused_with_its_line(old: str, new: str, said: str) -> None:
+    text = shipped("grounds.yaml")
+    line = text[: text.index(old)].count("\n") + 1
+
+    with pytest.raises(FileErrors) as wrong:
+        read_law(Grounds, "grounds.yaml", text.replace(old, new, 1))
+
+    assert f"grounds.yaml:{line}:" in str(wrong.value)
+    assert said in str(wrong.value)
+
+
+def test_cooling_off_stays_inside_the_clock() -> None:
+    assert cooling_until(AT, 72, later(days=30)) == later(hours=72)
+    assert cooling_until(AT, 72, later(days=2)) == later(days=2) - ROOM
+    assert cooling_until(AT, 72, later(hours=3)) == AT

@@ -1,0 +1,79 @@
+"""An erasure that is stopped in its cooling-off, on a virtual clock."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+import worker
+from starter.dispatch import Dispatcher
+from starter.stack import Postgres
+from tests.stories.test_erasure import about
+from tests.stories.virtual import virtual
+from tests.world import World, dump, shop_map
+from workflows.wire import HistoryKeys
+
+
+@asynccontextmanager
+async def cooling(home: Path, postgres: Postgres) -> AsyncIterator[tuple[World, WorkflowEnvironment, Dispatcher]]:
+    """A deployment with the shipped cooling-off."""
+    async with virtual(home, postgres, {"shop": shop_map()}) as (world, env):
+        settings = world.settings.model_copy(update={"cooling_off_hours": 72})
+        keys = HistoryKeys(world.ledger.history_key)
+        client = await worker.connect(settings, world.ledger, keys=keys)
+        tools = worker.build_tools(settings, world.ledger)
+        async with worker.build_worker(settings, client, tools):
+            yield world, env, Dispatcher(tools, client, settings.task_queue, keys)
+        for connector in tools.connectors.values():
+            getattr(connector, "close", lambda: None)()
+
+
+async def until(world: World, env: WorkflowEnvironment, request: str, phase: str) -> None:
+    for _ in range(100):
+        if world.phase(request) == phase:
+            return
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"it is {world.phase(request)}: {json.dumps(world.query('SELECT code FROM tasks'))}")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(200)
+def test_an_erasure_waits_three_days_and_is_stopped_until_two_agents_agree(home: Path, postgres: Postgres) -> None:
+    async def story() -> None:
+        async with cooling(home, postgres) as (world, env, dispatcher):
+            before = dump(world.shop)
+            with env.auto_time_skipping_disabled():
+                request = world.open("erasure", [("email", "c7@shop.example")])
+                other = world.open("erasure", [("email", "c8@shop.example")])
+                await dispatcher.deliver_once()
+                await until(world, env, request, "cooling")
+                await until(world, env, other, "cooling")
+                token = world.ledger.stop_token(request)
+                assert token is not None
+                assert world.ledger.stop(token, at=world.now())
+                await dispatcher.deliver_once()
+            await env.sleep(timedelta(hours=71))
+            assert dump(world.shop) == before, "nobody's wait is over"
+            assert world.phase(other) == "cooling"
+            await env.sleep(timedelta(hours=2))
+            await until(world, env, other, "closed")
+            after = dump(world.shop)
+            assert about(after, 8) == {}
+            assert about(after, 7) == about(before, 7)
+
+            await env.sleep(timedelta(days=10))
+            assert world.phase(request) == "cooling", "time does not thaw what was stopped"
+            assert [task.code for task in world.ledger.tasks(request_id=request) if task.code == "stopped"]
+            assert not world.ledger.review(request, "release", by="s-31", at=world.now())
+            assert world.ledger.review(request, "release", by="s-32", at=world.now())
+            await dispatcher.deliver_once()
+            await until(world, env, request, "closed")
+            assert about(dump(world.shop), 7) == {}
+            assert world.conclusion(request) == "answered"
+
+    asyncio.run(story())
