@@ -11,7 +11,8 @@ from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -47,11 +48,74 @@ Reference = Annotated[str, Field(pattern=r"^(env|file|kms):.+")]
 """Where a secret or key is found: env:NAME, file:/path or, for keys, kms:ALIAS_PREFIX."""
 
 
+class MailSettings(BaseModel):
+    """The group `[mail]`: by it letters are sent; without it they are people's tasks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = Field(description="The mail server that letters are handed in at.", examples=["smtp.example.com"])
+    port: int = Field(
+        default=587, ge=1, le=65535, description="Its port for submission, with STARTTLS.", examples=[587]
+    )
+    user: Reference | None = Field(
+        default=None, description="The login's name, by reference.", examples=["env:MAIL_USER"]
+    )
+    password: Reference | None = Field(
+        default=None, description="The login's password, by reference.", examples=["env:MAIL_PASSWORD"]
+    )
+    sender: str = Field(
+        pattern=r"^[^\s<>@]+@[^\s<>@]+$",
+        description="The address that letters come from, and that people answer to.",
+        examples=["privacy@example.com"],
+    )
+    name: str = Field(default="", description="The name beside it.", examples=["Example privacy team"])
+    returns: str = Field(
+        default="",
+        pattern=r"^$|^[^\s<>@]+@[^\s<>@]+$",
+        description="The address that delivery reports go to; the sender's unless set.",
+        examples=["bounces@example.com"],
+    )
+    mailbox: Reference | None = Field(
+        default=None,
+        description="The IMAP address of the mailbox in which delivery reports arrive, by reference.",
+        examples=["env:MAIL_REPORTS_URL"],
+    )
+    folder: str = Field(default="INBOX", description="The folder they arrive in.", examples=["INBOX"])
+    copies: str = Field(
+        default="",
+        description="The folder of that mailbox which holds a copy of each mail sent; it proves what went out.",
+        examples=["Sent"],
+    )
+    copy_to: str = Field(
+        default="",
+        pattern=r"^$|^[^\s<>@]+@[^\s<>@]+$",
+        description="An address of yours that gets each mail too, unseen, where the server keeps no copies.",
+        examples=["copies@example.com"],
+    )
+    per_minute: int = Field(default=600, ge=1, description="Mails handed over in a minute, at most.", examples=[600])
+    read_every: timedelta = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(seconds=1),
+        description="How often the mailbox is read, ISO 8601.",
+        examples=["PT5M"],
+    )
+    patience: timedelta = Field(
+        default=timedelta(minutes=15),
+        ge=timedelta(seconds=1),
+        description="How long the copy of a mail is looked for whose sending was cut off, before a person is asked.",
+        examples=["PT15M"],
+    )
+    ca_file: str = Field(default="", description="A certificate authority of yours, PEM.", examples=["/etc/ssl/ca.pem"])
+    plaintext: bool = Field(
+        default=False, description="No TLS, to servers on this machine alone (development).", examples=[False]
+    )
+
+
 class Settings(BaseSettings):
     """All knobs. The description of each is its help text; the example is what `habeas config check` shows."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HABEAS_", env_file=".env", extra="ignore", toml_file=FILE, frozen=True
+        env_prefix="HABEAS_", env_nested_delimiter="__", env_file=".env", extra="ignore", toml_file=FILE, frozen=True
     )
 
     tenant: str = Field(
@@ -215,6 +279,11 @@ class Settings(BaseSettings):
         description="How often a worker compares the data map with the systems, ISO 8601 (P1D); unset: never.",
         examples=["P1D"],
     )
+    mail: MailSettings | None = Field(
+        default=None,
+        description="The mail server that letters are sent by; unset: nothing is sent (docs/mail.md).",
+        examples=[{"host": "smtp.example.com", "sender": "privacy@example.com"}],
+    )
     sms_gateway: Annotated[str, Field(pattern=r"^[^\s@]*\{digits\}[^\s@]*@[^\s@]+$")] | None = Field(
         default=None,
         description="A gateway that makes text messages of mails, {digits} being the number; unset: no code by text.",
@@ -295,17 +364,26 @@ class SettingsError(ValueError):
         """Explain pydantic's findings; values are not quoted, since a secret may have been written there."""
         lines = []
         for detail in error.errors():
-            name = str(detail["loc"][0]) if detail["loc"] else ""
-            field = Settings.model_fields.get(name)
+            path = [str(part) for part in detail["loc"]]
+            field, inner = _field(path)
+            name = ".".join(path) if inner else path[0] if path else ""
             example = field.examples[0] if field and field.examples else ""
             what = "is missing" if detail["type"] == "missing" else f"cannot be used: {_said(detail)}"
             about = f" {field.description}" if field and field.description else ""
+            where = f"in {FILE}: [{path[0]}] {path[1]}" if inner else f"in {FILE}: {name}"
             lines.append(
                 f"{name} {what}.{about}\n"
-                f"    in {FILE}: {name} = {_toml(example)}\n"
-                f"    or set:  HABEAS_{name.upper()}={_env(example)}"
+                f"    {where} = {_toml(example)}\n"
+                f"    or set:  HABEAS_{name.upper().replace('.', '__')}={_env(example)}"
             )
         return cls("\n".join(lines))
+
+
+def _field(path: list[str]) -> tuple[FieldInfo | None, bool]:
+    """The setting that an error is about, and whether it is one of a group."""
+    if path[:1] == ["mail"] and len(path) > 1 and path[1] in MailSettings.model_fields:
+        return MailSettings.model_fields[path[1]], True
+    return Settings.model_fields.get(path[0]) if path else None, False
 
 
 def _said(detail: Any) -> str:
@@ -319,6 +397,8 @@ def _said(detail: Any) -> str:
 
 
 def _toml(example: Any) -> str:
+    if isinstance(example, dict):
+        return f"{{ {', '.join(f'{name} = {json.dumps(value)}' for name, value in example.items())} }}"
     return json.dumps(example)
 
 

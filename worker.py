@@ -21,11 +21,13 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
 from activities.appeals import AppealActivities
+from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
 from activities.jws import load_signing_key
+from activities.mailing import MailActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
@@ -50,8 +52,11 @@ from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.health import Health, missing_attributes
+from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
+from workflows.campaign import CampaignRun
+from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
@@ -95,6 +100,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             review=timedelta(days=settings.restriction_review_days),
             notice=timedelta(days=settings.restriction_notice_days),
         ),
+        mail=build_mail(settings.mail) if settings.mail else None,
         cooling_hours=settings.cooling_off_hours,
         build=build,
         transfers=open_transfers(settings),
@@ -186,12 +192,13 @@ def build_worker(
     restricting = RestrictingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
+    mailing, campaign = MailActivities(tools), CampaignActivities(tools)
     transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, AppealRun, RestrictionLifting, Sweep, Upkeep, MapCheck],
+        workflows=[*REQUESTS, AppealRun, RestrictionLifting, Sweep, Upkeep, MapCheck, Letters, CampaignRun],
         activities=[
             opening.open,
             opening.deadline,
@@ -231,6 +238,9 @@ def build_worker(
             upkeep.destroy,
             upkeep.sign,
             map_check.check,
+            mailing.send,
+            mailing.look_after,
+            campaign.carry_on,
             identity.channels,
             identity.codes,
             identity.remind,

@@ -23,6 +23,7 @@ from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
 from rights.decision import Word
+from rights.letters import LetterKind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.redaction import Mark, digests, to_review
@@ -132,6 +133,7 @@ class ClosingActivities:
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
+                letter=_letter(row.right, conclusion) if tools.mail else None,
             )
         if conclusion is Conclusion.WITHDRAWN:
             # Whoever takes a request back wants nothing restricted for it.
@@ -179,6 +181,16 @@ def _beat() -> None:
     """Still alive, where the server asks for it: not of what the workflow's own task waits for."""
     if not activity.info().is_local:
         activity.heartbeat()
+
+
+_ENDS = {Conclusion.NOTHING_HELD: LetterKind.NOTHING_HELD, Conclusion.WITHDRAWN: LetterKind.WITHDRAWN}
+
+
+def _letter(right: Right, conclusion: Conclusion) -> str | None:
+    """The letter that tells the person how it ended; what was refused was told with the decision."""
+    if conclusion in {Conclusion.ANSWERED, Conclusion.IN_PART}:
+        return f"answer_{right.value.replace('-', '_')}"
+    return _ENDS.get(conclusion)
 
 
 def _newest(receipts: list[Receipt], operation: Operation) -> dict[str, Receipt]:

@@ -16,6 +16,7 @@ from activities.asking import before_any_question, waiting
 from activities.matters import OF_MATTERS, Matters, matters_of
 from activities.tools import Tools
 from connectors.protocol import Suppresses
+from ledger.letters import LetterState
 from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.course import COURSES
@@ -23,6 +24,7 @@ from rights.datamap import Mode
 from rights.deadlines import Clock, Risk
 from rights.gate import Gate
 from rights.identity import Waiting
+from rights.letters import LetterKind
 from rights.plan import Operation, Plan, make_plan
 from rights.receipt import Certainty, Receipt
 from rights.recipients import TOLD
@@ -202,6 +204,9 @@ class OpeningActivities:
     def acknowledge(self, ask: Ask) -> None:
         """Put the acknowledgement of a receipt on a person's desk, where the law sets a day for it and nobody has sent
         one. Nothing is sent by this."""
+        told = self._tools.ledger.letters(ask.request_id, states=[LetterState.SENT, LetterState.POSTED])
+        if any(letter.kind == LetterKind.ACKNOWLEDGEMENT for letter in told):
+            return
         self._tools.ledger.ask_about_clock(ask.request_id, Code.ACKNOWLEDGE, "receipt", at=ask.as_of)
 
     @activity.defn(name="interim", no_thread_cancel_exception=True)

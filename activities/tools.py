@@ -10,6 +10,7 @@ from threading import Lock
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from activities.mailsetup import Mail
 from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
@@ -77,6 +78,8 @@ class Tools:
     """The recipients of the data; empty where the deployment names none."""
     transfers: Transfers | None = None
     """None: data is handed to persons alone."""
+    mail: Mail | None = None
+    """None: nothing is sent."""
     office: Office = field(default_factory=Office)
     """Who writes letters, and what the settings say of that."""
     _maps: dict[str, DataMap] = field(default_factory=dict)

@@ -232,6 +232,30 @@ class Export:
     characters. Empty for the collection's table, which lists the files and what is known of each."""
 
 
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """A question for a page of the list of all people of a collection."""
+
+    system: System
+    collection: str
+    fields: tuple[str, ...]
+    """What of each row is wanted."""
+    most: int
+    after: Key = field(default=(), repr=False)
+    """The key of the last row of the page before; empty for the first page."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollPage:
+    """A page of that list, in the order of the collection's key."""
+
+    rows: tuple[Mapping[str, str | None], ...] = field(repr=False)
+    """The fields of each row, as text."""
+    last: Key = field(repr=False)
+    over: bool
+    """There is no page behind it."""
+
+
 @runtime_checkable
 class Connector(Protocol):
     """One system that holds personal data."""
@@ -362,6 +386,18 @@ class Looks(Connector, Protocol):
 
         One answer for each call, in their order: what `locate` would have returned, or raised. What it raises itself
         concerns them all.
+        """
+
+
+@runtime_checkable
+class Rolls(Connector, Protocol):
+    """Can list all people of a collection, page by page."""
+
+    def roll(self, roll: Roll) -> RollPage:
+        """One page, in the order of the key. Changes nothing.
+
+        Raises:
+            Unsupported: not this system.
         """
 
 

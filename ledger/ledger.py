@@ -7,6 +7,7 @@ verb is one transaction, and time is an argument.
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
+from ledger.campaigns import Campaigns
 from ledger.cases import Cases
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
@@ -73,6 +74,7 @@ class Ledger(
     Suppressions,
     Mailroom,
     LetterDesk,
+    Campaigns,
     Verification,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""

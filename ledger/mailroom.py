@@ -4,16 +4,19 @@ The one rule: before the server is given a letter it is noted here, and what it 
 the two is never sent again by itself.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Interval, bindparam, func, literal_column, select, update
+from sqlalchemy import Interval, bindparam, exists, func, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
 from ledger.letters import (
     POST_WITHIN,
     SETTLE_TASKS,
+    Channel,
     Letter,
     LetterState,
     columns,
@@ -23,7 +26,7 @@ from ledger.letters import (
     text_name,
     this,
 )
-from ledger.models_letters import letters
+from ledger.models_letters import letters, mailboxes
 from ledger.store import Store
 from ledger.vault import Sealed
 from rights.codes import Code
@@ -51,7 +54,7 @@ _LEFT: Final = select(
 _SENDING: Final = (
     update(letters)
     .where(*this, letters.c.state == LetterState.QUEUED.value)
-    .values(state=LetterState.SENDING.value, sending_at=func.clock_timestamp(), attempts=letters.c.attempts + 1)
+    .values(state=LetterState.SENDING.value, sending_at=func.clock_timestamp())
 )
 _IN_DOUBT: Final = (
     select(*columns)
@@ -63,13 +66,16 @@ _IN_DOUBT: Final = (
     .order_by(letters.c.sending_at)
     .limit(bindparam("most"))
 )
-_RECENT: Final = select(
-    func.count().filter(letters.c.state == "queued"),
-    func.count().filter(letters.c.state == "sending"),
-    func.count().filter(
-        letters.c.state == "sent", letters.c.settled_at > bindparam("since", type_=letters.c.settled_at.type)
-    ),
-).where(letters.c.tenant == bindparam("of"))
+_sent_since = (
+    letters.c.state == literal_column("'sent'"),
+    letters.c.settled_at > bindparam("since", type_=letters.c.settled_at.type),
+)
+_mine = letters.c.tenant == bindparam("of")
+_UNDER_WAY: Final = select(
+    exists().where(*_queued)
+    | exists().where(_mine, letters.c.state == literal_column("'sending'"))
+    | exists().where(_mine, *_sent_since)
+)
 
 
 class Mailroom(Store):
@@ -115,13 +121,35 @@ class Mailroom(Store):
     def letters_under_way(self, since: datetime) -> bool:
         """Whether a letter is queued, in doubt, or was sent so lately that it may still come back."""
         with self._look() as connection:
-            return any(connection.execute(_RECENT, {"of": self.tenant, "since": since}).one())
+            return bool(connection.scalar(_UNDER_WAY, {"of": self.tenant, "since": since}))
 
     def letters_in_doubt(self, older: timedelta, most: int) -> list[Letter]:
         """Letters whose sending began longer ago and is not settled."""
         its = {"of": self.tenant, "older": older, "most": most}
         with self._look() as connection:
             return [read_letter(row) for row in connection.execute(_IN_DOUBT, its)]
+
+    def letter_channels(self, batch: Sequence[Letter]) -> dict[str, Channel]:
+        """Where letters go, by their ids; those whose channel is known, and not destroyed yet.
+
+        Raises:
+            VaultError: one was changed or moved, or its key-encryption key is gone.
+        """
+        wanted: defaultdict[str, list[str]] = defaultdict(list)
+        for letter in batch:
+            if letter.channel:
+                wanted[letter.case_id].append(letter.channel)
+        with self._look() as connection:
+            found = {
+                (case, name): data
+                for case, names in wanted.items()
+                for name, data in self._vault.get_all(connection, case, "working", *names).items()
+            }
+        return {
+            letter.id: Channel.unsealed(data)
+            for letter in batch
+            if (data := found.get((letter.case_id, letter.channel or "")))
+        }
 
     # Sending.
 
@@ -150,7 +178,7 @@ class Mailroom(Store):
             connection.execute(
                 update(letters)
                 .where(*this, letters.c.state.in_([LetterState.QUEUED.value, LetterState.SENDING.value]))
-                .values(**values, due_at=func.clock_timestamp() + delay),
+                .values(**values, due_at=func.clock_timestamp() + delay, attempts=letters.c.attempts + 1),
                 {"of": self.tenant, "letter": letter.id},
             )
 
@@ -209,3 +237,24 @@ class Mailroom(Store):
             body = {"letter": letter.id, "state": state, "code": code}
             self._journal(connection, "letter", body, at, request_id=letter.request_id)
         return True
+
+    # The mailbox of delivery reports.
+
+    def mailbox_read(self, name: str) -> tuple[int, int] | None:
+        """How far a mailbox was read: UIDVALIDITY, and the last UID; None if it never was."""
+        query = select(mailboxes.c.uidvalidity, mailboxes.c.uid).where(
+            mailboxes.c.tenant == self.tenant, mailboxes.c.name == name
+        )
+        with self._look() as connection:
+            row = connection.execute(query).first()
+        return (row.uidvalidity, row.uid) if row else None
+
+    def keep_mailbox_read(self, name: str, uidvalidity: int, uid: int, *, at: datetime) -> None:
+        """Note how far a mailbox was read."""
+        row = {"uidvalidity": uidvalidity, "uid": uid, "read_at": at}
+        with self._begin() as connection:
+            connection.execute(
+                upsert(mailboxes)
+                .values(tenant=self.tenant, name=name, **row)
+                .on_conflict_do_update(index_elements=[mailboxes.c.tenant, mailboxes.c.name], set_=row)
+            )

@@ -14,6 +14,7 @@ from ledger.clocks import clock_column, keep_rulesets
 from ledger.cooling import Cooling
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
+from ledger.letters import REPLY, Channel, queue_letter
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
@@ -23,6 +24,7 @@ from ledger.requests import Opened
 from ledger.vault import Purpose, Sealed
 from rights.deadlines import Clock, acting
 from rights.identity import Proof
+from rights.letters import LetterKind
 from rights.request import Phase, Right
 from rights.subject import Identity
 
@@ -102,12 +104,14 @@ class Opening(Cooling):
         assurance: str = "",
         further: Sequence[Clock] = (),
         second_factor: bool = False,
+        reply: Channel | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
         `clock` is the one under `regime`, and `further` those of other laws that it is asked under as well. `details`
         are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a door whose
-        caller attests that the asker is the person. The same `idempotency_key` gives the same request.
+        caller attests that the asker is the person. `reply` is where the asker is written to: with it a letter
+        acknowledges the request. The same `idempotency_key` gives the same request.
         `proof` is what a system says of the asker, `assurance` a word on why nothing more is asked; both are kept.
         `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
 
@@ -140,7 +144,7 @@ class Opening(Cooling):
         def commit() -> Opened:
             said = {"assurance": assurance} if assurance else {}
             return self._open(
-                new_id(received_at), row, identities, free_text, details, received_at, proof, said, second_factor
+                new_id(received_at), row, identities, free_text, details, received_at, proof, said, second_factor, reply
             )
 
         return self._with_kek(commit)
@@ -156,6 +160,7 @@ class Opening(Cooling):
         proof: Proof | None,
         said: Mapping[str, str],
         second_factor: bool,
+        reply: Channel | None,
     ) -> Opened:
         digests = self._people.digests(identities)
         purposes: tuple[Purpose, ...] = ("working", "history", "file")
@@ -164,6 +169,8 @@ class Opening(Cooling):
         values = (Sealed("working", GIVEN, identities_text(identities)), *note.values)
         if details is not None:
             values += (Sealed("working", DETAILS, details),)
+        if reply is not None:
+            values += (Sealed("working", REPLY, reply.sealed()),)
         rows = {f"row_{name}": value for name, value in row.items()} | {
             "row_id": request_id,
             "purposes": list(keys),
@@ -184,6 +191,8 @@ class Opening(Cooling):
             if proof:
                 keep_first_proof(connection, self.tenant, request_id, proof)
             self._journal(connection, "opened", body, at, request_id=request_id)
+            if reply is not None:
+                queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
         return Opened(request_id=request_id, new=True)
 
     def _opened_before(self, connection: Connection, row: Mapping[str, object], digests: list[bytes]) -> Opened:

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
 from ledger.errors import LedgerRefusal
-from ledger.letters import OF_LETTERS
+from ledger.letters import OF_LETTERS, queue_letter
 from ledger.linking import Linking
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
 from ledger.models_restrictions import restrictions
@@ -178,8 +178,11 @@ class Requests(Linking):
         file_until: datetime,
         parcel_until: datetime,
         disputed_until: datetime,
+        letter: str | None = None,
     ) -> None:
         """Close a request, set the days on which its keys are shredded, and sign the head of the journal.
+
+        `letter` is the kind of letter that tells the person of it; queued where it is known how to write to them.
 
         No effect, but for another checkpoint, if it was closed so before.
 
@@ -225,6 +228,8 @@ class Requests(Linking):
                     "conclusion": conclusion,
                     "books": {system: list(of) for system, of in books.items()},
                 }
+                if letter:
+                    queue_letter(self, connection, request_id, letter, at, only_if_known=True)
                 self._wake_waiting(connection, request_id, at)
                 self._journal(connection, "closed", body, at, request_id=request_id)
             else:

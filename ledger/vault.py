@@ -33,6 +33,7 @@ from ledger.errors import KeyGoneError, LedgerRefusal, VaultError
 from ledger.keks import Keks
 from ledger.keys import KEY_BYTES, NONCE_BYTES, KeyProvider
 from ledger.models import case_keys, request_subjects, vault
+from ledger.models_letters import campaign_people
 
 Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed", "identity"]
 """What is sealed together and destroyed together: working (identities, anchors, candidates), the request file (texts as
@@ -271,6 +272,12 @@ class Vault:
                 delete(request_subjects).where(
                     request_subjects.c.tenant == self._tenant,
                     request_subjects.c.request_id == case_id,
+                )
+            )
+            connection.execute(
+                delete(campaign_people).where(
+                    campaign_people.c.tenant == self._tenant,
+                    campaign_people.c.campaign_id == case_id,
                 )
             )
         return shredded

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from starter.commands import (
     appeal,
+    campaign,
     clock,
     connector,
     deadline,
@@ -116,6 +117,7 @@ app.add_typer(review.reviews, name="review")
 app.add_typer(transfer.transfers, name="transfer")
 app.command("receive")(transfer.receive)
 app.add_typer(letter.letters, name="letter")
+app.add_typer(campaign.campaigns, name="campaign")
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
 app.add_typer(ledger.holds, name="hold")

@@ -109,7 +109,9 @@ def strangers(register: Register, data_map: DataMap, *, required: bool) -> list[
 
 def rules(settings: Settings) -> Rules:
     """What every new request is opened under."""
-    return Rules(regime=settings.regime, zone=settings.zone, holidays=settings.holidays)
+    return Rules(
+        regime=settings.regime, zone=settings.zone, holidays=settings.holidays, letters=settings.mail is not None
+    )
 
 
 def open_ledger(settings: Settings, *, pool: int = 2) -> Ledger:

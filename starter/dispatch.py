@@ -23,6 +23,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.mailsetup import LIFE
 from activities.opening import Facts, Start, begin
 from activities.tools import Tools
 from ledger.errors import LedgerRefusal
@@ -33,6 +34,8 @@ from rights.plan import Operation
 from rights.request import Phase, Right
 from workflows import visibility
 from workflows.appeal import AppealRun
+from workflows.campaign import CampaignRun
+from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.messages import Opening, Ruling
 from workflows.request import BY_RIGHT
@@ -121,14 +124,8 @@ class Dispatcher:
                 return await self._reconcile()
             if message.kind == "sweep":
                 return await self._sweep(str(message.body["system"]))
-            if message.kind == "lift" or message.body.get("operation") == Operation.LIFT:
-                return await self._lift(message.request_id)
-            if message.kind == "appeal":
-                return await self._appeal(message.request_id)
-            if message.kind == "appeal_turned":
-                run = visibility.appeal_id(self._ledger.tenant, message.request_id)
-                await self._wake(self._client.get_workflow_handle(run), "turned")
-                return True
+            if (beside := await self._deliver_beside(message)) is not None:
+                return beside
             if message.kind in _WAKES:
                 row = await asyncio.to_thread(self._ledger.request, message.request_id)
                 await self._wake(self._handle(row.right, row.id), _WAKES[message.kind])
@@ -138,6 +135,22 @@ class Dispatcher:
             # One message that cannot be delivered keeps no other waiting.
             log.warning("delivery_waits", kind=message.kind, error=type(error).__qualname__)
             return False
+
+    async def _deliver_beside(self, message: Message) -> bool | None:
+        """Deliver what concerns a run beside a request's, or after it; None if it is no such message."""
+        if message.kind == "lift" or message.body.get("operation") == Operation.LIFT:
+            return await self._lift(message.request_id)
+        if message.kind == "appeal":
+            return await self._appeal(message.request_id)
+        if message.kind == "appeal_turned":
+            run = visibility.appeal_id(self._ledger.tenant, message.request_id)
+            await self._wake(self._client.get_workflow_handle(run), "turned")
+            return True
+        if message.kind == "campaign":
+            return await self._campaign(str(message.body["campaign"]))
+        if message.kind == "letters":
+            return await self._letters(called=True)
+        return None
 
     async def _start_run(self, row: RequestRow, facts: Facts | None, reuse: WorkflowIDReusePolicy) -> None:
         right, request_id = row.right, row.id
@@ -231,6 +244,7 @@ class Dispatcher:
         for restriction in await asyncio.to_thread(self._ledger.liftings):
             if await self._lost(self._lifting(restriction.request_id)):
                 await self._lift(restriction.request_id)
+        await self._keep_letters_going()
 
     async def _to_compare(self, open_requests: int) -> bool:
         """Whether open requests and living runs are to be compared one by one."""
@@ -286,6 +300,40 @@ class Dispatcher:
             static_summary=f"erase in {system}, once for many people",
         )
         return True
+
+    async def _letters(self, *, called: bool) -> bool:
+        """Have letters sent; a run that is at it hears of it, if somebody has called."""
+        await self._client.start_workflow(
+            Letters.run,
+            0,
+            id=visibility.letters_id(self._ledger.tenant),
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="more" if called else None,
+            static_summary="send letters, and read what comes back",
+        )
+        return True
+
+    async def _campaign(self, campaign: str) -> bool:
+        """Have a campaign carried on; no effect on one that is at it."""
+        await self._client.start_workflow(
+            CampaignRun.run,
+            campaign,
+            id=visibility.campaign_id(campaign, self._ledger.tenant),
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary="tell everybody on a list, once",
+        )
+        return True
+
+    async def _keep_letters_going(self) -> None:
+        """Have letters looked after that a lost run has left, and those that may still come back."""
+        now, mail = datetime.now(UTC), self._tools.mail
+        since = now - LIFE if mail and mail.mailbox else now
+        if await asyncio.to_thread(self._ledger.letters_under_way, since):
+            await self._letters(called=False)
+        for campaign in await asyncio.to_thread(self._ledger.campaigns_under_way):
+            await self._campaign(campaign)
 
     async def _lift(self, request_id: str) -> bool:
         """Have a restriction lifted; a lifting that is under way hears of it."""

@@ -8,14 +8,18 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ledger.letters import Letter, LetterState, text_name
+from activities.letters import Rendered
+from ledger.letters import Letter, LetterState, said_name, text_name
+from rights.letters import Particulars
 from starter.desk import Desk
 from starter.exits import Exit, Failure
+from starter.letterpress import kind_of, language_of, of_request, written
 from starter.show import Cell, Page, minute
 
 _ID: Final = re.compile(r"[0-9a-z]{26}\.[a-z_]{1,60}\.[0-9]{1,9}\Z")
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,60}\Z")
 _BAD: Final = {LetterState.BOUNCED, LetterState.REFUSED, LetterState.UNSURE}
+_DONE: Final = {LetterState.SENT, LetterState.BOUNCED, LetterState.POSTED}
 CODE: Final = "identity_code"
 """The kind of letter that brings a code."""
 _WAITS: Final = {LetterState.QUEUED, LetterState.SENDING, LetterState.TO_POST}
@@ -110,18 +114,45 @@ def letter_page(letter: Letter, text: str | None, zone: str) -> Page:
 
 
 def text_of(at: Desk, letter: Letter) -> str:
-    """What a letter says and to whom, out of the vault.
+    """What a letter says and to whom, out of the vault; one that was not sent yet, as it would be now.
 
     Raises:
-        Failure: it was not written yet, or its key was destroyed.
+        Failure: it cannot be written, or was destroyed.
     """
+    _refuse_code(letter)
+    sealed = at.ledger.unseal(letter.case_id, "file", text_name(letter.kind, letter.number))
+    if sealed is not None:
+        said = json.loads(sealed)
+        return f"To: {said['to']}\nSubject: {said['subject']}\n\n{said['text']}"
+    if letter.state in _DONE:
+        raise Failure(Exit.NOT_FOUND, "the letter was destroyed on its day, or was not written here")
+    rendered = rendered_now(at, letter)
+    return f"Subject: {rendered.subject}\n\n{rendered.text}"
+
+
+def rendered_now(at: Desk, letter: Letter) -> Rendered:
+    """A letter of a request as it would be written now.
+
+    Raises:
+        Failure: it lacks something that it must say, or is a campaign's.
+    """
+    _refuse_code(letter)
+    if letter.request_id is None:
+        raise Failure(Exit.REFUSED, "this is a letter of a campaign: habeas campaign status says what it tells")
+    said = at.ledger.unseal(letter.case_id, "file", said_name(letter.kind, letter.number))
+    facts = of_request(
+        at,
+        at.ledger.standing(letter.request_id),
+        kind_of(letter.kind),
+        Particulars.model_validate_json(said) if said else Particulars(),
+        language=language_of(letter.language) if letter.language else None,
+    )
+    return written(facts, at.settings.office)
+
+
+def _refuse_code(letter: Letter) -> None:
     if letter.kind == CODE and letter.state not in {LetterState.TO_POST, LetterState.POSTED}:
         raise Failure(Exit.REFUSED, "a code is read by whoever gets the mail, and by nobody here")
-    sealed = at.ledger.unseal(letter.case_id, "file", text_name(letter.kind, letter.number))
-    if sealed is None:
-        raise Failure(Exit.NOT_FOUND, "the letter is not written yet, or was destroyed on its day")
-    said = json.loads(sealed)
-    return f"To: {said['to']}\nSubject: {said['subject']}\n\n{said['text']}"
 
 
 def _state(letter: Letter) -> Cell:

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Final
 
 from ledger.ledger import Ledger
+from ledger.letters import Channel
 from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
@@ -17,7 +18,7 @@ from rights.identity import Proof, Rung, circumstances_of, identity_law
 from rights.objections import ConsentWithdrawalDetails, OptOutDetails, is_immediate, source_of, stop_of
 from rights.regimes import SHIPPED, Regime, regime
 from rights.request import OFFERED, Right
-from rights.subject import parse_identities
+from rights.subject import Identity, Sharing, parse_identities
 from rights.suppression import Scope, stops_in
 from rights.value import Value
 
@@ -36,6 +37,8 @@ class Rules(Value):
     regime: str
     zone: str
     holidays: tuple[date, ...] = ()
+    letters: bool = False
+    """Whether letters are sent: then a request is acknowledged to the address it names, and answered there."""
 
 
 def submit(
@@ -103,6 +106,7 @@ def submit(
         proof=proof,
         assurance="attested" if confirmed else "proven" if enough else "none_needed" if level == 0 else "",
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
+        reply=_reply(people) if rules.letters else None,
         second_factor=proof is not None and proof.rung is Rung.SECOND_FACTOR,
     )
     if details is not None and is_immediate(known, details):
@@ -140,6 +144,12 @@ def _refuse_unknown_consent(data_map: DataMap, details: ConsentWithdrawalDetails
     if not any(stops_in(system, stop_of(details)) for system in data_map.systems.values()):
         known = "; ".join(sorted({c.purpose for c in resting if c.purpose})) or "none says so: write lawful_basis"
         raise SubmissionError(f"nothing in the data map rests on such a consent; what does is for: {known}")
+
+
+def _reply(people: Sequence[Identity]) -> Channel | None:
+    """Where the asker is written to: the first e-mail address that the request names."""
+    addresses = (person.value for person in people if person.kind == "email" and person.sharing is not Sharing.HINT)
+    return next((Channel("email", address) for address in addresses), None)
 
 
 def _law(name: str) -> Regime:

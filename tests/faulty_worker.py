@@ -3,9 +3,11 @@
 TEST_TRIP is ``PLACE`` or ``freeze:PLACE``. Places: ``before:ACTIVITY``, ``after:ACTIVITY`` (and the same of ``begin``,
 with which the dispatcher takes a request up), ``fence:enter`` (before the
 ledger hears of the call), ``fence:inside`` (let through, target not touched), ``fence:done`` (target committed, ledger
-not told), ``fence:left`` (ledger told, no receipt yet). TEST_LEAK is ``HOW:TEXT`` and leaks a text on purpose: as an
-error's type, in a result, in a log line, or in an unforeseen error. The rule kept: nothing in the engine knows of this;
-the worker is composed from the outside.
+not told), ``fence:left`` (ledger told, no receipt yet); ``letter:ready`` (the mail server waits for the text),
+``letter:noted`` (the ledger knows of it), ``letter:given`` (the server has it), ``letter:settled`` (the ledger knows),
+``list:read`` and ``list:kept`` (a page of a campaign's people). TEST_LEAK is ``HOW:TEXT`` and leaks a text on purpose:
+as an error's type, in a result, in a log line, or in an unforeseen error. The rule kept: nothing in the engine knows of
+this; the worker is composed from the outside.
 """
 
 import os
@@ -91,6 +93,24 @@ class _Ledger:
         if how == "error" and activity.info().attempt == 1:
             raise RuntimeError(text)
         return self._real.at_step(*args, **named)
+
+    def begin_sending(self, *args: Any, **named: Any) -> Any:
+        trip("letter:ready")
+        noted = self._real.begin_sending(*args, **named)
+        trip("letter:noted")
+        return noted
+
+    def letter_sent(self, *args: Any, **named: Any) -> Any:
+        trip("letter:given")
+        sent = self._real.letter_sent(*args, **named)
+        trip("letter:settled")
+        return sent
+
+    def list_people(self, *args: Any, **named: Any) -> Any:
+        trip("list:read")
+        listed = self._real.list_people(*args, **named)
+        trip("list:kept")
+        return listed
 
     def enter_fence(self, *args: Any, **named: Any) -> Any:
         trip("fence:enter")

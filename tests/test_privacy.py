@@ -27,6 +27,7 @@ import activities
 import worker
 from starter.stack import Postgres, Temporal
 from tests.conftest import SEARCH_ATTRIBUTES
+from tests.smtp_sink import Sink
 from tests.world import World, shop_map
 from workflows import messages
 from workflows.wire import HistoryKeys, SealingCodec
@@ -43,8 +44,10 @@ def canaries() -> Iterator[World]:
         home = Path(folder)
         with (
             Temporal(home / "temporal.db", search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            Sink() as sink,
             World(home, postgres, temporal, maps={"shop": shop_map("approve", retention=True)}) as world,
         ):
+            world.set_up_mail(host="localhost", port=sink.port, ca_file=str(sink.certificate))
             with psycopg.connect(world.shop, autocommit=True) as connection:
                 connection.execute("UPDATE customers SET email = %s, full_name = %s, phone = %s WHERE id = 7",
                                    (EMAIL, f"{CANARY}name", f"+49{CANARY}"))  # fmt: skip

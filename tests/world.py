@@ -196,7 +196,20 @@ class World:
     def _settings(self) -> Settings:
         prefix = "HABEAS_"
         plain = {k.removeprefix(prefix).lower(): v for k, v in self.environment.items() if k.startswith(prefix)}
-        return Settings(**{**plain, "maps": json.loads(plain["maps"])})
+        read: dict[str, Any] = {n: json.loads(plain[n]) for n in ("maps", "mail", "letters") if n in plain}
+        return Settings(**{**plain, **read})
+
+    def set_up_mail(self, **mail: Any) -> None:
+        """Have the deployment send letters by a mail server, with what every letter has to say of the sender."""
+        office: dict[str, Any] = {
+            "controller": "Shop Ltd",
+            "address": ["1 Market Street", "12345 Berlin"],
+            "dpo": "dpo@shop.example",
+            "authorities": {"eu-gdpr": {"name": "An Authority", "contact": "authority.example"}},
+        }
+        self.environment["HABEAS_LETTERS"] = json.dumps(office)
+        self.environment["HABEAS_MAIL"] = json.dumps(mail | {"sender": "privacy@shop.example"})
+        self.settings = self._settings()
 
     def __enter__(self) -> Self:
         return self

@@ -63,6 +63,30 @@ MAP_CHECK: Final[Options] = {
     "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=5), maximum_attempts=10),
 }
 
+MAIL: Final[Options] = {
+    # A hundred letters at a server that takes seconds for each.
+    "start_to_close_timeout": timedelta(minutes=15),
+    # A killed worker is noticed within this time.
+    "heartbeat_timeout": timedelta(seconds=10),
+    # 1, 2, 4 ... 60 s: a few minutes. Then the other half of the round has its turn: what comes back is read while
+    # nothing can be sent, and what is to be sent goes out while the mailbox is away.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(minutes=1),
+        maximum_attempts=8,
+    ),
+}
+
+CAMPAIGN: Final[Options] = {
+    # Ten thousand people are listed in seconds; a slow directory takes minutes.
+    "start_to_close_timeout": timedelta(minutes=15),
+    # A killed worker is noticed within this time.
+    "heartbeat_timeout": timedelta(seconds=10),
+    # For ever: a directory that is down for a week delays the notice, and nobody else.
+    "retry_policy": RetryPolicy(maximum_interval=timedelta(minutes=5)),
+}
+
 STEP: Final[Options] = {
     # A person with millions of rows takes hours; heartbeats, not this limit, tell the living from the dead.
     "start_to_close_timeout": timedelta(hours=12),

@@ -55,6 +55,16 @@ def sweep_id(system: str, tenant: str) -> str:
     return f"sweep/{system}/{tenant}"
 
 
+def campaign_id(campaign: str, tenant: str) -> str:
+    """The id under which a campaign runs. It ends with the tenant, under whose key its history is sealed."""
+    return f"campaign/{campaign}/{tenant}"
+
+
+def letters_id(tenant: str) -> str:
+    """The id under which a tenant's letters are sent."""
+    return f"letters/{tenant}"
+
+
 def lifting_id(tenant: str, request_id: str) -> str:
     """The id under which a restriction is lifted; it ends with the request, under whose key its history is sealed."""
     return f"restriction-lifting/{tenant}/{request_id}"

@@ -11,10 +11,10 @@ from datetime import timedelta
 from functools import partial
 
 from connectors.directory import Directory
-from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.errors import ConnectorError, NeedsHuman, Retryable, Unsupported
 from connectors.finding import Finding
 from connectors.optouts import marking, refuse_unmarked
-from connectors.protocol import Call, ContactPoint, Export, Look, Pending
+from connectors.protocol import Call, ContactPoint, Export, Look, Pending, Roll, RollPage
 from connectors.sql import replication, restriction, searchable, trying
 from connectors.sql.application import Reaches
 from connectors.sql.asking import Asking
@@ -29,9 +29,11 @@ from connectors.sql.locating import Locating
 from connectors.sql.programme import Programmes
 from connectors.sql.rectifying import Rectifying
 from connectors.sql.residue import Residue
+from connectors.sql.roll import read_page
 from connectors.sql.searching import Searching
 from connectors.sql.server import Database, Mode
 from connectors.sql.session import Database as PostgreSQL
+from connectors.sql.sqlite.session import Database as SQLite
 from connectors.sql.steps import Steps
 from connectors.sql.survey import survey
 from connectors.trial import Trial
@@ -114,6 +116,21 @@ class SqlConnector:
     def channels(self, call: Call) -> tuple[ContactPoint, ...]:
         """How to reach the person: one statement over the columns that the map marks, and those that lead there."""
         return self._directory.points(call)
+
+    def roll(self, roll: Roll) -> RollPage:
+        """A page of all rows of a collection, in the order of its key.
+
+        Raises:
+            Unsupported: MariaDB compares numbers with texts inexactly, so rows might be passed over.
+        """
+        if not isinstance(self.reader, PostgreSQL | SQLite):
+            raise Unsupported(Code.UNSUPPORTED, self.system.system)
+        try:
+            return read_page(self.reader, roll)
+        except self.reader.errors as error:
+            trouble = self.reader.explain(error, self.system.system, lambda *_: True)
+        # Out here, so that the driver's own error does not hang on ours: it may quote a value.
+        raise trouble
 
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""

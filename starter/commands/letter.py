@@ -3,6 +3,7 @@
 The one rule: a letter's text and address are shown only when asked for by name, with --text.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,18 +40,25 @@ def outbox(
 def show(
     letter: LetterId,
     text: Annotated[bool, typer.Option("--text", help="Also print the letter itself, as it was sent.")] = False,
+    pdf: Annotated[
+        Path | None,
+        typer.Option("--pdf", metavar="FILE", help="Write it to a file, to be printed and posted.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show how a letter stands, and with --text what it says.
 
-    Without --text nothing personal is shown.
+    Without --text or --pdf nothing personal is shown.
     """
     from starter.desk import desk
-    from starter.outbox import letter_document, letter_id, letter_page, text_of
+    from starter.letterpress import put_letter
+    from starter.outbox import letter_document, letter_id, letter_page, rendered_now, text_of
     from starter.show import answer
 
     with desk() as at:
         found = at.ledger.letter(letter_id(letter))
+        if pdf:
+            put_letter(rendered_now(at, found), "pdf", pdf)
         said = text_of(at, found) if text else None
         document = letter_document(found) | ({"text": said} if text else {})
         answer(document, letter_page(found, said, at.zone), as_json=as_json)

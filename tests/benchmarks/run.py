@@ -23,11 +23,11 @@ from pathlib import Path
 import worker
 from rights.request import Right
 from starter.stack import Postgres, Temporal, free_port
-from tests.benchmarks import buckets, by_hand, databases, discovery, mailbox, waiting
+from tests.benchmarks import buckets, by_hand, campaign, databases, discovery, mailbox, waiting
 from tests.benchmarks.deployment import MAP, Used, counting, fatten, memory, seed
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.connectors.dovecot import LACKING
-from tests.world import World
+from tests.world import World, shop_map
 
 OUT = Path(".bench/latest.json")
 GOALS = {"access": 0.15, "erasure": 0.20}
@@ -54,6 +54,7 @@ class Scale:
     exported: int
     erased: int
     grown: int
+    told: int
 
 
 SMALL = Scale(
@@ -71,6 +72,7 @@ SMALL = Scale(
     exported=300_000,
     erased=600_000,
     grown=300_000,
+    told=2_000,
 )
 FULL = Scale(
     customers=10_000,
@@ -87,6 +89,7 @@ FULL = Scale(
     exported=5_000_000,
     erased=20_000_000,
     grown=10_000_000,
+    told=100_000,
 )
 
 
@@ -111,7 +114,8 @@ class Report:
         self, name: str, value: float, unit: str, *, at_most: float | None = None, at_least: float | None = None
     ) -> None:
         """Note a figure, with a goal if there is one."""
-        holds = None if at_most is None and at_least is None else (at_least or 0) <= value <= (at_most or math.inf)
+        most = math.inf if at_most is None else at_most
+        holds = None if at_most is None and at_least is None else (at_least or 0) <= value <= most
         goal = f"<= {at_most:g}" if at_most is not None else f">= {at_least:g}" if at_least is not None else None
         self.figures.append(Figure(name, round(value, 5), unit, goal, holds))
         mark = "" if holds is None else ("holds" if holds else "MISSED")
@@ -381,9 +385,28 @@ def measure_growth(report: Report, scale: Scale) -> None:
     report.add(f"erase in {sizes[-1]:,} rows to {sizes[0]:,}", last[1] / first[1], "x", at_most=1.5)
 
 
+def measure_campaign(report: Report, scale: Scale) -> None:
+    """Everybody told once by mail, while the worker is killed twice."""
+    mapped = shop_map().replace("    purpose: to run", "    lawful_basis: contract\n    purpose: to run")
+    with (
+        tempfile.TemporaryDirectory(prefix="habeas-campaign-") as folder,
+        Postgres(durable=False) as postgres,
+        Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+        World(Path(folder), postgres, temporal, maps={"shop": mapped}) as world,
+    ):
+        seen = campaign.measure(world, Path(folder), scale.told)
+        what = f"campaign of {scale.told:,} people, {campaign.KILLS} kills: told"
+        report.add(what, seen.told, "", at_least=scale.told - seen.unsure)
+        report.add("    told twice", seen.twice, "", at_most=0)
+        report.add("    in doubt", seen.unsure, "", at_most=campaign.KILLS)
+        report.add("    wall", seen.used.wall, "s")
+        report.add("    CPU a person, all in", seen.used.total / scale.told * 1000, "ms")
+        report.add("    longest history", seen.events, "events", at_most=10_000)
+
+
 PARTS = (
     *("memory", "file", "large", "submit", "mailbox", "waiting", "bucket"),
-    *("discover", "export", "erase", "people", "growth"),
+    *("discover", "export", "erase", "people", "growth", "campaign"),
 )
 
 
@@ -411,6 +434,7 @@ def main() -> None:
         "erase": lambda: measure_erase(report, scale),
         "people": lambda: measure_people(report, scale),
         "growth": lambda: measure_growth(report, scale),
+        "campaign": lambda: measure_campaign(report, scale),
     }
     for name, measure in measures.items():
         if options.only in {None, name}:

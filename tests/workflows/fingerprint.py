@@ -14,7 +14,7 @@ COMMANDS = {
     "do", "touch", "execute_activity_method", "execute_local_activity_method", "sleep", "wait_condition",
     "upsert_search_attributes", "continue_as_new", "gather", "create_task", "wait", "pause", "_settle", "_perform",
     "see_through", "read", "_show", "enter", "now", "set_current_details", "together", "erase", "look_until_gone",
-    "await_system", "package", "_pack", "_ask_about", "_stuck", "_plan", "_locate", "_fulfil", "_carry_out",
+    "await_system", "package", "_pack", "_ask_about", "_stuck", "_plan", "_locate", "_fulfil", "_carry_out", "_rest",
 }  # fmt: skip
 ACTIVITIES = {"do", "touch", "execute_activity_method", "execute_local_activity_method"}
 

@@ -18,7 +18,10 @@ from temporalio.converter import WorkflowSerializationContext
 
 import worker
 from starter.stack import Postgres, Temporal
+from tests.benchmarks.campaign import NOTICE
 from tests.conftest import SEARCH_ATTRIBUTES
+from tests.smtp_sink import Sink
+from tests.stories.copies import Habeas
 from tests.world import World, shop_map
 from workflows.visibility import map_check_id
 from workflows.wire import HistoryKeys, SealingCodec
@@ -93,5 +96,34 @@ def main() -> None:
             asyncio.run(_keep(world, asyncio.run(_checked(world)), "map-check-first"))
 
 
+def letters() -> None:
+    """Run a campaign by mail, and keep the histories of it and of the letters."""
+    mapped = shop_map().replace("    purpose: to run", "    lawful_basis: contract\n    purpose: to run")
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres, Sink() as sink:
+        home = Path(folder)
+        with (
+            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": mapped}) as world,
+        ):
+            world.set_up_mail(host="localhost", port=sink.port, ca_file=str(sink.certificate))
+            (home / "notice.yaml").write_text(NOTICE)
+            habeas = Habeas(world)
+            habeas("campaign", "prepare", "policy", "--notice", str(home / "notice.yaml"))
+            habeas("campaign", "start", "policy")
+            world.start_worker()
+            world.wait(lambda: world.query("SELECT state FROM campaigns") == [("ended",)], 60, "the campaign's end")
+            campaign, tenant = world.ledger.campaign("policy").id, world.ledger.tenant
+            asyncio.run(_ended(world, f"campaign/{campaign}/{tenant}"))
+            asyncio.run(_ended(world, f"letters/{tenant}"))
+            asyncio.run(_keep(world, f"campaign/{campaign}/{tenant}", "campaign-ended"))
+            asyncio.run(_keep(world, f"letters/{tenant}", "letters-sent"))
+
+
+async def _ended(world: World, workflow_id: str) -> None:
+    client = await worker.connect(world.settings, world.ledger)
+    await client.get_workflow_handle(workflow_id).result()
+
+
 if __name__ == "__main__":
     main()
+    letters()

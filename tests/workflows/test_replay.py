@@ -12,6 +12,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from tests.workflows.fingerprint import fingerprints
+from workflows.campaign import CampaignRun
+from workflows.letters import Letters
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.upkeep import Upkeep
@@ -24,7 +26,14 @@ KEY = bytes(32)
 
 
 def test_there_is_a_history_of_every_kind() -> None:
-    assert {path.stem.split("-")[0] for path in HISTORIES} == {"access", "erasure", "map", "upkeep"}
+    assert {path.stem.split("-")[0] for path in HISTORIES} == {
+        "access",
+        "campaign",
+        "erasure",
+        "letters",
+        "map",
+        "upkeep",
+    }
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
@@ -34,7 +43,7 @@ def test_a_recorded_history_replays(path: Path) -> None:
 
     async def replay() -> None:
         wire = plugin(HistoryKeys(lambda _: KEY))
-        replayer = Replayer(workflows=[*REQUESTS, Upkeep, MapCheck], plugins=[wire])
+        replayer = Replayer(workflows=[*REQUESTS, Upkeep, MapCheck, Letters, CampaignRun], plugins=[wire])
         await replayer.replay_workflow(history)
 
     asyncio.run(replay())
