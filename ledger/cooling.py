@@ -48,8 +48,8 @@ class Cooling(Decisions):
     def cool(self, request_id: str, until: datetime, *, at: datetime, sms: str = "", mail: bool = True) -> Gate:
         """Begin to cool off until a moment, or end it if that has come; how it stands. Safe to repeat.
 
-        With the beginning the notice is queued that tells how to stop it, to every channel on file. Where there is none,
-        or no mail is set up, a person posts it: a wait that nobody is told of protects nobody.
+        With the beginning the notice that tells how to stop it is queued, to every channel on file. Where none is
+        known, or no mail is set up, a person posts it: a wait that nobody is told of protects nobody.
         """
         with self._begin() as connection:
             row = self._open_row(connection, request_id)
@@ -59,7 +59,7 @@ class Cooling(Decisions):
             ).rowcount
             if made:
                 if until > at:
-                    self._notify(connection, request_id, until, at, sms, mail)
+                    self._warn(connection, request_id, until, at, sms, mail)
                 self._journal(connection, "cooling", {"until": until}, at, request_id=row.id)
             else:
                 over = connection.execute(
@@ -71,7 +71,7 @@ class Cooling(Decisions):
                     self._journal(connection, "cooled", {}, at, request_id=row.id)
             return read_gates(connection, self.tenant, [request_id])[request_id]
 
-    def _notify(
+    def _warn(
         self, connection: Connection, request_id: str, until: datetime, at: datetime, sms: str, mail: bool
     ) -> None:
         cooling = connection.execute(select(coolings).where(*_its(self.tenant, request_id))).one()
