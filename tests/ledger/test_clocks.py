@@ -139,8 +139,8 @@ def test_an_extension_by_letter_moves_the_clock_when_the_letter_is_sent(ledger: 
     assert (said.ground, said.reason, said.extended_due) == ("complexity", "zqreasons", due)
     assert due > local_day(before.legal_due, ZONE)
     assert "zqreasons" not in str(door("SELECT body FROM entries"))
+    event = ClockEvent(turn=Turn.EXTENDED, day=TODAY, ground="complexity")
     with pytest.raises(LedgerRefusal, match="a notice is on its way"):
-        event = ClockEvent(turn=Turn.EXTENDED, day=TODAY, ground="complexity")
         ledger.send_extension(request_id, event, at=AT, note=None, by={})
     assert door("SELECT legal_due FROM requests") == [(before.legal_due,)], "to write it extends nothing"
 
