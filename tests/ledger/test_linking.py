@@ -7,6 +7,8 @@ import pytest
 from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
 from rights.codes import Code
+from rights.deadlines import start_clock
+from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
 from rights.subject import Identity
 from tests.ledger.builders import ANNA, AT, close_one, enter, later, opened_id
@@ -41,6 +43,26 @@ def test_different_rights_are_never_merged(ledger: Ledger) -> None:
     erasure = proven(ledger, at=later(hours=1))
 
     assert not ledger.join(erasure, (), at=later(hours=1)).lead
+
+
+@pytest.mark.parametrize("right", [Right.RECTIFICATION, Right.OBJECTION, Right.OPT_OUT, Right.PORTABILITY])
+def test_who_asks_for_something_else_by_the_same_right_is_not_answered_with_the_earlier(
+    ledger: Ledger, right: Right
+) -> None:
+    first = proven(ledger, Phase.LOCATING, right=right, details=b'{"of":["sale"]}')
+    other = proven(ledger, right=right, details=b'{"of":["profiling"]}', at=later(hours=1))
+    same = proven(ledger, right=right, details=b'{"of":["sale"]}', at=later(hours=2))
+
+    assert not ledger.join(other, (), at=later(hours=1)).lead
+    assert ledger.join(same, (), at=later(hours=2)).lead == first
+
+
+def test_who_asks_under_other_laws_is_not_answered_with_the_earlier(ledger: Ledger) -> None:
+    proven(ledger, Phase.LOCATING)
+    california = start_clock(regime("us-ca-ccpa"), later(hours=1), "Europe/Berlin")
+    second = proven(ledger, at=later(hours=1), further=[california])
+
+    assert not ledger.join(second, (), at=later(hours=1)).lead
 
 
 def test_what_nobody_has_proven_joins_delays_and_reveals_nothing(ledger: Ledger) -> None:
