@@ -32,7 +32,6 @@ from rights.subject import Identity
 from rights.value import Value
 
 
-
 def _laws(clocks: ColumnElement[Any]) -> ColumnElement[Any]:
     """The laws that a request is asked under, in order."""
     return func.jsonb_path_query_array(clocks, literal_column("'$[*].regime'", JSONPATH))

@@ -179,3 +179,18 @@ def test_canadas_law_keeps_the_data_while_the_person_may_complain(
     with pytest.raises(FenceRefused) as refused:
         enter(ledger, erasure, at=when)
     assert refused.value.code is Code.RECOURSE
+
+
+def test_canadas_law_keeps_the_data_also_when_everything_else_of_the_refusal_would_be_shredded(ledger: Ledger) -> None:
+    erasure = proven(ledger, Phase.LOCATING)
+    clock = start_clock(regime("ca-pipeda"), AT, "America/Toronto")
+    asked = ledger.open_request(Right.ACCESS, "ca-pipeda", ANNA, clock, received_at=AT, confirmed=True)
+    days = dict.fromkeys(("working_until", "file_until", "parcel_until", "disputed_until"), later(days=30))
+    ledger.close(asked.request_id, Conclusion.REFUSED, books={}, at=AT, **days)
+
+    ledger.shred_due(later(days=100))
+    with pytest.raises(FenceRefused) as refused:
+        enter(ledger, erasure, at=later(days=100))
+    assert refused.value.code is Code.RECOURSE
+    gone = ledger.shred_due(later(days=187))
+    assert (asked.request_id, "working") in {(one.case_id, one.purpose) for one in gone}
