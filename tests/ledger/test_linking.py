@@ -185,8 +185,17 @@ def test_canadas_law_keeps_the_data_also_when_everything_else_of_the_refusal_wou
     erasure = proven(ledger, Phase.LOCATING)
     clock = start_clock(regime("ca-pipeda"), AT, "America/Toronto")
     asked = ledger.open_request(Right.ACCESS, "ca-pipeda", ANNA, clock, received_at=AT, confirmed=True)
-    days = dict.fromkeys(("working_until", "file_until", "parcel_until", "disputed_until"), later(days=30))
-    ledger.close(asked.request_id, Conclusion.REFUSED, books={}, at=AT, **days)
+    soon = later(days=30)
+    ledger.close(
+        asked.request_id,
+        Conclusion.REFUSED,
+        books={},
+        at=AT,
+        working_until=soon,
+        file_until=soon,
+        parcel_until=soon,
+        disputed_until=soon,
+    )
 
     ledger.shred_due(later(days=100))
     with pytest.raises(FenceRefused) as refused:
