@@ -117,7 +117,7 @@ class ProofCodes(Proofs):
             case = self._case_row(connection, request_id)
             sealed = self._vault.get_all(connection, request_id, "working", REACH, GIVEN)
             given = [one.value for one in sealed_identities(sealed.get(GIVEN)) if one.kind == "email"]
-            points = _reach(sealed.get(REACH))
+            points = reached(sealed.get(REACH))
             used = {code.way for code in codes if code.way}
             for code in unsent:
                 target = self._target(code.goes_to, given, points, used, at, sms)
@@ -191,7 +191,7 @@ class ProofCodes(Proofs):
                     "use a channel on file, or in person or by a document with a second agent"
                 )
             reach = self._vault.get(connection, request_id, "working", REACH)
-            matched = _matching(points, _reach(reach))
+            matched = _matching(points, reached(reach))
             self._set_case(connection, request_id, point_tries=case.point_tries + 1)
             body = {"try": case.point_tries + 1}
             self._journal(connection, "points_checked", body, at, request_id=request_id)
@@ -369,7 +369,8 @@ def next_step(asked: Sequence[str]) -> GoesTo | None:
     return next((step for step in LADDER if step not in asked), None)
 
 
-def _reach(sealed: bytes | None) -> list[Reached]:
+def reached(sealed: bytes | None) -> list[Reached]:
+    """What the directory has told, as `keep_reach` has sealed it."""
     if sealed is None:
         return []
     points = orjson.loads(sealed)["points"]
