@@ -43,6 +43,8 @@ class Asked(Value):
     """rectification: whether somebody has to decide on its corrections yet."""
     statement: bool = False
     """rectification: whether a statement goes with the data."""
+    closed: bool = False
+    """rectification: whether a decision on the whole of it is weighed, or refuses it."""
 
 
 class Lifting(Value):
@@ -79,7 +81,7 @@ class RestrictingActivities:
             return asked
         decided = ledger.accuracy(request_id)
         if decided is None:
-            return asked.model_copy(update={"decide": True})
+            return asked.model_copy(update={"decide": True, "closed": ledger.gate(request_id).closed})
         wanted = details.accepted(decided)
         systems = tuple(dict.fromkeys(one.system for one in wanted))
         for name in systems:
