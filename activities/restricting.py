@@ -110,7 +110,8 @@ class RestrictingActivities:
             return Lifting(over=True)
         due = ledger.heard_of_lifting(request_id, at=ask.as_of)
         if not ledger.begin_lifting(request_id, at=ask.as_of):
-            return Lifting(due=due)
+            # A day that has come without its beginning is one that was undone between the two looks.
+            return Lifting(due=due if due and due > ask.as_of else None)
         for key, word in ledger.rulings(request_id).items():
             # Done and given up say so in the step itself, and their tasks go when everything is lifted.
             if key.split("/")[2] == Operation.LIFT and word not in FINAL_WORDS:
