@@ -199,11 +199,11 @@ def test_nothing_is_asked_of_any_system_but_the_directory_before_proof(
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1500)
-def test_ten_thousand_unproven_requests_ask_no_other_system_anything(
+@pytest.mark.timeout(300)
+def test_hundreds_of_unproven_requests_ask_no_other_system_anything(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    knocking(world, monkeypatch, 10_000)
+    knocking(world, monkeypatch, 500)
 
 
 @pytest.mark.timeout(300)
