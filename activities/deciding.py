@@ -38,10 +38,10 @@ class DecidingActivities:
     @activity.defn(name="cool", no_thread_cancel_exception=True)
     def cool(self, ask: Ask) -> Gate:
         """Begin the cooling-off of an erasure, or end it when its time has come."""
-        ledger = self._tools.ledger
+        tools, ledger = self._tools, self._tools.ledger
         row = ledger.request(ask.request_id)
-        until = cooling_until(ask.as_of, self._tools.cooling_hours, row.clock.internal_due)
-        gate = ledger.cool(ask.request_id, until, at=ask.as_of)
+        until = cooling_until(ask.as_of, tools.cooling_hours, row.clock.internal_due)
+        gate = ledger.cool(ask.request_id, until, at=ask.as_of, sms=tools.sms, mail=tools.mail is not None)
         if gate.cooling in {"running", "frozen"}:
             ledger.move(ask.request_id, Phase.COOLING, at=ask.as_of)
         return gate

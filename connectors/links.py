@@ -4,6 +4,7 @@ The one rule: exact values, each once, and only from rows that are the person's 
 have, and what an erasure wrote, is told to nobody.
 """
 
+from functools import cached_property
 from typing import Final
 
 from connectors.errors import NeedsHuman
@@ -12,6 +13,7 @@ from connectors.protocol import Call
 from connectors.strategies import clean, text
 from rights.codes import Code
 from rights.datamap import Field
+from rights.plan import Write
 from rights.subject import Identity, comparable
 
 MOST: Final = 100_000
@@ -27,10 +29,17 @@ class Links:
         self._exact = {(one.kind, one.value) for one in call.identities}
         self._folded = {(one.kind, comparable(one.value, casefold=True)) for one in call.identities}
         self._found: list[Identity] = []
-        self._writes = {(work.collection, write.field): write for work in call.work for write in work.writes}
-        self._told = {
+        self._call = call
+
+    @cached_property
+    def _writes(self) -> dict[tuple[str, str], Write]:
+        return {(work.collection, write.field): write for work in self._call.work for write in work.writes}
+
+    @cached_property
+    def _told(self) -> dict[str, list[tuple[str, Field]]]:
+        return {
             name: [(column, about) for column, about in collection.fields.items() if about.told]
-            for name, collection in call.system.collections.items()
+            for name, collection in self._call.system.collections.items()
         }
 
     def add_row(self, collection: str, row: Row) -> None:

@@ -7,26 +7,32 @@ the word of two people.
 import base64
 import hmac
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from sqlalchemy import ColumnElement, Connection, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.channels import channels_on_file
 from ledger.decisions import Decisions
 from ledger.errors import LedgerRefusal
 from ledger.gates import read_gates
+from ledger.letters import queue_letter
 from ledger.models import tasks
 from ledger.models_deciding import coolings
 from ledger.outbox import post
 from ledger.store import AnyRow
+from ledger.vault import Sealed
 from rights.codes import Code
 from rights.gate import Gate
+from rights.letters import LetterKind, Particulars
 
 Review = Literal["release", "withdraw"]
 """What becomes of a frozen erasure: it goes on, or it is taken back."""
 
 _TOKEN: Final = re.compile(r"([0-9a-hjkmnp-tv-z]{26})\.([A-Za-z0-9_-]{27})\Z")
+_POSTED_WITHIN: Final = timedelta(days=1)
+"""A notice that comes after the wait stops nothing."""
 _MARK_BYTES: Final = 20
 """160 bits of the keyed digest."""
 
@@ -39,8 +45,12 @@ class Cooling(Decisions):
         row = {"tenant": self.tenant, "request_id": request_id, "state": "waived"}
         connection.execute(upsert(coolings).on_conflict_do_nothing(), row)
 
-    def cool(self, request_id: str, until: datetime, *, at: datetime) -> Gate:
-        """Begin to cool off until a moment, or end it if that has come; how it stands. Safe to repeat."""
+    def cool(self, request_id: str, until: datetime, *, at: datetime, sms: str = "", mail: bool = True) -> Gate:
+        """Begin to cool off until a moment, or end it if that has come; how it stands. Safe to repeat.
+
+        With the beginning the notice that tells how to stop it is queued, to every channel on file. Where none is
+        known, or no mail is set up, a person posts it: a wait that nobody is told of protects nobody.
+        """
         with self._begin() as connection:
             row = self._open_row(connection, request_id)
             made = connection.execute(
@@ -48,6 +58,8 @@ class Cooling(Decisions):
                 {"tenant": self.tenant, "request_id": request_id, "state": "running", "until": until},
             ).rowcount
             if made:
+                if until > at:
+                    self._warn(connection, request_id, until, at, sms, mail)
                 self._journal(connection, "cooling", {"until": until}, at, request_id=row.id)
             else:
                 over = connection.execute(
@@ -58,6 +70,30 @@ class Cooling(Decisions):
                 if over:
                     self._journal(connection, "cooled", {}, at, request_id=row.id)
             return read_gates(connection, self.tenant, [request_id])[request_id]
+
+    def _warn(
+        self, connection: Connection, request_id: str, until: datetime, at: datetime, sms: str, mail: bool
+    ) -> None:
+        cooling = connection.execute(select(coolings).where(*_its(self.tenant, request_id))).one()
+        said = Particulars(stop_until=cooling.until, stop_token=self._token(cooling))
+        channels = channels_on_file(self, connection, request_id, sms=sms) if mail else []
+        if channels:
+            key = self._vault.key(connection, request_id, "working")
+            for number, channel in enumerate(channels):
+                sealed = Sealed("working", _channel(number), channel.sealed())
+                self._vault.put(connection, request_id, key, sealed, at)
+        for number in range(max(len(channels), 1)):
+            queue_letter(
+                self,
+                connection,
+                request_id,
+                LetterKind.COOLING_OFF_NOTICE,
+                at,
+                number=number,
+                said=said.model_dump_json(exclude_unset=True).encode(),
+                channel=_channel(number),
+                post_by=min(at + _POSTED_WITHIN, until).date(),
+            )
 
     def stop_token(self, request_id: str) -> str | None:
         """The token that stops this erasure, for the notice to the person; None while none would.
@@ -148,6 +184,11 @@ class Cooling(Decisions):
             post(connection, self.tenant, "wake", request_id, at)
             self._decide(connection, row, "released", {}, at, note, told={"by": by}, tell=False)
         return True
+
+
+def _channel(number: int) -> str:
+    """The name in the vault (`working`) of where a notice goes."""
+    return f"channel/cooling/{number}"
 
 
 def _its(tenant: str, request_id: str) -> tuple[ColumnElement[bool], ...]:

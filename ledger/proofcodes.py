@@ -108,16 +108,16 @@ class ProofCodes(Proofs):
         `sms` is the address of a gateway from mail to text messages, with {digits} for the number.
         """
         with self._begin() as connection:
-            row = self._in_question(connection, request_id)
+            row = self._unanswered(connection, request_id)
             its = {"tenant": self.tenant, "request_id": request_id}
             codes = connection.execute(_CODES, its).all()
             unsent = [code for code in codes if code.sent_at is None]
-            if not unsent or row.confirmed_at:
+            if not unsent or row is None:
                 return 0
             case = self._case_row(connection, request_id)
             sealed = self._vault.get_all(connection, request_id, "working", REACH, GIVEN)
             given = [one.value for one in sealed_identities(sealed.get(GIVEN)) if one.kind == "email"]
-            points = _reach(sealed.get(REACH))
+            points = reached(sealed.get(REACH))
             used = {code.way for code in codes if code.way}
             for code in unsent:
                 target = self._target(code.goes_to, given, points, used, at, sms)
@@ -191,7 +191,7 @@ class ProofCodes(Proofs):
                     "use a channel on file, or in person or by a document with a second agent"
                 )
             reach = self._vault.get(connection, request_id, "working", REACH)
-            matched = _matching(points, _reach(reach))
+            matched = _matching(points, reached(reach))
             self._set_case(connection, request_id, point_tries=case.point_tries + 1)
             body = {"try": case.point_tries + 1}
             self._journal(connection, "points_checked", body, at, request_id=request_id)
@@ -201,11 +201,14 @@ class ProofCodes(Proofs):
         return matched
 
     def remind(self, request_id: str, *, at: datetime) -> None:
-        """Remind the person, where the last code went. No effect once the asker is proven."""
+        """Remind the person, where the last code went. No effect once the asker is proven, or the request taken
+        back."""
         with self._begin() as connection:
-            row = self._in_question(connection, request_id)
+            row = self._unanswered(connection, request_id)
+            if row is None:
+                return
             case = self._case_row(connection, request_id)
-            if row.confirmed_at or case.lapsed_at:
+            if case.lapsed_at:
                 return
             number = case.reminded + 1
             self._set_case(connection, request_id, reminded=number)
@@ -215,11 +218,14 @@ class ProofCodes(Proofs):
             self._journal(connection, "identity_reminded", {"number": number}, at, request_id=request_id)
 
     def lapse(self, request_id: str, became: Unreached, *, at: datetime) -> None:
-        """Nothing came: say so, with how to go on; papers go. No effect once the asker is proven."""
+        """Nothing came: say so, with how to go on; papers go. No effect once the asker is proven, or the request taken
+        back."""
         with self._begin() as connection:
-            row = self._in_question(connection, request_id)
+            row = self._unanswered(connection, request_id)
+            if row is None:
+                return
             case = self._case_row(connection, request_id)
-            if row.confirmed_at or case.lapsed_at:
+            if case.lapsed_at:
                 return
             self._set_case(connection, request_id, lapsed_at=at, became=became.value)
             rests = became is Unreached.LAPSE
@@ -369,7 +375,8 @@ def next_step(asked: Sequence[str]) -> GoesTo | None:
     return next((step for step in LADDER if step not in asked), None)
 
 
-def _reach(sealed: bytes | None) -> list[Reached]:
+def reached(sealed: bytes | None) -> list[Reached]:
+    """What the directory has told, as `keep_reach` has sealed it."""
     if sealed is None:
         return []
     points = orjson.loads(sealed)["points"]

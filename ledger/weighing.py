@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.decisions import Decisions
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
-from ledger.models import tasks
+from ledger.letters import queue_letter
+from ledger.models import intents, tasks
 from ledger.models_deciding import decision_words, decisions
 from ledger.notes import make_note, note_text
 from ledger.outbox import post
 from ledger.store import AnyRow
 from rights.codes import Code
-from rights.decision import Decided, Element, Needs, Role
+from rights.decision import Decided, Element, Needs, Role, Word, article
+from rights.letters import LetterKind, Particulars
+from rights.plan import Operation
 from rights.request import Phase, may_say
 from rights.value import Value
 
@@ -90,6 +93,10 @@ class Weighing(Decisions):
             if not may_say("decide", Phase(row.phase)):
                 raise LedgerRefusal(
                     f"the request is {row.phase}: what has begun is not decided any more; take it back, or let it end"
+                )
+            if decided.word is Word.REFUSE and self._has_changed(connection, request_id):
+                raise LedgerRefusal(
+                    "something of it is carried out already, so it is not refused any more: take it back, or let it end"
                 )
             if (open_one := self._open_decision(connection, request_id)) is not None:
                 raise LedgerRefusal(f"decision {open_one} is being weighed: approve it or drop it first")
@@ -229,18 +236,52 @@ class Weighing(Decisions):
 
     def evidence(self, decision: Decision) -> dict[Element, str]:
         """The texts on record for a decision, from the vault; none once the file was destroyed."""
-        names = {f"decision/{decision.id}/{element}": element for element in Element}
         with self._look() as connection:
-            sealed = self._vault.get_all(connection, decision.request_id, "file", *names)
-        return {names[name]: note_text(data) for name, data in sealed.items()}
+            return self._texts(connection, decision)
 
     # Small things.
+
+    def _texts(self, connection: Connection, decision: Decision) -> dict[Element, str]:
+        names = {f"decision/{decision.id}/{element}": element for element in Element}
+        sealed = self._vault.get_all(connection, decision.request_id, "file", *names)
+        return {names[name]: note_text(data) for name, data in sealed.items()}
 
     def _put_in_force(self, connection: Connection, row: AnyRow, decision: Decision, at: datetime) -> None:
         self._replace(connection, row.id, at)
         self._settle_decision(connection, row.id, decision.id, "in_force", at)
+        if decision.decided.word is Word.REFUSE:
+            self._tell_refusal(connection, row.id, decision, at)
         body = {"decision": decision.id, "word": decision.decided.word}
         self._journal(connection, "decided", body, at, request_id=row.id, key=decision.id)
+
+    def _tell_refusal(self, connection: Connection, request_id: str, decision: Decision, at: datetime) -> None:
+        """Queue the letter that refuses, with the reasons as they were approved (GDPR Art. 12(4))."""
+        texts = self._texts(connection, decision)
+        ground = decision.decided.ground
+        said = Particulars(
+            ground=ground,
+            provision=texts.get(Element.LAW) or article(ground),
+            reason=texts.get(Element.REASON),
+            abuse_objective=texts.get(Element.OBJECTIVE),
+            abuse_subjective=texts.get(Element.SUBJECTIVE),
+        )
+        abuse = said.abuse_objective and said.abuse_subjective
+        before = connection.scalar(
+            select(func.count()).where(
+                decisions.c.tenant == self.tenant,
+                decisions.c.request_id == request_id,
+                decisions.c.state == "replaced",
+            )
+        )
+        queue_letter(
+            self,
+            connection,
+            request_id,
+            LetterKind.EXCESSIVE_REFUSAL if abuse else LetterKind.REFUSAL,
+            at,
+            number=before or 0,
+            said=said.model_dump_json(exclude_none=True).encode(),
+        )
 
     def _settle_decision(
         self, connection: Connection, request_id: str, decision_id: str, state: State, at: datetime
@@ -298,6 +339,15 @@ class Weighing(Decisions):
                 "at": at,
             },
         )
+
+    def _has_changed(self, connection: Connection, request_id: str) -> bool:
+        """Whether a call was let through that erases or corrects; a ruling leads back to where it may be decided."""
+        query = select(intents.c.id).where(
+            intents.c.tenant == self.tenant,
+            intents.c.request_id == request_id,
+            func.split_part(intents.c.key, "/", 3).in_([Operation.ERASE.value, Operation.RECTIFY.value]),
+        )
+        return connection.execute(query.limit(1)).first() is not None
 
     def _open_decision(self, connection: Connection, request_id: str) -> str | None:
         found: str | None = connection.scalar(

@@ -110,7 +110,7 @@ class LetterLaw(BaseModel):
         return frozenset(regime for name in names for regime in self.families.get(name, (name,)))
 
 
-_COMPUTED: Final = frozenset({"authority", "why", "why_in_part"})
+_COMPUTED: Final = frozenset({"authority", "why", "why_in_part", "way_to_stop"})
 _NESTED: Final[Mapping[str, type[BaseModel]]] = {
     "office": Office,
     "links": Links,
@@ -202,6 +202,8 @@ def _there(need: str, facts: LetterFacts, office: Office) -> bool:
             return facts.regime in office.authorities
         case "why":
             return bool(facts.ground or (facts.reason and facts.reason.strip()))
+        case "way_to_stop":
+            return bool(facts.links.stop or (facts.stop_token and facts.stop_token.strip()))
         case "why_in_part":
             return bool(facts.reason and facts.reason.strip()) or any(system.kept for system in facts.systems)
     first, _, rest = need.partition(".")

@@ -210,6 +210,8 @@ class Particulars(Strict):
     extended_due: date | None = None
     stop_until: AwareDatetime | None = None
     """Until when an erasure can be stopped."""
+    stop_token: Name | None = None
+    """What stops it: told to us, where no page takes it (`links.stop`)."""
     review_on: date | None = None
     lift_on: date | None = None
     available_until: date | None = None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from activities.letters import Rendered
-from ledger.letters import Letter, LetterState, said_name, text_name
+from ledger.letters import Channel, Letter, LetterState, said_name, text_name
 from rights.letters import Particulars
 from starter.desk import Desk
 from starter.exits import Exit, Failure
@@ -32,7 +32,7 @@ def told(at: Desk, letters: Sequence[Letter]) -> list[Letter]:
         letter.id
         for letter in letters
         if letter.kind == CODE
-        and letter.state is not LetterState.TO_POST
+        and not _by_post(at, letter)
         and letter.request_id
         and not at.ledger.request(letter.request_id).confirmed
     }
@@ -119,7 +119,7 @@ def text_of(at: Desk, letter: Letter) -> str:
     Raises:
         Failure: it cannot be written, or was destroyed.
     """
-    _refuse_code(letter)
+    _refuse_code(at, letter)
     sealed = at.ledger.unseal(letter.case_id, "file", text_name(letter.kind, letter.number))
     if sealed is not None:
         said = json.loads(sealed)
@@ -136,7 +136,7 @@ def rendered_now(at: Desk, letter: Letter) -> Rendered:
     Raises:
         Failure: it lacks something that it must say, or is a campaign's.
     """
-    _refuse_code(letter)
+    _refuse_code(at, letter)
     if letter.request_id is None:
         raise Failure(Exit.REFUSED, "this is a letter of a campaign: habeas campaign status says what it tells")
     said = at.ledger.unseal(letter.case_id, "file", said_name(letter.kind, letter.number))
@@ -150,8 +150,15 @@ def rendered_now(at: Desk, letter: Letter) -> Rendered:
     return written(facts, at.settings.office)
 
 
-def _refuse_code(letter: Letter) -> None:
-    if letter.kind == CODE and letter.state not in {LetterState.TO_POST, LetterState.POSTED}:
+def _by_post(at: Desk, letter: Letter) -> bool:
+    """Whether a letter goes to a postal address, so that somebody has to print it. Where no mail is set up others wait
+    for a person, too; but a code for an e-mail address is nobody's to read out."""
+    sealed = at.ledger.unseal(letter.case_id, "working", letter.channel) if letter.channel else None
+    return sealed is not None and Channel.unsealed(sealed).kind == "post"
+
+
+def _refuse_code(at: Desk, letter: Letter) -> None:
+    if letter.kind == CODE and not _by_post(at, letter):
         raise Failure(Exit.REFUSED, "a code is read by whoever gets the mail, and by nobody here")
 
 

@@ -77,7 +77,7 @@ def traits_of(scope: Scope, name: str) -> tuple[str, ...]:
 
 def telling(scope: Scope, name: str) -> tuple[str, ...]:
     """The fields of a collection that other systems may know a person by."""
-    return tuple(field for field, about in scope.system.collections[name].fields.items() if about.told)
+    return scope.telling[name]
 
 
 def reason_of(number: int, grounds: tuple[str, ...]) -> tuple[str, date | None]:

@@ -22,10 +22,10 @@ from sqlalchemy import (
     select,
 )
 
-from connectors.anchors import key_name, merged
+from connectors.anchors import merged
 from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Look
-from connectors.sharing import anchor_name, key_text
+from connectors.sharing import key_text
 from connectors.sql import taken
 from connectors.sql.erasure import Batch
 from connectors.sql.fates import GROUNDS, TRAIT, Fate, Fates, reason_of, telling, traits_of
@@ -123,9 +123,7 @@ class Sight:
         found: dict[str, dict[str, tuple[str, ...]]] = {}
         for name, collection in self.scope.system.collections.items():
             sight, several = self.seen[name], len(collection.key) > 1
-            named = {key_name(collection): "keys"}
-            named |= {anchor_name(link): anchor_name(link) for link in collection.shares}
-            for anchor, seen in named.items():
+            for anchor, seen in self.scope.anchored[name].items():
                 if keys := sight.get(seen):
                     found.setdefault(name, {})[anchor] = tuple(key_text(key) if several else key for key in keys)
             for field in self.scope.targets[name]:

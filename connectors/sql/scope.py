@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from connectors.anchors import key_name
+from connectors.sharing import anchor_name
 from connectors.sql.catalogue import Catalogue, Column
 from connectors.sql.dialects import DIALECTS, Dialect
 from connectors.sql.families import Family
@@ -88,6 +90,21 @@ class Scope:
         return {
             name: tuple(field for field in (*collection.fields, *collection.derived) if (name, field) in pointed)
             for name, collection in collections.items()
+        }
+
+    @cached_property
+    def telling(self) -> Mapping[str, tuple[str, ...]]:
+        """By collection, the fields that other systems may know a person by."""
+        collections = self.system.collections.items()
+        return {name: tuple(field for field, about in c.fields.items() if about.told) for name, c in collections}
+
+    @cached_property
+    def anchored(self) -> Mapping[str, Mapping[str, str]]:
+        """By collection, the names under which its rows' keys stand among the anchors, each with what a look calls
+        them: of all, and of shared ones by a link that may be cut."""
+        return {
+            name: {key_name(c): "keys", **{anchor_name(link): anchor_name(link) for link in c.shares}}
+            for name, c in self.system.collections.items()
         }
 
     @cached_property

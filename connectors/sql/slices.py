@@ -113,13 +113,16 @@ class _Hanging:
         parent, target = link.target
         theirs = scope.column(parent, target)
         left, convert, _ = bridge(scope.column(name, link.field), table.c[link.field], theirs)
+        # An empty text is nothing, and links to nobody.
         if parent == self._slice.head and (target,) == scope.system.collections[parent].key:
             keys = self._keys()
+            if theirs.family in TEXTS:
+                keys = keys.where(cast(keys.selected_columns[0], Text) != "")
             right = keys.with_only_columns(convert(keys.selected_columns[0]))
         else:
             above = table_of(scope, parent).alias(f"above_{list(scope.system.collections).index(parent)}")
             there = [self.condition(parent, above)]
-            if theirs.family in TEXTS:  # an empty text is nothing, and links to nobody
+            if theirs.family in TEXTS:
                 there.append(cast(above.c[target], Text) != "")
             right = select(convert(above.c[target])).where(and_(*there))
         return Arm(left, right, True).condition(indexed=True)
@@ -144,16 +147,17 @@ def hanging(scope: Scope, slice_: Slice, most: int) -> Select[tuple[int, ...]]:
 
 def change(scope: Scope, slice_: Slice) -> Select[tuple[object, ...]]:
     """Delete a slice: one row with, for each collection, the rows deleted and what these told. Those of the head tell
-    nothing: their keys are kept."""
+    nothing if all that links compare with is their keys, which are kept."""
+    silent = slice_.head if scope.targets[slice_.head] == scope.system.collections[slice_.head].key else None
     fates = Fates(scope)
     columns: list[Sql] = []
     forgotten = []
     for number, batch in enumerate(slice_.batches):
         name = batch.collection
         table = fates.traversal.tables[name]
-        told = None if name == slice_.head else {c.name: c for c in fates.traversal.columns_of(name, table)}
+        told = None if name == silent else {c.name: c for c in fates.traversal.columns_of(name, table)}
         gone = erasure.deleted(fates, name, told, _Hanging(scope, slice_).condition(name, table))
         changed = gone.cte(f"changed_{number}")
-        columns += erasure.counted(None if name == slice_.head else scope, batch, changed, number)
+        columns += erasure.counted(None if name == silent else scope, batch, changed, number)
         forgotten += erasure.forgotten(scope, batch, changed, number)
     return select(*columns).add_cte(*forgotten)

@@ -89,7 +89,7 @@ def _lists(call: Call, scope: Scope, name: str) -> Iterator[tuple[str, Sequence[
             if found := _identities(call, scope.column(name, field), about, sharing):
                 yield slot(kind, name, field), found
     anchors = call.anchors.get(name, {})
-    for field in scope.targets[name]:
+    for field in scope.targets[name] if anchors else ():
         if values := anchors.get(field):
             bases = collection.bases(field)
             if len(bases) == 1:
@@ -97,7 +97,8 @@ def _lists(call: Call, scope: Scope, name: str) -> Iterator[tuple[str, Sequence[
             else:
                 parts = [tuple(json.loads(text)) for text in values]
                 yield slot("a", name, field), _keys(table, bases, parts)
-    yield from _anchored(anchors, collection, table, name)
+    if anchors:
+        yield from _anchored(anchors, collection, table, name)
     for kind, ruled in (("m", call.rulings.mine), ("x", call.rulings.others)):
         if rows := ruled.get(name):
             yield slot(kind, name), _keys(table, collection.key, rows)

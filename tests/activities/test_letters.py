@@ -21,7 +21,7 @@ from activities.catalogue import NoWords, catalogue
 from activities.letters import LetterIncomplete, LetterRefused, Rendered, render
 from activities.specimen import REFERENCE, specimen
 from rights.letterlaw import lacking, letter_law, results_of, sayings
-from rights.letters import LANGUAGES, Authority, Language, LetterFacts, LetterKind, Office, Party, Result
+from rights.letters import LANGUAGES, Authority, Language, LetterFacts, LetterKind, Links, Office, Party, Result
 from rights.regimes import SHIPPED
 from rights.request import Right
 
@@ -178,6 +178,7 @@ def test_an_element_prints_nothing_but_what_it_needs(name: str) -> None:
     needs = letter_law().elements[name].needs
     empty = LetterFacts(kind=whole.kind, reference=REFERENCE, regime="eu-gdpr", written_on=date(2026, 11, 26))
     known = {need.partition(".")[0] for need in needs} | ({"reason"} if {"why", "why_in_part"} & set(needs) else set())
+    known |= {"links"} if "way_to_stop" in needs else set()
     bare = empty.model_copy(update={n: getattr(whole, n) for n in known & set(LetterFacts.model_fields)})
     assert lacking(name, bare, OFFICE) == []
     for language in LANGUAGES:
@@ -297,6 +298,16 @@ def test_a_cooling_off_notice_says_until_when_and_where_to_stop(language: Langua
             assert squeezed(one) in squeezed(text)
         assert "https://example.com/stop" in squeezed(text)
     assert ("a", (("href", "https://example.com/stop"),)) in Tags(letter.html).tags
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("child", [False, True])
+def test_a_cooling_off_notice_without_a_page_says_the_code_that_stops_it(language: Language, child: bool) -> None:
+    told = facts(LetterKind.COOLING_OFF_NOTICE, language=language, child=child)
+    without = told.model_copy(update={"links": Links(), "stop_token": "01arz.Stop-Me_1"})
+    assert "01arz.Stop-Me_1" in render(without, OFFICE).text
+    with pytest.raises(LetterIncomplete):
+        render(without.model_copy(update={"stop_token": None}), OFFICE)
 
 
 def test_a_partial_erasure_says_what_stays_on_which_ground_until_when_and_what_backups_hold() -> None:

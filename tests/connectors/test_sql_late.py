@@ -176,3 +176,22 @@ def test_what_such_a_row_says_is_known_before_it_goes_and_a_hold_on_it_binds(
     assert (4, "cus_4") in made.rows("SELECT id, pay FROM orders"), "it is undone, and the hold is asked again"
     made.erase(HANNAH, anchors=anchors)
     assert made.rows("SELECT id FROM orders") == []
+
+
+def test_each_value_of_a_late_rows_list_is_told(make: Make) -> None:
+    made = make(TABLES.replace("pay varchar(20)", "pay json"), MAP.format(orders=TELLING), batch_rows=2)
+    made.insert("people", (1, "hannah@example.org"))
+    made.insert("orders", *((number, 1, f'["cus_{number}"]') for number in (1, 2, 3)))
+    anchors = made.locate(HANNAH).anchors
+    learnt: list[Identity] = []
+
+    def late() -> None:
+        made.insert("orders", (4, 1, '["cus_4", ["cus_5", 6], {"a": "cus_7"}]'))
+
+    made.erase(HANNAH, anchors=anchors, fence=After("orders", late), learn=learnt.extend)
+
+    assert made.rows("SELECT id FROM orders") == [], "what came in went with the rest"
+    assert {link.value for link in learnt if link.kind == "stripe"} == {
+        *(f"cus_{number}" for number in (1, 2, 3, 4, 5)),
+        "6",
+    }

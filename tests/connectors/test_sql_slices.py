@@ -165,6 +165,64 @@ def test_an_erasure_that_is_stopped_between_two_slices_goes_on(shop: Place) -> N
 
 
 Pairs = list[tuple[int | str | None, int | str | None]]
+CODED = """
+CREATE TABLE people (id bigint PRIMARY KEY, email text UNIQUE);
+CREATE TABLE orders (code text PRIMARY KEY, number text, person_id bigint); CREATE INDEX ON orders (person_id);
+CREATE INDEX ON orders (number);
+CREATE TABLE items (id bigint PRIMARY KEY, ord text); CREATE INDEX ON items (ord);
+CREATE TABLE labels (id bigint PRIMARY KEY, ord text); CREATE INDEX ON labels (ord);
+INSERT INTO people VALUES (1, 'anna');
+INSERT INTO orders SELECT n, 'N' || n, 1 FROM generate_series(1, 40) n; INSERT INTO orders VALUES ('', '', 1);
+INSERT INTO items SELECT n, n FROM generate_series(1, 40) n; INSERT INTO items VALUES (100, ''), (101, NULL);
+INSERT INTO labels SELECT n, 'N' || n FROM generate_series(1, 40) n; INSERT INTO labels VALUES (100, ''), (101, NULL);
+"""
+CODED_MAP = """
+  people:
+    key: [id]
+    fields: {id: {}, email: {identity: email, match: exact}}
+  orders:
+    key: [code]
+    fields: {code: {}, number: {}, person_id: {}}
+    links: [{field: person_id, to: people.id}]
+  items:
+    key: [id]
+    fields: {id: {}, ord: {category: x}}
+    links: [{field: ord, to: orders.code}]
+  labels:
+    key: [id]
+    fields: {id: {}, ord: {category: x}}
+    links: [{field: ord, to: orders.number}]
+"""
+
+
+def test_an_empty_text_links_to_nobody_in_a_slice_either(database: Database) -> None:
+    with place(database, CODED, CODED_MAP, batch_rows=MOST) as coded:
+        look, fence = coded.locate(ANNA), Watching()
+        coded.erase(ANNA, anchors=look.anchors, fence=fence)
+
+        assert {"orders", "items", "labels"} in [set(planned) for planned in fence.planned]
+        assert coded.rows("SELECT count(*) FROM orders") == [(0,)]
+        assert coded.rows("SELECT id FROM items ORDER BY id") == [(100,), (101,)]
+        assert coded.rows("SELECT id FROM labels ORDER BY id") == [(100,), (101,)]
+
+
+def test_what_links_compare_with_is_kept_as_it_is_when_the_row_goes(database: Database) -> None:
+    with place(database, CODED, CODED_MAP, batch_rows=MOST) as coded:
+        look, remembered = coded.locate(ANNA), list[Mapping[str, Mapping[str, tuple[str, ...]]]]()
+
+        class Renumbering(Watching):
+            @contextmanager
+            def __call__(self, planned: Mapping[str, int], look: Tally) -> Iterator[Intent]:
+                if not self.planned:
+                    coded.door.execute("UPDATE orders SET number = 'M' || code WHERE code <> ''")
+                with super().__call__(planned, look) as intent:
+                    yield intent
+
+        coded.erase(ANNA, anchors=look.anchors, fence=Renumbering(), remember=remembered.append)
+        kept = {one for anchors in remembered for one in anchors.get("orders", {}).get("number", ())}
+        assert {f"M{n}" for n in range(1, 41)} <= kept, "by this, what hangs on it since is found"
+
+
 few = st.one_of(st.none(), st.integers(1, 12))
 data = st.fixed_dictionaries({
     "visits": st.lists(st.tuples(st.one_of(st.none(), st.integers(1, 3)), st.none()), max_size=12),

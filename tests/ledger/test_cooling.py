@@ -8,8 +8,12 @@ import pytest
 from ledger.errors import LedgerRefusal
 from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
+from ledger.letters import REPLY, Channel
+from ledger.proofcodes import Reached
 from rights.codes import Code
+from rights.letters import Particulars
 from rights.request import Phase, Right
+from rights.subject import Identity
 from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, enter, later, opened_id
 from tests.ledger.conftest import Door
@@ -60,7 +64,7 @@ def test_the_token_names_nobody_and_stops_this_erasure_alone(ledger: Ledger, doo
     assert not ledger.stop(key, at=later(hours=2)), "safe to repeat"
 
     assert (ledger.gate(one).cooling, ledger.gate(other).cooling) == ("frozen", "running")
-    assert [task.code for task in ledger.tasks()] == [Code.STOPPED]
+    assert [task.code for task in ledger.tasks()] == [Code.STOPPED], "and no notice to post: an address is known"
     assert ("wake", one) in door("SELECT kind, request_id FROM outbox")
     with pytest.raises(FenceRefused):
         enter(ledger, one)
@@ -140,3 +144,46 @@ def test_two_agents_take_a_stopped_erasure_back(ledger: Ledger) -> None:
 
     assert ledger.request(request_id).withdrawn_at == later(hours=1)
     assert ledger.verify().sound
+
+
+def test_every_channel_on_file_is_told_how_to_stop_it_each_once(ledger: Ledger, door: Door) -> None:
+    request_id = opened_id(ledger, confirmed=True)
+    ledger.seal(request_id, "working", REPLY, Channel("email", "anna.berg@EXAMPLE.org").sealed(), at=AT)
+    reach = [Reached("email", "new@example.net", AT), Reached("phone", "+49 30 1234", AT), Reached("post", "A\nB", AT)]
+    ledger.keep_reach(request_id, reach, doubt=False, at=AT)
+
+    for _ in range(2):
+        ledger.cool(request_id, UNTIL, at=AT, sms="{digits}@sms.example")
+
+    written = door("SELECT kind, number, channel, state FROM letters ORDER BY number")
+    assert written == [("cooling_off_notice", n, f"channel/cooling/{n}", "queued") for n in range(4)]
+    places = [ledger.unseal(request_id, "working", f"channel/cooling/{n}") for n in range(4)]
+    assert {Channel.unsealed(place).address for place in places if place} == {
+        "anna.berg@EXAMPLE.org",
+        "new@example.net",
+        "49301234@sms.example",
+        "A\nB",
+    }
+    sealed = [ledger.unseal(request_id, "file", f"letter/cooling_off_notice/{number}") for number in range(4)]
+    said = {Particulars.model_validate_json(one or b"") for one in sealed}
+    assert [(one.stop_until, one.stop_token) for one in said] == [(UNTIL, token(ledger, request_id))]
+    assert ledger.stop(said.pop().stop_token or "", at=later(hours=1)), "and the token in it stops the erasure"
+
+
+@pytest.mark.parametrize("mail", [True, False])
+def test_where_nobody_can_be_written_to_a_person_posts_the_notice(ledger: Ledger, door: Door, mail: bool) -> None:
+    somebody = (Identity("customer_id", "4711"), *(() if mail else ANNA))
+    request_id = opened_id(ledger, identities=somebody, confirmed=True)
+
+    ledger.cool(request_id, UNTIL, at=AT, mail=mail)
+
+    assert door("SELECT code, about, due_on FROM tasks") == [
+        (Code.POST_OUT.value, "cooling_off_notice", later(days=1).date())
+    ]
+    assert door("SELECT number, channel, state FROM letters") == [(0, None, "to_post")]
+
+
+def test_an_erasure_that_waits_for_nothing_is_told_of_in_no_notice(ledger: Ledger, door: Door) -> None:
+    ledger.cool(opened_id(ledger, confirmed=True), AT, at=AT)
+
+    assert door("SELECT count(*) FROM letters") == [(0,)]

@@ -10,9 +10,11 @@ import pytest
 from ledger.errors import LedgerRefusal
 from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
+from ledger.letters import REPLY, Channel
 from ledger.weighing import Decision
 from rights.codes import Code
 from rights.decision import Decided, Element, Exempt, Needs, Role, Word, check
+from rights.letters import Particulars
 from rights.request import ALLOWED, Conclusion, Phase, Right
 from tests.conftest import Database
 from tests.ledger.builders import AT, enter, later, opened_id
@@ -20,6 +22,7 @@ from tests.ledger.conftest import Door
 
 REFUSED = Decided(word=Word.REFUSE, ground="gdpr_12_5_excessive")
 TEXTS = {Element.REASON: "zqwhy", Element.OBJECTIVE: "zqobjective", Element.SUBJECTIVE: "zqsubjective"}
+UNTIL = ("working_until", "file_until", "parcel_until", "disputed_until")
 WAYS = {
     Phase.LOCATING: (Phase.LOCATING,),
     Phase.CONFIRMING: (Phase.CONFIRMING,),
@@ -58,9 +61,60 @@ def test_a_refusal_needs_the_officer_to_be_asked_and_counsel_to_approve(ledger: 
     assert door("SELECT code, ruling FROM tasks ORDER BY code") == [
         ("consultation", "dissent"),
         ("decision", "in_force"),
+        ("post_out", None),
     ]
     said = str(door("SELECT body FROM entries"))
     assert not [text for text in (*TEXTS.values(), "zqdissent") if text in said]
+
+
+NOT_ALL = Decided(word=Word.REFUSE, ground="other_refusal")
+
+
+@pytest.mark.parametrize(
+    ("decided", "texts", "kind", "provision"),
+    [
+        (REFUSED, TEXTS, "excessive_refusal", "GDPR Art. 12(5)"),
+        (NOT_ALL, {Element.REASON: "zqwhy", Element.LAW: "zq s. 3"}, "refusal", "zq s. 3"),
+    ],
+)
+def test_a_refusal_in_force_is_told_once_with_ground_provision_and_reasons(
+    ledger: Ledger, door: Door, decided: Decided, texts: dict[Element, str], kind: str, provision: str
+) -> None:
+    """GDPR Art. 12(4): without delay, and why; C-526/24: both elements."""
+    request_id = opened_id(ledger, Phase.LOCATING)
+    ledger.seal(request_id, "working", REPLY, Channel("email", "anna@example.org").sealed(), at=AT)
+    row = ledger.request(request_id)
+    needs = check(decided, row.right, row.regimes, texts)
+    decision = ledger.propose(request_id, decided, needs, texts, by="s-31", consult_until=later(days=3), at=AT)
+    ledger.speak(decision.id, Role.DPO, "agree", by="s-04", substitute=False, at=AT)
+    assert door("SELECT count(*) FROM letters") == [(0,)], "what is proposed is told to nobody"
+
+    ledger.speak(decision.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=AT)
+
+    assert door("SELECT kind, number, state FROM letters") == [(kind, 0, "queued")]
+    said = Particulars.model_validate_json(ledger.unseal(request_id, "file", f"letter/{kind}/0") or b"")
+    assert (said.ground, said.reason) == (decided.ground, "zqwhy")
+    assert said.provision is not None
+    assert provision in said.provision
+    assert (said.abuse_objective, said.abuse_subjective) == (
+        texts.get(Element.OBJECTIVE),
+        texts.get(Element.SUBJECTIVE),
+    )
+    ledger.close(request_id, Conclusion.REFUSED, books={}, at=AT, letter=None, **dict.fromkeys(UNTIL, later(days=30)))
+    assert door("SELECT count(*) FROM letters") == [(1,)]
+
+
+def test_a_refusal_on_another_ground_after_the_first_is_another_letter(ledger: Ledger, door: Door) -> None:
+    request_id = opened_id(ledger, Phase.LOCATING)
+    for _ in range(2):
+        decision = proposed(ledger, request_id)
+        ledger.speak(decision.id, Role.DPO, "agree", by="s-04", substitute=False, at=AT)
+        ledger.speak(decision.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=AT)
+
+    assert door("SELECT kind, number FROM letters ORDER BY number") == [
+        ("excessive_refusal", 0),
+        ("excessive_refusal", 1),
+    ]
 
 
 def test_who_proposes_says_no_other_word(ledger: Ledger) -> None:
@@ -226,3 +280,13 @@ def test_the_journal_still_fits_the_rows(ledger: Ledger) -> None:
     )
 
     assert ledger.verify().sound
+
+
+def test_what_is_erased_in_part_is_not_refused_as_if_nothing_were_done(ledger: Ledger) -> None:
+    request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING)
+    enter(ledger, request_id)
+    ledger.move(request_id, Phase.LOCATING, at=AT)  # as a ruling after a change of the map does
+
+    with pytest.raises(LedgerRefusal, match="carried out already"):
+        proposed(ledger, request_id)
+    assert ledger.decisions_of(request_id) == ()
