@@ -135,8 +135,8 @@ class ClosingActivities:
                 disputed_until=ask.as_of + terms.disputed,
                 letter=_letter(row.right, conclusion) if tools.mail else None,
             )
-        if conclusion is Conclusion.WITHDRAWN:
-            # Whoever takes a request back wants nothing restricted for it.
+        if conclusion in {Conclusion.WITHDRAWN, Conclusion.REFUSED}:
+            # Whoever takes a request back wants nothing restricted for it, and what is refused is not decided on.
             end_restriction(tools, ask)
         exported = _newest(receipts, Operation.EXPORT)
         # Only now: a run that is started anew packs the same spools again.

@@ -65,6 +65,8 @@ class IdentityActivities:
         """Say that nothing came, and what becomes of the request."""
         ledger, law = self._tools.ledger, identity_law()
         row = ledger.request(ask.request_id)
+        if row.confirmed or row.withdrawn:
+            return
         level = law.reached(ledger.identity_state(row.id).proofs, row.regime)
         became = law.under(row.regime).becomes(row.right, level)
         if became is Unreached.OPT_OUT:

@@ -11,7 +11,7 @@ from activities.calls import FINAL_WORDS, by_word
 from activities.opening import Ask, outline
 from activities.tools import Tools
 from rights.codes import Code
-from rights.plan import Step, make_plan
+from rights.plan import Operation, Step, make_plan
 from rights.request import Phase
 from rights.value import Value
 
@@ -112,6 +112,9 @@ class PlanningActivities:
             return False
         if not same_map:
             ledger.pin_map(ask.request_id, tools.data_map, at=ask.as_of)
+        if ruled.step.operation is Operation.CHANNELS:
+            # Nobody is proven yet, so nothing was looked at: the request still waits for whoever asks.
+            return False
         # Another map, or other rows, make another preview: an approval of the old one is taken back with this move.
         ledger.move(ask.request_id, Phase.LOCATING, at=ask.as_of)
         return True

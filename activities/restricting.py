@@ -43,6 +43,8 @@ class Asked(Value):
     """rectification: whether somebody has to decide on its corrections yet."""
     statement: bool = False
     """rectification: whether a statement goes with the data."""
+    closed: bool = False
+    """rectification: whether a decision on the whole of it is weighed, or refuses it."""
 
 
 class Lifting(Value):
@@ -79,7 +81,7 @@ class RestrictingActivities:
             return asked
         decided = ledger.accuracy(request_id)
         if decided is None:
-            return asked.model_copy(update={"decide": True})
+            return asked.model_copy(update={"decide": True, "closed": ledger.gate(request_id).closed})
         wanted = details.accepted(decided)
         systems = tuple(dict.fromkeys(one.system for one in wanted))
         for name in systems:
@@ -108,7 +110,8 @@ class RestrictingActivities:
             return Lifting(over=True)
         due = ledger.heard_of_lifting(request_id, at=ask.as_of)
         if not ledger.begin_lifting(request_id, at=ask.as_of):
-            return Lifting(due=due)
+            # A day that has come without its beginning is one that was undone between the two looks.
+            return Lifting(due=due if due and due > ask.as_of else None)
         for key, word in ledger.rulings(request_id).items():
             # Done and given up say so in the step itself, and their tasks go when everything is lifted.
             if key.split("/")[2] == Operation.LIFT and word not in FINAL_WORDS:

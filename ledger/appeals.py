@@ -19,6 +19,7 @@ from ledger.models_appeals import appeals
 from ledger.notes import make_note
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
+from ledger.weighings import EVIDENCE
 from rights.appeals import AppealOutcome, NoAppealError, appeal_clock, longer
 from rights.codes import Code
 from rights.deadlines import Clock
@@ -31,6 +32,8 @@ from rights.value import Value
 _AFTER: Final = timedelta(days=30)
 """How long after the last day of an appeal what it needs is kept: for the letter, and for whoever is late."""
 _NEEDED: Final = ("working", "file", "history")
+_SAYS: Final = ("proposed", "approve_decision", "agree")
+"""Entries of those who have decided on the answer (ledger/weighing.py). Who has dissented has not."""
 _RESULTS: Final = {
     AppealOutcome.UPHELD: "refused",
     AppealOutcome.REVERSED: "done",
@@ -164,6 +167,8 @@ class Appeals(Store):
             connection.execute(
                 update(appeals).where(*self._this(appeal_id)).values(closed_at=at, outcome=outcome.value)
             )
+            # The letter has to go out, and what is carried out anew to be opened, also where it is decided late.
+            self._keep_longer(connection, appeal.request_id, at + _AFTER)
             note = make_note(f"note/{new_id(at)}", reasons)
             for value in note.values:
                 key = self._vault.key(connection, appeal.request_id, "file")
@@ -251,19 +256,18 @@ class Appeals(Store):
         return _read(row)
 
     def _deciders(self, connection: Connection, request_id: str) -> set[str]:
-        """Who has had a say in the answer, as the journal has it."""
+        """Who has decided on the answer, as the journal and the request's file have it."""
         bodies = connection.scalars(
             select(entries.c.body).where(
                 entries.c.tenant == self.tenant,
                 entries.c.request_id == request_id,
-                entries.c.kind.in_(("decision", "decision_approved", "decided", "proposed", "approved")),
+                entries.c.kind.in_(_SAYS),
             )
         )
-        found = set()
-        for body in bodies:
-            said = orjson.loads(body)
-            found |= {str(said[name]) for name in ("by", "proposer", "approver") if said.get(name)}
-        return found
+        found = {str(by) for body in bodies if (by := orjson.loads(body).get("by"))}
+        weighed = self._vault.get(connection, request_id, "file", EVIDENCE)
+        said = orjson.loads(weighed) if weighed else {}
+        return found | {said[name] for name in ("by", "approved_by") if said.get(name)}
 
     def _laws(self, connection: Connection, request_id: str) -> list[Regime]:
         query = select(requests).where(requests.c.tenant == self.tenant, requests.c.id == request_id)

@@ -1,6 +1,7 @@
 """What is sealed for a case, and its end: keys shredded on their day, key-encryption keys destroyed behind them.
 
-The one rule: shredding is by the dates in the ledger; no request loses its identities or its history while it is open.
+The one rule: shredding is by the dates in the ledger; no request loses its identities or its history while it is open,
+or while an appeal against its answer is.
 """
 
 import secrets
@@ -13,12 +14,23 @@ from sqlalchemy import Connection, func, select, update
 from ledger.errors import LedgerRefusal
 from ledger.linking import Linking
 from ledger.models import case_keys, requests, retired_keks
+from ledger.models_appeals import appeals
 from ledger.vault import Purpose, Sealed
 from rights.redaction import NOTHING, Redacted
 from rights.request import Phase
 from rights.value import Value
 
 _NEEDED_WHILE_OPEN: Final = {"working", "file", "history", "disputed"}
+_APPEALED: Final = (
+    select(appeals.c.id)
+    .where(
+        appeals.c.tenant == case_keys.c.tenant,
+        appeals.c.request_id == case_keys.c.case_id,
+        appeals.c.closed_at.is_(None),
+    )
+    .exists()
+)
+"""Whether an appeal is under way, however late: then the request may have to be carried out anew."""
 _BATCH: Final = 200
 """Cases shredded in one transaction, so that the head of the journal is never held for long."""
 
@@ -163,6 +175,7 @@ class Cases(Linking):
             case_keys.c.purpose == "history",
             case_keys.c.wrapped.is_not(None),
             case_keys.c.keep_until <= as_of,
+            ~_APPEALED,
         )
         with self._look() as connection:
             return list(connection.scalars(query))
@@ -207,6 +220,7 @@ class Cases(Linking):
                 case_keys.c.purpose != "history",
                 case_keys.c.wrapped.is_not(None),
                 case_keys.c.keep_until <= as_of,
+                case_keys.c.purpose.not_in(_NEEDED_WHILE_OPEN) | ~_APPEALED,
             )
             .order_by(case_keys.c.keep_until)
             .limit(_BATCH)

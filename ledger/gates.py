@@ -29,6 +29,7 @@ from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.decision import law
 from rights.gate import Gate
+from rights.request import Conclusion
 
 _Sql = ColumnElement[Any]
 _tenant = bindparam("tenant", type_=Text)
@@ -37,6 +38,8 @@ _IN_FORCE: Final[_Sql] = literal_column("'in_force'")
 _CLOSED: Final[_Sql] = literal_column("'closed'")
 _COPIES: Final = ("access", "portability")
 """Rights whose copy is made before anything is erased."""
+_MONTH: Final = 31
+"""Days of a month in which the person may complain: the longest."""
 
 
 def decision_is(state: _Sql, request: _Sql) -> Exists:
@@ -155,7 +158,15 @@ def recourse(at: datetime) -> dict[str, object]:
     """
     kept = law().recourse
     months = max((one.months for one in kept.values()), default=0)
-    return {"recourse": list(kept), "recourse_since": at - timedelta(days=31 * months)}
+    return {"recourse": list(kept), "recourse_since": at - timedelta(days=_MONTH * months)}
+
+
+def recourse_until(right: str, regime: str, conclusion: Conclusion, closed_at: datetime) -> datetime:
+    """Until when a request that has ended so has to be found by the fence of an erasure (`_recourse`)."""
+    kept = law().recourse.get(regime)
+    if kept is None or right not in _COPIES or conclusion not in {Conclusion.REFUSED, Conclusion.IN_PART}:
+        return closed_at
+    return closed_at + timedelta(days=_MONTH * kept.months)
 
 
 def _of(column: _Sql, state: _Sql) -> ScalarSelect[Any]:

@@ -1,14 +1,15 @@
 """Requests of the same person: answered together where they ask the same, and in order where they do not.
 
-The one rule: only proven requests are linked, by keyed digests of what both have given; a request that nobody has
-proven joins, delays and reveals none.
+The one rule: only proven requests are linked, by keyed digests of what both have given, and only where both ask for
+exactly the same; a request that nobody has proven joins, delays and reveals none.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, Connection, Text, bindparam, func, literal_column, select, update
+from sqlalchemy import ARRAY, ColumnElement, Connection, Text, bindparam, func, literal_column, select, update
+from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.chain import Said, append
@@ -18,7 +19,7 @@ from ledger.gates import read_gates, waiting_for
 from ledger.models import request_subjects, requests
 from ledger.models_deciding import links
 from ledger.outbox import post
-from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
+from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.store import written
 from ledger.vault import Sealed
 from ledger.weighing import decision_task
@@ -29,6 +30,12 @@ from rights.reckoning import local_day
 from rights.request import Conclusion, Phase
 from rights.subject import Identity
 from rights.value import Value
+
+
+def _laws(clocks: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The laws that a request is asked under, in order."""
+    return func.jsonb_path_query_array(clocks, literal_column("'$[*].regime'", JSONPATH))
+
 
 _mine = request_subjects.alias("mine")
 _theirs = request_subjects.alias("theirs")
@@ -53,6 +60,7 @@ _CANDIDATES: Final = (
         (requests.c.id < _new.c.id) | (requests.c.id != func.all(bindparam("ids", type_=ARRAY(Text)))),
         requests.c.right == _new.c.right,
         requests.c.regime == _new.c.regime,
+        _laws(requests.c.clocks).is_not_distinct_from(_laws(_new.c.clocks)),
         requests.c.phase != literal_column("'closed'"),
         requests.c.phase != literal_column("'received'"),
         requests.c.confirmed_at.is_not(None),
@@ -208,8 +216,12 @@ class Linking(Decisions, Clocks):
         found = connection.execute(_LEAD, {"tenant": self.tenant, "lead": lead}).first()
         if found is None:
             return []
-        ours = sealed_identities(vault.get(connection, request_id, "working", GIVEN))
-        sealed = vault.get_all(connection, lead, "working", GIVEN, LEARNED)
+        asked = vault.get_all(connection, request_id, "working", GIVEN, DETAILS)
+        sealed = vault.get_all(connection, lead, "working", GIVEN, LEARNED, DETAILS)
+        if asked.get(DETAILS) != sealed.get(DETAILS):
+            # The same right, and not the same wish: another field to correct, something else to stop.
+            return []
+        ours = sealed_identities(asked.get(GIVEN))
         given, learned = (sealed_identities(sealed.get(name)) for name in (GIVEN, LEARNED))
 
         def marks(identities: Sequence[Identity]) -> set[bytes]:

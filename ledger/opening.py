@@ -18,6 +18,7 @@ from ledger.letters import REPLY, Channel, queue_letter
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
+from ledger.people import DETAILS as DETAILS
 from ledger.people import GIVEN, identities_text
 from ledger.proven import keep_first_proof
 from ledger.requests import Opened
@@ -28,8 +29,6 @@ from rights.letters import LetterKind
 from rights.request import Phase, Right
 from rights.subject import Identity
 
-DETAILS: Final = "details"
-"""Under which name of the working identities what the asker says is sealed."""
 _COLUMNS: Final = (
     "tenant", "id", "right", "regime", "ruleset", "zone", "holidays", "phase", "received_at", "internal_due",
     "legal_due", "idempotency", "confirmed_at", "clocks",

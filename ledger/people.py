@@ -22,6 +22,8 @@ from rights.subject import Identity, Sharing, comparable
 GIVEN: Final = "identities"
 LEARNED: Final = "identities/learned"
 """Names in the vault: what the asker gave, what looks in systems added."""
+DETAILS: Final = "details"
+"""The name in the vault (`working`) of what the asker says beyond who they are."""
 
 
 def identities_text(identities: Iterable[Identity]) -> bytes:

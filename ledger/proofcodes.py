@@ -108,11 +108,11 @@ class ProofCodes(Proofs):
         `sms` is the address of a gateway from mail to text messages, with {digits} for the number.
         """
         with self._begin() as connection:
-            row = self._in_question(connection, request_id)
+            row = self._unanswered(connection, request_id)
             its = {"tenant": self.tenant, "request_id": request_id}
             codes = connection.execute(_CODES, its).all()
             unsent = [code for code in codes if code.sent_at is None]
-            if not unsent or row.confirmed_at:
+            if not unsent or row is None:
                 return 0
             case = self._case_row(connection, request_id)
             sealed = self._vault.get_all(connection, request_id, "working", REACH, GIVEN)
@@ -201,11 +201,14 @@ class ProofCodes(Proofs):
         return matched
 
     def remind(self, request_id: str, *, at: datetime) -> None:
-        """Remind the person, where the last code went. No effect once the asker is proven."""
+        """Remind the person, where the last code went. No effect once the asker is proven, or the request taken
+        back."""
         with self._begin() as connection:
-            row = self._in_question(connection, request_id)
+            row = self._unanswered(connection, request_id)
+            if row is None:
+                return
             case = self._case_row(connection, request_id)
-            if row.confirmed_at or case.lapsed_at:
+            if case.lapsed_at:
                 return
             number = case.reminded + 1
             self._set_case(connection, request_id, reminded=number)
@@ -215,11 +218,14 @@ class ProofCodes(Proofs):
             self._journal(connection, "identity_reminded", {"number": number}, at, request_id=request_id)
 
     def lapse(self, request_id: str, became: Unreached, *, at: datetime) -> None:
-        """Nothing came: say so, with how to go on; papers go. No effect once the asker is proven."""
+        """Nothing came: say so, with how to go on; papers go. No effect once the asker is proven, or the request taken
+        back."""
         with self._begin() as connection:
-            row = self._in_question(connection, request_id)
+            row = self._unanswered(connection, request_id)
+            if row is None:
+                return
             case = self._case_row(connection, request_id)
-            if row.confirmed_at or case.lapsed_at:
+            if case.lapsed_at:
                 return
             self._set_case(connection, request_id, lapsed_at=at, became=became.value)
             rests = became is Unreached.LAPSE

@@ -231,6 +231,12 @@ class Proofs(Decisions, Clocks):
             raise LedgerRefusal(f"the request is {row.phase}: its identity is no question now")
         return row
 
+    def _unanswered(self, connection: Connection, request_id: str) -> AnyRow | None:
+        """The request's row, locked, while something is still to be asked or said; None where the request was proven,
+        taken back or closed meanwhile: a run may come with it before it has heard."""
+        row = self._known_row(connection, request_id)
+        return None if row.confirmed_at or row.withdrawn_at or row.phase not in _OPEN else row
+
     def _case_row(self, connection: Connection, request_id: str) -> AnyRow:
         """The row of the question, begun if need be. The request's own row is locked before."""
         its = {"tenant": self.tenant, "request_id": request_id}

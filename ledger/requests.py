@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
 from ledger.errors import LedgerRefusal
+from ledger.gates import recourse_until
 from ledger.letters import OF_LETTERS, queue_letter
 from ledger.linking import Linking
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
@@ -191,12 +192,16 @@ class Requests(Linking):
         """
         with self._begin() as connection:
             closed = connection.execute(
-                _MOVE[Phase.CLOSED].values(closed_at=at, conclusion=conclusion.value),
+                _MOVE[Phase.CLOSED]
+                .values(closed_at=at, conclusion=conclusion.value)
+                .returning(requests.c.right, requests.c.regime),
                 {"of": self.tenant, "request_id": request_id},
-            ).rowcount
+            ).first()
             if closed:
+                kept = recourse_until(closed.right, closed.regime, conclusion, at)
                 days: dict[Purpose, datetime] = {
-                    "working": working_until,
+                    # With the identities go the digests by which the fence finds a copy that was refused.
+                    "working": max(working_until, kept),
                     "history": working_until,
                     "pseudonym": at,
                     "parcel": parcel_until,

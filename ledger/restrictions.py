@@ -53,6 +53,12 @@ _SENT: Final = select(letters.c.settled_at).where(
     letters.c.id == bindparam("letter"),
     letters.c.state.in_([LetterState.SENT.value, LetterState.POSTED.value]),
 )
+_RETURNED: Final = select(letters.c.id).where(
+    letters.c.tenant == bindparam("of"),
+    letters.c.id == bindparam("letter"),
+    letters.c.state == LetterState.BOUNCED.value,
+    letters.c.settled_at > bindparam("told_at", type_=letters.c.settled_at.type),
+)
 _TOLD_SO_FAR: Final = select(func.count()).where(
     letters.c.tenant == bindparam("of"), letters.c.request_id == bindparam("id"), letters.c.kind == bindparam("kind")
 )
@@ -237,13 +243,15 @@ class Restrictions(Store):
         return lift_on
 
     def begin_lifting(self, request_id: str, *, at: datetime) -> bool:
-        """Pass the point after which a review cannot keep the restriction; False while the person is not told or the
-        term runs, or if it is lifted, or not to be."""
+        """Pass the point after which a review cannot keep the restriction; False while the person is not told (also
+        since the letter came back) or the term runs, or if it is lifted, or not to be."""
         with self._begin() as connection:
             row = connection.execute(_LOCK, self._of(request_id)).first()
             if row is None or row.lifted_at or row.lift_on is None or row.lift_on > at:
                 return False
             if row.lifting_at is None:
+                if self._returned(connection, row):
+                    return False
                 connection.execute(_CHANGE.values(lifting_at=at), self._of(request_id))
                 self._journal(connection, "restriction_lifting", {}, at, request_id=request_id)
         return True
@@ -302,8 +310,11 @@ class Restrictions(Store):
         return asked
 
     def heard_of_lifting(self, request_id: str, *, at: datetime) -> datetime | None:
-        """From when on a restriction may be lifted, if the letter that tells of it has gone out; None if it has not."""
+        """From when on a restriction may be lifted, if the letter that tells of it has gone out; None if it has not, or
+        has come back: then nobody was told, and the term runs anew from when they are."""
         found = self.restriction(request_id)
+        if found and found.lift_on and not found.lifting_at and self._untold(request_id, at):
+            return None
         if found is None or found.lift_on or found.letter is None:
             return found.lift_on if found else None
         with self._look() as connection:
@@ -316,6 +327,21 @@ class Restrictions(Store):
             return set(connection.scalars(_CHANGED, self._of(request_id)))
 
     # What these have in common.
+
+    def _untold(self, request_id: str, at: datetime) -> bool:
+        """Note that the letter which was to tell the person came back; False if it did not."""
+        with self._begin() as connection:
+            row = connection.execute(_LOCK, self._of(request_id)).first()
+            if row is None or row.lifting_at or not self._returned(connection, row):
+                return False
+            connection.execute(_CHANGE.values(told_at=None, lift_on=None), self._of(request_id))
+            self._journal(connection, "restriction_untold", {"letter": row.letter}, at, request_id=request_id)
+        return True
+
+    def _returned(self, connection: Connection, row: AnyRow) -> bool:
+        """Whether the letter came back, and nobody has told the person since."""
+        its = {"of": self.tenant, "letter": row.letter, "told_at": row.told_at}
+        return bool(row.letter and row.told_at and connection.execute(_RETURNED, its).first())
 
     def _tell_of_lifting(
         self, connection: Connection, found: Restriction, said: Particulars, at: datetime

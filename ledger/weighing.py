@@ -14,7 +14,7 @@ from ledger.decisions import Decisions
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import queue_letter
-from ledger.models import tasks
+from ledger.models import intents, tasks
 from ledger.models_deciding import decision_words, decisions
 from ledger.notes import make_note, note_text
 from ledger.outbox import post
@@ -22,6 +22,7 @@ from ledger.store import AnyRow
 from rights.codes import Code
 from rights.decision import Decided, Element, Needs, Role, Word, article
 from rights.letters import LetterKind, Particulars
+from rights.plan import Operation
 from rights.request import Phase, may_say
 from rights.value import Value
 
@@ -92,6 +93,10 @@ class Weighing(Decisions):
             if not may_say("decide", Phase(row.phase)):
                 raise LedgerRefusal(
                     f"the request is {row.phase}: what has begun is not decided any more; take it back, or let it end"
+                )
+            if decided.word is Word.REFUSE and self._has_changed(connection, request_id):
+                raise LedgerRefusal(
+                    "something of it is carried out already, so it is not refused any more: take it back, or let it end"
                 )
             if (open_one := self._open_decision(connection, request_id)) is not None:
                 raise LedgerRefusal(f"decision {open_one} is being weighed: approve it or drop it first")
@@ -334,6 +339,15 @@ class Weighing(Decisions):
                 "at": at,
             },
         )
+
+    def _has_changed(self, connection: Connection, request_id: str) -> bool:
+        """Whether a call was let through that erases or corrects; a ruling leads back to where it may be decided."""
+        query = select(intents.c.id).where(
+            intents.c.tenant == self.tenant,
+            intents.c.request_id == request_id,
+            func.split_part(intents.c.key, "/", 3).in_([Operation.ERASE.value, Operation.RECTIFY.value]),
+        )
+        return connection.execute(query.limit(1)).first() is not None
 
     def _open_decision(self, connection: Connection, request_id: str) -> str | None:
         found: str | None = connection.scalar(

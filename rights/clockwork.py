@@ -154,7 +154,9 @@ def _check_extension(
             raise NotAllowedError(f"this is no ground on which the law extends a term: write one of {', '.join(known)}")
         if all(clock.still_since for clock in clocks):
             raise NotAllowedError("the clock stands still: enter first when the answer came")
-        last = max(clock.notice_day for clock in clocks if clock.notice_day)
+        last = max((clock.notice_day for clock in clocks if clock.notice_day), default=None)
+        if last is None:
+            raise NotAllowedError("the clock that could be extended stands still: enter first when the answer came")
         raise NotAllowedError(f"the notice had to be sent by {last}: the term can no longer be extended")
     announced = [law for clock, law in zip(clocks, laws, strict=True) if clock in able and law.extension == "announced"]
     if announced and (new.until is None or new.until <= today):

@@ -88,7 +88,7 @@ TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = MappingProxyType(
             {
                 # What was proven was enough to look, and more is needed for what was found.
                 Phase.CONFIRMING,
-                *_BEGUN,
+                *(_BEGUN - {Phase.LOCATING}),
                 Phase.APPROVING,
                 Phase.FULFILLING,
                 Phase.TELLING,

@@ -142,6 +142,16 @@ def grounds_for(scope: Scope) -> dict[str, Ground]:
     return {name: ground for name, ground in objections().grounds.items() if scope in ground.scopes}
 
 
+def outweighs(code: str, scope: Scope) -> bool:
+    """Whether a request may be refused on a ground that objects to something: what outweighs objections does so only
+    to what the law gives it for, and never to direct marketing.
+
+    Source: GDPR Art. 21(1), (3), (6).
+    """
+    weighed = [ground for ground in objections().grounds.values() if ground.letter == code]
+    return not weighed or any(scope in ground.scopes for ground in weighed)
+
+
 def asked_not_before(scopes: Iterable[Scope], confirmed_at: datetime, zone: str) -> date | None:
     """The first day on which somebody who has opted out may be asked for consent again; None where no term is set."""
     law = objections().not_asked_again

@@ -14,7 +14,7 @@ from rights.letters import LetterKind, Particulars, Result
 from rights.objections import DecisionReviewDetails, ObjectionDetails
 from rights.request import Right
 from rights.suppression import Scope
-from rights.weighing import Outcome, grounds_for
+from rights.weighing import Outcome, grounds_for, outweighs
 from starter.exits import Exit, Failure
 
 MAX_TEXT: Final = 20_000
@@ -93,6 +93,16 @@ def weigh_objection(
         letter=LetterKind.ANSWER_OBJECTION,
         said=particulars.model_dump_json(exclude_none=True).encode(),
     )
+
+
+def refuse_unfit(ledger: Ledger, request_id: str, ground: str) -> None:
+    """See that an objection is not refused on a ground which does not outweigh it.
+
+    Raises:
+        Failure: it does not.
+    """
+    if not outweighs(ground, Scope(objection_said(ledger, request_id).scope)):
+        raise Failure(Exit.REFUSED, "this ground does not outweigh what is objected to; marketing is absolute")
 
 
 def decide_review(

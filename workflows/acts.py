@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from rights.plan import Operation
     from rights.request import Phase
     from workflows import policies
+    from workflows.deciding import Deciding
     from workflows.run import Run
     from workflows.steps import Steps
 
@@ -23,8 +24,8 @@ with workflow.unsafe.imports_passed_through():
 class Acts:
     """The acts of one request."""
 
-    def __init__(self, run: Run, steps: Steps) -> None:
-        self._run, self._steps = run, steps
+    def __init__(self, run: Run, steps: Steps, deciding: Deciding) -> None:
+        self._run, self._steps, self._deciding = run, steps, deciding
 
     async def restrict(self, planned: Planned) -> None:
         """Lock the person's data away in every system that the request is about."""
@@ -69,7 +70,13 @@ class Acts:
         while True:
             heard = run.heard
             asked = await self._asked()
+            if asked.closed:
+                # What is refused as a whole has no fields to decide on any more.
+                await run.read()
+                await self._deciding.settled()
             if run.stopped or not asked.decide:
                 return asked
+            if asked.closed:
+                run.enter(Phase.DECIDING)
             # The ledger is read again now and then: a word can be lost with Temporal's database.
             await run.wait(key, Code.ACCURACY, partial(run.heard_since, heard), policies.RECHECK)

@@ -58,7 +58,9 @@ class Proving:
                 return Known.ALONE
             move = facts.move(workflow.now())
             if move is Move.END:
-                return Known.NEVER
+                # A proof may be on record that this run has not heard of.
+                await run.read()
+                return Known.PROVEN if self._run.confirmed else Known.NEVER
             if move is None:
                 await self._wait()
                 continue

@@ -133,7 +133,7 @@ class RequestLife:
         if matters is not None:
             await self._deciding.settled()
             if not run.stopped:
-                await Stopping(run, self._steps).carry_out()
+                await Stopping(run, self._steps, self._deciding).carry_out()
             return
         await self._deciding.cooled()
         while not (run.withdrawn or run.ended):
@@ -247,10 +247,10 @@ class RequestLife:
                 await self._erase(planned)
                 return
             case Operation.RESTRICT:
-                await Acts(run, steps).restrict(planned)
+                await Acts(run, steps, self._deciding).restrict(planned)
                 return
             case Operation.RECTIFY:
-                await Acts(run, steps).rectify(planned)
+                await Acts(run, steps, self._deciding).rectify(planned)
                 return
         if self._course.act:
             await self._act(self._course.act, planned)

@@ -46,13 +46,13 @@ class RestrictionLifting:
             )
             if lifting.over:
                 return
-            if lifting.steps or (lifting.due and lifting.due <= workflow.now()):
+            if lifting.steps or (lifting.due and lifting.due <= ask.as_of):
                 if all(await asyncio.gather(*(self._put_back(step) for step in lifting.steps))):
                     await workflow.execute_local_activity_method(RestrictingActivities.lifted, ask, **policies.LEDGER)
                     return
                 wait, why = policies.TRY_AGAIN, "until it is tried again"
             elif lifting.due:
-                wait, why = lifting.due - workflow.now(), "until it may be lifted"
+                wait, why = max(lifting.due - workflow.now(), timedelta(seconds=1)), "until it may be lifted"
             else:
                 # A letter by mail has gone out within seconds; one by post takes days.
                 wait, why = min(policies.NOTICE_FIRST * 4**looks, policies.RECHECK), "until the person is told"

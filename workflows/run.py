@@ -128,7 +128,8 @@ class Run:
                 self._begin_anew_if_long()
                 await self.read()
         finally:
-            del self.waiting[key]
+            # Several systems may have waited for the same.
+            self.waiting.pop(key, None)
         self._show()
         return ready()
 

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from rights.plan import Operation
     from rights.request import Phase
     from rights.weighing import Matter, Outcome
+    from workflows.deciding import Deciding
     from workflows.run import Run
     from workflows.steps import Steps
 
@@ -26,15 +27,15 @@ with workflow.unsafe.imports_passed_through():
 class Stopping:
     """What is to stop, or be looked at again, for one request."""
 
-    def __init__(self, run: Run, steps: Steps) -> None:
-        self._run, self._steps = run, steps
+    def __init__(self, run: Run, steps: Steps, deciding: Deciding) -> None:
+        self._run, self._steps, self._deciding = run, steps, deciding
 
     async def carry_out(self) -> None:
         """See it through; once this returns the request is answered."""
         run, matter = self._run, self._matters.matter
         if matter and not await self._weighed(matter):
             return
-        while not run.withdrawn:
+        while not (run.withdrawn or run.ended):
             run.look_again = False
             await run.do(StoppingActivities.remember, run.ask())
             await self._stop()
@@ -78,7 +79,7 @@ class Stopping:
                 await _ended(locking)
         if matter is Matter.DECISION or run.withdrawn:
             return False
-        if self._matters.outcome is Outcome.UPHELD:
+        if self._matters.outcome is Outcome.UPHELD and not run.ended:
             return True
         # The person is told first, so it is lifted beside this life and after it (workflows/lifting.py).
         await run.do(RestrictingActivities.end_restriction, run.ask())
@@ -87,7 +88,7 @@ class Stopping:
     async def _restrict(self) -> None:
         """Restrict in every system that can; the others go on using the data until it is weighed, which is said."""
         run = self._run
-        while (names := self._matters.restrict) and not run.withdrawn:
+        while (names := self._matters.restrict) and not (run.withdrawn or run.ended):
             run.look_again = False
             await self._steps.together(Operation.RESTRICT, names)
             if not run.look_again:
@@ -99,8 +100,8 @@ class Stopping:
         run = self._run
         key = f"{run.opening.request_id}/weighing"
 
-        def said() -> bool:
-            return self._matters.outcome is not None
+        def over() -> bool:
+            return self._matters.outcome is not None or run.withdrawn or run.ended
 
         async def wait(at_most: timedelta | None = None) -> None:
             # A ruling on a restriction has all looked at anew, by what restricts; what is weighed stays the same.
@@ -108,14 +109,16 @@ class Stopping:
                 lambda: not run.look_again or run.withdrawn or locking is None or locking.done()
             )
             run.look_again = False
-            await run.wait(key, code, said, at_most)
+            await run.wait(key, code, lambda: over() or self._deciding.closed, at_most)
+            # Refused by a decision meanwhile, it is not weighed any more.
+            await self._deciding.settled()
 
         due = self._matters.due_at
-        while due and not (said() or run.withdrawn) and workflow.now() < due:
+        while due and not over() and workflow.now() < due:
             await wait(due - workflow.now())
-        if not (said() or run.withdrawn):
+        if not over():
             await run.do(StoppingActivities.late_on_desk, run.ask())
-        while not (said() or run.withdrawn):
+        while not over():
             await wait()
 
 

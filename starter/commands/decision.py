@@ -92,7 +92,9 @@ def propose(
     from rights.approvers import Approvers
     from rights.decision import Decided, Exempt, Role, Word, check
     from rights.exempt import exempt
+    from rights.request import Right
     from starter.desk import desk, now
+    from starter.weigh import refuse_unfit
 
     if word not in set(Word):
         raise Failure(Exit.USAGE, f"WORD is one of {', '.join(Word)}")
@@ -103,6 +105,8 @@ def propose(
         row = at.ledger.request(_request(request))
         texts = _evidence(evidence or ())
         needs = check(decided, row.right, row.regimes, texts)
+        if decided.word is Word.REFUSE and row.right is Right.OBJECTION:
+            refuse_unfit(at.ledger, row.id, decided.ground)
         if decided.parts:
             data_map = at.ledger.pinned_map(row.map_digest) if row.map_digest else at.data_map
             exempt(data_map, row.right, decided.exempted)

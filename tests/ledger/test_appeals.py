@@ -8,9 +8,11 @@ from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from rights.appeals import AppealOutcome
 from rights.deadlines import start_clock
+from rights.decision import Decided, Element, Needs, Role, Word
 from rights.reckoning import local_day
 from rights.regimes import regime
 from rights.request import Right
+from rights.weighing import Matter, Outcome
 from starter.appeals import decide
 from tests.ledger.builders import ANNA, AT, close_one, later
 from tests.ledger.conftest import Door
@@ -65,6 +67,54 @@ def test_nothing_is_appealed_against_before_it_is_answered_or_twice_at_once(ledg
     ledger.open_appeal(request_id, received_at=later(days=20), at=later(days=20))
     with pytest.raises(LedgerRefusal, match="under way"):
         ledger.open_appeal(request_id, received_at=later(days=22), at=later(days=22))
+
+
+@pytest.mark.parametrize("who", ["s-31", "s-17", "s-04"])
+def test_who_has_proposed_approved_or_agreed_to_a_refusal_does_not_decide_on_the_appeal(
+    ledger: Ledger, door: Door, who: str
+) -> None:
+    clock = start_clock(regime("us-va"), AT, ZONE)
+    one = ledger.open_request(Right.ERASURE, "us-va", ANNA, clock, received_at=AT, confirmed=True).request_id
+    refused = Decided(word=Word.REFUSE, ground="other_refusal")
+    needs = Needs(approvers=(Role.COUNSEL,), consult=True)
+    made = ledger.propose(one, refused, needs, {Element.REASON: "no"}, by="s-31", consult_until=later(days=3), at=AT)
+    ledger.speak(made.id, Role.DPO, "agree", by="s-04", substitute=False, at=AT)
+    ledger.speak(made.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=AT)
+    close_one(ledger, one, at=later(days=10))
+    appeal = ledger.open_appeal(one, received_at=later(days=20), at=later(days=20))
+
+    with pytest.raises(LedgerRefusal, match="ask somebody else"):
+        ledger.decide_appeal(appeal.id, AppealOutcome.UPHELD, at=later(days=25), reasons="x", by=who)
+    assert ledger.decide_appeal(appeal.id, AppealOutcome.UPHELD, at=later(days=25), reasons="x", by="s-50")
+
+
+@pytest.mark.parametrize("who", ["legal", "head of legal"])
+def test_who_has_overridden_an_objection_does_not_decide_on_the_appeal(ledger: Ledger, who: str) -> None:
+    clock = start_clock(regime("us-va"), AT, ZONE)
+    one = ledger.open_request(Right.OBJECTION, "us-va", ANNA, clock, received_at=AT, confirmed=True).request_id
+    ledger.open_weighing(one, Matter.OBJECTION, at=AT, due_at=later(days=10))
+    ledger.weigh(one, Outcome.OVERRIDDEN, by="legal", approved_by="Head of legal", evidence="e", at=later(days=2))
+    close_one(ledger, one, at=later(days=10))
+    appeal = ledger.open_appeal(one, received_at=later(days=20), at=later(days=20))
+
+    with pytest.raises(LedgerRefusal, match="ask somebody else"):
+        ledger.decide_appeal(appeal.id, AppealOutcome.UPHELD, at=later(days=25), reasons="x", by=who)
+
+
+def test_an_appeal_that_is_late_loses_nothing_that_it_needs(ledger: Ledger, door: Door) -> None:
+    one = answered(ledger)
+    appeal = ledger.open_appeal(one, received_at=later(days=20), at=later(days=20))
+    late = appeal.clock.legal_due + timedelta(days=400)
+
+    assert "working" not in {gone.purpose for gone in ledger.shred_due(late)}
+    assert one not in ledger.histories_due(late)
+    assert set(ledger.identities(one)) == set(ANNA)
+
+    ledger.decide_appeal(appeal.id, AppealOutcome.UPHELD, at=late, reasons="the law keeps it", by="delegate")
+    assert "working" not in {gone.purpose for gone in ledger.shred_due(late + timedelta(days=29))}
+    after = late + timedelta(days=31)
+    assert "working" in {gone.purpose for gone in ledger.shred_due(after)}
+    assert ledger.histories_due(after) == [one]
 
 
 def test_who_has_refused_does_not_decide_and_nobody_decides_otherwise_after(ledger: Ledger) -> None:

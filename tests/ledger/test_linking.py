@@ -7,6 +7,8 @@ import pytest
 from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
 from rights.codes import Code
+from rights.deadlines import start_clock
+from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
 from rights.subject import Identity
 from tests.ledger.builders import ANNA, AT, close_one, enter, later, opened_id
@@ -41,6 +43,26 @@ def test_different_rights_are_never_merged(ledger: Ledger) -> None:
     erasure = proven(ledger, at=later(hours=1))
 
     assert not ledger.join(erasure, (), at=later(hours=1)).lead
+
+
+@pytest.mark.parametrize("right", [Right.RECTIFICATION, Right.OBJECTION, Right.OPT_OUT, Right.PORTABILITY])
+def test_who_asks_for_something_else_by_the_same_right_is_not_answered_with_the_earlier(
+    ledger: Ledger, right: Right
+) -> None:
+    first = proven(ledger, Phase.LOCATING, right=right, details=b'{"of":["sale"]}')
+    other = proven(ledger, right=right, details=b'{"of":["profiling"]}', at=later(hours=1))
+    same = proven(ledger, right=right, details=b'{"of":["sale"]}', at=later(hours=2))
+
+    assert not ledger.join(other, (), at=later(hours=1)).lead
+    assert ledger.join(same, (), at=later(hours=2)).lead == first
+
+
+def test_who_asks_under_other_laws_is_not_answered_with_the_earlier(ledger: Ledger) -> None:
+    proven(ledger, Phase.LOCATING)
+    california = start_clock(regime("us-ca-ccpa"), later(hours=1), "Europe/Berlin")
+    second = proven(ledger, at=later(hours=1), further=[california])
+
+    assert not ledger.join(second, (), at=later(hours=1)).lead
 
 
 def test_what_nobody_has_proven_joins_delays_and_reveals_nothing(ledger: Ledger) -> None:
@@ -157,3 +179,27 @@ def test_canadas_law_keeps_the_data_while_the_person_may_complain(
     with pytest.raises(FenceRefused) as refused:
         enter(ledger, erasure, at=when)
     assert refused.value.code is Code.RECOURSE
+
+
+def test_canadas_law_keeps_the_data_also_when_everything_else_of_the_refusal_would_be_shredded(ledger: Ledger) -> None:
+    erasure = proven(ledger, Phase.LOCATING)
+    clock = start_clock(regime("ca-pipeda"), AT, "America/Toronto")
+    asked = ledger.open_request(Right.ACCESS, "ca-pipeda", ANNA, clock, received_at=AT, confirmed=True)
+    soon = later(days=30)
+    ledger.close(
+        asked.request_id,
+        Conclusion.REFUSED,
+        books={},
+        at=AT,
+        working_until=soon,
+        file_until=soon,
+        parcel_until=soon,
+        disputed_until=soon,
+    )
+
+    ledger.shred_due(later(days=100))
+    with pytest.raises(FenceRefused) as refused:
+        enter(ledger, erasure, at=later(days=100))
+    assert refused.value.code is Code.RECOURSE
+    gone = ledger.shred_due(later(days=187))
+    assert (asked.request_id, "working") in {(one.case_id, one.purpose) for one in gone}

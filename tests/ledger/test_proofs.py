@@ -367,3 +367,21 @@ def test_a_verb_on_a_request_that_was_taken_back_is_refused_and_leaves_nothing(
     with pytest.raises(LedgerRefusal, match="withdrawn"):
         verb(ledger, request)
     assert door("SELECT count(*) FROM entries") == before
+
+
+def test_what_falls_due_after_a_request_was_taken_back_is_left_and_keeps_no_run_waiting(
+    ledger: Ledger, door: Door
+) -> None:
+    request = asking(ledger)
+    sent(ledger, request, "given")
+    ledger.ask_code(request, "file", at=later(minutes=1))
+    ledger.withdraw(request, at=later(minutes=2))
+    before = door("SELECT (SELECT count(*) FROM letters), (SELECT count(*) FROM entries)")
+
+    assert ledger.send_codes(request, at=later(minutes=3)) == 0
+    ledger.remind(request, at=later(days=7))
+    ledger.lapse(request, Unreached.LAPSE, at=later(days=30))
+
+    assert door("SELECT (SELECT count(*) FROM letters), (SELECT count(*) FROM entries)") == before
+    state = ledger.identity_state(request)
+    assert (state.reminded, state.lapsed_at) == (0, None)

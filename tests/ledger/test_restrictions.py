@@ -6,6 +6,7 @@ import pytest
 
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
+from ledger.letters import REPLY, Channel, Letter
 from rights.codes import Code
 from rights.plan import Operation
 from rights.request import Phase, Right
@@ -75,6 +76,46 @@ def test_the_term_runs_from_the_day_on_which_the_letter_was_posted(ledger: Ledge
 
     assert ledger.heard_of_lifting(restricted, at=later(days=3)) == later(days=9)
     assert ledger.tasks(request_id=restricted) == []
+
+
+def test_res04_a_letter_that_came_back_has_told_nobody(ledger: Ledger, restricted: str) -> None:
+    channel = Channel("email", "anna.berg@example.org").sealed()
+    ledger.seal(restricted, "working", REPLY, channel, at=AT)
+    ledger.ask_to_lift(restricted, Ended.NOT_NEEDED, at=AT, notice=WEEK)
+
+    def sent(days: float) -> Letter:
+        (letter,) = ledger.letters_to_send(9)
+        assert ledger.begin_sending(letter, b"text", at=later(days=days))
+        assert ledger.letter_sent(letter, at=later(days=days))
+        return letter
+
+    first = sent(0)
+    assert ledger.heard_of_lifting(restricted, at=AT) == later(days=7)
+    assert ledger.letter_bounced(first.message_id, "5.1.1", at=later(days=1))
+    assert not ledger.begin_lifting(restricted, at=later(days=400))
+    assert ledger.heard_of_lifting(restricted, at=later(days=2)) is None
+    assert stage(ledger, restricted) is Stage.TELLING
+
+    ledger.resend_letter(first.id, at=later(days=3))
+    sent(3)
+    assert ledger.heard_of_lifting(restricted, at=later(days=3)) == later(days=10), "the term runs anew"
+    assert not ledger.begin_lifting(restricted, at=later(days=9))
+    assert ledger.begin_lifting(restricted, at=later(days=10))
+
+
+def test_res04_whoever_was_told_otherwise_after_the_letter_came_back_is_told(ledger: Ledger, restricted: str) -> None:
+    ledger.seal(restricted, "working", REPLY, Channel("email", "anna.berg@example.org").sealed(), at=AT)
+    ledger.ask_to_lift(restricted, Ended.NOT_NEEDED, at=AT, notice=WEEK)
+    (letter,) = ledger.letters_to_send(9)
+    assert ledger.begin_sending(letter, b"text", at=AT)
+    assert ledger.letter_sent(letter, at=AT)
+    assert ledger.heard_of_lifting(restricted, at=AT)
+    assert ledger.letter_bounced(letter.message_id, "5.1.1", at=later(days=1))
+    assert ledger.heard_of_lifting(restricted, at=later(days=2)) is None
+
+    assert ledger.told_of_lifting(restricted, at=later(days=2)) == later(days=9)
+    assert ledger.heard_of_lifting(restricted, at=later(days=3)) == later(days=9)
+    assert ledger.begin_lifting(restricted, at=later(days=9))
 
 
 def test_a_lifting_asked_for_again_is_told_again(ledger: Ledger, restricted: str) -> None:

@@ -280,3 +280,13 @@ def test_the_journal_still_fits_the_rows(ledger: Ledger) -> None:
     )
 
     assert ledger.verify().sound
+
+
+def test_what_is_erased_in_part_is_not_refused_as_if_nothing_were_done(ledger: Ledger) -> None:
+    request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING)
+    enter(ledger, request_id)
+    ledger.move(request_id, Phase.LOCATING, at=AT)  # as a ruling after a change of the map does
+
+    with pytest.raises(LedgerRefusal, match="carried out already"):
+        proposed(ledger, request_id)
+    assert ledger.decisions_of(request_id) == ()

@@ -10,6 +10,8 @@ from ledger.ledger import Ledger
 from rights.letters import LetterKind
 from rights.request import Phase, Right
 from rights.weighing import Matter, Outcome
+from starter.exits import Failure
+from starter.weigh import refuse_unfit
 from tests.ledger.builders import AT, later, opened_id
 from tests.ledger.conftest import Door
 
@@ -91,3 +93,26 @@ def test_that_it_is_late_is_noted_once(ledger: Ledger) -> None:
 
     assert ledger.note_weighing_late(request_id, at=later(days=22))
     assert not ledger.note_weighing_late(request_id, at=later(days=23))
+
+
+@pytest.mark.parametrize(
+    ("scope", "ground", "fits"),
+    [
+        ("marketing", "gdpr_21_1", False),
+        ("research", "gdpr_21_1", False),
+        ("legitimate_interest", "gdpr_21_1", True),
+        ("marketing", "gdpr_12_5_excessive", True),
+    ],
+)
+def test_an_objection_to_marketing_is_not_refused_because_something_outweighs_it(
+    ledger: Ledger, scope: str, ground: str, fits: bool
+) -> None:
+    """GDPR Art. 21(3): absolute, by the door of decisions as by that of weighing."""
+    details = f'{{"scope":"{scope}"}}'.encode()
+    request_id = opened_id(ledger, Phase.LOCATING, right=Right.OBJECTION, confirmed=True, details=details)
+
+    if fits:
+        refuse_unfit(ledger, request_id, ground)
+        return
+    with pytest.raises(Failure, match="does not outweigh"):
+        refuse_unfit(ledger, request_id, ground)

@@ -204,3 +204,12 @@ def test_every_law_that_extends_names_its_grounds(law: str) -> None:
     assert all(code.isidentifier() and words for code, words in extension_grounds(law).items())
     assert extension_grounds(law)
     assert "vendor_down" not in extension_grounds(law)
+
+
+def test_where_the_clock_that_could_be_extended_stands_still_the_other_is_not_extended_instead() -> None:
+    laws = [regime("eu-gdpr"), regime("us-ca-optout")]
+    clocks = tuple(clock(law.regime) for law in laws)
+    stopped = turned(clocks, laws, (), asked(3), Right.ERASURE, LATE)
+
+    with pytest.raises(NotAllowedError, match="stands still"):
+        turned(stopped, laws, (asked(3),), extended(date(2026, 3, 5)), Right.ERASURE, LATE)

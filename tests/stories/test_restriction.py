@@ -1,6 +1,7 @@
 """A person has their data restricted, is told before it is lifted, and everything is exactly as it was."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from connectors.protocol import Checks
 from connectors.registry import build_all
+from rights.decision import Decided, Element, Role, Word, check
 from starter.checkup import closed
 from starter.cli import app
 from tests.world import ROWS, World, dump, shop_map
@@ -142,3 +144,39 @@ def opened_access(world: World, habeas: CliRunner) -> str:
     request = str(typed(habeas, "request", "open", "access", *words, given="=".join(ANNA))["id"])
     world.wait_closed(request)
     return request
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("right", "details", "task"),
+    [
+        ("rectification", "corrections:\n  - {system: shop, collection: customers, values: {phone: null}}\n"
+                          "restrict: true\n", "accuracy"),
+        ("objection", "scope: profiling\n", "weigh"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_while_it_is_restricted_ends_and_is_lifted(
+    world: World, habeas: CliRunner, till: Till, right: str, details: str, task: str
+) -> None:
+    """Nobody weighs any more what counsel has refused, and nothing stays locked away for it."""
+    world.start_worker(HABEAS_RESTRICTION_NOTICE_DAYS="0")
+    request = opened(world, habeas, right, details, ANNA)
+    world.wait_task(request, task)
+    refused = Decided(word=Word.REFUSE, ground="gdpr_12_5_excessive")
+    texts = {Element.REASON: "why", Element.OBJECTIVE: "often", Element.SUBJECTIVE: "to harm"}
+    row = world.ledger.request(request)
+    now, needs = world.now(), check(refused, row.right, row.regimes, texts)
+    decision = world.ledger.propose(
+        request, refused, needs, texts, by="s-31", consult_until=now + timedelta(days=3), at=now
+    )
+    world.ledger.speak(decision.id, Role.DPO, "agree", by="s-04", substitute=False, at=world.now())
+    world.ledger.speak(decision.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=world.now())
+    world.wait_closed(request)
+
+    assert world.conclusion(request) == "refused"
+    found = world.ledger.restriction(request)
+    assert found is None or found.lift_asked_at is not None
+    if right == "rectification":
+        assert found is not None
+        typed(habeas, "restriction", "told", request)
+        world.wait(lambda: till.sees(7) > 0, 60, "the lifting")
