@@ -91,13 +91,7 @@ class Clocks(Store):
         by: Mapping[str, str] = {},
     ) -> Clock:
         """The same in a transaction of the caller's, so that it holds together with what it follows from."""
-        row = _still_open(connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first())
-        clocks = clocks_of(row)
-        laws = [self._law(connection, clock) for clock in clocks]
-        try:
-            moved = turned(clocks, laws, self._events(connection, request_id), event, Right(row.right), at)
-        except NotAllowedError as error:
-            raise LedgerRefusal(str(error)) from None
+        row, moved = self._turned(connection, request_id, event, at)
         due = acting(moved)
         dates = {"received_at": due.received_at, "internal_due": due.internal_due, "legal_due": due.legal_due}
         connection.execute(
@@ -114,6 +108,18 @@ class Clocks(Store):
         body = {"event": said, **dates, **before, **({"by": dict(by)} if by else {}), **kept.said}
         self._journal(connection, "clock", body, at, request_id=request_id)
         return due
+
+    def _turned(
+        self, connection: Connection, request_id: str, event: ClockEvent, at: datetime
+    ) -> tuple[AnyRow, tuple[Clock, ...]]:
+        """The request, which nobody else changes meanwhile, and its clocks as an event would leave them."""
+        row = _still_open(connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first())
+        clocks = clocks_of(row)
+        laws = [self._law(connection, clock) for clock in clocks]
+        try:
+            return row, turned(clocks, laws, self._events(connection, request_id), event, Right(row.right), at)
+        except NotAllowedError as error:
+            raise LedgerRefusal(str(error)) from None
 
     def clock_events(self, request_id: str) -> list[ClockEvent]:
         """What has moved a request's clock, in the order it was written down."""

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from sqlalchemy import Connection, bindparam, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.clocks import Clocks
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
 from ledger.ids import new_id
@@ -19,7 +20,7 @@ from ledger.models import entries, requests, tasks
 from ledger.models_deciding import coolings
 from ledger.notes import make_note
 from ledger.outbox import post
-from ledger.store import AnyRow, Store
+from ledger.store import AnyRow
 from ledger.vault import Sealed
 from rights.codes import Code
 from rights.course import COURSES
@@ -29,7 +30,7 @@ from rights.request import Phase, Right, may_say
 Ruling = Literal["retry", "give_up", "done", "choose"]
 """An agent's word on a task: try again; leave it and say so; it is done by hand; these rows are the person's."""
 
-_ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE}
+_ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED}
 """Tasks that no step waits for: they are about the clock."""
 _BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
@@ -80,7 +81,7 @@ _SETTLE_TASKS: Final = (
 )
 
 
-class Decisions(Store):
+class Decisions(Clocks):
     """Verbs of decisions and tasks. Each `note` is a free text, sealed in the request's file."""
 
     def confirm_identity(self, request_id: str, *, at: datetime, note: str | None = None) -> bool:

@@ -34,6 +34,7 @@ from ledger.steps import Steps
 from ledger.store import connect
 from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
+from ledger.told import Told
 from ledger.transmissions import Transmissions
 from ledger.verify import Verification
 from ledger.weighing import Weighing
@@ -54,7 +55,6 @@ class Ledger(
     Weighings,
     Reviews,
     Decisions,
-    Clocks,
     Appeals,
     Notices,
     Standings,
@@ -75,7 +75,9 @@ class Ledger(
     Mailroom,
     LetterDesk,
     Campaigns,
+    Told,
     Verification,
+    Clocks,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

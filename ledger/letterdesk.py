@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from ledger.clocks import Clocks
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import (
@@ -29,6 +30,7 @@ from ledger.models import requests, tasks
 from ledger.models_letters import letters
 from ledger.notes import make_note
 from ledger.store import Store
+from ledger.told import letter_told, lock_told
 from rights.codes import Code
 
 _AGAIN: Final = {LetterState.BOUNCED, LetterState.REFUSED, LetterState.UNSURE, LetterState.TO_POST}
@@ -46,7 +48,7 @@ _FIND_TASK: Final = (
 
 
 def rule_on_letter(
-    store: Store,
+    store: Clocks,
     connection: Connection,
     request_id: str,
     task_id: str,
@@ -63,6 +65,7 @@ def rule_on_letter(
     Raises:
         LedgerRefusal: the ruling makes no sense for it.
     """
+    lock_told(store, connection, request_id)
     task = connection.execute(_FIND_TASK, {"tenant": store.tenant, "request_id": request_id, "task": task_id}).first()
     if task is None:
         return None
@@ -88,6 +91,8 @@ def rule_on_letter(
     else:
         body |= _carried_out(store, connection, letter_id(request_id, kind, int(number)), code, ruling, at)
     _journal(store, connection, request_id, "letter_ruled", body, at, note, task.step_key)
+    if ruling == "done" and code is not Code.POST_IN:
+        letter_told(store, connection, letter_id(request_id, kind, int(number)), at, on=day)
     return True
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Interval, bindparam, exists, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.clocks import Clocks
 from ledger.errors import LedgerRefusal
 from ledger.letters import (
     POST_WITHIN,
@@ -27,7 +28,7 @@ from ledger.letters import (
     this,
 )
 from ledger.models_letters import letters, mailboxes
-from ledger.store import Store
+from ledger.told import MOVING, letter_told, lock_told
 from ledger.vault import Sealed
 from rights.codes import Code
 
@@ -78,7 +79,7 @@ _UNDER_WAY: Final = select(
 )
 
 
-class Mailroom(Store):
+class Mailroom(Clocks):
     """The verbs of sending."""
 
     # Looking.
@@ -211,6 +212,8 @@ class Mailroom(Store):
         if state is LetterState.TO_POST:
             values["post_by"] = (at + POST_WITHIN).date()
         with self._begin() as connection:
+            if state is LetterState.SENT and letter.kind in MOVING:
+                lock_told(self, connection, letter.request_id)
             done = connection.execute(
                 update(letters)
                 .where(
@@ -236,6 +239,8 @@ class Mailroom(Store):
                 )  # fmt: skip
             body = {"letter": letter.id, "state": state, "code": code}
             self._journal(connection, "letter", body, at, request_id=letter.request_id)
+            if state is LetterState.SENT:
+                letter_told(self, connection, letter.id, at)
         return True
 
     # The mailbox of delivery reports.

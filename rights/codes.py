@@ -49,6 +49,7 @@ class Code(StrEnum):
     EGRESS = "egress"
     RECIPIENT = "recipient"
     ACKNOWLEDGE = "acknowledge"
+    NOT_EXTENDED = "not_extended"
     LEGAL_HOLD = "legal_hold"
     MFA_DELETE = "mfa_delete"
     ARCHIVED = "archived"
@@ -158,6 +159,7 @@ ADVICE: dict[Code, str] = {
     Code.APPEAL: "The person appeals against the answer. Somebody who has not decided on the request decides, with reasons: habeas appeal decide, before the day that habeas appeal show names.",
     Code.DEADLINE: "The legal due date is three days away, or past. See what the request waits on (habeas explain) and see to that, or have the term extended while a notice is still in time (habeas clock extend); then rule 'done', or 'give_up' if nothing can be done.",
     Code.ACKNOWLEDGE: "The law sets a day by which the receipt has to be acknowledged, and it is near. Send the acknowledgement and enter it (habeas clock acknowledge), then rule 'done'; rule 'give_up' if none is to be sent.",
+    Code.NOT_EXTENDED: "The notice of an extension went out, and extends nothing: too late, or the clock stood still by then. The due date is what it was (habeas clock show). Answer by it, then rule 'done'; rule 'give_up' if nothing can be done.",
     Code.REVIEW: "The copy is prepared, and may be about other people too, in the collections that the data map marks. Go through it (habeas review show), take out what is about others (habeas review redact), then let it be delivered (habeas review release).",
     Code.POST_OUT: "The letter named cannot be sent by mail. Print it (habeas letter show LETTER --text), post it or hand it over by the date named, then rule 'done' with --on and the day; rule 'give_up' if it is not to be sent.",
     Code.POST_IN: "Something is to come in by post until the date named. When it is here rule 'done' with --on and the day it came; rule 'give_up' if it is waited for no longer.",

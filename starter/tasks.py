@@ -17,7 +17,7 @@ from starter.show import Cell, Page, minute
 Document = dict[str, Any]
 
 _WORDS = {
-    **dict.fromkeys((Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE), "done | give_up"),
+    **dict.fromkeys((Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED), "done | give_up"),
     Code.POST_OUT: "done --on DATE | give_up",
     Code.POST_IN: "done --on DATE | give_up",
     Code.BOUNCED: "retry | done --on DATE | give_up",

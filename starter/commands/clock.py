@@ -106,10 +106,18 @@ def extend(
             "--until", metavar="DATE", help="Where the law lets you name the day: that day.", show_default=False
         ),
     ] = None,
+    send: Annotated[
+        bool,
+        typer.Option(
+            "--send",
+            help="Have the notice sent, with the note as its reasons; the term is extended once it is.",
+            show_default=False,
+        ),
+    ] = False,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
-    """Extend the term, once the person was sent the notice of it.
+    """Extend the term: once the person was sent the notice of it, or by having it sent.
 
     A notice that was sent too late extends nothing, and neither does a ground that the law does not know.
     """
@@ -122,7 +130,12 @@ def extend(
             known = {code: words for law in laws for code, words in extension_grounds(law).items()}
             listed = "; ".join(f"{code} ({words})" for code, words in sorted(known.items()))
             raise Failure(Exit.USAGE, f"--ground is one of: {listed}")
+        if send and noticed:
+            raise Failure(Exit.USAGE, "--send is for a notice still to be sent, --noticed for one that was: give one")
         event = ClockEvent(turn=Turn.EXTENDED, day=_day(noticed, at), ground=ground, until=_until(until))
+        if send:
+            _send(at, request, event, by, note_file, as_json)
+            return
         _enter(at, request, event, by, note_file, as_json)
 
 
@@ -165,6 +178,20 @@ def receipt(
 
 
 # Small things.
+
+
+def _send(at: "Desk", request: str, event: "ClockEvent", by: str, note_file: str | None, as_json: bool) -> None:
+    from starter.commands.request import role_of
+    from starter.desk import now
+    from starter.inputs import read_text
+    from starter.show import Page, answer
+
+    note = read_text(note_file, "--note-file") if note_file else None
+    role = role_of(by, "--by")
+    said = {"said": role} if role else {}
+    letter, due = at.ledger.send_extension(_id(request), event, at=now(), note=note, by=said)
+    page = Page().line(f"the notice is letter {letter}; once it is sent, the term ends on {due}")
+    answer({"letter": letter, "extended_due": due}, page, as_json=as_json)
 
 
 def _id(text: str) -> str:
