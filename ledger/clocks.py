@@ -93,11 +93,14 @@ class Clocks(Store):
         """The same in a transaction of the caller's, so that it holds together with what it follows from."""
         row, moved = self._turned(connection, request_id, event, at)
         due = acting(moved)
-        dates = {"received_at": due.received_at, "internal_due": due.internal_due, "legal_due": due.legal_due}
+        dates: dict[str, object] = {
+            "received_at": due.received_at,
+            "internal_due": due.internal_due,
+            "legal_due": due.legal_due,
+            "clocks": clock_column(moved),
+        }
         connection.execute(
-            update(requests)
-            .where(requests.c.tenant == self.tenant, requests.c.id == request_id)
-            .values(**dates, clocks=clock_column(moved))
+            update(requests).where(requests.c.tenant == self.tenant, requests.c.id == request_id).values(**dates)
         )
         kept = make_note(f"note/{new_id(at)}", note)
         for value in kept.values:

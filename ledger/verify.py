@@ -7,7 +7,7 @@ request, so that somebody can find out who did it.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, select
@@ -197,8 +197,10 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _dates(body: Mapping[str, str]) -> dict[str, object]:
-    return {name: _moment(body[name]) for name in ("received_at", "internal_due", "legal_due")}
+def _dates(body: Mapping[str, Any]) -> dict[str, object]:
+    """The dates of a row, and the clocks that they are the earliest of; an older entry knows none."""
+    dates = {name: _moment(body[name]) for name in ("received_at", "internal_due", "legal_due")}
+    return {**dates, "clocks": body.get("clocks")}
 
 
 def _tell(told: dict[str, dict[str, object]], entry: AnyRow) -> None:  # noqa: C901 - one line for each kind

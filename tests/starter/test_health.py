@@ -63,7 +63,7 @@ def test_metrics_count_what_the_ledger_holds(deployment: Deployment, temporal_se
     deployment.open(right="access")
     deployment.open(right="erasure")
     late = deployment.open(right="erasure")
-    deployment.rows("UPDATE requests SET legal_due = now() - interval '1 day' WHERE id = %s", [late])
+    deployment.rows("UPDATE requests SET clocks = NULL, legal_due = now() - interval '1 day' WHERE id = %s", [late])
 
     drift = Found(system="shop", severity=Severity.ERROR, code="missing_column", what="no column a.b", todo="mend")
     settings = Settings.load()

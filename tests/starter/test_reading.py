@@ -239,6 +239,7 @@ def test_an_empty_journal_is_sound(deployment: Deployment) -> None:
         ("UPDATE entries SET body = replace(body, 'erasure', 'access') WHERE seq = 1", "edited"),
         ("DELETE FROM entries WHERE seq = 2", "removed"),
         ("UPDATE requests SET legal_due = legal_due + interval '30 days'", "request"),
+        ("UPDATE requests SET clocks = jsonb_set(clocks, '{0,extended}', 'true')", "request"),
     ],
 )
 def test_damage_to_the_ledger_is_named_and_fails(deployment: Deployment, damage: str, what: str) -> None:
