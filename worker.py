@@ -42,8 +42,7 @@ from activities.upkeep import UpkeepActivities
 from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
-from rights.decision import law
-from rights.regimes import SHIPPED, regime
+from rights.lawbook import check_law
 from rights.transfer import read_receivers
 from rights.yamlfile import FileErrors
 from settings import Settings
@@ -126,17 +125,6 @@ def open_transfers(settings: Settings) -> Transfers | None:
         raise
     except ValueError as error:
         raise SetupError(f"receivers: signing_key: {error}") from None
-
-
-def check_law() -> None:
-    """Read every law that ships with the engine, so that a slip is known at the start and not at the first request.
-
-    Raises:
-        FileErrors: what is wrong, each with file, line and path.
-    """
-    for name in sorted(SHIPPED):
-        regime(name)
-    law()
 
 
 def check_schema(settings: Settings) -> None:

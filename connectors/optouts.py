@@ -10,6 +10,7 @@ from connectors.errors import Unsupported
 from connectors.protocol import Call, Correction, unkept
 from rights.codes import Code
 from rights.receipt import Tally
+from rights.suppression import Scope
 
 
 def marking(call: Call) -> Call:
@@ -19,14 +20,18 @@ def marking(call: Call) -> Call:
 
 
 def refuse_unmarked(call: Call, look: Tally) -> None:
-    """Refuse to call it done where rows are used for something that no field of theirs stops.
+    """Refuse to call it done where rows are used for something that no field of theirs stops. A consent that is taken
+    back is stopped by the fields of what the rows are used for.
 
     Raises:
         Unsupported: of the first such collection that holds something of the person, with the tally.
     """
     for work in call.work:
         fields = call.system.collections[work.collection].opt_out
-        if work.stops and not fields.keys() & set(work.stops) and look.of(work.collection).found:
+        stops = set(work.stops or ())
+        left = stops - fields.keys()
+        unstopped = left - {Scope.CONSENT} or (left if left == stops else set())
+        if unstopped and look.of(work.collection).found:
             raise Unsupported(Code.UNSUPPORTED, work.collection, tally=look)
 
 

@@ -230,13 +230,14 @@ class _Transfers(Strict):
 
 
 @cache
-def _transfers() -> _Transfers:
+def transfers() -> _Transfers:
+    """The law on transfers that ships with the engine."""
     return read_law(_Transfers, "transfers.yaml", shipped("transfers.yaml"))
 
 
 def families(regimes: Collection[str]) -> list[Family]:
     """The families of laws among these that limit where data may go."""
-    return [family for family in _transfers().families.values() if not set(family.regimes).isdisjoint(regimes)]
+    return [family for family in transfers().families.values() if not set(family.regimes).isdisjoint(regimes)]
 
 
 def _reaches(recipient: Recipient, family: Family) -> bool:
@@ -248,7 +249,7 @@ def _reaches(recipient: Recipient, family: Family) -> bool:
         case Mechanism.NONE:
             return False
         case Mechanism.ADEQUACY:
-            other = _transfers().families[family.also].home if family.also else ()
+            other = transfers().families[family.also].home if family.also else ()
             return country in family.adequate or country in other
         case Mechanism.DPF:
             framework = family.frameworks.get(country)

@@ -47,10 +47,31 @@ def check_all() -> list[Check]:
     except SettingsError as error:
         return list(_settings_missing(error))
     found = [Check(name="settings", ok=True, about=f"tenant {settings.tenant}, environment {settings.environment}")]
-    for check in (_keys, _checkpoint_key, _checkpoints, _parcels, _ledger, _temporal, _letters):
+    for check in (_keys, _checkpoint_key, _checkpoints, _parcels, _ledger, _temporal):
         found.append(check(settings))
-    found += _map(settings)
+    law = list(_law())
+    found += law
+    if all(check.ok for check in law):
+        # Neither a letter nor a map can be read without the law.
+        found.append(_letters(settings))
+        found += _map(settings)
     return found
+
+
+def _law() -> Iterator[Check]:
+    """Whether every file of law that ships with the engine can be read."""
+    from rights.lawbook import READERS, check_law
+    from rights.regimes import SHIPPED
+    from rights.yamlfile import FileErrors
+
+    try:
+        check_law()
+    except FileErrors as errors:
+        for error in errors.errors:
+            where = f"{error.file}:{error.line}: {error.path or 'the file'}"
+            yield Check(name="law", ok=False, about=where, advice=error.advice)
+        return
+    yield Check(name="law", ok=True, about=f"{len(SHIPPED)} laws and {plural(len(READERS), 'table')} can be read")
 
 
 def _letters(settings: Settings) -> Check:

@@ -71,7 +71,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich's help takes 0.2 s to load and says no more
     epilog=EPILOG,
-    help="Access and erasure requests under the GDPR, in every system that a data map names, with evidence.",
+    help="Carry out what people may ask about their data, in every system that a data map names, with evidence.",
 )
 
 

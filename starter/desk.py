@@ -21,6 +21,7 @@ from ledger.errors import AddressError
 from ledger.keys import open_keys
 from ledger.ledger import Ledger, connect
 from rights.datamap import DataMap
+from rights.lawbook import check_law
 from rights.mapfile import read_map
 from rights.recipients import Register, read_register
 from settings import Settings, SettingsError
@@ -163,12 +164,14 @@ class Desk:
 
 @contextmanager
 def desk() -> Iterator[Desk]:
-    """Sit down: read the settings; the ledger's connections are closed at the end.
+    """Sit down: read the settings and the law; the ledger's connections are closed at the end.
 
     Raises:
         SettingsError: something is missing or wrong.
+        FileErrors: a file of law that ships with the engine is broken: nobody answers by it.
     """
     at = Desk(load_settings())
+    check_law()
     try:
         yield at
     finally:

@@ -89,6 +89,8 @@ def submit(
         raise SubmissionError(f"a request about {known} says more than who asks: give its details")
     _refuse_strange(data_map, known, details)
     laws = [_law(name) for name in dict.fromkeys(regimes or (_usual_law(rules, details),))]
+    if regimes:
+        _refuse_unknown_to_all(laws, known)
     clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
     asked = [law.regime for law in laws]
     level = identity_law().needed_under(known, asked, circumstances_of(details))
@@ -156,6 +158,17 @@ def _law(name: str) -> Regime:
     if name not in SHIPPED or not regime(name).enabled:
         raise SubmissionError("that is no law the engine goes by: habeas deadline --list shows those that are enabled")
     return regime(name)
+
+
+def _refuse_unknown_to_all(laws: Sequence[Regime], right: Right) -> None:
+    """Refuse laws that were named for a right that none of them gives. Under the law of the settings everything is
+    received: whether the person may ask for it is for people to say, on the record (habeas decision)."""
+    if not any(right in law.rights for law in laws):
+        given = "; ".join(f"{law.regime} gives {', '.join(law.rights)}" for law in laws)
+        raise SubmissionError(
+            f"no law that was named gives a right of '{right}': {given}. "
+            "Ask for one of these, or name no law: then the one of the settings counts"
+        )
 
 
 def known_right(text: str) -> Right:

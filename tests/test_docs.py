@@ -20,9 +20,10 @@ from ledger import schema
 from rights.codes import ADVICE, Code
 from rights.datamap import Collection, Erase, Field, Link, Mode, Retention, Strategy, System
 from rights.deadlines import Risk
+from rights.details import MODELS, read_details
 from rights.mapfile import read_map
 from rights.receipt import Certainty, Outcome
-from rights.request import OFFERED, Conclusion, Phase
+from rights.request import OFFERED, Conclusion, Phase, Right
 from settings import Settings
 from starter.cli import app
 from starter.exits import MEANING, Exit
@@ -35,7 +36,10 @@ README = (ROOT / "README.md").read_text()
 CLI = (ROOT / "docs" / "cli.md").read_text()
 MAP = (ROOT / "docs" / "data-map.md").read_text()
 RUNNING = (ROOT / "docs" / "running.md").read_text()
-PAGES = {"README.md": README, "docs/cli.md": CLI, "docs/data-map.md": MAP, "docs/running.md": RUNNING}
+PAGES = {
+    "README.md": README,
+    **{f"docs/{page.name}": page.read_text() for page in sorted((ROOT / "docs").glob("*.md"))},
+}
 
 
 def commands(group: Any = None, path: str = "habeas") -> Iterator[tuple[str, Any]]:
@@ -147,15 +151,46 @@ def test_every_right_that_is_offered_is_named() -> None:
     assert all(f"`{right}`" in CLI for right in OFFERED)
 
 
+RIGHTS = PAGES["docs/rights.md"]
+
+
+@pytest.mark.parametrize("right", Right)
+def test_every_right_has_a_line_on_the_page_of_rights(right: Right) -> None:
+    assert f"\n| `{right}`" in RIGHTS
+
+
+@pytest.mark.parametrize("right", MODELS)
+def test_the_page_of_rights_has_details_that_can_be_given(right: Right) -> None:
+    example = re.search(rf"```yaml\n(# {right}\.yaml.*?)```", RIGHTS, re.DOTALL)
+
+    assert example
+    assert read_details(right, f"{right}.yaml", example[1])
+
+
+def test_the_readme_names_every_page() -> None:
+    assert [page for page in PAGES if f"]({page})" not in README] == ["README.md"]
+
+
+def anchors(text: str) -> set[str]:
+    """The places of a page that a link can name."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     here = (ROOT / page).parent
-    links = [target for target in re.findall(r"\]\(([^)#]+)\)", PAGES[page]) if "://" not in target]
+    for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[page]):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        there = (here / file).resolve() if file else ROOT / page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there.read_text()), target
 
-    assert [target for target in links if not (here / target).exists()] == []
 
-
-@pytest.mark.parametrize("page", PAGES)
+# The others quote parts of a map.
+@pytest.mark.parametrize("page", ["README.md", "docs/data-map.md", "docs/cli.md", "docs/running.md"])
 def test_examples_of_maps_are_valid(page: str) -> None:
     blocks = re.findall(r"```yaml\n(system:.*?)```", PAGES[page], re.DOTALL)
 
@@ -166,8 +201,8 @@ def test_examples_of_maps_are_valid(page: str) -> None:
 def shell_lines() -> Iterator[tuple[str, list[str]]]:
     """Every `habeas ...` that a page tells somebody to type, as words."""
     for page, text in PAGES.items():
-        for block in re.findall(r"```(?:sh|text)\n(.*?)```", text, re.DOTALL):
-            for line in block.splitlines():
+        for block in re.findall(r"```(?:sh|text|console)\n(.*?)```", text, re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
                 found = re.search(r"(?:^|\| |\$ |\.venv/bin/)habeas (.*)", line.split("  #")[0])
                 if found:
                     yield page, shlex.split(found[1].rstrip("& "))

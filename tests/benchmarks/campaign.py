@@ -61,10 +61,13 @@ class Measured:
 def measure(world: World, home: Path, people: int) -> Measured:
     """Write to so many people, killing the worker on the way."""
     with Counting(encrypts=False) as sink:
-        world.set_up_mail(host="127.0.0.1", port=sink.port, plaintext=True, per_minute=1_000_000, patience="PT1S")
+        world.set_up_mail(
+            host="127.0.0.1", port=sink.port, plaintext=True, per_minute=1_000_000, patience="PT1S", read_every="PT2S"
+        )
         with psycopg.connect(world.shop, autocommit=True) as door:
             missing = (
-                "INSERT INTO customers (id, email) SELECT i, 'p'||i||'@shop.example' FROM generate_series(%s, %s) i"
+                "INSERT INTO customers (id, email) "
+                "SELECT i, 'p'||i||'@shop.example' FROM generate_series(%s::int, %s::int) i"
             )
             there = door.execute("SELECT count(*) FROM customers").fetchone()
             assert there is not None

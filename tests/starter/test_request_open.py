@@ -196,3 +196,17 @@ def test_first_requests_at_the_same_moment_are_all_received(deployment: Deployme
 
     assert len(set(ids)) == 6
     assert deployment("ledger", "verify", "--json").json["sound"] is True
+
+
+def test_a_right_that_no_named_law_gives_is_refused_with_the_rights_that_they_give(deployment: Deployment) -> None:
+    answer = deployment("request", "open", "portability", *GOOD, "--regime", "nz")
+
+    assert answer.code == 2
+    assert "no law that was named gives a right of 'portability': nz gives access, rectification." in answer.err
+    assert deployment.rows("SELECT count(*) FROM requests") == [(0,)]
+
+    # One that gives it is enough; and where none is named, everything is received.
+    both = ("--regime", "nz", "--regime", "eu-gdpr")
+    for named in (both, ()):
+        taken = deployment("request", "open", "portability", *GOOD, *named)
+        assert taken.code == 0, taken.err
