@@ -15,6 +15,7 @@ from connectors.errors import NeedsHuman, Retryable, Unsupported
 from connectors.protocol import Call, OldValues, Suppresses
 from connectors.strategies import text
 from rights.codes import Code
+from rights.objections import OPT_OUTS
 from rights.plan import Operation
 from rights.receipt import Tally
 from rights.suppression import Scope
@@ -91,6 +92,21 @@ class Suppressing(Promises):
         trial.connector.suppress(replace(trial.call(trial.person()), work=works))  # nothing is held of a stranger
 
     @needs(SUPPRESS)
+    def test_what_fields_stop_in_part_is_not_called_done(self, trial: Trial) -> None:
+        scope = _scope(trial)
+        name = next(iter(_flagged(trial, scope)))
+        other = next(one for one in OPT_OUTS if one not in trial.system.collections[name].opt_out)
+        anna = trial.seeded()
+        before = trial.bench.everything()
+
+        with pytest.raises(Unsupported) as caught:
+            _suppress(trial, trial.call(anna), scope, other)
+
+        assert caught.value.about in _flagged(trial, scope)
+        assert _texts(trial.bench.everything()) == _with(trial, before, anna, scope), "what could be stopped was"
+        _suppress(trial, trial.call(anna), scope, Scope.CONSENT)  # its use is what a consent is for
+
+    @needs(SUPPRESS)
     def test_a_suppression_cut_short_is_finished_by_the_next_try(self, trial: Trial) -> None:
         scope, anna = _scope(trial), trial.seeded()
         before = trial.bench.everything()
@@ -159,10 +175,12 @@ def _flagged(trial: Trial, scope: Scope) -> dict[str, tuple[str, str]]:
     return {name: (flag.field, flag.text) for name, flag in there.items() if flag}
 
 
-def _suppress(trial: Trial, call: Call, scope: Scope) -> Tally:
+def _suppress(trial: Trial, call: Call, scope: Scope, *more: Scope) -> Tally:
     assert isinstance(trial.connector, Suppresses)
     flagged = _flagged(trial, scope)
-    works = [work.model_copy(update={"stops": (scope,) if work.collection in flagged else ()}) for work in call.work]
+    works = [
+        work.model_copy(update={"stops": (scope, *more) if work.collection in flagged else ()}) for work in call.work
+    ]
     return trial.connector.suppress(replace(call, work=tuple(works)))
 
 

@@ -27,13 +27,17 @@ def read_page(reader: PostgreSQL | SQLite, roll: Roll) -> RollPage:
     collection = roll.system.collections[roll.collection]
     names = [*collection.key, *roll.fields]
     engine = reader.engine
-    shown = ", ".join(_TEXT[engine].format(quoted(name, engine=engine)) for name in names)
+    # By the row's own columns: a bare name behind ORDER BY would be the text that is shown, where 10 is before 9.
+    column = {name: f"habeas_row.{quoted(name, engine=engine)}" for name in names}
+    # By the row's own columns: a bare name behind ORDER BY would be the text that is shown, where 10 is before 9.
+    column = {name: f"habeas_row.{quoted(name, engine=engine)}" for name in names}
+    shown = ", ".join(_TEXT[engine].format(column[name]) for name in names)
     table = quoted(*(collection.name or roll.collection).split("."), engine=engine)
-    keys = ", ".join(quoted(name, engine=engine) for name in collection.key)
+    keys = ", ".join(column[name] for name in collection.key)
     marks = [f"${n}" if engine is Engine.POSTGRESQL else f"?{n}" for n in range(1, len(collection.key) + 1)]
     behind = f" WHERE ({keys}) > ({', '.join(marks)})" if roll.after else ""
     # Names of the data map, in quotes, and no value: those go beside it.
-    question = f"SELECT {shown} FROM {table}{behind} ORDER BY {keys} LIMIT {int(roll.most)}"  # noqa: S608
+    question = f"SELECT {shown} FROM {table} AS habeas_row{behind} ORDER BY {keys} LIMIT {int(roll.most)}"  # noqa: S608
     rows = _ask(reader, question, roll.after)
     width = len(collection.key)
     return RollPage(

@@ -1108,6 +1108,17 @@ class PassesOverWhatItCannotStop(Memory):
             return error.tally
 
 
+@breaks("test_what_fields_stop_in_part_is_not_called_done", map_text=OPTING)
+class TakesAPartForTheWhole(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        try:
+            return super()._suppress(call)
+        except Unsupported as error:
+            if not self.system.collections[error.about].opt_out:
+                raise
+            return error.tally
+
+
 @breaks("test_a_suppression_cut_short_is_finished_by_the_next_try", map_text=OPTING)
 class ThinksACutOptOutIsDone(Memory):
     def _suppress(self, call: Call) -> Tally:
