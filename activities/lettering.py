@@ -12,11 +12,33 @@ from ledger.notes import note_text
 from ledger.standing import Standing
 from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
-from rights.letters import ANSWERS, Corrected, Language, LetterFacts, LetterKind, Particulars, Party, Result
-from rights.plan import Operation
+from rights.decision import Decided, Element, article
+from rights.letters import (
+    ANSWERS,
+    Corrected,
+    Language,
+    LetterFacts,
+    LetterKind,
+    Particulars,
+    Party,
+    Recipient,
+    Result,
+    Withheld,
+)
+from rights.plan import Operation, kept_from_copies
 from rights.request import Conclusion, Right
 
 _ENDED = frozenset({*ANSWERS.values(), LetterKind.WITHDRAWN, LetterKind.TRANSMISSION_DONE})
+_TELLS = frozenset(
+    {
+        LetterKind.ANSWER_ERASURE,
+        LetterKind.ANSWER_RESTRICTION,
+        LetterKind.ANSWER_RECTIFICATION,
+        LetterKind.ANSWER_OPT_OUT,
+    }
+)
+"""Letters that say who was told (GDPR Art. 19, last sentence)."""
+_COPIES = frozenset({LetterKind.ANSWER_ACCESS, LetterKind.ANSWER_PORTABILITY})
 _RESULTS = {Conclusion.ANSWERED: Result.DONE, Conclusion.IN_PART: Result.IN_PART}
 
 
@@ -32,6 +54,7 @@ def facts_of(
     to: Party | None = None,
     on_behalf_of: Party | None = None,
     unseal: Callable[[str], bytes | None] | None = None,
+    recipients: tuple[Recipient, ...] | None = None,
 ) -> LetterFacts:
     """The facts of a letter about a request.
 
@@ -39,6 +62,7 @@ def facts_of(
         data_map: the one that the request was worked on with; None where there is none yet.
         said: what the decision gives it; what it leaves open is taken from the record of the request.
         unseal: reads what is sealed under a name in the request's file, for reasons that were given with a decision.
+        recipients: who was told of what was done, with their answers; None where nobody was to be told.
     """
     row = standing.request
     zone = ZoneInfo(row.clock.zone)
@@ -46,9 +70,14 @@ def facts_of(
     def local(moment: datetime) -> date:
         return moment.astimezone(zone).date()
 
+    # Whoever is not proven learns nothing of what is held, and so not who was told of it.
+    told = recipients if kind in _TELLS and hears_of_systems(row.right, proven=standing.proven) else None
     given = {name: getattr(said, name) for name in said.model_fields_set}
     return LetterFacts(
-        **_recorded(standing, kind, local, unseal) | given,
+        **_recorded(standing, kind, local, unseal)
+        | _of_copy(standing, data_map, kind)
+        | ({"recipients": told} if told else {})
+        | given,
         kind=kind,
         reference=row.id,
         regime=row.regime,
@@ -76,6 +105,8 @@ def _recorded(
     found: dict[str, Any] = {}
     if row.conclusion and kind in ANSWERS.values():
         found["result"] = _RESULTS.get(row.conclusion)
+    if kind in ANSWERS.values() and row.decided and row.decided.parts:
+        found |= _in_part(standing, row.decided, unseal)
     for event in standing.events:
         if event.kind == "restricted" and kind is LetterKind.ANSWER_RESTRICTION:
             found["ground"] = event.body["ground"]
@@ -90,6 +121,40 @@ def _recorded(
             for count in receipt.tally.counts
             if count.rectified
         )
+    return found
+
+
+def _in_part(standing: Standing, decided: Decided, unseal: Callable[[str], bytes | None] | None) -> dict[str, Any]:
+    """Why a decision leaves something out: its grounds, and the reason that was approved with it."""
+    made = [event.key for event in standing.events if event.kind == "decided"]
+    sealed = unseal(f"decision/{made[-1]}/{Element.REASON}") if unseal and made else None
+    return {
+        "ground": decided.codes[0],
+        "provision": "; ".join(dict.fromkeys(map(article, decided.codes))),
+        "reason": note_text(sealed) if sealed else None,
+    }
+
+
+def _of_copy(standing: Standing, data_map: DataMap | None, kind: LetterKind) -> dict[str, Any]:
+    """What a copy leaves out: fields that are held and never sent, and what was made unreadable in it."""
+    if kind not in _COPIES or data_map is None:
+        return {}
+    exported = dict.fromkeys(
+        receipt.step.system
+        for receipt in standing.receipts
+        if receipt.step.operation is Operation.EXPORT and receipt.exported
+    )
+    left = dict.fromkeys(
+        (one.item, name)
+        for name in exported
+        if name in data_map.systems
+        for collection in data_map.systems[name].collections.values()
+        for one in kept_from_copies(collection, *standing.request.regimes)
+    )
+    found: dict[str, Any] = {"withheld": tuple(Withheld(item=item, system=name) for item, name in left)}
+    for event in standing.events:
+        if event.kind == "parcel":
+            found["redacted"] = sum(event.body["redacted"].values()) if event.body.get("redacted") else None
     return found
 
 

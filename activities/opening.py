@@ -27,7 +27,7 @@ from rights.identity import Waiting
 from rights.letters import LetterKind
 from rights.plan import Operation, Plan, make_plan
 from rights.receipt import Certainty, Receipt
-from rights.recipients import TOLD
+from rights.recipients import told_act
 from rights.request import Phase, Right
 from rights.value import Value
 
@@ -252,7 +252,7 @@ def _cools(row: RequestRow, tools: Tools) -> bool:
 
 
 def _tells(tools: Tools, right: Right) -> bool:
-    return bool(tools.register.recipients) and COURSES[right].act in TOLD
+    return bool(tools.register.recipients) and told_act(right) is not None
 
 
 def _seen_through(receipts: Sequence[Receipt]) -> set[str]:

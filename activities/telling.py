@@ -14,12 +14,11 @@ from activities.opening import Ask
 from activities.tools import Tools
 from ledger.letters import Channel
 from ledger.notices import Answer, Draft
-from rights.course import COURSES
 from rights.datamap import DataMap
 from rights.letters import Particulars
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
-from rights.recipients import TOLD, Recipient
+from rights.recipients import TOLD, Recipient, told_act
 from rights.reckoning import local_day
 from rights.request import Phase, may_move
 from rights.subject import Identity
@@ -37,12 +36,12 @@ class TellingActivities:
         not told before. What there is no basis for sending becomes a task."""
         tools, ledger = self._tools, self._tools.ledger
         row = ledger.request(ask.request_id)
-        act = COURSES[row.right].act
-        if act is None or act not in TOLD:
+        act = told_act(row.right)
+        if act is None:
             return 0
         receipts = [r for r in ledger.receipts(ask.request_id) if r.step.operation in {act, Operation.VERIFY}]
         data_map = tools.pinned(row.map_digest)
-        changed = _changed(receipts, act)
+        changed = _opted_out(receipts, data_map) if act is Operation.SUPPRESS else _changed(receipts, act)
         concerned = tools.register.told_of(changed)
         if not concerned:
             return 0
@@ -61,6 +60,18 @@ class TellingActivities:
             categories = sorted(_categories(recipient, changed, data_map))
             drafts.append(_draft(handle, recipient, act, day, receipts, about, categories))
         return ledger.tell(ask.request_id, drafts, at=ask.as_of)
+
+
+def _opted_out(receipts: Iterable[Receipt], data_map: DataMap) -> dict[str, set[str]]:
+    """The collections of each system in which an opt-out took hold. All of them: it is about what was given away of the
+    person, not about the row that says so."""
+    return {
+        receipt.step.system: set(data_map.systems[receipt.step.system].collections)
+        for receipt in receipts
+        if receipt.step.operation is Operation.SUPPRESS
+        and receipt.outcome is Outcome.DONE
+        and receipt.step.system in data_map.systems
+    }
 
 
 def _changed(receipts: Iterable[Receipt], act: Operation) -> dict[str, set[str]]:

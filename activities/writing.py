@@ -14,7 +14,7 @@ from activities.tools import Tools
 from ledger.errors import LedgerRefusal
 from ledger.letters import Letter, said_name
 from rights.campaign import Notice
-from rights.letters import LANGUAGES, Language, LetterFacts, LetterKind, Links, Particulars
+from rights.letters import LANGUAGES, Language, LetterFacts, LetterKind, Links, Particulars, Recipient
 
 Write = Callable[[Letter, datetime], Written | None]
 """The letter; None where it cannot be written, because something it must say is missing."""
@@ -57,8 +57,27 @@ class Writer:
             Particulars.model_validate_json(said) if said else Particulars(),
             written_on=as_of.astimezone(ZoneInfo(standing.request.clock.zone)).date(),
             language=self._language(letter),
+            unseal=lambda name: ledger.unseal(letter.case_id, "file", name),
+            recipients=self._told(letter.request_id),
         )
         return render(facts, tools.office)
+
+    def _told(self, request_id: str) -> tuple[Recipient, ...] | None:
+        """The recipients of a request's notices, with what they have answered; None where nobody was to be told."""
+        named = self._tools.register.recipients
+        zone = ZoneInfo(self._tools.ledger.request(request_id).clock.zone)
+        return (
+            tuple(
+                Recipient(
+                    name=named[one.recipient].name if one.recipient in named else one.recipient,
+                    country=named[one.recipient].country if one.recipient in named else "",
+                    told_on=None if one.how == "blocked" else one.told_at.astimezone(zone).date(),
+                    answer=one.answer,
+                )
+                for one in self._tools.ledger.notices(request_id)
+            )
+            or None
+        )
 
     def _language(self, letter: Letter) -> Language:
         return next((name for name in LANGUAGES if name == letter.language), self._tools.office.language)

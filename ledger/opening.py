@@ -115,7 +115,7 @@ class Opening(Cooling):
         `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
 
         Raises:
-            LedgerRefusal: the idempotency key was used for another right or other identities.
+            LedgerRefusal: the idempotency key was used for another right, other identities or other details.
         """
         mark = None if idempotency_key is None else self._people.mark(f"IDEMPOTENCY\0{idempotency_key}")
         clocks = (clock, *further)
@@ -184,7 +184,7 @@ class Opening(Cooling):
         body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said, **said}
         with self._begin() as connection:
             if connection.execute(_OPEN, rows).first() is None:
-                return self._opened_before(connection, row, digests)
+                return self._opened_before(connection, row, digests, details)
             if second_factor and row["right"] == Right.ERASURE:
                 self.waive_cooling(connection, request_id)
             if proof:
@@ -194,7 +194,9 @@ class Opening(Cooling):
                 queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
         return Opened(request_id=request_id, new=True)
 
-    def _opened_before(self, connection: Connection, row: Mapping[str, object], digests: list[bytes]) -> Opened:
+    def _opened_before(
+        self, connection: Connection, row: Mapping[str, object], digests: list[bytes], details: bytes | None
+    ) -> Opened:
         """The request that this idempotency key has opened, if it is the same."""
         found = connection.execute(
             select(requests.c.id, requests.c.right).where(
@@ -209,9 +211,10 @@ class Opening(Cooling):
             )
         ).all()
         # Without subjects: their digests went with the identities, and only the right can be compared.
-        if found.right != row["right"] or (given and sorted(given) != digests):
+        other = sorted(given) != digests or self._vault.get(connection, found.id, "working", DETAILS) != details
+        if found.right != row["right"] or (given and other):
             raise LedgerRefusal(
-                f"this idempotency key has opened request {found.id} for another right or other identities: "
+                f"this idempotency key has opened request {found.id} for another right, other identities or details: "
                 "use a new key for a new request"
             )
         return Opened(request_id=found.id, new=False)

@@ -233,7 +233,7 @@ class Particulars(Strict):
     """recipient_notice: categories or fields that it is about."""
     about: tuple[tuple[Code, Name], ...] = ()
     """recipient_notice: the identities by which the recipient finds the record; no more than it needs."""
-    operation: Literal["erased", "rectified", "restricted", "lifted"] | None = None
+    operation: Literal["erased", "rectified", "restricted", "lifted", "opted_out"] | None = None
     """recipient_notice: what was done here."""
     purposes: tuple[Name, ...] = ()
     """Of an objection, opt-out or consent: which purposes stop, or go on."""

@@ -12,15 +12,19 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from rights.course import COURSES
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.plan import Operation
+from rights.request import Right
 
 TOLD: Final[Mapping[Operation, str]] = {
     Operation.ERASE: "erased",
     Operation.RECTIFY: "rectified",
     Operation.RESTRICT: "restricted",
+    Operation.SUPPRESS: "opted_out",
 }
-"""What recipients are told of (GDPR Art. 19); of other operations there is nothing for them to do."""
+"""What recipients are told of (GDPR Art. 19; of an opt-out 11 CCR 7026(f)(2)); of other operations there is nothing for
+them to do."""
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
@@ -158,6 +162,16 @@ class Register(Strict):
             for handle, one in self.recipients.items()
             if any(one.has(system, name) for system, names in changed.items() for name in names)
         }
+
+
+def told_act(right: Right) -> Operation | None:
+    """The operation of a right that recipients are told of; None: they are told of nothing. An objection and a
+    withdrawn consent stop what we do; an opt-out also what they do, for whom it was sold or shared (11 CCR
+    7026(f)(2))."""
+    act = COURSES[right].act
+    if act is Operation.SUPPRESS and right is not Right.OPT_OUT:
+        return None
+    return act if act in TOLD else None
 
 
 def described(recipient: Recipient) -> str:

@@ -11,6 +11,7 @@ import pytest
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.notes import note_digest, note_text
+from ledger.requests import Opened
 from rights.codes import Code
 from rights.request import TRANSITIONS, Conclusion, Phase, Right
 from rights.subject import Identity, Sharing
@@ -314,3 +315,14 @@ def test_a_note_of_the_engine_is_an_event(ledger: Ledger) -> None:
         ("redriven", later(days=21)),
     ]
     assert events[1].body == {"risk": "due_3d"}
+
+
+def test_an_idempotency_key_is_not_for_another_wish_of_the_same_right(ledger: Ledger) -> None:
+    def ask(details: bytes) -> Opened:
+        return open_one(ledger, right=Right.RECTIFICATION, idempotency_key="form-7", details=details)
+
+    first = ask(b'{"statement":"a"}')
+
+    assert ask(b'{"statement":"a"}') == Opened(request_id=first.request_id, new=False)
+    with pytest.raises(LedgerRefusal, match="another right"):
+        ask(b'{"statement":"b"}')

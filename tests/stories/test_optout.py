@@ -166,6 +166,45 @@ def test_a_gpc_signal_is_an_opt_out_once_however_often_it_is_sent(shop: World) -
     assert "opted out" in typed("request", "answer", request).stdout.lower()
 
 
+REGISTER = """
+recipients:
+  partner:
+    name: Partner Ads SA
+    country: DE
+    role: controller
+    basis: {kind: contract, document: DPA 18, since: 2024-01-01}
+    gets: [shop.customers]
+    knows_by: [customer_id]
+    told_by: {email: privacy@partner.example}
+  mailer:
+    name: Acme Mail GmbH
+    country: DE
+    basis: {kind: contract, document: DPA 17, since: 2024-01-01}
+    gets: [newsletter]
+    told_by: {system: newsletter}
+"""
+
+
+@pytest.mark.soak
+def test_an_opt_out_is_told_to_whom_the_data_was_given_and_an_objection_is_not(shop: World, vendors: Vendors) -> None:
+    """OPT-02; 11 CCR 7026(f)(2). Who has nothing of a system in which it took hold is told nothing."""
+    (shop.home / "recipients.yaml").write_text(REGISTER)
+    owned = newsletter(vendors).replace("mode: auto", "recipient: mailer\nmode: auto")
+    shop.write_maps({"shop": SHOP, "newsletter": owned})
+    shop.start_worker(HABEAS_RECIPIENTS=str(shop.home / "recipients.yaml"))
+    heard = told("optout", "gpc", "--header", "1", "--identity", "customer_id=-", stdin="7")["request_id"]
+    unknown = told("optout", "gpc", "--header", "1", "--identity", "customer_id=-", stdin="700700")["request_id"]
+    objection = opened(shop, "objection", "scope: marketing\n", who="customer_id=9\n")
+    for request in (heard, unknown, objection):
+        shop.wait_closed(request)
+
+    told_of = shop.query("SELECT request_id, recipient, operation FROM notices")
+    assert told_of == [(heard, "partner", "opted_out")]
+    said = json.loads(shop.ledger.unseal(heard, "file", "letter/recipient_notice/0") or b"")
+    assert (said["operation"], said["about"]) == ("opted_out", [["customer_id", "7"]])
+    assert "Partner Ads" not in typed("request", "answer", heard).stdout, "whoever is not proven learns nothing of it"
+
+
 @pytest.mark.soak
 def test_a_browser_that_nobody_knows_is_on_the_list_and_reveals_nothing(shop: World) -> None:
     shop.start_worker()
