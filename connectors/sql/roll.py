@@ -29,8 +29,6 @@ def read_page(reader: PostgreSQL | SQLite, roll: Roll) -> RollPage:
     engine = reader.engine
     # By the row's own columns: a bare name behind ORDER BY would be the text that is shown, where 10 is before 9.
     column = {name: f"habeas_row.{quoted(name, engine=engine)}" for name in names}
-    # By the row's own columns: a bare name behind ORDER BY would be the text that is shown, where 10 is before 9.
-    column = {name: f"habeas_row.{quoted(name, engine=engine)}" for name in names}
     shown = ", ".join(_TEXT[engine].format(column[name]) for name in names)
     table = quoted(*(collection.name or roll.collection).split("."), engine=engine)
     keys = ", ".join(column[name] for name in collection.key)
