@@ -160,6 +160,9 @@ def test_a_letter_that_lacks_what_it_must_say_is_not_written(law: str, right: Ri
                 elif need == "why_in_part":
                     kept = tuple(one.model_copy(update={"kept": ()}) for one in whole.systems)
                     less = whole.model_copy(update={"reason": None, "systems": kept})
+                elif need == "way_to_stop":
+                    links = whole.links.model_copy(update={"stop": None})
+                    less = whole.model_copy(update={"links": links, "stop_token": None})
                 elif need.startswith("links."):
                     links = whole.links.model_copy(update={need.removeprefix("links."): None})
                     less = whole.model_copy(update={"links": links})
