@@ -58,8 +58,13 @@ class TransmissionActivities:
 
     @activity.defn(name="transmit", no_thread_cancel_exception=True)
     def transmit(self, ask: Ask) -> str:
-        """Send the parcel; empty once its receipt is kept, else the code of what a person has to see to."""
+        """Send the parcel; empty once its receipt is kept, else the code of what a person has to see to.
+
+        Nothing is sent of a request that was taken back, whether or not its run has heard of that: it is empty as well.
+        """
         tools = self._tools
+        if tools.ledger.request(ask.request_id).withdrawn:
+            return ""
         parcel, details = tools.ledger.parcel(ask.request_id), self._details(ask.request_id)
         if parcel is None or details is None or details.destination is None:
             return Code.NO_RECEIVER

@@ -42,7 +42,7 @@ def shop(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 @pytest.fixture
 def request_id(ledger: Ledger) -> str:
     who = (Identity("email", "qwartz@example.org"),)
-    opened = opened_id(ledger, Phase.LOCATING, identities=who, right=Right.RECTIFICATION)
+    opened = opened_id(ledger, Phase.LOCATING, identities=who, right=Right.RECTIFICATION, confirmed=True)
     seal_corrections(ledger, opened, "shop", [NEW], at=AT)
     return opened
 
@@ -113,7 +113,7 @@ def test_a_system_is_rectified_only_where_the_operator_lets_the_engine(
 
 
 def test_a_stranger_is_nothing_held_and_not_done(ledger: Ledger, shop: sqlite3.Connection, tmp_path: Path) -> None:
-    stranger = opened_id(ledger, Phase.LOCATING, right=Right.RECTIFICATION)
+    stranger = opened_id(ledger, Phase.LOCATING, right=Right.RECTIFICATION, confirmed=True)
     seal_corrections(ledger, stranger, "shop", [NEW], at=AT)
 
     receipt = attempt(ledger, tmp_path / "shop.db", stranger)

@@ -164,7 +164,7 @@ def test_an_address_is_taken_in_all_its_spellings(shop: Place, scheme: str) -> N
     connector = build(shop.system, {"reader": f"{scheme}://{rest}?sslmode=prefer&keepalives_idle=9\n"})
 
     assert connector.locate(shop.call()).tally.found == 0
-    can = {Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.RECTIFY, Operation.VERIFY}
+    can = {Operation.CHANNELS, Operation.LOCATE, Operation.EXPORT, Operation.ERASE, Operation.RECTIFY, Operation.VERIFY}
     assert capabilities(connector) == can
     connector.close()
 

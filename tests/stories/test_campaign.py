@@ -75,6 +75,7 @@ def test_everybody_is_told_once_in_their_language(habeas: Habeas, sink: Sink, ho
     assert world.query("SELECT count(*) FROM tasks") == [(0,)]
 
 
+@pytest.mark.soak
 def test_a_campaign_is_stopped_and_gone_on_with(habeas: Habeas, sink: Sink) -> None:
     world = habeas.world
     habeas("campaign", "start", "policy-3")
@@ -89,6 +90,7 @@ def test_a_campaign_is_stopped_and_gone_on_with(habeas: Habeas, sink: Sink) -> N
     assert len(sink.taken) == 17
 
 
+@pytest.mark.soak
 def test_an_audience_that_is_not_in_the_map_is_refused_with_its_line(habeas: Habeas, home: Path) -> None:
     for before, after, what in (
         ("address: email", "address: mail", ":5: audience.address: customers has no such field"),

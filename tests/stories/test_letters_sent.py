@@ -52,6 +52,7 @@ def test_receipt_and_answer_are_told_by_one_mail_each(habeas: Habeas, sink: Sink
     assert ANNA not in world.log
 
 
+@pytest.mark.soak
 def test_nobody_to_write_to_and_no_mail_change_nothing(habeas: Habeas, sink: Sink) -> None:
     world = habeas.world
     world.start_worker()
@@ -62,6 +63,7 @@ def test_nobody_to_write_to_and_no_mail_change_nothing(habeas: Habeas, sink: Sin
     assert sink.taken == []
 
 
+@pytest.mark.soak
 def test_a_letter_that_is_refused_waits_for_a_person_and_is_posted(habeas: Habeas, sink: Sink) -> None:
     world = habeas.world
     sink.replies[ANNA] = "550 5.1.1 who?"

@@ -146,6 +146,7 @@ def arrived(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder / "files")): p.read_bytes() for p in (folder / "files").rglob("*") if p.is_file()}
 
 
+@pytest.mark.soak
 def test_straight_to_another_company_which_has_it_as_it_was(world: World, other: Other) -> None:
     habeas = sending(world, other)
     before = dump(world.shop)
