@@ -112,5 +112,5 @@ class IdentityActivities:
         return Tally()
 
     def _keep(self, doing: Doing, points: Sequence[ContactPoint], *, doubt: bool) -> None:
-        reached = [Reached(point.channel, point.value, point.changed_at) for point in points]
+        reached = [Reached(point.channel, point.value, point.changed_at, point.beside) for point in points]
         self._tools.ledger.keep_reach(doing.step.request_id, reached, doubt=doubt, at=doing.as_of)

@@ -15,7 +15,7 @@ from connectors.strategies import text
 from rights.codes import Code
 from rights.collection import Collection
 from rights.datamap import System
-from rights.directory import contact_map, contact_works
+from rights.directory import contact_map, contact_works, own_identities
 
 MOST: Final = 20
 """Contact points of one person. Whoever seems to have more is not one person."""
@@ -60,6 +60,9 @@ class Directory:
 
 def _points(name: str, collection: Collection, row: dict[str, Any]) -> list[ContactPoint]:
     found: list[ContactPoint] = []
+    beside = tuple(
+        (kind, text(row[name]).strip()) for name, kind in own_identities(collection) if row.get(name) is not None
+    )
     lines: list[str] = []
     street = ""
     when: datetime | None = None
@@ -72,8 +75,8 @@ def _points(name: str, collection: Collection, row: dict[str, Any]) -> list[Cont
             lines, street = [*lines, value], street or f"{name}.{column}"
             when = max(filter(None, (when, changed)), default=None)
         else:
-            found.append(ContactPoint(about.channel, value, f"{name}.{column}", changed))
-    return [*found, ContactPoint("post", "\n".join(lines), street, when)] if lines else found
+            found.append(ContactPoint(about.channel, value, f"{name}.{column}", changed, beside))
+    return [*found, ContactPoint("post", "\n".join(lines), street, when, beside)] if lines else found
 
 
 def _moment(value: object) -> datetime | None:

@@ -195,6 +195,8 @@ class ContactPoint:
     """collection.field."""
     changed_at: datetime | None = None
     """When it was changed last; None: it was not, or the directory does not say."""
+    beside: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
+    """Kind and value of what stands in the same row and tells one person from all others."""
 
 
 @dataclass(frozen=True, slots=True)

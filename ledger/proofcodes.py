@@ -50,6 +50,8 @@ class Reached(NamedTuple):
     channel: str
     value: str
     changed_at: datetime | None
+    beside: tuple[tuple[str, str], ...] = ()
+    """Kind and value of the identities in the same row."""
 
     def __repr__(self) -> str:
         return f"<a way of kind {self.channel}>"
@@ -72,7 +74,7 @@ class ProofCodes(Proofs):
 
     def keep_reach(self, request_id: str, points: Iterable[Reached], *, doubt: bool, at: datetime) -> None:
         """Seal what the directory has told. `doubt`: several people match, so it has told of nobody."""
-        body = {"doubt": doubt, "points": [[p.channel, p.value, p.changed_at] for p in points]}
+        body = {"doubt": doubt, "points": [[p.channel, p.value, p.changed_at, p.beside] for p in points]}
         with self._begin() as connection:
             self._case_row(connection, request_id)
             key = self._vault.key(connection, request_id, "working")
@@ -380,7 +382,12 @@ def reached(sealed: bytes | None) -> list[Reached]:
     if sealed is None:
         return []
     points = orjson.loads(sealed)["points"]
-    return [Reached(kind, value, datetime.fromisoformat(when) if when else None) for kind, value, when in points]
+    return [
+        Reached(
+            kind, value, datetime.fromisoformat(when) if when else None, tuple((k, v) for one in more for k, v in one)
+        )
+        for kind, value, when, *more in points
+    ]
 
 
 def _fresh(point: Reached, at: datetime, law: IdentityLaw | None = None) -> bool:

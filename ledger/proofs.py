@@ -16,7 +16,7 @@ from ledger.clocks import Clocks, clocks_of
 from ledger.decisions import Decisions
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
-from ledger.models import case_keys
+from ledger.models import case_keys, requests
 from ledger.models_identity import identity_cases, identity_codes, identity_proofs
 from ledger.notes import make_note
 from ledger.outbox import post
@@ -25,7 +25,7 @@ from ledger.proven import keep_proof, proof_of
 from ledger.store import AnyRow
 from ledger.vault import DataKey, Sealed
 from rights.clockwork import ClockEvent, Turn
-from rights.identity import Proof, Rung, identity_law
+from rights.identity import BY_STEPS, Proof, Rung, identity_law
 from rights.reckoning import local_day
 from rights.request import Phase, Right
 from rights.subject import comparable
@@ -40,6 +40,8 @@ PAPER_KEPT: Final = timedelta(days=14)
 a copy of an identity card is deleted at once when it has served)."""
 _OPEN: Final = {Phase.RECEIVED, Phase.CONFIRMING, Phase.LOCATING}
 """Where it is a question who asks. Locating: what was given is proven, and nothing but that is looked for."""
+VOUCHES: Final = 2
+"""The level from which on somebody's word stands for all identities that were given."""
 _BY_WORD: Final = {Rung.SIGNED_IN, Rung.SECOND_FACTOR, Rung.IN_PERSON, Rung.DOCUMENT, Rung.ATTESTED}
 ON_FILE: Final = {Rung.CHANNEL_ON_FILE, Rung.POST}
 
@@ -78,6 +80,8 @@ class IdentityState(Value):
     mandate_needed: bool = False
     mandate_kind: str = ""
     point_tries: int = 0
+    loose: tuple[str, ...] = ()
+    """Kinds of what was given that is neither proven nor tied to who was, once enough else is proven."""
 
 
 class Proofs(Decisions, Clocks):
@@ -110,6 +114,7 @@ class Proofs(Decisions, Clocks):
                 mandate_needed=case.mandate_needed,
                 mandate_kind=case.mandate_kind or "",
                 point_tries=case.point_tries,
+                loose=self._loose_of(connection, request_id, proofs),
             )
 
     def attest(
@@ -124,8 +129,8 @@ class Proofs(Decisions, Clocks):
     ) -> bool:
         """Somebody says, by role, what they or their system have seen; whether the asker is proven now.
 
-        In person and by a document it takes two: the first opens the question, another one settles it. A copy of a
-        document lies in a case of its own until then, and no longer.
+        In person, by a document and attested at level 4 it takes two: the first opens the question, another one settles
+        it. A copy of a document lies in a case of its own until then, and no longer.
 
         Raises:
             LedgerRefusal: it is no question now, the same role says it twice, or this is not attested by word.
@@ -148,7 +153,7 @@ class Proofs(Decisions, Clocks):
             kept = make_note(f"proof/{new_id(at)}", by)
             for value in kept.values:
                 self._vault.put(connection, request_id, self._vault.key(connection, request_id, "file"), value, at)
-            if rung is Rung.ATTESTED or not identity_law().rungs[rung].second_agent:
+            if not (level > BY_STEPS if rung is Rung.ATTESTED else identity_law().rungs[rung].second_agent):
                 proof = Proof(rung=rung, at=at, way="account", level=level)
                 return self._proven(connection, row, proof, at, agent=agent, said=kept.said)
             first = connection.execute(
@@ -156,12 +161,13 @@ class Proofs(Decisions, Clocks):
                     identity_proofs.c.tenant == self.tenant,
                     identity_proofs.c.request_id == request_id,
                     identity_proofs.c.rung == rung.value,
+                    identity_proofs.c.level == (level if rung is Rung.ATTESTED else 0),
                     ~identity_proofs.c.second,
                 )
             ).first()
             if first is None:
                 where = self._seal_paper(connection, key, paper, at) if key and paper is not None else None
-                proof = Proof(rung=rung, at=at)
+                proof = Proof(rung=rung, at=at, level=level if rung is Rung.ATTESTED else 0)
                 return self._proven(connection, row, proof, at, agent=agent, paper=where, said=kept.said)
             if first.agent == agent:
                 raise LedgerRefusal("a second agent has to look, and attest it by another role")
@@ -283,7 +289,11 @@ class Proofs(Decisions, Clocks):
         law, right, regimes = identity_law(), Right(row.right), [clock.regime for clock in clocks_of(row)]
         level, needed = min(law.reached(proofs, regime) for regime in regimes), law.needed_under(right, regimes)
         body = {**said, "level": level, "needed": needed}
-        if not (law.enough(proofs, right, regimes) and mandate_carries(case, row, proofs, at)):
+        enough = law.enough(proofs, right, regimes) and mandate_carries(case, row, proofs, at)
+        loose = self._loose(connection, row.id, proofs, regimes) if enough else ()
+        if loose:
+            body["loose"] = loose
+        if loose or not enough:
             self._decide(connection, row, "proof", {}, at, None, told=body, tell=False)
             self._wake_run(connection, row.id, at)
             return False
@@ -306,6 +316,46 @@ class Proofs(Decisions, Clocks):
 
     def _wake_run(self, connection: Connection, request_id: str, at: datetime) -> None:
         post(connection, self.tenant, "wake", request_id, at)
+
+    def _loose_of(self, connection: Connection, request_id: str, proofs: Sequence[Proof]) -> tuple[str, ...]:
+        if not proofs:
+            return ()
+        its = (requests.c.tenant == self.tenant, requests.c.id == request_id)
+        row = connection.execute(select(requests).where(*its)).one()
+        regimes = [clock.regime for clock in clocks_of(row)]
+        if row.confirmed_at or not identity_law().enough(proofs, Right(row.right), regimes):
+            return ()
+        return self._loose(connection, request_id, proofs, regimes)
+
+    def _loose(
+        self, connection: Connection, request_id: str, proofs: Sequence[Proof], regimes: Sequence[str]
+    ) -> tuple[str, ...]:
+        """The kinds of what was given that is nobody's as far as is known: no code went there and came back, and the
+        directory has it in no row whose channel was proven. Nothing may be looked for by it: it may be another
+        person's. Whoever attests vouches for all that was given.
+        """
+        law = identity_law()
+        if any(p.rung in _BY_WORD and all(law.reached([p], r) >= VOUCHES for r in regimes) for p in proofs):
+            return ()
+        sealed = self._vault.get_all(connection, request_id, "working", REACH, GIVEN)
+        points = orjson.loads(sealed.get(REACH, b'{"points": []}'))["points"]
+        proven = {p.way for p in proofs if p.way and p.rung is not Rung.DATA_POINTS}
+        on_file = {p.way for p in proofs if p.rung in ON_FILE and not p.fresh}
+        rows = {tuple(map(tuple, one)) for _, _, _, *more in points for one in more}
+        by_points = len(rows) == 1 and any(p.rung is Rung.DATA_POINTS and p.matched for p in proofs)
+        tied: set[tuple[str, str]] = set()
+        for kind, value, _, *more in points:
+            if by_points or self._way(kind, value).hex() in on_file:
+                tied |= {_tie(k, v) for one in more for k, v in one}
+        return tuple(
+            sorted(
+                {
+                    one.kind
+                    for one in sealed_identities(sealed.get(GIVEN))
+                    if self._way(one.kind, one.value).hex() not in proven and _tie(one.kind, one.value) not in tied
+                }
+            )
+        )
 
     def _alone(self, connection: Connection, case: AnyRow, proofs: Sequence[Proof]) -> bool:
         if case.read_at is None or not any(p.rung is Rung.ADDRESS_GIVEN for p in proofs):
@@ -343,6 +393,11 @@ class Proofs(Decisions, Clocks):
             if gone:
                 body = {"case": place, "purposes": sorted(gone), "keks": sorted(set(gone.values()))}
                 self._journal(connection, "shredded", body, at)
+
+
+def _tie(kind: str, value: str) -> tuple[str, str]:
+    """An identity as it is compared with what stands in a row: a key to the letter, an address without its capitals."""
+    return kind, comparable(value.strip(), casefold=kind == "email")
 
 
 def mandate_carries(case: AnyRow, row: AnyRow, proofs: Sequence[Proof], at: datetime) -> bool:

@@ -46,7 +46,17 @@ def contact_works(system: System) -> tuple[Work, ...]:
 
 def _read(collection: Collection) -> tuple[str, ...]:
     told = [name for name, field in collection.fields.items() if field.channel]
-    return tuple(dict.fromkeys([*told, *(f.changed for f in collection.fields.values() if f.changed)]))
+    changed = (f.changed for f in collection.fields.values() if f.changed)
+    return tuple(dict.fromkeys([*told, *changed, *(name for name, _ in own_identities(collection))]))
+
+
+def own_identities(collection: Collection) -> list[tuple[str, str]]:
+    """Fields, each with its kind of identity, whose value in a row belongs to the person of that row alone."""
+    return [
+        (name, field.identity)
+        for name, field in collection.fields.items()
+        if field.identity and field.sharing == "unique"
+    ]
 
 
 def _part(collection: Collection, targets: set[str]) -> dict[str, object]:

@@ -251,7 +251,8 @@ class IdentityLaw(Strict):
         policy, best, ways = self.under(regime), 0, set()
         for proof in proofs:
             if proof.rung is Rung.ATTESTED:
-                best = max(best, proof.level)
+                # The fourth level takes a second agent, whatever one role says.
+                best = max(best, proof.level if proof.second else min(proof.level, BY_STEPS))
                 continue
             if proof.rung is Rung.DATA_POINTS:
                 best = max(best, self._points(proof, policy))

@@ -9,7 +9,7 @@ from ledger.proofcodes import MOST_CODES, next_step
 from ledger.proofs import IdentityState
 from ledger.standing import RequestRow
 from rights.datamap import DataMap
-from rights.identity import Rung, identity_law
+from rights.identity import BY_STEPS, Rung, identity_law
 from starter.show import Cell, Page, minute
 
 POINTS = {
@@ -46,7 +46,12 @@ def status_document(row: RequestRow, state: IdentityState) -> dict[str, Any]:
         "point_tries_left": max(0, identity_law().point_tries - state.point_tries),
         "mandate_needed": state.mandate_needed,
         "mandate": state.mandate_kind or None,
-        "second_look": any(p.rung in {Rung.DOCUMENT, Rung.IN_PERSON} and not p.second for p in state.proofs),
+        "second_look": any(
+            (p.rung in {Rung.DOCUMENT, Rung.IN_PERSON} or (p.rung is Rung.ATTESTED and p.level > BY_STEPS))
+            and not p.second
+            for p in state.proofs
+        ),
+        "loose": list(state.loose),
         "lapsed_at": state.lapsed_at,
     }
 
@@ -63,6 +68,7 @@ def status_page(document: dict[str, Any], zone: str) -> Page:
             ("data points", f"{document['point_tries_left']} tries left"),
             ("for somebody else", _mandate(document)),
             ("second agent", "has to look" if document["second_look"] else None),
+            ("not tied to who was proven", _loose(document)),
             ("lapsed", f"{minute(lapsed, zone)}; any proof takes it up again" if lapsed else None),
         )
     )
@@ -95,6 +101,13 @@ def _next(document: dict[str, Any]) -> str | None:
     if document["next"] == "attest":
         return "in person or a document, with a second agent (identity attest)"
     return f"send-code --to {document['next']}"
+
+
+def _loose(document: dict[str, Any]) -> str | None:
+    if not document["loose"]:
+        return None
+    kinds = ", ".join(document["loose"])
+    return f"{kinds}: compare it and vouch for it (identity attest), or withdraw and open again without it"
 
 
 def _mandate(document: dict[str, Any]) -> str | None:

@@ -171,7 +171,8 @@ def attest(
 ) -> None:
     """Say, by role, how the asker was seen to be the person.
 
-    in_person and document take two: run it again as another role. A copy of a document is destroyed at that ruling.
+    in_person, document and attested at level 4 take two: run it again as another role. Whoever attests vouches for all
+    identities that were given. A copy of a document is destroyed at that ruling.
     """
     from rights.identity import Rung
     from starter.desk import desk, now

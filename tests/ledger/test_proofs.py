@@ -10,7 +10,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.letters import Channel, said_name
 from ledger.proofcodes import GoesTo, Reached, code_channel
-from rights.identity import Rung, Unreached
+from rights.identity import Rung, Unreached, identity_law
 from rights.letterlaw import lacking, sayings
 from rights.letters import Authority, LetterFacts, LetterKind, Office, Particulars, answer_kind
 from rights.mandates import Mandate
@@ -22,7 +22,12 @@ from tests.ledger.conftest import Door
 
 MAIL, PHONE, STREET = "Anna.Berg@example.org", "+49 30 123456", "Lindenweg 3\n10115 Berlin"
 OLD = datetime(2020, 1, 1, tzinfo=UTC)
-KNOWN = [Reached("email", MAIL, OLD), Reached("email", "a.berg@work.example", None), Reached("post", STREET, None)]
+ROW = (("email", MAIL), ("customer_id", "4711"))
+KNOWN = [
+    Reached("email", MAIL, OLD, ROW),
+    Reached("email", "a.berg@work.example", None, ROW),
+    Reached("post", STREET, None, ROW),
+]
 
 
 def asking(ledger: Ledger, *, right: Right = Right.ACCESS, points: list[Reached] | None = None) -> str:
@@ -96,7 +101,7 @@ def test_an_address_in_the_request_that_is_on_file_is_a_channel_on_file(ledger: 
 
 @pytest.mark.parametrize(("days", "enough"), [(6.9, False), (7.1, True)])
 def test_a_contact_changed_in_the_last_seven_days_is_one_step_short(ledger: Ledger, days: float, enough: bool) -> None:
-    fresh = Reached("email", MAIL, AT - timedelta(days=days))
+    fresh = Reached("email", MAIL, AT - timedelta(days=days), ROW)
     request = asking(ledger, right=Right.RECTIFICATION, points=[fresh])
     code, _ = sent(ledger, request, "file")
 
@@ -256,6 +261,51 @@ def test_no_document_is_asked_of_a_teenager_who_asks_in_their_own_name(ledger: L
         code, _ = sent(ledger, request, to)
         ledger.check_code(request, code, at=AT)
     assert ledger.request(request).confirmed
+
+
+def twice_proven(ledger: Ledger, request: str) -> bool:
+    proven = False
+    for to in ("file", "another"):
+        code, _ = sent(ledger, request, to)
+        proven = ledger.check_code(request, code, at=AT)
+    return proven
+
+
+@pytest.mark.parametrize("beside", [(("email", MAIL),), (("email", MAIL), ("customer_id", "4712"))])
+def test_an_identity_that_is_not_tied_to_who_was_proven_keeps_the_request_unproven_until_somebody_vouches(
+    ledger: Ledger, door: Door, beside: tuple[tuple[str, str], ...]
+) -> None:
+    request = asking(ledger, points=[one._replace(beside=beside) for one in KNOWN])
+    assert twice_proven(ledger, request) is False
+    assert not confirmed(door, request)
+    assert ledger.identity_state(request).loose == ("customer_id",)
+    ((body,),) = door("SELECT body FROM entries WHERE request_id = %s AND body LIKE '%%loose%%'", request)
+    assert '"loose":["customer_id"]' in body
+    assert "4711" not in body
+
+    assert ledger.attest(request, Rung.ATTESTED, level=1, by="desk", at=AT) is False
+    assert ledger.attest(request, Rung.ATTESTED, level=2, by="desk", at=AT) is True
+    assert ledger.identity_state(request).loose == ()
+
+
+def test_what_stands_in_another_row_than_the_proven_channel_is_not_tied(ledger: Ledger, door: Door) -> None:
+    theirs = Reached("phone", "+49 40 1", None, (("customer_id", "4711"),))
+    mine = [Reached("email", MAIL, OLD, ROW[:1]), Reached("email", "a.berg@work.example", None, ROW[:1])]
+    request = asking(ledger, points=[theirs, *mine])
+    assert twice_proven(ledger, request) is False
+    assert not confirmed(door, request)
+
+
+def test_one_role_attests_the_third_level_at_most_and_the_fourth_takes_another(ledger: Ledger) -> None:
+    request = asking(ledger, points=[])
+    ledger.require_mandate(request, by="desk", at=AT)
+    assert ledger.attest(request, Rung.ATTESTED, level=4, by="desk", at=AT) is False
+    proofs = ledger.identity_state(request).proofs
+    assert identity_law().reached(proofs, "eu-gdpr") == 3
+    with pytest.raises(LedgerRefusal, match="a second agent"):
+        ledger.attest(request, Rung.ATTESTED, level=4, by="Desk ", at=AT)
+    assert ledger.attest(request, Rung.ATTESTED, level=4, by="lead", at=AT) is False, "the mandate is still missing"
+    assert identity_law().reached(ledger.identity_state(request).proofs, "eu-gdpr") == 4
 
 
 def mandate(**said: object) -> Mandate:

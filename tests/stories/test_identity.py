@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -164,6 +165,34 @@ def test_what_is_held_beside_the_directory_is_not_given_out_on_an_address_alone(
     agent("identity", "attest", request, "--rung", "document", "--by", "team lead")
     world.wait_closed(request)
     assert world.conclusion(request) == "answered"
+
+
+@pytest.mark.soak
+def test_a_victims_number_beside_ones_own_address_is_not_looked_up_by_the_proof_of_the_address(
+    world: World, agent: Agent
+) -> None:
+    # The directory knows people by their address alone; the archive is keyed by a number that it has never heard of.
+    with psycopg.connect(world.shop, autocommit=True) as door:
+        door.execute("CREATE TABLE people AS SELECT id, email, phone FROM customers")
+        door.execute("ALTER TABLE people ADD PRIMARY KEY (id)")
+    _stop(world)
+    two = PEOPLE.replace("channel: email}}", "channel: email}, phone: {category: contact, channel: phone}}")
+    world.write_maps({"people": two, "archive": shop_map(system="archive")})
+    world.start_worker()
+    before = dump(world.shop)["customers"]
+    given = f"email={SEVEN}\ncustomer_id=8"
+    request = json.loads(agent("request", "open", "erasure", "--identities", "-", "--json", given=given))["id"]
+    for to in ("file", "another"):
+        mail = agent.mail(request, agent.send(request, "--to", to))
+        assert mail is not None
+        agent.read_back(request, mail[1], proven=False)
+
+    status = agent.status(request)
+    assert (status["proven"], status["loose"]) == (False, ["customer_id"])
+    assert "customer_id: compare it and vouch for it" in agent("identity", "status", request)
+    assert world.phase(request) == Phase.CONFIRMING
+    assert not world.query("SELECT 1 FROM entries WHERE request_id = %s AND body LIKE '%%locate%%'", request)
+    assert dump(world.shop)["customers"] == before
 
 
 def _stop(world: World) -> None:
