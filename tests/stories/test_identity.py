@@ -248,7 +248,7 @@ def test_nobody_answers_reminders_go_out_the_request_rests_and_is_closed(home: P
             for days, reminded in ((7, 1), (14, 2)):
                 await at.days(days)
                 assert ledger.identity_state(request).reminded == reminded
-            await at.days(8)
+            await at.days(9)
             state = ledger.identity_state(request)
             assert (state.became, ledger.request(request).phase) == ("lapse", Phase.CONFIRMING)
             kinds = [kind for (kind,) in world.query("SELECT kind FROM letters WHERE request_id = %s", request)]
