@@ -19,7 +19,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.corrections import keep_old, read_corrections
-from activities.fence import LedgerFence, OpenFence, job_name, job_text
+from activities.fence import LedgerFence, job_name, job_text
 from activities.matters import stopping
 from activities.quota import LedgerQuota
 from activities.tools import Tools
@@ -64,7 +64,6 @@ PHASES = {
 
 _CHANGES = {Operation.ERASE, Operation.SUPPRESS, Operation.RECTIFY, Operation.RESTRICT, Operation.LIFT}
 
-_FENCED = _CHANGES - {Operation.SUPPRESS}
 _NOBODYS = {Code.RULED_OUT, *BEFORE_THE_WORK}
 """Codes that put nothing on a desk: somebody has spoken, or it is waited for by the request itself."""
 _NO_JOB = b"{}"
@@ -90,7 +89,7 @@ class Ready:
     step: Step
     connector: Connector
     call: Call
-    fence: LedgerFence | OpenFence
+    fence: LedgerFence
     learnt: set[str]
     """The kinds of identity that the rows about to be changed were found to say."""
 
@@ -129,11 +128,11 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
     part = (known.plan or make_plan(row.right, data_map, doing.as_of, row.regimes)).of(step.system)
-    cut = known.open_intents if step.operation in _FENCED else ()
+    cut = known.open_intents if step.operation in _CHANGES else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.
         raise Retryable(Code.BUSY, step.system, after=known.cut_for)
-    fence: LedgerFence | OpenFence = LedgerFence(
+    fence = LedgerFence(
         tools,
         step,
         max_people_per_hour=present.max_people_per_hour,
@@ -141,8 +140,6 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         cut=cut,
         clock=wall_clock,
     )
-    if step.operation is Operation.SUPPRESS:
-        fence = OpenFence()
     learnt: set[str] = set()
 
     def learn(links: tuple[Identity, ...]) -> None:

@@ -26,6 +26,7 @@ from rights.letters import (
     Withheld,
 )
 from rights.plan import Operation, kept_from_copies
+from rights.portable import looked_into
 from rights.request import Conclusion, Right
 
 _ENDED = frozenset({*ANSWERS.values(), LetterKind.WITHDRAWN, LetterKind.TRANSMISSION_DONE})
@@ -177,7 +178,7 @@ def _systems(standing: Standing, data_map: DataMap | None, kind: LetterKind) -> 
         return told_in_the_end(standing, data_map)
     row = standing.request
     if kind is LetterKind.INTERIM_ANSWER and hears_of_systems(row.right, proven=standing.proven):
-        names = data_map.systems if data_map else ()
+        names = [name for name in (data_map.systems if data_map else ()) if _asked_about(standing, name, data_map)]
         return tuple(Answered(**dict(told)) for told in interim(row.right, names, standing.receipts))
     return ()
 
@@ -191,7 +192,7 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     names = dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)])
     return answer(
         row.right,
-        [name for name in names if _asked_about(standing, name)],
+        [name for name in names if _asked_about(standing, name, data_map)],
         standing.receipts,
         standing.books,
         {name: system.backups for name, system in systems.items()},
@@ -199,9 +200,11 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     )
 
 
-def _asked_about(standing: Standing, name: str) -> bool:
+def _asked_about(standing: Standing, name: str, data_map: DataMap | None) -> bool:
     """Whether a request is about a system: a restriction about those that it names, a rectification about those that it
-    wants corrected."""
+    wants corrected, portability not about what is kept by hand."""
+    if data_map and name in data_map.systems and not looked_into(standing.request.right, data_map.systems[name]):
+        return False
     match standing.request.right:
         case Right.RESTRICTION:
             scope = [event.body.get("systems") for event in standing.events if event.kind == "restricted"]

@@ -20,6 +20,7 @@ from sqlalchemy import (
     cast,
     func,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -31,11 +32,17 @@ from ledger.models import entries, hold_subjects, intents, request_subjects, req
 from ledger.store import Store
 from ledger.vault import Sealed
 from rights.codes import Code
+from rights.plan import Operation
 from rights.receipt import Count, Tally
 from rights.request import Phase
 
 _FUSE_WINDOW: Final = timedelta(hours=1)
 """What `max_people_per_hour` counts over."""
+_STOPS: Final = Operation.SUPPRESS
+"""What only stops something: no hold stands in its way, since a hold is about what would be lost, and it opens no
+books. All else of the fence binds it."""
+_FUSED: Final = frozenset({Operation.ERASE, Operation.RECTIFY})
+"""What the fuse counts."""
 
 
 class FenceRefused(LedgerRefusal):
@@ -60,9 +67,12 @@ _held = (
     .where(*_its)
     .exists()
 )
+_operation = func.split_part(intents.c.key, "/", 3)
+_destroys = _operation != literal_column(f"'{_STOPS}'")
 _others = (
     select(func.count(intents.c.request_id.distinct()))
     .where(
+        _operation.in_([literal_column(f"'{one}'") for one in sorted(_FUSED)]),
         intents.c.tenant == bindparam("tenant"),
         intents.c.system == bindparam("system"),
         intents.c.opened_at > bindparam("since"),
@@ -76,6 +86,7 @@ _begun = (
         intents.c.tenant == bindparam("tenant"),
         intents.c.request_id == bindparam("request_id"),
         intents.c.system == bindparam("system"),
+        _destroys,
     )
     .exists()
 )
@@ -114,7 +125,7 @@ _here = (
     intents.c.system == bindparam("system"),
 )
 _OPEN: Final = select(intents.c.id).where(*_here, intents.c.settled_at.is_(None)).order_by(intents.c.id)
-_COUNTED: Final = select(intents.c.planned, intents.c.counted).where(*_here)
+_COUNTED: Final = select(intents.c.planned, intents.c.counted).where(*_here, _destroys)
 _BEFORE: Final = select(entries.c.body).where(
     entries.c.tenant == bindparam("tenant"),
     entries.c.request_id == bindparam("request_id"),
@@ -165,19 +176,19 @@ class Fence(Store):
         at: datetime,
         limit: timedelta,
         max_people_per_hour: int,
-        lifting: bool = False,
+        operation: Operation = Operation.ERASE,
     ) -> str:
         """Commit the intent of a destructive call, that ends within `limit` whatever happens; the intent's id.
 
         `planned` is the rows about to be changed per collection, `look` what was there before: of a request's first
-        call in a system it opens the books. `lifting` puts back what was restricted: that goes on after the request is
-        closed or taken back, and a fuse for people erased does not stop it.
+        call in a system it opens the books. LIFT puts back what was restricted: that goes on after the request is
+        closed or taken back. SUPPRESS goes on under a hold, which is noted. The fuse for people erased stops neither.
 
         Raises:
             FenceRefused: a hold covers the person, the request is withdrawn, or the system's fuse has blown.
             LedgerRefusal: the request is closed or unknown.
         """
-        intent = new_id(at)
+        intent, lifting, stops = new_id(at), operation is Operation.LIFT, operation is _STOPS
         with self._begin() as connection:
             self._people.lock_fence(connection, self.tenant, request_id, system)
             found = connection.execute(
@@ -196,11 +207,11 @@ class Fence(Store):
                 raise FenceRefused(Code.WITHDRAWN)
             if found.phase == Phase.CLOSED and not lifting:
                 raise LedgerRefusal("the request is closed: nothing is destroyed for it any more")
-            if found.held:
+            if found.held and not stops:
                 raise FenceRefused(Code.HOLD)
             if not lifting and (code := closed_by(found)):
                 raise FenceRefused(code)
-            if not lifting and found.others >= max_people_per_hour:
+            if not (lifting or stops) and found.others >= max_people_per_hour:
                 raise FenceRefused(Code.FUSE)
             connection.execute(
                 _ENTER,
@@ -215,7 +226,7 @@ class Fence(Store):
                     "limit": limit,
                 },
             )
-            if not found.begun:
+            if not (found.begun or stops):
                 self._journal(
                     connection,
                     "before",
@@ -224,7 +235,7 @@ class Fence(Store):
                     request_id=request_id,
                     key=f"{request_id}/{system}",
                 )
-            body = {"intent": intent, "planned": dict(planned)}
+            body = {"intent": intent, "planned": dict(planned)} | ({"held": True} if found.held else {})
             self._journal(connection, "intent", body, at, request_id=request_id, key=key)
         return intent
 

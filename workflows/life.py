@@ -254,10 +254,11 @@ class RequestLife:
                 return
         if self._course.act:
             await self._act(self._course.act, planned)
-        if self._course.packages and not run.stopped:
-            await steps.package()
-            if run.opening.right is Right.PORTABILITY and not run.stopped:
-                await hand_over(run, steps)
+        while self._course.packages and not run.stopped:
+            digest = await steps.package()
+            sends = digest and run.opening.right is Right.PORTABILITY and not run.stopped
+            if not sends or await hand_over(run, steps, digest):
+                return
 
     async def _act(self, act: Operation, planned: Planned) -> None:
         """Do one thing in every system, wave by wave; what a system takes its time for is waited for at the end."""

@@ -101,6 +101,7 @@ def interim(
     """
     from rights.audience import hears_of_systems
     from rights.audience import interim as told_of
+    from rights.portable import looked_into
     from starter.desk import desk
     from starter.interim import interim_document, interim_page
     from starter.show import answer
@@ -113,9 +114,10 @@ def interim(
         if letter:
             _put_letter(at, standing, None, said, language, child, form, out)
             return
-        names = at.ledger.pinned_map(row.map_digest).systems if row.map_digest else ()
+        systems = at.ledger.pinned_map(row.map_digest).systems.values() if row.map_digest else ()
+        names = [system.system for system in systems if looked_into(row.right, system)]
         if not hears_of_systems(row.right, proven=standing.proven):
-            names = ()
+            names = []
         told = told_of(row.right, names, standing.receipts)
         asked = any(event.kind == "interim" for event in standing.events)
         answer(interim_document(row, told, asked), interim_page(row, told), as_json=as_json)
