@@ -19,7 +19,7 @@ from rights.details import details_of
 from rights.plan import Step
 from rights.receipt import Count, Tally
 from rights.request import Right
-from rights.restriction import Ground, RestrictionDetails
+from rights.restriction import Extent, Ground, RestrictionDetails, locked_by
 
 AGAIN = 3
 """How often what came in between an act and the look after it is acted on before a person is asked."""
@@ -121,15 +121,18 @@ class Acting:
         if ledger.restriction(step.request_id):
             return
         right = ledger.request(step.request_id).right
-        systems: tuple[str, ...] = ()
+        extent = Extent()
         ground, review_on = _GROUNDS.get(right, Ground.ACCURACY), as_of + self._tools.terms.review
         if right is Right.RESTRICTION:
             details = details_of(right, ledger.unseal(step.request_id, "working", "details") or b"{}")
             assert isinstance(details, RestrictionDetails)  # noqa: S101 - the model of this right
-            ground, systems = details.ground, details.systems
+            ground, extent = details.ground, details.extent
             if details.review_on:
                 review_on = datetime.combine(details.review_on, as_of.timetz())
-        ledger.begin_restriction(step.request_id, ground, at=as_of, review_on=review_on, systems=systems)
+        systems = self._tools.map_of(ledger.request(step.request_id)).systems.values()
+        ledger.begin_restriction(
+            step.request_id, ground, at=as_of, review_on=review_on, locked=locked_by(extent, systems)
+        )
 
     def _seal(self, step: Step, state: Mapping[str, str]) -> None:
         body = json.dumps(dict(state)).encode()

@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -32,10 +32,12 @@ from ledger.steps import AtStep
 from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
+from rights.details import details_of
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 from rights.reckoning import local_day
 from rights.request import Phase, Right
+from rights.restriction import RestrictionDetails
 from rights.subject import Identity
 from rights.value import Value
 
@@ -177,7 +179,18 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     )
     if step.operation is Operation.SUPPRESS:
         call = stopping(call, connector, row.right, known.sealed.get(DETAILS))
+    if step.operation is Operation.RESTRICT and row.right is Right.RESTRICTION:
+        call = _locking(call, known.sealed.get(DETAILS))
     return Ready(tools, step, connector, call, fence, learnt)
+
+
+def _locking(call: Call, sealed: bytes | None) -> Call:
+    """The call with what a request about restriction wants locked away."""
+    details = details_of(Right.RESTRICTION, sealed) if sealed else None
+    if not isinstance(details, RestrictionDetails):
+        return call
+    locks = details.extent.locks(call.system)
+    return replace(call, work=tuple(w.model_copy(update={"locks": w.collection in locks}) for w in call.work))
 
 
 def knowing(tools: Tools, step: Step, kinds: set[str]) -> tuple[str, ...]:

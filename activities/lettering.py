@@ -19,6 +19,7 @@ from rights.letters import (
     Language,
     LetterFacts,
     LetterKind,
+    Locked,
     Particulars,
     Party,
     Recipient,
@@ -112,6 +113,7 @@ def _recorded(
         if event.kind == "restricted" and kind is LetterKind.ANSWER_RESTRICTION:
             found["ground"] = event.body["ground"]
             found["review_on"] = local(datetime.fromisoformat(event.body["review_on"]))
+            found["locked"] = tuple(_locked(one) for one in event.body.get("locked", ()))
         elif event.kind == "accuracy" and kind is LetterKind.ANSWER_RECTIFICATION:
             found |= _accuracy(event.body, unseal)
     if kind is LetterKind.ANSWER_RECTIFICATION:
@@ -123,6 +125,12 @@ def _recorded(
             if count.rectified
         )
     return found
+
+
+def _locked(body: Mapping[str, Any]) -> Locked:
+    """What the journal has of what is locked away in a system."""
+    beyond = tuple((name, tuple(more)) for name, more in body["beyond"].items())
+    return Locked(system=body["system"], collections=tuple(body["collections"]), beyond=beyond)
 
 
 def _in_part(standing: Standing, decided: Decided, unseal: Callable[[str], bytes | None] | None) -> dict[str, Any]:

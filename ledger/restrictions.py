@@ -24,7 +24,7 @@ from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.letters import LetterKind, Particulars
 from rights.plan import Operation
-from rights.restriction import Ended, Ground, Restriction
+from rights.restriction import Ended, Ground, Locked, Restriction
 from rights.subject import Identity
 
 _its = (restrictions.c.tenant == bindparam("of"), restrictions.c.request_id == bindparam("id"))
@@ -112,10 +112,10 @@ class Restrictions(Store):
     """Verbs on restrictions; each is named by the request that asked for it."""
 
     def begin_restriction(
-        self, request_id: str, ground: Ground, *, at: datetime, review_on: datetime, systems: Sequence[str] = ()
+        self, request_id: str, ground: Ground, *, at: datetime, review_on: datetime, locked: Sequence[Locked] = ()
     ) -> bool:
         """Write down that a person's data is being restricted, before anything is; False if that was done before.
-        `systems` are those that it is about; none named: all.
+        `locked` is what it is about; empty: everything.
 
         Raises:
             LedgerRefusal: the request is closed, withdrawn or unknown.
@@ -129,7 +129,12 @@ class Restrictions(Store):
                 upsert(restrictions).values(tenant=self.tenant, **values).on_conflict_do_nothing()
             ).rowcount
             if made:
-                body = {"ground": ground, "review_on": review_on, "systems": list(systems)}
+                body = {
+                    "ground": ground,
+                    "review_on": review_on,
+                    "systems": [one.system for one in locked],
+                    "locked": [one.model_dump(mode="json") for one in locked],
+                }
                 self._journal(connection, "restricted", body, at, request_id=request_id)
         return bool(made)
 

@@ -181,7 +181,8 @@ class Steps:
         """The parcel's digest; empty while somebody has to go through it first."""
         run = self._run
         if sum(receipt.size or 0 for receipt in run.receipts.values()) <= policies.SMALL_PARCEL:
-            with suppress(ActivityError):
+            # What fails at hand comes as it was raised, not as an error of an activity.
+            with suppress(ActivityError, ApplicationError):
                 return await workflow.execute_local_activity_method(
                     ClosingActivities.package, run.ask(), **policies.AT_HAND
                 )

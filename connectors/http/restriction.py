@@ -38,7 +38,10 @@ class Restriction:
         look = sight.tally()
         state = _state(call.restricted)
         found: Counter[str] = Counter()
+        wanted = {work.collection for work in call.work if work.locks}
         for name, rows in sight.certain.items():
+            if name not in wanted:
+                continue
             rules = self._eye.vendor.collections[name].restrict
             for row in rows if rules else ():
                 assert rules  # noqa: S101 - by the line above

@@ -279,16 +279,17 @@ def test_no_older_parcel_is_sent_where_a_later_one_was_given_up(world: World, ot
     world.start_worker()
     request = habeas.open("portability", "--details", details(world))
     task = world.wait_task(request, "no_receiver")
-    # By now it is packed once. The receiver is named, and the map says that somebody has to go through it first.
+    # By now it is packed once. The receiver is named, the map is another one, and packing it anew fails.
     path.write_text(known)
-    world.write_maps({"shop": portable().replace("full_name: {", "full_name: {third_party: review, ")})
+    world.write_maps({"shop": portable().replace("full_name: {", "full_name: {origin: derived, ")})
     world.workers[-1].kill()
+    (world.home / "broken-package").touch()
     world.start_worker()
     habeas("request", "rule", request, "retry", "--task", task)
-    habeas("request", "rule", request, "give_up", "--task", world.wait_task(request, "review"))
+    habeas("request", "rule", request, "give_up", "--task", world.wait_task(request, "internal"))
     world.wait_closed(request)
 
-    assert not other.taken, "what nobody has gone through stays here, also as it was packed before"
+    assert not other.taken, "what was packed on the old map has a field that does not go along any more"
     assert world.conclusion(request) == "in_part"
 
 

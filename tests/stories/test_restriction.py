@@ -13,6 +13,7 @@ from connectors.registry import build_all
 from rights.decision import Decided, Element, Role, Word, check
 from starter.checkup import closed
 from starter.cli import app
+from tests.stories.test_answer import OFFICE
 from tests.world import ROWS, World, dump, shop_map
 
 DETAILS = "ground: claims\nnote: I need it for a court case\n"
@@ -40,6 +41,14 @@ class Till:
             ).fetchone()
         assert counts is not None
         return int(counts[0])
+
+    def sees_in(self, table: str, customer: int) -> int:
+        """Rows of a customer that the application reads in one table."""
+        column = "id" if table == "customers" else "customer_id"
+        with psycopg.connect(self._conninfo, autocommit=True) as session:
+            query = f"SELECT count(*) FROM {table} WHERE {column} = %s"
+            (count,) = session.execute(query.encode(), [customer]).fetchone() or (0,)
+        return int(count)
 
     def writes(self, customer: int) -> int:
         """Rows of a customer that the application changes when it tries to."""
@@ -137,6 +146,41 @@ def test_a_restriction_is_enforced_told_of_lifted_and_leaves_no_trace(
     assert dump(world.shop) == before
     assert typed(habeas, "restriction", "list") == {"restrictions": []}
     assert "c7@" not in json.dumps(shown) + world.log
+
+
+@pytest.mark.soak
+def test_one_category_is_restricted_and_what_is_locked_with_it_is_said(
+    world: World, habeas: CliRunner, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HABEAS_LETTERS", json.dumps(OFFICE))
+    rows = {name: till.sees_in(name, 7) for name in ("customers", "orders", "messages")}
+    world.start_worker()
+    request = opened(world, habeas, "restriction", f"{DETAILS}categories: [free_text]\n", ANNA)
+    world.wait_closed(request)
+
+    assert world.conclusion(request) == "answered"
+    seen = {name: till.sees_in(name, 7) for name in rows}
+    assert seen == {"customers": rows["customers"], "orders": 0, "messages": 0}
+    shown = typed(habeas, "restriction", "show", request)
+    assert shown["locked"] == [
+        {
+            "system": "shop",
+            "collections": ["orders", "messages"],
+            "beyond": {"orders": ["other"], "messages": ["other"]},
+        }
+    ]
+    letter = habeas.invoke(app, ["request", "answer", request, "--letter", "--language", "en"]).stdout
+    said = " ".join(letter.split())
+    assert "Not all of your data is restricted, but this: - shop: orders, messages" in said
+    assert "orders, with it, since we can only restrict whole records: data of other kinds" in said
+
+    # One collection alone, and of somebody else.
+    other = opened(world, habeas, "restriction", f"{DETAILS}collections: [shop.messages]\n", OTTO)
+    world.wait_closed(other)
+    assert (till.sees_in("messages", 8), till.sees_in("orders", 8) > 0) == (0, True)
+    previewed = typed(habeas, "request", "preview", other)["systems"][0]["collections"]
+    assert {c["collection"]: c["locked"] > 0 for c in previewed if c["found"]}["messages"] is True
+    assert not any(c["locked"] for c in previewed if c["collection"] != "messages")
 
 
 def opened_access(world: World, habeas: CliRunner) -> str:
