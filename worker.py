@@ -197,6 +197,7 @@ def build_worker(
             opening.acknowledge,
             appeals.read,
             telling.tell,
+            telling.tell_of_lifting,
             appeals.deadline,
             planning.plan,
             planning.rule,

@@ -73,6 +73,22 @@ _CHANGED: Final = (
 )
 
 _mine = request_subjects.alias("mine")
+_TOO: Final = (
+    select(restrictions.c.request_id)
+    .join(
+        request_subjects,
+        (request_subjects.c.tenant == restrictions.c.tenant)
+        & (request_subjects.c.request_id == restrictions.c.request_id),
+    )
+    .join(_mine, (_mine.c.tenant == request_subjects.c.tenant) & (_mine.c.digest == request_subjects.c.digest))
+    .where(
+        restrictions.c.tenant == bindparam("of"),
+        restrictions.c.request_id != bindparam("id"),
+        _mine.c.request_id == bindparam("id"),
+        _in_force,
+    )
+    .distinct()
+)
 _OTHERS: Final = (
     select(vault.c.case_id, vault.c.name, vault.c.sealed, case_keys.c.kek, case_keys.c.wrapped)
     .join(
@@ -159,6 +175,11 @@ class Restrictions(Store):
         with self._look() as connection:
             found = connection.execute(_AMONG.limit(1), {"of": self.tenant, "digests": digests})
             return found.first() is not None
+
+    def restricting_too(self, request_id: str) -> list[str]:
+        """Other requests that restrict who may be the same person now."""
+        with self._look() as connection:
+            return list(connection.scalars(_TOO, self._of(request_id)))
 
     def restricted_elsewhere(self, request_id: str, system: str) -> list[bytes]:
         """Where other requests have locked this person's data away in a system, as their connector has said it.

@@ -1,4 +1,4 @@
-"""What a restriction is about: systems, collections, categories; and what is locked with it, since records are whole."""
+"""What a restriction is about: systems, collections, categories; and what is locked with it in whole records."""
 
 from typing import Any
 
@@ -15,7 +15,9 @@ owner: us
 connector: memory
 backups: none
 collections:
-  customers: {key: [id], fields: {id: {}, email: {category: user.contact.email, identity: email}, iban: {category: payment}}}
+  customers:
+    key: [id]
+    fields: {id: {}, email: {category: user.contact.email, identity: email}, iban: {category: payment}}
   orders:
     key: [id]
     links: [{field: customer_id, to: customers.id}]
