@@ -109,15 +109,16 @@ def read(tools: Tools, step: Step) -> AtStep:
     return tools.ledger.at_step(step, *names)
 
 
-def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
-    """Make a step ready; nothing is called yet.
+def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside: bool = False) -> Ready:
+    """Make a step ready; nothing is called yet. `beside`: it is done beside the life of its request, or after it.
 
     Raises:
         NeedsHuman: the system has left the map, or the operator does not let the engine destroy there.
         Retryable: a cut attempt may still be at work there.
     """
     step, row = doing.step, known.request
-    _enter(tools, row, doing)
+    if not beside:
+        _enter(tools, row, doing)
     data_map = tools.map_of(row)
     system, present = data_map.systems.get(step.system), tools.data_map.systems.get(step.system)
     connector = tools.connector(system, row) if system else None
@@ -177,11 +178,17 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         corrections=read_corrections(known.sealed.get(f"corrections/{step.system}")),
         keep=partial(keep_old, tools.ledger, step, wall_clock),
     )
+    return Ready(tools, step, connector, _meant(call, connector, step, known), fence, learnt)
+
+
+def _meant(call: Call, connector: Connector, step: Step, known: AtStep) -> Call:
+    """The call with what the person's own words say of it."""
+    right, details = known.request.right, known.sealed.get(DETAILS)
     if step.operation is Operation.SUPPRESS:
-        call = stopping(call, connector, row.right, known.sealed.get(DETAILS))
-    if step.operation is Operation.RESTRICT and row.right is Right.RESTRICTION:
-        call = _locking(call, known.sealed.get(DETAILS))
-    return Ready(tools, step, connector, call, fence, learnt)
+        return stopping(call, connector, right, details)
+    if step.operation is Operation.RESTRICT and right is Right.RESTRICTION:
+        return _locking(call, details)
+    return call
 
 
 def _locking(call: Call, sealed: bytes | None) -> Call:

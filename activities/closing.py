@@ -134,6 +134,7 @@ class ClosingActivities:
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
                 letter=_letter(row.right, conclusion) if tools.mail else None,
+                look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, and what is refused is not decided on.
@@ -170,6 +171,12 @@ class ClosingActivities:
             return {}
         counted = self._tools.ledger.pseudonymised(row.id, system)
         return {work.collection: counted.get(work.collection, 0) for work in works if work.leaves_pseudonyms}
+
+
+def _corrected(row: RequestRow, receipts: list[Receipt]) -> bool:
+    """Whether the engine has corrected anything, so that it has to be looked whether that lasts."""
+    acted = _newest(receipts, Operation.RECTIFY).values() if row.right is Right.RECTIFICATION else ()
+    return any(r.outcome is Outcome.DONE and r.certainty is not Certainty.ATTESTED for r in acted)
 
 
 def _appealable(row: RequestRow) -> timedelta:

@@ -29,6 +29,8 @@ from ledger.errors import LedgerRefusal
 from ledger.gates import closed_by, fence_columns, recourse
 from ledger.ids import new_id
 from ledger.models import entries, hold_subjects, intents, request_subjects, requests
+from ledger.models_followups import follow_ups
+from ledger.models_restrictions import restrictions
 from ledger.store import Store
 from ledger.vault import Sealed
 from rights.codes import Code
@@ -90,9 +92,30 @@ _begun = (
     )
     .exists()
 )
+_lifting = (
+    select(restrictions.c.lifting_at.is_not(None))
+    .where(
+        restrictions.c.tenant == bindparam("tenant"),
+        restrictions.c.request_id == bindparam("request_id"),
+        restrictions.c.lifted_at.is_(None),
+    )
+    .scalar_subquery()
+)
+_corrected = (
+    select(follow_ups.c.request_id)
+    .where(
+        follow_ups.c.tenant == bindparam("tenant"),
+        follow_ups.c.request_id == bindparam("request_id"),
+        follow_ups.c.what == literal_column("'rectification'"),
+        follow_ups.c.over_at.is_(None),
+    )
+    .exists()
+)
 _CHECK: Final = select(
     requests.c.phase,
     requests.c.withdrawn_at,
+    _lifting.label("lifting"),
+    _corrected.label("corrected"),
     *fence_columns(bindparam("request_id", type_=Text)),
     _held.label("held"),
     _others.label("others"),
@@ -182,7 +205,9 @@ class Fence(Store):
 
         `planned` is the rows about to be changed per collection, `look` what was there before: of a request's first
         call in a system it opens the books. LIFT puts back what was restricted: that goes on after the request is
-        closed or taken back. SUPPRESS goes on under a hold, which is noted. The fuse for people erased stops neither.
+        closed or taken back. SUPPRESS goes on under a hold, which is noted. RESTRICT goes on after the closing while
+        the restriction is in force, and not once it is being lifted; RECTIFY while it is looked whether the correction
+        lasts. The fuse for people erased stops none of these.
 
         Raises:
             FenceRefused: a hold covers the person, the request is withdrawn, or the system's fuse has blown.
@@ -205,13 +230,19 @@ class Fence(Store):
                 raise LedgerRefusal("there is no request of this id")
             if found.withdrawn_at and not lifting:
                 raise FenceRefused(Code.WITHDRAWN)
-            if found.phase == Phase.CLOSED and not lifting:
+            after = (operation is Operation.RESTRICT and found.lifting is False) or (
+                operation is Operation.RECTIFY and found.corrected
+            )
+            if operation is Operation.RESTRICT and found.lifting:
+                raise FenceRefused(Code.WITHDRAWN)
+            if found.phase == Phase.CLOSED and not (lifting or after):
                 raise LedgerRefusal("the request is closed: nothing is destroyed for it any more")
             if found.held and not stops:
                 raise FenceRefused(Code.HOLD)
             if not lifting and (code := closed_by(found)):
                 raise FenceRefused(code)
-            if not (lifting or stops) and found.others >= max_people_per_hour:
+            over = found.phase == Phase.CLOSED
+            if not (lifting or stops or over) and found.others >= max_people_per_hour:
                 raise FenceRefused(Code.FUSE)
             connection.execute(
                 _ENTER,

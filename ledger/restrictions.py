@@ -13,6 +13,8 @@ from sqlalchemy import update as change
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
+from ledger.fence import calls_of_request
+from ledger.followups import What, end_looks, look_again
 from ledger.ids import new_id
 from ledger.letters import LetterState, queue_letter
 from ledger.models import case_keys, intents, request_subjects, requests, tasks, vault
@@ -128,10 +130,17 @@ class Restrictions(Store):
     """Verbs on restrictions; each is named by the request that asked for it."""
 
     def begin_restriction(
-        self, request_id: str, ground: Ground, *, at: datetime, review_on: datetime, locked: Sequence[Locked] = ()
+        self,
+        request_id: str,
+        ground: Ground,
+        *,
+        at: datetime,
+        review_on: datetime,
+        locked: Sequence[Locked] = (),
+        look_on: datetime | None = None,
     ) -> bool:
         """Write down that a person's data is being restricted, before anything is; False if that was done before.
-        `locked` is what it is about; empty: everything.
+        `locked` is what it is about, empty: everything; `look_on` when it is looked for what has come since.
 
         Raises:
             LedgerRefusal: the request is closed, withdrawn or unknown.
@@ -152,6 +161,8 @@ class Restrictions(Store):
                     "locked": [one.model_dump(mode="json") for one in locked],
                 }
                 self._journal(connection, "restricted", body, at, request_id=request_id)
+                if look_on:
+                    look_again(connection, self.tenant, request_id, What.RESTRICTION, look_on)
         return bool(made)
 
     def restriction(self, request_id: str) -> Restriction | None:
@@ -270,14 +281,17 @@ class Restrictions(Store):
 
     def begin_lifting(self, request_id: str, *, at: datetime) -> bool:
         """Pass the point after which a review cannot keep the restriction; False while the person is not told (also
-        since the letter came back) or the term runs, or if it is lifted, or not to be."""
+        since the letter came back), the term runs, something is being locked away for it at this moment, or if it is
+        lifted, or not to be."""
         with self._begin() as connection:
+            self._people.lock_request(connection, self.tenant, request_id)
             row = connection.execute(_LOCK, self._of(request_id)).first()
             if row is None or row.lifted_at or row.lift_on is None or row.lift_on > at:
                 return False
             if row.lifting_at is None:
-                if self._returned(connection, row):
+                if self._returned(connection, row) or calls_of_request(connection, self.tenant, request_id):
                     return False
+                end_looks(connection, self.tenant, request_id, What.RESTRICTION, at)
                 connection.execute(_CHANGE.values(lifting_at=at), self._of(request_id))
                 self._journal(connection, "restriction_lifting", {}, at, request_id=request_id)
         return True

@@ -169,6 +169,8 @@ class Restricting(Promises):
             pytest.skip("the person stands in one collection")
         call = trial.call(anna)
         work = tuple(one.model_copy(update={"locks": one.collection == meant}) for one in call.work)
+        ben = trial.seeded()
+        _lift(trial, _restricted(trial, ben))  # somebody else's is of everything
         call = replace(call, work=work)
 
         restricted = _restrict(trial, call)
