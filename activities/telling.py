@@ -95,8 +95,7 @@ def _categories(recipient: Recipient, changed: Mapping[str, set[str]], data_map:
     for system, names in changed.items():
         for name in names:
             if recipient.has(system, name) and system in data_map.systems:
-                fields = data_map.systems[system].collections[name].fields.values()
-                found |= {field.category for field in fields if field.category} or {name}
+                found |= data_map.systems[system].collections[name].categories or {name}
     return found
 
 
