@@ -32,6 +32,7 @@ from ledger.linking import Linking
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
 from ledger.models_restrictions import restrictions
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
+from ledger.tasks import settle_tasks
 from ledger.vault import Purpose, Sealed
 from rights.receipt import Books
 from rights.request import TRANSITIONS, Conclusion, Phase
@@ -217,17 +218,14 @@ class Requests(Linking):
                         "days": list(days.values()),
                     },
                 )
-                connection.execute(
-                    update(tasks)
-                    .where(
-                        tasks.c.tenant == self.tenant,
-                        tasks.c.request_id == request_id,
-                        tasks.c.settled_at.is_(None),
-                        # A letter is still to be posted when everything else is done.
-                        tasks.c.code.not_in([code.value for code in OF_LETTERS]),
-                        tasks.c.step_key.not_like("%/recipient/%"),
-                    )
-                    .values(settled_at=at)
+                settle_tasks(
+                    self,
+                    connection,
+                    at,
+                    tasks.c.request_id == request_id,
+                    # A letter is still to be posted when everything else is done.
+                    tasks.c.code.not_in([code.value for code in OF_LETTERS]),
+                    tasks.c.step_key.not_like("%/recipient/%"),
                 )
                 body = {
                     "conclusion": conclusion,
