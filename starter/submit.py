@@ -24,7 +24,7 @@ from rights.objections import (
     stop_of,
 )
 from rights.regimes import SHIPPED, Regime, regime
-from rights.request import OFFERED, Right
+from rights.request import Right
 from rights.subject import Identity, Sharing, parse_identities
 from rights.suppression import Scope, stops_in
 from rights.value import Value
@@ -181,13 +181,10 @@ def known_right(text: str) -> Right:
     """The right of a name.
 
     Raises:
-        SubmissionError: there is none of this name, or nobody carries it out yet.
+        SubmissionError: there is none of this name.
     """
-    offered = ", ".join(sorted(OFFERED))
     try:
-        right = Right(text)
+        return Right(text)
     except ValueError:
-        raise SubmissionError(f"that is no right the engine knows: write one of {offered}") from None
-    if right not in OFFERED:
-        raise SubmissionError(f"the right '{right}' is not carried out yet: today these are {offered}")
-    return right
+        known = ", ".join(sorted(Right))
+        raise SubmissionError(f"that is no right the engine knows: write one of {known}") from None

@@ -45,7 +45,7 @@ def open_(
             metavar="RIGHT",
             help="access, erasure, ...: habeas request rights lists them.",
             show_default=False,
-            autocompletion=lambda: _offered(),
+            autocompletion=lambda: _rights(),
         ),
     ],
     identity: Annotated[
@@ -227,11 +227,11 @@ def rights(as_json: Json = False) -> None:
     """List the rights that are carried out, and what each has to be told (--details)."""
     from rights.course import COURSES
     from rights.details import MODELS
-    from rights.request import OFFERED
+    from rights.request import Right
     from starter.show import Page, answer
 
     rows = []
-    for right in sorted(OFFERED):
+    for right in sorted(Right):
         fields = MODELS[right].model_fields if right in MODELS else {}
         told = ", ".join(
             f"{name}{'' if field.is_required() else ' (may be left out)'}" for name, field in fields.items()
@@ -394,10 +394,10 @@ def _id(text: str) -> str:
     return ledger_id(text, "request")
 
 
-def _offered() -> list[str]:
-    from rights.request import OFFERED
+def _rights() -> list[str]:
+    from rights.request import Right
 
-    return sorted(OFFERED)
+    return sorted(Right)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":
