@@ -15,7 +15,8 @@ from settings import Settings, SettingsError
 from starter.show import plural
 
 if TYPE_CHECKING:
-    from connectors.protocol import Checks, Connector
+    from connectors.protocol import Connector
+    from connectors.traits import Checks
     from rights.datamap import DataMap
     from rights.mapcheck import Found
 
@@ -306,8 +307,8 @@ def advised(data_map: "DataMap") -> Iterator[Check]:
 
 def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]:
     """Each system's connector and secrets; with `live`, the system itself is asked too."""
-    from connectors.protocol import Checks
     from connectors.registry import SetupError, build
+    from connectors.traits import Checks
 
     for name, system in data_map.systems.items():
         yield from (check for check in advised(data_map) if check.name == f"system {name}")

@@ -28,8 +28,8 @@ def prepare(
 
     Nobody is written to before habeas campaign start.
     """
-    from connectors.protocol import Rolls
     from connectors.registry import build
+    from connectors.rolls import Rolls
     from rights.campaign import NAME, read_notice
     from starter.campaign import campaign_document, campaign_page
     from starter.desk import desk, now

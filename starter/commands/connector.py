@@ -71,8 +71,8 @@ def try_account(
     Logs in, and counts what is held of somebody if an identity is given. Changes nothing. Exit 1 if it does not work.
     """
     from connectors.errors import ConnectorError
-    from connectors.protocol import Checks, Probes
     from connectors.registry import build
+    from connectors.traits import Checks, Probes
     from rights.codes import ADVICE
     from rights.mapfile import read_map
     from starter.checkup import Check, ask, closed
