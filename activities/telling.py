@@ -122,8 +122,6 @@ def _draft(
             "respond_by": due,
         }
     )
-    if told_by.email:
-        channel = Channel("email", told_by.email, recipient.name)
-        return Draft(handle, TOLD[act], "email", due, channel=channel, said=said.model_dump_json().encode())
-    channel = Channel("post", "\n".join(told_by.post), recipient.name)
-    return Draft(handle, TOLD[act], "post", due, channel=channel, said=said.model_dump_json().encode())
+    channel = Channel("email", told_by.email) if told_by.email else Channel("post", "\n".join(told_by.post))
+    channel = channel._replace(name=recipient.name)
+    return Draft(handle, TOLD[act], channel.kind, due, channel=channel, said=said.model_dump_json().encode())
