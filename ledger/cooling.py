@@ -112,6 +112,9 @@ class Cooling(Decisions):
     def stop(self, token: str, *, at: datetime) -> bool:
         """Freeze the erasure that a token names, and put it on a person's desk; False if it was stopped before.
 
+        To be called by a deliberate act (a command, a POST) and never by looking at a page: mail readers and scanners
+        open links by themselves.
+
         Raises:
             LedgerRefusal: the token is none, or its time is over. What it was, is not said.
         """

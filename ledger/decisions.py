@@ -38,7 +38,7 @@ _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, C
 """Tasks with rows to choose from."""
 _ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
 """Where trying again would only ask again."""
-_ELSEWHERE: Final = {
+ELSEWHERE: Final = {
     Code.RESTRICTION_REVIEW: "keep the restriction (habeas restriction review) or have it lifted (lift)",
     Code.ACCURACY: "decide on each field (habeas rectification decide)",
     Code.REVIEW: "a copy is delivered once somebody has gone through it (habeas review release)",
@@ -335,8 +335,8 @@ def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:
         raise LedgerRefusal(f"the task was ruled '{task.ruling}', which is being carried out")
-    if code in _ELSEWHERE:
-        raise LedgerRefusal(f"a task '{code}' is not ruled on: {_ELSEWHERE[code]}")
+    if code in ELSEWHERE:
+        raise LedgerRefusal(f"a task '{code}' is not ruled on: {ELSEWHERE[code]}")
     if ruling == "choose" and code not in _CHOSEN_FROM:
         raise LedgerRefusal(f"'choose' does not answer a task '{code}': nothing is to be chosen")
     if ruling not in {"choose", "give_up"} and code in _ONLY_CHOSEN:

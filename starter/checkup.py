@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from connectors.traits import Checks
     from rights.datamap import DataMap
     from rights.mapcheck import Found
+    from rights.yamlfile import FileErrors
 
 REACH: Final = 5.0
 """Seconds that Temporal gets to answer; a healthy one takes milliseconds."""
@@ -59,6 +60,13 @@ def check_all() -> list[Check]:
     return found
 
 
+def _wrong(name: str, errors: "FileErrors") -> Iterator[Check]:
+    """A line for everything that is wrong in files that people write."""
+    for error in errors.errors:
+        where = f"{error.file}:{error.line}: {error.path or 'the file'}"
+        yield Check(name=name, ok=False, about=where, advice=error.advice)
+
+
 def _law() -> Iterator[Check]:
     """Whether every file of law that ships with the engine can be read."""
     from rights.lawbook import READERS, check_law
@@ -68,9 +76,7 @@ def _law() -> Iterator[Check]:
     try:
         check_law()
     except FileErrors as errors:
-        for error in errors.errors:
-            where = f"{error.file}:{error.line}: {error.path or 'the file'}"
-            yield Check(name="law", ok=False, about=where, advice=error.advice)
+        yield from _wrong("law", errors)
         return
     yield Check(name="law", ok=True, about=f"{len(SHIPPED)} laws and {plural(len(READERS), 'table')} can be read")
 
@@ -260,9 +266,7 @@ def _map(settings: Settings) -> Iterator[Check]:
     try:
         data_map = load_map(settings)
     except MapErrors as errors:
-        for error in errors.errors:
-            where = f"{error.file}:{error.line}: {error.path or 'the file'}"
-            yield Check(name="maps", ok=False, about=where, advice=error.advice)
+        yield from _wrong("maps", errors)
         return
     except OSError:
         yield Check(
@@ -285,9 +289,7 @@ def _recipients(settings: Settings, data_map: "DataMap") -> Iterator[Check]:
     try:
         register = load_register(settings, data_map)
     except FileErrors as errors:
-        for error in errors.errors:
-            where = f"{error.file}:{error.line}: {error.path or 'the file'}"
-            yield Check(name="recipients", ok=False, about=where, advice=error.advice)
+        yield from _wrong("recipients", errors)
         return
     except SetupError as error:
         about, _, advice = str(error).partition(": ")

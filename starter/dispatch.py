@@ -370,11 +370,5 @@ class Dispatcher:
         return self._client.get_workflow_handle(visibility.workflow_id(right, self._ledger.tenant, request_id))
 
     async def _ensure_upkeep(self) -> None:
-        await self._client.start_workflow(
-            Upkeep.run,
-            0,
-            id=f"upkeep/{self._ledger.tenant}",
-            task_queue=self._queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary="reconcile, destroy what is due, sign the chain",
-        )
+        run, summary = f"upkeep/{self._ledger.tenant}", "reconcile, destroy what is due, sign the chain"
+        await self._keep_running(Upkeep.run, 0, run, summary)
