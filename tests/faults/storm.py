@@ -14,16 +14,22 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LedgerRefusal
 from starter.stack import Postgres
 from tests.world import ROWS, World
 
+T = TypeVar("T")
+
 WORKERS = 3
 OPEN_HOLDS = 6
 """Holds at a time: some of the load waits for them, most of it does not."""
+PATIENCE = 60.0
+"""Seconds in which the ledger takes a word, frozen workers at its head or not."""
 CALM = 240.0
 """Seconds after the last fault within which everything closes: longer than an intent is open and a lease lasts, and
 than the pauses to which a step's attempts have grown."""
@@ -43,6 +49,17 @@ def left(world: World, person: int) -> int:
         row = connection.execute(_LEFT, {"n": person}).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def _until_heard(say: Callable[[], T]) -> T:
+    """Say a word until the ledger has it, as whoever is at the other end of a command would."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return say()
+        except DBAPIError:
+            if time.monotonic() > until:
+                raise
 
 
 @dataclass
@@ -127,12 +144,14 @@ class Storm:
     def _ask(self, chance: random.Random) -> None:
         person = len(self.load) + 1
         right = chance.choices(["erasure", "access"], [7, 3])[0]
-        self.load.append(Asked(self.world.open(right, [("email", f"c{person}@shop.example")]), right, person))
+        identity = [("email", f"c{person}@shop.example")]
+        opened = _until_heard(lambda: self.world.open(right, identity, idempotency_key=f"storm-{person}"))
+        self.load.append(Asked(opened, right, person))
 
     def _withdraw(self, chance: random.Random) -> str:
         one = chance.choice(self.load)
         try:
-            self.world.ledger.withdraw(one.id, at=self.world.now())
+            _until_heard(lambda: self.world.ledger.withdraw(one.id, at=self.world.now()))
         except LedgerRefusal:  # it is closed
             return ""
         one.withdrawn = True
@@ -169,7 +188,7 @@ class Storm:
             return ""
         # Somebody of the load, the last ones above all: their work is under way.
         person = max(1, len(self.load) - min(int(chance.expovariate(0.3)), len(self.load) - 1))
-        hold = self.world.place_hold([("email", f"c{person}@shop.example")])
+        hold = _until_heard(lambda: self.world.place_hold([("email", f"c{person}@shop.example")]))
         self._holds.append(Held(hold.id, person))
         self._watch()
         return "hold placed"
@@ -207,9 +226,10 @@ class Storm:
                 hold.rows = left(self.world, hold.person)
 
     def _release(self, hold: Held) -> None:
-        if hold.rows is not None and (now := left(self.world, hold.person)) != hold.rows:
-            self.breaches.append(f"{hold.rows - now} rows went while {hold.id} was in force")
-        self.world.ledger.release_hold(hold.id, at=self.world.now(), file_until=self.world.now())
+        if hold.rows is not None and (there := left(self.world, hold.person)) != hold.rows:
+            self.breaches.append(f"{hold.rows - there} rows went while {hold.id} was in force")
+        now = self.world.now()
+        _until_heard(lambda: self.world.ledger.release_hold(hold.id, at=now, file_until=now))
         self._holds.remove(hold)
 
     def _awake(self) -> list[int]:
