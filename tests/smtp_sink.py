@@ -20,7 +20,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from starter.stack import HOST, free_port
-from tests.certificates import certify_localhost
+from tests.certificates import certify
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Sink:
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="habeas-sink-")
         self.certificate = Path(self._folder.name) / "cert.pem"
-        certify_localhost(self.certificate, self.certificate.with_name("key.pem"))
+        certify(self.certificate.parent)
         self.port = free_port()
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ from starter.stack import HOST, free_port
 from starter.stack.child import Child, lock
 from starter.stack.place import temporary
 from starter.stack.server import Server
-from tests.certificates import certify_localhost
+from tests.certificates import certify
 
 PROGRAM = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 LACKING = (
@@ -103,7 +103,7 @@ class Dovecot(Server):
         owner = pwd.getpwnam(OWNER)
         (self.home / "mail").mkdir()
         os.chown(self.home / "mail", owner.pw_uid, owner.pw_gid)
-        certify_localhost(self.home / "cert.pem", self.home / "key.pem")
+        certify(self.home)
         (self.home / "passwords").mkdir(mode=0o755)
         self.config = self.home / "dovecot.conf"
         values = {"home": self.home, "host": HOST, "port": self.port, "tls_port": self.tls_port}
