@@ -28,7 +28,7 @@ from ledger.steps import AtStep
 from rights.codes import Code
 from rights.plan import Operation, Step
 from rights.portable import BY_HAND
-from rights.receipt import Certainty, Count, Outcome, Receipt, Tally
+from rights.receipt import Certainty, Count, Outcome, Receipt, Tally, newest
 from rights.request import Right
 from rights.restriction import Stage
 from rights.value import Value
@@ -140,8 +140,8 @@ class FollowingActivities:
     def _lock(self, ready: Ready, doing: Doing) -> Answer:
         """Lock away what has come since; nothing is done, and nothing said, where nothing has."""
         assert isinstance(ready.connector, Restricts)  # noqa: S101 - by `_locks`
-        newest = _newest(self._tools.ledger.receipts(ready.step.request_id), ready.step)
-        kept_open = newest is not None and not newest.outcome.settled
+        last = newest(self._tools.ledger.receipts(ready.step.request_id), Operation.RESTRICT).get(ready.step.system)
+        kept_open = last is not None and not last.outcome.settled
         if not kept_open and not left(ready.connector.restrict, ready.call):
             return _as_before(ready.step, doing.as_of)
         return self._acting.restrict(ready.connector, ready.call, ready.step)
@@ -163,8 +163,8 @@ class FollowingActivities:
     def _locks(self, row: RequestRow, receipts: Sequence[Receipt]) -> tuple[Step, ...]:
         """Where what came since is locked away: where something was, and where nothing of the person stood."""
         tools = self._tools
-        acted = {name for name, r in _by_system(receipts, Operation.RESTRICT).items() if _by_the_engine(r)}
-        nothing = {n for n, r in _by_system(receipts, Operation.LOCATE).items() if r.outcome is Outcome.NOTHING_HELD}
+        acted = {name for name, r in newest(receipts, Operation.RESTRICT).items() if _by_the_engine(r)}
+        nothing = {n for n, r in newest(receipts, Operation.LOCATE).items() if r.outcome is Outcome.NOTHING_HELD}
         if row.right is Right.RESTRICTION:
             meant = owed_in(tools, row).systems
             acted |= {name for name in nothing if meant is None or name in meant}
@@ -225,21 +225,16 @@ def _steps(
 
 def _corrected(receipts: Sequence[Receipt]) -> list[str]:
     """The systems in which the engine has corrected something."""
-    newest = _by_system(receipts, Operation.RECTIFY)
-    return [name for name, r in newest.items() if _by_the_engine(r) and r.outcome is Outcome.DONE]
+    return [
+        name
+        for name, r in newest(receipts, Operation.RECTIFY).items()
+        if _by_the_engine(r) and r.outcome is Outcome.DONE
+    ]
 
 
 def _by_the_engine(receipt: Receipt) -> bool:
     """Whether something was done, and by no person: what people do they look at themselves."""
     return receipt.certainty is not Certainty.ATTESTED and receipt.code != Code.RULED_OUT
-
-
-def _by_system(receipts: Sequence[Receipt], operation: Operation) -> dict[str, Receipt]:
-    return {r.step.system: r for r in receipts if r.step.operation is operation}
-
-
-def _newest(receipts: Sequence[Receipt], step: Step) -> Receipt | None:
-    return _by_system(receipts, step.operation).get(step.system)
 
 
 def _changed_since(

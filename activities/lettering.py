@@ -3,12 +3,13 @@
 The one rule: what the person is told of a system comes from `rights.audience` and from nowhere else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ledger.notes import note_text
+from ledger.notices import Notice
 from ledger.standing import Standing
 from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
@@ -28,6 +29,7 @@ from rights.letters import (
 )
 from rights.plan import Operation, kept_from_copies
 from rights.portable import looked_into
+from rights.recipients import Register
 from rights.request import Conclusion, Right
 
 _ENDED = frozenset({*ANSWERS.values(), LetterKind.WITHDRAWN, LetterKind.TRANSMISSION_DONE})
@@ -94,6 +96,22 @@ def facts_of(
         on_behalf_of=on_behalf_of,
         systems=_systems(standing, data_map, kind),
     )
+
+
+def recipients_told(notices: Iterable[Notice], register: Register, zone: ZoneInfo) -> tuple[Recipient, ...] | None:
+    """The recipients of a request's notices, with what they have answered; None where nobody was to be told."""
+    told = []
+    for one in notices:
+        known = register.recipients.get(one.recipient)
+        told.append(
+            Recipient(
+                name=known.name if known else one.recipient,
+                country=known.country if known else "",
+                told_on=None if one.how == "blocked" else one.told_at.astimezone(zone).date(),
+                answer=one.answer,
+            )
+        )
+    return tuple(told) or None
 
 
 def _recorded(

@@ -16,7 +16,7 @@ from connectors.protocol import Correction
 from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.plan import Operation, Step
-from rights.receipt import Outcome, Receipt
+from rights.receipt import Outcome, Receipt, newest
 from rights.rectification import Accuracy, RectificationDetails
 from rights.request import Phase, Right
 from rights.restriction import Ended, Extent, RestrictionDetails, Stage
@@ -129,8 +129,8 @@ class RestrictingActivities:
         """In which systems something is to be put back: where it was restricted, or an attempt at it was made."""
         ledger = self._tools.ledger
         receipts = ledger.receipts(request_id)
-        newest = {r.step.system: r for r in receipts if r.step.operation is Operation.RESTRICT}
-        names = ledger.locked_in(request_id) | {name for name, r in newest.items() if _locked(r)}
+        restricted = newest(receipts, Operation.RESTRICT)
+        names = ledger.locked_in(request_id) | {name for name, r in restricted.items() if _locked(r)}
         step = partial(Step, request_id=request_id, operation=Operation.LIFT)
         return tuple(step(system=name) for name in sorted(names))
 

@@ -207,7 +207,7 @@ class Decisions(Clocks):
             "code": code.value,
         }
         with self._begin() as connection:
-            made = self._put_task(connection, wanted, about, at)
+            made = put_task(self, connection, request_id, step_key, code, about, at)
             found: str | None = made or connection.scalar(_FIND_TASK, wanted)
         # Settled between the two statements: then it is put there anew.
         return found or self.open_task(request_id, step_key, code, about, at=at)
@@ -215,42 +215,27 @@ class Decisions(Clocks):
     def ask_for_interim(self, request_id: str, *, at: datetime) -> bool:
         """Note that the answer will not be whole in time, and put an interim one on a person's desk; False if that was
         done before, or the request is over."""
-        wanted = {
-            "tenant": self.tenant,
-            "request_id": request_id,
-            "step_key": f"{request_id}/answer/interim/0",
-            "code": Code.INTERIM.value,
-        }
+        its = {"tenant": self.tenant, "request_id": request_id}
         with self._begin() as connection:
-            row = connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first()
+            row = connection.execute(_LOCK, its).first()
             over = row is None or row.phase == Phase.CLOSED or row.withdrawn_at
-            if over or connection.execute(_INTERIM, wanted).first():
+            if over or connection.execute(_INTERIM, its).first():
                 return False
             self._journal(connection, "interim", {}, at, request_id=request_id)
-            self._put_task(connection, wanted, "answer", at)
+            put_task(self, connection, request_id, f"{request_id}/answer/interim/0", Code.INTERIM, "answer", at)
         return True
 
     def ask_about_clock(self, request_id: str, code: Code, about: str, *, at: datetime) -> None:
         """Put something about a request's clock on a person's desk; no effect when the request is over."""
-        wanted = {
-            "tenant": self.tenant,
-            "request_id": request_id,
-            "step_key": f"{request_id}/clock/{about}/0",
-            "code": code.value,
-        }
         with self._begin() as connection:
             row = connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first()
             if row is not None and row.phase != Phase.CLOSED and not row.withdrawn_at:
-                self._put_task(connection, wanted, about, at)
+                put_task(self, connection, request_id, f"{request_id}/clock/{about}/0", code, about, at)
 
     def interim_asked(self, request_id: str) -> bool:
         """Whether an interim answer was put on a person's desk."""
         with self._look() as connection:
             return connection.execute(_INTERIM, {"tenant": self.tenant, "request_id": request_id}).first() is not None
-
-    def _put_task(self, connection: Connection, task: Mapping[str, str], about: str, at: datetime) -> str | None:
-        """Put a task on the desk; its id, None if the same is there."""
-        return put_task(self, connection, task["request_id"], task["step_key"], Code(task["code"]), about, at)
 
     def settle_tasks(self, request_id: str, step_key: str, *, at: datetime) -> int:
         """Take a step's tasks off the desk: ruled and carried out, or needless; how many there were."""

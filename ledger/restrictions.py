@@ -15,14 +15,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
 from ledger.followups import What, end_looks, look_again
-from ledger.ids import new_id
 from ledger.letters import LetterState, queue_letter
 from ledger.models import case_keys, intents, request_subjects, requests, tasks, vault
 from ledger.models_letters import letters
 from ledger.models_restrictions import restrictions
-from ledger.notes import make_note
+from ledger.notes import keep_word
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
+from ledger.tasks import put_task, settle_tasks
 from rights.codes import Code
 from rights.letters import LetterKind, Particulars
 from rights.plan import Operation
@@ -323,16 +323,8 @@ class Restrictions(Store):
                         )
                         .values(keep_until=day)
                     )
-            connection.execute(
-                change(tasks)
-                .where(
-                    tasks.c.tenant == self.tenant,
-                    tasks.c.request_id == request_id,
-                    func.split_part(tasks.c.step_key, "/", 3) == Operation.LIFT.value,
-                    tasks.c.settled_at.is_(None),
-                )
-                .values(settled_at=at)
-            )
+            lifting = func.split_part(tasks.c.step_key, "/", 3) == Operation.LIFT.value
+            settle_tasks(self, connection, at, tasks.c.request_id == request_id, lifting)
             self._journal(connection, "restriction_lifted", {}, at, request_id=request_id)
 
     def ask_for_reviews(self, *, at: datetime) -> int:
@@ -346,7 +338,9 @@ class Restrictions(Store):
             with self._begin() as connection:
                 row = connection.execute(_LOCK, self._of(one.request_id)).first()
                 if row and not (row.lifted_at or row.lift_asked_at) and row.review_on <= at:
-                    asked += self._put_review(connection, one.request_id, Code.RESTRICTION_REVIEW, at)
+                    key = notice_key(one.request_id)
+                    put = put_task(self, connection, one.request_id, key, Code.RESTRICTION_REVIEW, "restriction", at)
+                    asked += put is not None
         return asked
 
     def heard_of_lifting(self, request_id: str, *, at: datetime) -> datetime | None:
@@ -421,40 +415,9 @@ class Restrictions(Store):
             raise LedgerRefusal("there is no request of this id")
         return row
 
-    def _put_review(self, connection: Connection, request_id: str, code: Code, at: datetime) -> int:
-        """Put a task about the restriction itself on a person's desk; 0 if it lies there already."""
-        key = notice_key(request_id)
-        made = connection.scalar(
-            upsert(tasks)
-            .values(
-                tenant=self.tenant,
-                id=new_id(at),
-                request_id=request_id,
-                step_key=key,
-                code=code.value,
-                about="restriction",
-                opened_at=at,
-            )
-            .on_conflict_do_nothing()
-            .returning(tasks.c.id)
-        )
-        if made:
-            body = {"task": made, "code": code, "about": "restriction"}
-            self._journal(connection, "task", body, at, request_id=request_id, key=key)
-        return int(made is not None)
-
     def _settle_review(self, connection: Connection, request_id: str, at: datetime) -> None:
         """Take the tasks about the restriction itself off the desk."""
-        connection.execute(
-            change(tasks)
-            .where(
-                tasks.c.tenant == self.tenant,
-                tasks.c.request_id == request_id,
-                tasks.c.step_key == notice_key(request_id),
-                tasks.c.settled_at.is_(None),
-            )
-            .values(settled_at=at)
-        )
+        settle_tasks(self, connection, at, tasks.c.step_key == notice_key(request_id))
 
     def _note_restriction(
         self,
@@ -466,10 +429,8 @@ class Restrictions(Store):
         note: str | None,
     ) -> None:
         """Journal a decision with its note sealed in the request's file."""
-        kept = make_note(f"note/{new_id(at)}", note)
-        for value in kept.values:
-            self._vault.put(connection, request_id, self._vault.key(connection, request_id, "file"), value, at)
-        self._journal(connection, kind, {**body, **kept.said}, at, request_id=request_id)
+        kept = keep_word(self, connection, request_id, note, at)
+        self._journal(connection, kind, {**body, **kept}, at, request_id=request_id)
 
 
 def notice_key(request_id: str) -> str:

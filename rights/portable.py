@@ -8,8 +8,9 @@ import re
 from enum import StrEnum
 from typing import Final, Literal
 
-from rights.collection import Collection, Origin
+from rights.collection import Collection
 from rights.datamap import System
+from rights.fields import Origin
 from rights.request import Right
 from rights.value import Value
 

@@ -10,11 +10,12 @@ from ledger.standing import Standing
 from rights.backups import lives_on
 from rights.datamap import DataMap, Erase, Mode, System
 from rights.plan import Operation, Work
-from rights.receipt import Count, Kept
+from rights.receipt import Count, Kept, newest
 from rights.request import Right
 from rights.restriction import Extent
-from starter.pages import Document, newest, why_kept
+from starter.pages import Document
 from starter.show import Cell, Page
+from starter.systems import why_kept
 
 
 def preview_document(standing: Standing, data_map: DataMap, extent: Extent | None = None) -> Document:

@@ -207,7 +207,7 @@ def _places(standing: "Standing") -> list[dict[str, Any]]:
     """How each system stands: restricted, by_hand, not_restricted, nothing_held, open, lifted, still_restricted."""
     from rights.codes import Code
     from rights.plan import Operation
-    from rights.receipt import Certainty, Outcome, Receipt
+    from rights.receipt import Certainty, Outcome, Receipt, newest
 
     def state(receipt: Receipt) -> str:
         if receipt.code == Code.RULED_OUT:
@@ -220,8 +220,7 @@ def _places(standing: "Standing") -> list[dict[str, Any]]:
             return "lifted"
         return "by_hand" if receipt.certainty is Certainty.ATTESTED else "restricted"
 
-    newest = {r.step.system: r for r in standing.receipts if r.step.operation in {Operation.RESTRICT, Operation.LIFT}}
     return [
         {"system": name, "state": state(r), "certainty": r.certainty, "rows": r.tally.found, "code": r.code}
-        for name, r in newest.items()
+        for name, r in newest(standing.receipts, Operation.RESTRICT, Operation.LIFT).items()
     ]

@@ -22,7 +22,8 @@ from connectors.conformance.suite import Promises
 from connectors.corrections import Mend, told
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
 from connectors.fates import Fate, Place, Row, key_of
-from connectors.memory import Memory, Store, _Sight
+from connectors.memory import Memory, _Sight
+from connectors.memorystore import Store
 from connectors.protocol import (
     Anchors,
     Call,
