@@ -161,8 +161,7 @@ def test_a_correction_that_an_import_undoes_later_comes_back_to_a_person(
     write(old_name, None)
     task = world.wait_task(request, "changed_back", 150)
     assert said(world, NAME) == [(old_name, None)], "nothing is written over what somebody may have meant"
-    shown = typed(habeas, "request", "show", request)
-    assert shown["phase"] == "closed"
+    assert world.phase(request) == "closed"
     typed(habeas, "request", "rule", request, "retry", "--task", task)
     world.wait(lambda: said(world, NAME) == [("Anna Quartz", None)], 60, "the correction, once more")
 

@@ -240,7 +240,7 @@ def test_what_comes_later_is_denied_at_once_or_locked_by_the_next_look(
     def items() -> int:
         return till.counts("SELECT count(*) FROM items WHERE id IN (9001, 9002)")
 
-    later("INSERT INTO orders (id, customer_id, note) VALUES (9001, 7, 'later')")
+    later("INSERT INTO orders (id, customer_id, note, created_at) VALUES (9001, 7, 'later', now())")
     later("INSERT INTO items (id, order_id, gift) VALUES (9001, 9001, 'later')")
     assert till.sees(7) == 0, "an order points to whom it is about, so the policy covers it from the first moment"
     assert items() == 1, "what hangs on it points to nothing that was known"
