@@ -29,6 +29,7 @@ from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
+from rights.several import owed
 from rights.value import Value
 from rights.weighing import Matter, Weighing
 
@@ -78,7 +79,7 @@ class ClosingActivities:
     def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
         tools, ledger, office = self._tools, self._tools.ledger, self._tools.office
         exported = _newest(receipts, Operation.EXPORT)
-        authority = office.authorities.get(row.regime)
+        authorities = owed([office.authorities[law]] for law in row.regimes if law in office.authorities)
         return package(
             tools.store,
             ask.request_id,
@@ -94,7 +95,7 @@ class ClosingActivities:
                 register=tools.register,
                 controller=office.controller,
                 contact=office.dpo,
-                authority=f"{authority.name}, {authority.contact}" if authority else "",
+                authority="; ".join(f"{one.name}, {one.contact}" for one in authorities),
             ),
             as_of=ask.as_of,
             beat=_beat,

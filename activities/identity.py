@@ -27,6 +27,7 @@ from rights.receipt import Receipt, Tally
 from rights.regimes import regime
 from rights.request import Phase, Right
 from rights.suppression import Scope
+from rights.unproven import together
 
 OPT_OUT_LAW: Final = "us-ca-optout"
 """The law under which an opt-out of sale and sharing has its term."""
@@ -67,8 +68,8 @@ class IdentityActivities:
         row = ledger.request(ask.request_id)
         if row.confirmed or row.withdrawn:
             return
-        level = law.reached(ledger.identity_state(row.id).proofs, row.regime)
-        became = law.under(row.regime).becomes(row.right, level)
+        proofs = ledger.identity_state(row.id).proofs
+        became = together(row.regimes).becomes(row.right, [law.reached(proofs, one) for one in row.regimes])
         if became is Unreached.OPT_OUT:
             self._opt_out(row, ask.as_of)
         ledger.lapse(row.id, became, at=ask.as_of)

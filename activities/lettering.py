@@ -81,6 +81,7 @@ def facts_of(
         kind=kind,
         reference=row.id,
         regime=row.regime,
+        further=tuple(law for law in row.regimes if law != row.regime),
         written_on=written_on,
         language=language,
         child=child,

@@ -103,6 +103,9 @@ class Strict(BaseModel):
     __str__ = __repr__
 
 
+TreatedAs = Literal["categories", "privacy_notice", "opt_out"]
+"""What an unproven person gets instead of what they asked for: the categories of what is held in a letter of its own,
+where these are told to everybody, an opt-out."""
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
 """A code that the catalogues have words for in every language."""
 Name = Annotated[str, StringConstraints(max_length=20_000)]
@@ -206,6 +209,9 @@ class Particulars(Strict):
     disputed_note: bool | None = None
     """rectification refused: whether the person's own statement stands beside the disputed data."""
 
+    treated_as: TreatedAs | None = None
+    """lapse: what the person gets instead."""
+
     respond_by: date | None = None
     extended_due: date | None = None
     stop_until: AwareDatetime | None = None
@@ -251,6 +257,8 @@ class LetterFacts(Particulars):
     kind: LetterKind
     reference: Name
     regime: Name
+    further: tuple[Name, ...] = ()
+    """Other laws that the request is asked under as well."""
     written_on: date
     language: Language = "en"
     child: bool = False
@@ -266,6 +274,11 @@ class LetterFacts(Particulars):
     """Whose data it is, where `to` is an agent, a guardian or a relative."""
     systems: tuple[Answered, ...] = ()
     processing: tuple[Processing, ...] = ()
+
+    @property
+    def laws(self) -> tuple[str, ...]:
+        """All of them, the one that was named first before others."""
+        return (self.regime, *self.further)
 
     @model_validator(mode="after")
     def _plain(self) -> Self:

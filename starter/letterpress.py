@@ -77,7 +77,8 @@ def written(facts: LetterFacts, office: Office) -> Rendered:
     try:
         return render(facts, office)
     except LetterIncomplete as error:
-        raise Failure(Exit.USAGE, advice(error, facts.regime)) from None
+        unnamed = (law for law in facts.laws if law not in office.authorities)
+        raise Failure(Exit.USAGE, advice(error, next(unnamed, facts.regime))) from None
     except ValueError as error:
         raise Failure(Exit.USAGE, str(error)) from None
 

@@ -88,6 +88,7 @@ def request_document(row: RequestRow, now: datetime) -> Document:
         "id": row.id,
         "right": row.right,
         "regime": row.regime,
+        "regimes": row.regimes,
         "phase": row.phase,
         "received_at": row.clock.received_at,
         "internal_due": row.clock.internal_due,
