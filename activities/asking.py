@@ -5,7 +5,7 @@ The one rule: it is the same for people who are known and for people who are not
 
 from activities.tools import Tools
 from ledger.standing import RequestRow
-from rights.identity import Waiting, identity_law
+from rights.identity import Unreached, Waiting, identity_law
 from rights.unproven import coming, together
 
 
@@ -30,7 +30,10 @@ def waiting(tools: Tools, row: RequestRow) -> Waiting:
         lapsed_at=state.lapsed_at,
     )
     start = before_any_question(tools, row)
-    return start.model_copy(update={"read": state.read, "unsent": state.unsent, "alone": state.alone, "due": due})
+    owed = state.became == Unreached.CATEGORIES and not tools.ledger.categories_told(row.id)
+    return start.model_copy(
+        update={"read": state.read, "unsent": state.unsent, "alone": state.alone, "categories": owed, "due": due}
+    )
 
 
 def _directory(tools: Tools) -> str:

@@ -138,6 +138,7 @@ def _values(facts: LetterFacts, office: Office) -> dict[str, Any]:
         "office": office,
         "authority": office.authorities.get(facts.regime),
         "something_done": any(one.erased for one in facts.systems),
+        "something_found": any(one.found for one in facts.systems),
     }
 
 

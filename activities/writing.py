@@ -59,6 +59,7 @@ class Writer:
             language=self._language(letter),
             unseal=lambda name: ledger.unseal(letter.case_id, "file", name),
             recipients=self._told(letter.request_id),
+            register=tools.register,
         )
         return render(facts, tools.office)
 

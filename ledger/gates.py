@@ -42,6 +42,8 @@ _IN_FORCE: Final[_Sql] = literal_column("'in_force'")
 _CLOSED: Final[_Sql] = literal_column("'closed'")
 _COPIES: Final = ("access", "portability")
 """Rights whose copy is made before anything is erased."""
+_UNSATISFIED: Final = (Conclusion.REFUSED, Conclusion.IN_PART, Conclusion.CATEGORIES, Conclusion.NOT_DONE)
+"""Ends of a request for a copy after which the person may complain of not having all of it."""
 _MONTH: Final = 31
 """Days of a month in which the person may complain: the longest."""
 
@@ -122,7 +124,7 @@ def _recourse(request: _Sql) -> Exists:
                 other.c.regime == func.any(bindparam("recourse", type_=ARRAY(Text))),
                 laws_in(other.c.clocks).has_any(bindparam("recourse", type_=ARRAY(Text))),
             ),
-            other.c.conclusion.in_([literal_column("'refused'"), literal_column("'in_part'")]),
+            other.c.conclusion.in_([literal_column(f"'{ended}'") for ended in _UNSATISFIED]),
             other.c.closed_at > bindparam("recourse_since", type_=DateTime(timezone=True)),
         )
         .exists()
@@ -177,7 +179,7 @@ def recourse(at: datetime) -> dict[str, object]:
 def recourse_until(right: str, regimes: Iterable[str], conclusion: Conclusion, closed_at: datetime) -> datetime:
     """Until when a request that has ended so has to be found by the fence of an erasure (`_recourse`), under the last
     of its laws."""
-    if right not in _COPIES or conclusion not in {Conclusion.REFUSED, Conclusion.IN_PART}:
+    if right not in _COPIES or conclusion not in _UNSATISFIED:
         return closed_at
     kept = (law().recourse[regime].months for regime in regimes if regime in law().recourse)
     return taken_last([closed_at, *(closed_at + timedelta(days=_MONTH * months) for months in kept)])

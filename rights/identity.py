@@ -339,6 +339,8 @@ class Waiting(Value):
     """Codes that were asked for and not sent yet."""
     alone: bool = False
     """All that the asker gave is proven, and the directory knows nobody by it: only these may be looked for."""
+    categories: bool = False
+    """Proven surely enough for the categories of what is held, and not told of these yet."""
     due: tuple[tuple[datetime, Move], ...] = ()
     """What comes by itself, and when, the earliest first."""
 

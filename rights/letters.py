@@ -35,6 +35,8 @@ class LetterKind(StrEnum):
     INTERIM_ANSWER = "interim_answer"
     COOLING_OFF_NOTICE = "cooling_off_notice"
     ANSWER_ACCESS = "answer_access"
+    ANSWER_CATEGORIES = "answer_categories"
+    """To who is proven surely enough for the categories of what is held, and not for a copy."""
     ANSWER_PORTABILITY = "answer_portability"
     ANSWER_ERASURE = "answer_erasure"
     ANSWER_RESTRICTION = "answer_restriction"
@@ -70,6 +72,8 @@ class Result(StrEnum):
 
     DONE = "done"
     IN_PART = "in_part"
+    NOT_DONE = "not_done"
+    """Of copies: none could be made, and none was refused."""
     REFUSED = "refused"
 
 
@@ -79,16 +83,35 @@ ANSWERS: Final[Mapping[Right, LetterKind]] = MappingProxyType(
 """By right, the letter that carries the answer where something was done."""
 
 
-def answer_kind(right: Right, conclusion: Conclusion) -> LetterKind:
-    """The letter that tells how a request ended."""
+RESULTS: Final[Mapping[Conclusion, Result]] = MappingProxyType(
+    {
+        Conclusion.ANSWERED: Result.DONE,
+        Conclusion.IN_PART: Result.IN_PART,
+        Conclusion.NOT_DONE: Result.NOT_DONE,
+        Conclusion.REFUSED: Result.REFUSED,
+    }
+)
+"""What an answer says of an end, where what was decided on single fields, or weighed, does not say it closer."""
+TOLD_BEFORE: Final = frozenset({LetterKind.LAPSE, LetterKind.REFUSAL})
+"""Letters of an end that were sent with what has led to it: at the end there is nothing more to say."""
+
+
+def answer_kind(right: Right, conclusion: Conclusion, *, decided: bool = False) -> LetterKind | None:
+    """The letter that tells how a request ended; None where another request's letter does. `decided`: it was refused
+    as a whole, by a decision, and not on what was weighed or found in it."""
     match conclusion:
         case Conclusion.NOTHING_HELD:
             return LetterKind.NOTHING_HELD
         case Conclusion.WITHDRAWN:
             return LetterKind.WITHDRAWN
         case Conclusion.UNPROVEN:
-            # Sent when nothing came; at the end there is nothing more to say.
             return LetterKind.LAPSE
+        case Conclusion.CATEGORIES:
+            return LetterKind.ANSWER_CATEGORIES
+        case Conclusion.JOINED:
+            return None
+        case Conclusion.REFUSED if decided:
+            return LetterKind.REFUSAL
     return ANSWERS[right]
 
 
@@ -209,6 +232,8 @@ class Particulars(Strict):
     disputed_note: bool | None = None
     """rectification refused: whether the person's own statement stands beside the disputed data."""
 
+    not_looked: tuple[Name, ...] = ()
+    """answer_categories: systems that could not be looked into."""
     treated_as: TreatedAs | None = None
     """lapse: what the person gets instead."""
 

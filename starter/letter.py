@@ -12,6 +12,7 @@ from ledger.linking import Linked
 from ledger.standing import RequestRow
 from rights.audience import Answered, State
 from rights.decision import Element, Word, article
+from rights.letters import LetterFacts
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
 from rights.restriction import Restriction, Stage
@@ -36,6 +37,7 @@ _ANY: Final = {
     Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
     Conclusion.UNPROVEN: "We could not find out whether it is you who asks, so we have not looked for your data.",
     Conclusion.REFUSED: "We do not do what you asked for; below is why.",
+    Conclusion.NOT_DONE: "What you asked for could not be made, so nothing comes with this answer; below is why.",
     Conclusion.JOINED: "Our answer to your earlier request, which asks the same, answers this one too.",
 }
 _GIVEN: Final = {
@@ -137,8 +139,25 @@ def _lines(
             f"{day(restriction.review_on, row.clock.zone)} whether that is still needed, and you are told before it is "
             "lifted."
         )
-    if row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
+    if row.conclusion in {Conclusion.IN_PART, Conclusion.NOT_DONE, Conclusion.REFUSED}:
         yield _REMEDY
+
+
+def category_lines(facts: LetterFacts) -> Iterator[str]:
+    """The categories of what is held, for who is not proven surely enough for a copy (11 CCR 7024(a))."""
+    yield "You have not shown us as surely as it has to be that it is you, so you get no copy."
+    yield "These are the categories of what we hold on you:"
+    for one in facts.processing:
+        yield f"- {one.system}, {one.collection}: {', '.join(one.categories) or 'no category is stated'}"
+        told = {
+            "Purpose": one.purpose,
+            "Source": one.source,
+            "Recipients": ", ".join(one.recipients),
+            "Kept": "; ".join(one.storage),
+        }
+        yield from (f"  {name}: {text}" for name, text in told.items() if text)
+    if facts.not_looked:
+        yield f"We could not look into: {', '.join(facts.not_looked)}."
 
 
 def _linked(row: RequestRow, also: Beside) -> Iterator[str]:

@@ -123,7 +123,7 @@ def of_request(
     child: bool = False,
 ) -> LetterFacts:
     """The facts of a letter about a request, as of today."""
-    from starter.desk import now
+    from starter.desk import now, register_of
 
     digest = standing.plan.map_digest if standing.plan else standing.request.map_digest
     return facts_of(
@@ -135,6 +135,7 @@ def of_request(
         language=language or at.settings.office.language,
         child=child,
         unseal=lambda name: at.ledger.unseal(standing.request.id, "file", name),
+        register=register_of(at.settings),
     )
 
 

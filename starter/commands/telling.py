@@ -139,8 +139,11 @@ def answer(
     --letter it is a whole letter, ready to go.
     """
     from activities.lettering import told_in_the_end
+    from rights.letters import LetterKind, Particulars
+    from rights.request import Conclusion
     from starter.desk import desk
-    from starter.letter import answer_document, answer_page, beside
+    from starter.letter import answer_document, answer_page, beside, category_lines
+    from starter.letterpress import of_request
     from starter.show import answer as put
     from starter.stopped import stopped_lines
 
@@ -156,6 +159,9 @@ def answer(
             return
         told = told_in_the_end(standing, _pinned(at, standing))
         stopped, restriction = tuple(stopped_lines(standing)), at.ledger.restriction(row.id)
+        if row.conclusion is Conclusion.CATEGORIES:
+            facts = of_request(at, standing, LetterKind.ANSWER_CATEGORIES, Particulars())
+            told, stopped = (), tuple(category_lines(facts))
         also = beside(at.ledger, row)
         document = answer_document(row, told, stopped, restriction, also)
         put(document, answer_page(row, told, stopped, restriction, also), as_json=as_json)
@@ -175,7 +181,15 @@ def _put_letter(
     from rights.letters import LetterKind, answer_kind
     from starter.letterpress import language_of, of_request, read_said, written
 
-    kind = answer_kind(standing.request.right, conclusion) if conclusion else LetterKind.INTERIM_ANSWER
+    row = standing.request
+    kind = LetterKind.INTERIM_ANSWER
+    if conclusion:
+        ends = answer_kind(row.right, conclusion, decided=row.declined)
+        if ends is None:
+            raise Failure(
+                Exit.REFUSED, f"it was answered with request {row.lead}: the letter of that one tells of both"
+            )
+        kind = ends
     chosen = language_of(language) if language else None
     facts = of_request(at, standing, kind, read_said(said), language=chosen, child=child)
     put_letter(written(facts, at.settings.office), form, out)
