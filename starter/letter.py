@@ -7,12 +7,13 @@ nobody knows the day, that is said.
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from activities.catalogue import catalogue
 from ledger.ledger import Ledger
 from ledger.linking import Linked
 from ledger.standing import RequestRow
 from rights.audience import Answered, State
 from rights.decision import Element, Word, article
-from rights.letters import LetterFacts
+from rights.letters import LetterFacts, Result
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
 from rights.restriction import Restriction, Stage
@@ -141,6 +142,17 @@ def _lines(
         )
     if row.conclusion in {Conclusion.IN_PART, Conclusion.NOT_DONE, Conclusion.REFUSED}:
         yield _REMEDY
+
+
+def not_corrected_lines(facts: LetterFacts) -> Iterator[str]:
+    """Why fields are not corrected (GDPR Art. 12(4)); nothing where all were, or where it is not the accuracy."""
+    if not facts.ground:
+        return
+    refused = facts.result is Result.REFUSED
+    yield "We have not changed the data." if refused else "We have not corrected all that you asked for."
+    yield f"The ground: {catalogue('en').word(facts.ground, 'grounds')}."
+    if facts.reason:
+        yield f"Reason: {facts.reason}"
 
 
 def category_lines(facts: LetterFacts) -> Iterator[str]:

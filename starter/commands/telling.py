@@ -140,9 +140,9 @@ def answer(
     """
     from activities.lettering import told_in_the_end
     from rights.letters import LetterKind, Particulars
-    from rights.request import Conclusion
+    from rights.request import Conclusion, Right
     from starter.desk import desk
-    from starter.letter import answer_document, answer_page, beside, category_lines
+    from starter.letter import answer_document, answer_page, beside, category_lines, not_corrected_lines
     from starter.letterpress import of_request
     from starter.show import answer as put
     from starter.stopped import stopped_lines
@@ -162,6 +162,9 @@ def answer(
         if row.conclusion is Conclusion.CATEGORIES:
             facts = of_request(at, standing, LetterKind.ANSWER_CATEGORIES, Particulars())
             told, stopped = (), tuple(category_lines(facts))
+        elif row.right is Right.RECTIFICATION and row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
+            facts = of_request(at, standing, LetterKind.ANSWER_RECTIFICATION, Particulars())
+            stopped = stopped if row.declined else tuple(not_corrected_lines(facts))
         also = beside(at.ledger, row)
         document = answer_document(row, told, stopped, restriction, also)
         put(document, answer_page(row, told, stopped, restriction, also), as_json=as_json)
