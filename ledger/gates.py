@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Exists,
+    FromClause,
     ScalarSelect,
     Text,
     and_,
@@ -32,7 +33,7 @@ from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.decision import law
 from rights.gate import Gate
-from rights.request import Conclusion
+from rights.request import Conclusion, Right
 from rights.several import taken_last
 
 _Sql = ColumnElement[Any]
@@ -40,7 +41,7 @@ _tenant = bindparam("tenant", type_=Text)
 _PROPOSED: Final[_Sql] = literal_column("'proposed'")
 _IN_FORCE: Final[_Sql] = literal_column("'in_force'")
 _CLOSED: Final[_Sql] = literal_column("'closed'")
-_COPIES: Final = ("access", "portability")
+COPIES: Final[tuple[_Sql, ...]] = tuple(literal_column(f"'{right}'") for right in Right if right.copies)
 """Rights whose copy is made before anything is erased."""
 _UNSATISFIED: Final = (Conclusion.REFUSED, Conclusion.IN_PART, Conclusion.CATEGORIES, Conclusion.NOT_DONE)
 """Ends of a request for a copy after which the person may complain of not having all of it."""
@@ -51,6 +52,22 @@ _MONTH: Final = 31
 def laws_in(clocks: _Sql) -> ColumnElement[Any]:
     """The laws that a request is asked under, in order, as a JSON array; null where none is written down."""
     return type_coerce(func.jsonb_path_query_array(clocks, literal_column("'$[*].regime'", JSONPATH)), JSONB)
+
+
+def same_person(mine: FromClause, theirs: FromClause, other: FromClause) -> FromClause:
+    """The requests of whoever a request is about: those that share a digest with it (`mine`), itself among them."""
+    return mine.join(theirs, and_(theirs.c.tenant == mine.c.tenant, theirs.c.digest == mine.c.digest)).join(
+        other, and_(other.c.tenant == theirs.c.tenant, other.c.id == theirs.c.request_id)
+    )
+
+
+def follows(link: FromClause, request: FromClause) -> Exists:
+    """Whether a request is answered with an earlier one."""
+    return (
+        select(link.c.lead_id)
+        .where(link.c.tenant == request.c.tenant, link.c.request_id == request.c.id, link.c.ended_at.is_(None))
+        .exists()
+    )
 
 
 def decision_is(state: _Sql, request: _Sql) -> Exists:
@@ -75,16 +92,12 @@ def _others(request: _Sql) -> Exists:
     )
     return (
         select(other.c.id)
-        .select_from(
-            mine.join(theirs, and_(theirs.c.tenant == mine.c.tenant, theirs.c.digest == mine.c.digest)).join(
-                other, and_(other.c.tenant == theirs.c.tenant, other.c.id == theirs.c.request_id)
-            )
-        )
+        .select_from(same_person(mine, theirs, other))
         .where(
             mine.c.tenant == _tenant,
             mine.c.request_id == request,
             other.c.id != request,
-            other.c.right.in_([literal_column(f"'{right}'") for right in _COPIES]),
+            other.c.right.in_(COPIES),
             other.c.phase != _CLOSED,
             other.c.confirmed_at.is_not(None),
             other.c.withdrawn_at.is_(None),
@@ -96,9 +109,7 @@ def _others(request: _Sql) -> Exists:
                 entries.c.kind == literal_column("'parcel'"),
             )
             .exists(),
-            ~select(link.c.lead_id)
-            .where(link.c.tenant == other.c.tenant, link.c.request_id == other.c.id, link.c.ended_at.is_(None))
-            .exists(),
+            ~follows(link, other),
         )
         .exists()
     )
@@ -109,16 +120,12 @@ def _recourse(request: _Sql) -> Exists:
     mine, theirs, other = request_subjects.alias("kept"), request_subjects.alias("its"), requests.alias("refused")
     return (
         select(other.c.id)
-        .select_from(
-            mine.join(theirs, and_(theirs.c.tenant == mine.c.tenant, theirs.c.digest == mine.c.digest)).join(
-                other, and_(other.c.tenant == theirs.c.tenant, other.c.id == theirs.c.request_id)
-            )
-        )
+        .select_from(same_person(mine, theirs, other))
         .where(
             mine.c.tenant == _tenant,
             mine.c.request_id == request,
             other.c.id != request,
-            other.c.right.in_([literal_column(f"'{right}'") for right in _COPIES]),
+            other.c.right.in_(COPIES),
             # Under whichever of its laws it is kept.
             or_(
                 other.c.regime == func.any(bindparam("recourse", type_=ARRAY(Text))),
@@ -179,7 +186,7 @@ def recourse(at: datetime) -> dict[str, object]:
 def recourse_until(right: str, regimes: Iterable[str], conclusion: Conclusion, closed_at: datetime) -> datetime:
     """Until when a request that has ended so has to be found by the fence of an erasure (`_recourse`), under the last
     of its laws."""
-    if right not in _COPIES or conclusion not in _UNSATISFIED:
+    if not Right(right).copies or conclusion not in _UNSATISFIED:
         return closed_at
     kept = (law().recourse[regime].months for regime in regimes if regime in law().recourse)
     return taken_last([closed_at, *(closed_at + timedelta(days=_MONTH * months) for months in kept)])
@@ -224,7 +231,7 @@ _mine_is_a_copy = (
     .where(
         requests.c.tenant == _tenant,
         requests.c.id == bindparam("request_id"),
-        requests.c.right.in_([literal_column(f"'{right}'") for right in _COPIES]),
+        requests.c.right.in_(COPIES),
     )
     .exists()
 )
@@ -233,12 +240,7 @@ _WAITING: Final = (
     .where(links.c.tenant == _tenant, links.c.lead_id == bindparam("request_id"), links.c.ended_at.is_(None))
     .union(
         select(_other.c.id)
-        .select_from(
-            request_subjects.join(
-                _theirs,
-                and_(_theirs.c.tenant == request_subjects.c.tenant, _theirs.c.digest == request_subjects.c.digest),
-            ).join(_other, and_(_other.c.tenant == _theirs.c.tenant, _other.c.id == _theirs.c.request_id))
-        )
+        .select_from(same_person(request_subjects, _theirs, _other))
         .where(
             request_subjects.c.tenant == _tenant,
             request_subjects.c.request_id == bindparam("request_id"),

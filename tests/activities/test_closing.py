@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from activities.closing import ClosingActivities
+from activities.facts import ParcelFacts
 from activities.opening import Ask
 from activities.store import FileStore
 from activities.tools import Tools
@@ -23,8 +24,9 @@ from rights.mapfile import read_map
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
 from rights.rectification import Accuracy, RectificationDetails, Refusal, Wanted
+from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
-from tests.ledger.builders import AT, a_receipt, a_step, later, opened_id
+from tests.ledger.builders import AT, a_clock, a_receipt, a_step, later, opened_id
 from tests.world import shop_map
 
 OFFICE = Office(
@@ -263,3 +265,8 @@ def test_every_end_has_a_letter_that_can_say_it_or_none() -> None:
         if right in {Right.ACCESS, Right.PORTABILITY, Right.ERASURE, Right.RESTRICTION}:
             never |= {Conclusion.REFUSED}
         assert (result in results_of(kind)) == (conclusion not in never), (right, conclusion)
+
+
+def test_a_parcel_names_every_law_that_it_is_asked_under() -> None:
+    facts = ParcelFacts.of("r", MAP, a_clock(), {}, regimes=("us-ca-ccpa", "eu-gdpr"))
+    assert facts.law == f"{regime('us-ca-ccpa').title} and {regime('eu-gdpr').title}"
