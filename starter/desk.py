@@ -73,26 +73,16 @@ def load_register(settings: Settings, data_map: DataMap) -> Register:
         SetupError: it cannot be read, names what the map does not have, or the map what it does not.
         FileErrors: of everything that is wrong in it.
     """
-    register = register_of(settings)
+    register = Register()
+    if settings.recipients is not None:
+        try:
+            text = settings.recipients.read_text()
+        except (OSError, UnicodeDecodeError):
+            raise SetupError("recipients: the file cannot be read: name one that is there, in UTF-8") from None
+        register = read_register(settings.recipients.name, text)
     if wrong := strangers(register, data_map, required=settings.recipients is not None):
         raise SetupError(wrong[0])
     return register
-
-
-def register_of(settings: Settings) -> Register:
-    """Read the register of recipients; empty where none is named.
-
-    Raises:
-        SetupError: it cannot be read.
-        FileErrors: of everything that is wrong in it.
-    """
-    if settings.recipients is None:
-        return Register()
-    try:
-        text = settings.recipients.read_text()
-    except (OSError, UnicodeDecodeError):
-        raise SetupError("recipients: the file cannot be read: name one that is there, in UTF-8") from None
-    return read_register(settings.recipients.name, text)
 
 
 def strangers(register: Register, data_map: DataMap, *, required: bool) -> list[str]:
@@ -161,6 +151,10 @@ class Desk:
     @cached_property
     def data_map(self) -> DataMap:
         return load_map(self.settings)
+
+    @cached_property
+    def register(self) -> Register:
+        return load_register(self.settings, self.data_map)
 
     @property
     def zone(self) -> str:
