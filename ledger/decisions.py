@@ -16,6 +16,7 @@ from ledger.fence import calls_of_request
 from ledger.letterdesk import rule_on_letter
 from ledger.models import entries, requests, tasks
 from ledger.models_deciding import coolings
+from ledger.models_followups import follow_ups
 from ledger.notes import keep_word
 from ledger.outbox import post
 from ledger.store import AnyRow
@@ -33,6 +34,9 @@ _ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDE
 """Tasks that no step waits for: they are about the clock."""
 _BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
+
+_LOOKS: Final = {Operation.RESTRICT, Operation.RECTIFY, Operation.VERIFY}
+"""What is tried again after the closing (ledger/followups.py)."""
 
 _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, Code.RESIDUE}
 """Tasks with rows to choose from."""
@@ -159,8 +163,8 @@ class Decisions(Clocks):
                 )
                 .with_for_update(key_share=True)
             ).first()
-            if task is None or not _of_lifting(task):
-                # A restriction is lifted long after its request is closed.
+            if task is None or not (_of_lifting(task) or self._of_look(connection, task)):
+                # A restriction is lifted, and corrections are looked at, long after their request is closed.
                 _refuse_over(row)
             if task is None:
                 raise LedgerRefusal("the request has no task of this id")
@@ -242,6 +246,16 @@ class Decisions(Clocks):
                 body = {"tasks": settled}
                 self._journal(connection, "tasks_settled", body, at, request_id=request_id, key=step_key)
         return settled
+
+    def _of_look(self, connection: Connection, task: AnyRow) -> bool:
+        """Whether a task is about what is looked at again after the closing."""
+        operation = task.step_key.split("/")[2]
+        looked_at = select(follow_ups.c.request_id).where(
+            follow_ups.c.tenant == self.tenant,
+            follow_ups.c.request_id == task.request_id,
+            follow_ups.c.over_at.is_(None),
+        )
+        return operation in _LOOKS and connection.execute(looked_at.limit(1)).first() is not None
 
     def _known_row(self, connection: Connection, request_id: str) -> AnyRow:
         """The request's row, which nobody else changes until the transaction ends."""

@@ -9,10 +9,12 @@ from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
+from ledger.categories import Categories
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.fence import Fence
+from ledger.followups import FollowUps
 from ledger.gates import Gates
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
@@ -51,6 +53,7 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Categories,
     Arrivals,
     Weighings,
     Reviews,
@@ -66,6 +69,7 @@ class Ledger(
     Gates,
     Restrictions,
     Rectifications,
+    FollowUps,
     Outbox,
     Sweeps,
     Transmissions,

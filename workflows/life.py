@@ -163,14 +163,18 @@ class RequestLife:
         that was given is proven and nothing is held under it."""
         run = self._run
         known = await self._proving.until_known(alone_will_do=self._course.locates)
-        if known is Known.ALONE:
+        while known in {Known.ALONE, Known.CATEGORIES}:
             holding = await self._locate()
             await self._await_late()
             if not holding and not run.stopped:
                 return False
+            looked = not run.stopped
             run.look_again = False
             run.forget_looks()
-            await self._proving.ask_again()
+            if known is Known.ALONE:
+                await self._proving.ask_again()
+            elif looked:
+                await self._proving.tell_categories()
             known = await self._proving.until_known(alone_will_do=False)
         return known is Known.PROVEN
 
@@ -254,10 +258,11 @@ class RequestLife:
                 return
         if self._course.act:
             await self._act(self._course.act, planned)
-        if self._course.packages and not run.stopped:
-            await steps.package()
-            if run.opening.right is Right.PORTABILITY and not run.stopped:
-                await hand_over(run, steps)
+        while self._course.packages and not run.stopped:
+            digest = await steps.package()
+            sends = digest and run.opening.right is Right.PORTABILITY and not run.stopped
+            if not sends or await hand_over(run, steps, digest):
+                return
 
     async def _act(self, act: Operation, planned: Planned) -> None:
         """Do one thing in every system, wave by wave; what a system takes its time for is waited for at the end."""
