@@ -108,6 +108,11 @@ def test_the_application_can_neither_read_nor_change_nor_delete_the_rows(shop: T
     assert bench.readable(anna) == sum(shop.held(anna).values())
 
 
+def rows_in(bench: RestrictingBench) -> int:
+    """How many rows are listed, without what rows that are written later would point to."""
+    return sum("(" not in relation for relation, *_ in bench.listed())
+
+
 def set_up_for_later(shop: Trial) -> None:
     """Have the policies that the check prints in place of those that know of keys alone."""
     bench = bench_of(shop)
@@ -145,12 +150,12 @@ def test_a_row_that_is_written_later_is_denied_from_the_first_moment_and_stored(
         assert seen == [(901,)], "of the one nothing is read, of the other it is"
         lines = application.execute("SELECT order_id FROM order_lines WHERE engraving = 'written later'").fetchall()
         assert lines == [(olds[1],)]
-    assert (bench.readable(anna), bench.readable(ben)) == (0, before[ben] + 2)
+    assert (bench.readable(anna), bench.readable(ben)) == (0, before[ben]), "and what was there before is as it was"
 
     again = restricted(shop, replace(call, restricted=state))
-    assert again.tally.found == sum(shop.held(anna).values()), "a look finds them, and lists them as well"
+    assert again.tally.found == sum(shop.held(anna).values()) + 2, "a look finds them, and lists them as well"
     restricts(shop.connector).lift(replace(call, restricted=state))
-    assert bench.readable(anna) == before[anna] + 2
+    assert bench.readable(anna) == before[anna]
     assert not bench.listed()
 
 
@@ -354,7 +359,7 @@ def test_an_erasure_forgets_the_entries_of_every_request(
         trial.erase(trial.call(anna))
 
         assert {request for *_, request in bench.listed()} == {"third"}
-        assert len(bench.listed()) == sum(trial.held(ben).values())
+        assert rows_in(bench) == sum(trial.held(ben).values())
 
 
 def test_a_row_that_is_kept_stays_restricted(postgres: Postgres, database: Database) -> None:
@@ -370,7 +375,7 @@ def test_a_row_that_is_kept_stays_restricted(postgres: Postgres, database: Datab
         left = {name: keys for name, keys in bench.rows(anna).items() if keys}
         assert gone
         assert left
-        assert len(bench.listed()) == sum(map(len, left.values()))
+        assert rows_in(bench) == sum(map(len, left.values()))
         assert bench.readable(anna) == 0
 
 
