@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from activities.corrections import disputed
 from starter.cli import app
-from tests.stories.test_restriction import ANNA, Till, habeas, opened, shop, till, typed
+from tests.stories.test_restriction import ANNA, Till, habeas, look_now, opened, shop, till, typed
 from tests.world import World, dump
 
 __all__ = ["habeas", "shop", "till"]
@@ -162,6 +162,7 @@ class _importer:
         self._thread.join()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.soak
 def test_a_correction_that_an_import_undoes_later_comes_back_to_a_person(
     world: World, habeas: CliRunner, till: Till
@@ -190,7 +191,7 @@ def test_a_correction_that_an_import_undoes_later_comes_back_to_a_person(
     # It is looked at once more after that, and the person has changed it themselves by then.
     write("Anna Quartz", "+49 30 1")
     assert old_phone != "+49 30 1"
-    world.wait(lambda: world.ledger.follow_ups(request) == [], 150, "the last look")
+    look_now(world, lambda: world.ledger.follow_ups(request) == [])
     assert said(world, NAME) == [("Anna Quartz", "+49 30 1")]
     assert typed(habeas, "task", "list", "--request", request)["tasks"] == []
     assert "Quartz" not in world.log
