@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.corrections import keep_old, read_corrections
 from activities.fence import LedgerFence, OpenFence, job_name, job_text
+from activities.holding import under_holds
 from activities.matters import stopping
 from activities.quota import LedgerQuota
 from activities.tools import Tools
@@ -32,6 +33,7 @@ from ledger.steps import AtStep
 from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
+from rights.holds import Holding
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 from rights.reckoning import local_day
@@ -65,7 +67,7 @@ PHASES = {
 _CHANGES = {Operation.ERASE, Operation.SUPPRESS, Operation.RECTIFY, Operation.RESTRICT, Operation.LIFT}
 
 _FENCED = _CHANGES - {Operation.SUPPRESS}
-_NOBODYS = {Code.RULED_OUT, *BEFORE_THE_WORK}
+_NOBODYS = {Code.RULED_OUT, Code.DEFERRED, *BEFORE_THE_WORK}
 """Codes that put nothing on a desk: somebody has spoken, or it is waited for by the request itself."""
 _NO_JOB = b"{}"
 _SEALED = ("anchors", "rulings", "restricted", "corrections")
@@ -93,6 +95,8 @@ class Ready:
     fence: LedgerFence | OpenFence
     learnt: set[str]
     """The kinds of identity that the rows about to be changed were found to say."""
+    holding: Holding
+    """What holds keep of what is to go."""
 
     def answered(self, answer: object) -> None:
         """Note what is to be remembered of a connector's answer, before anything is made of it."""
@@ -128,7 +132,10 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     if step.operation in _CHANGES:
         _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
-    part = (known.plan or make_plan(row.right, data_map, doing.as_of, row.regimes)).of(step.system)
+    plan = known.plan or make_plan(row.right, data_map, doing.as_of, row.regimes)
+    under_way = known.sealed.get(job_name(step), _NO_JOB) != _NO_JOB
+    around = under_holds(plan, data_map, row.regimes, step, known, connector, doing.as_of, under_way=under_way)
+    part, system = around.part, around.system
     cut = known.open_intents if step.operation in _FENCED else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.
@@ -140,6 +147,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         limit=connector.longest if isinstance(connector, Bounded) else tools.limits.call,
         cut=cut,
         clock=wall_clock,
+        spared=around.holding.ids,
     )
     if step.operation is Operation.SUPPRESS:
         fence = OpenFence()
@@ -180,7 +188,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     )
     if step.operation is Operation.SUPPRESS:
         call = stopping(call, connector, row.right, known.sealed.get(DETAILS))
-    return Ready(tools, step, connector, call, fence, learnt)
+    return Ready(tools, step, connector, call, fence, learnt, around.holding)
 
 
 def knowing(tools: Tools, step: Step, kinds: set[str]) -> tuple[str, ...]:

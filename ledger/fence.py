@@ -27,7 +27,8 @@ from sqlalchemy import (
 from ledger.errors import LedgerRefusal
 from ledger.gates import closed_by, fence_columns, recourse
 from ledger.ids import new_id
-from ledger.models import entries, hold_subjects, intents, request_subjects, requests
+from ledger.models import entries, intents, request_subjects, requests
+from ledger.spared import blocking, held_by
 from ledger.store import Store
 from ledger.vault import Sealed
 from rights.codes import Code
@@ -50,15 +51,6 @@ class FenceRefused(LedgerRefusal):
 _its = (
     request_subjects.c.tenant == bindparam("tenant"),
     request_subjects.c.request_id == bindparam("request_id"),
-)
-_held = (
-    select(hold_subjects.c.hold_id)
-    .join(
-        request_subjects,
-        (request_subjects.c.tenant == hold_subjects.c.tenant) & (request_subjects.c.digest == hold_subjects.c.digest),
-    )
-    .where(*_its)
-    .exists()
 )
 _others = (
     select(func.count(intents.c.request_id.distinct()))
@@ -83,7 +75,7 @@ _CHECK: Final = select(
     requests.c.phase,
     requests.c.withdrawn_at,
     *fence_columns(bindparam("request_id", type_=Text)),
-    _held.label("held"),
+    *blocking(),
     _others.label("others"),
     _begun.label("begun"),
 ).where(requests.c.tenant == bindparam("tenant"), requests.c.id == bindparam("request_id"))
@@ -166,12 +158,14 @@ class Fence(Store):
         limit: timedelta,
         max_people_per_hour: int,
         lifting: bool = False,
+        spared: Sequence[str] = (),
     ) -> str:
         """Commit the intent of a destructive call, that ends within `limit` whatever happens; the intent's id.
 
         `planned` is the rows about to be changed per collection, `look` what was there before: of a request's first
         call in a system it opens the books. `lifting` puts back what was restricted: that goes on after the request is
-        closed or taken back, and a fuse for people erased does not stop it.
+        closed or taken back, and a fuse for people erased does not stop it. `spared` are holds whose rows the call
+        leaves as they are: any other that touches the system stops it.
 
         Raises:
             FenceRefused: a hold covers the person, the request is withdrawn, or the system's fuse has blown.
@@ -187,6 +181,8 @@ class Fence(Store):
                     "request_id": request_id,
                     "system": system,
                     "since": at - _FUSE_WINDOW,
+                    "spared": list(spared),
+                    "day": at.date(),
                     **recourse(at),
                 },
             ).first()
@@ -196,8 +192,8 @@ class Fence(Store):
                 raise FenceRefused(Code.WITHDRAWN)
             if found.phase == Phase.CLOSED and not lifting:
                 raise LedgerRefusal("the request is closed: nothing is destroyed for it any more")
-            if found.held:
-                raise FenceRefused(Code.HOLD)
+            if code := held_by(found):
+                raise FenceRefused(code)
             if not lifting and (code := closed_by(found)):
                 raise FenceRefused(code)
             if not lifting and found.others >= max_people_per_hour:

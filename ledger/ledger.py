@@ -14,6 +14,7 @@ from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.fence import Fence
 from ledger.gates import Gates
+from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
 from ledger.linking import Linking
@@ -63,6 +64,7 @@ class Ledger(
     Plans,
     Fence,
     Holds,
+    HoldDesk,
     Gates,
     Restrictions,
     Rectifications,

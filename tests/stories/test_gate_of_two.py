@@ -49,7 +49,7 @@ def test_an_erasure_whose_systems_all_wait_for_a_copy_goes_on_in_all_of_them(hom
                     # Somebody asks for a copy meanwhile, and its run does not come.
                     copy = world.open("access", ANNA)
                     assert world.ledger.claim(10)
-                    world.ledger.release_hold(hold.id, at=world.now(), file_until=world.now())
+                    world.release_hold(hold.id)
                     for task in held:
                         world.rule(request, task, "retry")
                     await dispatcher.deliver_once()

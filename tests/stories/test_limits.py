@@ -22,7 +22,7 @@ def test_a_hold_stops_the_erasure_until_it_is_released(world: World) -> None:
     task = world.wait_task(request, "hold")
     assert dump(world.shop) == before
 
-    world.ledger.release_hold(hold.id, at=world.now(), file_until=world.now())
+    world.release_hold(hold.id)
     world.rule(request, task, "retry")
     world.wait_closed(request)
     assert world.conclusion(request) == "answered"
