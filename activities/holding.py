@@ -28,10 +28,12 @@ class UnderHolds:
 
     part: SystemPlan
     system: System
+    connector: Connector
     holding: Holding = NOTHING
 
 
 def under_holds(
+    tools: Tools,
     plan: Plan,
     data_map: DataMap,
     regimes: tuple[str, ...],
@@ -49,22 +51,24 @@ def under_holds(
     """
     part, system = plan.of(step.system), data_map.systems[step.system]
     if not known.held or step.operation not in {*_SPARES, *_CHANGES}:
-        return UnderHolds(part, system)
+        return UnderHolds(part, system, connector)
     holding = _holding(known, as_of)
     scopes = list(holding.scopes.values())
     if not any(scope.held(system) for scope in scopes):
         # They cover nothing in it, as the map has it today.
-        return UnderHolds(part, system, holding)
-    spared = spare(data_map, step.system, scopes) if step.operation in _SPARES else None
-    if spared is None or not isinstance(connector, Spares):
+        return UnderHolds(part, system, connector, holding)
+    spares = step.operation in _SPARES and isinstance(connector, Spares)
+    spared = spare(data_map, step.system, scopes) if spares else None
+    around = tools.made_for(spared[0].systems[step.system]) if spared else None
+    if spared is None or around is None:
         if step.operation in _CHANGES and not under_way:
             # Here and not at the fence: what people do by hand passes none.
             raise Held(holding.code, step.system)
-        return UnderHolds(part, system)
+        return UnderHolds(part, system, connector)
     held_map, since = spared
     made = make_plan(plan.right, held_map, plan.as_of, regimes).of(step.system)
     works = from_day(made.works, system, since)
-    return UnderHolds(made.model_copy(update={"works": works}), held_map.systems[step.system], holding)
+    return UnderHolds(made.model_copy(update={"works": works}), held_map.systems[step.system], around, holding)
 
 
 def _holding(known: AtStep, as_of: datetime) -> Holding:

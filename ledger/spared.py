@@ -26,6 +26,7 @@ from ledger.models import hold_subjects, request_subjects
 from ledger.models_holds import hold_answers, hold_terms
 from ledger.store import AnyRow
 from rights.codes import Code
+from rights.holds import HOUSE
 
 _Sql = ColumnElement[Any]
 
@@ -98,3 +99,9 @@ def held_by(found: AnyRow) -> Code | None:
     if found.held_told:
         return Code.HOLD
     return Code.DEFERRED if found.held_answered else Code.QUEUED
+
+
+def house_held(tenant: _Sql, case: _Sql) -> Exists:
+    """Whether the engine's own data on a request (its file, its copies, the keys of pseudonyms) is held: by a hold on
+    everything, or one that names the engine itself among its systems."""
+    return _holds(hold_terms.c.hold_id, tenant, case, literal_column(f"'{HOUSE}'")).exists()
