@@ -133,7 +133,7 @@ class ClosingActivities:
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
-                letter=_letter(row.right, conclusion) if tools.mail else None,
+                letter=_letter(row.right, conclusion) if tools.mail and not self._by_counsel(row, conclusion) else None,
             )
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, and what is refused is not decided on.
@@ -147,6 +147,11 @@ class ClosingActivities:
             rows_erased=sum(b.erased for of in books.values() for b in of),
             rows_exported=sum(r.tally.found for r in exported.values()),
         )
+
+    def _by_counsel(self, row: RequestRow, conclusion: Conclusion) -> bool:
+        """Whether counsel has answered it, since a hold that must stay secret touches it."""
+        maybe = row.right is Right.ERASURE and conclusion is Conclusion.IN_PART
+        return maybe and self._tools.ledger.answered_by_counsel(row.id)
 
     def _books(self, row: RequestRow, system: str, receipts: list[Receipt], plan: Plan | None) -> tuple[Books, ...]:
         """The books of one system; empty until a look has closed them."""
