@@ -10,7 +10,8 @@ from typing import Final
 
 from activities.tools import Tools
 from connectors.errors import Held
-from connectors.protocol import Connector, Spares
+from connectors.protocol import Connector
+from connectors.traits import Spares
 from ledger.steps import AtStep
 from rights.datamap import DataMap, System
 from rights.deadlines import Clock

@@ -35,7 +35,7 @@ _OPEN: Final[Select[Any]] = (
 )
 
 
-def secret(day: ColumnElement[Any] | Any) -> ColumnElement[bool]:
+def secret(day: ColumnElement[Any]) -> ColumnElement[Any]:
     """Whether a hold must not be told on a day: `Terms.secret` in SQL."""
     return (hold_terms.c.disclosure == literal_column(f"'{Disclosure.COUNSEL_TEXT}'")) | (
         (hold_terms.c.disclosure == literal_column(f"'{Disclosure.AFTER}'"))

@@ -5,12 +5,12 @@ from typing import Final
 from sqlalchemy import ARRAY, Column, Date, ForeignKeyConstraint, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from ledger.models import _moment, _of_request, _tenant, metadata
+from ledger.models import metadata, moment, of_request, tenant
 
 hold_terms: Final = Table(
     "hold_terms",
     metadata,
-    _tenant(),
+    tenant(),
     Column("hold_id", Text, primary_key=True),
     Column("reason", Text, nullable=False),
     Column("authority", Text, nullable=False),
@@ -20,11 +20,11 @@ hold_terms: Final = Table(
     Column("systems", ARRAY(Text), nullable=False),
     Column("scope", JSONB, nullable=False),
     Column("placed_by", Text, nullable=False),
-    _moment("confirm_by", nullable=True),
+    moment("confirm_by", nullable=True),
     Column("confirmed_by", Text),
-    _moment("confirmed_at", nullable=True),
+    moment("confirmed_at", nullable=True),
     Column("release_by", Text),
-    _moment("release_asked_at", nullable=True),
+    moment("release_asked_at", nullable=True),
     Column("released_by", Text),
     ForeignKeyConstraint(["tenant", "hold_id"], ["holds.tenant", "holds.id"]),
 )
@@ -33,15 +33,15 @@ hold_terms: Final = Table(
 hold_tasks: Final = Table(
     "hold_tasks",
     metadata,
-    _tenant(),
+    tenant(),
     Column("id", Text, primary_key=True),
     Column("hold_id", Text, nullable=False),
     Column("about", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("level", Integer, nullable=False),
-    _moment("opened_at"),
-    _moment("due_at", nullable=True),
-    _moment("settled_at", nullable=True),
+    moment("opened_at"),
+    moment("due_at", nullable=True),
+    moment("settled_at", nullable=True),
     ForeignKeyConstraint(["tenant", "hold_id"], ["holds.tenant", "holds.id"]),
     Index(
         "uq_hold_tasks_open",
@@ -59,10 +59,10 @@ request to be answered, or empty."""
 hold_answers: Final = Table(
     "hold_answers",
     metadata,
-    _tenant(),
+    tenant(),
     Column("request_id", Text, primary_key=True),
     Column("by", Text, nullable=False),
-    _moment("at"),
-    _of_request(),
+    moment("at"),
+    of_request(),
 )
 """Requests that counsel has answered, since a hold that must stay secret touches them."""

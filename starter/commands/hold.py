@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from starter.commands.options import By, Identities, Identity, Json, NoteFile, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -18,12 +19,7 @@ if TYPE_CHECKING:
 
 holds = typer.Typer(no_args_is_help=True, help="Legal holds: nothing of what they cover is destroyed.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 HoldId = Annotated[str, typer.Argument(metavar="HOLD", help="The hold's id.", show_default=False)]
-By = Annotated[
-    str,
-    typer.Option("--by", metavar="ID", help="Who says so, as an opaque staff id: s-17.", show_default=False),
-]
 
 
 def _several(what: str, metavar: str) -> Any:
@@ -40,25 +36,8 @@ _HELP = {
 @holds.command()
 def place(
     by: By,
-    identity: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--identity",
-            metavar="KIND=VALUE",
-            help="An identity of the person. May be given again. "
-            "Other users of the machine can read a command line: --identities keeps it private.",
-            show_default=False,
-        ),
-    ] = None,
-    identities: Annotated[
-        str | None,
-        typer.Option(
-            "--identities",
-            metavar="FILE",
-            help="Identities from a file or - , as for request open.",
-            show_default=False,
-        ),
-    ] = None,
+    identity: Identity = None,
+    identities: Identities = None,
     reason_file: Annotated[
         str | None,
         typer.Option(
@@ -66,13 +45,16 @@ def place(
         ),
     ] = None,
     reason: Annotated[
-        str, typer.Option("--reason", help="litigation, claim, regulator, preservation or audit.")
+        str, typer.Option("--reason", metavar="WORD", help="litigation, claim, regulator, preservation or audit.")
     ] = "litigation",
     authority: Annotated[
-        str, typer.Option("--authority", help="On whose word: counsel, court, regulator, law_enforcement or board.")
+        str,
+        typer.Option(
+            "--authority", metavar="WORD", help="On whose word: counsel, court, regulator, law_enforcement or board."
+        ),
     ] = "counsel",
     system: Annotated[list[str] | None, _several("--system", "NAME")] = None,
-    collection: Annotated[list[str] | None, _several("--collection", "SYSTEM.NAME")] = None,
+    collection: Annotated[list[str] | None, _several("--collection", "SYSTEM.COLLECTION")] = None,
     category: Annotated[list[str] | None, _several("--category", "NAME")] = None,
     since: Annotated[
         str | None,
@@ -85,7 +67,11 @@ def place(
     ] = None,
     disclosure: Annotated[
         str,
-        typer.Option("--disclosure", help="What the person is told: tell, after (a day) or counsel_text (by counsel)."),
+        typer.Option(
+            "--disclosure",
+            metavar="WORD",
+            help="What the person is told: tell, after (a day) or counsel_text (by counsel).",
+        ),
     ] = "tell",
     tell_from: Annotated[
         str | None,
@@ -135,7 +121,10 @@ def place(
 
 @holds.command()
 def confirm(hold: HoldId, by: By, as_json: Json = False) -> None:
-    """Say, as a second person, that a hold is right."""
+    """Say, as a second person, that a hold is right.
+
+    Example: habeas hold confirm 01kap30c2m6n8r1v5t9w4x7yzb --by s-21
+    """
     from starter.desk import desk, now
     from starter.inputs import ledger_id
     from starter.show import answer
@@ -149,18 +138,21 @@ def confirm(hold: HoldId, by: By, as_json: Json = False) -> None:
 def review(
     hold: HoldId,
     by: By,
-    keep_until: Annotated[
-        str, typer.Option("--keep-until", metavar="DATE", help="When it is to be reviewed next.", show_default=False)
+    until_day: Annotated[
+        str, typer.Option("--until", metavar="DATE", help="When it is to be reviewed next.", show_default=False)
     ],
     as_json: Json = False,
 ) -> None:
-    """Note that somebody has looked, and that a hold is still needed."""
+    """Note that somebody has looked, and that a hold is still needed.
+
+    Example: habeas hold review 01kap30c2m6n8r1v5t9w4x7yzb --by s-21 --until 2027-03-01
+    """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_day
     from starter.show import answer
 
     with desk() as at:
-        day = read_day(keep_until, "--keep-until")
+        day = read_day(until_day, "--until")
         stands = at.ledger.review_hold(ledger_id(hold, "hold"), by=_person(by), review_on=day, at=now())
         answer(document(stands), _line(stands, f"reviewed; again on {day}"), as_json=as_json)
 
@@ -169,15 +161,14 @@ def review(
 def release(
     hold: HoldId,
     by: By,
-    note_file: Annotated[
-        str | None,
-        typer.Option("--note-file", metavar="FILE", help="Why, from a file or - ; kept sealed.", show_default=False),
-    ] = None,
+    note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
     """Let go of a hold: it takes two people, one after the other.
 
     What it stopped goes on by itself, unless another hold covers it.
+
+    Example: habeas hold release 01kap30c2m6n8r1v5t9w4x7yzb --by s-21
     """
     from datetime import timedelta
 
@@ -200,7 +191,10 @@ def release(
 def list_(
     all_: Annotated[bool, typer.Option("--all", help="Those that were released too.")] = False, as_json: Json = False
 ) -> None:
-    """List holds, and whether each is in force."""
+    """List holds, and whether each is in force.
+
+    Example: habeas hold list --all
+    """
     from starter.desk import desk
     from starter.show import Cell, Page, answer, minute
 
@@ -229,7 +223,10 @@ def list_(
 
 @holds.command()
 def show(hold: HoldId, as_json: Json = False) -> None:
-    """Show a hold: what it covers, on whose word, who has confirmed it, and when it is to be reviewed."""
+    """Show a hold: what it covers, on whose word, who has confirmed it, and when it is to be reviewed.
+
+    Example: habeas hold show 01kap30c2m6n8r1v5t9w4x7yzb
+    """
     from starter.desk import desk
     from starter.inputs import ledger_id
     from starter.show import Page, answer, minute
@@ -265,7 +262,10 @@ def show(hold: HoldId, as_json: Json = False) -> None:
 
 @holds.command()
 def tasks(as_json: Json = False) -> None:
-    """What holds ask of people; agents who work on requests do not see it."""
+    """What holds ask of people; agents who work on requests do not see it.
+
+    Example: habeas hold tasks
+    """
     from rights.holds import DESK_SAYS
     from starter.desk import desk
     from starter.show import Cell, Page, answer, minute
@@ -286,7 +286,7 @@ def tasks(as_json: Json = False) -> None:
 
 @holds.command("answer")
 def answer_(
-    request: Annotated[str, typer.Argument(metavar="REQUEST", help="The request.", show_default=False)],
+    request: RequestId,
     by: By,
     text_file: Annotated[
         str,
@@ -297,6 +297,8 @@ def answer_(
     """Note that counsel has answered a request that a secret hold touches.
 
     The engine sends nothing of its own then, and the request goes on to its end.
+
+    Example: habeas hold answer 01kap2v7q4m8w3x9yd5tgh6jzr --by s-7 --text-file letter.txt
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text
@@ -352,7 +354,7 @@ def _scope(data_map: "DataMap", systems: Any, collections: Any, categories: Any,
     for name in collections:
         system, _, collection = name.partition(".")
         if system not in data_map.systems or collection not in data_map.systems[system].collections:
-            raise Failure(Exit.USAGE, "--collection is SYSTEM.NAME, both as the data map has them")
+            raise Failure(Exit.USAGE, "--collection is SYSTEM.COLLECTION, both as the data map has them")
     if not set(categories) <= known(data_map):
         raise Failure(Exit.USAGE, "--category names a category that no field of the data map has")
     return Scope(systems=tuple(systems), collections=tuple(collections), categories=tuple(categories), since=since)
@@ -371,6 +373,6 @@ def _day(text: str | None, option: str) -> date | None:
 
 
 def _person(by: str) -> str:
-    from starter.commands.request import role_of
+    from starter.inputs import role
 
-    return role_of(by, "--by") or ""
+    return role(by, "--by")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import Json, RequestId
+from starter.commands.options import Json, RequestId
 from starter.exits import Exit, Failure
 
 ledger = typer.Typer(no_args_is_help=True, help="The journal, and the proof that nobody changed it.")
@@ -21,6 +21,8 @@ def verify(as_json: Json = False) -> None:
 
     Walks every entry and compares with the signed checkpoints and the requests' rows. Exit 1 if anything was edited,
     removed, reordered or cut; a ledger restored from a backup shows as cut.
+
+    Example: habeas ledger verify
     """
     from starter.desk import desk
     from starter.show import Cell, Page, answer, plural
@@ -54,6 +56,8 @@ def explain(request: RequestId, as_json: Json = False) -> None:
     """Explain every date, decision and count.
 
     Each as rule, fact and arithmetic, computed again from the ledger.
+
+    Example: habeas explain 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from starter.desk import desk, now
     from starter.explain import explain as reasons
@@ -80,6 +84,8 @@ def open_(
     """Decrypt a parcel into an ordinary ZIP.
 
     Only you can read the file.
+
+    Example: habeas parcel open 01kap2v7q4m8w3x9yd5tgh6jzr --out copy.zip
     """
     from activities.parcels import open_parcel
     from activities.store import FileStore
