@@ -5,7 +5,8 @@ from typing import Final
 from sqlalchemy import ARRAY, Column, Date, ForeignKeyConstraint, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from ledger.models import metadata, moment, of_request, tenant
+from ledger.columns import moment, of_request, tenant
+from ledger.models import metadata
 
 hold_terms: Final = Table(
     "hold_terms",

@@ -70,7 +70,7 @@ def place(
         typer.Option(
             "--disclosure",
             metavar="WORD",
-            help="What the person is told: tell, after (a day) or counsel_text (by counsel).",
+            help="The person is told: tell, after (a day) or counsel_text (by counsel).",
         ),
     ] = "tell",
     tell_from: Annotated[

@@ -98,7 +98,7 @@ def test_an_unknown_request_is_not_found(deployment: Deployment, command: str, w
     assert wrong not in answer.err
 
 
-@pytest.mark.parametrize("arguments", [("explain", NOBODY), ("parcel", "open", NOBODY), ("hold", "release", NOBODY)])
+@pytest.mark.parametrize("arguments", [("explain", NOBODY), ("parcel", "open", NOBODY), ("hold", "show", NOBODY)])
 def test_what_is_not_there_is_not_found(deployment: Deployment, arguments: tuple[str, ...]) -> None:
     answer = deployment(*arguments)
 
