@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -19,7 +19,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.corrections import keep_old, read_corrections
-from activities.fence import LedgerFence, OpenFence, job_name, job_text
+from activities.fence import LedgerFence, job_name, job_text
 from activities.holding import under_holds
 from activities.matters import stopping
 from activities.quota import LedgerQuota
@@ -34,11 +34,13 @@ from ledger.steps import AtStep
 from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
+from rights.details import details_of
 from rights.holds import Holding
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 from rights.reckoning import local_day
 from rights.request import Phase, Right
+from rights.restriction import RestrictionDetails
 from rights.subject import Identity
 from rights.value import Value
 
@@ -67,7 +69,6 @@ PHASES = {
 
 _CHANGES = {Operation.ERASE, Operation.SUPPRESS, Operation.RECTIFY, Operation.RESTRICT, Operation.LIFT}
 
-_FENCED = _CHANGES - {Operation.SUPPRESS}
 _NOBODYS = {Code.RULED_OUT, Code.DEFERRED, *BEFORE_THE_WORK}
 """Codes that put nothing on a desk: somebody has spoken, or it is waited for by the request itself."""
 _NO_JOB = b"{}"
@@ -93,7 +94,7 @@ class Ready:
     step: Step
     connector: Connector
     call: Call
-    fence: LedgerFence | OpenFence
+    fence: LedgerFence
     learnt: set[str]
     """The kinds of identity that the rows about to be changed were found to say."""
     holding: Holding
@@ -113,15 +114,16 @@ def read(tools: Tools, step: Step) -> AtStep:
     return tools.ledger.at_step(step, *names)
 
 
-def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
-    """Make a step ready; nothing is called yet.
+def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside: bool = False) -> Ready:
+    """Make a step ready; nothing is called yet. `beside`: it is done beside the life of its request, or after it.
 
     Raises:
         NeedsHuman: the system has left the map, or the operator does not let the engine destroy there.
         Retryable: a cut attempt may still be at work there.
     """
     step, row = doing.step, known.request
-    _enter(tools, row, doing)
+    if not beside:
+        _enter(tools, row, doing)
     data_map = tools.map_of(row)
     system, present = data_map.systems.get(step.system), tools.data_map.systems.get(step.system)
     connector = tools.connector(system, row) if system else None
@@ -137,11 +139,11 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
     under_way = known.sealed.get(job_name(step), _NO_JOB) != _NO_JOB
     around = under_holds(tools, plan, data_map, row.regimes, step, known, connector, doing.as_of, under_way=under_way)
     part, system, connector = around.part, around.system, around.connector
-    cut = known.open_intents if step.operation in _FENCED else ()
+    cut = known.open_intents if step.operation in _CHANGES else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.
         raise Retryable(Code.BUSY, step.system, after=known.cut_for)
-    fence: LedgerFence | OpenFence = LedgerFence(
+    fence = LedgerFence(
         tools,
         step,
         max_people_per_hour=present.max_people_per_hour,
@@ -150,8 +152,6 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         clock=wall_clock,
         spared=around.holding.ids,
     )
-    if step.operation is Operation.SUPPRESS:
-        fence = OpenFence()
     learnt: set[str] = set()
 
     def learn(links: tuple[Identity, ...]) -> None:
@@ -187,9 +187,26 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         corrections=read_corrections(known.sealed.get(f"corrections/{step.system}")),
         keep=partial(keep_old, tools.ledger, step, wall_clock),
     )
+    return Ready(tools, step, connector, _meant(call, connector, step, known), fence, learnt, around.holding)
+
+
+def _meant(call: Call, connector: Connector, step: Step, known: AtStep) -> Call:
+    """The call with what the person's own words say of it."""
+    right, details = known.request.right, known.sealed.get(DETAILS)
     if step.operation is Operation.SUPPRESS:
-        call = stopping(call, connector, row.right, known.sealed.get(DETAILS))
-    return Ready(tools, step, connector, call, fence, learnt, around.holding)
+        return stopping(call, connector, right, details)
+    if step.operation is Operation.RESTRICT and right is Right.RESTRICTION:
+        return _locking(call, details)
+    return call
+
+
+def _locking(call: Call, sealed: bytes | None) -> Call:
+    """The call with what a request about restriction wants locked away."""
+    details = details_of(Right.RESTRICTION, sealed) if sealed else None
+    if not isinstance(details, RestrictionDetails):
+        return call
+    locks = details.extent.locks(call.system)
+    return replace(call, work=tuple(w.model_copy(update={"locks": w.collection in locks}) for w in call.work))
 
 
 def knowing(tools: Tools, step: Step, kinds: set[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.fence import Fence
+from ledger.followups import FollowUps
 from ledger.gates import Gates
 from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
@@ -68,6 +69,7 @@ class Ledger(
     Gates,
     Restrictions,
     Rectifications,
+    FollowUps,
     Outbox,
     Sweeps,
     Transmissions,
