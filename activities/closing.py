@@ -25,7 +25,7 @@ from rights.course import COURSES
 from rights.decision import Word
 from rights.letters import LetterKind, answer_kind
 from rights.plan import Operation, Plan
-from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
+from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest
 from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
@@ -59,7 +59,7 @@ class ClosingActivities:
         row = ledger.request(ask.request_id)
         ledger.move(ask.request_id, Phase.PACKAGING, at=ask.as_of)
         receipts = ledger.receipts(ask.request_id)
-        exported = _newest(receipts, Operation.EXPORT)
+        exported = newest(receipts, Operation.EXPORT)
         systems = tuple(name for name, receipt in exported.items() if receipt.exported)
         review = to_review(tools.pinned(row.map_digest), exported.values())
         if review and ledger.reviewed(ask.request_id) != digests(exported.values(), review):
@@ -77,7 +77,7 @@ class ClosingActivities:
 
     def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
         tools, ledger, office = self._tools, self._tools.ledger, self._tools.office
-        exported = _newest(receipts, Operation.EXPORT)
+        exported = newest(receipts, Operation.EXPORT)
         authority = office.authorities.get(row.regime)
         return package(
             tools.store,
@@ -88,7 +88,7 @@ class ClosingActivities:
                 ask.request_id,
                 tools.map_of(row),
                 row.clock,
-                {**_newest(receipts, Operation.LOCATE), **exported},
+                {**newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
                 regimes=row.regimes,
                 register=tools.register,
@@ -116,9 +116,9 @@ class ClosingActivities:
         ledger = tools.ledger
         row = ledger.request(ask.request_id)
         receipts = ledger.receipts(ask.request_id)
-        located = _newest(receipts, Operation.LOCATE)
+        located = newest(receipts, Operation.LOCATE)
         plan = ledger.plan(ask.request_id) if row.right is Right.ERASURE else None
-        books = {n: self._books(row, n, receipts, plan) for n in _newest(receipts, Operation.ERASE)}
+        books = {n: self._books(row, n, receipts, plan) for n in newest(receipts, Operation.ERASE)}
         weighed = ledger.weighing(row.id) if row.right in OF_MATTERS else None
         owed = owed_in(tools, row)
         conclusion = row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books, owed)
@@ -134,11 +134,12 @@ class ClosingActivities:
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
                 letter=_letter(row.right, conclusion) if tools.mail else None,
+                look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, and what is refused is not decided on.
             end_restriction(tools, ask)
-        exported = _newest(receipts, Operation.EXPORT)
+        exported = newest(receipts, Operation.EXPORT)
         # Only now: a run that is started anew packs the same spools again.
         discard(tools.store, ask.request_id, exported)
         return Closed(
@@ -151,13 +152,13 @@ class ClosingActivities:
     def _books(self, row: RequestRow, system: str, receipts: list[Receipt], plan: Plan | None) -> tuple[Books, ...]:
         """The books of one system; empty until a look has closed them."""
         ledger = self._tools.ledger
-        verified = _newest(receipts, Operation.VERIFY).get(system)
+        verified = newest(receipts, Operation.VERIFY).get(system)
         if verified is None or verified.certainty is not Certainty.VERIFIED:
             return ()
         before = ledger.before(row.id, system)
         if before is None:
             # No destructive call was ever made: the look of the erasure itself is the one before.
-            before = _newest(receipts, Operation.ERASE)[system].tally
+            before = newest(receipts, Operation.ERASE)[system].tally
         return keep_books(
             before, ledger.deleted(row.id, system), verified.tally, self._pseudonymised(row, system, plan)
         )
@@ -170,6 +171,12 @@ class ClosingActivities:
             return {}
         counted = self._tools.ledger.pseudonymised(row.id, system)
         return {work.collection: counted.get(work.collection, 0) for work in works if work.leaves_pseudonyms}
+
+
+def _corrected(row: RequestRow, receipts: list[Receipt]) -> bool:
+    """Whether the engine has corrected anything, so that it has to be looked whether that lasts."""
+    acted = newest(receipts, Operation.RECTIFY).values() if row.right is Right.RECTIFICATION else ()
+    return any(r.outcome is Outcome.DONE and r.certainty is not Certainty.ATTESTED for r in acted)
 
 
 def _appealable(row: RequestRow) -> timedelta:
@@ -192,11 +199,6 @@ def _letter(right: Right, conclusion: Conclusion) -> LetterKind | None:
     return answer_kind(right, conclusion) if conclusion in _TOLD_AT_THE_END else None
 
 
-def _newest(receipts: list[Receipt], operation: Operation) -> dict[str, Receipt]:
-    """The last receipt of an operation, per system."""
-    return {r.step.system: r for r in receipts if r.step.operation is operation}
-
-
 def _weighed(row: RequestRow, weighed: Weighing | None) -> Conclusion | None:
     """What a person has made of it: an objection that is outweighed is refused, and a review is its own answer."""
     if row.withdrawn or weighed is None or weighed.outcome is None:
@@ -217,8 +219,8 @@ def _conclusion(
     if row.lead:
         return Conclusion.JOINED
     course = COURSES[row.right]
-    located, erased, verified = (_newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
-    acted = _newest(receipts, course.act) if course.act else {}
+    located, erased, verified = (newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
+    acted = newest(receipts, course.act) if course.act else {}
     # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
     if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD

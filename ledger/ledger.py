@@ -13,6 +13,7 @@ from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.fence import Fence
+from ledger.followups import FollowUps
 from ledger.gates import Gates
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
@@ -66,6 +67,7 @@ class Ledger(
     Gates,
     Restrictions,
     Rectifications,
+    FollowUps,
     Outbox,
     Sweeps,
     Transmissions,

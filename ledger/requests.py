@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
 from ledger.errors import LedgerRefusal
+from ledger.followups import What, look_again
 from ledger.gates import recourse_until
 from ledger.letters import OF_LETTERS, queue_letter
 from ledger.linking import Linking
@@ -192,8 +193,11 @@ class Requests(Linking):
         parcel_until: datetime,
         disputed_until: datetime,
         letter: str | None = None,
+        look_on: datetime | None = None,
     ) -> None:
         """Close a request, set the days on which its keys are shredded, and sign the head of the journal.
+
+        `look_on` is when it is looked whether what was corrected still says so; what that needs is kept till then.
 
         `letter` is the kind of letter that tells the person of it; queued where it is known how to write to them.
 
@@ -229,6 +233,8 @@ class Requests(Linking):
                         "days": list(days.values()),
                     },
                 )
+                if look_on:
+                    look_again(connection, self.tenant, request_id, What.RECTIFICATION, look_on)
                 settle_tasks(
                     self,
                     connection,

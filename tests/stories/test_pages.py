@@ -106,7 +106,7 @@ def deadlines(reader: Reader) -> None:
 
 def decisions(reader: Reader) -> None:
     reader.world.environment["HABEAS_APPROVERS"] = json.dumps(APPROVERS)
-    text = shop_map("approve").replace(
+    text = shop_map("approve", retention=True).replace(
         "body: {category: free_text}", "body: {category: correspondence, strategy: 'null'}"
     )
     reader.world.write_maps({"shop": text})
