@@ -60,6 +60,7 @@ class Writer:
             language=self._language(letter),
             unseal=lambda name: ledger.unseal(letter.case_id, "file", name),
             recipients=recipients_told(ledger.notices(letter.request_id), tools.register, zone),
+            register=tools.register,
         )
         return render(facts, tools.office)
 

@@ -9,6 +9,7 @@ from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
+from ledger.categories import Categories
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
@@ -52,6 +53,7 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Categories,
     Arrivals,
     Weighings,
     Reviews,
