@@ -18,6 +18,7 @@ from ledger.followups import FollowUps
 from ledger.gates import Gates
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
+from ledger.liftings import Liftings
 from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
@@ -68,6 +69,7 @@ class Ledger(
     Holds,
     Gates,
     Restrictions,
+    Liftings,
     Rectifications,
     FollowUps,
     Outbox,
