@@ -174,6 +174,10 @@ def test_one_category_is_restricted_and_what_is_locked_with_it_is_said(
     assert "Not all of your data is restricted, but this: - shop: orders, items, messages" in said
     assert "orders, with it, since we can only restrict whole records: data of other kinds" in said
 
+    printed = habeas.invoke(app, ["request", "answer", request]).stdout
+    assert "In shop not all of your data is restricted, but this: orders, items, messages." in printed
+    assert "Of orders we can only restrict whole records, so this is restricted with it: other." in printed
+
     # One collection alone, and of somebody else.
     other = opened(world, habeas, "restriction", f"{DETAILS}collections: [shop.messages]\n", OTTO)
     world.wait_closed(other)
