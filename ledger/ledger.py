@@ -12,6 +12,7 @@ from ledger.cases import Cases
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
+from ledger.evidence import Evidences
 from ledger.fence import Fence
 from ledger.gates import Gates
 from ledger.holds import Holds
@@ -78,6 +79,7 @@ class Ledger(
     Told,
     Verification,
     Clocks,
+    Evidences,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

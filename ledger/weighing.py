@@ -132,7 +132,13 @@ class Weighing(Decisions):
                         connection, decision_task(self.tenant, request_id, Code.CONSULTATION), "decision", at
                     )
             post(connection, self.tenant, "decide", request_id, at)
-            body = {"decision": new, "decided": decided.model_dump(mode="json"), "by": by, "evidence": said}
+            body = {
+                "decision": new,
+                "decided": decided.model_dump(mode="json"),
+                "by": by,
+                "evidence": said,
+                "in_force": alone,
+            }
             self._journal(connection, "proposed", body, at, request_id=request_id, key=new)
         return self.decision(new)
 

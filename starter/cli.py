@@ -20,6 +20,7 @@ from starter.commands import (
     connector,
     deadline,
     decision,
+    evidence,
     identity,
     ledger,
     letter,
@@ -132,6 +133,8 @@ app.add_typer(recipient.recipients, name="recipient")
 app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")
+app.add_typer(evidence.evidences, name="evidence")
+app.command("audit-pack")(evidence.audit_pack)
 
 
 def main() -> None:
