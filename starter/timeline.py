@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rights.evidence import RECEIPTS, Noted
 from rights.plan import Operation
-from rights.receipt import Kept, Receipt
+from rights.receipt import Certainty, Kept, Receipt
 from starter.show import minute, plural
 
 Body = Mapping[str, Any]
@@ -100,8 +100,17 @@ def _receipt(receipt: Receipt) -> str:
     )
     why = f"; reason: {receipt.code.replace('_', ' ')}" if receipt.code else ""
     kept = "; ".join(_kept(count.collection, one) for count in tally.counts for one in count.kept)
-    what = _LOOKED.get(receipt.step.operation, f"Did '{receipt.step.operation}'")
-    return f"{what} in {receipt.step.system}: {numbers}; ended as {ended}{sure}{why}{f'; {kept}' if kept else ''}."
+    return f"{_deed(receipt)}: {numbers}; ended as {ended}{sure}{why}{f'; {kept}' if kept else ''}."
+
+
+def _deed(receipt: Receipt) -> str:
+    """What was done where, in words that claim no more than the receipt does."""
+    operation, system = receipt.step.operation, receipt.step.system
+    if receipt.certainty is Certainty.ATTESTED:
+        return f"A person says that it was done by hand ({operation}) in {system}"
+    if not operation.look and not receipt.outcome.settled:
+        return f"Not done yet ({operation}) in {system}"
+    return f"{_LOOKED.get(operation, f'Did {operation}')} in {system}"
 
 
 def _kept(collection: str, kept: Kept) -> str:
