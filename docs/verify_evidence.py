@@ -154,6 +154,7 @@ def check(data, keys, request=None, checkpoints=None, timestamp=None):
         raise Wrong("not_evidence") from None
     stamp = said["predicate"]["timestamp"]
     if stamp and timestamp:
+        timestamp.mkdir(exist_ok=True)
         (timestamp / "note").write_text(stamp["note"])
         (timestamp / "response.tsr").write_bytes(base64.b64decode(stamp["response"]))
     return said

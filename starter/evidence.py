@@ -83,7 +83,8 @@ def check(
         signed = [one for _, one in read_checkpoints(checkpoints, tree.tenant, keys.values()) if one]
         if not signed:
             raise Failure(
-                Exit.USAGE, "the file of --checkpoints has no checkpoint of this tenant that one of the keys has signed"
+                Exit.USAGE,
+                "the file of --checkpoints-file has no checkpoint of this tenant that one of the keys has signed",
             )
         found = compare(found, signed)
     if ledger is not None:
@@ -97,7 +98,7 @@ def _roots(file: Path) -> tuple[Certificate, ...]:
     try:
         return read_roots(read_file(file))
     except StampError as error:
-        raise Failure(Exit.USAGE, f"--tsa-roots: {error}") from None
+        raise Failure(Exit.USAGE, f"--tsa-roots-file: {error}") from None
 
 
 def read_file(file: Path) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starter.commands.request import Json, RequestId
+from starter.commands.options import Json, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def show(request: RequestId, as_json: Json = False) -> None:
     """Show what the evidence of a closed request says.
 
     Nothing is signed, and no timestamp is asked for. With --json it is the in-toto statement itself.
+
+    Example: habeas evidence show 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     import orjson
 
@@ -54,6 +56,8 @@ def export(
     """Write the signed evidence file of a closed request.
 
     It is called REQUEST.evidence.json unless --out names it. There is no personal data in it.
+
+    Example: habeas evidence export 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from starter.desk import desk, now
     from starter.evidence import make, open_authority
@@ -80,7 +84,7 @@ def verify(
     keys: Annotated[
         Path | None,
         typer.Option(
-            "--keys", metavar="FILE", help="Public keys (PEM) to believe; the deployment's own unless given.",
+            "--keys-file", metavar="FILE", help="Public keys (PEM) to believe; the deployment's own unless given.",
             show_default=False,
         ),
     ] = None,
@@ -96,13 +100,14 @@ def verify(
     checkpoints: Annotated[
         Path | None,
         typer.Option(
-            "--checkpoints", metavar="FILE", help="Signed checkpoints to compare the journal with.", show_default=False
+            "--checkpoints-file", metavar="FILE", help="Signed checkpoints to compare the journal with.",
+            show_default=False,
         ),
     ] = None,
     tsa_roots: Annotated[
         Path | None,
         typer.Option(
-            "--tsa-roots", metavar="FILE", help="Certificates (PEM) by which to believe the timestamp.",
+            "--tsa-roots-file", metavar="FILE", help="Certificates (PEM) by which to believe the timestamp.",
             show_default=False,
         ),
     ] = None,
@@ -112,6 +117,8 @@ def verify(
     """Check an evidence file.
 
     Offline, by public keys alone. Exit 1 if it is anything but genuine; the answer is one coded word.
+
+    Example: habeas evidence verify 01kap2v7q4m8w3x9yd5tgh6jzr.evidence.json --keys-file keys.pem
     """
     from starter.evidence import check
     from starter.inputs import ledger_id
@@ -142,7 +149,7 @@ def _read_keys(file: Path) -> "dict[str, Ed25519PublicKey]":
     try:
         return read_public_keys(read_file(file))
     except KeyFileError as error:
-        raise Failure(Exit.USAGE, f"--keys: {error}") from None
+        raise Failure(Exit.USAGE, f"--keys-file: {error}") from None
 
 
 def _report(found: "Finding", stamped: str | None, as_json: bool) -> None:
@@ -155,7 +162,7 @@ def _report(found: "Finding", stamped: str | None, as_json: bool) -> None:
         (
             ("request", found.request_id),
             ("key", found.key_id),
-            ("timestamped", stamped or ("not checked: name --tsa-roots" if has_stamp else None)),
+            ("timestamped", stamped or ("not checked: name --tsa-roots-file" if has_stamp else None)),
         )
     )
     document = {
@@ -174,7 +181,9 @@ def _report(found: "Finding", stamped: str | None, as_json: bool) -> None:
 def keys_(out: Out = None, replace: Replace = False, as_json: Json = False) -> None:
     """Publish the ids of the keys that sign evidence, and the public keys.
 
-    With --out they are written in PEM, for `habeas evidence verify --keys`.
+    With --out they are written in PEM, for `habeas evidence verify --keys-file`.
+
+    Example: habeas evidence keys --out keys.pem
     """
     from ledger.signing import pem_of
     from starter.desk import desk
@@ -215,6 +224,8 @@ def audit_pack(
     A timeline in plain words, the journal's entries with their proofs, the laws, the data map, the evidence of a closed
     request, and how to check them. No personal data; the same bytes for the same head and key. It is called
     REQUEST.audit.zip unless --out names it.
+
+    Example: habeas audit-pack 01kap2v7q4m8w3x9yd5tgh6jzr --head 4711
     """
     from starter.auditpack import pack
     from starter.desk import desk

@@ -115,16 +115,15 @@ def test_what_closed_requests_leave_behind_can_be_believed_without_the_engine(
     assert any(step["about"] == "legal due" for step in dates["arithmetic"])
 
     # Checked by the command with nothing but file and key, by the other program, and by openssl.
-    offline = ("--keys", str(keys), "--tsa-roots", str(tsa.roots))
+    offline = ("--keys-file", str(keys), "--tsa-roots-file", str(tsa.roots))
     stamps = world.home / "stamps"
-    stamps.mkdir()
     for file in files.values():
         assert verdict(file, *offline) == "genuine"
-        assert verdict(file, "--ledger", "--checkpoints", str(world.home / "checkpoints.jsonl")) == "genuine"
+        assert verdict(file, "--ledger", "--checkpoints-file", str(world.home / "checkpoints.jsonl")) == "genuine"
         assert separately(file, keys, "--timestamp", str(stamps)) == "genuine"
         assert tsa.believes(stamps / "note", stamps / "response.tsr")
     with Tsa(world.home / "other") as other:
-        assert verdict(files[access], "--keys", str(keys), "--tsa-roots", str(other.roots)) == "bad_timestamp"
+        assert verdict(files[access], "--keys-file", str(keys), "--tsa-roots-file", str(other.roots)) == "bad_timestamp"
 
     # A swapped file, a changed one, and one under a key that nobody published.
     swapped = world.home / "elsewhere" / files[erasure].name
@@ -135,7 +134,7 @@ def test_what_closed_requests_leave_behind_can_be_believed_without_the_engine(
     for file, word in ((swapped, "other_request"), (changed, "unreadable")):
         assert verdict(file, *offline) == word
         assert separately(file, keys) == word
-    assert verdict(files[access], "--keys", str(keys), "--request", erasure) == "other_request"
+    assert verdict(files[access], "--keys-file", str(keys), "--request", erasure) == "other_request"
 
     # The key is changed: the old files stay good by the old public key, and new ones are signed by the new.
     old = world.home / "old.pub.pem"
