@@ -6,7 +6,7 @@ open until somebody has looked.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 
 from activities.tools import Tools
@@ -15,7 +15,7 @@ from connectors.protocol import Intent
 from ledger.fence import FenceRefused
 from ledger.vault import Sealed
 from rights.codes import Code
-from rights.plan import Operation, Step
+from rights.plan import Step
 from rights.receipt import Tally
 
 
@@ -41,17 +41,6 @@ class _Passage:
         self.tally, self.job = tally, job_text(job) if job else None
 
 
-class OpenFence:
-    """The fence of what destroys nothing: an opt-out. No hold stands in its way, since nothing is lost by it, and no
-    fuse for people erased counts those who have opted out."""
-
-    def settle_cut(self) -> None:
-        """Nothing was let through, so nothing is open."""
-
-    def __call__(self, planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:
-        return nullcontext(_Passage())
-
-
 class LedgerFence:
     """The fence of one step; `clock` gives the wall time, since an intent's expiry is a matter of seconds."""
 
@@ -64,11 +53,13 @@ class LedgerFence:
         limit: timedelta,
         cut: tuple[str, ...],
         clock: Callable[[], datetime],
+        spared: tuple[str, ...] = (),
     ) -> None:
-        """`limit` bounds every call of the connector; `cut` are intents that earlier attempts have left open."""
+        """`limit` bounds every call of the connector; `cut` are intents that earlier attempts have left open; `spared`
+        are holds whose rows the call leaves as they are."""
         self._tools, self._step = tools, step
         self._fuse, self._limit, self._clock = max_people_per_hour, limit, clock
-        self._cut = cut
+        self._cut, self._spared = cut, spared
 
     def settle_cut(self) -> None:
         """Settle what earlier attempts have left open: their session has ended before a connector looks, and so before
@@ -97,7 +88,8 @@ class LedgerFence:
                 at=self._clock(),
                 limit=self._limit,
                 max_people_per_hour=self._fuse,
-                lifting=step.operation is Operation.LIFT,
+                operation=step.operation,
+                spared=self._spared,
             )
         except FenceRefused as refusal:
             if refusal.code is Code.FUSE:

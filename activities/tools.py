@@ -38,6 +38,11 @@ class Terms:
 
     review: timedelta = timedelta(days=90)
     """After how long somebody looks whether a restriction is still needed. No law has a number; a quarter is ours."""
+    look: timedelta = timedelta(days=1)
+    """How often it is looked for what has come since that a restriction is about. A day is what the letters of most
+    shops take to go out again; sooner costs the systems a look."""
+    lasting: timedelta = timedelta(days=7)
+    """After how long it is looked whether a correction lasts: by then the weekly import has run that would undo it."""
     notice: timedelta = timedelta(days=7)
     """Between telling the person that a restriction will be lifted and lifting it (GDPR Art. 18(3) has no number)."""
 
@@ -121,7 +126,21 @@ class Tools:
             return live
         if system == self.data_map.systems[system.system]:
             return live
-        # A connector knows the map it was made for. There are as few of these as there are kinds of decisions.
+        return self.made_for(system)
+
+    @property
+    def every_connector(self) -> list[Connector]:
+        """All that were made, those under decisions and holds too: for whoever closes them."""
+        return [*self.connectors.values(), *self._decided_connectors.values()]
+
+    def made_for(self, system: System) -> Connector | None:
+        """A connector of a system as a decision or a hold leaves it; None if this worker cannot make one.
+
+        A connector knows the map it was made for. There are as few of these as there are kinds of decisions, and of
+        collections that are held.
+        """
+        if self.build is None:
+            return None
         key = system.model_dump_json(exclude_defaults=True)
         with self._building:
             if key not in self._decided_connectors:

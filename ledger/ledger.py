@@ -9,14 +9,18 @@ from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
+from ledger.categories import Categories
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.evidence import Evidences
 from ledger.fence import Fence
+from ledger.followups import FollowUps
 from ledger.gates import Gates
+from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
+from ledger.liftings import Liftings
 from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
@@ -52,6 +56,7 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Categories,
     Arrivals,
     Weighings,
     Reviews,
@@ -64,9 +69,12 @@ class Ledger(
     Plans,
     Fence,
     Holds,
+    HoldDesk,
     Gates,
     Restrictions,
+    Liftings,
     Rectifications,
+    FollowUps,
     Outbox,
     Sweeps,
     Transmissions,

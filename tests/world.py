@@ -25,9 +25,10 @@ from temporalio.client import Client
 
 import worker
 from ledger.decisions import Ruling
-from ledger.holds import Hold
+from ledger.holds import EVERYTHING, Hold
 from ledger.ledger import Ledger
 from ledger.schema import upgrade
+from rights.holds import Terms
 from rights.mapfile import read_map
 from rights.receipt import Books
 from rights.request import Phase
@@ -203,7 +204,13 @@ class World:
         return Settings(**{**plain, **read})
 
     def set_up_mail(self, **mail: Any) -> None:
-        """Have the deployment send letters by a mail server, with what every letter has to say of the sender."""
+        """Have the deployment send letters by a mail server."""
+        self.set_up_letters()
+        self.environment["HABEAS_MAIL"] = json.dumps(mail | {"sender": "privacy@shop.example"})
+        self.settings = self._settings()
+
+    def set_up_letters(self) -> None:
+        """Set what every letter has to say of the sender."""
         office: dict[str, Any] = {
             "controller": "Shop Ltd",
             "address": ["1 Market Street", "12345 Berlin"],
@@ -211,7 +218,6 @@ class World:
             "authorities": {"eu-gdpr": {"name": "An Authority", "contact": "authority.example"}},
         }
         self.environment["HABEAS_LETTERS"] = json.dumps(office)
-        self.environment["HABEAS_MAIL"] = json.dumps(mail | {"sender": "privacy@shop.example"})
         self.settings = self._settings()
 
     def __enter__(self) -> Self:
@@ -331,9 +337,17 @@ class World:
             request_id, task, "choose", at=self.now(), note="by the story", chosen=json.dumps(ruled).encode()
         )
 
-    def place_hold(self, identities: Iterable[tuple[str, str]], reason: str = "a court case") -> Hold:
-        """Hold whoever these identities name."""
-        return self.ledger.place_hold(parse_identities(identities), reason, at=self.now())
+    def place_hold(
+        self, identities: Iterable[tuple[str, str]], reason: str = "a court case", terms: Terms = EVERYTHING
+    ) -> Hold:
+        """Place a hold, as counsel would."""
+        return self.ledger.place_hold(parse_identities(identities), reason, at=self.now(), by="s-1", terms=terms)
+
+    def release_hold(self, hold: str) -> None:
+        """Release a hold, as two people do."""
+        # The first word may have been heard already, where the ledger was away in between.
+        for by in ("s-1", "s-2")[self.ledger.hold_standing(hold).release_by is not None :]:
+            self.ledger.release_hold(hold, by=by, at=self.now(), file_until=self.now())
 
     def in_flight(self, request_id: str) -> int:
         """Destructive calls of a request that may be running, by the back door."""

@@ -34,21 +34,6 @@ REPORTS = "reports@shop.example"
 NOW = Sending(as_of=AT)
 
 
-@pytest.fixture(scope="module", name="shared")
-def shared_sink() -> Iterator[Sink]:
-    with Sink() as sink:
-        yield sink
-
-
-@pytest.fixture
-def sink(shared: Sink) -> Sink:
-    """A server that has taken nothing on yet."""
-    shared.taken.clear()
-    shared.replies.clear()
-    shared.at_the_end.clear()
-    return shared
-
-
 @pytest.fixture(scope="module")
 def post() -> Iterator[MailDevel]:
     """Where reports come to, for the module."""
@@ -81,7 +66,7 @@ def build(ledger: Ledger, sink: Sink, tmp_path: Path) -> Build:
     return build
 
 
-def write(letter: Letter, as_of: object) -> Written | None:
+def write(letter: Letter, as_of: object) -> Written:
     """What letters say here."""
     if letter.kind == "incomplete":
         raise ValueError("the reason is missing")

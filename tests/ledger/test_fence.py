@@ -1,5 +1,6 @@
 """The fence and the holds that close it."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from ledger.errors import LedgerRefusal
 from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
 from rights.codes import Code
+from rights.plan import Operation
 from rights.subject import Identity
 from tests.conftest import Database
 from tests.ledger.builders import (
@@ -26,6 +28,7 @@ from tests.ledger.builders import (
     later,
     open_one,
     opened_id,
+    release,
 )
 from tests.ledger.conftest import Door
 
@@ -111,8 +114,8 @@ def test_a_hold_closes_the_fence_and_its_release_opens_it(ledger: Ledger) -> Non
     assert ledger.standing(request_id).held
     assert refused(ledger, opened_id(ledger, identities=OTTO)) is None
 
-    ledger.release_hold(hold.id, at=later(days=1), file_until=later(days=100))
-    ledger.release_hold(hold.id, at=later(days=2), file_until=later(days=200))
+    release(ledger, hold.id, at=later(days=1), file_until=later(days=100))
+    release(ledger, hold.id, at=later(days=2), file_until=later(days=200))
 
     assert refused(ledger, request_id) is None
     assert str(ledger.hold_standing(hold.id)) == "released on 2026-03-03"
@@ -121,7 +124,7 @@ def test_a_hold_closes_the_fence_and_its_release_opens_it(ledger: Ledger) -> Non
     with pytest.raises(LedgerRefusal, match="no hold of this id"):
         ledger.hold_standing("nonsense")
     with pytest.raises(LedgerRefusal, match="no hold of this id"):
-        ledger.release_hold("nonsense", at=AT, file_until=AT)
+        release(ledger, "nonsense", at=AT, file_until=AT)
 
 
 def test_a_hold_binds_however_the_address_is_capitalised(ledger: Ledger) -> None:
@@ -256,6 +259,56 @@ def test_a_withdrawal_closes_the_fence(ledger: Ledger) -> None:
     ledger.withdraw(request_id, at=AT)
 
     assert refused(ledger, request_id) is Code.WITHDRAWN
+
+
+def stop(ledger: Ledger, request_id: str, **changes: Any) -> Code | None:
+    """Pass the fence with an opt-out, and tell what it did."""
+    try:
+        key = f"{request_id}/shop/suppress/0"
+        given = {"planned": {"customers": 1}, "look": a_tally(customers=1), "at": AT, "limit": timedelta(minutes=5)}
+        named = {"max_people_per_hour": 1, "operation": Operation.SUPPRESS, **given, **changes}
+        ledger.exit_fence(ledger.enter_fence(request_id, "shop", key, **named), a_tally(customers=1), at=AT)
+    except FenceRefused as refusal:
+        return refusal.code
+    return None
+
+
+def test_an_opt_out_that_is_taken_back_stops_nothing_more(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    assert stop(ledger, request_id) is None
+    ledger.withdraw(request_id, at=AT)
+    assert stop(ledger, request_id) is Code.WITHDRAWN
+
+    over = opened_id(ledger)
+    close_one(ledger, over)
+    with pytest.raises(LedgerRefusal, match="is closed"):
+        stop(ledger, over)
+
+
+def test_a_hold_does_not_stop_an_opt_out_and_the_journal_has_both(ledger: Ledger, door: Door) -> None:
+    request_id = opened_id(ledger)
+    ledger.place_hold(ANNA, "a case", at=AT)
+
+    assert stop(ledger, request_id) is None
+    assert refused(ledger, request_id) is Code.HOLD
+
+    ((body,),) = door("SELECT body FROM entries WHERE kind = 'intent'")
+    assert json.loads(body)["held"] is True
+
+
+def test_an_opt_out_counts_nobody_as_erased_and_opens_no_books(ledger: Ledger) -> None:
+    for name in "abc":
+        assert stop(ledger, opened_id(ledger, identities=(Identity("email", f"{name}@example.org"),))) is None
+    request_id = opened_id(ledger)
+    stop(ledger, request_id)
+    assert ledger.before(request_id, "shop") is None
+    assert ledger.deleted(request_id, "shop") == {}
+
+    assert refused(ledger, request_id, max_people_per_hour=1, look=a_tally(customers=7)) is None
+
+    before = ledger.before(request_id, "shop")
+    assert before
+    assert before.of("customers").found == 7
 
 
 def test_nothing_is_destroyed_for_a_closed_or_unknown_request(ledger: Ledger) -> None:
