@@ -16,6 +16,7 @@ from ledger.decisions import Decisions
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
+from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
 from ledger.liftings import Liftings
@@ -67,6 +68,7 @@ class Ledger(
     Plans,
     Fence,
     Holds,
+    HoldDesk,
     Gates,
     Restrictions,
     Liftings,

@@ -22,6 +22,7 @@ from starter.commands import (
     connector,
     deadline,
     decision,
+    hold,
     identity,
     ledger,
     letter,
@@ -125,7 +126,7 @@ app.add_typer(letter.letters, name="letter")
 app.add_typer(campaign.campaigns, name="campaign")
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
-app.add_typer(ledger.holds, name="hold")
+app.add_typer(hold.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.add_typer(weigh.objections, name="objection")
 app.add_typer(weigh.automated, name="automated")
