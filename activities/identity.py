@@ -67,8 +67,7 @@ class IdentityActivities:
         row = ledger.request(ask.request_id)
         if row.confirmed or row.withdrawn:
             return
-        level = law.reached(ledger.identity_state(row.id).proofs, row.regime)
-        became = law.under(row.regime).becomes(row.right, level)
+        became = law.under(row.regime).becomes(row.right, ledger.identity_state(row.id).level)
         if became is Unreached.OPT_OUT:
             self._opt_out(row, ask.as_of)
         ledger.lapse(row.id, became, at=ask.as_of)

@@ -1,4 +1,4 @@
-"""What people decide about a request: identity confirmed, erasure approved, request taken back, a ruling on a task.
+"""What people decide about a request: erasure approved, request taken back, a ruling on a task.
 
 The one rule: a decision is recorded here first, with its note sealed; Temporal is told by the outbox, and a run that
 never hears of it reads it here.
@@ -48,6 +48,7 @@ _ELSEWHERE: Final = {
     Code.DECISION: "approve the decision, drop it, or propose one (habeas decision)",
     Code.CONSULTATION: "agree to the decision or dissent (habeas decision)",
     Code.STOPPED: "two agents say what becomes of it (habeas request review)",
+    Code.UNTIED: "prove it (habeas identity send-code), vouch for it (attest --for), or leave it out (leave-out)",
 }
 """Tasks with a verb of their own."""
 
@@ -69,7 +70,7 @@ _INTERIM: Final = select(entries.c.seq).where(
     entries.c.request_id == bindparam("request_id"),
     entries.c.kind == literal_column("'interim'"),
 )
-_SETTLE_TASKS: Final = (
+SETTLE_TASKS: Final = (
     update(tasks)
     .where(
         tasks.c.tenant == bindparam("of"),
@@ -83,21 +84,6 @@ _SETTLE_TASKS: Final = (
 
 class Decisions(Clocks):
     """Verbs of decisions and tasks. Each `note` is a free text, sealed in the request's file."""
-
-    def confirm_identity(self, request_id: str, *, at: datetime, note: str | None = None) -> bool:
-        """Attest that the asker is the person; False if it was attested before.
-
-        Raises:
-            LedgerRefusal: the request is closed, withdrawn or unknown.
-        """
-        with self._begin() as connection:
-            row = self._undecided(connection, request_id)
-            if row.confirmed_at:
-                return False
-            if not may_say("confirm_identity", Phase(row.phase)):
-                raise LedgerRefusal(f"the request is {row.phase}: its identity is no question now")
-            self._decide(connection, row, "confirm_identity", {"confirmed_at": at}, at, note)
-        return True
 
     def approve(self, request_id: str, *, at: datetime, note: str | None = None) -> bool:
         """Approve the preview of an erasure; False if it was approved before.
@@ -268,7 +254,7 @@ class Decisions(Clocks):
         """Take a step's tasks off the desk: ruled and carried out, or needless; how many there were."""
         where = {"of": self.tenant, "request_id_": request_id, "step_key_": step_key, "at": at}
         with self._begin() as connection:
-            settled = connection.execute(_SETTLE_TASKS, where).rowcount
+            settled = connection.execute(SETTLE_TASKS, where).rowcount
             if settled:
                 self._journal(
                     connection,

@@ -66,10 +66,11 @@ identity_proofs: Final = Table(
     Column("level", Integer, nullable=False, server_default="0"),
     Column("agent", LargeBinary),
     Column("paper", Text),
+    Column("vouches", ARRAY(LargeBinary)),
     _request(),
 )
 """What was proven, how and when. `agent` tells who looked first from who looks second; `paper` is the case under which
-a copy of a document lies until the ruling."""
+a copy of a document lies until the ruling; `vouches` is what somebody's word is of."""
 
 identity_codes: Final = Table(
     "identity_codes",
@@ -92,3 +93,15 @@ identity_codes: Final = Table(
 )
 """Codes that were asked for, of known people and of unknown ones: a code that was sent to nobody has a row like any
 other, and nothing fits it."""
+
+identity_tries: Final = Table(
+    "identity_tries",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Index("ix_identity_tries_at", "tenant", "at"),
+)
+"""Tries of data points in all requests, by what was given and by whom the directory found: digests that are made for
+this alone, and gone when the window is over (`point_window`)."""

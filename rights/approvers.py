@@ -8,9 +8,16 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from rights.decision import Role
+from rights.subject import comparable
 
 StaffId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")]
 """An id that says nothing of whom it stands for outside of the controller's own records."""
+
+
+def same_person(who: str) -> str:
+    """The form in which two names of roles or staff are compared, where two have to be two: capitals, spaces and the
+    ways to write an accent make no second person."""
+    return " ".join(comparable(who, casefold=True).split())
 
 
 class Seat(BaseModel):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from starter.commands.request import Json, RequestId
+from starter.commands.request import For, Json, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def check_points(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare data points. Three times for a request; which of them fit is told to nobody.
+    """Compare data points. Three times for a request, and six about one person in 30 days; which fit is told to nobody.
 
     By themselves they never release a copy under the GDPR.
     """
@@ -166,13 +166,14 @@ def attest(
     level: Annotated[
         int, typer.Option("--level", min=0, max=4, help="attested: how sure, from 0 to 4.", show_default=False)
     ] = 0,
+    for_: For = None,
     paper: Paper = None,
     as_json: Json = False,
 ) -> None:
-    """Say, by role, how the asker was seen to be the person.
+    """Say, by role, how the asker was seen to be the person, and of what that was given it is (--for).
 
-    in_person, document and attested at level 4 take two: run it again as another role. Whoever attests vouches for all
-    identities that were given. A copy of a document is destroyed at that ruling.
+    in_person, document and attested at level 4 take two: run it again as another role. A document stands by itself for
+    the numbers that it shows, and for nothing else. Its copy is destroyed at that ruling.
     """
     from rights.identity import Rung
     from starter.desk import desk, now
@@ -183,7 +184,13 @@ def attest(
     scan = _scan(paper) if paper else None
     with desk() as at:
         proven = at.ledger.attest(
-            ledger_id(request, "request"), Rung(rung), by=_role(by), at=now(), level=level, paper=scan
+            ledger_id(request, "request"),
+            Rung(rung),
+            by=_role(by),
+            at=now(),
+            level=level,
+            paper=scan,
+            vouches=for_ or (),
         )
         _verdict(proven, as_json)
 
@@ -212,14 +219,56 @@ def document(
 
 
 @identities.command()
-def refuse(request: RequestId, by: ByRole, as_json: Json = False) -> None:
-    """Say that what was shown does not prove the asker; its copy is destroyed."""
+def refuse(
+    request: RequestId,
+    by: ByRole,
+    every: Annotated[
+        bool, typer.Option("--all", help="Nor does anything else that somebody has said for them; codes stay.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say that what waits for a second look does not prove the asker: it counts for nothing, and its copy is destroyed.
+
+    Without --all that is a document, a visit, or an attestation at level 4.
+    """
     from starter.desk import desk, now
     from starter.inputs import ledger_id
 
     with desk() as at:
-        at.ledger.refuse_proof(ledger_id(request, "request"), by=_role(by), at=now())
+        at.ledger.refuse_proof(ledger_id(request, "request"), by=_role(by), at=now(), every=every)
         _verdict(False, as_json)
+
+
+@identities.command("leave-out")
+def leave_out(
+    request: RequestId,
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KIND...", help="What identity status names, such as phone, or email/2.", show_default=False
+        ),
+    ],
+    by: ByRole,
+    reason: Annotated[
+        str,
+        typer.Option("--reason-file", metavar="FILE", help="Why, from a file or - ; kept sealed.", show_default=False),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Take out of a request what nothing ties to who asks. Nothing is looked for by it.
+
+    Example: habeas identity leave-out 01kap2v7q4m8w3x9yd5tgh6jzr phone --by 'support desk' --reason-file why.txt
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text
+    from starter.submit import MAX_TEXT
+
+    text = read_text(reason, "--reason-file").strip()
+    if not text or len(text) > MAX_TEXT:
+        raise Failure(Exit.USAGE, f"the text of --reason-file is empty, or longer than {MAX_TEXT:,} characters")
+    with desk() as at:
+        proven = at.ledger.leave_out(ledger_id(request, "request"), what, by=_role(by), reason=text, at=now())
+        _verdict(proven, as_json)
 
 
 @identities.command()

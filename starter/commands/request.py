@@ -23,6 +23,16 @@ POLL: Final = 0.5
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)]
+For = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--for",
+        metavar="KIND",
+        help="Of which identities that were given, such as email, email/2 for the second, or all; needed where several "
+        "were given.",
+        show_default=False,
+    ),
+]
 By = Annotated[
     str | None,
     typer.Option("--by", metavar="ROLE", help="Who says so, by role; kept sealed.", show_default=False),
@@ -100,7 +110,7 @@ def open_(
         typer.Option(
             "--confirmed-by",
             metavar="ROLE",
-            help="Attests that the asker is the person: who has checked, by role.",
+            help="Attests that the asker is the person, by all that is given: who has checked, by role.",
             show_default=False,
         ),
     ] = None,
@@ -121,6 +131,16 @@ def open_(
             min=0,
             max=4,
             help="A system attests how sure it is of the asker: 0 to 4.",
+            show_default=False,
+        ),
+    ] = None,
+    proves: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--proves",
+            metavar="KIND",
+            help="Of which identities --signed-in or --assurance is, such as customer_id, or email/2 for the second; "
+            "needed where several are given. What the directory does not tie to them has to be proven too.",
             show_default=False,
         ),
     ] = None,
@@ -193,6 +213,7 @@ def open_(
             text=text,
             details=said,
             proof=proof,
+            proves=proves or (),
             regimes=regime or (),
         )
         if opened.new and (arrival or taker):
@@ -291,12 +312,19 @@ def watch(request: RequestId, as_json: Json = False) -> None:
 
 
 @requests.command("confirm-identity")
-def confirm_identity(request: RequestId, by: By = None, as_json: Json = False) -> None:
-    """Attest that the asker is the person."""
+def confirm_identity(request: RequestId, by: By = None, for_: For = None, as_json: Json = False) -> None:
+    """Attest that the asker is the person.
+
+    It is as good as 'identity attest --rung attested --level 3': of what was given, it stands for what is named with
+    --for, and it does not take the place of a mandate.
+    """
     from starter.desk import desk, now
 
+    role = role_of(by, "--by")
+    if role is None:
+        raise Failure(Exit.USAGE, "--by is missing: say by role who has checked, such as 'support desk'")
     with desk() as at:
-        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=role_of(by, "--by"))
+        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=role, vouches=for_ or ())
     _decided("identity confirmed", fresh, as_json)
 
 
