@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, delete, func, insert, select, update
 
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
@@ -41,6 +41,23 @@ _SHORTEST: Final = 4
 _GROUNDS: Final = {Unreached.CATEGORIES: "ccpa_7024_unproven"}
 """Why a request was not carried out, as the letters have words for it; `identity_unproven` otherwise."""
 _LOCK_TRIES: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("of"), 0)))
+_digests = bindparam("digests", type_=ARRAY(LargeBinary))
+_TRIED: Final = (
+    select(func.count())
+    .where(identity_tries.c.tenant == bindparam("of"), identity_tries.c.digest == func.any(_digests))
+    .group_by(identity_tries.c.digest)
+    .order_by(func.count().desc())
+    .limit(1)
+)
+_KEEP_TRY: Final = insert(identity_tries).from_select(
+    ["tenant", "digest", "id", "at"],
+    select(
+        bindparam("of", type_=Text),
+        func.unnest(_digests),
+        bindparam("made", type_=Text),
+        bindparam("now", type_=identity_tries.c.at.type),
+    ),
+)
 _ROUTES: Final = {"file": (Kind.EMAIL, Kind.PHONE), "another": (Kind.EMAIL, Kind.PHONE), "post": (Kind.POST,)}
 
 _CODES: Final = (
@@ -221,16 +238,10 @@ class ProofCodes(Proofs):
         since = at - timedelta(days=law.days)
         mine = identity_tries.c.tenant == self.tenant
         connection.execute(delete(identity_tries).where(mine, identity_tries.c.at <= since))
-        most = connection.execute(
-            select(func.count())
-            .where(mine, identity_tries.c.digest.in_(digests))
-            .group_by(identity_tries.c.digest)
-            .order_by(func.count().desc())
-            .limit(1)
-        ).scalar()
-        made = new_id(at)
-        rows = [{"tenant": self.tenant, "digest": one, "id": made, "at": at} for one in digests]
-        connection.execute(identity_tries.insert(), rows)
+        # The same statements, however many there are.
+        its = {"of": self.tenant, "digests": digests, "made": new_id(at), "now": at}
+        most = connection.scalar(_TRIED, its)
+        connection.execute(_KEEP_TRY, its)
         return (most or 0) >= law.tries
 
     def remind(self, request_id: str, *, at: datetime) -> None:
