@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, upd
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel
-from ledger.models import entries, request_subjects, vault
+from ledger.models import entries, request_subjects
 from ledger.models_identity import identity_proofs
 from ledger.notes import make_note
 from ledger.papers import PAPER_KEPT
@@ -265,16 +265,6 @@ class Attesting(Proofs):
         )
         learned = self._vault.get(connection, request_id, "working", LEARNED)
         return learned is not None or connection.execute(looked.limit(1)).first() is not None
-
-    def _drop(self, connection: Connection, request_id: str, name: str) -> None:
-        connection.execute(
-            delete(vault).where(
-                vault.c.tenant == self.tenant,
-                vault.c.case_id == request_id,
-                vault.c.purpose == "working",
-                vault.c.name == name,
-            )
-        )
 
     def withdraw(self, request_id: str, *, at: datetime, note: str | None = None) -> int:
         """Take a request back, as `Decisions.withdraw`; a copy of a document goes with it."""

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.clocks import Clocks, clocks_of
 from ledger.decisions import SETTLE_TASKS
 from ledger.errors import LedgerRefusal
-from ledger.models import requests
+from ledger.models import requests, vault
 from ledger.models_identity import identity_cases, identity_codes, identity_proofs
 from ledger.outbox import post
 from ledger.papers import Papers
@@ -267,6 +267,16 @@ class Proofs(Papers, Clocks):
         if settled := connection.execute(SETTLE_TASKS, its).rowcount:
             body = {"tasks": settled}
             self._journal(connection, "tasks_settled", body, at, request_id=request_id, key=task["step_key"])
+
+    def _drop(self, connection: Connection, request_id: str, name: str) -> None:
+        connection.execute(
+            delete(vault).where(
+                vault.c.tenant == self.tenant,
+                vault.c.case_id == request_id,
+                vault.c.purpose == "working",
+                vault.c.name == name,
+            )
+        )
 
     def _alone(self, connection: Connection, case: AnyRow, proofs: Sequence[Proof]) -> bool:
         if case.read_at is None or not any(p.rung is Rung.ADDRESS_GIVEN for p in proofs):

@@ -314,7 +314,12 @@ def deceased(
         str, typer.Option("--relation", metavar="WHO", help="heir, family or appointee.", show_default=False)
     ],
     died: Annotated[str, typer.Option("--died", metavar="DATE", help="The day of death.", show_default=False)],
-    answer_to: Annotated[str, typer.Option("--name", metavar="NAME", help="Who asks; kept sealed.")] = "",
+    answer_to: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Who asks, with their address for letters; kept sealed.")
+    ] = "",
+    email: Annotated[
+        str, typer.Option("--email", metavar="ADDRESS", help="Where letters to them go, if not by post; kept sealed.")
+    ] = "",
     paper: Paper = None,
     as_json: Json = False,
 ) -> None:
@@ -328,7 +333,7 @@ def deceased(
     with desk() as at:
         request_id = ledger_id(request, "request")
         row = at.ledger.request(request_id)
-        said = _survivor(str(row.right), country, relation, died, answer_to, now().date().isoformat())
+        said = _survivor(str(row.right), country, relation, died, (answer_to, email), now().date().isoformat())
         scan = _scan(paper) if paper else None
         _verdict(at.ledger.keep_mandate(request_id, said, by=_role(by), at=now(), paper=scan), as_json)
 
@@ -357,7 +362,7 @@ def minor(
 # Small things.
 
 
-def _survivor(right: str, country: str, relation: str, died: str, name: str, today: str) -> "Mandate":
+def _survivor(right: str, country: str, relation: str, died: str, who: tuple[str, str], today: str) -> "Mandate":
     from pydantic import ValidationError
 
     from rights.mandates import Mandate
@@ -367,7 +372,8 @@ def _survivor(right: str, country: str, relation: str, died: str, name: str, tod
         "scope": [right],
         "signed": today,
         "answer_to": "representative",
-        "representative": name,
+        "representative": who[0],
+        "representative_email": who[1],
         "country": country,
         "relation": relation,
         "died": died,
@@ -376,7 +382,8 @@ def _survivor(right: str, country: str, relation: str, died: str, name: str, tod
         return Mandate.model_validate(body)
     except ValidationError:
         raise Failure(
-            Exit.USAGE, "--country is a code such as FR, --relation heir, family or appointee, --died a date"
+            Exit.USAGE,
+            "--country is a code such as FR, --relation heir, family or appointee, --died a date, --email an address",
         ) from None
 
 
