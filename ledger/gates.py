@@ -94,7 +94,10 @@ def _others(request: _Sql) -> Exists:
 
 
 def _recourse(request: _Sql) -> Exists:
-    """Whether a copy was refused, or given in part, under a law that keeps the data for the person's remedies."""
+    """Whether a copy was refused, or given in part, under a law that keeps the data for the person's remedies.
+
+    Of somebody who was proven: anybody can have a request refused, and it delays nobody.
+    """
     mine, theirs, other = request_subjects.alias("kept"), request_subjects.alias("its"), requests.alias("refused")
     return (
         select(other.c.id)
@@ -108,6 +111,7 @@ def _recourse(request: _Sql) -> Exists:
             mine.c.request_id == request,
             other.c.id != request,
             other.c.right.in_([literal_column(f"'{right}'") for right in _COPIES]),
+            other.c.confirmed_at.is_not(None),
             other.c.regime == func.any(bindparam("recourse", type_=ARRAY(Text))),
             other.c.conclusion.in_([literal_column("'refused'"), literal_column("'in_part'")]),
             other.c.closed_at > bindparam("recourse_since", type_=DateTime(timezone=True)),

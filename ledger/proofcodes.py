@@ -40,6 +40,9 @@ _SHORTEST: Final = 4
 """Characters of a data point that may count; less is guessed."""
 _GROUNDS: Final = {Unreached.CATEGORIES: "ccpa_7024_unproven"}
 """Why a request was not carried out, as the letters have words for it; `identity_unproven` otherwise."""
+_PROVEN_BEFORE: Final = (
+    "the asker was proven before, and what is said now is not compared: it says nothing of who calls"
+)
 _LOCK_TRIES: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("of"), 0)))
 _digests = bindparam("digests", type_=ARRAY(LargeBinary))
 _TRIED: Final = (
@@ -156,10 +159,10 @@ class ProofCodes(Proofs):
             row = self._in_question(connection, request_id)
             its = {"tenant": self.tenant, "request_id": request_id}
             codes = connection.execute(_CODES, its).all()
+            if row.confirmed_at:
+                raise LedgerRefusal(_PROVEN_BEFORE)
             if not codes:
                 raise LedgerRefusal("no code was asked for: have one sent first (habeas identity send-code)")
-            if row.confirmed_at:
-                return True
             good = [c for c in codes if c.code and not c.used_at and c.tries_left > 0 and c.expires_at > at]
             digits = "".join(char for char in said if char.isdigit())
             fits = [c for c in good if secrets.compare_digest(self._code(request_id, c.id, digits), c.code)]
@@ -207,6 +210,8 @@ class ProofCodes(Proofs):
                 raise LedgerRefusal(f"a try takes {most} of {channel} at most: write what the asker says, and no list")
         with self._begin() as connection:
             row = self._in_question(connection, request_id)
+            if row.confirmed_at:
+                raise LedgerRefusal(_PROVEN_BEFORE)
             case = self._case_row(connection, request_id)
             if case.point_tries >= law.point_tries:
                 raise LedgerRefusal(
@@ -221,8 +226,7 @@ class ProofCodes(Proofs):
             body = {"try": case.point_tries + 1}
             self._journal(connection, "points_checked", body, at, request_id=request_id)
             proof = Proof(rung=Rung.DATA_POINTS, at=at, matched=matched, declared=declared)
-            if not row.confirmed_at:
-                self._proven(connection, row, proof, at)
+            self._proven(connection, row, proof, at)
         return matched
 
     def _spend_try(

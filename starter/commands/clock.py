@@ -162,12 +162,13 @@ def receipt(
     as_json: Json = False,
 ) -> None:
     """Correct when a request came in. Both times are kept."""
+    from rights.approvers import same_person
     from rights.clockwork import ClockEvent, Turn
     from rights.reckoning import local_day
     from starter.desk import desk, now
     from starter.inputs import received
 
-    if by.strip().lower() == approved_by.strip().lower():
+    if same_person(by) == same_person(approved_by):
         raise Failure(
             Exit.USAGE, "--approved-by is somebody else than --by: two people stand for another day of receipt"
         )

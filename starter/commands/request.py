@@ -320,11 +320,12 @@ def confirm_identity(request: RequestId, by: By = None, for_: For = None, as_jso
     """
     from starter.desk import desk, now
 
-    role = role_of(by, "--by")
-    if role is None:
-        raise Failure(Exit.USAGE, "--by is missing: say by role who has checked, such as 'support desk'")
     with desk() as at:
-        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=role, vouches=for_ or ())
+        request_id = at.ledger.request(_id(request)).id
+        role = role_of(by, "--by")
+        if role is None:
+            raise Failure(Exit.USAGE, "--by is missing: say by role who has checked, such as 'support desk'")
+        fresh = at.ledger.confirm_identity(request_id, at=now(), note=role, vouches=for_ or ())
     _decided("identity confirmed", fresh, as_json)
 
 

@@ -40,7 +40,7 @@ def goes_to(ledger: Ledger, request: str, kind: LetterKind) -> list[tuple[str, s
     """Where letters of a kind go, as the mail server is told."""
     found = [one for one in ledger.letters(request) if one.kind == kind]
     channels = ledger.letter_channels(found)
-    return [tuple(channels[one.id][:2]) if one.id in channels else ("", "") for one in found]
+    return [(channels[one.id].kind, channels[one.id].address) if one.id in channels else ("", "") for one in found]
 
 
 @pytest.mark.parametrize(

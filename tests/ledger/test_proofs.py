@@ -159,6 +159,20 @@ def test_a_code_of_another_request_is_no_good(ledger: Ledger) -> None:
     assert ledger.identity_state(other).proofs == ()
 
 
+def test_a_code_that_is_read_out_once_the_asker_is_proven_says_nothing_of_who_reads_it(
+    ledger: Ledger, door: Door
+) -> None:
+    """Somebody else calls about a request that is proven: no number they make up is answered with 'proven'."""
+    request = asking(ledger)
+    assert twice_proven(ledger, request)
+    before = door("SELECT count(*) FROM entries")
+    with pytest.raises(LedgerRefusal, match="says nothing of who calls"):
+        ledger.check_code(request, "12345678", at=AT)
+    with pytest.raises(LedgerRefusal, match="says nothing of who calls"):
+        ledger.check_points(request, [("email", MAIL)], at=AT)
+    assert door("SELECT count(*) FROM entries") == before
+
+
 def test_no_more_codes_than_eight_are_asked_for(ledger: Ledger) -> None:
     request = asking(ledger, points=[])
     for _ in range(8):
