@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPRESENTATIVE, Channel
-from ledger.notes import make_note
+from ledger.notes import keep_note
 from ledger.proofcodes import ProofCodes
 from ledger.vault import Sealed
 from rights.mandates import Mandate, MandateRefusal, needs_guardian
@@ -73,10 +73,8 @@ class Arrivals(ProofCodes):
                 answer_to=mandate.answer_to,
             )
             self._write_to(connection, request_id, mandate, at)
-            kept = make_note(f"mandate/by/{new_id(at)}", by)
-            for value in kept.values:
-                self._vault.put(connection, request_id, key, value, at)
-            said = {"mandate": mandate.kind, "answer_to": mandate.answer_to, **kept.said}
+            kept = keep_note(self, connection, request_id, f"mandate/by/{new_id(at)}", by, at)
+            said = {"mandate": mandate.kind, "answer_to": mandate.answer_to, **kept}
             return self._settle_identity(connection, row, at, said)
 
     def _write_to(self, connection: Connection, request_id: str, mandate: Mandate, at: datetime) -> None:

@@ -15,7 +15,7 @@ from ledger.ids import new_id
 from ledger.letters import REPLY, Channel
 from ledger.models import entries, request_subjects
 from ledger.models_identity import identity_proofs
-from ledger.notes import make_note
+from ledger.notes import keep_note
 from ledger.papers import PAPER_KEPT
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.proofs import Proofs
@@ -96,10 +96,8 @@ class Attesting(Proofs):
             named = _named(lambda: chosen(given, vouches) if first else vouched(law, rung, given, vouches))
             marks = of_whom(self._people, request_id, named)
             # The note first: what the journal says of it comes with the proof.
-            kept = make_note(f"proof/{new_id(at)}", by)
-            for value in kept.values:
-                self._vault.put(connection, request_id, self._vault.key(connection, request_id, "file"), value, at)
-            said = {**kept.said, "vouches": len(marks)}
+            kept = keep_note(self, connection, request_id, f"proof/{new_id(at)}", by, at)
+            said = {**kept, "vouches": len(marks)}
             if first is None:
                 where = self._seal_paper(connection, key, paper, at) if key and paper is not None else None
                 way = "" if takes_two else "account"
@@ -219,11 +217,8 @@ class Attesting(Proofs):
             if row.phase == Phase.LOCATING or self._was_looked_for(connection, request_id):
                 raise LedgerRefusal("it was looked for already: take the request back, and open another without it")
             self._without(connection, request_id, out, rest, at)
-            kept = make_note(f"left_out/{new_id(at)}", f"{by}\n{reason}")
-            key = self._vault.key(connection, request_id, "file")
-            for value in kept.values:
-                self._vault.put(connection, request_id, key, value, at)
-            body = {"kinds": sorted({one.kind for one in out}), "identities": len(out), **kept.said}
+            kept = keep_note(self, connection, request_id, f"left_out/{new_id(at)}", f"{by}\n{reason}", at)
+            body = {"kinds": sorted({one.kind for one in out}), "identities": len(out), **kept}
             self._journal(connection, "identity_left_out", body, at, request_id=request_id)
             return self._settle_identity(connection, row, at, {})
 

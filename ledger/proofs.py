@@ -12,9 +12,8 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, selec
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.clocks import Clocks, clocks_of
-from ledger.decisions import SETTLE_TASKS
 from ledger.errors import LedgerRefusal
-from ledger.models import requests, vault
+from ledger.models import requests, tasks, vault
 from ledger.models_identity import identity_cases, identity_codes, identity_proofs
 from ledger.outbox import post
 from ledger.papers import Papers
@@ -22,6 +21,7 @@ from ledger.people import GIVEN, sealed_identities
 from ledger.proven import keep_proof, mark_of, proof_of, way_of
 from ledger.reach import REACH, in_doubt, reached, rows_of
 from ledger.store import AnyRow
+from ledger.tasks import put_task, settle_tasks
 from rights.approvers import same_person
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
@@ -254,19 +254,11 @@ class Proofs(Papers, Clocks):
 
     def _mind_loose(self, connection: Connection, request_id: str, loose: Sequence[str], at: datetime) -> None:
         """Put what is not known to be the asker's on a person's desk, or take it off."""
-        task = {
-            "tenant": self.tenant,
-            "request_id": request_id,
-            "step_key": f"{request_id}/identity/untied/0",
-            "code": Code.UNTIED.value,
-        }
+        step = f"{request_id}/identity/untied/0"
         if loose:
-            self._put_task(connection, task, "identity", at)
-            return
-        its = {"of": self.tenant, "request_id_": request_id, "step_key_": task["step_key"], "at": at}
-        if settled := connection.execute(SETTLE_TASKS, its).rowcount:
-            body = {"tasks": settled}
-            self._journal(connection, "tasks_settled", body, at, request_id=request_id, key=task["step_key"])
+            put_task(self, connection, request_id, step, Code.UNTIED, "identity", at)
+        elif settled := settle_tasks(self, connection, at, tasks.c.request_id == request_id, tasks.c.step_key == step):
+            self._journal(connection, "tasks_settled", {"tasks": settled}, at, request_id=request_id, key=step)
 
     def _drop(self, connection: Connection, request_id: str, name: str) -> None:
         connection.execute(

@@ -4,14 +4,15 @@ The one rule: people are named by an opaque staff id, never by a name or an addr
 two who look have to be two people.
 """
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from rights.decision import Role
 from rights.subject import comparable
 
-StaffId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")]
+STAFF: Final = r"^[a-z0-9][a-z0-9-]{1,39}$"
+StaffId = Annotated[str, StringConstraints(pattern=STAFF)]
 """An id that says nothing of whom it stands for outside of the controller's own records."""
 
 

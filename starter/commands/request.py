@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
+from starter.commands.options import For, Identities, Identity, Json, MaybeBy, NoteFile, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -20,27 +21,6 @@ requests = typer.Typer(no_args_is_help=True, help="Open requests, see how they s
 
 POLL: Final = 0.5
 """Seconds between two looks at the ledger while watching."""
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)]
-For = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--for",
-        metavar="KIND",
-        help="Of which identities that were given, such as email, email/2 for the second, or all; needed where several "
-        "were given.",
-        show_default=False,
-    ),
-]
-By = Annotated[
-    str | None,
-    typer.Option("--by", metavar="ROLE", help="Who says so, by role; kept sealed.", show_default=False),
-]
-NoteFile = Annotated[
-    str | None,
-    typer.Option("--note-file", metavar="FILE", help="A note, from a file or - ; kept sealed.", show_default=False),
-]
 
 
 WORDS: Final = ("retry", "give_up", "done", "choose")
@@ -55,28 +35,11 @@ def open_(
             metavar="RIGHT",
             help="access, erasure, ...: habeas request rights lists them.",
             show_default=False,
-            autocompletion=lambda: _offered(),
+            autocompletion=lambda: _rights(),
         ),
     ],
-    identity: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--identity",
-            metavar="KIND=VALUE",
-            help="An identity of the person, such as email=name@example.org. May be given again. "
-            "Other users of the machine can read a command line: --identities keeps it private.",
-            show_default=False,
-        ),
-    ] = None,
-    identities: Annotated[
-        str | None,
-        typer.Option(
-            "--identities",
-            metavar="FILE",
-            help="Identities from a file or - (standard input): a JSON object, or lines of KIND=VALUE.",
-            show_default=False,
-        ),
-    ] = None,
+    identity: Identity = None,
+    identities: Identities = None,
     text_file: Annotated[
         str | None,
         typer.Option(
@@ -109,8 +72,8 @@ def open_(
         str | None,
         typer.Option(
             "--confirmed-by",
-            metavar="ROLE",
-            help="Attests that the asker is the person, by all that is given: who has checked, by role.",
+            metavar="STAFF",
+            help="Attests that the asker is the person, by all that is given: who has checked.",
             show_default=False,
         ),
     ] = None,
@@ -128,6 +91,7 @@ def open_(
         int | None,
         typer.Option(
             "--assurance",
+            metavar="LEVEL",
             min=0,
             max=4,
             help="A system attests how sure it is of the asker: 0 to 4.",
@@ -148,14 +112,14 @@ def open_(
         str | None,
         typer.Option(
             "--channel",
-            metavar="WORD",
+            metavar="CHANNEL",
             help="How it came in: phone, walk_in, letter, mail, web ...",
             show_default=False,
         ),
     ] = None,
     taken_by: Annotated[
         str | None,
-        typer.Option("--taken-by", metavar="ROLE", help="Who took it, by role; kept sealed.", show_default=False),
+        typer.Option("--taken-by", metavar="STAFF", help="Who took it; kept sealed.", show_default=False),
     ] = None,
     received_at: Annotated[
         str | None,
@@ -170,7 +134,7 @@ def open_(
         list[str] | None,
         typer.Option(
             "--regime",
-            metavar="NAME",
+            metavar="REGIME",
             help="The law it is asked under, if not the one of the settings. Given again, the clocks of all run, and "
             "the earliest counts.",
             show_default=False,
@@ -186,7 +150,7 @@ def open_(
     """
     from rights.details import read_details
     from starter.desk import desk, now, rules
-    from starter.inputs import identity_pairs, read_text, received, said_by_a_system
+    from starter.inputs import identity_pairs, maybe_role, read_text, received, said_by_a_system
     from starter.show import Cell, Page, answer, day, minute
     from starter.submit import known_right, submit
 
@@ -197,7 +161,7 @@ def open_(
     said = None
     if details is not None:
         said = read_details(known_right(right), "--details", read_text(details, "--details"))
-    role, taker = role_of(confirmed_by, "--confirmed-by"), role_of(taken_by, "--taken-by")
+    role, taker = maybe_role(confirmed_by, "--confirmed-by"), maybe_role(taken_by, "--taken-by")
     arrival = _word(channel, "--channel")
     proof = said_by_a_system(signed_in, assurance, now())
     with desk() as at:
@@ -245,14 +209,17 @@ def open_(
 
 @requests.command()
 def rights(as_json: Json = False) -> None:
-    """List the rights that are carried out, and what each has to be told (--details)."""
+    """List the rights that are carried out, and what each has to be told (--details).
+
+    Example: habeas request rights
+    """
     from rights.course import COURSES
     from rights.details import MODELS
-    from rights.request import OFFERED
+    from rights.request import Right
     from starter.show import Page, answer
 
     rows = []
-    for right in sorted(OFFERED):
+    for right in sorted(Right):
         fields = MODELS[right].model_fields if right in MODELS else {}
         told = ", ".join(
             f"{name}{'' if field.is_required() else ' (may be left out)'}" for name, field in fields.items()
@@ -265,16 +232,23 @@ def rights(as_json: Json = False) -> None:
 @requests.command("list")
 def list_(
     open_only: Annotated[bool, typer.Option("--open", help="Only those that are not closed.")] = False,
-    right: Annotated[str | None, typer.Option("--right", help="Only of this right.", show_default=False)] = None,
-    phase: Annotated[str | None, typer.Option("--phase", help="Only in this phase.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
+    right: Annotated[
+        str | None, typer.Option("--right", metavar="RIGHT", help="Only of this right.", show_default=False)
+    ] = None,
+    phase: Annotated[
+        str | None, typer.Option("--phase", metavar="PHASE", help="Only in this phase.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many.")] = 50,
     before: Annotated[
         str | None,
-        typer.Option("--before", metavar="ID", help="Older than this id: the next page.", show_default=False),
+        typer.Option("--before", metavar="REQUEST", help="Older than this id: the next page.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List requests, the newest first."""
+    """List requests, the newest first.
+
+    Example: habeas request list --open --right erasure
+    """
     from rights.request import Phase, Right
     from starter.desk import desk, now
     from starter.inputs import ledger_id
@@ -300,6 +274,8 @@ def watch(request: RequestId, as_json: Json = False) -> None:
     """Follow a request as it goes on.
 
     Ends when it is closed (exit 0) or waits for a person (exit 6). With --json, one line per change.
+
+    Example: habeas request watch 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from starter.desk import desk
     from starter.watch import follow
@@ -312,30 +288,37 @@ def watch(request: RequestId, as_json: Json = False) -> None:
 
 
 @requests.command("confirm-identity")
-def confirm_identity(request: RequestId, by: By = None, for_: For = None, as_json: Json = False) -> None:
+def confirm_identity(request: RequestId, by: MaybeBy = None, for_: For = None, as_json: Json = False) -> None:
     """Attest that the asker is the person.
 
-    It is as good as 'identity attest --rung attested --level 3': of what was given, it stands for what is named with
-    --for, and it does not take the place of a mandate.
+    It is as good as 'identity attest --rung attested --assurance 3': of what was given, it stands for what is named
+    with --for, and it does not take the place of a mandate.
+
+    Example: habeas request confirm-identity 01kap2v7q4m8w3x9yd5tgh6jzr --by 'support desk'
     """
     from starter.desk import desk, now
+    from starter.inputs import maybe_role
 
     with desk() as at:
         request_id = at.ledger.request(_id(request)).id
-        role = role_of(by, "--by")
-        if role is None:
-            raise Failure(Exit.USAGE, "--by is missing: say by role who has checked, such as 'support desk'")
-        fresh = at.ledger.confirm_identity(request_id, at=now(), note=role, vouches=for_ or ())
+        who = maybe_role(by, "--by")
+        if who is None:
+            raise Failure(Exit.USAGE, "--by is missing: say who has checked, such as 'support desk'")
+        fresh = at.ledger.confirm_identity(request_id, at=now(), note=who, vouches=for_ or ())
     _decided("identity confirmed", fresh, as_json)
 
 
 @requests.command()
-def approve(request: RequestId, by: By = None, as_json: Json = False) -> None:
-    """Approve the preview of an erasure."""
+def approve(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> None:
+    """Approve the preview of an erasure.
+
+    Example: habeas request approve 01kap2v7q4m8w3x9yd5tgh6jzr --by 'privacy desk'
+    """
     from starter.desk import desk, now
+    from starter.inputs import maybe_role
 
     with desk() as at:
-        fresh = at.ledger.approve(_id(request), at=now(), note=role_of(by, "--by"))
+        fresh = at.ledger.approve(_id(request), at=now(), note=maybe_role(by, "--by"))
     _decided("erasure approved", fresh, as_json)
 
 
@@ -344,6 +327,8 @@ def withdraw(request: RequestId, note_file: NoteFile = None, as_json: Json = Fal
     """Take a request back.
 
     No call that destroys anything starts after this.
+
+    Example: habeas request withdraw 01kap2v7q4m8w3x9yd5tgh6jzr --note-file mail.txt
     """
     from starter.desk import desk, now
     from starter.inputs import read_text
@@ -423,10 +408,10 @@ def _id(text: str) -> str:
     return ledger_id(text, "request")
 
 
-def _offered() -> list[str]:
-    from rights.request import OFFERED
+def _rights() -> list[str]:
+    from rights.request import Right
 
-    return sorted(OFFERED)
+    return sorted(Right)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":
@@ -443,16 +428,6 @@ def _one_of(text: str, words: Sequence[str], option: str) -> str:
     if text not in words:
         raise Failure(Exit.USAGE, f"{option} takes one of {', '.join(words)}")
     return text
-
-
-def role_of(text: str | None, option: str) -> str | None:
-    """A role as somebody typed it."""
-    if text is None:
-        return None
-    role = text.strip()
-    if not role or len(role) > 200 or not role.isprintable():
-        raise Failure(Exit.USAGE, f"{option} takes a role of 1 to 200 characters, such as 'support desk'")
-    return role
 
 
 def _word(text: str | None, option: str) -> str | None:

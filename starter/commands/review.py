@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import By, Json, RequestId, role_of
+from starter.commands.options import Json, MaybeBy, RequestId
 from starter.exits import Exit, Failure
 
 reviews = typer.Typer(no_args_is_help=True, help="Copies that may be about other people: read, redact, release.")
@@ -18,7 +18,10 @@ _MOST = 200
 
 @reviews.command("list")
 def list_(as_json: Json = False) -> None:
-    """List the copies that wait for somebody to go through them, and what was taken out so far."""
+    """List the copies that wait for somebody to go through them, and what was taken out so far.
+
+    Example: habeas review list
+    """
     from starter.desk import desk
     from starter.review import waiting
     from starter.show import Cell, Page, answer, minute
@@ -56,7 +59,10 @@ def show(
     after: Annotated[int, typer.Option("--after", min=0, metavar="N", help="Only rows after the N first.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Show the rows to go through: each word masked and numbered, and the key that leads to the row in its system."""
+    """Show the rows to go through: each word masked and numbered, and the key that leads to the row in its system.
+
+    Example: habeas review show 01kap2v7q4m8w3x9yd5tgh6jzr --collection shop.messages
+    """
     from itertools import islice
 
     from starter.desk import desk
@@ -114,7 +120,7 @@ def redact(
     file: Annotated[
         int | None, typer.Option("--file", min=1, metavar="N", help="This file.", show_default=False)
     ] = None,
-    by: By = None,
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Take something out of a copy: a row, a field, words, wherever a text stands, or a file.
@@ -124,7 +130,7 @@ def redact(
     Example: habeas review redact 01kap2v7q4m8w3x9yd5tgh6jzr --collection shop.messages --row 3 --field body --words 4-7
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, maybe_role, read_text
     from starter.review import marks_for, under_review
     from starter.show import Cell, Page, answer, plural
 
@@ -132,7 +138,7 @@ def redact(
     with desk() as at:
         wait = under_review(at, ledger_id(request, "request"))
         marks = marks_for(at, wait, collection, row=row, field=field, words=words, text=text, file=file)
-        made = at.ledger.redact(wait.request_id, marks, at=now(), by=role_of(by, "--by") or "")
+        made = at.ledger.redact(wait.request_id, marks, at=now(), by=maybe_role(by, "--by") or "")
     said = f"taken out: {plural(len(marks), 'place')}; to put back: habeas review restore {wait.request_id} {made}"
     answer({"redaction": made, "places": len(marks)}, Page().line(Cell(said, "good")), as_json=as_json)
 
@@ -143,7 +149,10 @@ def restore(
     redaction: Annotated[str, typer.Argument(metavar="REDACTION", help="Its id.", show_default=False)],
     as_json: Json = False,
 ) -> None:
-    """Put back what was taken out by mistake."""
+    """Put back what was taken out by mistake.
+
+    Example: habeas review restore 01kap2v7q4m8w3x9yd5tgh6jzr 01kap30c2m6n8r1v5t9w4x7yzb
+    """
     from starter.desk import desk, now
     from starter.inputs import ledger_id
     from starter.show import Cell, Page, answer
@@ -154,14 +163,17 @@ def restore(
 
 
 @reviews.command()
-def release(request: RequestId, by: By = None, as_json: Json = False) -> None:
-    """Let a copy be delivered: somebody has gone through it."""
+def release(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> None:
+    """Let a copy be delivered: somebody has gone through it.
+
+    Example: habeas review release 01kap2v7q4m8w3x9yd5tgh6jzr --by 'privacy desk'
+    """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id
+    from starter.inputs import ledger_id, maybe_role
     from starter.review import under_review
     from starter.show import Cell, Page, answer
 
-    role = role_of(by, "--by")
+    role = maybe_role(by, "--by")
     if role is None:
         raise Failure(Exit.USAGE, "--by says who has gone through the copy, by role, such as 'privacy desk'")
     with desk() as at:

@@ -47,6 +47,7 @@ def habeas(world: World, sink: Sink, home: Path) -> Habeas:
     return habeas
 
 
+@pytest.mark.soak
 def test_everybody_is_told_once_in_their_language(habeas: Habeas, sink: Sink, home: Path) -> None:
     world = habeas.world
     sink.replies["c9@shop.example"] = "550 5.1.1 who?"
@@ -95,7 +96,7 @@ def test_an_audience_that_is_not_in_the_map_is_refused_with_its_line(habeas: Hab
     for before, after, what in (
         ("address: email", "address: mail", ":5: audience.address: customers has no such field"),
         ("[contract]", "[consent]", "audience.lawful_basis: the data map says 'contract' of customers"),
-        ("version:", "verzion:", "verzion: there is no such key"),
+        ("version:", "verzion:", "verzion: 'verzion' is not a key here"),
         ("effective_on: 2027-01-15", "effective_on: soon", "write a day such as 2027-01-15"),
     ):
         (home / "wrong.yaml").write_text(NOTICE.replace(before, after))
