@@ -47,7 +47,7 @@ ELSEWHERE: Final = {
     Code.DECISION: "approve the decision, drop it, or propose one (habeas decision)",
     Code.CONSULTATION: "agree to the decision or dissent (habeas decision)",
     Code.STOPPED: "two agents say what becomes of it (habeas request review)",
-    Code.UNTIED: "prove it (habeas identity send-code), vouch for it (attest --for), or leave it out (leave-out)",
+    Code.UNTIED: "prove it (habeas identity send-code), vouch for it (attest --proves), or leave it out (leave-out)",
 }
 """Tasks with a verb of their own."""
 

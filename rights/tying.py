@@ -190,4 +190,4 @@ class _People:
 
 def _which(given: Sequence[Identity]) -> str:
     named: Mapping[str, Identity] = names_of(given)
-    return ", ".join(f"--for {name}" for name in [*named, ALL])
+    return ", ".join(f"--proves {name}" for name in [*named, ALL])

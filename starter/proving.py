@@ -109,7 +109,7 @@ def _loose(document: dict[str, Any]) -> str | None:
     if not document["loose"]:
         return None
     kinds = ", ".join(document["loose"])
-    return f"{kinds}: prove it, vouch for it (identity attest --for), or leave it out (identity leave-out)"
+    return f"{kinds}: prove it, vouch for it (identity attest --proves), or leave it out (identity leave-out)"
 
 
 def _mandate(document: dict[str, Any]) -> str | None:

@@ -142,7 +142,7 @@ def _proven(
             return ()
         return chosen(people, said) if free else vouched(identity_law(), proof.rung, people, said)
     except VouchError as error:
-        raise SubmissionError(str(error).replace("--for", "--proves")) from None
+        raise SubmissionError(str(error)) from None
 
 
 def _refuse_strange(data_map: DataMap, right: Right, details: Details | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from starter.commands.options import By, For, Json, NoteFile, RequestId
+from starter.commands.options import By, Json, NoteFile, Proves, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -181,16 +181,16 @@ def attest(
             "--assurance", min=0, max=4, metavar="LEVEL", help="attested: how sure, from 0 to 4.", show_default=False
         ),
     ] = 0,
-    for_: For = None,
+    proves: Proves = None,
     paper: Paper = None,
     as_json: Json = False,
 ) -> None:
-    """Say, by role, how the asker was seen to be the person, and of what that was given it is (--for).
+    """Say, by role, how the asker was seen to be the person, and of what that was given it is (--proves).
 
     in_person, document and attested at level 4 take two: run it again as another role. A document stands by itself for
     the numbers that it shows, and for nothing else. Its copy is destroyed at that ruling.
 
-    Example: habeas identity attest 01kap2v7q4m8w3x9yd5tgh6jzr --rung in_person --for email --by 'front desk'
+    Example: habeas identity attest 01kap2v7q4m8w3x9yd5tgh6jzr --rung in_person --proves email --by 'front desk'
     """
     from rights.identity import Rung
     from starter.desk import desk, now
@@ -207,7 +207,7 @@ def attest(
             at=now(),
             level=level,
             paper=scan,
-            vouches=for_ or (),
+            vouches=proves or (),
         )
         _verdict(proven, as_json)
 
@@ -270,7 +270,7 @@ def leave_out(
     what: Annotated[
         list[str],
         typer.Argument(
-            metavar="KIND...", help="What identity status names, such as phone, or email/2.", show_default=False
+            metavar="GIVEN...", help="What identity status names, such as phone, or email/2.", show_default=False
         ),
     ],
     by: By,

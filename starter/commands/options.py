@@ -23,13 +23,13 @@ OfRequest = Annotated[
 ]
 By = Annotated[str, _BY]
 MaybeBy = Annotated[str | None, _BY]
-For = Annotated[
+Proves = Annotated[
     list[str] | None,
     typer.Option(
-        "--for",
-        metavar="KIND",
-        help="Of which identities that were given, such as email, email/2 for the second, or all; needed where several "
-        "were given.",
+        "--proves",
+        metavar="GIVEN",
+        help="Of which identities that were given it is: email, email/2 for the second, or all. May be given again; "
+        "needed where several were given.",
         show_default=False,
     ),
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from starter.commands.options import For, Identities, Identity, Json, MaybeBy, NoteFile, RequestId
+from starter.commands.options import Identities, Identity, Json, MaybeBy, NoteFile, Proves, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -98,16 +98,7 @@ def open_(
             show_default=False,
         ),
     ] = None,
-    proves: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--proves",
-            metavar="KIND",
-            help="Of which identities --signed-in or --assurance is, such as customer_id, or email/2 for the second; "
-            "needed where several are given. What the directory does not tie to them has to be proven too.",
-            show_default=False,
-        ),
-    ] = None,
+    proves: Proves = None,
     channel: Annotated[
         str | None,
         typer.Option(
@@ -288,11 +279,11 @@ def watch(request: RequestId, as_json: Json = False) -> None:
 
 
 @requests.command("confirm-identity")
-def confirm_identity(request: RequestId, by: MaybeBy = None, for_: For = None, as_json: Json = False) -> None:
+def confirm_identity(request: RequestId, by: MaybeBy = None, proves: Proves = None, as_json: Json = False) -> None:
     """Attest that the asker is the person.
 
     It is as good as 'identity attest --rung attested --assurance 3': of what was given, it stands for what is named
-    with --for, and it does not take the place of a mandate.
+    with --proves, and it does not take the place of a mandate.
 
     Example: habeas request confirm-identity 01kap2v7q4m8w3x9yd5tgh6jzr --by 'support desk'
     """
@@ -304,7 +295,7 @@ def confirm_identity(request: RequestId, by: MaybeBy = None, for_: For = None, a
         who = maybe_role(by, "--by")
         if who is None:
             raise Failure(Exit.USAGE, "--by is missing: say who has checked, such as 'support desk'")
-        fresh = at.ledger.confirm_identity(request_id, at=now(), note=who, vouches=for_ or ())
+        fresh = at.ledger.confirm_identity(request_id, at=now(), note=who, vouches=proves or ())
     _decided("identity confirmed", fresh, as_json)
 
 

@@ -87,7 +87,7 @@ def test_who_attests_says_of_what_where_several_identities_were_given(ledger: Le
     request = asking(ledger, points=[])
     before = door("SELECT count(*) FROM entries")
     for rung in (Rung.SIGNED_IN, Rung.SECOND_FACTOR, Rung.IN_PERSON, Rung.DOCUMENT, Rung.ATTESTED):
-        with pytest.raises(LedgerRefusal, match="--for email, --for customer_id, --for all"):
+        with pytest.raises(LedgerRefusal, match="--proves email, --proves customer_id, --proves all"):
             ledger.attest(request, rung, level=3, by="desk", at=AT)
     with pytest.raises(LedgerRefusal, match="nothing of that name was given"):
         ledger.attest(request, Rung.ATTESTED, level=3, by="desk", at=AT, vouches=["phone"])

@@ -67,8 +67,8 @@ def test_a_document_is_seen_by_two_and_gone_with_the_ruling(deployment: Deployme
     scan.write_bytes(b"canary of a scan")
     first = ("identity", "attest", request, "--rung", "document", "--by", "front desk", "--paper", str(scan))
     unsaid = deployment(*first)
-    assert (unsaid.code, "--for email" in unsaid.err, one_sentence(unsaid.err)) == (5, True, True)
-    assert deployment(*first, "--for", "email").code == 6
+    assert (unsaid.code, "--proves email" in unsaid.err, one_sentence(unsaid.err)) == (5, True, True)
+    assert deployment(*first, "--proves", "email").code == 6
     assert deployment("identity", "status", request, "--json").json["second_look"] is True
 
     assert deployment("identity", "document", request, "--out", str(copy)).code == 0
@@ -87,7 +87,7 @@ def test_what_was_shown_can_be_refused(deployment: Deployment, tmp_path: Path) -
     request = deployment.open()
     scan = tmp_path / "scan.pdf"
     scan.write_bytes(b"forged")
-    seen = ("--rung", "document", "--for", "email", "--by", "desk", "--paper", str(scan))
+    seen = ("--rung", "document", "--proves", "email", "--by", "desk", "--paper", str(scan))
     assert deployment("identity", "attest", request, *seen).code == 6
     assert deployment("identity", "refuse", request, "--by", "team lead").code == 6
     assert deployment.rows("SELECT count(*) FROM identity_proofs") == [(0,)]
