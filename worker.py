@@ -24,6 +24,7 @@ from activities.appeals import AppealActivities
 from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
+from activities.following import FollowingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
 from activities.jws import load_signing_key
@@ -55,6 +56,7 @@ from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
+from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
@@ -98,6 +100,8 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             disputed=timedelta(days=settings.disputed_days),
             review=timedelta(days=settings.restriction_review_days),
             notice=timedelta(days=settings.restriction_notice_days),
+            look=settings.restriction_look_every,
+            lasting=settings.rectification_look_after,
         ),
         mail=build_mail(settings.mail) if settings.mail else None,
         cooling_hours=settings.cooling_off_hours,
@@ -183,10 +187,11 @@ def build_worker(
     mailing, campaign = MailActivities(tools), CampaignActivities(tools)
     transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
+    following = FollowingActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, AppealRun, RestrictionLifting, Sweep, Upkeep, MapCheck, Letters, CampaignRun],
+        workflows=[*REQUESTS, AppealRun, RestrictionLifting, FollowUp, Sweep, Upkeep, MapCheck, Letters, CampaignRun],
         activities=[
             opening.open,
             opening.deadline,
@@ -197,6 +202,7 @@ def build_worker(
             opening.acknowledge,
             appeals.read,
             telling.tell,
+            telling.tell_of_lifting,
             appeals.deadline,
             planning.plan,
             planning.rule,
@@ -222,6 +228,9 @@ def build_worker(
             closing.close,
             transmission.destination,
             transmission.transmit,
+            following.due,
+            following.look,
+            following.looked,
             upkeep.reconcile,
             upkeep.destroy,
             upkeep.sign,
@@ -234,6 +243,7 @@ def build_worker(
             identity.remind,
             identity.lapse,
             identity.ask_again,
+            identity.tell_categories,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,

@@ -22,15 +22,22 @@ from rights import weighing
 from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
-from rights.decision import Word
-from rights.letters import LetterKind, answer_kind
+from rights.letters import TOLD_BEFORE, answer_kind
 from rights.plan import Operation, Plan
-from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
+from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest
 from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
+from rights.several import owed
 from rights.value import Value
 from rights.weighing import Matter, Weighing
+
+
+class Given(Value):
+    """What of a copy was given: of access and portability."""
+
+    parcel: bool = False
+    categories: bool = False
 
 
 class Closed(Value):
@@ -59,7 +66,7 @@ class ClosingActivities:
         row = ledger.request(ask.request_id)
         ledger.move(ask.request_id, Phase.PACKAGING, at=ask.as_of)
         receipts = ledger.receipts(ask.request_id)
-        exported = _newest(receipts, Operation.EXPORT)
+        exported = newest(receipts, Operation.EXPORT)
         systems = tuple(name for name, receipt in exported.items() if receipt.exported)
         review = to_review(tools.pinned(row.map_digest), exported.values())
         if review and ledger.reviewed(ask.request_id) != digests(exported.values(), review):
@@ -77,8 +84,8 @@ class ClosingActivities:
 
     def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
         tools, ledger, office = self._tools, self._tools.ledger, self._tools.office
-        exported = _newest(receipts, Operation.EXPORT)
-        authority = office.authorities.get(row.regime)
+        exported = newest(receipts, Operation.EXPORT)
+        authorities = owed([office.authorities[law]] for law in row.regimes if law in office.authorities)
         return package(
             tools.store,
             ask.request_id,
@@ -88,13 +95,13 @@ class ClosingActivities:
                 ask.request_id,
                 tools.map_of(row),
                 row.clock,
-                {**_newest(receipts, Operation.LOCATE), **exported},
+                {**newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
                 regimes=row.regimes,
                 register=tools.register,
                 controller=office.controller,
                 contact=office.dpo,
-                authority=f"{authority.name}, {authority.contact}" if authority else "",
+                authority="; ".join(f"{one.name}, {one.contact}" for one in authorities),
             ),
             as_of=ask.as_of,
             beat=_beat,
@@ -116,12 +123,14 @@ class ClosingActivities:
         ledger = tools.ledger
         row = ledger.request(ask.request_id)
         receipts = ledger.receipts(ask.request_id)
-        located = _newest(receipts, Operation.LOCATE)
+        located = newest(receipts, Operation.LOCATE)
         plan = ledger.plan(ask.request_id) if row.right is Right.ERASURE else None
-        books = {n: self._books(row, n, receipts, plan) for n in _newest(receipts, Operation.ERASE)}
+        books = {n: self._books(row, n, receipts, plan) for n in newest(receipts, Operation.ERASE)}
         weighed = ledger.weighing(row.id) if row.right in OF_MATTERS else None
         owed = owed_in(tools, row)
-        conclusion = row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books, owed)
+        conclusion = (
+            row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books, owed, self._given(row))
+        )
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
             ledger.close(
@@ -133,12 +142,13 @@ class ClosingActivities:
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
-                letter=_letter(row.right, conclusion) if tools.mail else None,
+                letter=_letter(row, conclusion) if tools.mail else None,
+                look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, and what is refused is not decided on.
             end_restriction(tools, ask)
-        exported = _newest(receipts, Operation.EXPORT)
+        exported = newest(receipts, Operation.EXPORT)
         # Only now: a run that is started anew packs the same spools again.
         discard(tools.store, ask.request_id, exported)
         return Closed(
@@ -148,16 +158,23 @@ class ClosingActivities:
             rows_exported=sum(r.tally.found for r in exported.values()),
         )
 
+    def _given(self, row: RequestRow) -> Given:
+        """What of a copy the person has."""
+        if not row.right.copies:
+            return Given()
+        ledger = self._tools.ledger
+        return Given(parcel=ledger.parcel(row.id) is not None, categories=ledger.categories_told(row.id))
+
     def _books(self, row: RequestRow, system: str, receipts: list[Receipt], plan: Plan | None) -> tuple[Books, ...]:
         """The books of one system; empty until a look has closed them."""
         ledger = self._tools.ledger
-        verified = _newest(receipts, Operation.VERIFY).get(system)
+        verified = newest(receipts, Operation.VERIFY).get(system)
         if verified is None or verified.certainty is not Certainty.VERIFIED:
             return ()
         before = ledger.before(row.id, system)
         if before is None:
             # No destructive call was ever made: the look of the erasure itself is the one before.
-            before = _newest(receipts, Operation.ERASE)[system].tally
+            before = newest(receipts, Operation.ERASE)[system].tally
         return keep_books(
             before, ledger.deleted(row.id, system), verified.tally, self._pseudonymised(row, system, plan)
         )
@@ -172,6 +189,12 @@ class ClosingActivities:
         return {work.collection: counted.get(work.collection, 0) for work in works if work.leaves_pseudonyms}
 
 
+def _corrected(row: RequestRow, receipts: list[Receipt]) -> bool:
+    """Whether the engine has corrected anything, so that it has to be looked whether that lasts."""
+    acted = newest(receipts, Operation.RECTIFY).values() if row.right is Right.RECTIFICATION else ()
+    return any(r.outcome is Outcome.DONE and r.certainty is not Certainty.ATTESTED for r in acted)
+
+
 def _appealable(row: RequestRow) -> timedelta:
     """How long the identities may be needed to carry out anew what somebody appeals against."""
     return WINDOW if any(regime(law).appeal for law in row.regimes) else timedelta(0)
@@ -183,18 +206,10 @@ def _beat() -> None:
         activity.heartbeat()
 
 
-_TOLD_AT_THE_END = {Conclusion.ANSWERED, Conclusion.IN_PART, Conclusion.NOTHING_HELD, Conclusion.WITHDRAWN}
-
-
-def _letter(right: Right, conclusion: Conclusion) -> LetterKind | None:
-    """The letter that tells the person how it ended; what was refused was told with the decision, and a lapse on its
-    day."""
-    return answer_kind(right, conclusion) if conclusion in _TOLD_AT_THE_END else None
-
-
-def _newest(receipts: list[Receipt], operation: Operation) -> dict[str, Receipt]:
-    """The last receipt of an operation, per system."""
-    return {r.step.system: r for r in receipts if r.step.operation is operation}
+def _letter(row: RequestRow, conclusion: Conclusion) -> str | None:
+    """The letter that tells the person how it ended; None where one has told it before."""
+    kind = answer_kind(row.right, conclusion, decided=row.declined)
+    return None if kind is None or kind in TOLD_BEFORE else kind.value
 
 
 def _weighed(row: RequestRow, weighed: Weighing | None) -> Conclusion | None:
@@ -207,23 +222,27 @@ def _weighed(row: RequestRow, weighed: Weighing | None) -> Conclusion | None:
 
 
 def _conclusion(
-    row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]], owed: Owed
+    row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]], owed: Owed, given: Given
 ) -> Conclusion:
     """The most modest word that the receipts allow."""
     if row.withdrawn:
         return Conclusion.WITHDRAWN
-    if row.decided and row.decided.word is Word.REFUSE:
+    if row.declined:
         return Conclusion.REFUSED
     if row.lead:
         return Conclusion.JOINED
     course = COURSES[row.right]
-    located, erased, verified = (_newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
-    acted = _newest(receipts, course.act) if course.act else {}
+    located, erased, verified = (newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
+    acted = newest(receipts, course.act) if course.act else {}
     # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
     if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD
     if not row.confirmed:
-        return Conclusion.UNPROVEN
+        return Conclusion.CATEGORIES if given.categories else Conclusion.UNPROVEN
+    if owed.wholly:
+        return Conclusion.REFUSED
+    if course.packages and not given.parcel:
+        return Conclusion.NOT_DONE
     ends = [verified.get(name, r) for name, r in acted.items()]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
     # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten. The books know also of

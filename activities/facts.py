@@ -14,10 +14,10 @@ from pydantic import Field
 from rights.datamap import Collection, DataMap, Retention, System
 from rights.deadlines import Clock
 from rights.plan import Operation, applies, kept_from_copies
-from rights.portable import NotPorted, origin, ported
+from rights.portable import NotPorted, looked_into, origin, ported
 from rights.receipt import Outcome, Receipt
 from rights.recipients import Register, described
-from rights.regimes import regime
+from rights.regimes import regime, titles
 from rights.request import Right
 from rights.value import Value
 from rights.withheld import Withheld
@@ -31,6 +31,8 @@ class Part(StrEnum):
     """We looked, and nobody of these identities was there."""
     OUTSTANDING = "outstanding"
     """Not in this parcel, for whatever reason (what a person hands over by hand, too); the parcel says so."""
+    BY_HAND = "by_hand"
+    """Portability: not looked into, since what is kept by hand never goes along."""
 
 
 class CollectionFacts(Value):
@@ -82,7 +84,7 @@ class ParcelFacts(Value):
     request_id: str
     regime: str
     law: str
-    """The regime's title."""
+    """The titles of all the laws it is asked under."""
     right: Right = Right.ACCESS
     received: date
     due: date
@@ -124,8 +126,8 @@ class ParcelFacts(Value):
         zone = ZoneInfo(clock.zone)
         return cls(
             request_id=request_id,
-            regime=clock.regime,
-            law=regime(clock.regime).title,
+            regime=asked[0],
+            law=titles(map(regime, asked)),
             right=right,
             received=clock.received_at.astimezone(zone).date(),
             due=clock.legal_due.astimezone(zone).date(),
@@ -177,7 +179,7 @@ def _system(
     return SystemFacts(
         system=system.system,
         description=system.description,
-        part=_part(receipt),
+        part=_part(receipt) if looked_into(right, system) else Part.BY_HAND,
         collections=tuple(
             named(
                 name,

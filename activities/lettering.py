@@ -3,29 +3,36 @@
 The one rule: what the person is told of a system comes from `rights.audience` and from nowhere else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from activities.facts import ParcelFacts
 from ledger.notes import note_text
+from ledger.notices import Notice
 from ledger.standing import Standing
 from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
 from rights.decision import Decided, Element, article
 from rights.letters import (
     ANSWERS,
+    RESULTS,
     Corrected,
     Language,
     LetterFacts,
     LetterKind,
+    Locked,
     Particulars,
     Party,
+    Processing,
     Recipient,
     Result,
     Withheld,
 )
 from rights.plan import Operation, kept_from_copies
+from rights.portable import looked_into
+from rights.recipients import Register
 from rights.request import Conclusion, Right
 
 _ENDED = frozenset({*ANSWERS.values(), LetterKind.WITHDRAWN, LetterKind.TRANSMISSION_DONE})
@@ -38,8 +45,9 @@ _TELLS = frozenset(
     }
 )
 """Letters that say who was told (GDPR Art. 19, last sentence)."""
+STATES = frozenset({LetterKind.ANSWER_CATEGORIES, LetterKind.ANSWER_ACCESS})
+"""Letters that may say themselves what a parcel else says, such as who has the data."""
 _COPIES = frozenset({LetterKind.ANSWER_ACCESS, LetterKind.ANSWER_PORTABILITY})
-_RESULTS = {Conclusion.ANSWERED: Result.DONE, Conclusion.IN_PART: Result.IN_PART}
 
 
 def facts_of(
@@ -55,6 +63,7 @@ def facts_of(
     on_behalf_of: Party | None = None,
     unseal: Callable[[str], bytes | None] | None = None,
     recipients: tuple[Recipient, ...] | None = None,
+    register: Register | None = None,
 ) -> LetterFacts:
     """The facts of a letter about a request.
 
@@ -63,6 +72,7 @@ def facts_of(
         said: what the decision gives it; what it leaves open is taken from the record of the request.
         unseal: reads what is sealed under a name in the request's file, for reasons that were given with a decision.
         recipients: who was told of what was done, with their answers; None where nobody was to be told.
+        register: who has the data, for a letter that says so itself.
     """
     row = standing.request
     zone = ZoneInfo(row.clock.zone)
@@ -81,6 +91,7 @@ def facts_of(
         kind=kind,
         reference=row.id,
         regime=row.regime,
+        further=tuple(law for law in row.regimes if law != row.regime),
         written_on=written_on,
         language=language,
         child=child,
@@ -91,7 +102,52 @@ def facts_of(
         to=to or Party(),
         on_behalf_of=on_behalf_of,
         systems=_systems(standing, data_map, kind),
+        processing=_processing(standing, data_map, kind, register or Register()),
     )
+
+
+def _processing(
+    standing: Standing, data_map: DataMap | None, kind: LetterKind, register: Register
+) -> tuple[Processing, ...]:
+    """What GDPR Art. 15(1) and Cal. Civ. Code 1798.110(a) ask of each collection in which something of the person was
+    found, where no parcel says it. Names and texts of the map, and nothing of a row."""
+    row = standing.request
+    if data_map is None or kind not in STATES:
+        return ()
+    if kind is LetterKind.ANSWER_ACCESS and row.conclusion is not Conclusion.NOT_DONE:
+        return ()
+    looks = [r for r in standing.receipts if r.step.operation is Operation.LOCATE and r.may_hold]
+    found = {(r.step.system, count.collection) for r in looks for count in r.tally.counts if count.found}
+    # Where somebody has looked by hand nobody has counted: what the system has of people is said of this one as well.
+    uncounted = {r.step.system for r in looks if r.outcome.settled} - {system for system, _ in found}
+    facts = ParcelFacts.of(row.id, data_map, row.clock, {}, regimes=row.regimes, register=register)
+    return tuple(
+        Processing(system=system.system, **one.model_dump(include=_SAID))
+        for system in facts.systems
+        for one in system.collections
+        if (system.system, one.collection) in found or system.system in uncounted
+    )
+
+
+_SAID = {
+    "collection", "purpose", "lawful_basis", "categories", "recipients", "storage", "source", "transfers",
+}  # fmt: skip
+
+
+def recipients_told(notices: Iterable[Notice], register: Register, zone: ZoneInfo) -> tuple[Recipient, ...] | None:
+    """The recipients of a request's notices, with what they have answered; None where nobody was to be told."""
+    told = []
+    for one in notices:
+        known = register.recipients.get(one.recipient)
+        told.append(
+            Recipient(
+                name=known.name if known else one.recipient,
+                country=known.country if known else "",
+                told_on=None if one.how == "blocked" else one.told_at.astimezone(zone).date(),
+                answer=one.answer,
+            )
+        )
+    return tuple(told) or None
 
 
 def _recorded(
@@ -104,15 +160,23 @@ def _recorded(
     row = standing.request
     found: dict[str, Any] = {}
     if row.conclusion and kind in ANSWERS.values():
-        found["result"] = _RESULTS.get(row.conclusion)
+        found["result"] = RESULTS.get(row.conclusion)
     if kind in ANSWERS.values() and row.decided and row.decided.parts:
-        found |= _in_part(standing, row.decided, unseal)
+        found |= _why(standing, row.decided, unseal)
+    if kind is LetterKind.REFUSAL and row.decided and row.decided.ground:
+        found |= _why(standing, row.decided, unseal)
     for event in standing.events:
         if event.kind == "restricted" and kind is LetterKind.ANSWER_RESTRICTION:
             found["ground"] = event.body["ground"]
             found["review_on"] = local(datetime.fromisoformat(event.body["review_on"]))
+            found["locked"] = tuple(_locked(one) for one in event.body.get("locked", ()))
         elif event.kind == "accuracy" and kind is LetterKind.ANSWER_RECTIFICATION:
             found |= _accuracy(event.body, unseal)
+    if kind is LetterKind.ANSWER_CATEGORIES:
+        newest = {r.step.system: r for r in standing.receipts if r.step.operation is Operation.LOCATE}
+        found["not_looked"] = tuple(name for name, look in newest.items() if not look.outcome.settled)
+    if kind is LetterKind.LAPSE:
+        found["ground"] = "identity_unproven"
     if kind is LetterKind.ANSWER_RECTIFICATION:
         found["corrected"] = tuple(
             Corrected(system=receipt.step.system, collection=count.collection)
@@ -124,8 +188,14 @@ def _recorded(
     return found
 
 
-def _in_part(standing: Standing, decided: Decided, unseal: Callable[[str], bytes | None] | None) -> dict[str, Any]:
-    """Why a decision leaves something out: its grounds, and the reason that was approved with it."""
+def _locked(body: Mapping[str, Any]) -> Locked:
+    """What the journal has of what is locked away in a system."""
+    beyond = tuple((name, tuple(more)) for name, more in body["beyond"].items())
+    return Locked(system=body["system"], collections=tuple(body["collections"]), beyond=beyond)
+
+
+def _why(standing: Standing, decided: Decided, unseal: Callable[[str], bytes | None] | None) -> dict[str, Any]:
+    """Why a decision refuses, or leaves something out: its grounds, and the reason that was approved with it."""
     made = [event.key for event in standing.events if event.kind == "decided"]
     sealed = unseal(f"decision/{made[-1]}/{Element.REASON}") if unseal and made else None
     return {
@@ -177,7 +247,7 @@ def _systems(standing: Standing, data_map: DataMap | None, kind: LetterKind) -> 
         return told_in_the_end(standing, data_map)
     row = standing.request
     if kind is LetterKind.INTERIM_ANSWER and hears_of_systems(row.right, proven=standing.proven):
-        names = data_map.systems if data_map else ()
+        names = [name for name in (data_map.systems if data_map else ()) if _asked_about(standing, name, data_map)]
         return tuple(Answered(**dict(told)) for told in interim(row.right, names, standing.receipts))
     return ()
 
@@ -191,7 +261,7 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     names = dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)])
     return answer(
         row.right,
-        [name for name in names if _asked_about(standing, name)],
+        [name for name in names if _asked_about(standing, name, data_map)],
         standing.receipts,
         standing.books,
         {name: system.backups for name, system in systems.items()},
@@ -199,9 +269,11 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     )
 
 
-def _asked_about(standing: Standing, name: str) -> bool:
+def _asked_about(standing: Standing, name: str, data_map: DataMap | None) -> bool:
     """Whether a request is about a system: a restriction about those that it names, a rectification about those that it
-    wants corrected."""
+    wants corrected, portability not about what is kept by hand."""
+    if data_map and name in data_map.systems and not looked_into(standing.request.right, data_map.systems[name]):
+        return False
     match standing.request.right:
         case Right.RESTRICTION:
             scope = [event.body.get("systems") for event in standing.events if event.kind == "restricted"]

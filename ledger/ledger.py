@@ -10,10 +10,12 @@ from ledger.attesting import Attesting
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
+from ledger.categories import Categories
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.fence import Fence
+from ledger.followups import FollowUps
 from ledger.gates import Gates
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
@@ -53,6 +55,7 @@ class Ledger(
     Weighing,
     Cooling,
     Attesting,
+    Categories,
     Arrivals,
     Weighings,
     Reviews,
@@ -68,6 +71,7 @@ class Ledger(
     Gates,
     Restrictions,
     Rectifications,
+    FollowUps,
     Outbox,
     Sweeps,
     Transmissions,

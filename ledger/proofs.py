@@ -76,6 +76,8 @@ class IdentityState(Value):
     """Of these, what is neither proven nor tied to who was, once enough else is proven."""
     level: int = 0
     """The level that is reached for all that was given."""
+    levels: tuple[int, ...] = ()
+    """The same under each law that it is asked under; empty while nothing is proven."""
 
 
 _NOTHING: Final = Standing(best=0, level=0, enough=False)
@@ -114,6 +116,7 @@ class Proofs(Papers, Clocks):
                 point_tries=case.point_tries,
                 loose=stands.loose,
                 level=stands.level,
+                levels=stands.levels,
                 given=tuple(names_of(self._given(connection, request_id))),
             )
 

@@ -25,7 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
+from ledger.clocks import laws_of
 from ledger.errors import LedgerRefusal
+from ledger.followups import What, look_again
 from ledger.gates import recourse_until
 from ledger.letters import OF_LETTERS, queue_letter
 from ledger.linking import Linking
@@ -192,8 +194,11 @@ class Requests(Linking):
         parcel_until: datetime,
         disputed_until: datetime,
         letter: str | None = None,
+        look_on: datetime | None = None,
     ) -> None:
         """Close a request, set the days on which its keys are shredded, and sign the head of the journal.
+
+        `look_on` is when it is looked whether what was corrected still says so; what that needs is kept till then.
 
         `letter` is the kind of letter that tells the person of it; queued where it is known how to write to them.
 
@@ -206,11 +211,11 @@ class Requests(Linking):
             closed = connection.execute(
                 _MOVE[Phase.CLOSED]
                 .values(closed_at=at, conclusion=conclusion.value)
-                .returning(requests.c.right, requests.c.regime),
+                .returning(requests.c.right, requests.c.regime, requests.c.clocks),
                 {"of": self.tenant, "request_id": request_id},
             ).first()
             if closed:
-                kept = recourse_until(closed.right, closed.regime, conclusion, at)
+                kept = recourse_until(closed.right, laws_of(closed), conclusion, at)
                 days: dict[Purpose, datetime] = {
                     # With the identities go the digests by which the fence finds a copy that was refused.
                     "working": max(working_until, kept),
@@ -229,6 +234,8 @@ class Requests(Linking):
                         "days": list(days.values()),
                     },
                 )
+                if look_on:
+                    look_again(connection, self.tenant, request_id, What.RECTIFICATION, look_on)
                 settle_tasks(
                     self,
                     connection,

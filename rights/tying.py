@@ -7,7 +7,7 @@ stands beside it in a request is nobody's until that is proven too.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from rights.identity import IdentityLaw, Level, Proof, Rung
+from rights.identity import HIGHEST, IdentityLaw, Level, Proof, Rung
 from rights.request import Right
 from rights.subject import Identity
 from rights.value import Value
@@ -53,6 +53,8 @@ class Standing(Value):
     """The highest level that any identity has reached."""
     level: Level
     """The level that each of them has reached."""
+    levels: tuple[Level, ...] = ()
+    """The same under each law."""
     enough: bool
     loose: tuple[str, ...] = ()
     """Names of those that are short of it while another one is proven well enough."""
@@ -120,14 +122,18 @@ def standing(
     """
     people = _People(law, regimes, rows, proofs)
     reached, good = {}, {}
+    levels = [HIGHEST if given else 0 for _ in regimes]
     for one in given:
         mine = [proof for proof in proofs if people.is_of(proof, one)]
-        reached[one.name] = min(law.reached(mine, regime) for regime in regimes)
+        under = [law.reached(mine, regime) for regime in regimes]
+        levels = list(map(min, levels, under))
+        reached[one.name] = min(under)
         good[one.name] = law.enough(mine, right, regimes)
     short = tuple(sorted(name for name, is_good in good.items() if not is_good))
     return Standing(
         best=max(reached.values(), default=0),
         level=min(reached.values(), default=0),
+        levels=tuple(levels),
         enough=bool(given) and not short,
         loose=short if any(good.values()) else (),
     )

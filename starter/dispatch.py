@@ -23,6 +23,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.following import OF_FOLLOW_UPS
 from activities.mailsetup import LIFE
 from activities.opening import Facts, Start, begin
 from activities.tools import Tools
@@ -35,6 +36,7 @@ from rights.request import Phase, Right
 from workflows import visibility
 from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
+from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.messages import Opening, Ruling
@@ -140,6 +142,11 @@ class Dispatcher:
         """Deliver what concerns a run beside a request's, or after it; None if it is no such message."""
         if message.kind == "lift" or message.body.get("operation") == Operation.LIFT:
             return await self._lift(message.request_id)
+        if message.kind == "look":
+            return await self._look(message.request_id)
+        if message.kind == "rule" and message.body.get("operation") in OF_FOLLOW_UPS:
+            row = await asyncio.to_thread(self._ledger.request, message.request_id)
+            return None if row.phase.open else await self._look(message.request_id)
         if message.kind == "appeal":
             return await self._appeal(message.request_id)
         if message.kind == "appeal_turned":
@@ -283,7 +290,9 @@ class Dispatcher:
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=visibility.at_appeal(row.right, self._ledger.tenant, appeal.clock, datetime.now(UTC)),
+                search_attributes=visibility.at_appeal(
+                    row.right, self._ledger.tenant, appeal.clock, row.regimes, datetime.now(UTC)
+                ),
                 static_summary=f"appeal, due {appeal.clock.internal_due:%Y-%m-%d}",
             )
         return True
@@ -333,6 +342,11 @@ class Dispatcher:
         )
         return True
 
+    async def _look(self, request_id: str) -> bool:
+        """Have it looked again at what was done; a round that is under way hears of it."""
+        run = visibility.follow_up_id(self._ledger.tenant, request_id)
+        return await self._keep_running(FollowUp.run, request_id, run, "look again at what was done", "refresh")
+
     async def _wake(self, handle: WorkflowHandle[object, object], signal: str = "refresh") -> None:
         """Have a run read the ledger again; one that has just ended needs no waking."""
         try:
@@ -346,7 +360,8 @@ class Dispatcher:
         now = datetime.now(UTC)
         for request_id in await asyncio.to_thread(self._ledger.histories_due, now):
             row = await asyncio.to_thread(self._ledger.request, request_id)
-            runs = (self._handle(row.right, request_id), self._lifting(request_id))
+            looking = self._client.get_workflow_handle(visibility.follow_up_id(self._ledger.tenant, request_id))
+            runs = (self._handle(row.right, request_id), self._lifting(request_id), looking)
             if all([await self._lost(run) for run in runs]):
                 await asyncio.to_thread(partial(self._ledger.shred, request_id, ["history"], as_of=now))
 

@@ -157,12 +157,15 @@ class World:
         maps: Mapping[str, str] | None = None,
         people: int = 20,
         name: str | None = None,
+        target: Postgres | None = None,
     ) -> None:
         self.home, self.postgres, self.temporal = home, postgres, temporal
+        self.target = target or postgres
+        """The server of the shop; the ledger's, unless one of the two is to be killed without the other."""
         self.name = name or f"w{os.getpid()}x{time.monotonic_ns()}"
         self.ledger_db, self.shop_db = f"{self.name}_ledger", f"{self.name}_shop"
-        for database in (self.ledger_db, self.shop_db):
-            postgres.create_database(database)
+        postgres.create_database(self.ledger_db)
+        self.target.create_database(self.shop_db)
         with psycopg.connect(self.shop, autocommit=True) as connection:
             connection.execute(SHOP.format(people=people))
             connection.execute(f"ALTER DATABASE {self.shop_db} SET habeas.environment = 'test'")
@@ -171,7 +174,7 @@ class World:
         self.write_maps(maps or {"shop": shop_map()})
         _checkpoint_key(home / "checkpoint.pem")
         self.environment = {
-            "TEST_SHOP": postgres.dsn(self.shop_db),
+            "TEST_SHOP": self.target.dsn(self.shop_db),
             "TEST_LEDGER": postgres.dsn(self.ledger_db),
             "HABEAS_TENANT": "t" + self.name[-12:].replace("_", "-"),
             "HABEAS_ENVIRONMENT": "test",
@@ -200,7 +203,13 @@ class World:
         return Settings(**{**plain, **read})
 
     def set_up_mail(self, **mail: Any) -> None:
-        """Have the deployment send letters by a mail server, with what every letter has to say of the sender."""
+        """Have the deployment send letters by a mail server."""
+        self.set_up_letters()
+        self.environment["HABEAS_MAIL"] = json.dumps(mail | {"sender": "privacy@shop.example"})
+        self.settings = self._settings()
+
+    def set_up_letters(self) -> None:
+        """Set what every letter has to say of the sender."""
         office: dict[str, Any] = {
             "controller": "Shop Ltd",
             "address": ["1 Market Street", "12345 Berlin"],
@@ -208,7 +217,6 @@ class World:
             "authorities": {"eu-gdpr": {"name": "An Authority", "contact": "authority.example"}},
         }
         self.environment["HABEAS_LETTERS"] = json.dumps(office)
-        self.environment["HABEAS_MAIL"] = json.dumps(mail | {"sender": "privacy@shop.example"})
         self.settings = self._settings()
 
     def __enter__(self) -> Self:
@@ -223,13 +231,13 @@ class World:
                 process.kill()
             process.wait()
         self.ledger.close_connections()
-        for database in (self.ledger_db, self.shop_db):
-            self.postgres.drop_database(database)
+        self.postgres.drop_database(self.ledger_db)
+        self.target.drop_database(self.shop_db)
 
     @property
     def shop(self) -> str:
         """The shop's address for a back door."""
-        return self.postgres.conninfo(self.shop_db)
+        return self.target.conninfo(self.shop_db)
 
     @property
     def log(self) -> str:

@@ -149,7 +149,7 @@ class RequestLife:
                 return
             # Another map makes another preview; whether the approval still stands, the ledger says.
             run.approved = False
-            run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
+            run.forget_looks()
             await run.read()
 
     async def _tell(self) -> None:
@@ -163,14 +163,18 @@ class RequestLife:
         that was given is proven and nothing is held under it."""
         run = self._run
         known = await self._proving.until_known(alone_will_do=self._course.locates)
-        if known is Known.ALONE:
+        while known in {Known.ALONE, Known.CATEGORIES}:
             holding = await self._locate()
             await self._await_late()
             if not holding and not run.stopped:
                 return False
+            looked = not run.stopped
             run.look_again = False
-            run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
-            await self._proving.ask_again()
+            run.forget_looks()
+            if known is Known.ALONE:
+                await self._proving.ask_again()
+            elif looked:
+                await self._proving.tell_categories()
             known = await self._proving.until_known(alone_will_do=False)
         return known is Known.PROVEN
 
@@ -183,7 +187,7 @@ class RequestLife:
             # What one system knows the person by may find them in another: again, until nothing new is learnt.
             again = {name for receipt in receipts if receipt for name in receipt.look_again}
             names = tuple(name for name in run.facts.systems if name in again - self._late.keys())
-        found = {name for (name, op), r in run.receipts.items() if op is Operation.LOCATE and r.may_hold}
+        found = {name for name, look in run.looks.items() if look.may_hold}
         known = (found | set(run.facts.begun)) - self._late.keys()
         return tuple(name for name in run.facts.systems if name in known)
 
@@ -224,7 +228,7 @@ class RequestLife:
 
     def _to_look_into(self) -> tuple[str, ...]:
         """All systems but those that a run before this one has looked into, with all that others had to tell it."""
-        seen = {name: r for (name, op), r in self._run.receipts.items() if op is Operation.LOCATE}
+        seen = self._run.looks
 
         def due(name: str) -> bool:
             mine = seen.get(name)
@@ -254,10 +258,11 @@ class RequestLife:
                 return
         if self._course.act:
             await self._act(self._course.act, planned)
-        if self._course.packages and not run.stopped:
-            await steps.package()
-            if run.opening.right is Right.PORTABILITY and not run.stopped:
-                await hand_over(run, steps)
+        while self._course.packages and not run.stopped:
+            digest = await steps.package()
+            sends = digest and run.opening.right is Right.PORTABILITY and not run.stopped
+            if not sends or await hand_over(run, steps, digest):
+                return
 
     async def _act(self, act: Operation, planned: Planned) -> None:
         """Do one thing in every system, wave by wave; what a system takes its time for is waited for at the end."""

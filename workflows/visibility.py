@@ -65,6 +65,11 @@ def letters_id(tenant: str) -> str:
     return f"letters/{tenant}"
 
 
+def follow_up_id(tenant: str, request_id: str) -> str:
+    """The id under which it is looked again at what was done; it ends with the request, as that of a lifting."""
+    return f"follow-up/{tenant}/{request_id}"
+
+
 def lifting_id(tenant: str, request_id: str) -> str:
     """The id under which a restriction is lifted; it ends with the request, under whose key its history is sealed."""
     return f"restriction-lifting/{tenant}/{request_id}"
@@ -98,12 +103,12 @@ def at_start(
     )
 
 
-def at_appeal(right: Right, tenant: str, clock: Clock, now: datetime) -> TypedSearchAttributes:
+def at_appeal(right: Right, tenant: str, clock: Clock, regimes: Sequence[str], now: datetime) -> TypedSearchAttributes:
     """The attributes that the run of an appeal starts with."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(RIGHT, str(right)),
-            SearchAttributePair(REGIME, [clock.regime]),
+            SearchAttributePair(REGIME, list(regimes)),
             SearchAttributePair(PHASE, APPEALED),
             SearchAttributePair(WAITING_ON, str(Code.APPEAL)),
             SearchAttributePair(TENANT, tenant),
