@@ -142,7 +142,7 @@ class ClosingActivities:
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
-                letter=_letter(row, conclusion) if tools.mail else None,
+                letter=_letter(row, conclusion) if tools.mail and not self._by_counsel(row, conclusion) else None,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.REFUSED}:
@@ -157,6 +157,11 @@ class ClosingActivities:
             rows_erased=sum(b.erased for of in books.values() for b in of),
             rows_exported=sum(r.tally.found for r in exported.values()),
         )
+
+    def _by_counsel(self, row: RequestRow, conclusion: Conclusion) -> bool:
+        """Whether counsel has answered it, since a hold that must stay secret touches it."""
+        maybe = row.right is Right.ERASURE and conclusion is Conclusion.IN_PART
+        return maybe and self._tools.ledger.answered_by_counsel(row.id)
 
     def _given(self, row: RequestRow) -> Given:
         """What of a copy the person has."""

@@ -17,8 +17,10 @@ from ledger.decisions import Decisions
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
+from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
+from ledger.liftings import Liftings
 from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
@@ -68,8 +70,10 @@ class Ledger(
     Plans,
     Fence,
     Holds,
+    HoldDesk,
     Gates,
     Restrictions,
+    Liftings,
     Rectifications,
     FollowUps,
     Outbox,
