@@ -14,6 +14,7 @@ from ledger.categories import Categories
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
+from ledger.evidence import Evidences
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
@@ -88,6 +89,7 @@ class Ledger(
     Told,
     Verification,
     Clocks,
+    Evidences,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

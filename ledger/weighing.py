@@ -128,7 +128,13 @@ class Weighing(Decisions):
                 for code in (Code.DECISION, Code.CONSULTATION) if needs.consult else (Code.DECISION,):
                     ask_to_decide(self, connection, request_id, code, at)
             post(connection, self.tenant, "decide", request_id, at)
-            body = {"decision": new, "decided": decided.model_dump(mode="json"), "by": by, "evidence": said}
+            body = {
+                "decision": new,
+                "decided": decided.model_dump(mode="json"),
+                "by": by,
+                "evidence": said,
+                "in_force": alone,
+            }
             self._journal(connection, "proposed", body, at, request_id=request_id, key=new)
         return self.decision(new)
 
