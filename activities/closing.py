@@ -168,7 +168,9 @@ class ClosingActivities:
         if not row.right.copies:
             return Given()
         ledger = self._tools.ledger
-        return Given(parcel=ledger.parcel(row.id) is not None, categories=ledger.categories_told(row.id))
+        if not row.confirmed:
+            return Given(categories=ledger.categories_told(row.id))
+        return Given(parcel=ledger.parcel(row.id) is not None)
 
     def _books(self, row: RequestRow, system: str, receipts: list[Receipt], plan: Plan | None) -> tuple[Books, ...]:
         """The books of one system; empty until a look has closed them."""
