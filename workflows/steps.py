@@ -127,7 +127,7 @@ class Steps:
                 if operation is Operation.LOCATE:
                     self.out_of_reach.discard(system)
                 return receipt
-            if run.withdrawn:
+            if run.withdrawn and not run.accounting:
                 return receipt
             if receipt.code in BEFORE_THE_WORK:
                 await self._deciding.wait_out()
