@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 
 from activities.lettering import facts_of, recipients_told
 from activities.letters import Rendered, render
-from activities.mails import Written
+from activities.mails import Written, once
 from activities.tools import Tools
 from ledger.errors import LedgerRefusal
 from ledger.letters import Letter, said_name
 from rights.campaign import Notice
 from rights.letters import LANGUAGES, Language, LetterFacts, LetterKind, Links, Particulars
 
-Write = Callable[[Letter, datetime], Written | None]
-"""The letter; None where it cannot be written, because something it must say is missing."""
+Write = Callable[[Letter, datetime], Written]
+"""The letter; raises ValueError where it cannot be written, because something it must say is missing."""
 
 
 class Writer:
@@ -60,6 +60,7 @@ class Writer:
             language=self._language(letter),
             unseal=lambda name: ledger.unseal(letter.case_id, "file", name),
             recipients=recipients_told(ledger.notices(letter.request_id), tools.register, zone),
+            register=tools.register,
         )
         return render(facts, tools.office)
 
@@ -83,7 +84,7 @@ class Writer:
                 effective_on=notice.effective_on,
                 links=Links(notice=notice.link),
             )
-            self._notices[which] = _mail(render(facts, self._tools.office), language)
+            self._notices[which] = once(_mail(render(facts, self._tools.office), language))
         return self._notices[which]
 
 

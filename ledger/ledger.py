@@ -6,17 +6,22 @@ verb is one transaction, and time is an argument.
 
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
+from ledger.attesting import Attesting
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
+from ledger.categories import Categories
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
+from ledger.evidence import Evidences
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
+from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
+from ledger.liftings import Liftings
 from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
@@ -52,6 +57,8 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Attesting,
+    Categories,
     Arrivals,
     Weighings,
     Reviews,
@@ -64,8 +71,10 @@ class Ledger(
     Plans,
     Fence,
     Holds,
+    HoldDesk,
     Gates,
     Restrictions,
+    Liftings,
     Rectifications,
     FollowUps,
     Outbox,
@@ -80,6 +89,7 @@ class Ledger(
     Told,
     Verification,
     Clocks,
+    Evidences,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

@@ -26,12 +26,14 @@ class Code(StrEnum):
     LEFT_BEHIND = "left_behind"
     MANUAL = "manual"
     HOLD = "hold"
+    DEFERRED = "deferred"
     WITHDRAWN = "withdrawn"
     UNSUPPORTED = "unsupported"
     TOO_LARGE = "too_large"
     STORE = "store"
     APPROVAL = "approval"
     IDENTITY = "identity"
+    UNTIED = "untied"
     QUEUED = "queued"
     MAP_CHANGED = "map_changed"
     RULED_OUT = "ruled_out"
@@ -106,13 +108,15 @@ ADVICE: dict[Code, str] = {
     Code.SEVERAL_PEOPLE: "More than one row in a subject table matches, or a row is somebody else's too and the map says to ask. Compare the masked candidates and rule 'choose' with the numbers of those that are this person's.",
     Code.LEFT_BEHIND: "After the erasure a look still finds rows of this person. Something writes them again, or a link is missing from the data map. Find out which, then rule 'retry'.",
     Code.MANUAL: "Only a person can do this. Follow the instructions in the data map, then rule 'done' or 'retry'.",
-    Code.HOLD: "A hold covers this person. Nothing is destroyed while it is in force; rule 'retry' once it is released.",
+    Code.HOLD: "A hold covers this person. What it covers is not destroyed while it is in force; it goes on by itself once it is released, and the person is answered by the due date in any case.",
+    Code.DEFERRED: "What is left here waits for a date, and goes on by itself.",
     Code.WITHDRAWN: "The request was withdrawn.",
     Code.UNSUPPORTED: "The connector cannot do this operation. Do it by hand in the system and rule 'done', or rule 'give_up' and say so in the answer.",
     Code.TOO_LARGE: "The system's description is larger than the connector can take on at once. Split it into several systems in the data map, restart the worker, then rule 'retry'.",
     Code.STORE: "The parcel store cannot be written to, most often because the disk is full. Make room; the step goes on by itself, or at once when ruled 'retry'.",
     Code.APPROVAL: "The erasure waits for approval. Read the preview (habeas request preview), then approve it.",
     Code.IDENTITY: "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it.",
+    Code.UNTIED: "Something was given beside what is proven, and nothing says that it is the same person's, so the request waits and nothing is looked for (habeas identity status names it). Have it proven (habeas identity send-code), vouch for it once it is compared (attest --proves), or leave it out of the request (leave-out).",
     Code.QUEUED: "Waits for others, so that the system is asked once for many people. Nothing to do: it goes on within minutes.",
     Code.MAP_CHANGED: "The data map this request was planned on is not the worker's any more. Rule 'retry' to plan again on the present map.",
     Code.RULED_OUT: "An agent ruled that this step is given up; the answer has to say so.",

@@ -19,8 +19,8 @@ from starter.desk import load_map, open_ledger
 from tests.starter.conftest import PERSON, Deployment, one_sentence
 
 REQUEST_KEYS = [
-    "id", "right", "regime", "phase", "received_at", "internal_due", "legal_due", "risk", "confirmed_at", "approved_at",
-    "withdrawn_at", "closed_at", "conclusion",
+    "id", "right", "regime", "regimes", "phase", "received_at", "internal_due", "legal_due", "risk", "confirmed_at",
+    "approved_at", "withdrawn_at", "closed_at", "conclusion",
 ]  # fmt: skip
 NOBODY = "0" * 26
 
@@ -98,7 +98,7 @@ def test_an_unknown_request_is_not_found(deployment: Deployment, command: str, w
     assert wrong not in answer.err
 
 
-@pytest.mark.parametrize("arguments", [("explain", NOBODY), ("parcel", "open", NOBODY), ("hold", "release", NOBODY)])
+@pytest.mark.parametrize("arguments", [("explain", NOBODY), ("parcel", "open", NOBODY), ("hold", "show", NOBODY)])
 def test_what_is_not_there_is_not_found(deployment: Deployment, arguments: tuple[str, ...]) -> None:
     answer = deployment(*arguments)
 
@@ -180,36 +180,7 @@ def test_withdrawing_is_said_and_done_once(deployment: Deployment) -> None:
     request = deployment.open()
 
     assert deployment("request", "withdraw", request, "--json").json == {"withdrawn": True, "in_flight": 0}
-    assert deployment("request", "confirm-identity", request).code == 5
-
-
-def test_a_hold_is_placed_shown_and_released(deployment: Deployment) -> None:
-    request = deployment.open()
-    reason = deployment.home / "reason.txt"
-    reason.write_text("canary: litigation of 2026")
-
-    placed = deployment("hold", "place", "--identity", f"email={PERSON}", "--reason-file", str(reason), "--json").json
-    held = deployment("request", "show", request).out
-    listed = deployment("hold", "list", "--json").json["holds"]
-    released = deployment("hold", "release", placed["id"], "--json").json
-
-    assert list(placed) == ["id", "placed_at", "released_at", "in_flight", "in_force"]
-    assert placed["in_force"] is True
-    assert "in force: nothing is destroyed" in held
-    assert [h["id"] for h in listed] == [placed["id"]]
-    assert list(released) == list(placed)
-    assert released["released_at"] is not None
-    assert deployment("request", "show", request, "--json").json["held"] is False
-    assert "canary" not in deployment.everything()
-
-
-@pytest.mark.parametrize("given", ["", " \n", "x" * 100_001, "a\0b"])
-def test_a_hold_needs_a_reason_one_can_read(deployment: Deployment, given: str) -> None:
-    answer = deployment("hold", "place", "--identity", f"email={PERSON}", "--reason-file", "-", given=given)
-
-    assert answer.code == 2
-    assert one_sentence(answer.err)
-    assert deployment.rows("SELECT count(*) FROM holds") == [(0,)]
+    assert deployment("request", "confirm-identity", request, "--by", "desk").code == 5
 
 
 def test_explain_does_the_arithmetic_of_the_dates(deployment: Deployment) -> None:

@@ -58,7 +58,10 @@ def test_art16_disputed_data_is_restricted_checked_corrected_and_lifted(
     assert "every field" in typed(habeas, "rectification", "decide", request, "--accept", "1", code=2)
     reason = world.home / "reason.txt"
     reason.write_text("We have called it, and you have answered.")
-    whole = (*refusal, "--approved-by", "counsel", "--reason-file", str(reason))
+    approved = (*refusal, "--approved-by", "counsel", "--reason-file", str(reason))
+    for alone in (approved, (*approved, "--by", " Counsel")):
+        assert "two people" in typed(habeas, *alone, code=5)
+    whole = (*approved, "--by", "support desk")
     assert typed(habeas, *whole)["new"]
     assert not typed(habeas, *whole)["new"]
     assert "decided on before" in typed(habeas, "rectification", "decide", request, "--accept", "all", code=5)
@@ -87,6 +90,28 @@ def test_art16_disputed_data_is_restricted_checked_corrected_and_lifted(
     assert changed == {"customers": 2, "addresses": 2}
     text = json.dumps([shown, world.receipts(request)]) + world.log
     assert not any(word in text for word in ("Quartz", "Quarry", old_name))
+
+
+@pytest.mark.soak
+def test_com_03_a_rectification_that_is_refused_as_a_whole_ends_so_and_its_answer_says_why(
+    world: World, habeas: CliRunner
+) -> None:
+    before = dump(world.shop)
+    world.start_worker()
+    request = opened(world, habeas, "rectification", ONE, ANNA)
+    world.wait_task(request, "accuracy")
+    reason = world.home / "reason.txt"
+    reason.write_text("The register says so.")
+    decide = ("rectification", "decide", request, "--refuse", "1=accurate", "--approved-by", "counsel")
+    typed(habeas, *decide, "--reason-file", str(reason))
+    world.wait_closed(request)
+
+    assert world.conclusion(request) == "refused"
+    assert dump(world.shop) == before
+    answer = habeas.invoke(app, ["request", "answer", request])
+    assert answer.exit_code == 0
+    for told in ("have not changed the data", "was checked and is accurate", "The register says so.", "complain"):
+        assert told in answer.stdout
 
 
 @pytest.mark.soak
