@@ -6,6 +6,7 @@ verb is one transaction, and time is an argument.
 
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
+from ledger.attesting import Attesting
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
@@ -13,6 +14,7 @@ from ledger.categories import Categories
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
+from ledger.evidence import Evidences
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
@@ -55,6 +57,7 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Attesting,
     Categories,
     Arrivals,
     Weighings,
@@ -86,6 +89,7 @@ class Ledger(
     Told,
     Verification,
     Clocks,
+    Evidences,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

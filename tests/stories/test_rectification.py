@@ -58,7 +58,10 @@ def test_art16_disputed_data_is_restricted_checked_corrected_and_lifted(
     assert "every field" in typed(habeas, "rectification", "decide", request, "--accept", "1", code=2)
     reason = world.home / "reason.txt"
     reason.write_text("We have called it, and you have answered.")
-    whole = (*refusal, "--approved-by", "counsel", "--reason-file", str(reason))
+    approved = (*refusal, "--approved-by", "counsel", "--reason-file", str(reason))
+    for alone in (approved, (*approved, "--by", " Counsel")):
+        assert "two people" in typed(habeas, *alone, code=5)
+    whole = (*approved, "--by", "support desk")
     assert typed(habeas, *whole)["new"]
     assert not typed(habeas, *whole)["new"]
     assert "decided on before" in typed(habeas, "rectification", "decide", request, "--accept", "all", code=5)
