@@ -6,6 +6,7 @@ verb is one transaction, and time is an argument.
 
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
+from ledger.attesting import Attesting
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
@@ -56,6 +57,7 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Attesting,
     Categories,
     Arrivals,
     Weighings,
