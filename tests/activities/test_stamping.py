@@ -19,6 +19,8 @@ from ledger.ledger import Ledger
 from tests.ledger.builders import AT, OTTO, a_map, close_one, opened_id
 from tests.tsa import Tsa
 
+pytestmark = pytest.mark.soak  # each authority is a server of its own
+
 HEAD = TreeHead(tenant="main", size=7, root="ab" * 32, hash="cd" * 32)
 
 
