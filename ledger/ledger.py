@@ -12,6 +12,7 @@ from ledger.cases import Cases
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
+from ledger.erasures import Erasures
 from ledger.fence import Fence
 from ledger.gates import Gates
 from ledger.holds import Holds
@@ -26,6 +27,8 @@ from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.rectifications import Rectifications
+from ledger.relooks import Relooks
+from ledger.replays import Replays
 from ledger.requests import Requests
 from ledger.restrictions import Restrictions
 from ledger.reviews import Reviews
@@ -72,12 +75,15 @@ class Ledger(
     Quotas,
     MapChecks,
     Suppressions,
+    Replays,
     Mailroom,
     LetterDesk,
     Campaigns,
     Told,
     Verification,
     Clocks,
+    Erasures,
+    Relooks,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
+from ledger.erasures import Erasures
 from ledger.errors import LedgerRefusal
 from ledger.gates import recourse_until
 from ledger.letters import OF_LETTERS, queue_letter
@@ -32,6 +33,7 @@ from ledger.linking import Linking
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
 from ledger.models_restrictions import restrictions
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
+from ledger.relooks import Relooks
 from ledger.vault import Purpose, Sealed
 from rights.receipt import Books
 from rights.request import TRANSITIONS, Conclusion, Phase
@@ -98,7 +100,20 @@ class Opened(Value):
     new: bool
 
 
-class Requests(Linking):
+class Ending(Value):
+    """What has to outlive a request that closes."""
+
+    erased: tuple[Identity, ...] | None = None
+    """Whom it has erased; None of what was no erasure, or was not carried out."""
+    whole: bool = True
+    """No category was left out of it by a decision."""
+    relook_at: datetime | None = None
+    """When it is looked at again; None: never."""
+    again: bool = False
+    """It was closed before, and opened again."""
+
+
+class Requests(Linking, Erasures, Relooks):
     """Verbs on requests; `open_request` is in ledger/opening.py, what people decide in ledger/decisions.py."""
 
     def identities(self, request_id: str) -> tuple[Identity, ...]:
@@ -180,10 +195,12 @@ class Requests(Linking):
         parcel_until: datetime,
         disputed_until: datetime,
         letter: str | None = None,
+        ending: Ending | None = None,
     ) -> None:
         """Close a request, set the days on which its keys are shredded, and sign the head of the journal.
 
         `letter` is the kind of letter that tells the person of it; queued where it is known how to write to them.
+        `ending` is what outlives it: whom it has erased, and when that is looked at again.
 
         No effect, but for another checkpoint, if it was closed so before.
 
@@ -235,11 +252,22 @@ class Requests(Linking):
                 }
                 if letter:
                     queue_letter(self, connection, request_id, letter, at, only_if_known=True)
+                if ending:
+                    ground = f"{closed.regime}: {closed.right}"
+                    self._outlive(connection, request_id, ending, ground, at)
                 self._wake_waiting(connection, request_id, at)
                 self._journal(connection, "closed", body, at, request_id=request_id)
             else:
                 self._refuse_other_conclusion(connection, request_id, conclusion)
         self.checkpoint(at=at)
+
+    def _outlive(self, connection: Connection, request_id: str, ending: Ending, ground: str, at: datetime) -> None:
+        if ending.erased is not None:
+            self._remember_erasure(connection, request_id, ending.erased, ground, at, whole=ending.whole)
+        if ending.relook_at:
+            self._plan_relook(connection, request_id, ending.relook_at)
+        if ending.again:
+            self._end_reopening(connection, request_id)
 
     def _refuse_other_conclusion(self, connection: Connection, request_id: str, conclusion: Conclusion) -> None:
         before = connection.scalar(
