@@ -39,7 +39,7 @@ from starter.commands import cooling as _cooling  # noqa: F401 - adds its comman
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
-from starter.exits import EPILOG, Exit, Failure, complain, explain
+from starter.exits import ENDINGS, EPILOG, Exit, Failure, complain, explain
 
 
 class Doors(TyperGroup):
@@ -132,6 +132,18 @@ app.add_typer(recipient.recipients, name="recipient")
 app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")
+
+
+def _say_how_it_ends(group: typer.Typer) -> None:
+    """Put the exit codes below the help of every command."""
+    for command in group.registered_commands:
+        command.epilog = ENDINGS
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _say_how_it_ends(inner.typer_instance)
+
+
+_say_how_it_ends(app)
 
 
 def main() -> None:

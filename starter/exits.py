@@ -39,6 +39,9 @@ MEANING: Final[dict[Exit, str]] = {
 }
 
 EPILOG: Final = "Exit codes: " + "; ".join(f"{code.value} {MEANING[code]}" for code in Exit) + "."
+_NAMES: Final = ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in Exit)
+ENDINGS: Final = f"Exit codes: {_NAMES}; habeas --help says what they mean."
+"""What stands below the help of each command."""
 
 _USAGE_ERROR: Final = typer.BadParameter.__mro__[1]
 """Whatever the parser says about how a command was written; typer gives the class no public name."""

@@ -90,7 +90,7 @@ def advice(error: LetterIncomplete, regime_name: str) -> str:
     if names:
         told.append(f"set {', '.join(map(_setting, names))} (habeas letter check --regime {regime_name} shows how)")
     if others:
-        told.append(f"say {', '.join(others)} in --said FILE")
+        told.append(f"say {', '.join(others)} in --details FILE")
     return ": ".join((told[0], "; ".join(told[1:])))
 
 
@@ -151,7 +151,7 @@ def read_said(path: Path | None) -> Particulars:
     try:
         return read_particulars(path.name, path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
-        raise Failure(Exit.USAGE, "--said: name a YAML file in UTF-8") from None
+        raise Failure(Exit.USAGE, "--details: name a YAML file in UTF-8") from None
 
 
 def put_letter(letter: Rendered, form: Form, out: Path | None) -> str | None:

@@ -248,12 +248,12 @@ def show_page(
     elif row.phase is Phase.CONFIRMING and not row.confirmed:
         page.heading("Waits for a person")
         page.line(ADVICE_IDENTITY, indent=2)
-        page.line(Cell(f"habeas request confirm-identity {row.id} --by ROLE", "quiet"), indent=4)
+        page.line(Cell(f"habeas request confirm-identity {row.id} --by STAFF", "quiet"), indent=4)
     elif row.phase is Phase.APPROVING and not row.approved:
         page.heading("Waits for a person")
         page.line("The erasure waits for approval. Read the preview, then approve it.", indent=2)
         page.line(Cell(f"habeas request preview {row.id}", "quiet"), indent=4)
-        page.line(Cell(f"habeas request approve {row.id} --by ROLE", "quiet"), indent=4)
+        page.line(Cell(f"habeas request approve {row.id} --by STAFF", "quiet"), indent=4)
     if left := lingering(standing, data_map):
         page.heading("Erased, and out of backups by")
         page.pairs((name, _until_then(one)) for name, one in sorted(left.items()))

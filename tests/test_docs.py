@@ -232,6 +232,7 @@ def readme_path() -> list[str]:
     return [line.split("  #")[0].rstrip() for line in block.splitlines()]
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(300)
 def test_the_shortest_path_of_the_readme_works(tmp_path: Path) -> None:
     """Line by line in a shell, on real servers; the editor is stood in for, and REQUEST is the id that was printed."""

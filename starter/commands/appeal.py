@@ -7,20 +7,16 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import Json, NoteFile, RequestId
+from starter.commands.options import By, Json, NoteFile, RequestId
 from starter.exits import Exit, Failure
 
 appeals = typer.Typer(no_args_is_help=True, help="Receive appeals against answers, and decide on them.")
 
 AppealId = Annotated[str, typer.Argument(metavar="APPEAL", help="The appeal's id.", show_default=False)]
-By = Annotated[
-    str,
-    typer.Option("--by", metavar="ROLE", help="Who says so, by role or staff id; never a name.", show_default=False),
-]
-Reasons = Annotated[
+ReasonText = Annotated[
     str,
     typer.Option(
-        "--reasons-file",
+        "--reason-file",
         metavar="FILE",
         help="The reasons as the person is to read them, from a file or - ; kept sealed.",
         show_default=False,
@@ -65,7 +61,10 @@ def open_(
 def list_(
     closed: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False, as_json: Json = False
 ) -> None:
-    """List appeals, the oldest first."""
+    """List appeals, the oldest first.
+
+    Example: habeas appeal list --all
+    """
     from starter.appeals import appeal_document
     from starter.desk import desk, now
     from starter.show import Page, answer, day
@@ -82,7 +81,10 @@ def list_(
 
 @appeals.command()
 def show(appeal: AppealId, as_json: Json = False) -> None:
-    """Show how an appeal stands."""
+    """Show how an appeal stands.
+
+    Example: habeas appeal show 01kap30c2m6n8r1v5t9w4x7yzb
+    """
     from starter.appeals import appeal_document, appeal_page
     from starter.desk import desk, now
     from starter.inputs import ledger_id
@@ -94,15 +96,18 @@ def show(appeal: AppealId, as_json: Json = False) -> None:
 
 
 @appeals.command()
-def extend(appeal: AppealId, by: By, reasons_file: Reasons, as_json: Json = False) -> None:
-    """Extend the term of an appeal, where its law lets you, once the person was told so with the reason."""
+def extend(appeal: AppealId, by: By, reason_file: ReasonText, as_json: Json = False) -> None:
+    """Extend the term of an appeal, where its law lets you, once the person was told so with the reason.
+
+    Example: habeas appeal extend 01kap30c2m6n8r1v5t9w4x7yzb --by dpo --reason-file reasons.txt
+    """
     from starter.appeals import appeal_document, appeal_page
     from starter.commands.request import role_of
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text
     from starter.show import answer
 
-    reason = read_text(reasons_file, "--reasons-file")
+    reason = read_text(reason_file, "--reason-file")
     with desk() as at:
         found = at.ledger.extend_appeal(
             ledger_id(appeal, "appeal"), at=now(), reason=reason, by=role_of(by, "--by") or ""
@@ -118,12 +123,12 @@ def decide(
         typer.Argument(metavar="OUTCOME", help="upheld (the answer stands), reversed or in_part.", show_default=False),
     ],
     by: By,
-    reasons_file: Reasons,
+    reason_file: ReasonText,
     as_json: Json = False,
 ) -> None:
     """Decide on an appeal. Reversed, or in part, the request is carried out anew, as a request of its own.
 
-    Example: habeas appeal decide 01kap30c2m6n8r1v5t9w4x7yzb reversed --by dpo --reasons-file reasons.txt
+    Example: habeas appeal decide 01kap30c2m6n8r1v5t9w4x7yzb reversed --by dpo --reason-file reasons.txt
     """
     from rights.appeals import AppealOutcome
     from starter.appeals import appeal_document, appeal_page
@@ -135,7 +140,7 @@ def decide(
 
     if outcome not in set(AppealOutcome):
         raise Failure(Exit.USAGE, f"OUTCOME is one of {', '.join(AppealOutcome)}")
-    reasons = read_text(reasons_file, "--reasons-file")
+    reasons = read_text(reason_file, "--reason-file")
     with desk() as at:
         found, fresh = decide_on(
             at.ledger,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import Json
+from starter.commands.options import Json
 from starter.exits import Exit, Failure
 
 campaigns = typer.Typer(no_args_is_help=True, help="Notices to everybody: service mail, once per person.")
@@ -27,6 +27,8 @@ def prepare(
     """Write a campaign down, and see that its audience is in the data map.
 
     Nobody is written to before habeas campaign start.
+
+    Example: habeas campaign prepare privacy-policy-3 --notice notice.yaml
     """
     from connectors.protocol import Rolls
     from connectors.registry import build
@@ -51,7 +53,10 @@ def prepare(
 
 @campaigns.command()
 def start(name: Name, as_json: Json = False) -> None:
-    """Write to everybody on the list, once; or go on where a campaign was stopped."""
+    """Write to everybody on the list, once; or go on where a campaign was stopped.
+
+    Example: habeas campaign start privacy-policy-3
+    """
     from starter.desk import desk, now
     from starter.show import Page, answer
 
@@ -64,7 +69,10 @@ def start(name: Name, as_json: Json = False) -> None:
 
 @campaigns.command()
 def status(name: Name, as_json: Json = False) -> None:
-    """Show how far a campaign is: people listed, letters sent, returned and in doubt."""
+    """Show how far a campaign is: people listed, letters sent, returned and in doubt.
+
+    Example: habeas campaign status privacy-policy-3
+    """
     from ledger.letters import LetterState
     from starter.campaign import campaign_document, campaign_page
     from starter.desk import desk
@@ -80,7 +88,10 @@ def status(name: Name, as_json: Json = False) -> None:
 
 @campaigns.command()
 def stop(name: Name, as_json: Json = False) -> None:
-    """Write to nobody else. A letter that the mail server is just being given still goes out."""
+    """Write to nobody else. A letter that the mail server is just being given still goes out.
+
+    Example: habeas campaign stop privacy-policy-3
+    """
     from starter.desk import desk, now
     from starter.show import Page, answer, plural
 
@@ -91,7 +102,10 @@ def stop(name: Name, as_json: Json = False) -> None:
 
 @campaigns.command("list")
 def list_(as_json: Json = False) -> None:
-    """List campaigns, the oldest first."""
+    """List campaigns, the oldest first.
+
+    Example: habeas campaign list
+    """
     from starter.campaign import campaign_document, campaigns_page
     from starter.desk import desk
     from starter.show import answer
@@ -112,6 +126,8 @@ def feed(
     """Write the notices of all campaigns that were started as a static feed, for the banner of a site.
 
     It also says how many people a notice could not be delivered to, whom the banner is for.
+
+    Example: habeas campaign feed --out site/notices.xml
     """
     from starter.campaign import atom, json_feed
     from starter.desk import desk

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starter.commands.request import Json, NoteFile, RequestId
+from starter.commands.options import By, Json, NoteFile, On, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -17,23 +17,18 @@ if TYPE_CHECKING:
 
 clocks = typer.Typer(no_args_is_help=True, help="Stop a request's clock, let it go on, extend its term.")
 
-On = Annotated[
-    str | None,
-    typer.Option("--on", metavar="DATE", help="The day on which it happened; today unless given.", show_default=False),
-]
 What = Annotated[
     str,
     typer.Option("--for", metavar="WHAT", help="identity (a proof of it) or clarification.", show_default=False),
-]
-By = Annotated[
-    str,
-    typer.Option("--by", metavar="ROLE", help="Who says so, by role or staff id; never a name.", show_default=False),
 ]
 
 
 @clocks.command()
 def show(request: RequestId, as_json: Json = False) -> None:
-    """Show every clock of a request, and what has moved it."""
+    """Show every clock of a request, and what has moved it.
+
+    Example: habeas clock show 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     from starter.clocks import clocks_document, clocks_page
     from starter.desk import desk, now
     from starter.inputs import ledger_id
@@ -52,6 +47,8 @@ def pause(
     """Enter that the person was asked for something without which the request cannot go on.
 
     Whether that stops the clock, the law says: habeas clock show tells what has become of it.
+
+    Example: habeas clock pause 01kap2v7q4m8w3x9yd5tgh6jzr --for identity --by 'support desk' --on 2026-11-20
     """
     from rights.clockwork import Turn
 
@@ -63,7 +60,10 @@ def pause(
 def resume(
     request: RequestId, what: What, by: By, on: On = None, note_file: NoteFile = None, as_json: Json = False
 ) -> None:
-    """Enter that what the person was asked for has come."""
+    """Enter that what the person was asked for has come.
+
+    Example: habeas clock resume 01kap2v7q4m8w3x9yd5tgh6jzr --for identity --by 'support desk'
+    """
     from rights.clockwork import Turn
 
     turn = {"identity": Turn.IDENTITY_RECEIVED, "clarification": Turn.CLARIFICATION_RECEIVED}.get(what)
@@ -72,7 +72,10 @@ def resume(
 
 @clocks.command()
 def acknowledge(request: RequestId, by: By, on: On = None, as_json: Json = False) -> None:
-    """Enter that the receipt was acknowledged to the person."""
+    """Enter that the receipt was acknowledged to the person.
+
+    Example: habeas clock acknowledge 01kap2v7q4m8w3x9yd5tgh6jzr --by 'support desk'
+    """
     from rights.clockwork import Turn
 
     _turn(request, Turn.ACKNOWLEDGED, on, by, None, as_json)
@@ -86,15 +89,15 @@ def extend(
         str | None,
         typer.Option(
             "--ground",
-            metavar="CODE",
+            metavar="GROUND",
             help="The law's ground; leave it out to see which there are.",
             show_default=False,
         ),
     ] = None,
-    noticed: Annotated[
+    on: Annotated[
         str | None,
         typer.Option(
-            "--noticed",
+            "--on",
             metavar="DATE",
             help="The day on which the person was sent the notice with its reasons; today unless given.",
             show_default=False,
@@ -120,6 +123,8 @@ def extend(
     """Extend the term: once the person was sent the notice of it, or by having it sent.
 
     A notice that was sent too late extends nothing, and neither does a ground that the law does not know.
+
+    Example: habeas clock extend 01kap2v7q4m8w3x9yd5tgh6jzr --by dpo --ground complexity --send --note-file reasons.txt
     """
     from rights.clockwork import ClockEvent, Turn, extension_grounds
     from starter.desk import desk
@@ -130,9 +135,11 @@ def extend(
             known = {code: words for law in laws for code, words in extension_grounds(law).items()}
             listed = "; ".join(f"{code} ({words})" for code, words in sorted(known.items()))
             raise Failure(Exit.USAGE, f"--ground is one of: {listed}")
-        if send and noticed:
-            raise Failure(Exit.USAGE, "--send is for a notice still to be sent, --noticed for one that was: give one")
-        event = ClockEvent(turn=Turn.EXTENDED, day=_day(noticed, at), ground=ground, until=_until(until))
+        if send and on:
+            raise Failure(
+                Exit.USAGE, "--send is for a notice still to be sent, --on for the day of one that was: give one"
+            )
+        event = ClockEvent(turn=Turn.EXTENDED, day=_day(on, at), ground=ground, until=_until(until))
         if send:
             _send(at, request, event, by, note_file, as_json)
             return
@@ -155,13 +162,17 @@ def receipt(
     approved_by: Annotated[
         str,
         typer.Option(
-            "--approved-by", metavar="ROLE", help="Who has approved it; somebody else than --by.", show_default=False
+            "--approved-by", metavar="STAFF", help="Who has approved it; somebody else than --by.", show_default=False
         ),
     ],
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
-    """Correct when a request came in. Both times are kept."""
+    """Correct when a request came in. Both times are kept.
+
+    Example: habeas clock receipt 01kap2v7q4m8w3x9yd5tgh6jzr --received-at 2026-11-20 --by 'mail room' --approved-by
+    'privacy desk'
+    """
     from rights.clockwork import ClockEvent, Turn
     from rights.reckoning import local_day
     from starter.desk import desk, now

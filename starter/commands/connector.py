@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from starter.commands.request import Json
+from starter.commands.options import Json
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def lint(
     """Check vendor files.
 
     Errors name file, line and path, and say what to write instead. Exit 1 if there is one.
+
+    Example: habeas connector lint stripe vendors/crm.yaml
     """
     from connectors.http.vendorfile import find_vendor, read_vendor
     from rights.yamlfile import FileErrors
@@ -69,6 +71,8 @@ def try_account(
     """Try a system.
 
     Logs in, and counts what is held of somebody if an identity is given. Changes nothing. Exit 1 if it does not work.
+
+    Example: habeas connector test maps/shop.yaml --identity customer_id=17
     """
     from connectors.errors import ConnectorError
     from connectors.protocol import Checks, Probes

@@ -7,8 +7,8 @@ from typing import Annotated, cast
 
 import typer
 
-from starter.commands.decision import Staff
-from starter.commands.request import Json, NoteFile, RequestId, requests
+from starter.commands.options import Json, NoteFile, RequestId, Seat
+from starter.commands.request import requests
 from starter.exits import Exit, Failure
 
 
@@ -25,6 +25,8 @@ def stop(
     """Stop an erasure in its cooling-off, by the token of the notice.
 
     It is frozen then, and a person looks at it. Nothing was erased.
+
+    Example: habeas request stop --token -
     """
     from starter.desk import desk, now
     from starter.inputs import read_text
@@ -42,11 +44,14 @@ def stop(
 def review(
     request: RequestId,
     word: Annotated[str, typer.Argument(metavar="WORD", help="release or withdraw.", show_default=False)],
-    by: Staff,
+    by: Seat,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
-    """Say what becomes of an erasure that was stopped: release or withdraw. Two agents have to say the same."""
+    """Say what becomes of an erasure that was stopped: release or withdraw. Two agents have to say the same.
+
+    Example: habeas request review 01kap2v7q4m8w3x9yd5tgh6jzr release --by s-17
+    """
     from ledger.cooling import Review
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text, staff_id

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from starter.commands.request import Json
+from starter.commands.options import Json
 from starter.exits import Exit, Failure
 
 
@@ -84,6 +84,8 @@ def deadline(
 
     The legal date is the latest that can be defended; the internal one is the last working day on or before the
     earliest, and the engine works towards that.
+
+    Example: habeas deadline eu-gdpr --received 2025-01-31 --calendar DE --explain
     """
     from rights.reckoning import Events, Question, local_day, reckon
     from rights.regimes import SHIPPED

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from starter.commands.options import Json, NoteFile, OfRequest, RequestId, Seat
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -16,27 +17,18 @@ if TYPE_CHECKING:
 
 decisions = typer.Typer(no_args_is_help=True, help="Decide on a request: grant, in part, refuse; by four eyes.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)]
 DecisionId = Annotated[str, typer.Argument(metavar="DECISION", help="The decision's id.", show_default=False)]
-Staff = Annotated[
-    str,
-    typer.Option("--by", metavar="STAFF", help="Who says so: an opaque staff id.", show_default=False),
-]
-NoteFile = Annotated[
-    str | None,
-    typer.Option("--note-file", metavar="FILE", help="A note, from a file or - ; kept sealed.", show_default=False),
-]
 
 
 @decisions.command()
 def grounds(
-    request: Annotated[
-        str | None, typer.Option("--request", metavar="REQUEST", help="Only those for it.", show_default=False)
-    ] = None,
+    request: OfRequest = None,
     as_json: Json = False,
 ) -> None:
-    """List the coded grounds, with what each needs and who approves it."""
+    """List the coded grounds, with what each needs and who approves it.
+
+    Example: habeas decision grounds --request 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     from rights.decision import grounds_for, law
     from starter.deciding import grounds_document, grounds_page
     from starter.desk import desk
@@ -54,15 +46,15 @@ def grounds(
 def propose(
     request: RequestId,
     word: Annotated[str, typer.Argument(metavar="WORD", help="grant, in_part or refuse.", show_default=False)],
-    by: Staff,
+    by: Seat,
     ground: Annotated[
-        str, typer.Option("--ground", metavar="CODE", help="grant, refuse: the coded ground.", show_default=False)
+        str, typer.Option("--ground", metavar="GROUND", help="grant, refuse: the coded ground.", show_default=False)
     ] = "",
     leave_out: Annotated[
         list[str] | None,
         typer.Option(
             "--leave-out",
-            metavar="CATEGORY=CODE",
+            metavar="CATEGORY=GROUND",
             help="in_part: a category of the data map, and the ground on which it is left out. May be given again.",
             show_default=False,
         ),
@@ -130,24 +122,33 @@ def propose(
 
 
 @decisions.command()
-def approve(decision: DecisionId, by: Staff, note_file: NoteFile = None, as_json: Json = False) -> None:
-    """Approve a decision, as counsel or delegate, or who stands in for them."""
+def approve(decision: DecisionId, by: Seat, note_file: NoteFile = None, as_json: Json = False) -> None:
+    """Approve a decision, as counsel or delegate, or who stands in for them.
+
+    Example: habeas decision approve 01kap30c2m6n8r1v5t9w4x7yzb --by s-04
+    """
     from rights.decision import Role
 
     _speak(decision, by, "approve", (Role.COUNSEL, Role.DELEGATE), note_file, as_json)
 
 
 @decisions.command()
-def agree(decision: DecisionId, by: Staff, note_file: NoteFile = None, as_json: Json = False) -> None:
-    """Agree to a decision, as data protection officer."""
+def agree(decision: DecisionId, by: Seat, note_file: NoteFile = None, as_json: Json = False) -> None:
+    """Agree to a decision, as data protection officer.
+
+    Example: habeas decision agree 01kap30c2m6n8r1v5t9w4x7yzb --by s-18
+    """
     from rights.decision import Role
 
     _speak(decision, by, "agree", (Role.DPO,), note_file, as_json)
 
 
 @decisions.command()
-def dissent(decision: DecisionId, by: Staff, note_file: NoteFile = None, as_json: Json = False) -> None:
-    """Dissent on record, as data protection officer. It keeps nobody from approving."""
+def dissent(decision: DecisionId, by: Seat, note_file: NoteFile = None, as_json: Json = False) -> None:
+    """Dissent on record, as data protection officer. It keeps nobody from approving.
+
+    Example: habeas decision dissent 01kap30c2m6n8r1v5t9w4x7yzb --by s-18 --note-file why.txt
+    """
     from rights.decision import Role
 
     if note_file is None:
@@ -156,8 +157,11 @@ def dissent(decision: DecisionId, by: Staff, note_file: NoteFile = None, as_json
 
 
 @decisions.command()
-def drop(decision: DecisionId, by: Staff, note_file: NoteFile = None, as_json: Json = False) -> None:
-    """Take a proposed decision off the table; the request goes on as if it had not been made."""
+def drop(decision: DecisionId, by: Seat, note_file: NoteFile = None, as_json: Json = False) -> None:
+    """Take a proposed decision off the table; the request goes on as if it had not been made.
+
+    Example: habeas decision drop 01kap30c2m6n8r1v5t9w4x7yzb --by s-31
+    """
     from starter.desk import desk, now
     from starter.inputs import read_text
 
@@ -170,10 +174,13 @@ def drop(decision: DecisionId, by: Staff, note_file: NoteFile = None, as_json: J
 @decisions.command()
 def show(
     request: RequestId,
-    texts: Annotated[bool, typer.Option("--texts", help="Also print the sealed texts of the evidence.")] = False,
+    texts: Annotated[bool, typer.Option("--text", help="Also print the sealed texts of the evidence.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the decisions on a request: codes, who has said what, and what is missing."""
+    """Show the decisions on a request: codes, who has said what, and what is missing.
+
+    Example: habeas decision show 01kap2v7q4m8w3x9yd5tgh6jzr --text
+    """
     from starter.deciding import decision_document, decisions_page
     from starter.desk import desk
     from starter.show import answer

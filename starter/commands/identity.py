@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from starter.commands.request import Json, RequestId
+from starter.commands.options import By, Json, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ _RUNGS: Final = ("signed_in", "second_factor", "in_person", "document", "atteste
 _MOST_PAPER: Final = 10_000_000
 """Bytes of a scan. A page in colour has a tenth."""
 
-ByRole = Annotated[
-    str, typer.Option("--by", metavar="ROLE", help="Who says so, by role; kept sealed.", show_default=False)
-]
 Paper = Annotated[
     str | None,
     typer.Option("--paper", metavar="FILE", help="A scan of the paper; kept sealed.", show_default=False),
@@ -31,7 +28,10 @@ Paper = Annotated[
 
 @identities.command()
 def status(request: RequestId, as_json: Json = False) -> None:
-    """Show whether the asker is proven, and what may be asked next."""
+    """Show whether the asker is proven, and what may be asked next.
+
+    Example: habeas identity status 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     from starter.desk import desk
     from starter.inputs import ledger_id
     from starter.proving import status_document, status_page
@@ -48,6 +48,8 @@ def call(request: RequestId, as_json: Json = False) -> None:
     """Print the script for a telephone call.
 
     The code is read back during the call; nothing else is asked or told before it says 'proven'.
+
+    Example: habeas identity call 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from starter.desk import desk
     from starter.inputs import ledger_id
@@ -66,7 +68,7 @@ def send_code(
         str | None,
         typer.Option(
             "--to",
-            metavar="WHERE",
+            metavar="PLACE",
             help="given (the address in the request), file (a channel on file), another (another one), or post; "
             "without it, the next step of the ladder.",
             show_default=False,
@@ -77,6 +79,8 @@ def send_code(
     """Have a code sent.
 
     Whether anybody gets it is not told: the answer is the same for people who are known and for people who are not.
+
+    Example: habeas identity send-code 01kap2v7q4m8w3x9yd5tgh6jzr --to file
     """
     from ledger.proofcodes import LADDER, next_step
     from starter.desk import desk, now
@@ -107,7 +111,10 @@ def check_code(
     ] = "-",
     as_json: Json = False,
 ) -> None:
-    """Check a code that was read back. Exit 0: proven; 6: not proven, for whatever reason."""
+    """Check a code that was read back. Exit 0: proven; 6: not proven, for whatever reason.
+
+    Example: habeas identity check-code 01kap2v7q4m8w3x9yd5tgh6jzr --code-file -
+    """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text
 
@@ -118,7 +125,10 @@ def check_code(
 
 @identities.command("ask-points")
 def ask_points(request: RequestId, as_json: Json = False) -> None:
-    """List the data points that can be compared; the same whoever asks."""
+    """List the data points that can be compared; the same whoever asks.
+
+    Example: habeas identity ask-points 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     from starter.desk import desk
     from starter.inputs import ledger_id
     from starter.proving import POINTS, points_asked
@@ -147,6 +157,8 @@ def check_points(
     """Compare data points. Three times for a request; which of them fit is told to nobody.
 
     By themselves they never release a copy under the GDPR.
+
+    Example: habeas identity check-points 01kap2v7q4m8w3x9yd5tgh6jzr --points told.txt
     """
     from starter.desk import desk, now
     from starter.inputs import identity_pairs, ledger_id
@@ -161,10 +173,13 @@ def check_points(
 @identities.command()
 def attest(
     request: RequestId,
-    rung: Annotated[str, typer.Option("--rung", metavar="HOW", help=f"{', '.join(_RUNGS)}.", show_default=False)],
-    by: ByRole,
+    rung: Annotated[str, typer.Option("--rung", metavar="RUNG", help=f"{', '.join(_RUNGS)}.", show_default=False)],
+    by: By,
     level: Annotated[
-        int, typer.Option("--level", min=0, max=4, help="attested: how sure, from 0 to 4.", show_default=False)
+        int,
+        typer.Option(
+            "--assurance", min=0, max=4, metavar="LEVEL", help="attested: how sure, from 0 to 4.", show_default=False
+        ),
     ] = 0,
     paper: Paper = None,
     as_json: Json = False,
@@ -173,6 +188,8 @@ def attest(
 
     in_person, document and attested at level 4 take two: run it again as another role. Whoever attests vouches for all
     identities that were given. A copy of a document is destroyed at that ruling.
+
+    Example: habeas identity attest 01kap2v7q4m8w3x9yd5tgh6jzr --rung in_person --by 'front desk'
     """
     from rights.identity import Rung
     from starter.desk import desk, now
@@ -192,12 +209,17 @@ def attest(
 def document(
     request: RequestId,
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="Where to write it; not there yet.")],
+    as_json: Json = False,
 ) -> None:
-    """Write the copy of a document for the second look; it is gone with the ruling."""
+    """Write the copy of a document for the second look; it is gone with the ruling.
+
+    Example: habeas identity document 01kap2v7q4m8w3x9yd5tgh6jzr --out look.pdf
+    """
     import os
 
     from starter.desk import desk
     from starter.inputs import ledger_id
+    from starter.show import Page, answer
 
     with desk() as at:
         scan = at.ledger.paper(ledger_id(request, "request"))
@@ -209,11 +231,15 @@ def document(
         raise Failure(Exit.USAGE, "the file of --out is there already, or cannot be made: name another") from None
     with os.fdopen(file, "wb") as sink:
         sink.write(scan)
+    answer({"file": out, "size": len(scan)}, Page().line(f"written: {out}"), as_json=as_json)
 
 
 @identities.command()
-def refuse(request: RequestId, by: ByRole, as_json: Json = False) -> None:
-    """Say that what was shown does not prove the asker; its copy is destroyed."""
+def refuse(request: RequestId, by: By, as_json: Json = False) -> None:
+    """Say that what was shown does not prove the asker; its copy is destroyed.
+
+    Example: habeas identity refuse 01kap2v7q4m8w3x9yd5tgh6jzr --by 'front desk'
+    """
     from starter.desk import desk, now
     from starter.inputs import ledger_id
 
@@ -225,26 +251,34 @@ def refuse(request: RequestId, by: ByRole, as_json: Json = False) -> None:
 @identities.command()
 def mandate(
     request: RequestId,
-    by: ByRole,
-    file: Annotated[
+    by: By,
+    details: Annotated[
         str | None,
-        typer.Option("--file", metavar="FILE", help="What the mandate says, as YAML; kept sealed.", show_default=False),
+        typer.Option(
+            "--details",
+            metavar="FILE",
+            help="What the mandate says, as YAML, from a file or - ; kept sealed.",
+            show_default=False,
+        ),
     ] = None,
     paper: Paper = None,
     as_json: Json = False,
 ) -> None:
     """Note that somebody asks for another person, and keep their mandate.
 
-    Without --file only the first: nothing is proven then until a mandate is here. It stays in the request's file.
+    Without --details only the first: nothing is proven then until a mandate is here. It stays in the request's file.
+
+    Example: habeas identity mandate 01kap2v7q4m8w3x9yd5tgh6jzr --by 'support desk' --details mandate.yaml --paper
+    scan.pdf
     """
     from rights.mandates import read_mandate
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text
 
-    said = read_mandate("--file", read_text(file, "--file")) if file else None
+    said = read_mandate("--details", read_text(details, "--details")) if details else None
     scan = _scan(paper) if paper else None
     if scan and said is None:
-        raise Failure(Exit.USAGE, "--paper goes with --file: write down what the mandate says")
+        raise Failure(Exit.USAGE, "--paper goes with --details: write down what the mandate says")
     with desk() as at:
         request_id = ledger_id(request, "request")
         if said is None:
@@ -257,12 +291,12 @@ def mandate(
 @identities.command()
 def deceased(
     request: RequestId,
-    by: ByRole,
+    by: By,
     country: Annotated[
-        str, typer.Option("--country", metavar="CODE", help="Their last residence, such as FR.", show_default=False)
+        str, typer.Option("--country", metavar="COUNTRY", help="Their last residence, such as FR.", show_default=False)
     ],
     relation: Annotated[
-        str, typer.Option("--relation", metavar="WHO", help="heir, family or appointee.", show_default=False)
+        str, typer.Option("--relation", metavar="RELATION", help="heir, family or appointee.", show_default=False)
     ],
     died: Annotated[str, typer.Option("--died", metavar="DATE", help="The day of death.", show_default=False)],
     answer_to: Annotated[str, typer.Option("--name", metavar="NAME", help="Who asks; kept sealed.")] = "",
@@ -272,6 +306,9 @@ def deceased(
     """Note that the data of somebody who has died is asked for, and by whom.
 
     Who may is said by country (rights/law/deceased.yaml); where the law is not sure it is off, and counsel decides.
+
+    Example: habeas identity deceased 01kap2v7q4m8w3x9yd5tgh6jzr --country FR --relation heir --died 2026-01-02 --by
+    'support desk'
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id
@@ -287,13 +324,15 @@ def deceased(
 @identities.command()
 def minor(
     request: RequestId,
-    by: ByRole,
-    age: Annotated[int, typer.Option("--age", min=0, max=17, help="In years.", show_default=False)],
+    by: By,
+    age: Annotated[int, typer.Option("--age", metavar="YEARS", min=0, max=17, help="In years.", show_default=False)],
     as_json: Json = False,
 ) -> None:
     """Note that the person is a child or a teenager.
 
     From 13 on they ask in their own name, and no document is asked of them; for younger ones a parent or guardian asks.
+
+    Example: habeas identity minor 01kap2v7q4m8w3x9yd5tgh6jzr --age 15 --by 'support desk'
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id

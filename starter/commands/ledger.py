@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import Json, RequestId
+from starter.commands.options import Identities, Identity, Json, RequestId
 from starter.exits import Exit, Failure
 
 ledger = typer.Typer(no_args_is_help=True, help="The journal, and the proof that nobody changed it.")
@@ -24,6 +24,8 @@ def verify(as_json: Json = False) -> None:
 
     Walks every entry and compares with the signed checkpoints and the requests' rows. Exit 1 if anything was edited,
     removed, reordered or cut; a ledger restored from a backup shows as cut.
+
+    Example: habeas ledger verify
     """
     from starter.desk import desk
     from starter.show import Cell, Page, answer, plural
@@ -57,6 +59,8 @@ def explain(request: RequestId, as_json: Json = False) -> None:
     """Explain every date, decision and count.
 
     Each as rule, fact and arithmetic, computed again from the ledger.
+
+    Example: habeas explain 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from starter.desk import desk, now
     from starter.explain import explain as reasons
@@ -83,6 +87,8 @@ def open_(
     """Decrypt a parcel into an ordinary ZIP.
 
     Only you can read the file.
+
+    Example: habeas parcel open 01kap2v7q4m8w3x9yd5tgh6jzr --out copy.zip
     """
     from activities.parcels import open_parcel
     from activities.store import FileStore
@@ -129,25 +135,8 @@ def open_(
 
 @holds.command()
 def place(
-    identity: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--identity",
-            metavar="KIND=VALUE",
-            help="An identity of the person. May be given again. "
-            "Other users of the machine can read a command line: --identities keeps it private.",
-            show_default=False,
-        ),
-    ] = None,
-    identities: Annotated[
-        str | None,
-        typer.Option(
-            "--identities",
-            metavar="FILE",
-            help="Identities from a file or - , as for request open.",
-            show_default=False,
-        ),
-    ] = None,
+    identity: Identity = None,
+    identities: Identities = None,
     reason_file: Annotated[
         str | None,
         typer.Option(
@@ -156,7 +145,10 @@ def place(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Let nothing of a person be destroyed."""
+    """Let nothing of a person be destroyed.
+
+    Example: habeas hold place --identities person.txt --reason-file matter.txt
+    """
     from rights.subject import parse_identities
     from starter.desk import desk, now
     from starter.inputs import identity_pairs, read_text
@@ -180,6 +172,8 @@ def release(hold: HoldId, as_json: Json = False) -> None:
     """Lift a hold.
 
     Steps that it stopped go on once they are ruled 'retry'.
+
+    Example: habeas hold release 01kap30c2m6n8r1v5t9w4x7yzb
     """
     from datetime import timedelta
 
@@ -200,7 +194,10 @@ def release(hold: HoldId, as_json: Json = False) -> None:
 def list_(
     all_: Annotated[bool, typer.Option("--all", help="Those that were released too.")] = False, as_json: Json = False
 ) -> None:
-    """List holds, and whether each is in force."""
+    """List holds, and whether each is in force.
+
+    Example: habeas hold list --all
+    """
     from starter.desk import desk
     from starter.show import Cell, Page, answer, minute
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import Json, NoteFile
+from starter.commands.options import Json, NoteFile, OfRequest, RequestId
 
 letters = typer.Typer(no_args_is_help=True, help="Letters: what was sent, what came back, what is to be posted.")
 
@@ -19,12 +19,13 @@ LetterId = Annotated[
 
 @letters.command()
 def outbox(
-    request: Annotated[
-        str | None, typer.Option("--request", metavar="REQUEST", help="Only of this request.", show_default=False)
-    ] = None,
+    request: OfRequest = None,
     as_json: Json = False,
 ) -> None:
-    """List letters and how they stand, the oldest first."""
+    """List letters and how they stand, the oldest first.
+
+    Example: habeas letter outbox --request 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     from starter.desk import desk
     from starter.inputs import ledger_id
     from starter.outbox import letter_document, letters_page, told
@@ -40,15 +41,19 @@ def outbox(
 def show(
     letter: LetterId,
     text: Annotated[bool, typer.Option("--text", help="Also print the letter itself, as it was sent.")] = False,
-    pdf: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option("--pdf", metavar="FILE", help="Write it to a file, to be printed and posted.", show_default=False),
+        typer.Option(
+            "--out", metavar="FILE", help="Write it there as PDF, to be printed and posted.", show_default=False
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Show how a letter stands, and with --text what it says.
 
-    Without --text or --pdf nothing personal is shown.
+    Without --text or --out nothing personal is shown.
+
+    Example: habeas letter show 01kap2v7q4m8w3x9yd5tgh6jzr.refusal.0 --text
     """
     from starter.desk import desk
     from starter.letterpress import put_letter
@@ -57,8 +62,8 @@ def show(
 
     with desk() as at:
         found = at.ledger.letter(letter_id(letter))
-        if pdf:
-            put_letter(rendered_now(at, found), "pdf", pdf)
+        if out:
+            put_letter(rendered_now(at, found), "pdf", out)
         said = text_of(at, found) if text else None
         document = letter_document(found) | ({"text": said} if text else {})
         answer(document, letter_page(found, said, at.zone), as_json=as_json)
@@ -69,6 +74,8 @@ def resend(letter: LetterId, note_file: NoteFile = None, as_json: Json = False) 
     """Send a letter again, as another mail.
 
     Only one that came back, was not taken, or may not have gone out.
+
+    Example: habeas letter resend 01kap2v7q4m8w3x9yd5tgh6jzr.refusal.0
     """
     from starter.desk import desk, now
     from starter.inputs import read_text
@@ -85,23 +92,27 @@ def resend(letter: LetterId, note_file: NoteFile = None, as_json: Json = False) 
 
 @letters.command("expect")
 def expect(
-    request: Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)],
+    request: RequestId,
     what: Annotated[
-        str, typer.Option("--what", metavar="CODE", help="What is to come in, such as mandate.", show_default=False)
+        str, typer.Option("--what", metavar="WHAT", help="What is to come in, such as mandate.", show_default=False)
     ],
-    by: Annotated[str, typer.Option("--by", metavar="DATE", help="Until when it is waited for.", show_default=False)],
+    until: Annotated[
+        str, typer.Option("--until", metavar="DATE", help="Until when it is waited for.", show_default=False)
+    ],
     as_json: Json = False,
 ) -> None:
     """Wait for something to come in by post.
 
     A task with that date; rule 'done --on DATE' on it when it is here.
+
+    Example: habeas letter expect 01kap2v7q4m8w3x9yd5tgh6jzr --what mandate --until 2026-12-15
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_day
     from starter.outbox import code_word
     from starter.show import Page, answer
 
-    day, word = read_day(by, "--by"), code_word(what)
+    day, word = read_day(until, "--until"), code_word(what)
     with desk() as at:
         at.ledger.expect_post(ledger_id(request, "request"), word, day, at=now())
-    answer({"what": word, "by": day}, Page().line(f"{word} is waited for until {day}"), as_json=as_json)
+    answer({"what": word, "until": day}, Page().line(f"{word} is waited for until {day}"), as_json=as_json)

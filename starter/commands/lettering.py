@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from starter.commands.letter import letters
-from starter.commands.request import Json
+from starter.commands.options import Json, OfRequest, Out
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -19,22 +19,24 @@ if TYPE_CHECKING:
 
 LanguageOption = Annotated[
     str | None,
-    typer.Option("--language", metavar="CODE", help="en, de, fr or es; else that of the settings.", show_default=False),
+    typer.Option(
+        "--language", metavar="LANGUAGE", help="en, de, fr or es; else that of the settings.", show_default=False
+    ),
 ]
 ChildOption = Annotated[bool, typer.Option("--child", help="In simple words, for a child or a teenager.")]
 SaidOption = Annotated[
     Path | None,
     typer.Option(
-        "--said", metavar="FILE", help="A YAML file of what the decision gives the letter.", show_default=False
+        "--details",
+        metavar="FILE",
+        help="What the decision gives the letter, as YAML, from a file.",
+        show_default=False,
     ),
 ]
-FormOption = Annotated[str, typer.Option("--format", metavar="FORM", help="text, html or pdf.")]
-OutOption = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Write it there, not to the screen.", show_default=False)
-]
+FormOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, html or pdf.")]
 RegimeOption = Annotated[
     str | None,
-    typer.Option("--regime", metavar="NAME", help="A regime; else that of the settings.", show_default=False),
+    typer.Option("--regime", metavar="REGIME", help="A regime; else that of the settings.", show_default=False),
 ]
 
 
@@ -52,17 +54,18 @@ def preview(
         str | None, typer.Option("--result", metavar="RESULT", help="done, in_part or refused.", show_default=False)
     ] = None,
     child: ChildOption = False,
-    request: Annotated[
-        str | None, typer.Option("--request", metavar="REQUEST", help="Of this request.", show_default=False)
-    ] = None,
+    request: OfRequest = None,
     said: SaidOption = None,
     form: FormOption = "text",
-    out: OutOption = None,
+    out: Out = None,
+    as_json: Json = False,
 ) -> None:
     """Print a letter as it would be sent: of a request, or a specimen.
 
-    It sends nothing. What the decision gives a letter, such as its reason, stands in --said FILE. Exit 2 if the letter
-    lacks something that it must say.
+    It sends nothing. What the decision gives a letter, such as its reason, stands in --details FILE. Exit 2 if the
+    letter lacks something that it must say.
+
+    Example: habeas letter preview refusal --regime eu-gdpr --language fr
     """
     from starter.desk import desk, load_settings
     from starter.inputs import ledger_id
@@ -81,15 +84,18 @@ def preview(
                 more = more.model_copy(update={"result": _result(result)})
             standing = at.ledger.standing(ledger_id(request, "request"))
             facts = of_request(at, standing, known, more, language=chosen, child=child)
-    put(written(facts, office), form, out)
+    put(written(facts, office), form, out, as_json=as_json)
 
 
-def put(letter: "Rendered", form: str, out: Path | None) -> None:
+def put(letter: "Rendered", form: str, out: Path | None, *, as_json: bool = False) -> None:
     """Print a letter, or write it to a file; say so where the fonts lack characters."""
     from starter.letterpress import form_of, put_letter
+    from starter.show import out_json
 
     text = put_letter(letter, form_of(form), out)
-    if text is not None:
+    if as_json:
+        out_json({"subject": letter.subject, "format": form, "letter": text, "file": str(out) if out else None})
+    elif text is not None:
         sys.stdout.write(text)
     if form == "pdf" and letter.boxes:
         sys.stderr.write(f"{letter.boxes} characters are boxes, since no font has them: name one in letters.fonts\n")
@@ -97,7 +103,10 @@ def put(letter: "Rendered", form: str, out: Path | None) -> None:
 
 @letters.command("list")
 def list_(regime: RegimeOption = None, as_json: Json = False) -> None:
-    """List the kinds of letters, and what each says under a regime."""
+    """List the kinds of letters, and what each says under a regime.
+
+    Example: habeas letter list --regime us-ca-ccpa
+    """
     from starter.letterpress import list_document, list_page
     from starter.show import answer
 
@@ -114,6 +123,8 @@ def check(
     """Write every letter in every language, and say what the settings lack.
 
     Under the regime of the settings, of --regime, or all of them. Exit 1 if a letter could not be written.
+
+    Example: habeas letter check --all
     """
     from starter.desk import load_settings
     from starter.letterpress import check_letters, enabled_regimes

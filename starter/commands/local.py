@@ -21,6 +21,8 @@ def demo(
     A shop's database, bucket and mailbox, stand-ins for two of its vendors, Temporal and a worker are started;
     afterwards all of them are checked by full dumps over connections of the demo's own. Exit 1 if anything of the
     erased person is left, or anything of anybody else has changed.
+
+    Example: habeas demo --keep
     """
     from starter.demo import run
 
@@ -33,6 +35,8 @@ def dev() -> None:
 
     PostgreSQL with the ledger and a shop, a bucket, a mailbox, stand-ins for two vendors, Temporal with its UI, and a
     worker. What they keep survives a restart and a kill -9, but for the mailbox. Ctrl-C stops everything.
+
+    Example: habeas dev
     """
     from starter.dev import run
 

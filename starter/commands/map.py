@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from starter.commands.request import Json
+from starter.commands.options import Json
 from starter.commands.setup import maps, read_texts
 from starter.exits import Exit, Failure
 
@@ -42,6 +42,8 @@ def discover(
     """Draft the map of a database.
 
     Reads tables, keys, references, comments and types, and writes a map in YAML with its guesses marked.
+
+    Example: habeas map discover shop --url env:SHOP_READER_URL > maps/shop.yaml
     """
     from connectors.errors import ConnectorError, Retryable
     from connectors.registry import SetupError, resolve
@@ -98,6 +100,8 @@ def diff_maps(
     """Say what a change of maps would change.
 
     What would newly be found, erased, kept and given out, per collection and field. Exit 1 if anything would.
+
+    Example: habeas map diff maps new-maps
     """
     from rights.mapdiff import diff
     from rights.mapfile import read_map

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import Json, role_of
+from starter.commands.options import By, Identities, Json
+from starter.commands.request import role_of
 from starter.exits import Exit, Failure
 
 optouts = typer.Typer(no_args_is_help=True, help="Opt-outs: browsers' signals, and a trial of our own way.")
@@ -19,15 +20,6 @@ Identity = Annotated[
         "--identity",
         metavar="KIND=VALUE",
         help="An identity. KIND=- reads the value from standard input, where nobody else sees it.",
-        show_default=False,
-    ),
-]
-Identities = Annotated[
-    str | None,
-    typer.Option(
-        "--identities",
-        metavar="FILE",
-        help="Identities from a file or - (standard input): a JSON object, or lines of KIND=VALUE.",
         show_default=False,
     ),
 ]
@@ -67,30 +59,32 @@ def gpc(
 
 @optouts.command("gpc-json")
 def gpc_json(
-    updated: Annotated[
+    on: Annotated[
         str | None,
         typer.Option(
-            "--updated", metavar="DATE", help="When your handling was last changed, if not today.", show_default=False
+            "--on", metavar="DATE", help="When your handling was last changed, if not today.", show_default=False
         ),
     ] = None,
 ) -> None:
     """Print /.well-known/gpc.json for your site.
 
     It tells browsers and regulators that the signal is acted on: publish it once `habeas optout probe` ends with 0.
+
+    Example: habeas optout gpc-json > site/.well-known/gpc.json
     """
     from rights.suppression import gpc_document
     from starter.desk import now
     from starter.inputs import read_day
     from starter.show import out_json
 
-    out_json(gpc_document(read_day(updated, "--updated") if updated else now().date()))
+    out_json(gpc_document(read_day(on, "--on") if on else now().date()))
 
 
 @optouts.command()
 def probe(
     identity: Identity = None,
     identities: Identities = None,
-    of: Annotated[str, typer.Option("--of", metavar="SCOPE", help="What to opt out of.")] = "sale",
+    scope: Annotated[str, typer.Option("--scope", metavar="SCOPE", help="What to opt out of.")] = "sale",
     within: Annotated[
         int, typer.Option("--within", min=1, max=3600, metavar="SECONDS", help="How long to wait for the answer.")
     ] = 120,
@@ -100,6 +94,8 @@ def probe(
 
     For monitoring: exit 1 if the request is not answered in time, our list does not have it, or no system has stopped
     it. The canary has to be known to your systems, and to be opted in again by them before each trial.
+
+    Example: habeas optout probe --identity email=canary@example.org --within 60
     """
     from datetime import timedelta
 
@@ -109,8 +105,8 @@ def probe(
     from starter.show import Page, answer
     from starter.signals import probe as tried
 
-    if of not in OPT_OUTS:
-        raise Failure(Exit.USAGE, f"--of takes one of {', '.join(OPT_OUTS)}")
+    if scope not in OPT_OUTS:
+        raise Failure(Exit.USAGE, f"--scope takes one of {', '.join(OPT_OUTS)}")
     pairs = _pairs(identity, identities)
     with desk() as at:
         seen = tried(
@@ -118,7 +114,7 @@ def probe(
             at.data_map,
             rules(at.settings),
             pairs,
-            Scope(of),
+            Scope(scope),
             at=now(),
             within=timedelta(seconds=within),
             every=0.2,
@@ -188,7 +184,10 @@ def check(identity: Identity = None, identities: Identities = None, as_json: Jso
 
 @suppressions.command("list")
 def list_(as_json: Json = False) -> None:
-    """Count what is suppressed. Nobody can be listed: there is nothing to list them by."""
+    """Count what is suppressed. Nobody can be listed: there is nothing to list them by.
+
+    Example: habeas suppression list
+    """
     from starter.desk import desk, now
     from starter.show import Page, answer
 
@@ -209,6 +208,8 @@ def screen(
 
     For a list that is about to be imported or written to: take these lines out. What cannot be read as an identity is
     among them.
+
+    Example: habeas suppression screen addresses.txt --scope marketing
     """
     from rights.subject import IdentityError, parse_identity
     from rights.suppression import Scope
@@ -236,10 +237,7 @@ def screen(
 
 @suppressions.command()
 def clear(
-    by: Annotated[
-        str,
-        typer.Option("--by", metavar="ROLE", help="Who attests the person's new consent, by role.", show_default=False),
-    ],
+    by: By,
     identity: Identity = None,
     identities: Identities = None,
     as_json: Json = False,
@@ -247,6 +245,8 @@ def clear(
     """The person has consented to marketing anew.
 
     Only their own word counts, such as signing up for the newsletter; it ends the block on marketing and nothing else.
+
+    Example: habeas suppression clear --by 'sign-up form' --identities person.txt
     """
     from rights.subject import parse_identities
     from starter.desk import desk, now

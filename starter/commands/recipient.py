@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import Json, NoteFile, RequestId
+from starter.commands.options import By, Json, NoteFile, On, RequestId
 from starter.exits import Exit, Failure
 
 recipients = typer.Typer(no_args_is_help=True, help="The recipients of data, and what they were told.")
@@ -27,7 +27,10 @@ def list_(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the recipients of the register; with --request, what each was told and has answered."""
+    """List the recipients of the register; with --request, what each was told and has answered.
+
+    Example: habeas recipient list --request 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     from starter.desk import desk, load_register
     from starter.inputs import ledger_id
     from starter.recipients import notices_document, notices_page, register_document, register_page
@@ -45,13 +48,18 @@ def list_(
 @recipients.command()
 def check(
     days: Annotated[
-        int, typer.Option("--days", min=0, max=3650, help="Also what is due for review within so many days.")
+        int,
+        typer.Option(
+            "--days", metavar="DAYS", min=0, max=3650, help="Also what is due for review within so many days."
+        ),
     ] = 30,
     as_json: Json = False,
 ) -> None:
     """Check to whom nothing may be sent today, and whose basis or transfer ends soon.
 
     Exit 1 if somebody of the register may be sent nothing.
+
+    Example: habeas recipient check --days 60
     """
     from rights.reckoning import local_day
     from starter.desk import desk, load_register, now
@@ -76,20 +84,17 @@ def answered(
         str,
         typer.Argument(metavar="ANSWER", help="confirmed, refused, impossible or no_answer.", show_default=False),
     ],
-    by: Annotated[
-        str,
-        typer.Option("--by", metavar="ROLE", help="Who says so, by role or staff id.", show_default=False),
-    ],
-    on: Annotated[
-        str | None,
-        typer.Option("--on", metavar="DATE", help="The day of the answer; today unless given.", show_default=False),
-    ] = None,
+    by: By,
+    on: On = None,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
     """Enter what a recipient has answered to what it was told in a request.
 
     impossible: telling it has proved impossible, or would take disproportionate effort; --note-file says why.
+
+    Example: habeas recipient answered 01kap2v7q4m8w3x9yd5tgh6jzr mailchimp confirmed --by 'support desk' --on
+    2026-11-20
     """
     from ledger.notices import Answer
     from rights.reckoning import local_day

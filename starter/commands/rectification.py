@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from starter.commands.options import Json, MaybeBy, ReasonFile, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
 rectifications = typer.Typer(no_args_is_help=True, help="Rectifications: see what is disputed, decide on it.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)]
-
 
 @rectifications.command()
 def show(request: RequestId, as_json: Json = False) -> None:
-    """Show what is disputed, each field with its number, what it is to say, and what stood there before; masked."""
+    """Show what is disputed, each field with its number, what it is to say, and what stood there before; masked.
+
+    Example: habeas rectification show 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     from activities.corrections import disputed
     from rights.audience import mask
     from rights.rectification import Accuracy
@@ -70,17 +71,24 @@ def show(request: RequestId, as_json: Json = False) -> None:
 
 
 @rectifications.command()
-def statement(request: RequestId) -> None:
-    """Print the person's own statement, to be put with the data."""
+def statement(request: RequestId, as_json: Json = False) -> None:
+    """Print the person's own statement, to be put with the data.
+
+    Example: habeas rectification statement 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     import sys
 
     from starter.desk import desk
     from starter.inputs import ledger_id
+    from starter.show import out_json
 
     with desk() as at:
         text = _details(at.ledger, ledger_id(request, "request")).statement
     if not text:
         raise Failure(Exit.NOT_FOUND, "the person has given no statement")
+    if as_json:
+        out_json({"statement": text})
+        return
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
@@ -100,25 +108,14 @@ def decide(
             show_default=False,
         ),
     ] = None,
-    reason_file: Annotated[
-        str | None,
-        typer.Option(
-            "--reason-file",
-            metavar="FILE",
-            help="Why something is refused, as the person is told; kept sealed.",
-            show_default=False,
-        ),
-    ] = None,
+    reason_file: ReasonFile = None,
     approved_by: Annotated[
         str | None,
         typer.Option(
-            "--approved-by", metavar="ROLE", help="Who approves a refusal: counsel or delegate.", show_default=False
+            "--approved-by", metavar="STAFF", help="Who approves a refusal: counsel or delegate.", show_default=False
         ),
     ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option("--by", metavar="ROLE", help="Who has checked, by role; kept sealed.", show_default=False),
-    ] = None,
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Decide on every field: corrected, or not and on which ground.

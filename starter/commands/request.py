@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
+from starter.commands.options import Identities, Identity, Json, MaybeBy, NoteFile, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -20,17 +21,6 @@ requests = typer.Typer(no_args_is_help=True, help="Open requests, see how they s
 
 POLL: Final = 0.5
 """Seconds between two looks at the ledger while watching."""
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)]
-By = Annotated[
-    str | None,
-    typer.Option("--by", metavar="ROLE", help="Who says so, by role; kept sealed.", show_default=False),
-]
-NoteFile = Annotated[
-    str | None,
-    typer.Option("--note-file", metavar="FILE", help="A note, from a file or - ; kept sealed.", show_default=False),
-]
 
 
 WORDS: Final = ("retry", "give_up", "done", "choose")
@@ -48,25 +38,8 @@ def open_(
             autocompletion=lambda: _offered(),
         ),
     ],
-    identity: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--identity",
-            metavar="KIND=VALUE",
-            help="An identity of the person, such as email=name@example.org. May be given again. "
-            "Other users of the machine can read a command line: --identities keeps it private.",
-            show_default=False,
-        ),
-    ] = None,
-    identities: Annotated[
-        str | None,
-        typer.Option(
-            "--identities",
-            metavar="FILE",
-            help="Identities from a file or - (standard input): a JSON object, or lines of KIND=VALUE.",
-            show_default=False,
-        ),
-    ] = None,
+    identity: Identity = None,
+    identities: Identities = None,
     text_file: Annotated[
         str | None,
         typer.Option(
@@ -99,8 +72,8 @@ def open_(
         str | None,
         typer.Option(
             "--confirmed-by",
-            metavar="ROLE",
-            help="Attests that the asker is the person: who has checked, by role.",
+            metavar="STAFF",
+            help="Attests that the asker is the person: who has checked.",
             show_default=False,
         ),
     ] = None,
@@ -118,6 +91,7 @@ def open_(
         int | None,
         typer.Option(
             "--assurance",
+            metavar="LEVEL",
             min=0,
             max=4,
             help="A system attests how sure it is of the asker: 0 to 4.",
@@ -128,14 +102,14 @@ def open_(
         str | None,
         typer.Option(
             "--channel",
-            metavar="WORD",
+            metavar="CHANNEL",
             help="How it came in: phone, walk_in, letter, mail, web ...",
             show_default=False,
         ),
     ] = None,
     taken_by: Annotated[
         str | None,
-        typer.Option("--taken-by", metavar="ROLE", help="Who took it, by role; kept sealed.", show_default=False),
+        typer.Option("--taken-by", metavar="STAFF", help="Who took it; kept sealed.", show_default=False),
     ] = None,
     received_at: Annotated[
         str | None,
@@ -150,7 +124,7 @@ def open_(
         list[str] | None,
         typer.Option(
             "--regime",
-            metavar="NAME",
+            metavar="REGIME",
             help="The law it is asked under, if not the one of the settings. Given again, the clocks of all run, and "
             "the earliest counts.",
             show_default=False,
@@ -224,7 +198,10 @@ def open_(
 
 @requests.command()
 def rights(as_json: Json = False) -> None:
-    """List the rights that are carried out, and what each has to be told (--details)."""
+    """List the rights that are carried out, and what each has to be told (--details).
+
+    Example: habeas request rights
+    """
     from rights.course import COURSES
     from rights.details import MODELS
     from rights.request import OFFERED
@@ -244,16 +221,23 @@ def rights(as_json: Json = False) -> None:
 @requests.command("list")
 def list_(
     open_only: Annotated[bool, typer.Option("--open", help="Only those that are not closed.")] = False,
-    right: Annotated[str | None, typer.Option("--right", help="Only of this right.", show_default=False)] = None,
-    phase: Annotated[str | None, typer.Option("--phase", help="Only in this phase.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
+    right: Annotated[
+        str | None, typer.Option("--right", metavar="RIGHT", help="Only of this right.", show_default=False)
+    ] = None,
+    phase: Annotated[
+        str | None, typer.Option("--phase", metavar="PHASE", help="Only in this phase.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1000, help="At most so many.")] = 50,
     before: Annotated[
         str | None,
-        typer.Option("--before", metavar="ID", help="Older than this id: the next page.", show_default=False),
+        typer.Option("--before", metavar="REQUEST", help="Older than this id: the next page.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List requests, the newest first."""
+    """List requests, the newest first.
+
+    Example: habeas request list --open --right erasure
+    """
     from rights.request import Phase, Right
     from starter.desk import desk, now
     from starter.inputs import ledger_id
@@ -279,6 +263,8 @@ def watch(request: RequestId, as_json: Json = False) -> None:
     """Follow a request as it goes on.
 
     Ends when it is closed (exit 0) or waits for a person (exit 6). With --json, one line per change.
+
+    Example: habeas request watch 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from starter.desk import desk
     from starter.watch import follow
@@ -291,8 +277,11 @@ def watch(request: RequestId, as_json: Json = False) -> None:
 
 
 @requests.command("confirm-identity")
-def confirm_identity(request: RequestId, by: By = None, as_json: Json = False) -> None:
-    """Attest that the asker is the person."""
+def confirm_identity(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> None:
+    """Attest that the asker is the person.
+
+    Example: habeas request confirm-identity 01kap2v7q4m8w3x9yd5tgh6jzr --by 'support desk'
+    """
     from starter.desk import desk, now
 
     with desk() as at:
@@ -301,8 +290,11 @@ def confirm_identity(request: RequestId, by: By = None, as_json: Json = False) -
 
 
 @requests.command()
-def approve(request: RequestId, by: By = None, as_json: Json = False) -> None:
-    """Approve the preview of an erasure."""
+def approve(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> None:
+    """Approve the preview of an erasure.
+
+    Example: habeas request approve 01kap2v7q4m8w3x9yd5tgh6jzr --by 'privacy desk'
+    """
     from starter.desk import desk, now
 
     with desk() as at:
@@ -315,6 +307,8 @@ def withdraw(request: RequestId, note_file: NoteFile = None, as_json: Json = Fal
     """Take a request back.
 
     No call that destroys anything starts after this.
+
+    Example: habeas request withdraw 01kap2v7q4m8w3x9yd5tgh6jzr --note-file mail.txt
     """
     from starter.desk import desk, now
     from starter.inputs import read_text

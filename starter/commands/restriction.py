@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from starter.commands.options import Json, NoteFile, ReasonFile
+
 if TYPE_CHECKING:
     from ledger.standing import Standing
     from rights.restriction import Restriction
 
 restrictions = typer.Typer(no_args_is_help=True, help="Restrictions: see, review, have lifted.")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request that restricts.", show_default=False)]
-NoteFile = Annotated[
-    str | None,
-    typer.Option("--note-file", metavar="FILE", help="Why, from a file or - ; kept sealed.", show_default=False),
-]
+Restricting = Annotated[str, typer.Argument(metavar="REQUEST", help="The request that restricts.", show_default=False)]
 
 
 @restrictions.command("list")
@@ -26,7 +23,10 @@ def list_(
     every: Annotated[bool, typer.Option("--all", help="Also those that are lifted.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List restrictions, the one to be reviewed first first."""
+    """List restrictions, the one to be reviewed first first.
+
+    Example: habeas restriction list --all
+    """
     from starter.desk import desk
     from starter.show import Page, answer, day
 
@@ -41,8 +41,11 @@ def list_(
 
 
 @restrictions.command()
-def show(request: RequestId, as_json: Json = False) -> None:
-    """Show a restriction: its ground, its dates, and what is locked away in each system and how sure that is."""
+def show(request: Restricting, as_json: Json = False) -> None:
+    """Show a restriction: its ground, its dates, and what is locked away in each system and how sure that is.
+
+    Example: habeas restriction show 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     from starter.desk import desk
     from starter.inputs import ledger_id
     from starter.show import Page, answer, day, minute
@@ -72,10 +75,10 @@ def show(request: RequestId, as_json: Json = False) -> None:
 
 @restrictions.command()
 def review(
-    request: RequestId,
-    keep_until: Annotated[
+    request: Restricting,
+    until: Annotated[
         str,
-        typer.Option("--keep-until", metavar="DATE", help="When it is to be reviewed next.", show_default=False),
+        typer.Option("--until", metavar="DATE", help="When it is to be reviewed next.", show_default=False),
     ],
     note_file: NoteFile = None,
     as_json: Json = False,
@@ -83,6 +86,8 @@ def review(
     """Note that a restriction was reviewed and is still needed.
 
     A lifting that was asked for is called off, unless it has begun.
+
+    Example: habeas restriction review 01kap2v7q4m8w3x9yd5tgh6jzr --until 2027-09-01 --note-file why.txt
     """
     from datetime import datetime, time
     from zoneinfo import ZoneInfo
@@ -93,15 +98,15 @@ def review(
 
     note = read_text(note_file, "--note-file") if note_file else None
     with desk() as at:
-        until = datetime.combine(read_day(keep_until, "--keep-until"), time(), ZoneInfo(at.zone))
-        kept = at.ledger.review_restriction(ledger_id(request, "request"), at=now(), review_on=until, note=note)
+        review_on = datetime.combine(read_day(until, "--until"), time(), ZoneInfo(at.zone))
+        kept = at.ledger.review_restriction(ledger_id(request, "request"), at=now(), review_on=review_on, note=note)
         said = Cell(f"kept; to be reviewed again on {day(kept.review_on, at.zone)}", "good")
         answer(_document(kept), Page().line(said), as_json=as_json)
 
 
 @restrictions.command()
 def lift(
-    request: RequestId,
+    request: Restricting,
     because: Annotated[
         str,
         typer.Option(
@@ -116,17 +121,13 @@ def lift(
         int | None,
         typer.Option(
             "--notice-days",
+            metavar="DAYS",
             min=0,
             help="Days between telling the person and lifting, if not those of the settings.",
             show_default=False,
         ),
     ] = None,
-    reason_file: Annotated[
-        str | None,
-        typer.Option(
-            "--reason-file", metavar="FILE", help="What the letter says of it beyond that.", show_default=False
-        ),
-    ] = None,
+    reason_file: ReasonFile = None,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
@@ -161,10 +162,12 @@ def lift(
 
 
 @restrictions.command()
-def told(request: RequestId, note_file: NoteFile = None, as_json: Json = False) -> None:
+def told(request: Restricting, note_file: NoteFile = None, as_json: Json = False) -> None:
     """Say that the person was told of the lifting in another way than by the letter, such as on the phone.
 
     The term runs from now.
+
+    Example: habeas restriction told 01kap2v7q4m8w3x9yd5tgh6jzr --note-file call.txt
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import By, Json, RequestId, role_of
+from starter.commands.options import Json, MaybeBy, RequestId
+from starter.commands.request import role_of
 from starter.exits import Exit, Failure
 
 reviews = typer.Typer(no_args_is_help=True, help="Copies that may be about other people: read, redact, release.")
@@ -18,7 +19,10 @@ _MOST = 200
 
 @reviews.command("list")
 def list_(as_json: Json = False) -> None:
-    """List the copies that wait for somebody to go through them, and what was taken out so far."""
+    """List the copies that wait for somebody to go through them, and what was taken out so far.
+
+    Example: habeas review list
+    """
     from starter.desk import desk
     from starter.review import waiting
     from starter.show import Cell, Page, answer, minute
@@ -56,7 +60,10 @@ def show(
     after: Annotated[int, typer.Option("--after", min=0, metavar="N", help="Only rows after the N first.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Show the rows to go through: each word masked and numbered, and the key that leads to the row in its system."""
+    """Show the rows to go through: each word masked and numbered, and the key that leads to the row in its system.
+
+    Example: habeas review show 01kap2v7q4m8w3x9yd5tgh6jzr --collection shop.messages
+    """
     from itertools import islice
 
     from starter.desk import desk
@@ -114,7 +121,7 @@ def redact(
     file: Annotated[
         int | None, typer.Option("--file", min=1, metavar="N", help="This file.", show_default=False)
     ] = None,
-    by: By = None,
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Take something out of a copy: a row, a field, words, wherever a text stands, or a file.
@@ -143,7 +150,10 @@ def restore(
     redaction: Annotated[str, typer.Argument(metavar="REDACTION", help="Its id.", show_default=False)],
     as_json: Json = False,
 ) -> None:
-    """Put back what was taken out by mistake."""
+    """Put back what was taken out by mistake.
+
+    Example: habeas review restore 01kap2v7q4m8w3x9yd5tgh6jzr 01kap30c2m6n8r1v5t9w4x7yzb
+    """
     from starter.desk import desk, now
     from starter.inputs import ledger_id
     from starter.show import Cell, Page, answer
@@ -154,8 +164,11 @@ def restore(
 
 
 @reviews.command()
-def release(request: RequestId, by: By = None, as_json: Json = False) -> None:
-    """Let a copy be delivered: somebody has gone through it."""
+def release(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> None:
+    """Let a copy be delivered: somebody has gone through it.
+
+    Example: habeas review release 01kap2v7q4m8w3x9yd5tgh6jzr --by 'privacy desk'
+    """
     from starter.desk import desk, now
     from starter.inputs import ledger_id
     from starter.review import under_review

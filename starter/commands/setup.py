@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starter.commands.request import Json
+from starter.commands.options import Json
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def init(
     """Write settings, a data map and keys to start from.
 
     Nothing that is there is written over.
+
+    Example: habeas init shop
     """
     from starter.scaffold import scaffold
     from starter.show import Cell, Page, answer
@@ -58,6 +60,8 @@ def check_config(as_json: Json = False) -> None:
     """Look at everything that a deployment needs.
 
     Settings, keys, ledger, Temporal and the data map, a line each, with what to do. Exit 1 if something is missing.
+
+    Example: habeas config check
     """
     from starter.checkup import check_all
 
@@ -82,6 +86,8 @@ def check_map(
 
     Errors name file, line and path, and say what to write instead. With --last nothing is asked of any system: the
     setting map_check_every has workers do that.
+
+    Example: habeas map check maps --live
     """
     if last == bool(files) or (last and live):
         raise Failure(Exit.USAGE, "give map files, with or without --live, or --last alone")
@@ -190,6 +196,8 @@ def migrate(as_json: Json = False) -> None:
     """Bring ledger and Temporal to this version.
 
     Makes or changes the ledger's tables, and registers Temporal's search attributes.
+
+    Example: habeas migrate
     """
     import asyncio
 
@@ -225,6 +233,8 @@ def worker() -> None:
     """Run a worker until SIGTERM or Ctrl-C.
 
     It then lets its activities finish for drain_seconds. Logs go to standard error.
+
+    Example: habeas worker
     """
     from starter.desk import load_settings
     from starter.logs import set_up

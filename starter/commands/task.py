@@ -3,21 +3,22 @@
 The one rule: what tells candidates apart is shown masked.
 """
 
-from typing import Annotated
-
 import typer
+
+from starter.commands.options import Json, OfRequest
 
 tasks = typer.Typer(no_args_is_help=True, help="What waits for a person.")
 
 
 @tasks.command("list")
 def list_tasks(
-    request: Annotated[
-        str | None, typer.Option("--request", metavar="REQUEST", help="Only of this request.", show_default=False)
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    request: OfRequest = None,
+    as_json: Json = False,
 ) -> None:
-    """List what waits for a person, the oldest first."""
+    """List what waits for a person, the oldest first.
+
+    Example: habeas task list --request 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     from starter.desk import desk
     from starter.inputs import ledger_id
     from starter.show import answer

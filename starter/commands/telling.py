@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starter.commands.lettering import ChildOption, FormOption, LanguageOption, OutOption, SaidOption
+from starter.commands.lettering import ChildOption, FormOption, LanguageOption, SaidOption
 from starter.commands.lettering import put as put_letter
-from starter.commands.request import Json, RequestId, requests
+from starter.commands.options import Json, Out, RequestId
+from starter.commands.request import requests
 from starter.exits import Exit, Failure
 
 LetterFlag = Annotated[bool, typer.Option("--letter", help="As a whole letter, in a language of the person's.")]
@@ -28,6 +29,8 @@ def show(request: RequestId, as_json: Json = False) -> None:
     """Show how a request stands.
 
     What was done in each system, what waits for a person, and until when what is kept.
+
+    Example: habeas request show 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from starter.desk import desk, now
     from starter.pages import show_document, show_page
@@ -57,6 +60,8 @@ def preview(
 
     Per system and collection: what would be exported, erased and kept, on which ground and until when. With --try,
     exit 1 if a database would refuse it, or do more than the plan says.
+
+    Example: habeas request preview 01kap2v7q4m8w3x9yd5tgh6jzr --try
     """
     from rights.request import Right
     from starter.desk import desk, now
@@ -91,13 +96,15 @@ def interim(
     child: ChildOption = False,
     said: SaidOption = None,
     form: FormOption = "text",
-    out: OutOption = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Print the interim answer to send to the person.
 
     What is done and how certain, what is accepted, what is kept and why, and what is outstanding, as of now. It sends
     nothing: rule 'done' on the task once it is sent. With --letter it is a whole letter, ready to go.
+
+    Example: habeas request interim 01kap2v7q4m8w3x9yd5tgh6jzr --letter --language de
     """
     from rights.audience import hears_of_systems
     from rights.audience import interim as told_of
@@ -111,7 +118,7 @@ def interim(
         if not row.phase.open:
             raise Failure(Exit.REFUSED, "the request is closed: habeas request answer prints its whole answer")
         if letter:
-            _put_letter(at, standing, None, said, language, child, form, out)
+            _put_letter(at, standing, None, said, language, child, form, out, as_json=as_json)
             return
         names = at.ledger.pinned_map(row.map_digest).systems if row.map_digest else ()
         if not hears_of_systems(row.right, proven=standing.proven):
@@ -129,7 +136,7 @@ def answer(
     child: ChildOption = False,
     said: SaidOption = None,
     form: FormOption = "text",
-    out: OutOption = None,
+    out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Print the answer to send to the person.
@@ -137,6 +144,8 @@ def answer(
     Per system what was erased or handed over and how certain that is, what is kept and why, what is not done, and by
     which day what was erased is out of backups. It sends nothing. Before the request is closed there is none. With
     --letter it is a whole letter, ready to go.
+
+    Example: habeas request answer 01kap2v7q4m8w3x9yd5tgh6jzr --letter --format pdf --out answer.pdf
     """
     from activities.lettering import told_in_the_end
     from starter.desk import desk
@@ -152,7 +161,7 @@ def answer(
                 Exit.REFUSED, "the request is not closed yet: habeas request interim prints how it stands, to be sent"
             )
         if letter:
-            _put_letter(at, standing, row.conclusion, said, language, child, form, out)
+            _put_letter(at, standing, row.conclusion, said, language, child, form, out, as_json=as_json)
             return
         told = told_in_the_end(standing, _pinned(at, standing))
         stopped, restriction = tuple(stopped_lines(standing)), at.ledger.restriction(row.id)
@@ -170,6 +179,8 @@ def _put_letter(
     child: bool,
     form: str,
     out: "Path | None",
+    *,
+    as_json: bool,
 ) -> None:
     """Print the interim answer, or the one of a conclusion, as a letter."""
     from rights.letters import LetterKind, answer_kind
@@ -178,7 +189,7 @@ def _put_letter(
     kind = answer_kind(standing.request.right, conclusion) if conclusion else LetterKind.INTERIM_ANSWER
     chosen = language_of(language) if language else None
     facts = of_request(at, standing, kind, read_said(said), language=chosen, child=child)
-    put_letter(written(facts, at.settings.office), form, out)
+    put_letter(written(facts, at.settings.office), form, out, as_json=as_json)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.request import Json, RequestId
+from starter.commands.options import Json, RequestId
 from starter.exits import Exit, Failure
 
 transfers = typer.Typer(no_args_is_help=True, help="Data that was sent to other controllers.")
@@ -18,8 +18,10 @@ def receive(
     config: Annotated[
         Path, typer.Argument(metavar="FILE", help="The receiving file: docs/portability.md.", show_default=False)
     ],
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Where to listen; 0: any that is free.")] = 8443,
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Where to listen; 0: any that is free.")
+    ] = 8443,
+    host: Annotated[str, typer.Option("--host", metavar="HOST", help="The address to listen on.")] = "127.0.0.1",
     once_ready: Annotated[
         Path | None,
         typer.Option("--ready-file", metavar="FILE", help="Write the port there once it listens.", show_default=False),
@@ -28,6 +30,8 @@ def receive(
     """Take in what other controllers send, over HTTPS.
 
     Each transfer is checked, put into quarantine and receipted; nothing is imported. Runs until it is stopped.
+
+    Example: habeas receive receiving.yaml --port 8443
     """
     import signal
     import threading
@@ -69,24 +73,33 @@ def key(
     reference: Annotated[
         str, typer.Argument(metavar="KEY", help="Our private key, env:NAME or file:/path.", show_default=False)
     ],
+    as_json: Json = False,
 ) -> None:
-    """Print our public key, for the file of who sends to us or receives from us."""
+    """Print our public key, for the file of who sends to us or receives from us.
+
+    Example: habeas transfer key file:/etc/habeas/transfer.pem
+    """
     from activities.jws import load_signing_key, public_key
     from connectors.registry import resolve
     from starter.desk import load_env
+    from starter.show import Page, answer
 
     load_env()
     if not reference.startswith(("env:", "file:")):
         raise Failure(Exit.USAGE, "KEY names where the key is, env:NAME or file:/path, and never is the key")
     try:
-        typer.echo(public_key(load_signing_key(resolve(reference))))
+        pem = public_key(load_signing_key(resolve(reference)))
     except ValueError as error:
         raise Failure(Exit.BAD, str(error)) from None
+    answer({"public_key": pem}, Page().line(pem), as_json=as_json)
 
 
 @transfers.command()
 def receipt(request: RequestId, as_json: Json = False) -> None:
-    """Show what was sent to another controller, and what it has signed."""
+    """Show what was sent to another controller, and what it has signed.
+
+    Example: habeas transfer receipt 01kap2v7q4m8w3x9yd5tgh6jzr
+    """
     from starter.desk import desk
     from starter.inputs import ledger_id
     from starter.show import Cell, Page, answer, minute

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from starter.commands.request import Json, RequestId, _id, role_of
+from starter.commands.options import By, Json, ReasonFile, RequestId
+from starter.commands.request import _id, role_of
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 objections = typer.Typer(no_args_is_help=True, help="Objections on grounds: read them, and weigh.")
 automated = typer.Typer(no_args_is_help=True, help="Automated decisions: hear the person, and look again.")
 
-By = Annotated[str, typer.Option("--by", metavar="ROLE", help="Who says so, by role; sealed.", show_default=False)]
 Evidence = Annotated[
     str,
     typer.Option(
@@ -26,12 +26,6 @@ Evidence = Annotated[
         show_default=False,
     ),
 ]
-Reason = Annotated[
-    str | None,
-    typer.Option(
-        "--reason-file", metavar="FILE", help="What the person is told, from a file or - .", show_default=False
-    ),
-]
 
 
 @objections.command("show")
@@ -39,6 +33,8 @@ def show_objection(request: RequestId, as_json: Json = False) -> None:
     """Show what the person objects to, and what could outweigh it.
 
     For whoever weighs it: the person's own words come out of the vault.
+
+    Example: habeas objection show 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from rights.suppression import Scope
     from rights.weighing import grounds_for
@@ -73,12 +69,12 @@ def weigh(
     by: By,
     evidence_file: Evidence,
     ground: Annotated[
-        str, typer.Option("--ground", metavar="CODE", help="overridden: what outweighs it.", show_default=False)
+        str, typer.Option("--ground", metavar="GROUND", help="overridden: what outweighs it.", show_default=False)
     ] = "",
-    reason_file: Reason = None,
+    reason_file: ReasonFile = None,
     approved_by: Annotated[
         str,
-        typer.Option("--approved-by", metavar="ROLE", help="overridden: who has approved it.", show_default=False),
+        typer.Option("--approved-by", metavar="STAFF", help="overridden: who has approved it.", show_default=False),
     ] = "",
     as_json: Json = False,
 ) -> None:
@@ -115,6 +111,8 @@ def show_review(request: RequestId, as_json: Json = False) -> None:
     """Show which decision the person contests, and why.
 
     For whoever reviews it: the person's own words come out of the vault.
+
+    Example: habeas automated show 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from starter.desk import desk
     from starter.show import Page, answer
@@ -137,13 +135,16 @@ def decide(
     outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="upheld, changed or annulled.", show_default=False)],
     by: By,
     evidence_file: Evidence,
-    reason_file: Reason = None,
+    reason_file: ReasonFile = None,
     as_json: Json = False,
 ) -> None:
     """Say what came of looking at a decision again.
 
     upheld: it stands. changed: it is another one now. annulled: it no longer stands. The reviewer is a person with the
     authority to change it, and not whoever has made it.
+
+    Example: habeas automated decide 01kap2v7q4m8w3x9yd5tgh6jzr changed --by 'head of credit' --evidence-file look.txt
+    --reason-file told.txt
     """
     from rights.weighing import Matter
     from starter.desk import desk, now

@@ -1,6 +1,7 @@
 """The ledger's database is lost and comes back from a backup."""
 
 import psycopg
+import pytest
 
 from starter.stack import Postgres
 from tests.world import World, shop_map
@@ -13,6 +14,7 @@ def restored(world: World, postgres: Postgres, backup: str) -> None:
     postgres.create_database(world.ledger_db, template=backup)
 
 
+@pytest.mark.soak
 def test_what_the_ledger_no_longer_knows_keeps_nobody_else_waiting(world: World, postgres: Postgres) -> None:
     world.write_maps({"shop": shop_map("observe")})
     world.ledger.close_connections()

@@ -206,6 +206,7 @@ BREAKS: dict[str, tuple[str, str, str]] = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("fault", sorted(BREAKS))
 def test_what_a_person_must_mend_becomes_a_task_and_then_goes_on(world: World, fault: str) -> None:
     broken, mended, code = BREAKS[fault]

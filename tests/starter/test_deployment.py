@@ -167,6 +167,7 @@ def test_somebody_no_system_knows_is_answered(local: Local) -> None:
     assert told(local, "request", "show", request)["request"]["conclusion"] == "nothing_held"
 
 
+@pytest.mark.soak
 def test_a_hold_stops_an_erasure_until_it_is_released(local: Local, shop: check.Connection) -> None:
     email = email_of(shop, 251)
     before = check.dump(shop)
@@ -190,6 +191,7 @@ def test_a_hold_stops_an_erasure_until_it_is_released(local: Local, shop: check.
     assert not shop.execute("SELECT 1 FROM newsletter WHERE lower(email) = lower(%s)", [email]).fetchone()
 
 
+@pytest.mark.soak
 def test_an_outbox_written_while_no_worker_runs_is_worked_off(local: Local, shop: check.Connection) -> None:
     local.stop_worker()
     request = open_(local, "access", email_of(shop, 263), "--confirmed-by", "desk")

@@ -44,7 +44,7 @@ def test_a_request_is_proven_from_the_start_if_what_a_system_says_is_enough(
 @pytest.mark.soak
 def test_what_a_system_says_is_added_to_by_a_second_step(deployment: Deployment) -> None:
     request = deployment.open("--signed-in", "password", right="access")
-    assert deployment("identity", "attest", request, "--rung", "attested", "--level", "2", "--by", "bank").code == 6
+    assert deployment("identity", "attest", request, "--rung", "attested", "--assurance", "2", "--by", "bank").code == 6
     done = deployment("identity", "attest", request, "--rung", "second_factor", "--by", "portal", "--json")
     assert (done.code, done.json) == (0, {"proven": True})
     assert proven(deployment, request)
@@ -107,7 +107,7 @@ def test_an_agents_mandate_is_kept_sealed_and_waits_for_the_person(deployment: D
     assert deployment("identity", "attest", request, "--rung", "second_factor", "--by", "portal").code == 6
     file = tmp_path / "mandate.yaml"
     file.write_text(MANDATE)
-    assert deployment("identity", "mandate", request, "--by", "desk", "--file", str(file)).code == 6
+    assert deployment("identity", "mandate", request, "--by", "desk", "--details", str(file)).code == 6
 
     status = deployment("identity", "status", request, "--json").json
     assert (status["mandate_needed"], status["mandate"]) == (True, "agent")
@@ -119,7 +119,7 @@ def test_a_slip_in_a_mandate_is_told_with_its_line_and_changes_nothing(deploymen
     file = tmp_path / "mandate.yaml"
     file.write_text(MANDATE.replace("scope: [erasure]", "scope: []"))
     before = deployment.rows("SELECT count(*) FROM entries")
-    done = deployment("identity", "mandate", request, "--by", "desk", "--file", str(file))
+    done = deployment("identity", "mandate", request, "--by", "desk", "--details", str(file))
 
     assert done.code == 1
     assert "scope is empty" in done.err

@@ -90,7 +90,7 @@ def test_a_letter_about_a_request_lacks_its_reason_until_somebody_gives_it(offic
     assert "reason" in bare.err
 
     Path("said.yaml").write_text("ground: gdpr_17_3_b\nreason: |\n  We have to keep invoices.\n")
-    letter = office("letter", "preview", "refusal", "--request", request, "--said", "said.yaml", "--language", "fr")
+    letter = office("letter", "preview", "refusal", "--request", request, "--details", "said.yaml", "--language", "fr")
     assert letter.code == 0
     assert request in letter.out
     assert "We have to keep invoices." in letter.out
@@ -108,7 +108,7 @@ def test_a_letter_about_a_request_lacks_its_reason_until_somebody_gives_it(offic
         (["preview", "refusal", "--regime", "canary"], "habeas deadline --list"),
         (["preview", "refusal", "--right", "canary"], "access"),
         (["preview", "answer-erasure", "--result", "refused"], "in_part"),
-        (["preview", "refusal", "--said", "canary.yaml", "--request", "01kb000000000000000000anna"], "habeas"),
+        (["preview", "refusal", "--details", "canary.yaml", "--request", "01kb000000000000000000anna"], "habeas"),
         (["check", "--regime", "canary"], "habeas deadline --list"),
     ],
 )
@@ -123,7 +123,7 @@ def test_what_cannot_stand_is_refused_in_one_sentence(office: Deployment, argume
 def test_a_slip_in_what_a_decision_says_is_refused_with_its_line(office: Deployment) -> None:
     request = office.open()
     Path("said.yaml").write_text("reason: fine\nresaon: canary quill\n")
-    refused = office("letter", "preview", "refusal", "--request", request, "--said", "said.yaml")
+    refused = office("letter", "preview", "refusal", "--request", request, "--details", "said.yaml")
     assert refused.code == 1
     assert "said.yaml:2" in refused.err
     assert "quill" not in refused.err

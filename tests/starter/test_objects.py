@@ -22,6 +22,7 @@ def code_of(error: pytest.ExceptionInfo[ClientError]) -> str:
     return str(error.value.response["Error"]["Code"])
 
 
+@pytest.mark.soak
 def test_objects_survive_a_kill_and_go_with_the_server() -> None:
     with Objects() as server:
         client = server.client()

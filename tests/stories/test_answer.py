@@ -91,7 +91,7 @@ def test_an_erasure_letter_names_what_is_erased_kept_and_not_done_and_when_backu
     # The same as a letter, in German; that crm is not done needs a reason, which is the agent's to give.
     monkeypatch.setenv("HABEAS_LETTERS", json.dumps(OFFICE))
     (world.home / "said.yaml").write_text("reason: Das CRM wird von Hand bereinigt.\n")
-    written = typed(habeas, "answer", request, "--letter", "--language", "de", "--said", "said.yaml")
+    written = typed(habeas, "answer", request, "--letter", "--language", "de", "--details", "said.yaml")
     german = " ".join(written.stdout.split())
     assert written.exit_code == 0
     for part in (

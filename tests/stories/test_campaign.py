@@ -47,6 +47,7 @@ def habeas(world: World, sink: Sink, home: Path) -> Habeas:
     return habeas
 
 
+@pytest.mark.soak
 def test_everybody_is_told_once_in_their_language(habeas: Habeas, sink: Sink, home: Path) -> None:
     world = habeas.world
     sink.replies["c9@shop.example"] = "550 5.1.1 who?"

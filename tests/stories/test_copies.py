@@ -10,6 +10,7 @@ from tests.stories.copies import OTHER, PASSWORD, SSN, Habeas, extended, holding
 from tests.world import World, shop_map
 
 
+@pytest.mark.soak
 def test_third_parties_are_taken_out_before_delivery_and_credentials_never_leave(world: World) -> None:
     prepare(world)
     habeas = Habeas(world)

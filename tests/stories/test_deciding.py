@@ -75,6 +75,7 @@ def refuse(desk: Desk, request: str, *options: str) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.soak
 def test_an_abusive_request_is_refused_by_four_eyes_with_both_elements_and_a_dissent_on_record(
     world: World, desk: Desk
 ) -> None:

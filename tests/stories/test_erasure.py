@@ -3,6 +3,7 @@
 import json
 
 import psycopg
+import pytest
 
 from tests.world import ROWS, World, dump, shop_map
 
@@ -101,6 +102,7 @@ def test_a_keyed_pseudonym_is_never_called_an_erasure(world: World) -> None:
     assert world.conclusion(request) == "in_part"
 
 
+@pytest.mark.soak
 def test_nobody_by_that_name_is_nothing_held(world: World) -> None:
     before = dump(world.shop)
     world.start_worker()
@@ -111,6 +113,7 @@ def test_nobody_by_that_name_is_nothing_held(world: World) -> None:
     assert dump(world.shop) == before
 
 
+@pytest.mark.soak
 def test_observe_destroys_nothing_until_the_operator_turns_it(world: World) -> None:
     world.write_maps({"shop": shop_map("observe")})
     before = dump(world.shop)
@@ -129,6 +132,7 @@ def test_observe_destroys_nothing_until_the_operator_turns_it(world: World) -> N
     assert about(dump(world.shop), 7) == {}
 
 
+@pytest.mark.soak
 def test_approve_waits_for_a_person(world: World) -> None:
     world.write_maps({"shop": shop_map("approve")})
     before = dump(world.shop)
@@ -169,6 +173,7 @@ def test_withdrawn_before_approval_nothing_is_destroyed(world: World) -> None:
     assert dump(world.shop) == before
 
 
+@pytest.mark.soak
 def test_two_people_with_one_email_are_told_apart_by_an_agent(world: World) -> None:
     with psycopg.connect(world.shop, autocommit=True) as connection:
         connection.execute("UPDATE customers SET email = 'c7@shop.example' WHERE id = 8")
@@ -188,6 +193,7 @@ def test_two_people_with_one_email_are_told_apart_by_an_agent(world: World) -> N
     assert world.conclusion(request) == "answered"
 
 
+@pytest.mark.soak
 def test_one_person_with_two_accounts_is_one_request_and_one_answer(world: World) -> None:
     with psycopg.connect(world.shop, autocommit=True) as connection:
         connection.execute("UPDATE customers SET email = 'C7@shop.example' WHERE id = 8")
@@ -207,6 +213,7 @@ def test_one_person_with_two_accounts_is_one_request_and_one_answer(world: World
     assert books.erased == 2
 
 
+@pytest.mark.soak
 def test_a_step_that_is_given_up_is_never_called_erased(world: World) -> None:
     world.write_maps({"shop": shop_map("observe")})
     world.start_worker()

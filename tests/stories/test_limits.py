@@ -28,6 +28,7 @@ def test_a_hold_stops_the_erasure_until_it_is_released(world: World) -> None:
     assert world.conclusion(request) == "answered"
 
 
+@pytest.mark.soak
 def test_the_fuse_blows_before_too_many_people_are_erased(world: World) -> None:
     world.write_maps({"shop": shop_map(fuse=2)})
     world.start_worker()
@@ -40,6 +41,7 @@ def test_the_fuse_blows_before_too_many_people_are_erased(world: World) -> None:
     assert len(dump(world.shop)["customers"]) == 18
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("mark", ["production", None])
 def test_a_database_of_another_environment_is_not_touched(world: World, mark: str | None) -> None:
     with psycopg.connect(world.shop, autocommit=True) as connection:
@@ -53,6 +55,7 @@ def test_a_database_of_another_environment_is_not_touched(world: World, mark: st
     assert dump(world.shop) == before
 
 
+@pytest.mark.soak
 def test_a_stopping_worker_lets_its_step_finish(world: World) -> None:
     process = world.start_worker()
     request = world.open("erasure", [("email", "c7@shop.example")])

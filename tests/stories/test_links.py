@@ -118,6 +118,7 @@ def left(conninfo: str, table: str, column: str = "id") -> set[str]:
         return {str(value) for (value,) in door.execute(f"SELECT {column} FROM {table}")}
 
 
+@pytest.mark.soak
 def test_what_one_system_says_finds_the_person_in_all_and_nobody_else(world: World, linked: dict[str, str]) -> None:
     others = {str(number) for number in range(1, 21) if number != 7}
     elsewhere = {"100", "200", "300"}

@@ -43,6 +43,7 @@ def messages(world: World) -> set[int]:
     return {json.loads(row)["id"] for row in dump(world.shop)["messages"]} & {MINE, OTHER}
 
 
+@pytest.mark.soak
 def test_the_ordinary_part_goes_on_and_a_mention_ruled_to_be_the_person_s_goes_too(world: World) -> None:
     world.write_maps({"shop": SEARCHED})
     mention(world)
@@ -100,6 +101,7 @@ def test_a_parcel_holds_the_mentions_that_were_ruled_to_be_the_person_s(world: W
     assert world.conclusion(request) == "answered"
 
 
+@pytest.mark.soak
 def test_a_residue_keeps_the_request_open_until_it_is_cleaned_or_ruled_to_stay(world: World) -> None:
     world.write_maps({"shop": WITH_RESIDUE})
     with psycopg.connect(world.shop, autocommit=True) as shop:

@@ -410,6 +410,6 @@ def test_our_own_way_of_opting_out_is_tried_end_to_end(shop: World) -> None:
 
 
 def test_the_well_known_document_says_that_the_signal_is_heeded(shop: World) -> None:
-    done = typed("optout", "gpc-json", "--updated", "2026-11-26")
+    done = typed("optout", "gpc-json", "--on", "2026-11-26")
 
     assert json.loads(done.stdout) == {"gpc": True, "lastUpdate": "2026-11-26"}

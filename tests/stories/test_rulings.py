@@ -53,6 +53,7 @@ def asked(world: World, request: str) -> list[tuple[str, str]]:
     return [(code, key.partition("/")[2]) for code, key in rows]
 
 
+@pytest.mark.soak
 def test_what_was_given_up_is_neither_asked_again_nor_done_when_the_run_is_lost(world: World) -> None:
     world.write_maps({"shop": shop_map(), "crm": CRM})
     hold = world.place_hold([("email", "c7@shop.example")])
@@ -97,6 +98,7 @@ def test_a_system_that_stays_away_can_be_given_up_and_is_never_called_empty(worl
     assert world.conclusion(request) == "in_part"
 
 
+@pytest.mark.soak
 def test_a_cabinet_that_was_looked_into_by_hand_is_also_emptied_by_hand(world: World) -> None:
     world.write_maps({"archive": ARCHIVE, "shop": shop_map()})
     world.start_worker()
@@ -137,6 +139,7 @@ def test_a_system_that_leaves_the_map_with_rows_of_the_person_is_not_called_answ
     assert world.conclusion(request) == "in_part"
 
 
+@pytest.mark.soak
 def test_other_rows_than_those_approved_are_approved_anew(world: World) -> None:
     world.write_maps({"shop": shop_map("approve")})
     hold = world.place_hold([("email", "c7@shop.example")])

@@ -180,6 +180,7 @@ def test_the_engine_erases_with_it_and_proves_it(world: World, folder: Path, sit
     assert (book.before, book.after, book.closed, book.derived) == (1, 0, True, False)
 
 
+@pytest.mark.soak
 def test_the_engine_gives_a_person_what_it_holds(world: World, folder: Path, site: Path) -> None:
     world.start_worker(PYTHONPATH=str(site))
 
@@ -190,6 +191,7 @@ def test_the_engine_gives_a_person_what_it_holds(world: World, folder: Path, sit
     assert len(left(folder)) == 20
 
 
+@pytest.mark.soak
 def test_a_hold_stops_it(world: World, folder: Path, site: Path) -> None:
     world.ledger.place_hold([Identity("subscriber", "S-7")], "a claim", at=world.now())
     world.start_worker(PYTHONPATH=str(site))

@@ -1,0 +1,73 @@
+"""Arguments and options that mean the same wherever they stand.
+
+The one rule: one thing has one name and one placeholder in every command;
+tests/starter/test_commands.py walks them all.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+_BY: Final = typer.Option(
+    "--by",
+    metavar="STAFF",
+    help="Who says so: a role or an opaque staff id, never a name; kept sealed.",
+    show_default=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)]
+OfRequest = Annotated[
+    str | None, typer.Option("--request", metavar="REQUEST", help="Only of this request.", show_default=False)
+]
+By = Annotated[str, _BY]
+MaybeBy = Annotated[str | None, _BY]
+Seat = Annotated[
+    str,
+    typer.Option(
+        "--by",
+        metavar="STAFF",
+        help="Who says so: an opaque staff id; the settings (approvers) say for what it may speak.",
+        show_default=False,
+    ),
+]
+On = Annotated[
+    str | None,
+    typer.Option("--on", metavar="DATE", help="The day on which it happened; today unless given.", show_default=False),
+]
+NoteFile = Annotated[
+    str | None,
+    typer.Option("--note-file", metavar="FILE", help="A note, from a file or - ; kept sealed.", show_default=False),
+]
+ReasonFile = Annotated[
+    str | None,
+    typer.Option(
+        "--reason-file",
+        metavar="FILE",
+        help="The reason as the person is to read it, from a file or - ; kept sealed.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Write it there, not to the screen.", show_default=False)
+]
+Identity = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--identity",
+        metavar="KIND=VALUE",
+        help="An identity of the person, such as email=name@example.org. May be given again. "
+        "Other users of the machine can read a command line: --identities keeps it private.",
+        show_default=False,
+    ),
+]
+Identities = Annotated[
+    str | None,
+    typer.Option(
+        "--identities",
+        metavar="FILE",
+        help="Identities from a file or - (standard input): a JSON object, or lines of KIND=VALUE.",
+        show_default=False,
+    ),
+]

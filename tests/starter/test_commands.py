@@ -1,0 +1,125 @@
+"""All commands keep to the same: an example that can be typed, JSON, exit codes, and one name for one thing."""
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import typer
+
+from starter.cli import app
+from starter.exits import Exit
+
+UNTIL_STOPPED = {"habeas dev", "habeas demo", "habeas worker", "habeas receive"}
+"""They serve, or show, until they are stopped; there is no answer to put into JSON."""
+JSON_ALREADY = {"habeas optout gpc-json"}
+FILES = {"--identities", "--details", "--notice", "--paper", "--points", "--from-fides", "--out"}
+"""Options that take a file and are not called after the text in it (`--note-file`, `--reason-file`)."""
+CALCULATOR = {"--received"}
+"""`habeas deadline` belongs to no request, and is compared with published vectors by these words."""
+OLD = {
+    "--reasons-file": "--reason-file",
+    "--noticed": "--on",
+    "--updated": "--on",
+    "--keep-until": "--until",
+    "--level": "--assurance",
+    "--said": "--details",
+    "--pdf": "--out",
+    "--of": "--scope",
+    "--texts": "--text",
+}
+"""Spellings that are gone, and what they are called now."""
+
+
+def commands(group: Any = None, path: str = "habeas") -> Iterator[tuple[str, Any]]:
+    """Every command of the CLI, by the words that call it."""
+    group = group or typer.main.get_command(app)
+    for name, found in group.commands.items():
+        if hasattr(found, "commands"):
+            yield from commands(found, f"{path} {name}")
+        else:
+            yield f"{path} {name}", found
+
+
+COMMANDS: Mapping[str, Any] = dict(commands())
+
+
+def options(command: Any) -> Iterator[tuple[str, Any]]:
+    """The options of a command by their long names."""
+    for one in command.params:
+        if one.param_type_name == "option":
+            yield max(one.opts, key=len), one
+
+
+def example(path: str) -> list[str]:
+    """The words of the example in a command's help, without what stands before a pipe or after a redirection."""
+    found = re.search(r"Example: (.*?)(?:\n\n|\Z)", COMMANDS[path].help or "", re.DOTALL)
+    assert found, f"{path} --help has no example"
+    line = " ".join(found[1].split())
+    assert re.search(r"(^|\| )habeas ", line), line
+    return shlex.split(line[line.index("habeas ") :].split(" > ")[0])
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_example_in_the_help_can_be_typed(path: str) -> None:
+    words = example(path)
+    own = path.split()
+
+    assert words[: len(own)] == own
+    # The parser refuses an unknown option, a missing one, and an argument too many.
+    COMMANDS[path].make_context(path, words[len(own) :])
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_can_answer_in_json(path: str) -> None:
+    has = "--json" in dict(options(COMMANDS[path]))
+
+    assert has is (path not in UNTIL_STOPPED | JSON_ALREADY)
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_help_says_how_a_command_ends(path: str) -> None:
+    below = COMMANDS[path].epilog or ""
+
+    assert [code for code in Exit if f" {code.value} " not in below] == []
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_argument_and_option_is_explained(path: str) -> None:
+    params = [one for one in COMMANDS[path].params if one.name != "help"]
+
+    assert [one.name for one in params if not one.help] == []
+    assert [one.name for one in params if not one.metavar and not getattr(one, "is_flag", False)] == []
+
+
+def test_an_option_has_one_placeholder_in_all_commands() -> None:
+    told: dict[str, set[str]] = defaultdict(set)
+    for command in COMMANDS.values():
+        for name, option in options(command):
+            told[name].add(option.metavar or "")
+
+    assert {name: words for name, words in told.items() if len(words) > 1} == {}
+
+
+def test_one_thing_has_one_option_in_all_commands() -> None:
+    """Who speaks is STAFF; a day that something happened is `--on`; a text comes in `--...-file`."""
+    by_placeholder: dict[str, set[str]] = defaultdict(set)
+    for command in COMMANDS.values():
+        for name, option in options(command):
+            by_placeholder[option.metavar or ""].add(name)
+
+    assert by_placeholder["STAFF"] == {"--by", "--confirmed-by", "--taken-by", "--approved-by"}
+    assert by_placeholder["WHEN"] == {"--received-at", *CALCULATOR}
+    assert by_placeholder["REQUEST"] == {"--request", "--before"}
+    assert {name for name in by_placeholder["FILE"] if not name.endswith("-file")} == FILES
+    for word in ("RIGHT", "REGIME", "SCOPE", "GROUND", "KIND", "LANGUAGE", "FORMAT", "CHANNEL", "PHASE", "COLLECTION"):
+        assert by_placeholder[word] <= {f"--{word.lower()}"}, word
+
+
+def test_old_spellings_are_gone() -> None:
+    names = {name for command in COMMANDS.values() for name, _ in options(command)}
+
+    assert names & set(OLD) == set()
+    assert set(OLD.values()) <= names
