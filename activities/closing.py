@@ -17,6 +17,7 @@ from activities.restricting import Owed, end_restriction, owed_in
 from activities.store import StoreError
 from activities.tools import Tools
 from activities.transmission import FILES
+from ledger.requests import Ending
 from ledger.standing import RequestRow
 from rights import weighing
 from rights.appeals import WINDOW
@@ -29,6 +30,7 @@ from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
+from rights.subject import Identity
 from rights.value import Value
 from rights.weighing import Matter, Weighing
 
@@ -124,16 +126,19 @@ class ClosingActivities:
         conclusion = row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books, owed)
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
+            ending = self._ending(ask, row, receipts, conclusion)
+            working = max(terms.working, _appealable(row), terms.relook)
             ledger.close(
                 ask.request_id,
                 conclusion,
                 books=books,
                 at=ask.as_of,
-                working_until=ask.as_of + max(terms.working, _appealable(row)),
+                working_until=ask.as_of + working,
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
-                letter=_letter(row.right, conclusion) if tools.mail else None,
+                letter=_letter(row.right, conclusion) if tools.mail and not ask.again else None,
+                ending=ending,
             )
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, and what is refused is not decided on.
@@ -146,6 +151,25 @@ class ClosingActivities:
             systems=len(located),
             rows_erased=sum(b.erased for of in books.values() for b in of),
             rows_exported=sum(r.tally.found for r in exported.values()),
+        )
+
+    def _ending(self, ask: Ask, row: RequestRow, receipts: list[Receipt], conclusion: Conclusion) -> Ending | None:
+        """What has to outlive the request: whom it has erased, and when that is looked at again."""
+        tools = self._tools
+        done = conclusion in {Conclusion.ANSWERED, Conclusion.IN_PART}
+        erased: tuple[Identity, ...] | None = None
+        if row.right is Right.ERASURE and (done or conclusion is Conclusion.NOTHING_HELD):
+            # An address that several people may have would take somebody else's data along.
+            shared = tools.pinned(row.map_digest).shared_kinds
+            erased = tuple(one for one in tools.ledger.identities(row.id) if one.kind not in shared)
+        relook = done and bool(relooked(receipts))
+        if erased is None and not relook and not ask.again:
+            return None
+        return Ending(
+            erased=erased,
+            whole=not (row.decided and row.decided.parts),
+            relook_at=ask.as_of + tools.terms.relook if relook else None,
+            again=ask.again,
         )
 
     def _books(self, row: RequestRow, system: str, receipts: list[Receipt], plan: Plan | None) -> tuple[Books, ...]:
@@ -170,6 +194,12 @@ class ClosingActivities:
             return {}
         counted = self._tools.ledger.pseudonymised(row.id, system)
         return {work.collection: counted.get(work.collection, 0) for work in works if work.leaves_pseudonyms}
+
+
+def relooked(receipts: list[Receipt]) -> tuple[str, ...]:
+    """The systems of which it was said that it was looked again: they are looked at once more, days later."""
+    seen = _newest(receipts, Operation.VERIFY)
+    return tuple(name for name, receipt in seen.items() if receipt.certainty is Certainty.VERIFIED)
 
 
 def _appealable(row: RequestRow) -> timedelta:

@@ -40,6 +40,8 @@ class Ask(Value):
 
     request_id: str
     as_of: datetime
+    again: bool = False
+    """The request was closed before, and is open again."""
 
 
 class Outline(Value):
@@ -92,6 +94,8 @@ class Facts(Value):
     """The plan that was kept when the request began; None where it is yet to be made."""
     identity: Waiting = Waiting()
     """How far the question of who asks is, while it is one."""
+    reopened: dict[str, Code] = Field(default_factory=dict)
+    """Of a request that was closed: the systems for which it is open again, and why."""
 
 
 class Start(NamedTuple):
@@ -236,10 +240,11 @@ class OpeningActivities:
             interim=ledger.interim_asked(request_id),
             identity=waiting(tools, row),
             matters=matters_of(tools, row),
-            tells=_tells(tools, row.right),
+            tells=_tells(tools, row.right) and not ledger.limited(request_id),
             read_at=ask.as_of,
             gate=ledger.gate(request_id),
             cools=_cools(row, self._tools),
+            reopened=ledger.reopenings(request_id),
         )
 
 

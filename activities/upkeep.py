@@ -36,17 +36,18 @@ class UpkeepActivities:
     @activity.defn(name="reconcile", no_thread_cancel_exception=True)
     def reconcile(self, round: Round) -> None:
         """Ask the dispatcher to compare the open requests of the ledger with the living runs, and people to review the
-        restrictions whose day has come.
+        restrictions whose day has come, and for the late looks that are due.
 
         The comparison itself needs a Temporal client, which belongs to the doors (starter/dispatch.py).
         """
         self._tools.ledger.announce("reconcile", at=round.as_of)
         self._tools.ledger.ask_for_reviews(at=round.as_of)
+        self._tools.ledger.call_relooks(at=round.as_of)
 
     @activity.defn(name="destroy", no_thread_cancel_exception=True)
     def destroy(self, round: Round) -> Kept:
-        """Shred what is past its keep-until, destroy key-encryption keys that nothing needs any more, and forget what
-        Temporal was told long ago."""
+        """Destroy what is due, forget what Temporal was told long ago, bring tokens under the newest key, and look for
+        past erasures in systems that are new to the map."""
         ledger, store = self._tools.ledger, self._tools.store
         shredded = ledger.shred_due(round.as_of)
         parcels = 0
@@ -56,6 +57,10 @@ class UpkeepActivities:
                 parcels += 1
         destroyed = ledger.retire_keks(round.as_of)
         ledger.purge_sent()
+        ledger.renew_tokens(at=round.as_of)
+        for system in ledger.see_systems(self._tools.data_map.systems, at=round.as_of):
+            # Whoever was erased may be in it.
+            ledger.begin_replay(system, None, dry=False, by="upkeep", at=round.as_of)
         if shredded:
             structlog.get_logger().info("destroyed", keys=len(shredded), month_keys=len(destroyed))
         return Kept(shredded=len(shredded), keys_destroyed=len(destroyed), parcels_deleted=parcels)

@@ -404,6 +404,22 @@ class Rolls(Connector, Protocol):
 
 
 @runtime_checkable
+class Quarantines(Connector, Protocol):
+    """Keeps those out that the map names under `quarantine`, and lets them in again. For other connectors a map that
+    names somebody is refused."""
+
+    def shut(self) -> None:
+        """Keep them out, and end what they have open; converging.
+
+        Raises:
+            ConnectorError: it cannot be done; some may be kept out already.
+        """
+
+    def admit(self) -> None:
+        """Let them in again; converging."""
+
+
+@runtime_checkable
 class Ends(Protocol):
     """Ends what a cut attempt may have left running on the target, by `call.session`, before it looks. Other
     connectors are called again only after the longest time that a cut call can still take effect."""

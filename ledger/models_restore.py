@@ -69,6 +69,15 @@ reopenings: Final = Table(
 )
 """Systems for which a closed request is open again, and why; gone once it is closed anew."""
 
+known_systems: Final = Table(
+    "known_systems",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("system", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+"""Systems that the data map has had: past erasures are carried out in one that is new to it."""
+
 replays: Final = Table(
     "replays",
     metadata,

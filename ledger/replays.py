@@ -3,7 +3,7 @@
 The one rule: how far one is stands here, not in the run: a killed worker goes on, and nothing is opened twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.models import case_keys, entries, intents, requests, tasks
-from ledger.models_restore import replayed, replays
+from ledger.models_restore import known_systems, replayed, replays
 from ledger.models_restrictions import restrictions
 from ledger.outbox import post
 from ledger.store import Store
@@ -116,11 +116,17 @@ _CHILDREN: Final = (
         )
         .scalar_subquery()
         .label("tasks"),
+        (replayed.c.request_id == replayed.c.by_request).label("again"),
     )
     .join(replayed, (replayed.c.tenant == requests.c.tenant) & (replayed.c.by_request == requests.c.id))
     .where(replayed.c.tenant == bindparam("of"), replayed.c.replay_id == bindparam("id"))
     .distinct()
 )
+
+
+def anew_key(replay_id: str, request_id: str) -> str:
+    """The idempotency key under which a replay opens a past request anew."""
+    return f"replay/{replay_id}/{request_id}"
 
 
 class Replay(Value):
@@ -160,6 +166,8 @@ class Child(Value):
     conclusion: str | None
     waits: bool
     """A person is asked."""
+    again: bool
+    """It is the past request itself, opened again; else a new one."""
 
 
 class Replays(Store):
@@ -286,9 +294,42 @@ class Replays(Store):
                     open=row.phase != "closed",
                     conclusion=row.conclusion,
                     waits=row.tasks > 0,
+                    again=row.again,
                 )
                 for row in rows
             ]
+
+    def note_admitted(self, replay_id: str, *, by: str, at: datetime) -> None:
+        """Note that somebody has let those in again who were kept out."""
+        with self._begin() as connection:
+            connection.execute(
+                update(replays)
+                .where(replays.c.tenant == self.tenant, replays.c.id == replay_id)
+                .values(report=replays.c.report.op("||")(bindparam("told", type_=replays.c.report.type))),
+                {"told": {"quarantine": "lifted by a person"}},
+            )
+            self._journal(connection, "replay_admitted", {"replay": replay_id, "by": by}, at)
+
+    def opened_anew(self, replay_id: str, request_id: str) -> str | None:
+        """The request that a replay has opened for a past one; None if it has not."""
+        mark = self._people.mark(f"IDEMPOTENCY\0{anew_key(replay_id, request_id)}")
+        query = select(requests.c.id).where(requests.c.tenant == self.tenant, requests.c.idempotency == mark)
+        with self._look() as connection:
+            found: str | None = connection.scalar(query)
+        return found
+
+    def see_systems(self, names: Iterable[str], *, at: datetime) -> list[str]:
+        """Take note of the systems of the data map; those that are new to it. Of a ledger that has noted none yet, none
+        is new."""
+        with self._begin() as connection:
+            known = select(known_systems.c.system).where(known_systems.c.tenant == self.tenant)
+            before = set(connection.scalars(known))
+            new = sorted(set(names) - before)
+            rows = [{"tenant": self.tenant, "system": name, "at": at} for name in new]
+            if rows:
+                connection.execute(upsert(known_systems).on_conflict_do_nothing(), rows)
+                self._journal(connection, "systems_known", {"systems": new}, at)
+        return new if before else []
 
     def limited(self, request_id: str) -> bool:
         """Whether a request carries another one out anew, in the systems of the map it was opened with and in no

@@ -27,10 +27,12 @@ from starter.commands import (
     optout,
     recipient,
     rectification,
+    replay,
     request,
     restriction,
     review,
     setup,
+    suppress,
     task,
     transfer,
     weigh,
@@ -126,6 +128,8 @@ app.add_typer(weigh.objections, name="objection")
 app.add_typer(weigh.automated, name="automated")
 app.add_typer(optout.optouts, name="optout")
 app.add_typer(optout.suppressions, name="suppression")
+app.add_typer(suppress.suppress, name="suppress")
+app.add_typer(replay.replays, name="replay")
 app.command("deadline")(deadline.deadline)
 app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(recipient.recipients, name="recipient")

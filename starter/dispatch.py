@@ -38,6 +38,8 @@ from workflows.campaign import CampaignRun
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.messages import Opening, Ruling
+from workflows.relook import RelookRun
+from workflows.replay import ReplayRun
 from workflows.request import BY_RIGHT
 from workflows.sweep import Sweep
 from workflows.upkeep import Upkeep
@@ -150,6 +152,15 @@ class Dispatcher:
             return await self._campaign(str(message.body["campaign"]))
         if message.kind == "letters":
             return await self._letters(called=True)
+        if message.kind == "relook":
+            return await self._relook(message.request_id)
+        if message.kind == "reopen":
+            row = await asyncio.to_thread(self._ledger.request, message.request_id)
+            if row.phase.open:
+                await self._start_run(row, None, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+            return True
+        if message.kind == "replay":
+            return await self._replay(str(message.body["replay"]))
         return None
 
     async def _start_run(self, row: RequestRow, facts: Facts | None, reuse: WorkflowIDReusePolicy) -> None:
@@ -213,7 +224,13 @@ class Dispatcher:
                 if await self._lost(handle):
                     await asyncio.to_thread(self._ledger.note_redriven, row.id, datetime.now(UTC))
                     log.warning("redriven", request_id=row.id)
-                    await self._start_run(row, None, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
+                    # The last run of one that is open again has ended well.
+                    again = await asyncio.to_thread(self._ledger.reopenings, row.id)
+                    failed, any_run = (
+                        WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                        WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    )
+                    await self._start_run(row, None, any_run if again else failed)
             elif (
                 (waiting == Code.IDENTITY and row.confirmed)
                 or (waiting == Code.APPROVAL and row.approved)
@@ -244,6 +261,8 @@ class Dispatcher:
         for restriction in await asyncio.to_thread(self._ledger.liftings):
             if await self._lost(self._lifting(restriction.request_id)):
                 await self._lift(restriction.request_id)
+        for replay in await asyncio.to_thread(partial(self._ledger.replays, under_way_only=True)):
+            await self._replay(replay.id)
         await self._keep_letters_going()
 
     async def _to_compare(self, open_requests: int) -> bool:
@@ -298,6 +317,30 @@ class Dispatcher:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             start_signal="more",
             static_summary=f"erase in {system}, once for many people",
+        )
+        return True
+
+    async def _relook(self, request_id: str) -> bool:
+        """Have a closed request looked at again; no effect while it is."""
+        await self._client.start_workflow(
+            RelookRun.run,
+            request_id,
+            id=visibility.relook_id(self._ledger.tenant, request_id),
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary="look again, days after the answer",
+        )
+        return True
+
+    async def _replay(self, replay_id: str) -> bool:
+        """Have past requests carried out anew in a system; no effect on what is at it."""
+        await self._client.start_workflow(
+            ReplayRun.run,
+            replay_id,
+            id=visibility.replay_id(self._ledger.tenant, replay_id),
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary="carry out anew what a backup has undone",
         )
         return True
 

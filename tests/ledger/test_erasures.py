@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from tests.ledger.conftest import Door
 ANNA_TOO = Identity("email", "ANNA.BERG@EXAMPLE.ORG")
 
 
-def erase(ledger: Ledger, who: tuple[Identity, ...] = ANNA, **ending: object) -> str:
+def erase(ledger: Ledger, who: tuple[Identity, ...] = ANNA, **ending: Any) -> str:
     """Open and close an erasure."""
     request_id = open_one(ledger, who).request_id
     ledger.close(
@@ -117,7 +118,8 @@ def test_keys_are_turned_without_knowing_whom_a_token_stands_for(
     for reader in (ledger, other_process):
         (anna,) = reader.screen([ANNA_TOO], at=later(days=2))
         assert anna == between
-        assert anna.erased_at == AT and [one.scope for one in anna.stops] == [Scope.SALE]
+        assert anna.erased_at == AT
+        assert [one.scope for one in anna.stops] == [Scope.SALE]
 
 
 def test_what_was_stopped_under_both_keys_becomes_one(ledger: Ledger, door: Door) -> None:

@@ -71,6 +71,13 @@ def upgrade() -> None:
         _of_request("reopenings"),
     )
     op.create_table(
+        "known_systems",
+        _text("tenant"),
+        _text("system"),
+        _moment("at"),
+        sa.PrimaryKeyConstraint("tenant", "system", name="pk_known_systems"),
+    )
+    op.create_table(
         "replays",
         _text("tenant"),
         _text("id"),
@@ -95,6 +102,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("replayed", "replays", "reopenings", "relooks", "erasure_tokens", "erasures"):
+    for table in ("replayed", "replays", "known_systems", "reopenings", "relooks", "erasure_tokens", "erasures"):
         op.drop_table(table)
     op.drop_column("suppressions", "key_version")
