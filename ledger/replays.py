@@ -100,7 +100,7 @@ _WITHIN: Final = (
         intents.c.tenant == bindparam("of"),
         intents.c.system == bindparam("system"),
         intents.c.opened_at <= bindparam("since"),
-        intents.c.expires_at >= bindparam("since"),
+        func.coalesce(intents.c.settled_at, intents.c.expires_at) >= bindparam("since"),
     )
 )
 _CHILDREN: Final = (

@@ -140,6 +140,7 @@ def admit(
     from connectors.errors import ConnectorError
     from connectors.protocol import Quarantines
     from connectors.registry import build
+    from starter.checkup import closed
     from starter.desk import desk, now
     from starter.inputs import ledger_id
     from starter.show import Page, answer
@@ -153,7 +154,8 @@ def admit(
         if not isinstance(connector, Quarantines):
             raise Failure(Exit.REFUSED, "nobody is kept out of this system by the engine")
         try:
-            connector.admit()
+            with closed(connector):
+                connector.admit()
         except ConnectorError as error:
             code = error.code
         else:
