@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup.stamp
 PIP = $(1) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r build/uv.txt
 
-.PHONY: help setup lock demo check format test soak bench bench-full clean
+.PHONY: help setup lock demo check format test soak storm bench bench-full clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ test: setup ## Run the tests, under 10 minutes
 
 soak: setup ## Run the long tests
 	$(BIN)/pytest -m soak -n 3 --dist load --timeout 1200
+
+storm: setup ## Ten thousand random faults over five hundred requests: takes hours
+	$(BIN)/pytest -m soak tests/faults/test_storm.py --storm-requests 500 --storm-faults 10000
 
 bench: setup ## Run the benchmarks at a small scale, under 10 minutes
 	$(BIN)/python -m tests.benchmarks.run

@@ -13,9 +13,8 @@ from datetime import datetime
 from activities.calls import wall_clock
 from activities.tools import Tools
 from connectors.errors import Held, NeedsHuman, Unsupported
-from connectors.protocol import Call, Connector, Intent, Look, OldValues, Rectifies, Restricted, Restricts
+from connectors.protocol import Call, Connector, Intent, Look, Rectifies, Restricted, Restricts, unkept
 from rights.codes import Code
-from rights.details import details_of
 from rights.plan import Step
 from rights.receipt import Count, Tally
 from rights.request import Right
@@ -26,7 +25,6 @@ AGAIN = 3
 
 _GROUNDS = {Right.RECTIFICATION: Ground.ACCURACY, Right.OBJECTION: Ground.OBJECTION}
 """Why data is restricted while another right is decided on."""
-
 
 _NOTHING: Mapping[str, int] = {}
 
@@ -41,10 +39,6 @@ class _Due(Held):
 
 def _shut(planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:
     raise _Due(planned)
-
-
-def _unkept(old: OldValues) -> None:
-    """A look keeps nothing: it writes nothing over."""
 
 
 class Acting:
@@ -106,7 +100,7 @@ class Acting:
         """
         if not isinstance(connector, Rectifies):
             raise Unsupported(Code.UNSUPPORTED, step.system)
-        left = _left(connector.rectify, replace(call, keep=_unkept))
+        left = _left(connector.rectify, replace(call, keep=unkept))
         return Look(Tally(counts=tuple(Count(collection=name, found=rows) for name, rows in left.items())))
 
     def _locked(self, able: Restricts, call: Call, step: Step) -> Restricted:
@@ -124,7 +118,7 @@ class Acting:
         systems: tuple[str, ...] = ()
         ground, review_on = _GROUNDS.get(right, Ground.ACCURACY), as_of + self._tools.terms.review
         if right is Right.RESTRICTION:
-            details = details_of(right, ledger.unseal(step.request_id, "working", "details") or b"{}")
+            details = ledger.details(step.request_id, right)
             assert isinstance(details, RestrictionDetails)  # noqa: S101 - the model of this right
             ground, systems = details.ground, details.systems
             if details.review_on:

@@ -25,8 +25,9 @@ from activities.quota import LedgerQuota
 from activities.tools import Tools
 from connectors.anchors import merged
 from connectors.errors import NeedsHuman, Retryable
-from connectors.protocol import Anchors, Bounded, Call, Connector, Ends, Intent, Moves, Pending, Rulings
-from ledger.opening import DETAILS
+from connectors.protocol import Anchors, Call, Connector, Intent, Moves, Pending, Rulings
+from connectors.traits import Bounded, Ends
+from ledger.people import DETAILS
 from ledger.standing import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code

@@ -16,7 +16,7 @@ from activities.opening import Ask
 from activities.smtp import deliverable
 from activities.tools import Tools
 from connectors.errors import ConnectorError
-from connectors.protocol import Roll, Rolls
+from connectors.rolls import Roll, Rolls
 from ledger.campaigns import Campaign, Listed
 from ledger.letters import LetterState
 from rights.campaign import Notice

@@ -24,7 +24,7 @@ from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
 from rights.decision import Word
-from rights.letters import LetterKind
+from rights.letters import LetterKind, answer_kind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
 from rights.redaction import Mark, digests, to_review
@@ -213,14 +213,13 @@ def _beat() -> None:
         activity.heartbeat()
 
 
-_ENDS = {Conclusion.NOTHING_HELD: LetterKind.NOTHING_HELD, Conclusion.WITHDRAWN: LetterKind.WITHDRAWN}
+_TOLD_AT_THE_END = {Conclusion.ANSWERED, Conclusion.IN_PART, Conclusion.NOTHING_HELD, Conclusion.WITHDRAWN}
 
 
-def _letter(right: Right, conclusion: Conclusion) -> str | None:
-    """The letter that tells the person how it ended; what was refused was told with the decision."""
-    if conclusion in {Conclusion.ANSWERED, Conclusion.IN_PART}:
-        return f"answer_{right.value.replace('-', '_')}"
-    return _ENDS.get(conclusion)
+def _letter(right: Right, conclusion: Conclusion) -> LetterKind | None:
+    """The letter that tells the person how it ended; what was refused was told with the decision, and a lapse on its
+    day."""
+    return answer_kind(right, conclusion) if conclusion in _TOLD_AT_THE_END else None
 
 
 def _newest(receipts: list[Receipt], operation: Operation) -> dict[str, Receipt]:

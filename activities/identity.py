@@ -6,7 +6,6 @@ anything, and what the directory has told stands in no receipt.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from temporalio import activity
 
@@ -22,14 +21,11 @@ from ledger.steps import AtStep
 from rights.codes import Code
 from rights.deadlines import start_clock
 from rights.identity import Unreached, identity_law
-from rights.objections import OptOutDetails
+from rights.objections import OPT_OUT_LAW, OptOutDetails
 from rights.receipt import Receipt, Tally
 from rights.regimes import regime
 from rights.request import Phase, Right
 from rights.suppression import Scope
-
-OPT_OUT_LAW: Final = "us-ca-optout"
-"""The law under which an opt-out of sale and sharing has its term."""
 
 
 class IdentityActivities:

@@ -4,6 +4,7 @@ The one rule: all forms of a letter are laid out from the same spans, so none of
 """
 
 import textwrap
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -74,8 +75,6 @@ class Document:
 
 def turns(text: str) -> bool:
     """Whether a text has letters that run from right to left."""
-    import unicodedata
-
     return any(unicodedata.bidirectional(char) in {"R", "AL", "AN"} for char in text)
 
 

@@ -12,7 +12,7 @@ from temporalio import activity
 from activities.tools import Tools
 from activities.upkeep import Round
 from connectors.finding import found_in
-from connectors.protocol import Checks
+from connectors.traits import Checks
 from rights.advice import advice
 from rights.mapcheck import Found, MapCheck, Severity
 from rights.value import Value

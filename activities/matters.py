@@ -9,7 +9,6 @@ from typing import Final
 
 from activities.tools import Tools
 from connectors.protocol import Call, Connector, Restricts, Stops
-from ledger.opening import DETAILS
 from ledger.standing import RequestRow
 from rights.course import COURSES
 from rights.datamap import System
@@ -45,10 +44,9 @@ def matters_of(tools: Tools, row: RequestRow) -> Matters | None:
     """What a request comes to; None of other rights, and of one whose vault was shredded."""
     if row.right not in OF_MATTERS:
         return None
-    sealed = tools.ledger.unseal(row.id, "working", DETAILS)
-    if sealed is None:
+    details = tools.ledger.details(row.id, row.right)
+    if details is None:
         return None
-    details = details_of(row.right, sealed)
     stop = stop_of(details)
     systems = tools.pinned(row.map_digest).systems.values()
     concerned = [system for system in systems if _stops(tools.connector(system), system, stop)]

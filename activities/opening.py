@@ -81,9 +81,9 @@ class Facts(Value):
     interim: bool = False
     """An interim answer was asked for."""
     matters: Matters | None = None
+    """What an objection, an opt-out, a withdrawal of consent or a review asks for; None of other rights."""
     tells: bool = False
     """Recipients may have to be told of what is done."""
-    """What an objection, an opt-out, a withdrawal of consent or a review asks for; None of other rights."""
     read_at: datetime
     """When this was so."""
     gate: Gate = Gate()

@@ -17,7 +17,9 @@ from temporalio.exceptions import ApplicationError
 from activities.calls import Beat, beating
 from activities.tools import Tools
 from connectors.errors import ConnectorError
-from connectors.protocol import Connector, Quarantines, Roll, Rolls
+from connectors.protocol import Connector
+from connectors.rolls import Roll, Rolls
+from connectors.traits import Quarantines
 from ledger.erasures import PastErasure
 from ledger.errors import LedgerRefusal
 from ledger.replays import REPLAYED, Replay, anew_key

@@ -15,7 +15,6 @@ from activities.tools import Tools
 from connectors.protocol import Correction
 from ledger.standing import RequestRow
 from rights.codes import Code
-from rights.details import details_of
 from rights.plan import Operation, Step
 from rights.receipt import Outcome, Receipt
 from rights.rectification import Accuracy, RectificationDetails
@@ -25,8 +24,6 @@ from rights.value import Value
 
 ENDED = {Right.RECTIFICATION: Ended.VERIFIED, Right.OBJECTION: Ended.WEIGHED}
 """Why what was restricted while another right was decided on is lifted."""
-
-
 STATEMENT = "statement"
 """What stands for a system in the step that puts a statement with the data."""
 
@@ -69,8 +66,7 @@ class RestrictingActivities:
         """Read what is asked; seal the corrections that are to be carried out, each system's, once that is decided."""
         ledger, request_id = self._tools.ledger, ask.request_id
         right = ledger.request(request_id).right
-        sealed = ledger.unseal(request_id, "working", "details")
-        details = details_of(right, sealed) if sealed else None
+        details = ledger.details(request_id, right)
         if isinstance(details, RestrictionDetails):
             return Asked(systems=details.systems or None)
         if not isinstance(details, RectificationDetails):
@@ -162,8 +158,7 @@ def owed_in(tools: Tools, row: RequestRow) -> Owed:
     ledger = tools.ledger
     if row.right not in {Right.RESTRICTION, Right.RECTIFICATION}:
         return Owed()
-    sealed = ledger.unseal(row.id, "working", "details")
-    details = details_of(row.right, sealed) if sealed else None
+    details = ledger.details(row.id, row.right)
     if isinstance(details, RestrictionDetails):
         return Owed(systems=details.systems or None)
     if not isinstance(details, RectificationDetails):

@@ -7,9 +7,7 @@ from temporalio import activity
 
 from activities.opening import Ask
 from activities.tools import Tools
-from ledger.opening import DETAILS
 from rights import weighing
-from rights.details import details_of
 from rights.objections import source_of, stop_of
 from rights.request import Phase
 from rights.value import Value
@@ -39,10 +37,9 @@ class StoppingActivities:
         row = ledger.request(ask.request_id)
         if row.phase in {Phase.RECEIVED, Phase.CONFIRMING}:
             ledger.move(ask.request_id, Phase.LOCATING, at=ask.as_of)
-        sealed = ledger.unseal(ask.request_id, "working", DETAILS)
-        if sealed is None:
+        details = ledger.details(row.id, row.right)
+        if details is None:
             return 0
-        details = details_of(row.right, sealed)
         stop = stop_of(details)
         return ledger.suppress(
             ask.request_id,

@@ -95,8 +95,7 @@ def _categories(recipient: Recipient, changed: Mapping[str, set[str]], data_map:
     for system, names in changed.items():
         for name in names:
             if recipient.has(system, name) and system in data_map.systems:
-                fields = data_map.systems[system].collections[name].fields.values()
-                found |= {field.category for field in fields if field.category} or {name}
+                found |= data_map.systems[system].collections[name].categories or {name}
     return found
 
 
@@ -123,8 +122,6 @@ def _draft(
             "respond_by": due,
         }
     )
-    if told_by.email:
-        channel = Channel("email", told_by.email, recipient.name)
-        return Draft(handle, TOLD[act], "email", due, channel=channel, said=said.model_dump_json().encode())
-    channel = Channel("post", "\n".join(told_by.post), recipient.name)
-    return Draft(handle, TOLD[act], "post", due, channel=channel, said=said.model_dump_json().encode())
+    channel = Channel("email", told_by.email) if told_by.email else Channel("post", "\n".join(told_by.post))
+    channel = channel._replace(name=recipient.name)
+    return Draft(handle, TOLD[act], channel.kind, due, channel=channel, said=said.model_dump_json().encode())

@@ -28,7 +28,6 @@ from connectors.errors import ConnectorError, Retryable
 from connectors.http.upload import Upload
 from ledger.transmissions import Parcel
 from rights.codes import Code
-from rights.details import details_of
 from rights.portability import PortabilityDetails
 from rights.reckoning import local_day
 from rights.request import Right
@@ -93,8 +92,7 @@ class TransmissionActivities:
         return register.refuses(receiver.recipient, local_day(ask.as_of, row.clock.zone), row.regimes) is not None
 
     def _details(self, request_id: str) -> PortabilityDetails | None:
-        sealed = self._tools.ledger.unseal(request_id, "working", "details")
-        details = details_of(Right.PORTABILITY, sealed) if sealed else None
+        details = self._tools.ledger.details(request_id, Right.PORTABILITY)
         return details if isinstance(details, PortabilityDetails) else None
 
     def _manifest(self, ask: Ask, parcel: Parcel, receiver: Receiver, reference: str, key: bytes) -> Manifest:

@@ -66,18 +66,18 @@ class Writer:
         """The recipients of a request's notices, with what they have answered; None where nobody was to be told."""
         named = self._tools.register.recipients
         zone = ZoneInfo(self._tools.ledger.request(request_id).clock.zone)
-        return (
-            tuple(
+        told = []
+        for one in self._tools.ledger.notices(request_id):
+            known = named.get(one.recipient)
+            told.append(
                 Recipient(
-                    name=named[one.recipient].name if one.recipient in named else one.recipient,
-                    country=named[one.recipient].country if one.recipient in named else "",
+                    name=known.name if known else one.recipient,
+                    country=known.country if known else "",
                     told_on=None if one.how == "blocked" else one.told_at.astimezone(zone).date(),
                     answer=one.answer,
                 )
-                for one in self._tools.ledger.notices(request_id)
             )
-            or None
-        )
+        return tuple(told) or None
 
     def _language(self, letter: Letter) -> Language:
         return next((name for name in LANGUAGES if name == letter.language), self._tools.office.language)

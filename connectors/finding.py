@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol, Self, runtime_checkable
 
 from connectors.errors import ConnectorError
-from connectors.protocol import Checks
+from connectors.traits import Checks
 from rights.codes import ADVICE
 from rights.mapcheck import Found
 from rights.mapcheck import Severity as Severity

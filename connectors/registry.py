@@ -9,7 +9,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from connectors.protocol import Channels, Connector, Derives, Flags, Quarantines, Searches, Shares
+from connectors.protocol import Channels, Connector
+from connectors.traits import Derives, Flags, Quarantines, Searches, Shares
 from rights.datamap import DataMap, System
 
 GROUP = "habeas.connectors"

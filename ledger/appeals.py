@@ -16,9 +16,10 @@ from ledger.ids import new_id
 from ledger.letters import queue_letter
 from ledger.models import case_keys, entries, requests, tasks
 from ledger.models_appeals import appeals
-from ledger.notes import make_note
+from ledger.notes import keep_note, keep_word
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
+from ledger.tasks import put_task, settle_tasks
 from ledger.weighings import EVIDENCE
 from rights.appeals import AppealOutcome, NoAppealError, appeal_clock, longer
 from rights.codes import Code
@@ -93,14 +94,12 @@ class Appeals(Store):
                 },
             )
             self._keep_longer(connection, request_id, clock.legal_due + _AFTER)
-            kept = make_note(f"appeal/{made}", text)
-            for value in kept.values:
-                self._vault.put(connection, request_id, self._vault.key(connection, request_id, "file"), value, at)
+            kept = keep_note(self, connection, request_id, f"appeal/{made}", text, at)
             said = Particulars(appeal_due=local_day(clock.legal_due, clock.zone)).model_dump_json(exclude_none=True)
             self._write(connection, request_id, LetterKind.APPEAL_RECEIVED, said.encode(), at)
-            self._desk(connection, request_id, made, at)
+            put_task(self, connection, request_id, _step_key(request_id, made), Code.APPEAL, made, at)
             post(connection, self.tenant, "appeal", request_id, at)
-            body = {"appeal": made, "due": clock.legal_due, "by": by, **kept.said}
+            body = {"appeal": made, "due": clock.legal_due, "by": by, **kept}
             self._journal(connection, "appeal_opened", body, at, request_id=request_id)
         return Appeal(id=made, request_id=request_id, clock=clock, received_at=received_at)
 
@@ -122,12 +121,9 @@ class Appeals(Store):
                 update(appeals).where(*self._this(appeal_id)).values(clock=moved.model_dump(mode="json"))
             )
             self._keep_longer(connection, appeal.request_id, moved.legal_due + _AFTER)
-            note = make_note(f"note/{new_id(at)}", reason)
-            for value in note.values:
-                key = self._vault.key(connection, appeal.request_id, "file")
-                self._vault.put(connection, appeal.request_id, key, value, at)
+            note = keep_word(self, connection, appeal.request_id, reason, at)
             post(connection, self.tenant, "appeal_turned", appeal.request_id, at)
-            body = {"appeal": appeal_id, "due": moved.legal_due, "by": by, **note.said}
+            body = {"appeal": appeal_id, "due": moved.legal_due, "by": by, **note}
             self._journal(connection, "appeal_extended", body, at, request_id=appeal.request_id)
         return appeal.model_copy(update={"clock": moved})
 
@@ -169,10 +165,7 @@ class Appeals(Store):
             )
             # The letter has to go out, and what is carried out anew to be opened, also where it is decided late.
             self._keep_longer(connection, appeal.request_id, at + _AFTER)
-            note = make_note(f"note/{new_id(at)}", reasons)
-            for value in note.values:
-                key = self._vault.key(connection, appeal.request_id, "file")
-                self._vault.put(connection, appeal.request_id, key, value, at)
+            note = keep_word(self, connection, appeal.request_id, reasons, at)
             said = Particulars.model_validate({"result": _RESULTS[outcome], "reason": reasons})
             self._write(
                 connection,
@@ -181,17 +174,9 @@ class Appeals(Store):
                 said.model_dump_json(exclude_none=True).encode(),
                 at,
             )
-            connection.execute(
-                update(tasks)
-                .where(
-                    tasks.c.tenant == self.tenant,
-                    tasks.c.step_key == _step_key(appeal.request_id, appeal_id),
-                    tasks.c.settled_at.is_(None),
-                )
-                .values(settled_at=at)
-            )
+            settle_tasks(self, connection, at, tasks.c.step_key == _step_key(appeal.request_id, appeal_id))
             post(connection, self.tenant, "appeal_turned", appeal.request_id, at)
-            body = {"appeal": appeal_id, "outcome": outcome, "by": by, **note.said}
+            body = {"appeal": appeal_id, "outcome": outcome, "by": by, **note}
             self._journal(connection, "appeal_decided", body, at, request_id=appeal.request_id)
         return True
 
@@ -290,18 +275,6 @@ class Appeals(Store):
             select(func.count()).where(appeals.c.tenant == self.tenant, appeals.c.request_id == request_id)
         )
         queue_letter(self, connection, request_id, kind, at, number=(number or 1) - 1, said=said, only_if_known=True)
-
-    def _desk(self, connection: Connection, request_id: str, appeal_id: str, at: datetime) -> None:
-        row = {
-            "tenant": self.tenant,
-            "id": new_id(at),
-            "request_id": request_id,
-            "step_key": _step_key(request_id, appeal_id),
-            "code": Code.APPEAL.value,
-            "about": appeal_id,
-            "opened_at": at,
-        }
-        connection.execute(insert(tasks), row)
 
     def _open_of(self, request_id: str) -> tuple[ColumnElement[bool], ...]:
         return (

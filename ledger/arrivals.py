@@ -8,7 +8,7 @@ from typing import Final
 
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
-from ledger.notes import make_note
+from ledger.notes import keep_note
 from ledger.proofcodes import ProofCodes
 from ledger.vault import Sealed
 from rights.mandates import Mandate, MandateRefusal, needs_guardian
@@ -69,10 +69,8 @@ class Arrivals(ProofCodes):
                 mandate_expires=mandate.expires,
                 answer_to=mandate.answer_to,
             )
-            kept = make_note(f"mandate/by/{new_id(at)}", by)
-            for value in kept.values:
-                self._vault.put(connection, request_id, key, value, at)
-            said = {"mandate": mandate.kind, "answer_to": mandate.answer_to, **kept.said}
+            kept = keep_note(self, connection, request_id, f"mandate/by/{new_id(at)}", by, at)
+            said = {"mandate": mandate.kind, "answer_to": mandate.answer_to, **kept}
             return self._settle_identity(connection, row, at, said)
 
     def note_age(self, request_id: str, age: int, *, by: str, at: datetime) -> bool:

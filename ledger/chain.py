@@ -13,7 +13,18 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import orjson
-from sqlalchemy import BigInteger, Connection, LargeBinary, bindparam, cast, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    LargeBinary,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import ChainError
@@ -21,6 +32,10 @@ from ledger.models import chain_heads, entries
 
 GENESIS: Final = bytes(32)
 """What the first entry has before it."""
+_HEAD_HELD_MS: Final = 3_000
+"""How long a session that has the head may leave it idle, until its transaction ends. Between the head and the commit
+lies one round trip; a worker that was frozen there has as many sessions waiting for the head as it has threads, and
+each would keep it for the whole of the limit that a transaction has elsewhere."""
 
 
 def content(tenant: str, request_id: str | None, kind: str, key: str | None, at: datetime, body: str) -> bytes:
@@ -34,6 +49,7 @@ def link(previous: bytes, seq: int, said: bytes) -> bytes:
     return hashlib.sha256(previous + seq.to_bytes(8, "big") + said).digest()
 
 
+_hurry = func.set_config("idle_in_transaction_session_timeout", str(_HEAD_HELD_MS), literal_column("true"))
 _next = chain_heads.c.seq + cast(1, BigInteger)
 _link = (
     update(chain_heads)
@@ -45,7 +61,7 @@ _link = (
             chain_heads.c.hash.op("||")(func.int8send(_next)).op("||")(bindparam("content", type_=LargeBinary))
         ),
     )
-    .returning(chain_heads.c.seq, chain_heads.c.previous, chain_heads.c.hash)
+    .returning(chain_heads.c.seq, chain_heads.c.previous, chain_heads.c.hash, _hurry.label("hurry"))
     .cte("link")
 )
 _SAID: Final = ("tenant", "request_id", "kind", "key", "body", "at")
@@ -60,7 +76,9 @@ _APPEND: Final = insert(entries).from_select(
     ),
 )
 _HEAD: Final = (
-    select(chain_heads.c.seq, chain_heads.c.hash).where(chain_heads.c.tenant == bindparam("tenant")).with_for_update()
+    select(chain_heads.c.seq, chain_heads.c.hash, _hurry.label("hurry"))
+    .where(chain_heads.c.tenant == bindparam("tenant"))
+    .with_for_update()
 )
 _MOVE_HEAD: Final = (
     update(chain_heads)

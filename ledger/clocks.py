@@ -13,9 +13,8 @@ from sqlalchemy import Connection, bindparam, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
-from ledger.ids import new_id
 from ledger.models import entries, requests, rulesets
-from ledger.notes import make_note
+from ledger.notes import keep_word
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from rights.clockwork import ClockEvent, NotAllowedError, Turn, turned
@@ -102,13 +101,11 @@ class Clocks(Store):
         connection.execute(
             update(requests).where(requests.c.tenant == self.tenant, requests.c.id == request_id).values(**dates)
         )
-        kept = make_note(f"note/{new_id(at)}", note)
-        for value in kept.values:
-            self._vault.put(connection, request_id, self._vault.key(connection, request_id, "file"), value, at)
+        kept = keep_word(self, connection, request_id, note, at)
         post(connection, self.tenant, "clock", request_id, at)
         said = event.model_dump(mode="json", exclude_defaults=True)
         before = {"received_before": row.received_at} if event.turn is Turn.RECEIPT_CORRECTED else {}
-        body = {"event": said, **dates, **before, **({"by": dict(by)} if by else {}), **kept.said}
+        body = {"event": said, **dates, **before, **({"by": dict(by)} if by else {}), **kept}
         self._journal(connection, "clock", body, at, request_id=request_id)
         return due
 

@@ -22,6 +22,7 @@ from ledger.models import tasks
 from ledger.models_deciding import coolings
 from ledger.outbox import post
 from ledger.store import AnyRow
+from ledger.tasks import put_task, settle_tasks
 from ledger.vault import Sealed
 from rights.codes import Code
 from rights.gate import Gate
@@ -111,6 +112,9 @@ class Cooling(Decisions):
     def stop(self, token: str, *, at: datetime) -> bool:
         """Freeze the erasure that a token names, and put it on a person's desk; False if it was stopped before.
 
+        To be called by a deliberate act (a command, a POST) and never by looking at a page: mail readers and scanners
+        open links by themselves.
+
         Raises:
             LedgerRefusal: the token is none, or its time is over. What it was, is not said.
         """
@@ -133,7 +137,7 @@ class Cooling(Decisions):
             connection.execute(
                 update(coolings).where(*_its(self.tenant, request_id)).values(state="frozen", stopped_at=at)
             )
-            self._put_task(connection, _task(self.tenant, request_id), "erasure", at)
+            put_task(self, connection, request_id, f"{request_id}/erasure/review/0", Code.STOPPED, "erasure", at)
             post(connection, self.tenant, "wake", request_id, at)
             self._journal(connection, "stopped", {}, at, request_id=request_id)
         return True
@@ -168,16 +172,8 @@ class Cooling(Decisions):
                 self._decide(connection, row, "review_split", {}, at, note, told={"word": word, "by": by}, tell=False)
                 return False
             connection.execute(update(coolings).where(*_its(self.tenant, request_id)).values(state="over"))
-            connection.execute(
-                update(tasks)
-                .where(
-                    tasks.c.tenant == self.tenant,
-                    tasks.c.request_id == request_id,
-                    tasks.c.code == Code.STOPPED.value,
-                    tasks.c.settled_at.is_(None),
-                )
-                .values(ruling=word, settled_at=at)
-            )
+            its = (tasks.c.request_id == request_id, tasks.c.code == Code.STOPPED.value)
+            settle_tasks(self, connection, at, *its, ruling=word)
             if word == "withdraw":
                 self._decide(connection, row, "withdraw", {"withdrawn_at": at}, at, note)
                 return True
@@ -193,15 +189,6 @@ def _channel(number: int) -> str:
 
 def _its(tenant: str, request_id: str) -> tuple[ColumnElement[bool], ...]:
     return (coolings.c.tenant == tenant, coolings.c.request_id == request_id)
-
-
-def _task(tenant: str, request_id: str) -> dict[str, str]:
-    return {
-        "tenant": tenant,
-        "request_id": request_id,
-        "step_key": f"{request_id}/erasure/review/0",
-        "code": Code.STOPPED.value,
-    }
 
 
 _NOTHING_STOPS: Final = "this is no token that stops anything, or its time is over: write to the controller instead"

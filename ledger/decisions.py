@@ -9,18 +9,17 @@ from datetime import date, datetime
 from typing import Final, Literal
 
 from sqlalchemy import Connection, bindparam, literal_column, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.clocks import Clocks
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
-from ledger.ids import new_id
 from ledger.letterdesk import rule_on_letter
 from ledger.models import entries, requests, tasks
 from ledger.models_deciding import coolings
-from ledger.notes import make_note
+from ledger.notes import keep_word
 from ledger.outbox import post
 from ledger.store import AnyRow
+from ledger.tasks import put_task, settle_tasks
 from ledger.vault import Sealed
 from rights.codes import Code
 from rights.course import COURSES
@@ -39,7 +38,7 @@ _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, C
 """Tasks with rows to choose from."""
 _ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
 """Where trying again would only ask again."""
-_ELSEWHERE: Final = {
+ELSEWHERE: Final = {
     Code.RESTRICTION_REVIEW: "keep the restriction (habeas restriction review) or have it lifted (lift)",
     Code.ACCURACY: "decide on each field (habeas rectification decide)",
     Code.REVIEW: "a copy is delivered once somebody has gone through it (habeas review release)",
@@ -56,7 +55,6 @@ _LOCK: Final = (
     .where(requests.c.tenant == bindparam("tenant"), requests.c.id == bindparam("request_id"))
     .with_for_update(key_share=True)
 )
-_OPEN_TASK: Final = upsert(tasks).on_conflict_do_nothing().returning(tasks.c.id)
 _FIND_TASK: Final = select(tasks.c.id).where(
     tasks.c.tenant == bindparam("tenant"),
     tasks.c.request_id == bindparam("request_id"),
@@ -68,16 +66,6 @@ _INTERIM: Final = select(entries.c.seq).where(
     entries.c.tenant == bindparam("tenant"),
     entries.c.request_id == bindparam("request_id"),
     entries.c.kind == literal_column("'interim'"),
-)
-_SETTLE_TASKS: Final = (
-    update(tasks)
-    .where(
-        tasks.c.tenant == bindparam("of"),
-        tasks.c.request_id == bindparam("request_id_"),
-        tasks.c.step_key == bindparam("step_key_"),
-        tasks.c.settled_at.is_(None),
-    )
-    .values(settled_at=bindparam("at"))
 )
 
 
@@ -258,26 +246,16 @@ class Decisions(Clocks):
 
     def _put_task(self, connection: Connection, task: Mapping[str, str], about: str, at: datetime) -> str | None:
         """Put a task on the desk; its id, None if the same is there."""
-        made: str | None = connection.scalar(_OPEN_TASK, {**task, "id": new_id(at), "about": about, "opened_at": at})
-        if made:
-            body = {"task": made, "code": task["code"], "about": about}
-            self._journal(connection, "task", body, at, request_id=task["request_id"], key=task["step_key"])
-        return made
+        return put_task(self, connection, task["request_id"], task["step_key"], Code(task["code"]), about, at)
 
     def settle_tasks(self, request_id: str, step_key: str, *, at: datetime) -> int:
         """Take a step's tasks off the desk: ruled and carried out, or needless; how many there were."""
-        where = {"of": self.tenant, "request_id_": request_id, "step_key_": step_key, "at": at}
         with self._begin() as connection:
-            settled = connection.execute(_SETTLE_TASKS, where).rowcount
+            its = (tasks.c.request_id == request_id, tasks.c.step_key == step_key)
+            settled = settle_tasks(self, connection, at, *its)
             if settled:
-                self._journal(
-                    connection,
-                    "tasks_settled",
-                    {"tasks": settled},
-                    at,
-                    request_id=request_id,
-                    key=step_key,
-                )
+                body = {"tasks": settled}
+                self._journal(connection, "tasks_settled", body, at, request_id=request_id, key=step_key)
         return settled
 
     def _known_row(self, connection: Connection, request_id: str) -> AnyRow:
@@ -315,12 +293,10 @@ class Decisions(Clocks):
             connection.execute(
                 update(requests).where(requests.c.tenant == self.tenant, requests.c.id == row.id).values(**changes)
             )
-        kept = make_note(f"note/{new_id(at)}", note)
-        for value in kept.values:
-            self._vault.put(connection, row.id, self._vault.key(connection, row.id, "file"), value, at)
+        kept = keep_word(self, connection, row.id, note, at)
         if tell:
             post(connection, self.tenant, kind, row.id, at, told)
-        body = {**(told or {}), **kept.said}
+        body = {**(told or {}), **kept}
         self._journal(connection, kind, body, at, request_id=row.id, key=key)
 
 
@@ -359,8 +335,8 @@ def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:
         raise LedgerRefusal(f"the task was ruled '{task.ruling}', which is being carried out")
-    if code in _ELSEWHERE:
-        raise LedgerRefusal(f"a task '{code}' is not ruled on: {_ELSEWHERE[code]}")
+    if code in ELSEWHERE:
+        raise LedgerRefusal(f"a task '{code}' is not ruled on: {ELSEWHERE[code]}")
     if ruling == "choose" and code not in _CHOSEN_FROM:
         raise LedgerRefusal(f"'choose' does not answer a task '{code}': nothing is to be chosen")
     if ruling not in {"choose", "give_up"} and code in _ONLY_CHOSEN:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Exists,
+    FromClause,
     ScalarSelect,
     Text,
     and_,
@@ -29,17 +30,33 @@ from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.decision import law
 from rights.gate import Gate
-from rights.request import Conclusion
+from rights.request import Conclusion, Right
 
 _Sql = ColumnElement[Any]
 _tenant = bindparam("tenant", type_=Text)
 _PROPOSED: Final[_Sql] = literal_column("'proposed'")
 _IN_FORCE: Final[_Sql] = literal_column("'in_force'")
 _CLOSED: Final[_Sql] = literal_column("'closed'")
-_COPIES: Final = ("access", "portability")
+COPIES: Final[tuple[_Sql, ...]] = tuple(literal_column(f"'{right}'") for right in Right if right.copies)
 """Rights whose copy is made before anything is erased."""
 _MONTH: Final = 31
 """Days of a month in which the person may complain: the longest."""
+
+
+def same_person(mine: FromClause, theirs: FromClause, other: FromClause) -> FromClause:
+    """The requests of whoever a request is about: those that share a digest with it (`mine`), itself among them."""
+    return mine.join(theirs, and_(theirs.c.tenant == mine.c.tenant, theirs.c.digest == mine.c.digest)).join(
+        other, and_(other.c.tenant == theirs.c.tenant, other.c.id == theirs.c.request_id)
+    )
+
+
+def follows(link: FromClause, request: FromClause) -> Exists:
+    """Whether a request is answered with an earlier one."""
+    return (
+        select(link.c.lead_id)
+        .where(link.c.tenant == request.c.tenant, link.c.request_id == request.c.id, link.c.ended_at.is_(None))
+        .exists()
+    )
 
 
 def decision_is(state: _Sql, request: _Sql) -> Exists:
@@ -64,16 +81,12 @@ def _others(request: _Sql) -> Exists:
     )
     return (
         select(other.c.id)
-        .select_from(
-            mine.join(theirs, and_(theirs.c.tenant == mine.c.tenant, theirs.c.digest == mine.c.digest)).join(
-                other, and_(other.c.tenant == theirs.c.tenant, other.c.id == theirs.c.request_id)
-            )
-        )
+        .select_from(same_person(mine, theirs, other))
         .where(
             mine.c.tenant == _tenant,
             mine.c.request_id == request,
             other.c.id != request,
-            other.c.right.in_([literal_column(f"'{right}'") for right in _COPIES]),
+            other.c.right.in_(COPIES),
             other.c.phase != _CLOSED,
             other.c.confirmed_at.is_not(None),
             other.c.withdrawn_at.is_(None),
@@ -85,9 +98,7 @@ def _others(request: _Sql) -> Exists:
                 entries.c.kind == literal_column("'parcel'"),
             )
             .exists(),
-            ~select(link.c.lead_id)
-            .where(link.c.tenant == other.c.tenant, link.c.request_id == other.c.id, link.c.ended_at.is_(None))
-            .exists(),
+            ~follows(link, other),
         )
         .exists()
     )
@@ -98,16 +109,12 @@ def _recourse(request: _Sql) -> Exists:
     mine, theirs, other = request_subjects.alias("kept"), request_subjects.alias("its"), requests.alias("refused")
     return (
         select(other.c.id)
-        .select_from(
-            mine.join(theirs, and_(theirs.c.tenant == mine.c.tenant, theirs.c.digest == mine.c.digest)).join(
-                other, and_(other.c.tenant == theirs.c.tenant, other.c.id == theirs.c.request_id)
-            )
-        )
+        .select_from(same_person(mine, theirs, other))
         .where(
             mine.c.tenant == _tenant,
             mine.c.request_id == request,
             other.c.id != request,
-            other.c.right.in_([literal_column(f"'{right}'") for right in _COPIES]),
+            other.c.right.in_(COPIES),
             other.c.regime == func.any(bindparam("recourse", type_=ARRAY(Text))),
             other.c.conclusion.in_([literal_column("'refused'"), literal_column("'in_part'")]),
             other.c.closed_at > bindparam("recourse_since", type_=DateTime(timezone=True)),
@@ -164,7 +171,7 @@ def recourse(at: datetime) -> dict[str, object]:
 def recourse_until(right: str, regime: str, conclusion: Conclusion, closed_at: datetime) -> datetime:
     """Until when a request that has ended so has to be found by the fence of an erasure (`_recourse`)."""
     kept = law().recourse.get(regime)
-    if kept is None or right not in _COPIES or conclusion not in {Conclusion.REFUSED, Conclusion.IN_PART}:
+    if kept is None or not Right(right).copies or conclusion not in {Conclusion.REFUSED, Conclusion.IN_PART}:
         return closed_at
     return closed_at + timedelta(days=_MONTH * kept.months)
 
@@ -208,7 +215,7 @@ _mine_is_a_copy = (
     .where(
         requests.c.tenant == _tenant,
         requests.c.id == bindparam("request_id"),
-        requests.c.right.in_([literal_column(f"'{right}'") for right in _COPIES]),
+        requests.c.right.in_(COPIES),
     )
     .exists()
 )
@@ -217,12 +224,7 @@ _WAITING: Final = (
     .where(links.c.tenant == _tenant, links.c.lead_id == bindparam("request_id"), links.c.ended_at.is_(None))
     .union(
         select(_other.c.id)
-        .select_from(
-            request_subjects.join(
-                _theirs,
-                and_(_theirs.c.tenant == request_subjects.c.tenant, _theirs.c.digest == request_subjects.c.digest),
-            ).join(_other, and_(_other.c.tenant == _theirs.c.tenant, _other.c.id == _theirs.c.request_id))
-        )
+        .select_from(same_person(request_subjects, _theirs, _other))
         .where(
             request_subjects.c.tenant == _tenant,
             request_subjects.c.request_id == bindparam("request_id"),

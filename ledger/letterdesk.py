@@ -11,25 +11,23 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from ledger.clocks import Clocks
 from ledger.errors import LedgerRefusal
-from ledger.ids import new_id
 from ledger.letters import (
     OF_LETTERS,
-    SETTLE_TASKS,
     Letter,
     LetterState,
     call_for_letters,
     columns,
     letter_id,
     message_id,
-    put_task,
     read_letter,
-    step_key,
+    task_key,
     this,
 )
 from ledger.models import requests, tasks
 from ledger.models_letters import letters
-from ledger.notes import make_note
+from ledger.notes import keep_word
 from ledger.store import Store
+from ledger.tasks import put_task, settle_tasks
 from ledger.told import letter_told, lock_told
 from rights.codes import Code
 
@@ -136,8 +134,7 @@ def _again(store: Store, connection: Connection, letter: Letter, at: datetime) -
     if not done:
         raise LedgerRefusal(f"the letter is {letter.state}: only one that did not arrive is sent again")
     if letter.request_id:
-        its = {"of": store.tenant, "step": step_key(letter.request_id, letter.kind, letter.number), "now": at}
-        connection.execute(SETTLE_TASKS, its)
+        settle_tasks(store, connection, at, tasks.c.step_key == task_key(letter.request_id, letter.kind, letter.number))
     call_for_letters(store, connection, at)
 
 
@@ -152,10 +149,8 @@ def _journal(
     key: str | None = None,
 ) -> None:
     """Journal what a person has said; the note goes to the request's file."""
-    kept = make_note(f"note/{new_id(at)}", note)
-    for value in kept.values:
-        store._vault.put(connection, request_id, store._vault.key(connection, request_id, "file"), value, at)
-    store._journal(connection, kind, {**body, **kept.said}, at, request_id=request_id, key=key)
+    kept = keep_word(store, connection, request_id, note, at)
+    store._journal(connection, kind, {**body, **kept}, at, request_id=request_id, key=key)
 
 
 class LetterDesk(Store):
@@ -189,4 +184,4 @@ class LetterDesk(Store):
             there = select(requests.c.id).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
             if connection.scalar(there) is None:
                 raise LedgerRefusal("there is no request of this id")
-            put_task(self, connection, request_id, what, 0, Code.POST_IN, at, by)
+            put_task(self, connection, request_id, task_key(request_id, what, 0), Code.POST_IN, what, at, due_on=by)

@@ -11,14 +11,14 @@ from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, literal_column, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ledger.ids import new_id
-from ledger.models import outbox, tasks, vault
+from ledger.models import outbox, vault
 from ledger.models_letters import letters
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
+from ledger.tasks import put_task
 from ledger.vault import Sealed
 from rights.codes import Code
 from rights.value import Value
@@ -130,20 +130,10 @@ _KNOWN: Final = select(vault.c.name).where(
 _CALLED: Final = select(outbox.c.id).where(
     outbox.c.tenant == bindparam("tenant"), outbox.c.kind == "letters", outbox.c.sent_at.is_(None)
 )
-_PUT_TASK: Final = upsert(tasks).on_conflict_do_nothing().returning(tasks.c.id)
-SETTLE_TASKS: Final = (
-    update(tasks)
-    .where(
-        tasks.c.tenant == bindparam("of"),
-        tasks.c.step_key == bindparam("step"),
-        tasks.c.settled_at.is_(None),
-    )
-    .values(settled_at=bindparam("now"))
-)
 
 
-def step_key(request_id: str, kind: str, number: int) -> str:
-    """What the tasks about a letter hang on."""
+def task_key(request_id: str, kind: str, number: int) -> str:
+    """What the tasks about a letter of a request hang on."""
     return f"{request_id}/letter/{kind}/{number}"
 
 
@@ -190,6 +180,7 @@ def queue_letter(
         return None
     letter = letter_id(request_id, kind, number)
     state = LetterState.QUEUED if known else LetterState.TO_POST
+    by = None if known else post_by or (at + POST_WITHIN).date()
     row = {
         "tenant": store.tenant,
         "id": letter,
@@ -202,7 +193,7 @@ def queue_letter(
         "state": state.value,
         "message_id": message_id(store, letter, 0),
         "queued_at": at,
-        "post_by": None if known else post_by or (at + POST_WITHIN).date(),
+        "post_by": by,
     }
     if connection.scalar(_QUEUE, row) is None:
         return letter
@@ -212,36 +203,10 @@ def queue_letter(
     if known:
         call_for_letters(store, connection, at)
     else:
-        put_task(store, connection, request_id, kind, number, Code.POST_OUT, at, row["post_by"])  # type: ignore[arg-type]
+        about = task_key(request_id, kind, number)
+        put_task(store, connection, request_id, about, Code.POST_OUT, str(kind), at, due_on=by)
     store._journal(connection, "letter", {"letter": letter, "state": state}, at, request_id=request_id)
     return letter
-
-
-def put_task(
-    store: Store,
-    connection: Connection,
-    request_id: str,
-    kind: str,
-    number: int,
-    code: Code,
-    at: datetime,
-    due_on: date | None = None,
-) -> None:
-    """Put a letter on a person's desk; no effect if it is there."""
-    key, made = step_key(request_id, kind, number), new_id(at)
-    row = {
-        "tenant": store.tenant,
-        "id": made,
-        "request_id": request_id,
-        "step_key": key,
-        "code": code.value,
-        "about": str(kind),
-        "opened_at": at,
-        "due_on": due_on,
-    }
-    if connection.scalar(_PUT_TASK, row):
-        body = {"task": made, "code": code, "about": str(kind), "due_on": due_on}
-        store._journal(connection, "task", body, at, request_id=request_id, key=key)
 
 
 def read_letter(row: AnyRow) -> Letter:

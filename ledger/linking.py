@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.chain import Said, append
 from ledger.clocks import Clocks
 from ledger.decisions import Decisions
-from ledger.gates import read_gates, waiting_for
+from ledger.gates import COPIES, follows, read_gates, same_person, waiting_for
 from ledger.models import request_subjects, requests
 from ledger.models_deciding import links
 from ledger.outbox import post
@@ -40,13 +40,12 @@ def _laws(clocks: ColumnElement[Any]) -> ColumnElement[Any]:
 _mine = request_subjects.alias("mine")
 _theirs = request_subjects.alias("theirs")
 _new = requests.alias("new")
+_ours_and_theirs = same_person(_mine, _theirs, requests).join(
+    _new, (_mine.c.tenant == _new.c.tenant) & (_mine.c.request_id == _new.c.id)
+)
 _CANDIDATES: Final = (
     select(_new.c.id, _new.c.received_at, func.min(requests.c.id).label("lead"))
-    .select_from(
-        _new.join(_mine, (_mine.c.tenant == _new.c.tenant) & (_mine.c.request_id == _new.c.id))
-        .join(_theirs, (_theirs.c.tenant == _mine.c.tenant) & (_theirs.c.digest == _mine.c.digest))
-        .join(requests, (requests.c.tenant == _theirs.c.tenant) & (requests.c.id == _theirs.c.request_id))
-    )
+    .select_from(_ours_and_theirs)
     .where(
         _new.c.tenant == bindparam("tenant"),
         _new.c.id == func.any(bindparam("ids", type_=ARRAY(Text))),
@@ -65,24 +64,18 @@ _CANDIDATES: Final = (
         requests.c.phase != literal_column("'received'"),
         requests.c.confirmed_at.is_not(None),
         requests.c.withdrawn_at.is_(None),
-        ~select(links.c.lead_id)
-        .where(links.c.tenant == requests.c.tenant, links.c.request_id == requests.c.id, links.c.ended_at.is_(None))
-        .exists(),
+        ~follows(links, requests),
     )
     .group_by(_new.c.id, _new.c.received_at)
     .order_by(_new.c.id)
 )
 _BESIDE: Final = select(
     select(requests.c.id)
-    .select_from(
-        _new.join(_mine, (_mine.c.tenant == _new.c.tenant) & (_mine.c.request_id == _new.c.id))
-        .join(_theirs, (_theirs.c.tenant == _mine.c.tenant) & (_theirs.c.digest == _mine.c.digest))
-        .join(requests, (requests.c.tenant == _theirs.c.tenant) & (requests.c.id == _theirs.c.request_id))
-    )
+    .select_from(_ours_and_theirs)
     .where(
         _new.c.tenant == bindparam("tenant"),
         _new.c.id == func.any(bindparam("ids", type_=ARRAY(Text))),
-        _new.c.right.in_((literal_column("'access'"), literal_column("'portability'"))),
+        _new.c.right.in_(COPIES),
         requests.c.right == literal_column("'erasure'"),
         requests.c.phase != literal_column("'closed'"),
     )

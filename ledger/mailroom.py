@@ -6,7 +6,7 @@ the two is never sent again by itself.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Interval, bindparam, exists, func, literal_column, select, update
@@ -16,18 +16,18 @@ from ledger.clocks import Clocks
 from ledger.errors import LedgerRefusal
 from ledger.letters import (
     POST_WITHIN,
-    SETTLE_TASKS,
     Channel,
     Letter,
     LetterState,
     columns,
-    put_task,
     read_letter,
-    step_key,
+    task_key,
     text_name,
     this,
 )
+from ledger.models import tasks
 from ledger.models_letters import letters, mailboxes
+from ledger.tasks import put_task, settle_tasks
 from ledger.told import MOVING, letter_told, lock_told
 from ledger.vault import Sealed
 from rights.codes import Code
@@ -208,9 +208,10 @@ class Mailroom(Clocks):
         return letter if self._settle(letter, LetterState.BOUNCED, was, code, at) else None
 
     def _settle(self, letter: Letter, state: LetterState, was: set[LetterState], code: str, at: datetime) -> bool:
+        post_by = (at + POST_WITHIN).date() if state is LetterState.TO_POST else None
         values: dict[str, object] = {"state": state.value, "code": code, "settled_at": at, "due_at": None}
-        if state is LetterState.TO_POST:
-            values["post_by"] = (at + POST_WITHIN).date()
+        if post_by:
+            values["post_by"] = post_by
         with self._begin() as connection:
             if state is LetterState.SENT and letter.kind in MOVING:
                 lock_told(self, connection, letter.request_id)
@@ -229,14 +230,10 @@ class Mailroom(Clocks):
             if letter.request_id is None:
                 # A campaign's letters are counted, and journaled with its pages.
                 return True
-            its = {"of": self.tenant, "step": step_key(letter.request_id, letter.kind, letter.number), "now": at}
-            connection.execute(SETTLE_TASKS, its)
+            key = task_key(letter.request_id, letter.kind, letter.number)
+            settle_tasks(self, connection, at, tasks.c.step_key == key)
             if task := _TASK.get(state):
-                by = values.get("post_by")
-                put_task(
-                    self, connection, letter.request_id, letter.kind, letter.number, task, at,
-                    by if isinstance(by, date) else None,
-                )  # fmt: skip
+                put_task(self, connection, letter.request_id, key, task, letter.kind, at, due_on=post_by)
             body = {"letter": letter.id, "state": state, "code": code}
             self._journal(connection, "letter", body, at, request_id=letter.request_id)
             if state is LetterState.SENT:

@@ -26,6 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from ledger.columns import count, key, moment, of_request, tenant
+
 metadata: Final = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -37,38 +39,26 @@ metadata: Final = MetaData(
 )
 
 
-def _tenant() -> Column[str]:
-    return Column("tenant", Text, primary_key=True)
-
-
-def _moment(name: str, *, nullable: bool = False) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=nullable)
-
-
-def _of_request() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(["tenant", "request_id"], ["requests.tenant", "requests.id"])
-
-
 requests: Final = Table(
     "requests",
     metadata,
-    _tenant(),
-    Column("id", Text, primary_key=True),
+    tenant(),
+    key("id"),
     Column("right", Text, nullable=False),
     Column("regime", Text, nullable=False),
     Column("ruleset", Text, nullable=False),
     Column("zone", Text, nullable=False),
     Column("holidays", ARRAY(Date), nullable=False),
     Column("phase", Text, nullable=False),
-    _moment("received_at"),
-    _moment("internal_due"),
-    _moment("legal_due"),
+    moment("received_at"),
+    moment("internal_due"),
+    moment("legal_due"),
     Column("idempotency", LargeBinary),
     Column("map_digest", Text),
-    _moment("confirmed_at", nullable=True),
-    _moment("approved_at", nullable=True),
-    _moment("withdrawn_at", nullable=True),
-    _moment("closed_at", nullable=True),
+    moment("confirmed_at", nullable=True),
+    moment("approved_at", nullable=True),
+    moment("withdrawn_at", nullable=True),
+    moment("closed_at", nullable=True),
     Column("conclusion", Text),
     Column("clocks", JSONB),
     Column("data_version", Integer, nullable=False, server_default="1"),
@@ -81,11 +71,11 @@ requests: Final = Table(
 request_subjects: Final = Table(
     "request_subjects",
     metadata,
-    _tenant(),
-    Column("request_id", Text, primary_key=True),
+    tenant(),
+    key("request_id"),
     Column("digest", LargeBinary, primary_key=True),
     Column("given", Boolean, nullable=False),
-    _of_request(),
+    of_request(),
     Index("ix_request_subjects_digest", "tenant", "digest"),
 )
 """Whom a request is about, as keyed digests; `given` tells what the asker gave from what was learned later."""
@@ -93,13 +83,13 @@ request_subjects: Final = Table(
 entries: Final = Table(
     "entries",
     metadata,
-    _tenant(),
+    tenant(),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("request_id", Text),
     Column("kind", Text, nullable=False),
     Column("key", Text),
     Column("body", Text, nullable=False),
-    _moment("at"),
+    moment("at"),
     Column("previous", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Index(
@@ -122,7 +112,7 @@ entries: Final = Table(
 chain_heads: Final = Table(
     "chain_heads",
     metadata,
-    _tenant(),
+    tenant(),
     Column("seq", BigInteger, nullable=False),
     Column("previous", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
@@ -132,8 +122,8 @@ chain_heads: Final = Table(
 keks: Final = Table(
     "keks",
     metadata,
-    _tenant(),
-    Column("id", Text, primary_key=True),
+    tenant(),
+    key("id"),
     Column("made_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 """Key-encryption keys that data keys may be wrapped by."""
@@ -141,11 +131,11 @@ keks: Final = Table(
 retired_keks: Final = Table(
     "retired_keks",
     metadata,
-    _tenant(),
-    Column("id", Text, primary_key=True),
-    _moment("retired_at"),
-    _moment("destroyed_at", nullable=True),
-    _moment("final_at", nullable=True),
+    tenant(),
+    key("id"),
+    moment("retired_at"),
+    moment("destroyed_at", nullable=True),
+    moment("final_at", nullable=True),
 )
 """Key-encryption keys that nothing is wrapped by any more and nothing may be again. `final_at` is when nobody can bring
 a destroyed one back."""
@@ -153,14 +143,14 @@ a destroyed one back."""
 case_keys: Final = Table(
     "case_keys",
     metadata,
-    _tenant(),
-    Column("case_id", Text, primary_key=True),
-    Column("purpose", Text, primary_key=True),
+    tenant(),
+    key("case_id"),
+    key("purpose"),
     Column("kek", Text),
     Column("wrapped", LargeBinary),
-    _moment("keep_until", nullable=True),
+    moment("keep_until", nullable=True),
     Column("shredded_kek", Text),
-    _moment("shredded_at", nullable=True),
+    moment("shredded_at", nullable=True),
     # With it the database itself forbids a living data key under a retired key-encryption key.
     ForeignKeyConstraint(["tenant", "kek"], ["keks.tenant", "keks.id"]),
     CheckConstraint(
@@ -181,27 +171,27 @@ case_keys: Final = Table(
 vault: Final = Table(
     "vault",
     metadata,
-    _tenant(),
-    Column("case_id", Text, primary_key=True),
-    Column("purpose", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
+    tenant(),
+    key("case_id"),
+    key("purpose"),
+    key("name"),
     Column("sealed", LargeBinary, nullable=False),
-    _moment("at"),
+    moment("at"),
 )
 
 maps: Final = Table(
     "maps",
     metadata,
-    _tenant(),
-    Column("digest", Text, primary_key=True),
+    tenant(),
+    key("digest"),
     Column("body", Text, nullable=False),
 )
 
 rulesets: Final = Table(
     "rulesets",
     metadata,
-    _tenant(),
-    Column("digest", Text, primary_key=True),
+    tenant(),
+    key("digest"),
     Column("body", Text, nullable=False),
 )
 """The texts of the laws that requests were opened under: what moves a clock later is reckoned by the same text."""
@@ -209,28 +199,28 @@ rulesets: Final = Table(
 plans: Final = Table(
     "plans",
     metadata,
-    _tenant(),
-    Column("request_id", Text, primary_key=True),
+    tenant(),
+    key("request_id"),
     Column("round", Integer, primary_key=True),
     Column("body", Text, nullable=False),
-    _moment("at"),
-    _of_request(),
+    moment("at"),
+    of_request(),
 )
 
 tasks: Final = Table(
     "tasks",
     metadata,
-    _tenant(),
-    Column("id", Text, primary_key=True),
+    tenant(),
+    key("id"),
     Column("request_id", Text, nullable=False),
     Column("step_key", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("about", Text, nullable=False),
-    _moment("opened_at"),
+    moment("opened_at"),
     Column("ruling", Text),
-    _moment("settled_at", nullable=True),
+    moment("settled_at", nullable=True),
     Column("due_on", Date),
-    _of_request(),
+    of_request(),
     Index("ix_tasks_request", "tenant", "request_id"),
     Index(
         "uq_tasks_open",
@@ -246,17 +236,17 @@ tasks: Final = Table(
 holds: Final = Table(
     "holds",
     metadata,
-    _tenant(),
-    Column("id", Text, primary_key=True),
-    _moment("placed_at"),
-    _moment("released_at", nullable=True),
+    tenant(),
+    key("id"),
+    moment("placed_at"),
+    moment("released_at", nullable=True),
 )
 
 hold_subjects: Final = Table(
     "hold_subjects",
     metadata,
-    _tenant(),
-    Column("hold_id", Text, primary_key=True),
+    tenant(),
+    key("hold_id"),
     Column("digest", LargeBinary, primary_key=True),
     ForeignKeyConstraint(["tenant", "hold_id"], ["holds.tenant", "holds.id"]),
     Index("ix_hold_subjects_digest", "tenant", "digest"),
@@ -266,18 +256,18 @@ hold_subjects: Final = Table(
 intents: Final = Table(
     "intents",
     metadata,
-    _tenant(),
-    Column("id", Text, primary_key=True),
+    tenant(),
+    key("id"),
     Column("request_id", Text, nullable=False),
     Column("system", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("planned", JSONB, nullable=False),
-    _moment("opened_at"),
-    _moment("expires_at"),
-    _moment("settled_at", nullable=True),
+    moment("opened_at"),
+    moment("expires_at"),
+    moment("settled_at", nullable=True),
     Column("how", Text),
     Column("counted", JSONB),
-    _of_request(),
+    of_request(),
     CheckConstraint(
         "(settled_at IS NULL) = (how IS NULL) AND (counted IS NOT NULL) = (how IS NOT DISTINCT FROM 'counted')",
         name="whole",
@@ -290,15 +280,15 @@ intents: Final = Table(
 outbox: Final = Table(
     "outbox",
     metadata,
-    _tenant(),
+    tenant(),
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("kind", Text, nullable=False),
     Column("request_id", Text, nullable=False),
     Column("body", JSONB, nullable=False),
-    _moment("at"),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    _moment("due_at", nullable=True),
-    _moment("sent_at", nullable=True),
+    moment("at"),
+    count("attempts"),
+    moment("due_at", nullable=True),
+    moment("sent_at", nullable=True),
     Index("ix_outbox_unsent", "tenant", "id", postgresql_where=text("sent_at IS NULL")),
     Index(
         "ix_outbox_order",
@@ -313,13 +303,13 @@ outbox: Final = Table(
 sweep_steps: Final = Table(
     "sweep_steps",
     metadata,
-    _tenant(),
-    Column("step_key", Text, primary_key=True),
+    tenant(),
+    key("step_key"),
     Column("system", Text, nullable=False),
     Column("request_id", Text, nullable=False),
     Column("doing", Text, nullable=False),
-    _moment("due_at"),
-    Column("attempts", Integer, nullable=False, server_default="0"),
+    moment("due_at"),
+    count("attempts"),
     Column("answer", Text),
     Index("ix_sweep_steps_due", "tenant", "system", "due_at", postgresql_where=text("answer IS NULL")),
 )
@@ -328,8 +318,8 @@ sweep_steps: Final = Table(
 map_checks: Final = Table(
     "map_checks",
     metadata,
-    _tenant(),
-    _moment("at"),
+    tenant(),
+    moment("at"),
     Column("body", Text, nullable=False),
 )
 """The last comparison of the map with its systems: one row for a tenant, names and codes only."""
@@ -337,11 +327,11 @@ map_checks: Final = Table(
 quota_uses: Final = Table(
     "quota_uses",
     metadata,
-    _tenant(),
+    tenant(),
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("name", Text, nullable=False),
     Column("key", Text, nullable=False),
-    _moment("at"),
+    moment("at"),
     Column("cost", Integer, nullable=False),
     Column("units_left", Integer, nullable=False),
     Index("ix_quota_uses", "tenant", "name", "at"),

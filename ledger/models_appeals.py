@@ -2,23 +2,24 @@
 
 from typing import Final
 
-from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Index, Table, Text, text
+from sqlalchemy import Column, Index, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from ledger.columns import key, moment, of_request, tenant
 from ledger.models import metadata
 
 appeals: Final = Table(
     "appeals",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
+    tenant(),
+    key("id"),
     Column("request_id", Text, nullable=False),
     Column("clock", JSONB, nullable=False),
-    Column("received_at", DateTime(timezone=True), nullable=False),
-    Column("closed_at", DateTime(timezone=True)),
+    moment("received_at"),
+    moment("closed_at", nullable=True),
     Column("outcome", Text),
     Column("redone_by", Text),
-    ForeignKeyConstraint(["tenant", "request_id"], ["requests.tenant", "requests.id"]),
+    of_request(),
     # One at a time against one answer.
     Index("uq_appeals_open", "tenant", "request_id", unique=True, postgresql_where=text("closed_at IS NULL")),
     Index("ix_appeals_request", "tenant", "request_id"),

@@ -7,11 +7,8 @@ from typing import Final
 
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     Column,
     Date,
-    DateTime,
-    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -20,53 +17,47 @@ from sqlalchemy import (
     text,
 )
 
+from ledger.columns import count, flag, key, moment, of_request, tenant
 from ledger.models import metadata
-
-
-def _key() -> tuple[Column[str], Column[str]]:
-    return Column("tenant", Text, primary_key=True), Column("request_id", Text, primary_key=True)
-
-
-def _request() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(["tenant", "request_id"], ["requests.tenant", "requests.id"])
-
 
 identity_cases: Final = Table(
     "identity_cases",
     metadata,
-    *_key(),
-    Column("read_at", DateTime(timezone=True)),
-    Column("asked_at", DateTime(timezone=True)),
-    Column("reminded", Integer, nullable=False, server_default="0"),
-    Column("lapsed_at", DateTime(timezone=True)),
+    tenant(),
+    key("request_id"),
+    moment("read_at", nullable=True),
+    moment("asked_at", nullable=True),
+    count("reminded"),
+    moment("lapsed_at", nullable=True),
     Column("became", Text),
-    Column("point_tries", Integer, nullable=False, server_default="0"),
-    Column("mandate_needed", Boolean, nullable=False, server_default="false"),
+    count("point_tries"),
+    flag("mandate_needed"),
     Column("mandate_kind", Text),
     Column("mandate_scope", ARRAY(Text)),
     Column("mandate_expires", Date),
     Column("answer_to", Text),
     Column("age", Integer),
-    _request(),
+    of_request(),
 )
 """How far the question of who asks is; no row while nobody has touched it."""
 
 identity_proofs: Final = Table(
     "identity_proofs",
     metadata,
-    *_key(),
-    Column("id", Text, primary_key=True),
+    tenant(),
+    key("request_id"),
+    key("id"),
     Column("rung", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
+    moment("at"),
     Column("way", LargeBinary),
-    Column("fresh", Boolean, nullable=False, server_default="false"),
-    Column("second", Boolean, nullable=False, server_default="false"),
-    Column("matched", Integer, nullable=False, server_default="0"),
-    Column("declared", Boolean, nullable=False, server_default="false"),
-    Column("level", Integer, nullable=False, server_default="0"),
+    flag("fresh"),
+    flag("second"),
+    count("matched"),
+    flag("declared"),
+    count("level"),
     Column("agent", LargeBinary),
     Column("paper", Text),
-    _request(),
+    of_request(),
 )
 """What was proven, how and when. `agent` tells who looked first from who looks second; `paper` is the case under which
 a copy of a document lies until the ruling."""
@@ -74,20 +65,21 @@ a copy of a document lies until the ruling."""
 identity_codes: Final = Table(
     "identity_codes",
     metadata,
-    *_key(),
-    Column("id", Text, primary_key=True),
+    tenant(),
+    key("request_id"),
+    key("id"),
     Column("goes_to", Text, nullable=False),
     Column("number", Integer, nullable=False),
-    Column("asked_at", DateTime(timezone=True), nullable=False),
-    Column("sent_at", DateTime(timezone=True)),
-    Column("expires_at", DateTime(timezone=True)),
+    moment("asked_at"),
+    moment("sent_at", nullable=True),
+    moment("expires_at", nullable=True),
     Column("rung", Text),
     Column("way", LargeBinary),
-    Column("fresh", Boolean, nullable=False, server_default="false"),
+    flag("fresh"),
     Column("code", LargeBinary),
-    Column("tries_left", Integer, nullable=False, server_default="0"),
-    Column("used_at", DateTime(timezone=True)),
-    _request(),
+    count("tries_left"),
+    moment("used_at", nullable=True),
+    of_request(),
     Index("ix_identity_codes_unsent", "tenant", "request_id", postgresql_where=text("sent_at IS NULL")),
 )
 """Codes that were asked for, of known people and of unknown ones: a code that was sent to nobody has a row like any

@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Date,
-    DateTime,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -19,13 +18,14 @@ from sqlalchemy import (
     text,
 )
 
+from ledger.columns import count, key, moment, of_request, tenant
 from ledger.models import metadata
 
 letters: Final = Table(
     "letters",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
+    tenant(),
+    key("id"),
     Column("case_id", Text, nullable=False),
     Column("request_id", Text),
     Column("kind", Text, nullable=False),
@@ -35,14 +35,14 @@ letters: Final = Table(
     Column("state", Text, nullable=False),
     Column("code", Text, nullable=False, server_default=""),
     Column("message_id", Text, nullable=False),
-    Column("tries", Integer, nullable=False, server_default="0"),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("queued_at", DateTime(timezone=True), nullable=False),
-    Column("due_at", DateTime(timezone=True)),
-    Column("sending_at", DateTime(timezone=True)),
-    Column("settled_at", DateTime(timezone=True)),
+    count("tries"),
+    count("attempts"),
+    moment("queued_at"),
+    moment("due_at", nullable=True),
+    moment("sending_at", nullable=True),
+    moment("settled_at", nullable=True),
     Column("post_by", Date),
-    ForeignKeyConstraint(["tenant", "request_id"], ["requests.tenant", "requests.id"]),
+    of_request(),
     Index("uq_letters_message_id", "tenant", "message_id", unique=True),
     Index("ix_letters_case", "tenant", "case_id", "state"),
     Index("ix_letters_queued", "tenant", "queued_at", "id", postgresql_where=text("state = 'queued'")),
@@ -55,29 +55,29 @@ mail's own, a keyed digest; `tries` how often a person's word sent it anew; `due
 mailboxes: Final = Table(
     "mailboxes",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
+    tenant(),
+    key("name"),
     Column("uidvalidity", BigInteger, nullable=False),
     Column("uid", BigInteger, nullable=False),
-    Column("read_at", DateTime(timezone=True), nullable=False),
+    moment("read_at"),
 )
 """How far the mailbox of delivery reports was read."""
 
 campaigns: Final = Table(
     "campaigns",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
+    tenant(),
+    key("id"),
     Column("name", Text, nullable=False),
     Column("notice", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("listed", Integer, nullable=False, server_default="0"),
-    Column("repeated", Integer, nullable=False, server_default="0"),
-    Column("unreachable", Integer, nullable=False, server_default="0"),
-    Column("prepared_at", DateTime(timezone=True), nullable=False),
-    Column("started_at", DateTime(timezone=True)),
-    Column("listed_at", DateTime(timezone=True)),
-    Column("ended_at", DateTime(timezone=True)),
+    count("listed"),
+    count("repeated"),
+    count("unreachable"),
+    moment("prepared_at"),
+    moment("started_at", nullable=True),
+    moment("listed_at", nullable=True),
+    moment("ended_at", nullable=True),
     Index("uq_campaigns_name", "tenant", "name", unique=True),
 )
 """Campaigns: what they say is for everybody to read. `listed` counts people, `repeated` rows of the same ones."""
@@ -85,8 +85,8 @@ campaigns: Final = Table(
 campaign_people: Final = Table(
     "campaign_people",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("campaign_id", Text, primary_key=True),
+    tenant(),
+    key("campaign_id"),
     Column("digest", LargeBinary, primary_key=True),
     ForeignKeyConstraint(["tenant", "campaign_id"], ["campaigns.tenant", "campaigns.id"]),
 )

@@ -5,23 +5,24 @@ The one rule: suppressions are tokens and codes alone, hang on no request, and a
 
 from typing import Final
 
-from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
 
+from ledger.columns import key, moment, of_request, tenant
 from ledger.models import metadata
 
 suppressions: Final = Table(
     "suppressions",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("scope", Text, primary_key=True),
-    Column("about", Text, primary_key=True),
+    tenant(),
+    key("scope"),
+    key("about"),
     Column("token", LargeBinary, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("source", Text, nullable=False),
     Column("request_id", Text, nullable=False),
-    Column("since", DateTime(timezone=True), nullable=False),
-    Column("confirmed_at", DateTime(timezone=True), nullable=False),
-    Column("until", DateTime(timezone=True)),
+    moment("since"),
+    moment("confirmed_at"),
+    moment("until", nullable=True),
     Column("key_version", Integer, nullable=False, server_default="1"),
     Index("ix_suppressions_token", "tenant", "token"),
 )
@@ -33,16 +34,16 @@ key: it stands when the request is gone."""
 weighings: Final = Table(
     "weighings",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("request_id", Text, primary_key=True),
+    tenant(),
+    key("request_id"),
     Column("matter", Text, nullable=False),
-    Column("opened_at", DateTime(timezone=True), nullable=False),
-    Column("due_at", DateTime(timezone=True), nullable=False),
+    moment("opened_at"),
+    moment("due_at"),
     Column("outcome", Text),
     Column("ground", Text, nullable=False, server_default=""),
-    Column("decided_at", DateTime(timezone=True)),
-    Column("overdue_at", DateTime(timezone=True)),
-    ForeignKeyConstraint(["tenant", "request_id"], ["requests.tenant", "requests.id"]),
+    moment("decided_at", nullable=True),
+    moment("overdue_at", nullable=True),
+    of_request(),
 )
 """What a person weighs, one for a request: an objection on grounds, or a decision to be reviewed. Who has done so, and
 on what evidence, is sealed in the request's file."""

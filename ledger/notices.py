@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
-from ledger.ids import new_id
 from ledger.letters import Channel, queue_letter
 from ledger.models import requests, tasks
 from ledger.models_notices import notices
-from ledger.notes import make_note
+from ledger.notes import keep_word
 from ledger.store import AnyRow, Store
+from ledger.tasks import put_task, settle_tasks
 from ledger.vault import Sealed
 from rights.codes import Code
 from rights.letters import LetterKind
@@ -67,7 +67,6 @@ class Draft(NamedTuple):
 
 
 _TELL: Final = upsert(notices).on_conflict_do_nothing().returning(notices.c.recipient)
-_TASK: Final = upsert(tasks).on_conflict_do_nothing()
 
 
 class Notices(Store):
@@ -99,19 +98,11 @@ class Notices(Store):
         if draft.how in {"email", "post"}:
             self._notify(connection, request_id, draft, number, at)
         if draft.answer is None:
-            connection.execute(
-                _TASK,
-                {
-                    "tenant": self.tenant,
-                    "id": new_id(at),
-                    "request_id": request_id,
-                    "step_key": _step_key(request_id, draft.recipient),
-                    "code": (Code.EGRESS if draft.how == "blocked" else Code.RECIPIENT).value,
-                    "about": draft.recipient,
-                    "opened_at": at,
-                    "due_on": draft.due_on,
-                },
+            key, code = (
+                _step_key(request_id, draft.recipient),
+                Code.EGRESS if draft.how == "blocked" else Code.RECIPIENT,
             )
+            put_task(self, connection, request_id, key, code, draft.recipient, at, due_on=draft.due_on)
         body = {"recipient": draft.recipient, "operation": draft.operation, "how": draft.how, "due_on": draft.due_on}
         self._journal(connection, "recipient_told", body, at, request_id=request_id)
         return 1
@@ -154,19 +145,9 @@ class Notices(Store):
             connection.execute(
                 update(notices).where(*self._told_in(request_id, recipient)).values(answer=answer.value, answered_on=on)
             )
-            connection.execute(
-                update(tasks)
-                .where(
-                    tasks.c.tenant == self.tenant,
-                    tasks.c.step_key == _step_key(request_id, recipient),
-                    tasks.c.settled_at.is_(None),
-                )
-                .values(settled_at=at)
-            )
-            kept = make_note(f"note/{new_id(at)}", note)
-            for value in kept.values:
-                self._vault.put(connection, request_id, self._vault.key(connection, request_id, "file"), value, at)
-            body = {"recipient": recipient, "answer": answer, "on": on, "by": by, **kept.said}
+            settle_tasks(self, connection, at, tasks.c.step_key == _step_key(request_id, recipient))
+            kept = keep_word(self, connection, request_id, note, at)
+            body = {"recipient": recipient, "answer": answer, "on": on, "by": by, **kept}
             self._journal(connection, "recipient_answered", body, at, request_id=request_id)
         return len(told)
 

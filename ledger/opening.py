@@ -18,8 +18,7 @@ from ledger.letters import REPLY, Channel, queue_letter
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
-from ledger.people import DETAILS as DETAILS
-from ledger.people import GIVEN, identities_text
+from ledger.people import DETAILS, GIVEN, identities_text
 from ledger.plans import keep_map
 from ledger.proven import keep_first_proof
 from ledger.requests import Opened

@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, bindparam, literal_column, select
-from sqlalchemy import update as change
+from sqlalchemy import bindparam, literal_column, select
 
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.models import entries, requests, tasks
-from ledger.notes import make_note
+from ledger.notes import keep_note
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
+from ledger.tasks import settle_tasks
 from rights.codes import Code
 from rights.rectification import Accuracy
 from rights.request import Right
@@ -63,13 +63,12 @@ class Rectifications(Store):
                 if before == decided:
                     return False
                 raise LedgerRefusal("the accuracy was decided on before, and otherwise: it is being carried out")
-            self._settle_accuracy(connection, request_id, at)
+            asked = (tasks.c.request_id == request_id, tasks.c.code == Code.ACCURACY.value)
+            settle_tasks(self, connection, at, *asked)
             said: dict[str, Any] = {}
             for name, text in (("reason", reason), ("by", by)):
-                note = make_note(f"accuracy/{name}/{new_id(at)}", text)
-                for value in note.values:
-                    self._vault.put(connection, request_id, self._vault.key(connection, request_id, "file"), value, at)
-                said |= {f"{name}_{key}": digest for key, digest in note.said.items()}
+                note = keep_note(self, connection, request_id, f"accuracy/{name}/{new_id(at)}", text, at)
+                said |= {f"{name}_{key}": digest for key, digest in note.items()}
             post(connection, self.tenant, "wake", request_id, at)
             body: Mapping[str, object] = {
                 "decided": decided.model_dump(mode="json"),
@@ -83,18 +82,6 @@ class Rectifications(Store):
         """What was decided; None if nothing is yet."""
         with self._look() as connection:
             return _read(connection.scalar(_DECIDED, {"of": self.tenant, "id": request_id}))
-
-    def _settle_accuracy(self, connection: Connection, request_id: str, at: datetime) -> None:
-        connection.execute(
-            change(tasks)
-            .where(
-                tasks.c.tenant == self.tenant,
-                tasks.c.request_id == request_id,
-                tasks.c.code == Code.ACCURACY.value,
-                tasks.c.settled_at.is_(None),
-            )
-            .values(settled_at=at)
-        )
 
 
 def _refuse(row: AnyRow | None) -> None:

@@ -32,11 +32,13 @@ from ledger.letters import OF_LETTERS, queue_letter
 from ledger.linking import Linking
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
 from ledger.models_restrictions import restrictions
-from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
+from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.relooks import Relooks
+from ledger.tasks import settle_tasks
 from ledger.vault import Purpose, Sealed
+from rights.details import Details, details_of
 from rights.receipt import Books
-from rights.request import TRANSITIONS, Conclusion, Phase
+from rights.request import TRANSITIONS, Conclusion, Phase, Right
 from rights.subject import Identity
 from rights.value import Value
 
@@ -128,6 +130,16 @@ class Requests(Linking, Erasures, Relooks):
             raise LedgerRefusal("there are no identities of this request, or no longer")
         lists = (sealed_identities(known.get(name)) for name in (GIVEN, LEARNED))
         return tuple(dict.fromkeys(chain.from_iterable(lists)))
+
+    def details(self, request_id: str, right: Right) -> Details | None:
+        """What the asker has said beyond who they are; None: nothing, or it is destroyed. From the vault.
+
+        Raises:
+            VaultError: it was changed or moved, or its key-encryption key is gone.
+        """
+        with self._look() as connection:
+            sealed = self._vault.get(connection, request_id, "working", DETAILS)
+        return details_of(right, sealed) if sealed else None
 
     def learn(self, request_id: str, identities: Iterable[Identity], *, at: datetime) -> int:
         """Add identities that a look has found, so that holds on them bind too; how many were new.
@@ -234,17 +246,14 @@ class Requests(Linking, Erasures, Relooks):
                         "days": list(days.values()),
                     },
                 )
-                connection.execute(
-                    update(tasks)
-                    .where(
-                        tasks.c.tenant == self.tenant,
-                        tasks.c.request_id == request_id,
-                        tasks.c.settled_at.is_(None),
-                        # A letter is still to be posted when everything else is done.
-                        tasks.c.code.not_in([code.value for code in OF_LETTERS]),
-                        tasks.c.step_key.not_like("%/recipient/%"),
-                    )
-                    .values(settled_at=at)
+                settle_tasks(
+                    self,
+                    connection,
+                    at,
+                    tasks.c.request_id == request_id,
+                    # A letter is still to be posted when everything else is done.
+                    tasks.c.code.not_in([code.value for code in OF_LETTERS]),
+                    tasks.c.step_key.not_like("%/recipient/%"),
                 )
                 body = {
                     "conclusion": conclusion,

@@ -12,9 +12,10 @@ from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from ledger.clocks import Clocks, clocks_of
 from ledger.errors import LedgerRefusal
-from ledger.letters import LetterState, columns, put_task, queue_letter, read_letter, this
+from ledger.letters import LetterState, columns, queue_letter, read_letter, task_key, this
 from ledger.models import entries, requests
 from ledger.models_letters import letters
+from ledger.tasks import put_task
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.deadlines import acting
@@ -111,7 +112,8 @@ def letter_told(store: Clocks, connection: Connection, letter: str, at: datetime
     body = orjson.loads(written)
     event = ClockEvent.model_validate({**body["event"], "day": day})
     if not _turn(store, connection, found.request_id, event, at, body["by"]):
-        put_task(store, connection, found.request_id, found.kind, found.number, Code.NOT_EXTENDED, at)
+        key = task_key(found.request_id, found.kind, found.number)
+        put_task(store, connection, found.request_id, key, Code.NOT_EXTENDED, found.kind, at)
 
 
 def _turn(

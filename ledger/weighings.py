@@ -18,6 +18,7 @@ from ledger.letters import queue_letter
 from ledger.models import tasks
 from ledger.models_suppression import weighings
 from ledger.outbox import post
+from ledger.tasks import put_task, settle_tasks
 from ledger.vault import Sealed
 from rights.codes import Code
 from rights.weighing import OUTCOMES, Matter, Outcome, Weighing
@@ -51,17 +52,8 @@ class Weighings(Decisions):
         with self._begin() as connection:
             if not connection.execute(_OPEN, row).rowcount:
                 return False
-            task = {"tenant": self.tenant, "request_id": request_id, "step_key": weighing_key(request_id)}
-            self._put_task(connection, {**task, "code": CODES[matter].value}, matter.value, at)
-            connection.execute(
-                update(tasks)
-                .where(
-                    tasks.c.tenant == self.tenant,
-                    tasks.c.request_id == request_id,
-                    tasks.c.step_key == weighing_key(request_id),
-                )
-                .values(due_on=due_at.date())
-            )
+            key, due_on = weighing_key(request_id), due_at.date()
+            put_task(self, connection, request_id, key, CODES[matter], matter.value, at, due_on=due_on)
             body = {"matter": matter, "due_at": due_at}
             self._journal(connection, "weighing", body, at, request_id=request_id)
         return True
@@ -110,16 +102,7 @@ class Weighings(Decisions):
                 .where(weighings.c.tenant == self.tenant, weighings.c.request_id == request_id)
                 .values(outcome=outcome.value, ground=ground, decided_at=at)
             )
-            connection.execute(
-                update(tasks)
-                .where(
-                    tasks.c.tenant == self.tenant,
-                    tasks.c.request_id == request_id,
-                    tasks.c.step_key == weighing_key(request_id),
-                    tasks.c.settled_at.is_(None),
-                )
-                .values(ruling="done", settled_at=at)
-            )
+            settle_tasks(self, connection, at, tasks.c.step_key == weighing_key(request_id), ruling="done")
             file = {"by": by, "approved_by": approved_by, "evidence": evidence}
             key = self._vault.key(connection, request_id, "file")
             self._vault.put(connection, request_id, key, Sealed("file", EVIDENCE, orjson.dumps(file)), at)

@@ -3,13 +3,14 @@
 The one rule: people are named by an opaque staff id, never by a name or an address.
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from rights.decision import Role
 
-StaffId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,39}$")]
+STAFF: Final = r"^[a-z0-9][a-z0-9-]{1,39}$"
+StaffId = Annotated[str, StringConstraints(pattern=STAFF)]
 """An id that says nothing of whom it stands for outside of the controller's own records."""
 
 

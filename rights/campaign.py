@@ -8,12 +8,12 @@ import re
 from datetime import date
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from rights.datamap import DataMap
-from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
+from rights.letters import LANGUAGES
+from rights.yamlfile import FileError, FileErrors, Lines, load, read
 
-LANGUAGES: Final = ("en", "de", "fr", "es")
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$", max_length=2_000)]
@@ -88,13 +88,11 @@ def read_notice(file: str, text: str, data_map: DataMap) -> Notice:
     Raises:
         FileErrors: what is wrong, each with file, line and path.
     """
-    lines = Lines()
-    body = load(file, text, lines, "a notice is a list of key: value, such as version, effective_on and texts")
-    try:
-        notice = Notice(**body)
-    except ValidationError as error:
-        raise FileErrors([_explained(file, lines, detail) for detail in error.errors()]) from None
+    top = "a notice is a list of key: value, such as version, effective_on and texts"
+    notice = read(Notice, file, text, top)
     if wrong := _unmapped(notice.audience, data_map):
+        lines = Lines()
+        load(file, text, lines, top)
         path, advice = wrong
         raise FileErrors([FileError(file, lines.at(("audience", path)), f"audience.{path}", advice)])
     return notice
@@ -116,15 +114,3 @@ def _unmapped(audience: Audience, data_map: DataMap) -> tuple[str, str] | None:
         has = f"'{collection.lawful_basis}'" if collection.lawful_basis else "none"
         return "lawful_basis", f"the data map says {has} of {audience.collection}: add it there, or name it here"
     return None
-
-
-def _explained(file: str, lines: Lines, detail: object) -> FileError:
-    found = dict(detail) if isinstance(detail, dict) else {}
-    path: Path = tuple(part for part in found["loc"] if part != "[key]")
-    match found["type"]:
-        case "missing":
-            return FileError(file, lines.at(path[:-1]), dotted(path), "is missing: add it")
-        case "extra_forbidden":
-            return FileError(file, lines.at(path), dotted(path), "there is no such key: take it out")
-        case _:
-            return FileError(file, lines.at(path), dotted(path), str(found["msg"]).removeprefix("Value error, "))

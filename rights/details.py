@@ -5,7 +5,7 @@ sealed with the request, and no later than that is anything of them in the clear
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -15,7 +15,7 @@ from rights.portability import PortabilityDetails
 from rights.rectification import RectificationDetails
 from rights.request import Right
 from rights.restriction import RestrictionDetails
-from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
+from rights.yamlfile import FileError, FileErrors, read
 
 MODELS: Final[Mapping[Right, type[Details]]] = {
     Right.PORTABILITY: PortabilityDetails,
@@ -50,32 +50,9 @@ def read_details(right: Right, file: str, text: str) -> Details:
     model = MODELS.get(right)
     if model is None:
         raise FileErrors([FileError(file, 1, "", f"a request about {right} takes no details: leave them out")])
-    lines = Lines()
-    body = load(file, text, lines, f"the details of a request about {right} are a list of key: value")
-    try:
-        return model(**body)
-    except ValidationError as error:
-        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
+    return read(model, file, text, f"the details of a request about {right} are a list of key: value", personal=True)
 
 
 def details_of(right: Right, sealed: bytes) -> Details:
     """The details that were sealed with a request."""
     return MODELS[right].model_validate_json(sealed)
-
-
-def _explain(file: str, lines: Lines, detail: Any) -> FileError:
-    path: Path = tuple(detail["loc"])
-    kind = detail["type"]
-    if kind == "missing":
-        advice = f"'{path[-1]}' is missing: add {path[-1]}: ..."
-        path = path[:-1]
-    elif kind == "extra_forbidden":
-        # The key itself may be a slip with a value of the person in it.
-        advice = "a key here is not known: take it out"
-        path = path[:-1]
-    elif kind == "value_error":
-        advice = str(detail["ctx"]["error"])
-    else:
-        advice = str(detail["msg"])
-    path = lines.known(path)
-    return FileError(file, lines.at(path), dotted(path), advice)

@@ -17,13 +17,8 @@ from rights.request import Right
 
 def categories(data_map: DataMap) -> frozenset[str]:
     """All categories that the fields of a map have."""
-    return frozenset(
-        field.category
-        for system in data_map.systems.values()
-        for collection in system.collections.values()
-        for field in collection.fields.values()
-        if field.category
-    )
+    collections = (c for system in data_map.systems.values() for c in system.collections.values())
+    return frozenset().union(*(collection.categories for collection in collections))
 
 
 def exempt(data_map: DataMap, right: Right, exempted: Mapping[str, str], *, cautious: bool = False) -> DataMap:

@@ -6,16 +6,16 @@ as one that must be said or one that may.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import resources
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from rights.lawfile import Strict, read_law, shipped
 from rights.letters import LetterFacts, LetterKind, Links, Office, Particulars, Result
 from rights.regimes import SHIPPED
 from rights.request import Right
 from rights.value import Value
-from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
+from rights.yamlfile import read
 
 
 class Saying(Value):
@@ -26,22 +26,18 @@ class Saying(Value):
     """False: said where what it needs is there, and else left out."""
 
 
-class Element(BaseModel):
+class Element(Strict):
     """A piece of a letter: what it cannot be written without, and the rule that asks for it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     needs: tuple[str, ...]
     source: str = ""
 
 
-class Says(BaseModel):
+class Says(Strict):
     """What a kind says, in order: always the same, or by result. A name that ends in ? may be left out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     says: tuple[str, ...] = ()
-    results: dict[Result, tuple[str, ...]] = {}
+    results: dict[Result, tuple[str, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -50,10 +46,8 @@ class Says(BaseModel):
         return self
 
 
-class Also(BaseModel):
+class Also(Strict):
     """What a regime, a right or a result changes. Every condition that is given has to hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     regimes: tuple[str, ...]
     """Regimes, or families of them."""
@@ -76,10 +70,8 @@ class Also(BaseModel):
         )
 
 
-class LetterLaw(BaseModel):
+class LetterLaw(Strict):
     """The whole file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     families: dict[str, tuple[str, ...]]
     elements: dict[str, Element]
@@ -130,12 +122,7 @@ def read_letter_law(file: str, text: str) -> LetterLaw:
     Raises:
         FileErrors: what is wrong, each with file, line and path.
     """
-    lines = Lines()
-    body = load(file, text, lines, "what letters say is a list of key: value, from families: on")
-    try:
-        return LetterLaw(**body)
-    except ValidationError as error:
-        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
+    return read_law(LetterLaw, file, text)
 
 
 def read_particulars(file: str, text: str) -> Particulars:
@@ -144,31 +131,14 @@ def read_particulars(file: str, text: str) -> Particulars:
     Raises:
         FileErrors: what is wrong, each with file, line and path; no value is quoted.
     """
-    lines = Lines()
-    body = load(file, text, lines, "what a decision gives a letter is a list of key: value, such as reason: ...")
-    try:
-        return Particulars(**body)
-    except ValidationError as error:
-        raise FileErrors([_explain(file, lines, detail, ours=False) for detail in error.errors()]) from None
-
-
-def _explain(file: str, lines: Lines, detail: Any, *, ours: bool = True) -> FileError:
-    """`ours`: the file is of the engine, and no key in it is a slip with a value of a person."""
-    path: Path = tuple(detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        advice = f"'{path[-1]}' is not a key here" if ours else "a key here is not known: take it out"
-        line = lines.at(lines.known(path))
-        return FileError(file, line, dotted(path if ours else path[:-1]), advice)
-    advice = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else str(detail["msg"])
-    path = lines.known(path)
-    return FileError(file, lines.at(path), dotted(path), advice)
+    top = "what a decision gives a letter is a list of key: value, such as reason: ..."
+    return read(Particulars, file, text, top, personal=True)
 
 
 @cache
 def letter_law() -> LetterLaw:
     """What ships with the engine."""
-    file = resources.files("rights") / "law" / "letters.yaml"
-    return read_letter_law(file.name, file.read_text(encoding="utf-8"))
+    return read_letter_law("letters.yaml", shipped("letters.yaml"))
 
 
 def sayings(kind: LetterKind, regime: str, right: Right | None = None, result: Result | None = None) -> list[Saying]:

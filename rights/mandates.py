@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from functools import cache
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
 from rights.identity import identity_law
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.request import Right
+from rights.terms import keep_until
+from rights.yamlfile import read
 
 
 class Kind(StrEnum):
@@ -33,7 +35,6 @@ class Kind(StrEnum):
 
 Relation = Literal["heir", "family", "appointee"]
 """Who asks after a death: whoever inherits, close family, or whoever the person has appointed."""
-_FOR_CHILDREN: Final = {Kind.PARENT, Kind.GUARDIAN}
 
 
 class MandateRefusal(ValueError):
@@ -68,7 +69,7 @@ class Mandate(Strict):
             raise ValueError("scope is empty: name the rights that the mandate covers, such as [access]")
         if self.expires and self.expires < self.signed:
             raise ValueError("expires lies before signed: correct one of them")
-        if self.kind in _FOR_CHILDREN and self.kind is Kind.PARENT and self.age is None:
+        if self.kind is Kind.PARENT and self.age is None:
             raise ValueError("age is missing: a parent asks for a child of a certain age")
         dead = (self.country, self.relation, self.died)
         if self.kind is Kind.SURVIVOR and not all(dead):
@@ -106,7 +107,7 @@ def read_mandate(file: str, text: str) -> Mandate:
     Raises:
         FileErrors: what is wrong, each with file, line and path.
     """
-    return read_law(Mandate, file, text)
+    return read(Mandate, file, text, "a mandate is a list of key: value, from kind: on", personal=True)
 
 
 def needs_guardian(age: int) -> bool:
@@ -155,15 +156,8 @@ class DeceasedLaw(Strict):
             )
         if right not in law.may.get(relation, ()):
             raise MandateRefusal(f"in this country {relation} may not ask for {right} after a death: refuse, with this")
-        if law.years is not None and today > _years_after(died, law.years):
+        if law.years is not None and today > keep_until(died, 12 * law.years, 0, end_of_year=False):
             raise MandateRefusal(f"the law of this country protects the dead for {law.years} years, which have passed")
-
-
-def _years_after(day: date, years: int) -> date:
-    try:
-        return day.replace(year=day.year + years)
-    except ValueError:  # 29 February
-        return day.replace(year=day.year + years, day=28)
 
 
 def read_deceased(file: str, text: str) -> DeceasedLaw:

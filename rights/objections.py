@@ -14,6 +14,8 @@ from rights.suppression import Scope, Source, Stop
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
+OPT_OUT_LAW: Final = "us-ca-optout"
+"""The law under which an opt-out of sale and sharing has its term."""
 OPT_OUTS: Final = (
     Scope.SALE,
     Scope.SHARING,

@@ -7,17 +7,14 @@ opened under. It is a reading that an operator's counsel may correct, not advice
 import hashlib
 from functools import cache
 from importlib import resources
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from rights.lawfile import Strict
 from rights.request import Right
 from rights.terms import Term, check_span
-from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from rights.yamlfile import read
 
 
 class Earliest(Strict):
@@ -52,7 +49,7 @@ class Regime(Strict):
     rights: tuple[Right, ...]
     answer: Term
     """From receipt; the day of receipt is not counted."""
-    answer_by_right: dict[Right, Term] = {}
+    answer_by_right: dict[Right, Term] = Field(default_factory=dict)
     rolls: bool = False
     """Whether a term that ends on a Saturday, Sunday or holiday ends with the next working day."""
     closed: tuple[str, ...] = ()
@@ -92,28 +89,8 @@ def read_regime(file: str, text: str) -> Regime:
     Raises:
         FileErrors: what is wrong, each with file, line and path.
     """
-    lines = Lines()
-    body = load(file, text, lines, "a regime is a list of key: value, from regime: NAME on")
-    try:
-        return Regime(**body, digest=hashlib.sha256(text.encode()).hexdigest())
-    except ValidationError as error:
-        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
-
-
-def _explain(file: str, lines: Lines, detail: Any) -> FileError:
-    path: Path = tuple(detail["loc"])
-    kind = detail["type"]
-    if kind == "missing":
-        advice = f"'{path[-1]}' is missing: add {path[-1]}: ..."
-        path = path[:-1]
-    elif kind == "extra_forbidden":
-        advice = f"'{path[-1]}' is not a key here"
-    elif kind == "value_error":
-        advice = str(detail["ctx"]["error"])
-    else:
-        advice = str(detail["msg"])
-    path = lines.known(path)
-    return FileError(file, lines.at(path), dotted(path), advice)
+    found = read(Regime, file, text, "a regime is a list of key: value, from regime: NAME on")
+    return found.model_copy(update={"digest": hashlib.sha256(text.encode()).hexdigest()})
 
 
 _FOLDER: Final = resources.files("rights") / "regimes"

@@ -30,22 +30,6 @@ class Right(StrEnum):
         return self in {Right.ACCESS, Right.PORTABILITY}
 
 
-OFFERED: Final = frozenset(
-    {
-        Right.ACCESS,
-        Right.PORTABILITY,
-        Right.ERASURE,
-        Right.RESTRICTION,
-        Right.RECTIFICATION,
-        Right.OBJECTION,
-        Right.OPT_OUT,
-        Right.CONSENT_WITHDRAWAL,
-        Right.DECISION_REVIEW,
-    }
-)
-"""The rights that have a workflow today; a door refuses the others in one sentence."""
-
-
 class Phase(StrEnum):
     """Where a request stands."""
 

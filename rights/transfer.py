@@ -7,14 +7,12 @@ of what, and until when.
 import re
 from datetime import datetime, timedelta
 from ipaddress import ip_address
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
-
-T = TypeVar("T", bound=BaseModel)
+from rights.yamlfile import read
 
 FORMAT: Final = "habeas-transfer/1"
 LIFE: Final = timedelta(days=7)
@@ -32,6 +30,14 @@ Secret = Annotated[str, Field(pattern=r"^(env|file):.+")]
 _PATH: Final = re.compile(
     r"(?!\.)[A-Za-z0-9_$-][A-Za-z0-9._$-]{0,199}(/(?!\.)[A-Za-z0-9_$-][A-Za-z0-9._$-]{0,199}){0,5}\Z"
 )
+
+
+_FORMS: Final = {
+    "signing_key": "a key is named, never written here: env:NAME or file:/path",
+    "certificate_key": "a key is named, never written here: env:NAME or file:/path",
+    "key": "write the Ed25519 public key as base64url, 43 characters: habeas transfer key prints ours",
+    "pin": "write the SHA-256 of the certificate as 64 small hexadecimal digits",
+}
 
 
 class _Strict(BaseModel):
@@ -185,7 +191,7 @@ def read_receivers(file: str, text: str) -> Receivers:
     Raises:
         FileErrors: what is wrong, each with file, line and path.
     """
-    return _read(Receivers, file, text, "this file is a list of key: value, from sender: NAME on")
+    return read(Receivers, file, text, "this file is a list of key: value, from sender: NAME on", forms=_FORMS)
 
 
 def read_receiving(file: str, text: str) -> Receiving:
@@ -194,38 +200,4 @@ def read_receiving(file: str, text: str) -> Receiving:
     Raises:
         FileErrors: what is wrong, each with file, line and path.
     """
-    return _read(Receiving, file, text, "this file is a list of key: value, from name: NAME on")
-
-
-def _read(model: type[T], file: str, text: str, top: str) -> T:
-    lines = Lines()
-    body = load(file, text, lines, top)
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
-
-
-_ADVICE: Final = {
-    "signing_key": "a key is named, never written here: env:NAME or file:/path",
-    "certificate_key": "a key is named, never written here: env:NAME or file:/path",
-    "key": "write the Ed25519 public key as base64url, 43 characters: habeas transfer key prints ours",
-    "pin": "write the SHA-256 of the certificate as 64 small hexadecimal digits",
-}
-
-
-def _explain(file: str, lines: Lines, detail: Any) -> FileError:
-    path: Path = tuple(detail["loc"])
-    name = str(path[-1]) if path else ""
-    if detail["type"] == "missing":
-        path, advice = path[:-1], f"'{name}' is missing: add {name}: ..."
-    elif detail["type"] == "extra_forbidden":
-        advice = f"'{name}' is not a key here"
-    elif detail["type"] == "value_error":
-        advice = str(detail["ctx"]["error"])
-    elif detail["type"] == "string_pattern_mismatch" and name in _ADVICE:
-        advice = _ADVICE[name]
-    else:
-        advice = str(detail["msg"])
-    path = lines.known(path)
-    return FileError(file, lines.at(path), dotted(path), advice)
+    return read(Receiving, file, text, "this file is a list of key: value, from name: NAME on", forms=_FORMS)

@@ -7,23 +7,20 @@ that the person knows that it is held (11 CCR 7024(d)).
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
-from importlib import resources
-from typing import Any, Final
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import field_validator
 
+from rights.lawfile import Strict, read_law, shipped
 from rights.regimes import SHIPPED
 from rights.value import Value
-from rights.yamlfile import FileError, FileErrors, Lines, Path, dotted, load
 
 _FILE: Final = "withheld.yaml"
 _IRI: Final = re.compile(r"(?:https?://w3id\.org/dpv/(?:dpv-)?pd(?:/owl)?#|dpv-pd:)")
 
 
-class Item(BaseModel):
+class Item(Strict):
     """One kind of data that is held and not sent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     item: str
     """A code: credentials, social_security_number, ..."""
@@ -62,9 +59,7 @@ class Withheld(Value):
     source: str
 
 
-class _Law(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Law(Strict):
     everywhere: tuple[Item, ...]
     regimes: dict[str, tuple[Item, ...]]
 
@@ -83,12 +78,7 @@ def read_withheld(file: str, text: str) -> _Law:
     Raises:
         FileErrors: what is wrong, each with file, line and path.
     """
-    lines = Lines()
-    body = load(file, text, lines, "this file is a list of key: value: everywhere, and regimes")
-    try:
-        return _Law(**body)
-    except ValidationError as error:
-        raise FileErrors([_explain(file, lines, detail) for detail in error.errors()]) from None
+    return read_law(_Law, file, text)
 
 
 def items(regimes: Iterable[str]) -> tuple[Item, ...]:
@@ -113,24 +103,9 @@ def withheld(field: str, category: str | None, regimes: Collection[str]) -> With
 
 @cache
 def _shipped() -> _Law:
-    return read_withheld(_FILE, (resources.files("rights") / "law" / _FILE).read_text())
+    return read_withheld(_FILE, shipped(_FILE))
 
 
 def _plain(category: str) -> str:
     """A category as it is compared: DPV's terms by their short name, letters small."""
     return _IRI.sub("pd:", category).strip().lower()
-
-
-def _explain(file: str, lines: Lines, detail: Any) -> FileError:
-    path: Path = tuple(detail["loc"])
-    name = str(path[-1]) if path else ""
-    if detail["type"] == "missing":
-        path, advice = path[:-1], f"'{name}' is missing: add {name}: ..."
-    elif detail["type"] == "extra_forbidden":
-        advice = f"'{name}' is not a key here"
-    elif detail["type"] == "value_error":
-        advice = str(detail["ctx"]["error"])
-    else:
-        advice = str(detail["msg"])
-    path = lines.known(path)
-    return FileError(file, lines.at(path), dotted(path), advice)

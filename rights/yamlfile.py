@@ -4,12 +4,20 @@ The one rule: an error names file, line and path, and says what to write instead
 """
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 Path = tuple[str | int, ...]
 """Where something stands in a file: keys and list positions from the top."""
+
+
+_NO_ADVICE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class FileError(ValueError):
@@ -82,6 +90,48 @@ def load(file: str, text: str, lines: Lines, top: str) -> Any:
     if wrong:
         raise FileErrors(wrong)
     return body
+
+
+def read(
+    model: type[Model], file: str, text: str, top: str, *, forms: Mapping[str, str] = _NO_ADVICE, personal: bool = False
+) -> Model:
+    """Read a file by its model.
+
+    Args:
+        top: what the file is and begins with.
+        forms: by key, what to write where a text there has another form.
+        personal: somebody wrote it about a person, so a key that is not known may be a slip with a value of theirs,
+            and is not quoted.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path.
+    """
+    lines = Lines()
+    body = load(file, text, lines, top)
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise FileErrors([_explained(file, lines, one, forms, personal) for one in error.errors()]) from None
+
+
+def _explained(file: str, lines: Lines, detail: Any, forms: Mapping[str, str], personal: bool) -> FileError:
+    """One of pydantic's errors as one sentence that says what to write."""
+    path: Path = tuple(part for part in detail["loc"] if part != "[key]")
+    line, name = lines.at(path), str(path[-1]) if path else ""
+    match detail["type"]:
+        case "missing":
+            path, advice = path[:-1], f"'{name}' is missing: add {name}: ..."
+        case "extra_forbidden" if personal:
+            path, advice = path[:-1], "a key here is not known: take it out"
+        case "extra_forbidden":
+            advice = f"'{name}' is not a key here"
+        case "value_error":
+            advice = str(detail["ctx"]["error"])
+        case "string_pattern_mismatch" if name in forms:
+            advice = forms[name]
+        case _:
+            advice = re.sub(r"\s+", " ", str(detail["msg"]))
+    return FileError(file, line, dotted(lines.known(path)), advice)
 
 
 def _walk(node: yaml.Node, path: Path, file: str, lines: Lines, errors: list[FileError]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from ledger.appeals import Appeal
 from ledger.errors import KeyGoneError, LedgerRefusal
 from ledger.ledger import Ledger
-from ledger.opening import DETAILS
+from ledger.people import DETAILS
 from rights.appeals import AppealOutcome
 from rights.deadlines import start_clock
 from rights.regimes import regime

@@ -15,9 +15,11 @@ from settings import Settings, SettingsError
 from starter.show import plural
 
 if TYPE_CHECKING:
-    from connectors.protocol import Checks, Connector
+    from connectors.protocol import Connector
+    from connectors.traits import Checks
     from rights.datamap import DataMap
     from rights.mapcheck import Found
+    from rights.yamlfile import FileErrors
 
 REACH: Final = 5.0
 """Seconds that Temporal gets to answer; a healthy one takes milliseconds."""
@@ -58,6 +60,13 @@ def check_all() -> list[Check]:
     return found
 
 
+def _wrong(name: str, errors: "FileErrors") -> Iterator[Check]:
+    """A line for everything that is wrong in files that people write."""
+    for error in errors.errors:
+        where = f"{error.file}:{error.line}: {error.path or 'the file'}"
+        yield Check(name=name, ok=False, about=where, advice=error.advice)
+
+
 def _law() -> Iterator[Check]:
     """Whether every file of law that ships with the engine can be read."""
     from rights.lawbook import READERS, check_law
@@ -67,9 +76,7 @@ def _law() -> Iterator[Check]:
     try:
         check_law()
     except FileErrors as errors:
-        for error in errors.errors:
-            where = f"{error.file}:{error.line}: {error.path or 'the file'}"
-            yield Check(name="law", ok=False, about=where, advice=error.advice)
+        yield from _wrong("law", errors)
         return
     yield Check(name="law", ok=True, about=f"{len(SHIPPED)} laws and {plural(len(READERS), 'table')} can be read")
 
@@ -259,9 +266,7 @@ def _map(settings: Settings) -> Iterator[Check]:
     try:
         data_map = load_map(settings)
     except MapErrors as errors:
-        for error in errors.errors:
-            where = f"{error.file}:{error.line}: {error.path or 'the file'}"
-            yield Check(name="maps", ok=False, about=where, advice=error.advice)
+        yield from _wrong("maps", errors)
         return
     except OSError:
         yield Check(
@@ -284,9 +289,7 @@ def _recipients(settings: Settings, data_map: "DataMap") -> Iterator[Check]:
     try:
         register = load_register(settings, data_map)
     except FileErrors as errors:
-        for error in errors.errors:
-            where = f"{error.file}:{error.line}: {error.path or 'the file'}"
-            yield Check(name="recipients", ok=False, about=where, advice=error.advice)
+        yield from _wrong("recipients", errors)
         return
     except SetupError as error:
         about, _, advice = str(error).partition(": ")
@@ -306,8 +309,8 @@ def advised(data_map: "DataMap") -> Iterator[Check]:
 
 def check_systems(data_map: "DataMap", *, live: bool = False) -> Iterator[Check]:
     """Each system's connector and secrets; with `live`, the system itself is asked too."""
-    from connectors.protocol import Checks
     from connectors.registry import SetupError, build
+    from connectors.traits import Checks
 
     for name, system in data_map.systems.items():
         yield from (check for check in advised(data_map) if check.name == f"system {name}")

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from temporalio.client import (
@@ -309,16 +309,8 @@ class Dispatcher:
 
     async def _sweep(self, system: str) -> bool:
         """Have a system swept; a sweep that is under way hears of it."""
-        await self._client.start_workflow(
-            Sweep.run,
-            system,
-            id=visibility.sweep_id(system, self._ledger.tenant),
-            task_queue=self._queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            start_signal="more",
-            static_summary=f"erase in {system}, once for many people",
-        )
-        return True
+        run = visibility.sweep_id(system, self._ledger.tenant)
+        return await self._keep_running(Sweep.run, system, run, f"erase in {system}, once for many people", "more")
 
     async def _relook(self, request_id: str) -> bool:
         """Have a closed request looked at again; no effect while it is."""
@@ -346,28 +338,13 @@ class Dispatcher:
 
     async def _letters(self, *, called: bool) -> bool:
         """Have letters sent; a run that is at it hears of it, if somebody has called."""
-        await self._client.start_workflow(
-            Letters.run,
-            0,
-            id=visibility.letters_id(self._ledger.tenant),
-            task_queue=self._queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            start_signal="more" if called else None,
-            static_summary="send letters, and read what comes back",
-        )
-        return True
+        run, signal = visibility.letters_id(self._ledger.tenant), "more" if called else None
+        return await self._keep_running(Letters.run, 0, run, "send letters, and read what comes back", signal)
 
     async def _campaign(self, campaign: str) -> bool:
         """Have a campaign carried on; no effect on one that is at it."""
-        await self._client.start_workflow(
-            CampaignRun.run,
-            campaign,
-            id=visibility.campaign_id(campaign, self._ledger.tenant),
-            task_queue=self._queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary="tell everybody on a list, once",
-        )
-        return True
+        run = visibility.campaign_id(campaign, self._ledger.tenant)
+        return await self._keep_running(CampaignRun.run, campaign, run, "tell everybody on a list, once")
 
     async def _keep_letters_going(self) -> None:
         """Have letters looked after that a lost run has left, and those that may still come back."""
@@ -380,14 +357,22 @@ class Dispatcher:
 
     async def _lift(self, request_id: str) -> bool:
         """Have a restriction lifted; a lifting that is under way hears of it."""
+        run = visibility.lifting_id(self._ledger.tenant, request_id)
+        summary = "tell the person, then lift the restriction"
+        return await self._keep_running(RestrictionLifting.run, request_id, run, summary, "refresh")
+
+    async def _keep_running(
+        self, what: Any, argument: object, run: str, summary: str, signal: str | None = None
+    ) -> bool:
+        """Start a run that goes on beside a request's; one that is under way hears the signal, if there is one."""
         await self._client.start_workflow(
-            RestrictionLifting.run,
-            request_id,
-            id=visibility.lifting_id(self._ledger.tenant, request_id),
+            what,
+            argument,
+            id=run,
             task_queue=self._queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            start_signal="refresh",
-            static_summary="tell the person, then lift the restriction",
+            start_signal=signal,
+            static_summary=summary,
         )
         return True
 
@@ -428,11 +413,5 @@ class Dispatcher:
         return self._client.get_workflow_handle(visibility.workflow_id(right, self._ledger.tenant, request_id))
 
     async def _ensure_upkeep(self) -> None:
-        await self._client.start_workflow(
-            Upkeep.run,
-            0,
-            id=f"upkeep/{self._ledger.tenant}",
-            task_queue=self._queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary="reconcile, destroy what is due, sign the chain",
-        )
+        run, summary = f"upkeep/{self._ledger.tenant}", "reconcile, destroy what is due, sign the chain"
+        await self._keep_running(Upkeep.run, 0, run, summary)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from rights.approvers import STAFF
 from rights.identity import Proof, Rung
 from starter.exits import Exit, Failure
 
@@ -19,7 +20,8 @@ MAX_FILE: Final = 1_000_000
 """Bytes of a file or of standard input that are read at all; `starter.submit` sets the limits of what is in it."""
 _ID: Final = re.compile(r"[0-9a-hjkmnp-tv-z]{26}\Z")
 """An id of the ledger: 26 characters of Crockford's base 32."""
-_STAFF: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,39}\Z")
+_STAFF: Final = re.compile(STAFF)
+_LONGEST_ROLE: Final = 200
 _OLDEST: Final = timedelta(days=366)
 """A request that came in longer ago is more likely a slip in the year."""
 
@@ -63,6 +65,23 @@ def _from_json(text: str) -> Iterator[tuple[str, str]]:
             if isinstance(value, bool) or not isinstance(value, str | int):
                 raise Failure(Exit.USAGE, f"an identity's value is a text or a whole number: {form}")
             yield kind, str(value)
+
+
+def role(text: str, option: str) -> str:
+    """A role as somebody typed it.
+
+    Raises:
+        Failure: it is empty, too long, or of more than one line.
+    """
+    plain = text.strip()
+    if not plain or len(plain) > _LONGEST_ROLE or not plain.isprintable():
+        raise Failure(Exit.USAGE, f"{option} takes a role of 1 to {_LONGEST_ROLE} characters, such as 'support desk'")
+    return plain
+
+
+def maybe_role(text: str | None, option: str) -> str | None:
+    """The same of an option that may be left out."""
+    return None if text is None else role(text, option)
 
 
 def staff_id(text: str) -> str:

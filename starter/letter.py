@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.ledger import Ledger
 from ledger.linking import Linked
-from ledger.standing import RequestRow
+from ledger.standing import RequestRow, Standing
 from rights.audience import Answered, State
 from rights.decision import Element, Word, article
 from rights.receipt import Certainty
@@ -18,6 +18,7 @@ from rights.restriction import Restriction, Stage
 from starter.deciding import told as told_of
 from starter.interim import SURE, kept_lines
 from starter.show import Page, day, plural
+from starter.stopped import stopped_lines
 
 _FIRST: Final = {
     (Right.ERASURE, Conclusion.ANSWERED): "What you asked for is done; below is how sure we are of each system.",
@@ -53,28 +54,32 @@ class Beside(NamedTuple):
     """Why it was refused, or what was left out and why, in lines."""
     linked: tuple[Linked, ...] = ()
     """The requests that this one answers too."""
+    stopped: tuple[str, ...] = ()
+    """What no longer happens, in lines (`starter.stopped`)."""
+    restriction: Restriction | None = None
 
 
-NOTHING_BESIDE: Final = Beside()
-
-
-def beside(ledger: Ledger, row: RequestRow) -> Beside:
+def beside(ledger: Ledger, standing: Standing) -> Beside:
     """Read it: the reason of a decision comes out of the vault, since the person is told it."""
+    row = standing.request
+    return Beside(
+        decided=tuple(_decided(ledger, row)),
+        linked=ledger.answered_with(row.id),
+        stopped=tuple(stopped_lines(standing)),
+        restriction=ledger.restriction(row.id),
+    )
+
+
+def _decided(ledger: Ledger, row: RequestRow) -> Iterator[str]:
     if row.decided is None or row.decided.word is Word.GRANT:
-        return Beside(linked=ledger.answered_with(row.id))
+        return
+    yield from [f"Provision: {article(row.decided.ground)}."] if row.decided.ground else told_of(row)
     (decision,) = [one for one in ledger.decisions_of(row.id) if one.state == "in_force"]
-    reason = ledger.evidence(decision).get(Element.REASON)
-    lines = [f"Provision: {article(row.decided.ground)}."] if row.decided.ground else told_of(row)
-    return Beside((*lines, *([f"Reason: {reason}"] if reason else [])), ledger.answered_with(row.id))
+    if reason := ledger.evidence(decision).get(Element.REASON):
+        yield f"Reason: {reason}"
 
 
-def answer_document(
-    row: RequestRow,
-    told: tuple[Answered, ...],
-    said: tuple[str, ...] = (),
-    restriction: Restriction | None = None,
-    also: Beside = NOTHING_BESIDE,
-) -> dict[str, Any]:
+def answer_document(row: RequestRow, told: tuple[Answered, ...], also: Beside) -> dict[str, Any]:
     """The answer as JSON."""
     return {
         "request_id": row.id,
@@ -85,36 +90,24 @@ def answer_document(
         "systems": [one.model_dump(mode="json") for one in told],
         "answered_with": row.lead,
         "answers_too": [one.request_id for one in also.linked],
-        "text": list(_lines(row, told, said, restriction, also)),
+        "text": list(_lines(row, told, also)),
     }
 
 
-def answer_page(
-    row: RequestRow,
-    told: tuple[Answered, ...],
-    said: tuple[str, ...] = (),
-    restriction: Restriction | None = None,
-    also: Beside = NOTHING_BESIDE,
-) -> Page:
-    """The text to send. `said`: what comes before the systems (`starter.stopped`)."""
+def answer_page(row: RequestRow, told: tuple[Answered, ...], also: Beside) -> Page:
+    """The text to send."""
     page = Page()
-    for line in _lines(row, told, said, restriction, also):
+    for line in _lines(row, told, also):
         page.line(line)
     return page
 
 
-def _lines(
-    row: RequestRow,
-    told: tuple[Answered, ...],
-    said: tuple[str, ...],
-    restriction: Restriction | None,
-    also: Beside,
-) -> Iterator[str]:
+def _lines(row: RequestRow, told: tuple[Answered, ...], also: Beside) -> Iterator[str]:
     yield f"Your {row.right} request, received {day(row.clock.received_at, row.clock.zone)}: our answer."
     yield from _linked(row, also)
     done = any(one.erased if row.right is Right.ERASURE else one.state is State.DONE for one in told)
-    if said:
-        yield from said
+    if also.stopped:
+        yield from also.stopped
     elif row.conclusion is Conclusion.IN_PART and not done:
         yield "We have not done what you asked for; below is what stays, and why."
     elif row.conclusion:
@@ -131,7 +124,7 @@ def _lines(
         yield f"- {one.system}: {_ended(one, row)}"
         yield from kept_lines(one)
         yield from _in_backups(one)
-    if restriction and restriction.stage is not Stage.LIFTED:
+    if (restriction := also.restriction) and restriction.stage is not Stage.LIFTED:
         yield (
             f"It is restricted under {restriction.ground.article}. We look again by "
             f"{day(restriction.review_on, row.clock.zone)} whether that is still needed, and you are told before it is "

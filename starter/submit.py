@@ -15,14 +15,20 @@ from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
 from rights.identity import Proof, Rung, circumstances_of, identity_law
-from rights.objections import ConsentWithdrawalDetails, OptOutDetails, is_immediate, source_of, stop_of
+from rights.objections import (
+    OPT_OUT_LAW,
+    ConsentWithdrawalDetails,
+    OptOutDetails,
+    is_immediate,
+    source_of,
+    stop_of,
+)
 from rights.regimes import SHIPPED, Regime, regime
-from rights.request import OFFERED, Right
+from rights.request import Right
 from rights.subject import Identity, Sharing, parse_identities
 from rights.suppression import Scope, stops_in
 from rights.value import Value
 
-CALIFORNIA: Final = "us-ca-optout"
 MAX_TEXT: Final = 100_000
 """Characters of free text with a request; a long letter has a tenth of that."""
 
@@ -137,7 +143,7 @@ def _usual_law(rules: Rules, details: Details | None) -> str:
     shortest term, since nobody may be asked where they live before it is carried out."""
     wanted = {Scope.SALE, Scope.SHARING, Scope.SENSITIVE}
     if isinstance(details, OptOutDetails) and wanted & set(details.of):
-        return CALIFORNIA
+        return OPT_OUT_LAW
     return rules.regime
 
 
@@ -175,13 +181,10 @@ def known_right(text: str) -> Right:
     """The right of a name.
 
     Raises:
-        SubmissionError: there is none of this name, or nobody carries it out yet.
+        SubmissionError: there is none of this name.
     """
-    offered = ", ".join(sorted(OFFERED))
     try:
-        right = Right(text)
+        return Right(text)
     except ValueError:
-        raise SubmissionError(f"that is no right the engine knows: write one of {offered}") from None
-    if right not in OFFERED:
-        raise SubmissionError(f"the right '{right}' is not carried out yet: today these are {offered}")
-    return right
+        known = ", ".join(sorted(Right))
+        raise SubmissionError(f"that is no right the engine knows: write one of {known}") from None

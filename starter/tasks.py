@@ -27,9 +27,15 @@ _WORDS = {
 """What may be ruled, where it is not all of it."""
 
 _COMMANDS = {
-    Code.REVIEW: "review show",
-    Code.WEIGH: "objection show",
-    Code.CONTESTED: "automated show",
+    Code.REVIEW: "review show {request}",
+    Code.WEIGH: "objection show {request}",
+    Code.CONTESTED: "automated show {request}",
+    Code.ACCURACY: "rectification show {request}",
+    Code.RESTRICTION_REVIEW: "restriction show {request}",
+    **dict.fromkeys((Code.DECISION, Code.CONSULTATION), "decision show {request}"),
+    Code.STOPPED: "request review {request} release | withdraw",
+    Code.APPEAL: "appeal show {about}",
+    Code.RECIPIENT: "recipient list --request {request}",
 }
 """Tasks that no ruling settles, and the command to begin with."""
 
@@ -99,7 +105,8 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
     else:
         words = _WORDS.get(task.code, "retry | give_up | done")
     if command := _COMMANDS.get(task.code):
-        page.line(Cell(f"habeas {command} {task.request_id}", "quiet"), indent=4)
+        said = command.format(request=task.request_id, about=task.about)
+        page.line(Cell(f"habeas {said}", "quiet"), indent=4)
         return
     page.line(Cell(f"habeas request rule {task.request_id} --task {task.id} {words}", "quiet"), indent=4)
 

@@ -8,8 +8,6 @@ from datetime import datetime
 from typing import Final
 
 from ledger.ledger import Ledger
-from ledger.opening import DETAILS
-from rights.details import details_of
 from rights.letters import LetterKind, Particulars, Result
 from rights.objections import DecisionReviewDetails, ObjectionDetails
 from rights.request import Right
@@ -139,10 +137,10 @@ def decide_review(
 def _said(ledger: Ledger, request_id: str, right: Right) -> object:
     if ledger.request(request_id).right is not right:
         raise Failure(Exit.REFUSED, f"the request is not about {right}")
-    sealed = ledger.unseal(request_id, "working", DETAILS)
-    if sealed is None:
+    details = ledger.details(request_id, right)
+    if details is None:
         raise Failure(Exit.NOT_FOUND, "what was said with this request was destroyed on its day")
-    return details_of(right, sealed)
+    return details
 
 
 def _has_text(text: str, option: str) -> None:

@@ -34,6 +34,14 @@ collect_ignore = ["stranger"]
 _numbers = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How large the storm of tests/faults is."""
+    group = parser.getgroup("storm", "random faults over a mixed load (tests/faults/test_storm.py)")
+    group.addoption("--storm-requests", type=int, default=40, help="requests of the load [%(default)s]")
+    group.addoption("--storm-faults", type=int, default=150, help="faults [%(default)s]")
+    group.addoption("--storm-seed", type=int, default=0, help="the seed that a storm printed; 0: a new one")
+
+
 @dataclass(frozen=True)
 class Database:
     """An empty database: `url` is for SQLAlchemy, `conninfo` for psycopg."""

@@ -157,12 +157,15 @@ class World:
         maps: Mapping[str, str] | None = None,
         people: int = 20,
         name: str | None = None,
+        target: Postgres | None = None,
     ) -> None:
         self.home, self.postgres, self.temporal = home, postgres, temporal
+        self.target = target or postgres
+        """The server of the shop; the ledger's, unless one of the two is to be killed without the other."""
         self.name = name or f"w{os.getpid()}x{time.monotonic_ns()}"
         self.ledger_db, self.shop_db = f"{self.name}_ledger", f"{self.name}_shop"
-        for database in (self.ledger_db, self.shop_db):
-            postgres.create_database(database)
+        postgres.create_database(self.ledger_db)
+        self.target.create_database(self.shop_db)
         with psycopg.connect(self.shop, autocommit=True) as connection:
             connection.execute(SHOP.format(people=people))
             connection.execute(f"ALTER DATABASE {self.shop_db} SET habeas.environment = 'test'")
@@ -171,7 +174,7 @@ class World:
         self.write_maps(maps or {"shop": shop_map()})
         _checkpoint_key(home / "checkpoint.pem")
         self.environment = {
-            "TEST_SHOP": postgres.dsn(self.shop_db),
+            "TEST_SHOP": self.target.dsn(self.shop_db),
             "TEST_LEDGER": postgres.dsn(self.ledger_db),
             "HABEAS_TENANT": "t" + self.name[-12:].replace("_", "-"),
             "HABEAS_ENVIRONMENT": "test",
@@ -223,13 +226,13 @@ class World:
                 process.kill()
             process.wait()
         self.ledger.close_connections()
-        for database in (self.ledger_db, self.shop_db):
-            self.postgres.drop_database(database)
+        self.postgres.drop_database(self.ledger_db)
+        self.target.drop_database(self.shop_db)
 
     @property
     def shop(self) -> str:
         """The shop's address for a back door."""
-        return self.postgres.conninfo(self.shop_db)
+        return self.target.conninfo(self.shop_db)
 
     @property
     def log(self) -> str:

@@ -14,7 +14,8 @@ from connectors.directory import Directory
 from connectors.errors import ConnectorError, NeedsHuman, Retryable, Unsupported
 from connectors.finding import Finding
 from connectors.optouts import marking, refuse_unmarked
-from connectors.protocol import Call, ContactPoint, Export, Look, Pending, Roll, RollPage
+from connectors.protocol import Call, ContactPoint, Export, Look, Pending
+from connectors.rolls import Roll, RollPage
 from connectors.sql import replication, restriction, searchable, trying
 from connectors.sql.application import Reaches
 from connectors.sql.asking import Asking

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import psycopg
 
-from connectors.protocol import Key, Roll, RollPage
+from connectors.protocol import Key
+from connectors.rolls import Roll, RollPage
 from connectors.sql.dialects import Engine
 from connectors.sql.session import Database as PostgreSQL
 from connectors.sql.sqlite.session import Database as SQLite

@@ -40,9 +40,8 @@ def open_(
     Example: habeas appeal open 01kap2v7q4m8w3x9yd5tgh6jzr --by 'support desk' --note-file appeal.txt
     """
     from starter.appeals import appeal_document, appeal_page
-    from starter.commands.request import role_of
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text, received
+    from starter.inputs import ledger_id, read_text, received, role
     from starter.show import answer
 
     text = read_text(text_file, "--note-file") if text_file else None
@@ -52,7 +51,7 @@ def open_(
             received_at=received(received_at, at.zone, now()),
             at=now(),
             text=text,
-            by=role_of(by, "--by") or "",
+            by=role(by, "--by"),
         )
         answer(appeal_document(made, now()), appeal_page(made, now()), as_json=as_json)
 
@@ -102,16 +101,13 @@ def extend(appeal: AppealId, by: By, reason_file: ReasonText, as_json: Json = Fa
     Example: habeas appeal extend 01kap30c2m6n8r1v5t9w4x7yzb --by dpo --reason-file reasons.txt
     """
     from starter.appeals import appeal_document, appeal_page
-    from starter.commands.request import role_of
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, read_text, role
     from starter.show import answer
 
     reason = read_text(reason_file, "--reason-file")
     with desk() as at:
-        found = at.ledger.extend_appeal(
-            ledger_id(appeal, "appeal"), at=now(), reason=reason, by=role_of(by, "--by") or ""
-        )
+        found = at.ledger.extend_appeal(ledger_id(appeal, "appeal"), at=now(), reason=reason, by=role(by, "--by"))
         answer(appeal_document(found, now()), appeal_page(found, now()), as_json=as_json)
 
 
@@ -133,9 +129,8 @@ def decide(
     from rights.appeals import AppealOutcome
     from starter.appeals import appeal_document, appeal_page
     from starter.appeals import decide as decide_on
-    from starter.commands.request import role_of
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, read_text, role
     from starter.show import answer
 
     if outcome not in set(AppealOutcome):
@@ -147,7 +142,7 @@ def decide(
             ledger_id(appeal, "appeal"),
             AppealOutcome(outcome),
             reasons=reasons,
-            by=role_of(by, "--by") or "",
+            by=role(by, "--by"),
             at=now(),
         )
         document = appeal_document(found, now()) | {"new": fresh}

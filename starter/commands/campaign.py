@@ -30,8 +30,8 @@ def prepare(
 
     Example: habeas campaign prepare privacy-policy-3 --notice notice.yaml
     """
-    from connectors.protocol import Rolls
     from connectors.registry import build
+    from connectors.rolls import Rolls
     from rights.campaign import NAME, read_notice
     from starter.campaign import campaign_document, campaign_page
     from starter.desk import desk, now

@@ -192,14 +192,12 @@ def receipt(
 
 
 def _send(at: "Desk", request: str, event: "ClockEvent", by: str, note_file: str | None, as_json: bool) -> None:
-    from starter.commands.request import role_of
     from starter.desk import now
-    from starter.inputs import read_text
+    from starter.inputs import read_text, role
     from starter.show import Page, answer
 
     note = read_text(note_file, "--note-file") if note_file else None
-    role = role_of(by, "--by")
-    said = {"said": role} if role else {}
+    said = {"said": role(by, "--by")}
     letter, due = at.ledger.send_extension(_id(request), event, at=now(), note=note, by=said)
     page = Page().line(f"the notice is letter {letter}; once it is sent, the term ends on {due}")
     answer({"letter": letter, "extended_due": due}, page, as_json=as_json)
@@ -251,14 +249,13 @@ def _enter(
     approved_by: str | None = None,
 ) -> None:
     from starter.clocks import clocks_document, clocks_page
-    from starter.commands.request import role_of
     from starter.desk import now
-    from starter.inputs import read_text
+    from starter.inputs import maybe_role, read_text
     from starter.show import answer
 
     request_id = _id(request)
     note = read_text(note_file, "--note-file") if note_file else None
-    said = {"said": role_of(by, "--by"), "approved": role_of(approved_by, "--approved-by")}
+    said = {"said": maybe_role(by, "--by"), "approved": maybe_role(approved_by, "--approved-by")}
     at.ledger.turn_clock(request_id, event, at=now(), note=note, by={how: role for how, role in said.items() if role})
     row, events = at.ledger.request(request_id), at.ledger.clock_events(request_id)
     answer(clocks_document(row, events, now()), clocks_page(row, events, now()), as_json=as_json)

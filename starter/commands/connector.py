@@ -75,8 +75,8 @@ def try_account(
     Example: habeas connector test maps/shop.yaml --identity customer_id=17
     """
     from connectors.errors import ConnectorError
-    from connectors.protocol import Checks, Probes
     from connectors.registry import build
+    from connectors.traits import Checks, Probes
     from rights.codes import ADVICE
     from rights.mapfile import read_map
     from starter.checkup import Check, ask, closed

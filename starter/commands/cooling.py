@@ -31,11 +31,10 @@ def stop(
     from starter.desk import desk, now
     from starter.inputs import read_text
     from starter.show import Cell, Page, answer
-    from starter.stopping import stop as stop_by
 
     text = read_text("-", "--token") if token == "-" else token  # noqa: S105 - no secret: the sign for standard input
     with desk() as at:
-        fresh = stop_by(at.ledger, text, at=now())
+        fresh = at.ledger.stop(text, at=now())
     said = "stopped: nothing is erased before somebody has looked at it" if fresh else "it was stopped before"
     answer({"stopped": True, "new": fresh}, Page().line(Cell(said, "good")), as_json=as_json)
 

@@ -193,14 +193,14 @@ def attest(
     """
     from rights.identity import Rung
     from starter.desk import desk, now
-    from starter.inputs import ledger_id
+    from starter.inputs import ledger_id, role
 
     if rung not in _RUNGS:
         raise Failure(Exit.USAGE, f"--rung takes one of {', '.join(_RUNGS)}")
     scan = _scan(paper) if paper else None
     with desk() as at:
         proven = at.ledger.attest(
-            ledger_id(request, "request"), Rung(rung), by=_role(by), at=now(), level=level, paper=scan
+            ledger_id(request, "request"), Rung(rung), by=role(by, "--by"), at=now(), level=level, paper=scan
         )
         _verdict(proven, as_json)
 
@@ -241,10 +241,10 @@ def refuse(request: RequestId, by: By, as_json: Json = False) -> None:
     Example: habeas identity refuse 01kap2v7q4m8w3x9yd5tgh6jzr --by 'front desk'
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id
+    from starter.inputs import ledger_id, role
 
     with desk() as at:
-        at.ledger.refuse_proof(ledger_id(request, "request"), by=_role(by), at=now())
+        at.ledger.refuse_proof(ledger_id(request, "request"), by=role(by, "--by"), at=now())
         _verdict(False, as_json)
 
 
@@ -273,7 +273,7 @@ def mandate(
     """
     from rights.mandates import read_mandate
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, read_text, role
 
     said = read_mandate("--details", read_text(details, "--details")) if details else None
     scan = _scan(paper) if paper else None
@@ -282,10 +282,10 @@ def mandate(
     with desk() as at:
         request_id = ledger_id(request, "request")
         if said is None:
-            at.ledger.require_mandate(request_id, by=_role(by), at=now())
+            at.ledger.require_mandate(request_id, by=role(by, "--by"), at=now())
             _verdict(False, as_json)
         else:
-            _verdict(at.ledger.keep_mandate(request_id, said, by=_role(by), at=now(), paper=scan), as_json)
+            _verdict(at.ledger.keep_mandate(request_id, said, by=role(by, "--by"), at=now(), paper=scan), as_json)
 
 
 @identities.command()
@@ -311,14 +311,14 @@ def deceased(
     'support desk'
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id
+    from starter.inputs import ledger_id, role
 
     with desk() as at:
         request_id = ledger_id(request, "request")
         row = at.ledger.request(request_id)
         said = _survivor(str(row.right), country, relation, died, answer_to, now().date().isoformat())
         scan = _scan(paper) if paper else None
-        _verdict(at.ledger.keep_mandate(request_id, said, by=_role(by), at=now(), paper=scan), as_json)
+        _verdict(at.ledger.keep_mandate(request_id, said, by=role(by, "--by"), at=now(), paper=scan), as_json)
 
 
 @identities.command()
@@ -335,11 +335,11 @@ def minor(
     Example: habeas identity minor 01kap2v7q4m8w3x9yd5tgh6jzr --age 15 --by 'support desk'
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id
+    from starter.inputs import ledger_id, role
     from starter.show import Page, answer
 
     with desk() as at:
-        guarded = at.ledger.note_age(ledger_id(request, "request"), age, by=_role(by), at=now())
+        guarded = at.ledger.note_age(ledger_id(request, "request"), age, by=role(by, "--by"), at=now())
         said = "a parent or guardian asks: keep their mandate" if guarded else "asks in their own name"
         answer({"guardian": guarded}, Page().line(said), as_json=as_json)
 
@@ -368,13 +368,6 @@ def _survivor(right: str, country: str, relation: str, died: str, name: str, tod
         raise Failure(
             Exit.USAGE, "--country is a code such as FR, --relation heir, family or appointee, --died a date"
         ) from None
-
-
-def _role(text: str) -> str:
-    role = text.strip()
-    if not role or len(role) > 200 or not role.isprintable():
-        raise Failure(Exit.USAGE, "--by takes a role of 1 to 200 characters, such as 'front desk'")
-    return role
 
 
 def _scan(source: str) -> bytes:

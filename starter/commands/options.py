@@ -12,7 +12,7 @@ import typer
 _BY: Final = typer.Option(
     "--by",
     metavar="STAFF",
-    help="Who says so: a role or an opaque staff id, never a name; kept sealed.",
+    help="Who says so: a role or an opaque staff id, never a name: some records have it in clear.",
     show_default=False,
 )
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from starter.commands.options import By, Identities, Json
-from starter.commands.request import role_of
 from starter.exits import Exit, Failure
 
 optouts = typer.Typer(no_args_is_help=True, help="Opt-outs: browsers' signals, and a trial of our own way.")
@@ -250,11 +249,12 @@ def clear(
     """
     from rights.subject import parse_identities
     from starter.desk import desk, now
+    from starter.inputs import role
     from starter.show import Cell, Page, answer, plural
 
     people = parse_identities(_pairs(identity, identities))
     with desk() as at:
-        ended = at.ledger.clear_suppression(people, at=now(), by=str(role_of(by, "--by")))
+        ended = at.ledger.clear_suppression(people, at=now(), by=role(by, "--by"))
     said = f"{plural(ended, 'entry', 'entries')} ended" if ended else "nothing was suppressed for marketing"
     answer({"ended": ended}, Page().line(Cell(said, "good")), as_json=as_json)
 

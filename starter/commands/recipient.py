@@ -98,9 +98,8 @@ def answered(
     """
     from ledger.notices import Answer
     from rights.reckoning import local_day
-    from starter.commands.request import role_of
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, read_text, role
     from starter.show import Cell, Page
     from starter.show import answer as put
 
@@ -119,6 +118,6 @@ def answered(
             on=day or local_day(now(), at.zone),
             at=now(),
             note=note,
-            by=role_of(by, "--by") or "",
+            by=role(by, "--by"),
         )
     put({"answer": answer, "notices": count}, Page().line(Cell(f"{recipient}: {answer}", "good")), as_json=as_json)

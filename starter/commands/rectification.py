@@ -158,13 +158,9 @@ def decide(
 
 
 def _details(ledger: "Ledger", request_id: str) -> "RectificationDetails":
-    from rights.details import details_of
     from rights.rectification import RectificationDetails
-    from rights.request import Right
 
-    right = ledger.request(request_id).right
-    sealed = ledger.unseal(request_id, "working", "details") if right is Right.RECTIFICATION else None
-    details = details_of(right, sealed) if sealed else None
+    details = ledger.details(request_id, ledger.request(request_id).right)
     if not isinstance(details, RectificationDetails):
         raise Failure(Exit.NOT_FOUND, "this is no rectification, or what it said is destroyed already")
     return details

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from starter.commands.options import By, Json, MaybeBy
-from starter.commands.request import role_of
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ def begin(
     if context.invoked_subcommand:
         return
     from starter.desk import desk, now
+    from starter.inputs import maybe_role
     from starter.show import Page, answer
 
     if system is None or (since is None) is not new:
@@ -71,7 +71,7 @@ def begin(
         if system not in at.data_map.systems:
             raise Failure(Exit.USAGE, f"--system takes one of {', '.join(at.data_map.systems)}")
         moment = _moment(since, at.zone, now()) if since else None
-        made = at.ledger.begin_replay(system, moment, dry=dry_run, by=role_of(by, "--by") or "", at=now())
+        made = at.ledger.begin_replay(system, moment, dry=dry_run, by=maybe_role(by, "--by") or "", at=now())
     answer({"replay": made}, Page().line(f"begun: habeas replay show {made}"), as_json=as_json)
 
 
@@ -138,11 +138,11 @@ def admit(
     Example: habeas replay admit 01kap2v7q4m8w3x9yd5tgh6jzr --by operations
     """
     from connectors.errors import ConnectorError
-    from connectors.protocol import Quarantines
     from connectors.registry import build
+    from connectors.traits import Quarantines
     from starter.checkup import closed
     from starter.desk import desk, now
-    from starter.inputs import ledger_id
+    from starter.inputs import ledger_id, role
     from starter.show import Page, answer
 
     with desk() as at:
@@ -159,7 +159,7 @@ def admit(
         except ConnectorError as error:
             code = error.code
         else:
-            at.ledger.note_admitted(found.id, by=str(role_of(by, "--by")), at=now())
+            at.ledger.note_admitted(found.id, by=role(by, "--by"), at=now())
             answer({"admitted": True}, Page().line("they may come in again"), as_json=as_json)
             return
     raise Failure(Exit.AWAY, f"nobody was let in: {code}")

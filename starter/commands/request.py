@@ -35,7 +35,7 @@ def open_(
             metavar="RIGHT",
             help="access, erasure, ...: habeas request rights lists them.",
             show_default=False,
-            autocompletion=lambda: _offered(),
+            autocompletion=lambda: _rights(),
         ),
     ],
     identity: Identity = None,
@@ -140,7 +140,7 @@ def open_(
     """
     from rights.details import read_details
     from starter.desk import desk, now, rules
-    from starter.inputs import identity_pairs, read_text, received, said_by_a_system
+    from starter.inputs import identity_pairs, maybe_role, read_text, received, said_by_a_system
     from starter.show import Cell, Page, answer, day, minute
     from starter.submit import known_right, submit
 
@@ -151,7 +151,7 @@ def open_(
     said = None
     if details is not None:
         said = read_details(known_right(right), "--details", read_text(details, "--details"))
-    role, taker = role_of(confirmed_by, "--confirmed-by"), role_of(taken_by, "--taken-by")
+    role, taker = maybe_role(confirmed_by, "--confirmed-by"), maybe_role(taken_by, "--taken-by")
     arrival = _word(channel, "--channel")
     proof = said_by_a_system(signed_in, assurance, now())
     with desk() as at:
@@ -204,11 +204,11 @@ def rights(as_json: Json = False) -> None:
     """
     from rights.course import COURSES
     from rights.details import MODELS
-    from rights.request import OFFERED
+    from rights.request import Right
     from starter.show import Page, answer
 
     rows = []
-    for right in sorted(OFFERED):
+    for right in sorted(Right):
         fields = MODELS[right].model_fields if right in MODELS else {}
         told = ", ".join(
             f"{name}{'' if field.is_required() else ' (may be left out)'}" for name, field in fields.items()
@@ -283,9 +283,10 @@ def confirm_identity(request: RequestId, by: MaybeBy = None, as_json: Json = Fal
     Example: habeas request confirm-identity 01kap2v7q4m8w3x9yd5tgh6jzr --by 'support desk'
     """
     from starter.desk import desk, now
+    from starter.inputs import maybe_role
 
     with desk() as at:
-        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=role_of(by, "--by"))
+        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=maybe_role(by, "--by"))
     _decided("identity confirmed", fresh, as_json)
 
 
@@ -296,9 +297,10 @@ def approve(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> No
     Example: habeas request approve 01kap2v7q4m8w3x9yd5tgh6jzr --by 'privacy desk'
     """
     from starter.desk import desk, now
+    from starter.inputs import maybe_role
 
     with desk() as at:
-        fresh = at.ledger.approve(_id(request), at=now(), note=role_of(by, "--by"))
+        fresh = at.ledger.approve(_id(request), at=now(), note=maybe_role(by, "--by"))
     _decided("erasure approved", fresh, as_json)
 
 
@@ -388,10 +390,10 @@ def _id(text: str) -> str:
     return ledger_id(text, "request")
 
 
-def _offered() -> list[str]:
-    from rights.request import OFFERED
+def _rights() -> list[str]:
+    from rights.request import Right
 
-    return sorted(OFFERED)
+    return sorted(Right)
 
 
 def _standing(at: "Desk", request: str) -> "Standing":
@@ -408,16 +410,6 @@ def _one_of(text: str, words: Sequence[str], option: str) -> str:
     if text not in words:
         raise Failure(Exit.USAGE, f"{option} takes one of {', '.join(words)}")
     return text
-
-
-def role_of(text: str | None, option: str) -> str | None:
-    """A role as somebody typed it."""
-    if text is None:
-        return None
-    role = text.strip()
-    if not role or len(role) > 200 or not role.isprintable():
-        raise Failure(Exit.USAGE, f"{option} takes a role of 1 to 200 characters, such as 'support desk'")
-    return role
 
 
 def _word(text: str | None, option: str) -> str | None:

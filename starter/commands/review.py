@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from starter.commands.options import Json, MaybeBy, RequestId
-from starter.commands.request import role_of
 from starter.exits import Exit, Failure
 
 reviews = typer.Typer(no_args_is_help=True, help="Copies that may be about other people: read, redact, release.")
@@ -131,7 +130,7 @@ def redact(
     Example: habeas review redact 01kap2v7q4m8w3x9yd5tgh6jzr --collection shop.messages --row 3 --field body --words 4-7
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, maybe_role, read_text
     from starter.review import marks_for, under_review
     from starter.show import Cell, Page, answer, plural
 
@@ -139,7 +138,7 @@ def redact(
     with desk() as at:
         wait = under_review(at, ledger_id(request, "request"))
         marks = marks_for(at, wait, collection, row=row, field=field, words=words, text=text, file=file)
-        made = at.ledger.redact(wait.request_id, marks, at=now(), by=role_of(by, "--by") or "")
+        made = at.ledger.redact(wait.request_id, marks, at=now(), by=maybe_role(by, "--by") or "")
     said = f"taken out: {plural(len(marks), 'place')}; to put back: habeas review restore {wait.request_id} {made}"
     answer({"redaction": made, "places": len(marks)}, Page().line(Cell(said, "good")), as_json=as_json)
 
@@ -170,11 +169,11 @@ def release(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> No
     Example: habeas review release 01kap2v7q4m8w3x9yd5tgh6jzr --by 'privacy desk'
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id
+    from starter.inputs import ledger_id, maybe_role
     from starter.review import under_review
     from starter.show import Cell, Page, answer
 
-    role = role_of(by, "--by")
+    role = maybe_role(by, "--by")
     if role is None:
         raise Failure(Exit.USAGE, "--by says who has gone through the copy, by role, such as 'privacy desk'")
     with desk() as at:

@@ -151,7 +151,6 @@ def answer(
     from starter.desk import desk
     from starter.letter import answer_document, answer_page, beside
     from starter.show import answer as put
-    from starter.stopped import stopped_lines
 
     with desk() as at:
         standing = _standing(at, request)
@@ -164,10 +163,8 @@ def answer(
             _put_letter(at, standing, row.conclusion, said, language, child, form, out, as_json=as_json)
             return
         told = told_in_the_end(standing, _pinned(at, standing))
-        stopped, restriction = tuple(stopped_lines(standing)), at.ledger.restriction(row.id)
-        also = beside(at.ledger, row)
-        document = answer_document(row, told, stopped, restriction, also)
-        put(document, answer_page(row, told, stopped, restriction, also), as_json=as_json)
+        also = beside(at.ledger, standing)
+        put(answer_document(row, told, also), answer_page(row, told, also), as_json=as_json)
 
 
 def _put_letter(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from starter.commands.options import By, Json, ReasonFile, RequestId
-from starter.commands.request import _id, role_of
+from starter.commands.request import _id
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def weigh(
     """
     from rights.weighing import Matter
     from starter.desk import desk, now
+    from starter.inputs import role
     from starter.weigh import weigh_objection
 
     found = _outcome(outcome, Matter.OBJECTION)
@@ -96,12 +97,12 @@ def weigh(
             at.ledger,
             _id(request),
             found,
-            by=str(role_of(by, "--by")),
+            by=role(by, "--by"),
             evidence=evidence,
             at=now(),
             ground=ground,
             reason=reason,
-            approved_by=role_of(approved_by or None, "--approved-by") or "",
+            approved_by=role(approved_by, "--approved-by") if approved_by else "",
         )
     _said_once(f"the objection is {found}", fresh, as_json)
 
@@ -148,13 +149,14 @@ def decide(
     """
     from rights.weighing import Matter
     from starter.desk import desk, now
+    from starter.inputs import role
     from starter.weigh import decide_review
 
     found = _outcome(outcome, Matter.DECISION)
     evidence, reason = _texts(evidence_file, reason_file)
     with desk() as at:
         fresh = decide_review(
-            at.ledger, _id(request), found, by=str(role_of(by, "--by")), evidence=evidence, reason=reason, at=now()
+            at.ledger, _id(request), found, by=role(by, "--by"), evidence=evidence, reason=reason, at=now()
         )
     _said_once(f"the decision is {found}", fresh, as_json)
 

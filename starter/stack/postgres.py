@@ -223,7 +223,6 @@ def _postgres_parameters(port: int, *, durable: bool) -> dict[str, str]:
     if not durable:
         parameters |= {
             "fsync": "off",
-            "synchronous_commit": "off",
             "full_page_writes": "off",
             "wal_level": "minimal",
             "max_wal_senders": "0",

@@ -11,7 +11,8 @@ import pytest
 
 from connectors.conformance.gate import Gate
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
-from connectors.protocol import Batches, Bounded, Export, Look, Pending, capabilities
+from connectors.protocol import Batches, Export, Look, Pending, capabilities
+from connectors.traits import Bounded
 from rights.codes import Code
 from rights.plan import Operation
 from rights.receipt import Certainty, Tally

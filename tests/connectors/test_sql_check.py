@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from connectors.protocol import Bounded, capabilities
+from connectors.protocol import capabilities
 from connectors.sql import build
+from connectors.traits import Bounded
 from rights.datamap import Mode
 from rights.plan import Operation
 from tests.conftest import Database

@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from connectors.protocol import Key, Roll, Rolls
+from connectors.protocol import Key
+from connectors.rolls import Roll, Rolls
 from connectors.sql import build
 from rights.datamap import System
 from rights.mapfile import read_map

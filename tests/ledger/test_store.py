@@ -1,11 +1,13 @@
 """Connections: what a lost or frozen one does to the verbs."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from ledger import chain
 from ledger.ledger import Ledger, connect
 from tests.conftest import Database
 from tests.ledger.builders import AT, open_one, opened_id
@@ -53,6 +55,36 @@ def test_a_worker_frozen_inside_a_verb_does_not_stop_the_others_for_ever(
                 frozen.exec_driver_sql("SELECT 1")
     finally:
         engine.dispose()
+
+
+@pytest.mark.soak
+def test_a_worker_frozen_with_many_sessions_at_the_head_holds_the_others_up_for_seconds(
+    ledger: Ledger, tables: Database, door: Door
+) -> None:
+    request_id = opened_id(ledger)
+    engine, thaw = connect(tables.url, pool_size=4), threading.Event()
+
+    def freeze() -> None:
+        with contextlib.suppress(DBAPIError), engine.begin() as connection:
+            chain.append(connection, ledger.tenant, "deadline", "{}", AT, request_id=request_id)
+            thaw.wait()
+
+    sessions = [threading.Thread(target=freeze) for _ in range(4)]
+    for session in sessions:
+        session.start()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    try:
+        while door(waiting) != [(3,)]:
+            assert any(session.is_alive() for session in sessions)
+        # With the limit of a transaction for each of them it would come to more than a statement may wait.
+        ledger.note(request_id, "interim", {}, at=AT)
+    finally:
+        thaw.set()
+        for session in sessions:
+            session.join()
+        engine.dispose()
+    kept = door("SELECT kind FROM entries WHERE kind IN ('deadline', 'interim')")
+    assert kept == [("interim",)], "nothing of the frozen ones is kept"
 
 
 def test_a_plain_address_is_understood_and_its_options_are_kept(database: Database) -> None:

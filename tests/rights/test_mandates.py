@@ -102,8 +102,8 @@ def test_every_country_says_where_its_row_is_from_and_none_of_low_confidence_is_
             "belong to kind: survivor",
         ),
         (
-            "kind: lawyer\nname: x\nscope: [access]\nsigned: 2026-01-01\nanswer_to: person\n",
-            r"m.yaml:2: name: 'name' is not a key",
+            "kind: lawyer\nAnna Berg: x\nscope: [access]\nsigned: 2026-01-01\nanswer_to: person\n",
+            r"^m.yaml:2: the file: a key here is not known: take it out$",  # which may be somebody's name
         ),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rights.request import OFFERED, TRANSITIONS, Phase, Right, may_move
+from rights.request import TRANSITIONS, Phase, may_move
 
 
 def test_every_phase_says_where_it_leads() -> None:
@@ -44,7 +44,3 @@ def test_nothing_is_done_before_the_person_was_looked_for(phase: Phase) -> None:
 def test_the_transitions_cannot_be_changed_at_run_time() -> None:
     with pytest.raises(TypeError):
         TRANSITIONS[Phase.CLOSED] = frozenset(Phase)  # type: ignore[index]
-
-
-def test_what_is_offered_is_a_right() -> None:
-    assert set(Right) >= OFFERED

@@ -96,7 +96,7 @@ def test_an_audience_that_is_not_in_the_map_is_refused_with_its_line(habeas: Hab
     for before, after, what in (
         ("address: email", "address: mail", ":5: audience.address: customers has no such field"),
         ("[contract]", "[consent]", "audience.lawful_basis: the data map says 'contract' of customers"),
-        ("version:", "verzion:", "verzion: there is no such key"),
+        ("version:", "verzion:", "verzion: 'verzion' is not a key here"),
         ("effective_on: 2027-01-15", "effective_on: soon", "write a day such as 2027-01-15"),
     ):
         (home / "wrong.yaml").write_text(NOTICE.replace(before, after))

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from ledger.vault import Purpose
 from starter.stack import Postgres
 from starter.stack.postgres import _account, _postgres_programs
 from tests.stories.test_restriction import DETAILS, Till, habeas, opened, setup_denial, typed
@@ -21,7 +22,7 @@ __all__ = ["habeas"]
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 
 RECTIFY = "corrections:\n  - {system: shop, collection: customers, values: {full_name: Anna Quartz}}\n"
-ALL = ("working", "history", "file")
+ALL: tuple[Purpose, ...] = ("working", "history", "file")
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ def test_a_hold_stops_it_as_it_stops_everything(
     assert any("c7@shop.example" in row for row in dump(world.shop)["customers"])
     (child,) = world.ledger.replay_children(made)
     task = world.wait_task(child.request_id, "hold")
-    world.ledger.release_hold(hold.id, at=world.now())
+    world.ledger.release_hold(hold.id, at=world.now(), file_until=world.now())
     world.rule(child.request_id, task, "retry")
 
     world.wait(lambda: world.ledger.replay(made).over, 60, "the replay to end")

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from connectors.protocol import Checks
 from connectors.registry import build_all
+from connectors.traits import Checks
 from rights.decision import Decided, Element, Role, Word, check
 from starter.checkup import closed
 from starter.cli import app
