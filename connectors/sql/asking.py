@@ -87,7 +87,9 @@ class Asking:
         to be beyond the plan was counted under other numbers."""
         try:
             return self._changed(database)
-        except (ConnectorError, *database.errors):
+        except ConnectorError:
+            return None
+        except database.errors:
             return None
 
     def _changed(self, database: Database) -> ConnectorError | None:
