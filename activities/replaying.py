@@ -217,10 +217,14 @@ class _Work:
         """Open a closed request again, to do in this system what it did."""
         if self._dry:
             return True
+        name = self._system.system
         try:
-            self._ledger.reopen(request_id, {self._system.system: Code.RESTORED}, at=self._at)
+            opened = self._ledger.reopen(request_id, {name: Code.RESTORED}, at=self._at)
         except LedgerRefusal:
             self._count("shredded_meanwhile")
+            return False
+        if not opened and self._ledger.reopenings(request_id).get(name) is not Code.RESTORED:
+            # It is open already, for another reason: then it counts as one that is at work.
             return False
         self._ledger.note_replayed(self._replay.id, request_id, request_id, at=self._at)
         return True

@@ -3,6 +3,7 @@
 The one rule: what upkeep does is due by the ledger's dates, never by what a process remembers.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -10,6 +11,7 @@ from temporalio import activity
 
 from activities.parcels import discard
 from activities.tools import Tools
+from ledger.errors import LedgerRefusal
 from rights.value import Value
 
 
@@ -58,9 +60,12 @@ class UpkeepActivities:
         destroyed = ledger.retire_keks(round.as_of)
         ledger.purge_sent()
         ledger.renew_tokens(at=round.as_of)
-        for system in ledger.see_systems(self._tools.data_map.systems, at=round.as_of):
-            # Whoever was erased may be in it.
-            ledger.begin_replay(system, None, dry=False, by="upkeep", at=round.as_of)
+        systems = self._tools.data_map.systems
+        for system in ledger.new_systems(systems):
+            # Whoever was erased may be in it. Refused where somebody has begun it by hand.
+            with suppress(LedgerRefusal):
+                ledger.begin_replay(system, None, dry=False, by="upkeep", at=round.as_of)
+        ledger.know_systems(systems, at=round.as_of)
         if shredded:
             structlog.get_logger().info("destroyed", keys=len(shredded), month_keys=len(destroyed))
         return Kept(shredded=len(shredded), keys_destroyed=len(destroyed), parcels_deleted=parcels)

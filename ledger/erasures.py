@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     bindparam,
+    false,
     func,
     literal_column,
     or_,
@@ -24,11 +25,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ledger.models import case_keys
+from ledger.models import case_keys, requests
 from ledger.models_restore import erasure_tokens, erasures
 from ledger.models_suppression import suppressions
 from ledger.store import AnyRow
 from ledger.tokens import Tokens
+from rights.request import Conclusion
 from rights.subject import Identity, Sharing
 from rights.suppression import Scope
 from rights.value import Value
@@ -78,31 +80,41 @@ _ERASED: Final = (
     )
     .where(erasure_tokens.c.tenant == _tenant, erasure_tokens.c.token == func.any(_tokens))
 )
+_closed_at = func.coalesce(erasures.c.closed_at, requests.c.closed_at)
 _SINCE: Final = (
+    # Also those that were closed before anything was remembered of them.
     select(
-        erasures.c.request_id,
-        erasures.c.closed_at,
-        erasures.c.ground,
-        erasures.c.whole,
+        requests.c.id.label("request_id"),
+        _closed_at.label("closed_at"),
+        func.coalesce(erasures.c.ground, "").label("ground"),
+        func.coalesce(erasures.c.whole, false()).label("whole"),
         select(case_keys.c.case_id)
         .where(
-            case_keys.c.tenant == erasures.c.tenant,
-            case_keys.c.case_id == erasures.c.request_id,
+            case_keys.c.tenant == requests.c.tenant,
+            case_keys.c.case_id == requests.c.id,
             case_keys.c.purpose == literal_column("'working'"),
             case_keys.c.wrapped.is_not(None),
         )
         .exists()
         .label("known"),
         select(erasure_tokens.c.token)
-        .where(erasure_tokens.c.tenant == erasures.c.tenant, erasure_tokens.c.request_id == erasures.c.request_id)
+        .where(erasure_tokens.c.tenant == requests.c.tenant, erasure_tokens.c.request_id == requests.c.id)
         .exists()
         .label("tokens"),
     )
-    .where(
-        erasures.c.tenant == _tenant,
-        erasures.c.closed_at >= bindparam("since", type_=DateTime(timezone=True)),
+    .select_from(
+        requests.outerjoin(
+            erasures, (erasures.c.tenant == requests.c.tenant) & (erasures.c.request_id == requests.c.id)
+        )
     )
-    .order_by(erasures.c.request_id)
+    .where(
+        requests.c.tenant == _tenant,
+        requests.c.right == literal_column("'erasure'"),
+        erasures.c.request_id.is_not(None)
+        | requests.c.conclusion.in_([Conclusion.ANSWERED.value, Conclusion.IN_PART.value]),
+        _closed_at >= bindparam("since", type_=DateTime(timezone=True)),
+    )
+    .order_by(requests.c.id)
 )
 
 
@@ -200,7 +212,8 @@ class Erasures(Tokens):
         whole: bool,
     ) -> None:
         """Remember whom an erasure was about, in the transaction that closes it."""
-        keys = self._token_keys()
+        # Under keys that may just have been followed by another: what is written so is renewed.
+        keys = list(self._unwrapped.values()) or self._token_keys()
         tokens = self._newest_tokens((one for one in identities if one.sharing is Sharing.UNIQUE), keys)
         connection.execute(
             _REMEMBER,

@@ -98,6 +98,9 @@ class Relooks(Store):
         if that was noted before."""
         found = "clean" if clean else "residue" if Code.RETURNED in open_again.values() else "unsure"
         with self._begin() as connection:
+            if open_again and not self._reopen(connection, request_id, open_again, at):
+                # Somebody was quicker: it is open, and when it is closed it is looked at again.
+                return False
             noted = connection.execute(
                 update(relooks)
                 .where(
@@ -109,8 +112,6 @@ class Relooks(Store):
             ).rowcount
             if not noted:
                 return False
-            if open_again:
-                self._reopen(connection, request_id, open_again, at)
             body = {"found": found, "systems": sorted(open_again)}
             self._journal(connection, "relook", body, at, request_id=request_id)
         return True

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.models import case_keys, entries, intents, requests, tasks
-from ledger.models_restore import known_systems, replayed, replays
+from ledger.models_restore import known_systems, reopenings, replayed, replays
 from ledger.models_restrictions import restrictions
 from ledger.outbox import post
 from ledger.store import Store
@@ -82,7 +82,18 @@ _RUNNING: Final = (
         requests.c.withdrawn_at.is_(None),
         # What a replay has opened itself is no past request.
         ~select(replayed.c.replay_id)
-        .where(replayed.c.tenant == requests.c.tenant, replayed.c.by_request == requests.c.id)
+        .where(
+            replayed.c.tenant == requests.c.tenant,
+            replayed.c.by_request == requests.c.id,
+            replayed.c.request_id != replayed.c.by_request,
+        )
+        .exists(),
+        ~select(reopenings.c.system)
+        .where(
+            reopenings.c.tenant == requests.c.tenant,
+            reopenings.c.request_id == requests.c.id,
+            reopenings.c.system == bindparam("system"),
+        )
         .exists(),
         select(intents.c.id)
         .where(
@@ -318,18 +329,22 @@ class Replays(Store):
             found: str | None = connection.scalar(query)
         return found
 
-    def see_systems(self, names: Iterable[str], *, at: datetime) -> list[str]:
-        """Take note of the systems of the data map; those that are new to it. Of a ledger that has noted none yet, none
-        is new."""
+    def new_systems(self, names: Iterable[str]) -> list[str]:
+        """Of the systems of the data map, those that are new to it; none while none is known."""
+        query = select(known_systems.c.system).where(known_systems.c.tenant == self.tenant)
+        with self._look() as connection:
+            known = set(connection.scalars(query))
+        return sorted(set(names) - known) if known else []
+
+    def know_systems(self, names: Iterable[str], *, at: datetime) -> None:
+        """Take note of the systems of the data map."""
+        rows = [{"tenant": self.tenant, "system": name, "at": at} for name in names]
         with self._begin() as connection:
-            known = select(known_systems.c.system).where(known_systems.c.tenant == self.tenant)
-            before = set(connection.scalars(known))
-            new = sorted(set(names) - before)
-            rows = [{"tenant": self.tenant, "system": name, "at": at} for name in new]
-            if rows:
-                connection.execute(upsert(known_systems).on_conflict_do_nothing(), rows)
-                self._journal(connection, "systems_known", {"systems": new}, at)
-        return new if before else []
+            new = connection.execute(
+                upsert(known_systems).on_conflict_do_nothing().returning(known_systems.c.system), rows
+            ).scalars()
+            if told := sorted(new):
+                self._journal(connection, "systems_known", {"systems": told}, at)
 
     def limited(self, request_id: str) -> bool:
         """Whether a request carries another one out anew, in the systems of the map it was opened with and in no

@@ -192,7 +192,8 @@ def test_past_erasures_are_looked_for_in_a_system_that_is_new_to_the_map(
     world: World, habeas: CliRunner, postgres: Postgres
 ) -> None:
     world.start_worker()
-    world.ledger.see_systems(["shop"], at=world.now())
+    assert world.ledger.new_systems(["shop"]) == [], "a ledger that knows none begins with those that are there"
+    world.ledger.know_systems(["shop"], at=world.now())
     forgotten = erase(world, 7)
     world.ledger.shred(forgotten, ALL, as_of=world.now())
     crm = f"{world.name}_crm"
@@ -214,7 +215,7 @@ def test_past_erasures_are_looked_for_in_a_system_that_is_new_to_the_map(
     world.start_worker()
 
     # What upkeep does within the hour.
-    assert world.ledger.see_systems(["shop", "crm"], at=world.now()) == ["crm"]
+    assert world.ledger.new_systems(["shop", "crm"]) == ["crm"]
     made = world.ledger.begin_replay("crm", None, dry=False, by="upkeep", at=world.now())
 
     world.wait(lambda: bool(world.ledger.replay_children(made)), 60, "the person to be recognised")
