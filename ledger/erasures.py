@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.models import case_keys, requests
 from ledger.models_restore import erasure_tokens, erasures
 from ledger.models_suppression import suppressions
+from ledger.relooks import plan_relook
 from ledger.store import AnyRow
 from ledger.tokens import Tokens
 from rights.request import Conclusion
@@ -66,6 +67,13 @@ _REMEMBER: Final = (
         ),
     )
     .on_conflict_do_nothing()
+    .add_cte(
+        plan_relook(
+            select(_tenant, bindparam("id", type_=Text), bindparam("due", type_=DateTime(timezone=True))).where(
+                bindparam("due", type_=DateTime(timezone=True)).is_not(None)
+            )
+        ).cte("planned")
+    )
 )
 _STOPPED: Final = select(suppressions.c.token, suppressions.c.scope, suppressions.c.since).where(
     suppressions.c.tenant == _tenant,
@@ -210,8 +218,9 @@ class Erasures(Tokens):
         at: datetime,
         *,
         whole: bool,
+        relook_at: datetime | None,
     ) -> None:
-        """Remember whom an erasure was about, in the transaction that closes it."""
+        """Remember whom an erasure was about, in the transaction that closes it, and plan the look after it."""
         # Under keys that may just have been followed by another: what is written so is renewed.
         keys = list(self._unwrapped.values()) or self._token_keys()
         tokens = self._newest_tokens((one for one in identities if one.sharing is Sharing.UNIQUE), keys)
@@ -223,6 +232,7 @@ class Erasures(Tokens):
                 "at": at,
                 "ground": ground,
                 "whole": whole,
+                "due": relook_at,
                 "key_version": len(keys),
                 "tokens": list(tokens),
                 "versions": list(tokens.values()),

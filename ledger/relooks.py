@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import Connection, DateTime, SelectBase, Text, bindparam, delete, func, literal_column, select, update
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
@@ -25,13 +26,18 @@ attempts that one makes."""
 _MOST: Final = 200
 """Looks asked for in one round of upkeep, a minute apart."""
 
-_AT: Final = (
-    upsert(relooks)
-    .values(tenant=bindparam("of"), request_id=bindparam("id"), due_at=bindparam("due"))
-    .on_conflict_do_update(
+
+def plan_relook(rows: SelectBase) -> Insert:
+    """The statement that plans looks: tenant, request and day."""
+    put = upsert(relooks).from_select(["tenant", "request_id", "due_at"], rows)
+    return put.on_conflict_do_update(
         index_elements=[relooks.c.tenant, relooks.c.request_id],
-        set_={"due_at": bindparam("due"), "called_at": None, "looked_at": None, "found": None},
+        set_={"due_at": put.excluded.due_at, "called_at": None, "looked_at": None, "found": None},
     )
+
+
+_AT: Final = plan_relook(
+    select(bindparam("of", type_=Text), bindparam("id", type_=Text), bindparam("due", type_=DateTime(timezone=True)))
 )
 _DUE: Final = (
     select(relooks.c.request_id)

@@ -272,8 +272,10 @@ class Requests(Linking, Erasures, Relooks):
 
     def _outlive(self, connection: Connection, request_id: str, ending: Ending, ground: str, at: datetime) -> None:
         if ending.erased is not None:
-            self._remember_erasure(connection, request_id, ending.erased, ground, at, whole=ending.whole)
-        if ending.relook_at:
+            self._remember_erasure(
+                connection, request_id, ending.erased, ground, at, whole=ending.whole, relook_at=ending.relook_at
+            )
+        elif ending.relook_at:
             self._plan_relook(connection, request_id, ending.relook_at)
         if ending.again:
             self._end_reopening(connection, request_id)
