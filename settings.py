@@ -280,6 +280,16 @@ class Settings(BaseSettings):
         description="Days between telling the person that a restriction will be lifted and lifting it.",
         examples=[7],
     )
+    restriction_look_every: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = Field(
+        default=timedelta(days=1),
+        description="How often what has come since is locked away, while a restriction is in force; ISO 8601.",
+        examples=["P1D"],
+    )
+    rectification_look_after: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = Field(
+        default=timedelta(days=7),
+        description="After how long it is looked whether a correction has lasted; ISO 8601.",
+        examples=["P7D"],
+    )
     map_check_every: Annotated[timedelta, Field(ge=timedelta(minutes=1))] | None = Field(
         default=None,
         description="How often a worker compares the data map with the systems, ISO 8601 (P1D); unset: never.",

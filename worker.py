@@ -24,6 +24,7 @@ from activities.appeals import AppealActivities
 from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
+from activities.following import FollowingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
 from activities.jws import load_signing_key
@@ -57,6 +58,7 @@ from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
+from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
@@ -103,6 +105,8 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             relook=timedelta(days=settings.relook_days),
             review=timedelta(days=settings.restriction_review_days),
             notice=timedelta(days=settings.restriction_notice_days),
+            look=settings.restriction_look_every,
+            lasting=settings.rectification_look_after,
         ),
         mail=build_mail(settings.mail) if settings.mail else None,
         cooling_hours=settings.cooling_off_hours,
@@ -189,6 +193,7 @@ def build_worker(
     transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
     relooking, replaying = RelookActivities(tools), ReplayActivities(tools)
+    following = FollowingActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -196,6 +201,7 @@ def build_worker(
             *REQUESTS,
             AppealRun,
             RestrictionLifting,
+            FollowUp,
             Sweep,
             Upkeep,
             MapCheck,
@@ -214,6 +220,7 @@ def build_worker(
             opening.acknowledge,
             appeals.read,
             telling.tell,
+            telling.tell_of_lifting,
             appeals.deadline,
             planning.plan,
             planning.rule,
@@ -239,6 +246,9 @@ def build_worker(
             closing.close,
             transmission.destination,
             transmission.transmit,
+            following.due,
+            following.look,
+            following.looked,
             upkeep.reconcile,
             upkeep.destroy,
             upkeep.sign,

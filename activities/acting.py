@@ -18,7 +18,7 @@ from rights.codes import Code
 from rights.plan import Step
 from rights.receipt import Count, Tally
 from rights.request import Right
-from rights.restriction import Ground, RestrictionDetails
+from rights.restriction import Extent, Ground, RestrictionDetails, locked_by
 
 AGAIN = 3
 """How often what came in between an act and the look after it is acted on before a person is asked."""
@@ -56,13 +56,13 @@ class Acting:
         """
         able = _able(connector, step)
         self._begin(step, call.as_of)
-        restricted, left = self._locked(able, call, step), _NOTHING
+        restricted, open_ = self._locked(able, call, step), _NOTHING
         for _ in range(AGAIN):
             call = replace(call, restricted=restricted.state)
-            if not (left := _left(able.restrict, call)):
+            if not (open_ := left(able.restrict, call)):
                 return Look(restricted.tally)
             restricted = self._locked(able, call, step)
-        raise NeedsHuman(Code.NOT_LOCKED, ", ".join(sorted(left)), tally=restricted.tally)
+        raise NeedsHuman(Code.NOT_LOCKED, ", ".join(sorted(open_)), tally=restricted.tally)
 
     def lift(self, connector: Connector, call: Call, step: Step) -> Look:
         """Put back what was locked away, and see that nothing is locked away any more.
@@ -72,14 +72,14 @@ class Acting:
             NeedsHuman: STILL_LOCKED, it comes back; or as the connector says, where something new stands in the place.
         """
         able = _able(connector, step)
-        tally, left = able.lift(call), _NOTHING
+        tally, locked = able.lift(call), _NOTHING
         for _ in range(AGAIN):
-            if not (left := _left(able.lift, call)):
+            if not (locked := left(able.lift, call)):
                 # Only now: an attempt that was cut has to know what is left to put back.
                 self._seal(step, {})
                 return Look(tally)
             able.lift(call)
-        raise NeedsHuman(Code.STILL_LOCKED, ", ".join(sorted(left)), tally=tally)
+        raise NeedsHuman(Code.STILL_LOCKED, ", ".join(sorted(locked)), tally=tally)
 
     def rectify(self, connector: Connector, call: Call, step: Step) -> Tally:
         """Write the corrections.
@@ -100,8 +100,8 @@ class Acting:
         """
         if not isinstance(connector, Rectifies):
             raise Unsupported(Code.UNSUPPORTED, step.system)
-        left = _left(connector.rectify, replace(call, keep=unkept))
-        return Look(Tally(counts=tuple(Count(collection=name, found=rows) for name, rows in left.items())))
+        differing = left(connector.rectify, replace(call, keep=unkept))
+        return Look(Tally(counts=tuple(Count(collection=name, found=rows) for name, rows in differing.items())))
 
     def _locked(self, able: Restricts, call: Call, step: Step) -> Restricted:
         restricted = able.restrict(call)
@@ -115,15 +115,23 @@ class Acting:
         if ledger.restriction(step.request_id):
             return
         right = ledger.request(step.request_id).right
-        systems: tuple[str, ...] = ()
+        extent = Extent()
         ground, review_on = _GROUNDS.get(right, Ground.ACCURACY), as_of + self._tools.terms.review
         if right is Right.RESTRICTION:
             details = ledger.details(step.request_id, right)
             assert isinstance(details, RestrictionDetails)  # noqa: S101 - the model of this right
-            ground, systems = details.ground, details.systems
+            ground, extent = details.ground, details.extent
             if details.review_on:
                 review_on = datetime.combine(details.review_on, as_of.timetz())
-        ledger.begin_restriction(step.request_id, ground, at=as_of, review_on=review_on, systems=systems)
+        systems = self._tools.map_of(ledger.request(step.request_id)).systems.values()
+        ledger.begin_restriction(
+            step.request_id,
+            ground,
+            at=as_of,
+            review_on=review_on,
+            locked=locked_by(extent, systems),
+            look_on=as_of + self._tools.terms.look,
+        )
 
     def _seal(self, step: Step, state: Mapping[str, str]) -> None:
         body = json.dumps(dict(state)).encode()
@@ -136,7 +144,7 @@ def _able(connector: Connector, step: Step) -> Restricts:
     return connector
 
 
-def _left(act: Callable[[Call], object], call: Call) -> Mapping[str, int]:
+def left(act: Callable[[Call], object], call: Call) -> Mapping[str, int]:
     """How many rows of which collections an act still finds something to do in, which it then does not."""
     call.beat()
     try:

@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -19,7 +19,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.corrections import keep_old, read_corrections
-from activities.fence import LedgerFence, OpenFence, job_name, job_text
+from activities.fence import LedgerFence, job_name, job_text
 from activities.matters import stopping
 from activities.quota import LedgerQuota
 from activities.tools import Tools
@@ -33,10 +33,12 @@ from ledger.steps import AtStep
 from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
+from rights.details import details_of
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 from rights.reckoning import local_day
 from rights.request import Phase, Right
+from rights.restriction import RestrictionDetails
 from rights.subject import Identity
 from rights.value import Value
 
@@ -65,7 +67,6 @@ PHASES = {
 
 _CHANGES = {Operation.ERASE, Operation.SUPPRESS, Operation.RECTIFY, Operation.RESTRICT, Operation.LIFT}
 
-_FENCED = _CHANGES - {Operation.SUPPRESS}
 _NOBODYS = {Code.RULED_OUT, *BEFORE_THE_WORK}
 """Codes that put nothing on a desk: somebody has spoken, or it is waited for by the request itself."""
 _NO_JOB = b"{}"
@@ -91,7 +92,7 @@ class Ready:
     step: Step
     connector: Connector
     call: Call
-    fence: LedgerFence | OpenFence
+    fence: LedgerFence
     learnt: set[str]
     """The kinds of identity that the rows about to be changed were found to say."""
 
@@ -109,15 +110,16 @@ def read(tools: Tools, step: Step) -> AtStep:
     return tools.ledger.at_step(step, *names)
 
 
-def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
-    """Make a step ready; nothing is called yet.
+def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside: bool = False) -> Ready:
+    """Make a step ready; nothing is called yet. `beside`: it is done beside the life of its request, or after it.
 
     Raises:
         NeedsHuman: the system has left the map, or the operator does not let the engine destroy there.
         Retryable: a cut attempt may still be at work there.
     """
     step, row = doing.step, known.request
-    _enter(tools, row, doing)
+    if not beside:
+        _enter(tools, row, doing)
     data_map = tools.map_of(row)
     system, present = data_map.systems.get(step.system), tools.data_map.systems.get(step.system)
     connector = tools.connector(system, row) if system else None
@@ -130,11 +132,11 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
     part = (known.plan or make_plan(row.right, data_map, doing.as_of, row.regimes)).of(step.system)
-    cut = known.open_intents if step.operation in _FENCED else ()
+    cut = known.open_intents if step.operation in _CHANGES else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.
         raise Retryable(Code.BUSY, step.system, after=known.cut_for)
-    fence: LedgerFence | OpenFence = LedgerFence(
+    fence = LedgerFence(
         tools,
         step,
         max_people_per_hour=present.max_people_per_hour,
@@ -142,8 +144,6 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         cut=cut,
         clock=wall_clock,
     )
-    if step.operation is Operation.SUPPRESS:
-        fence = OpenFence()
     learnt: set[str] = set()
 
     def learn(links: tuple[Identity, ...]) -> None:
@@ -179,9 +179,26 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat) -> Ready:
         corrections=read_corrections(known.sealed.get(f"corrections/{step.system}")),
         keep=partial(keep_old, tools.ledger, step, wall_clock),
     )
+    return Ready(tools, step, connector, _meant(call, connector, step, known), fence, learnt)
+
+
+def _meant(call: Call, connector: Connector, step: Step, known: AtStep) -> Call:
+    """The call with what the person's own words say of it."""
+    right, details = known.request.right, known.sealed.get(DETAILS)
     if step.operation is Operation.SUPPRESS:
-        call = stopping(call, connector, row.right, known.sealed.get(DETAILS))
-    return Ready(tools, step, connector, call, fence, learnt)
+        return stopping(call, connector, right, details)
+    if step.operation is Operation.RESTRICT and right is Right.RESTRICTION:
+        return _locking(call, details)
+    return call
+
+
+def _locking(call: Call, sealed: bytes | None) -> Call:
+    """The call with what a request about restriction wants locked away."""
+    details = details_of(Right.RESTRICTION, sealed) if sealed else None
+    if not isinstance(details, RestrictionDetails):
+        return call
+    locks = details.extent.locks(call.system)
+    return replace(call, work=tuple(w.model_copy(update={"locks": w.collection in locks}) for w in call.work))
 
 
 def knowing(tools: Tools, step: Step, kinds: set[str]) -> tuple[str, ...]:

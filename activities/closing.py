@@ -26,7 +26,7 @@ from rights.course import COURSES
 from rights.decision import Word
 from rights.letters import LetterKind, answer_kind
 from rights.plan import Operation, Plan
-from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books
+from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest
 from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
@@ -61,7 +61,7 @@ class ClosingActivities:
         row = ledger.request(ask.request_id)
         ledger.move(ask.request_id, Phase.PACKAGING, at=ask.as_of)
         receipts = ledger.receipts(ask.request_id)
-        exported = _newest(receipts, Operation.EXPORT)
+        exported = newest(receipts, Operation.EXPORT)
         systems = tuple(name for name, receipt in exported.items() if receipt.exported)
         review = to_review(tools.pinned(row.map_digest), exported.values())
         if review and ledger.reviewed(ask.request_id) != digests(exported.values(), review):
@@ -79,7 +79,7 @@ class ClosingActivities:
 
     def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
         tools, ledger, office = self._tools, self._tools.ledger, self._tools.office
-        exported = _newest(receipts, Operation.EXPORT)
+        exported = newest(receipts, Operation.EXPORT)
         authority = office.authorities.get(row.regime)
         return package(
             tools.store,
@@ -90,7 +90,7 @@ class ClosingActivities:
                 ask.request_id,
                 tools.map_of(row),
                 row.clock,
-                {**_newest(receipts, Operation.LOCATE), **exported},
+                {**newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
                 regimes=row.regimes,
                 register=tools.register,
@@ -118,9 +118,9 @@ class ClosingActivities:
         ledger = tools.ledger
         row = ledger.request(ask.request_id)
         receipts = ledger.receipts(ask.request_id)
-        located = _newest(receipts, Operation.LOCATE)
+        located = newest(receipts, Operation.LOCATE)
         plan = ledger.plan(ask.request_id) if row.right is Right.ERASURE else None
-        books = {n: self._books(row, n, receipts, plan) for n in _newest(receipts, Operation.ERASE)}
+        books = {n: self._books(row, n, receipts, plan) for n in newest(receipts, Operation.ERASE)}
         weighed = ledger.weighing(row.id) if row.right in OF_MATTERS else None
         owed = owed_in(tools, row)
         conclusion = row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books, owed)
@@ -139,11 +139,12 @@ class ClosingActivities:
                 disputed_until=ask.as_of + terms.disputed,
                 letter=_letter(row.right, conclusion) if tools.mail and not ask.again else None,
                 ending=ending,
+                look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, and what is refused is not decided on.
             end_restriction(tools, ask)
-        exported = _newest(receipts, Operation.EXPORT)
+        exported = newest(receipts, Operation.EXPORT)
         # Only now: a run that is started anew packs the same spools again.
         discard(tools.store, ask.request_id, exported)
         return Closed(
@@ -162,7 +163,8 @@ class ClosingActivities:
             # An address that several people may have would take somebody else's data along.
             shared = tools.pinned(row.map_digest).shared_kinds
             erased = tuple(one for one in tools.ledger.identities(row.id) if one.kind not in shared)
-        relook = done and bool(relooked(receipts))
+        # A correction is looked at again by a run of its own (activities/following.py).
+        relook = done and row.right is Right.ERASURE and bool(relooked(receipts))
         if erased is None and not relook and not ask.again:
             return None
         return Ending(
@@ -175,13 +177,13 @@ class ClosingActivities:
     def _books(self, row: RequestRow, system: str, receipts: list[Receipt], plan: Plan | None) -> tuple[Books, ...]:
         """The books of one system; empty until a look has closed them."""
         ledger = self._tools.ledger
-        verified = _newest(receipts, Operation.VERIFY).get(system)
+        verified = newest(receipts, Operation.VERIFY).get(system)
         if verified is None or verified.certainty is not Certainty.VERIFIED:
             return ()
         before = ledger.before(row.id, system)
         if before is None:
             # No destructive call was ever made: the look of the erasure itself is the one before.
-            before = _newest(receipts, Operation.ERASE)[system].tally
+            before = newest(receipts, Operation.ERASE)[system].tally
         return keep_books(
             before, ledger.deleted(row.id, system), verified.tally, self._pseudonymised(row, system, plan)
         )
@@ -198,8 +200,14 @@ class ClosingActivities:
 
 def relooked(receipts: list[Receipt]) -> tuple[str, ...]:
     """The systems of which it was said that it was looked again: they are looked at once more, days later."""
-    seen = _newest(receipts, Operation.VERIFY)
+    seen = newest(receipts, Operation.VERIFY)
     return tuple(name for name, receipt in seen.items() if receipt.certainty is Certainty.VERIFIED)
+
+
+def _corrected(row: RequestRow, receipts: list[Receipt]) -> bool:
+    """Whether the engine has corrected anything, so that it has to be looked whether that lasts."""
+    acted = newest(receipts, Operation.RECTIFY).values() if row.right is Right.RECTIFICATION else ()
+    return any(r.outcome is Outcome.DONE and r.certainty is not Certainty.ATTESTED for r in acted)
 
 
 def _appealable(row: RequestRow) -> timedelta:
@@ -222,11 +230,6 @@ def _letter(right: Right, conclusion: Conclusion) -> LetterKind | None:
     return answer_kind(right, conclusion) if conclusion in _TOLD_AT_THE_END else None
 
 
-def _newest(receipts: list[Receipt], operation: Operation) -> dict[str, Receipt]:
-    """The last receipt of an operation, per system."""
-    return {r.step.system: r for r in receipts if r.step.operation is operation}
-
-
 def _weighed(row: RequestRow, weighed: Weighing | None) -> Conclusion | None:
     """What a person has made of it: an objection that is outweighed is refused, and a review is its own answer."""
     if row.withdrawn or weighed is None or weighed.outcome is None:
@@ -247,8 +250,8 @@ def _conclusion(
     if row.lead:
         return Conclusion.JOINED
     course = COURSES[row.right]
-    located, erased, verified = (_newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
-    acted = _newest(receipts, course.act) if course.act else {}
+    located, erased, verified = (newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
+    acted = newest(receipts, course.act) if course.act else {}
     # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
     if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD

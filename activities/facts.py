@@ -14,7 +14,7 @@ from pydantic import Field
 from rights.datamap import Collection, DataMap, Retention, System
 from rights.deadlines import Clock
 from rights.plan import Operation, applies, kept_from_copies
-from rights.portable import NotPorted, origin, ported
+from rights.portable import NotPorted, looked_into, origin, ported
 from rights.receipt import Outcome, Receipt
 from rights.recipients import Register, described
 from rights.regimes import regime
@@ -31,6 +31,8 @@ class Part(StrEnum):
     """We looked, and nobody of these identities was there."""
     OUTSTANDING = "outstanding"
     """Not in this parcel, for whatever reason (what a person hands over by hand, too); the parcel says so."""
+    BY_HAND = "by_hand"
+    """Portability: not looked into, since what is kept by hand never goes along."""
 
 
 class CollectionFacts(Value):
@@ -177,7 +179,7 @@ def _system(
     return SystemFacts(
         system=system.system,
         description=system.description,
-        part=_part(receipt),
+        part=_part(receipt) if looked_into(right, system) else Part.BY_HAND,
         collections=tuple(
             named(
                 name,

@@ -6,7 +6,7 @@ open until somebody has looked.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 
 from activities.tools import Tools
@@ -15,7 +15,7 @@ from connectors.protocol import Intent
 from ledger.fence import FenceRefused
 from ledger.vault import Sealed
 from rights.codes import Code
-from rights.plan import Operation, Step
+from rights.plan import Step
 from rights.receipt import Tally
 
 
@@ -39,17 +39,6 @@ class _Passage:
 
     def done(self, tally: Tally, job: Mapping[str, str] | None = None) -> None:
         self.tally, self.job = tally, job_text(job) if job else None
-
-
-class OpenFence:
-    """The fence of what destroys nothing: an opt-out. No hold stands in its way, since nothing is lost by it, and no
-    fuse for people erased counts those who have opted out."""
-
-    def settle_cut(self) -> None:
-        """Nothing was let through, so nothing is open."""
-
-    def __call__(self, planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:
-        return nullcontext(_Passage())
 
 
 class LedgerFence:
@@ -97,7 +86,7 @@ class LedgerFence:
                 at=self._clock(),
                 limit=self._limit,
                 max_people_per_hour=self._fuse,
-                lifting=step.operation is Operation.LIFT,
+                operation=step.operation,
             )
         except FenceRefused as refusal:
             if refusal.code is Code.FUSE:

@@ -3,12 +3,13 @@
 The one rule: what the person is told of a system comes from `rights.audience` and from nowhere else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ledger.notes import note_text
+from ledger.notices import Notice
 from ledger.standing import Standing
 from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
@@ -19,6 +20,7 @@ from rights.letters import (
     Language,
     LetterFacts,
     LetterKind,
+    Locked,
     Particulars,
     Party,
     Recipient,
@@ -26,6 +28,8 @@ from rights.letters import (
     Withheld,
 )
 from rights.plan import Operation, kept_from_copies
+from rights.portable import looked_into
+from rights.recipients import Register
 from rights.request import Conclusion, Right
 
 _ENDED = frozenset({*ANSWERS.values(), LetterKind.WITHDRAWN, LetterKind.TRANSMISSION_DONE})
@@ -94,6 +98,22 @@ def facts_of(
     )
 
 
+def recipients_told(notices: Iterable[Notice], register: Register, zone: ZoneInfo) -> tuple[Recipient, ...] | None:
+    """The recipients of a request's notices, with what they have answered; None where nobody was to be told."""
+    told = []
+    for one in notices:
+        known = register.recipients.get(one.recipient)
+        told.append(
+            Recipient(
+                name=known.name if known else one.recipient,
+                country=known.country if known else "",
+                told_on=None if one.how == "blocked" else one.told_at.astimezone(zone).date(),
+                answer=one.answer,
+            )
+        )
+    return tuple(told) or None
+
+
 def _recorded(
     standing: Standing,
     kind: LetterKind,
@@ -111,6 +131,7 @@ def _recorded(
         if event.kind == "restricted" and kind is LetterKind.ANSWER_RESTRICTION:
             found["ground"] = event.body["ground"]
             found["review_on"] = local(datetime.fromisoformat(event.body["review_on"]))
+            found["locked"] = tuple(_locked(one) for one in event.body.get("locked", ()))
         elif event.kind == "accuracy" and kind is LetterKind.ANSWER_RECTIFICATION:
             found |= _accuracy(event.body, unseal)
     if kind is LetterKind.ANSWER_RECTIFICATION:
@@ -122,6 +143,12 @@ def _recorded(
             if count.rectified
         )
     return found
+
+
+def _locked(body: Mapping[str, Any]) -> Locked:
+    """What the journal has of what is locked away in a system."""
+    beyond = tuple((name, tuple(more)) for name, more in body["beyond"].items())
+    return Locked(system=body["system"], collections=tuple(body["collections"]), beyond=beyond)
 
 
 def _in_part(standing: Standing, decided: Decided, unseal: Callable[[str], bytes | None] | None) -> dict[str, Any]:
@@ -177,7 +204,7 @@ def _systems(standing: Standing, data_map: DataMap | None, kind: LetterKind) -> 
         return told_in_the_end(standing, data_map)
     row = standing.request
     if kind is LetterKind.INTERIM_ANSWER and hears_of_systems(row.right, proven=standing.proven):
-        names = data_map.systems if data_map else ()
+        names = [name for name in (data_map.systems if data_map else ()) if _asked_about(standing, name, data_map)]
         return tuple(Answered(**dict(told)) for told in interim(row.right, names, standing.receipts))
     return ()
 
@@ -191,7 +218,7 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     names = dict.fromkeys([*systems, *(receipt.step.system for receipt in standing.receipts)])
     return answer(
         row.right,
-        [name for name in names if _asked_about(standing, name)],
+        [name for name in names if _asked_about(standing, name, data_map)],
         standing.receipts,
         standing.books,
         {name: system.backups for name, system in systems.items()},
@@ -199,9 +226,11 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
     )
 
 
-def _asked_about(standing: Standing, name: str) -> bool:
+def _asked_about(standing: Standing, name: str, data_map: DataMap | None) -> bool:
     """Whether a request is about a system: a restriction about those that it names, a rectification about those that it
-    wants corrected."""
+    wants corrected, portability not about what is kept by hand."""
+    if data_map and name in data_map.systems and not looked_into(standing.request.right, data_map.systems[name]):
+        return False
     match standing.request.right:
         case Right.RESTRICTION:
             scope = [event.body.get("systems") for event in standing.events if event.kind == "restricted"]

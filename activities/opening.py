@@ -20,12 +20,13 @@ from ledger.letters import LetterState
 from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.course import COURSES
-from rights.datamap import Mode
+from rights.datamap import DataMap, Mode
 from rights.deadlines import Clock, Risk
 from rights.gate import Gate
 from rights.identity import Waiting
 from rights.letters import LetterKind
 from rights.plan import Operation, Plan, make_plan
+from rights.portable import looked_into
 from rights.receipt import Certainty, Receipt
 from rights.recipients import told_act
 from rights.request import Phase, Right
@@ -72,7 +73,7 @@ class Facts(Value):
     round: int
     """The newest round that anything was done in."""
     systems: tuple[str, ...]
-    """The systems of the map the request is pinned to."""
+    """The systems of the map the request is pinned to that it looks into."""
     begun: tuple[str, ...] = ()
     """Systems in which an earlier look found something. A run that was started anew finds less, or nothing, where the
     lost one had erased already; it has to see these through all the same."""
@@ -131,6 +132,11 @@ def outline(plan: Plan, tools: Tools) -> Outline:
     )
 
 
+def systems_for(right: Right, data_map: DataMap) -> tuple[str, ...]:
+    """The systems of a map that a request looks into."""
+    return tuple(name for name, system in data_map.systems.items() if looked_into(right, system))
+
+
 def _marking(tools: Tools) -> set[str]:
     return {name for name, system in tools.data_map.systems.items() if system.marks_opt_outs}
 
@@ -147,7 +153,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
         return make_plan(right, tools.data_map, as_of, regimes)
 
     outline_for = cache(lambda right, regimes: outline(plan_for(right, regimes), tools))
-    systems = tuple(tools.data_map.systems)
+    systems_of = cache(lambda right: systems_for(right, tools.data_map))
     starts = {}
     for row, new, key, gate in tools.ledger.begin(request_ids, tools.data_map, plan_for, at=as_of):
         facts = Facts(
@@ -157,7 +163,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             approved=row.approved,
             withdrawn=row.withdrawn,
             round=0,
-            systems=systems,
+            systems=systems_of(row.right),
             tells=_tells(tools, row.right),
             read_at=as_of,
             gate=gate,
@@ -225,7 +231,7 @@ class OpeningActivities:
         receipts = ledger.receipts(request_id)
         looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
         begun = tuple(dict.fromkeys(r.step.system for r in looks if r.may_hold))
-        mapped = tuple(tools.pinned(row.map_digest).systems)
+        mapped = systems_for(row.right, tools.pinned(row.map_digest))
         return Facts(
             phase=row.phase,
             clock=row.clock,

@@ -312,7 +312,7 @@ def _kept_back(parts: Sequence[Section]) -> str:
     for part in parts:
         here = {d.collection for d in part.delivered if not d.empty}
         for facts in part.facts.collections:
-            if facts.collection in here or part.facts.part is not Part.GIVEN:
+            if facts.collection in here or part.facts.part not in {Part.GIVEN, Part.BY_HAND}:
                 continue
             place = f"{part.facts.system}: {facts.collection}"
             notes += [f"{place}, {one.field}: {one.says}; where we hold it, it is not sent" for one in facts.withheld]

@@ -16,10 +16,10 @@ from connectors.protocol import Correction
 from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.plan import Operation, Step
-from rights.receipt import Outcome, Receipt
+from rights.receipt import Outcome, Receipt, newest
 from rights.rectification import Accuracy, RectificationDetails
 from rights.request import Phase, Right
-from rights.restriction import Ended, RestrictionDetails, Stage
+from rights.restriction import Ended, Extent, RestrictionDetails, Stage
 from rights.value import Value
 
 ENDED = {Right.RECTIFICATION: Ended.VERIFIED, Right.OBJECTION: Ended.WEIGHED}
@@ -68,7 +68,7 @@ class RestrictingActivities:
         right = ledger.request(request_id).right
         details = ledger.details(request_id, right)
         if isinstance(details, RestrictionDetails):
-            return Asked(systems=details.systems or None)
+            return Asked(systems=covered(self._tools, ledger.request(request_id), details.extent))
         if not isinstance(details, RectificationDetails):
             return Asked()
         put = any(r.step.system == STATEMENT for r in ledger.receipts(request_id))
@@ -129,8 +129,8 @@ class RestrictingActivities:
         """In which systems something is to be put back: where it was restricted, or an attempt at it was made."""
         ledger = self._tools.ledger
         receipts = ledger.receipts(request_id)
-        newest = {r.step.system: r for r in receipts if r.step.operation is Operation.RESTRICT}
-        names = ledger.locked_in(request_id) | {name for name, r in newest.items() if _locked(r)}
+        restricted = newest(receipts, Operation.RESTRICT)
+        names = ledger.locked_in(request_id) | {name for name, r in restricted.items() if _locked(r)}
         step = partial(Step, request_id=request_id, operation=Operation.LIFT)
         return tuple(step(system=name) for name in sorted(names))
 
@@ -160,13 +160,21 @@ def owed_in(tools: Tools, row: RequestRow) -> Owed:
         return Owed()
     details = ledger.details(row.id, row.right)
     if isinstance(details, RestrictionDetails):
-        return Owed(systems=details.systems or None)
+        return Owed(systems=covered(tools, row, details.extent))
     if not isinstance(details, RectificationDetails):
         return Owed()
     decided = ledger.accuracy(row.id) or Accuracy()
     systems = {one.system for one in details.accepted(decided)} | ({STATEMENT} if details.statement else set())
     undecided = bool(details.corrections) and not (decided.accepted or decided.refused)
     return Owed(systems=tuple(sorted(systems)), refused=bool(decided.refused) or undecided)
+
+
+def covered(tools: Tools, row: RequestRow, extent: Extent) -> tuple[str, ...] | None:
+    """The systems in which something is to be restricted; None: all."""
+    if extent == Extent():
+        return None
+    systems = tools.map_of(row).systems.values()
+    return tuple(system.system for system in systems if extent.covers(system))
 
 
 def accuracy_key(request_id: str) -> str:

@@ -14,6 +14,7 @@ from rights.letters import (
     LetterFacts,
     LetterKind,
     Links,
+    Locked,
     Party,
     Processing,
     Recipient,
@@ -94,6 +95,7 @@ def specimen(
         withheld=(Withheld(item="credentials", system="shop"),),
         redacted=3,
         corrected=(Corrected(system="shop", collection="customers", fields=("email", "city")),),
+        locked=(Locked(system="shop", collections=("orders",), beyond=(("orders", ("payment", "other")),)),),
         processing=(
             Processing(
                 system="shop",

@@ -7,13 +7,14 @@ only while there is a basis for sending it anything.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from typing import Final
 
 from temporalio import activity
 
 from activities.opening import Ask
 from activities.tools import Tools
 from ledger.letters import Channel
-from ledger.notices import Answer, Draft
+from ledger.notices import Answer, Draft, Notice
 from rights.datamap import DataMap
 from rights.letters import Particulars
 from rights.plan import Operation
@@ -60,6 +61,50 @@ class TellingActivities:
             categories = sorted(_categories(recipient, changed, data_map))
             drafts.append(_draft(handle, recipient, act, day, receipts, about, categories))
         return ledger.tell(ask.request_id, drafts, at=ask.as_of)
+
+    @activity.defn(name="tell_recipients_of_lifting", no_thread_cancel_exception=True)
+    def tell_of_lifting(self, ask: Ask) -> int:
+        """Tell every recipient that was told of a restriction that it is lifted; how many were not told before.
+
+        Who was also told of another one that is still in force hears nothing: it may not use the data again yet.
+        """
+        tools, ledger = self._tools, self._tools.ledger
+        told = _told_of_restriction(ledger.notices(ask.request_id))
+        for other in ledger.restricting_too(ask.request_id) if told else ():
+            told -= _told_of_restriction(ledger.notices(other))
+        if not told:
+            return 0
+        row = ledger.request(ask.request_id)
+        receipts = ledger.receipts(ask.request_id)
+        changed, data_map = _changed(receipts, Operation.RESTRICT), tools.pinned(row.map_digest)
+        lifts = [r for r in receipts if r.step.operation is Operation.LIFT]
+        day, people = local_day(ask.as_of, row.clock.zone), ledger.identities(ask.request_id)
+        drafts = []
+        for handle in sorted(told):
+            recipient = tools.register.recipients.get(handle)
+            own = recipient is not None and recipient.told_by.system is not None
+            if recipient is None or (not own and tools.register.refuses(handle, day, row.regimes)):
+                drafts.append(Draft(handle, TOLD[Operation.LIFT], "blocked", day + _ANSWERS))
+                continue
+            about = [one for one in people if one.kind in recipient.knows_by]
+            categories = sorted(_categories(recipient, changed, data_map))
+            drafts.append(_draft(handle, recipient, Operation.LIFT, day, lifts, about, categories))
+        return ledger.tell(ask.request_id, drafts, at=ask.as_of)
+
+
+_ANSWERS: Final = timedelta(days=30)
+"""Until when somebody sees to a recipient that cannot be written to: as long as one has to answer."""
+
+
+def _told_of_restriction(notices: Iterable[Notice]) -> set[str]:
+    """Who knows of a restriction, and of nothing that has ended it."""
+    told: set[str] = set()
+    for notice in notices:
+        if notice.operation == TOLD[Operation.RESTRICT] and notice.how != "blocked":
+            told.add(notice.recipient)
+        elif notice.operation == TOLD[Operation.LIFT] and notice.how != "blocked":
+            told.discard(notice.recipient)
+    return told
 
 
 def _opted_out(receipts: Iterable[Receipt], data_map: DataMap) -> dict[str, set[str]]:

@@ -40,6 +40,11 @@ class Terms:
     or once a week has had its turn by then."""
     review: timedelta = timedelta(days=90)
     """After how long somebody looks whether a restriction is still needed. No law has a number; a quarter is ours."""
+    look: timedelta = timedelta(days=1)
+    """How often it is looked for what has come since that a restriction is about. A day is what the letters of most
+    shops take to go out again; sooner costs the systems a look."""
+    lasting: timedelta = timedelta(days=7)
+    """After how long it is looked whether a correction lasts: by then the weekly import has run that would undo it."""
     notice: timedelta = timedelta(days=7)
     """Between telling the person that a restriction will be lifted and lifting it (GDPR Art. 18(3) has no number)."""
 

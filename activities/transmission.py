@@ -32,12 +32,23 @@ from rights.portability import PortabilityDetails
 from rights.reckoning import local_day
 from rights.request import Right
 from rights.transfer import FORMAT, LIFE, Manifest, Part, Receiver, Taken
+from rights.value import Value
 
 MANIFEST_WITHIN: Final = timedelta(minutes=5)
 ARCHIVE_WITHIN: Final = timedelta(hours=10)
 """Less than an attempt may take in all."""
+ANOTHER_PARCEL: Final = "another_parcel"
+"""What `transmit` says of a parcel that is not the one to be sent."""
 FILES: Final = "parcel/files"
 """The name in the vault (`working`) of the list of a parcel's files."""
+
+
+class Sending(Value):
+    """A parcel that is to be sent."""
+
+    ask: Ask
+    digest: str
+    """Of the parcel that was packed for this: SHA-256, hex."""
 
 
 class TransmissionActivities:
@@ -47,26 +58,29 @@ class TransmissionActivities:
         self._tools = tools
 
     @activity.defn(name="destination", no_thread_cancel_exception=True)
-    def destination(self, ask: Ask) -> bool:
+    def destination(self, sending: Sending) -> bool:
         """Whether the parcel is to go to another controller, and has not gone there yet."""
-        parcel = self._tools.ledger.parcel(ask.request_id)
-        details = self._details(ask.request_id)
-        if parcel is None or details is None or details.destination is None:
+        details = self._details(sending.ask.request_id)
+        if details is None or details.destination is None:
             return False
-        return self._tools.ledger.transmitted(ask.request_id) != parcel.digest
+        return self._tools.ledger.transmitted(sending.ask.request_id) != sending.digest
 
     @activity.defn(name="transmit", no_thread_cancel_exception=True)
-    def transmit(self, ask: Ask) -> str:
+    def transmit(self, sending: Sending) -> str:
         """Send the parcel; empty once its receipt is kept, else the code of what a person has to see to.
 
         Nothing is sent of a request that was taken back, whether or not its run has heard of that: it is empty as well.
+        Nor is any parcel but the one that is named: a ledger that was restored may know another one, or none, and then
+        it is ANOTHER_PARCEL.
         """
-        tools = self._tools
+        tools, ask = self._tools, sending.ask
         if tools.ledger.request(ask.request_id).withdrawn:
             return ""
         parcel, details = tools.ledger.parcel(ask.request_id), self._details(ask.request_id)
-        if parcel is None or details is None or details.destination is None:
+        if details is None or details.destination is None:
             return Code.NO_RECEIVER
+        if parcel is None or parcel.digest != sending.digest:
+            return ANOTHER_PARCEL
         receiver = tools.transfers.receivers.receivers.get(details.destination) if tools.transfers else None
         key = tools.ledger.case_key(ask.request_id, "parcel")
         if receiver is None or key is None:

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from activities.lettering import facts_of
+from activities.lettering import facts_of, recipients_told
 from activities.letters import Rendered, render
 from activities.mails import Written
 from activities.tools import Tools
 from ledger.errors import LedgerRefusal
 from ledger.letters import Letter, said_name
 from rights.campaign import Notice
-from rights.letters import LANGUAGES, Language, LetterFacts, LetterKind, Links, Particulars, Recipient
+from rights.letters import LANGUAGES, Language, LetterFacts, LetterKind, Links, Particulars
 
 Write = Callable[[Letter, datetime], Written | None]
 """The letter; None where it cannot be written, because something it must say is missing."""
@@ -48,6 +48,7 @@ class Writer:
             raise LedgerRefusal("this is a letter of a campaign: habeas campaign status says what it tells")
         tools, ledger = self._tools, self._tools.ledger
         standing = ledger.standing(letter.request_id)
+        zone = ZoneInfo(standing.request.clock.zone)
         digest = standing.plan.map_digest if standing.plan else standing.request.map_digest
         said = ledger.unseal(letter.case_id, "file", said_name(letter.kind, letter.number))
         facts = facts_of(
@@ -55,29 +56,12 @@ class Writer:
             tools.pinned(digest) if digest else None,
             LetterKind(letter.kind),
             Particulars.model_validate_json(said) if said else Particulars(),
-            written_on=as_of.astimezone(ZoneInfo(standing.request.clock.zone)).date(),
+            written_on=as_of.astimezone(zone).date(),
             language=self._language(letter),
             unseal=lambda name: ledger.unseal(letter.case_id, "file", name),
-            recipients=self._told(letter.request_id),
+            recipients=recipients_told(ledger.notices(letter.request_id), tools.register, zone),
         )
         return render(facts, tools.office)
-
-    def _told(self, request_id: str) -> tuple[Recipient, ...] | None:
-        """The recipients of a request's notices, with what they have answered; None where nobody was to be told."""
-        named = self._tools.register.recipients
-        zone = ZoneInfo(self._tools.ledger.request(request_id).clock.zone)
-        told = []
-        for one in self._tools.ledger.notices(request_id):
-            known = named.get(one.recipient)
-            told.append(
-                Recipient(
-                    name=known.name if known else one.recipient,
-                    country=known.country if known else "",
-                    told_on=None if one.how == "blocked" else one.told_at.astimezone(zone).date(),
-                    answer=one.answer,
-                )
-            )
-        return tuple(told) or None
 
     def _language(self, letter: Letter) -> Language:
         return next((name for name in LANGUAGES if name == letter.language), self._tools.office.language)

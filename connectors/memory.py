@@ -8,7 +8,6 @@ erase and verify are four uses of the two.
 """
 
 import itertools
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
 from connectors.jsonlines import pages_of
 from connectors.links import Links
+from connectors.memorystore import Foreseen, Store
 from connectors.mentioned import Mentions, counted, mentioning, mentions_among, refuse_mentions
 from connectors.optouts import marking, refuse_unmarked
 from connectors.protocol import Anchors, Call, Candidate, ContactPoint, Export, Key, Look
@@ -44,53 +44,6 @@ T = TypeVar("T")
 BATCH: Final = 500
 """Rows that one destructive call changes at most, unless the option `batch` says otherwise: small enough that a hold
 placed in the middle of a large erasure binds soon."""
-
-
-class Store:
-    """The system itself: what a server is to another connector. Calls may raise ConnectionError or PermissionError."""
-
-    def __init__(self, system: System, environment: str = "") -> None:
-        self.environment = environment
-        self.rows: dict[str, list[dict[str, object]]] = {name: [] for name in system.collections}
-        self._keys = {name: collection.key for name, collection in system.collections.items()}
-        self._lock = threading.Lock()
-
-    def mark(self) -> str:
-        """The environment this system belongs to; empty if nobody has marked it."""
-        return self.environment
-
-    def scan(self, collection: str) -> Sequence[Row]:
-        """All rows. `change` puts new rows in place of old ones, so rows once read never change under the reader."""
-        return self.rows[collection]
-
-    def change(self, changes: Mapping[Place, Row | None]) -> set[Place]:
-        """Delete rows (None) or set fields of them, all at once, and say which of them were still there."""
-        with self._lock:
-            there: set[Place] = set()
-            for name in {name for name, _ in changes}:
-                left = []
-                for row in self.rows[name]:
-                    place = (name, key_of(self._keys[name], row))
-                    if place not in changes:
-                        left.append(row)
-                        continue
-                    there.add(place)
-                    if (values := changes[place]) is not None:
-                        left.append({**row, **values})
-                self.rows[name] = left
-            return there
-
-
-class _Foreseen(Store):
-    """The system as it will be."""
-
-    def __init__(self, store: Store, due: Iterable[Mend]) -> None:
-        self._store, self._keys = store, store._keys
-        self._changes = {mend.place: mend.new for mend in due}
-
-    def scan(self, collection: str) -> Sequence[Row]:
-        places = ((row, (collection, key_of(self._keys[collection], row))) for row in self._store.scan(collection))
-        return [{**row, **self._changes.get(place, {})} for row, place in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +191,7 @@ class Memory:
 
     def _refuse_loss(self, call: Call, due: Sequence[Mend]) -> None:
         """Refuse to change by what a row is found so that nobody would find it any more."""
-        sight = Memory(self.system, _Foreseen(self.store, due))._see(call)
+        sight = Memory(self.system, Foreseen(self.store, due))._see(call)
         seen = {(n, key_of(self.system.collections[n].key, row)) for n, rows in sight.certain.items() for row in rows}
         for mend in due:
             if mend.place not in seen:

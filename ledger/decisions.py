@@ -16,6 +16,7 @@ from ledger.fence import calls_of_request
 from ledger.letterdesk import rule_on_letter
 from ledger.models import entries, requests, tasks
 from ledger.models_deciding import coolings
+from ledger.models_followups import follow_ups
 from ledger.notes import keep_word
 from ledger.outbox import post
 from ledger.store import AnyRow
@@ -33,6 +34,9 @@ _ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDE
 """Tasks that no step waits for: they are about the clock."""
 _BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, Code.RETURNED, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
+
+_LOOKS: Final = {Operation.RESTRICT, Operation.RECTIFY, Operation.VERIFY}
+"""What is tried again after the closing (ledger/followups.py)."""
 
 _CHOSEN_FROM: Final = {Code.SEVERAL_PEOPLE, Code.THIRD_PARTIES, Code.MENTIONS, Code.RESIDUE}
 """Tasks with rows to choose from."""
@@ -159,8 +163,8 @@ class Decisions(Clocks):
                 )
                 .with_for_update(key_share=True)
             ).first()
-            if task is None or not _of_lifting(task):
-                # A restriction is lifted long after its request is closed.
+            if task is None or not (_of_lifting(task) or self._of_look(connection, task)):
+                # A restriction is lifted, and corrections are looked at, long after their request is closed.
                 _refuse_over(row)
             if task is None:
                 raise LedgerRefusal("the request has no task of this id")
@@ -203,7 +207,7 @@ class Decisions(Clocks):
             "code": code.value,
         }
         with self._begin() as connection:
-            made = self._put_task(connection, wanted, about, at)
+            made = put_task(self, connection, request_id, step_key, code, about, at)
             found: str | None = made or connection.scalar(_FIND_TASK, wanted)
         # Settled between the two statements: then it is put there anew.
         return found or self.open_task(request_id, step_key, code, about, at=at)
@@ -211,42 +215,27 @@ class Decisions(Clocks):
     def ask_for_interim(self, request_id: str, *, at: datetime) -> bool:
         """Note that the answer will not be whole in time, and put an interim one on a person's desk; False if that was
         done before, or the request is over."""
-        wanted = {
-            "tenant": self.tenant,
-            "request_id": request_id,
-            "step_key": f"{request_id}/answer/interim/0",
-            "code": Code.INTERIM.value,
-        }
+        its = {"tenant": self.tenant, "request_id": request_id}
         with self._begin() as connection:
-            row = connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first()
+            row = connection.execute(_LOCK, its).first()
             over = row is None or row.phase == Phase.CLOSED or row.withdrawn_at
-            if over or connection.execute(_INTERIM, wanted).first():
+            if over or connection.execute(_INTERIM, its).first():
                 return False
             self._journal(connection, "interim", {}, at, request_id=request_id)
-            self._put_task(connection, wanted, "answer", at)
+            put_task(self, connection, request_id, f"{request_id}/answer/interim/0", Code.INTERIM, "answer", at)
         return True
 
     def ask_about_clock(self, request_id: str, code: Code, about: str, *, at: datetime) -> None:
         """Put something about a request's clock on a person's desk; no effect when the request is over."""
-        wanted = {
-            "tenant": self.tenant,
-            "request_id": request_id,
-            "step_key": f"{request_id}/clock/{about}/0",
-            "code": code.value,
-        }
         with self._begin() as connection:
             row = connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first()
             if row is not None and row.phase != Phase.CLOSED and not row.withdrawn_at:
-                self._put_task(connection, wanted, about, at)
+                put_task(self, connection, request_id, f"{request_id}/clock/{about}/0", code, about, at)
 
     def interim_asked(self, request_id: str) -> bool:
         """Whether an interim answer was put on a person's desk."""
         with self._look() as connection:
             return connection.execute(_INTERIM, {"tenant": self.tenant, "request_id": request_id}).first() is not None
-
-    def _put_task(self, connection: Connection, task: Mapping[str, str], about: str, at: datetime) -> str | None:
-        """Put a task on the desk; its id, None if the same is there."""
-        return put_task(self, connection, task["request_id"], task["step_key"], Code(task["code"]), about, at)
 
     def settle_tasks(self, request_id: str, step_key: str, *, at: datetime) -> int:
         """Take a step's tasks off the desk: ruled and carried out, or needless; how many there were."""
@@ -257,6 +246,16 @@ class Decisions(Clocks):
                 body = {"tasks": settled}
                 self._journal(connection, "tasks_settled", body, at, request_id=request_id, key=step_key)
         return settled
+
+    def _of_look(self, connection: Connection, task: AnyRow) -> bool:
+        """Whether a task is about what is looked at again after the closing."""
+        operation = task.step_key.split("/")[2]
+        looked_at = select(follow_ups.c.request_id).where(
+            follow_ups.c.tenant == self.tenant,
+            follow_ups.c.request_id == task.request_id,
+            follow_ups.c.over_at.is_(None),
+        )
+        return operation in _LOOKS and connection.execute(looked_at.limit(1)).first() is not None
 
     def _known_row(self, connection: Connection, request_id: str) -> AnyRow:
         """The request's row, which nobody else changes until the transaction ends."""

@@ -20,6 +20,7 @@ from sqlalchemy import (
     cast,
     func,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -28,14 +29,22 @@ from ledger.errors import LedgerRefusal
 from ledger.gates import closed_by, fence_columns, recourse
 from ledger.ids import new_id
 from ledger.models import entries, hold_subjects, intents, request_subjects, requests
+from ledger.models_followups import follow_ups
+from ledger.models_restrictions import restrictions
 from ledger.store import Store
 from ledger.vault import Sealed
 from rights.codes import Code
+from rights.plan import Operation
 from rights.receipt import Count, Tally
 from rights.request import Phase
 
 _FUSE_WINDOW: Final = timedelta(hours=1)
 """What `max_people_per_hour` counts over."""
+_STOPS: Final = Operation.SUPPRESS
+"""What only stops something: no hold stands in its way, since a hold is about what would be lost, and it opens no
+books. All else of the fence binds it."""
+_FUSED: Final = frozenset({Operation.ERASE, Operation.RECTIFY})
+"""What the fuse counts."""
 
 
 class FenceRefused(LedgerRefusal):
@@ -60,9 +69,12 @@ _held = (
     .where(*_its)
     .exists()
 )
+_operation = func.split_part(intents.c.key, "/", 3)
+_destroys = _operation != literal_column(f"'{_STOPS}'")
 _others = (
     select(func.count(intents.c.request_id.distinct()))
     .where(
+        _operation.in_([literal_column(f"'{one}'") for one in sorted(_FUSED)]),
         intents.c.tenant == bindparam("tenant"),
         intents.c.system == bindparam("system"),
         intents.c.opened_at > bindparam("since"),
@@ -76,12 +88,34 @@ _begun = (
         intents.c.tenant == bindparam("tenant"),
         intents.c.request_id == bindparam("request_id"),
         intents.c.system == bindparam("system"),
+        _destroys,
+    )
+    .exists()
+)
+_lifting = (
+    select(restrictions.c.lifting_at.is_not(None))
+    .where(
+        restrictions.c.tenant == bindparam("tenant"),
+        restrictions.c.request_id == bindparam("request_id"),
+        restrictions.c.lifted_at.is_(None),
+    )
+    .scalar_subquery()
+)
+_corrected = (
+    select(follow_ups.c.request_id)
+    .where(
+        follow_ups.c.tenant == bindparam("tenant"),
+        follow_ups.c.request_id == bindparam("request_id"),
+        follow_ups.c.what == literal_column("'rectification'"),
+        follow_ups.c.over_at.is_(None),
     )
     .exists()
 )
 _CHECK: Final = select(
     requests.c.phase,
     requests.c.withdrawn_at,
+    _lifting.label("lifting"),
+    _corrected.label("corrected"),
     *fence_columns(bindparam("request_id", type_=Text)),
     _held.label("held"),
     _others.label("others"),
@@ -114,7 +148,7 @@ _here = (
     intents.c.system == bindparam("system"),
 )
 _OPEN: Final = select(intents.c.id).where(*_here, intents.c.settled_at.is_(None)).order_by(intents.c.id)
-_COUNTED: Final = select(intents.c.planned, intents.c.counted).where(*_here)
+_COUNTED: Final = select(intents.c.planned, intents.c.counted).where(*_here, _destroys)
 _BEFORE: Final = select(entries.c.body).where(
     entries.c.tenant == bindparam("tenant"),
     entries.c.request_id == bindparam("request_id"),
@@ -165,19 +199,21 @@ class Fence(Store):
         at: datetime,
         limit: timedelta,
         max_people_per_hour: int,
-        lifting: bool = False,
+        operation: Operation = Operation.ERASE,
     ) -> str:
         """Commit the intent of a destructive call, that ends within `limit` whatever happens; the intent's id.
 
         `planned` is the rows about to be changed per collection, `look` what was there before: of a request's first
-        call in a system it opens the books. `lifting` puts back what was restricted: that goes on after the request is
-        closed or taken back, and a fuse for people erased does not stop it.
+        call in a system it opens the books. LIFT puts back what was restricted: that goes on after the request is
+        closed or taken back. SUPPRESS goes on under a hold, which is noted. RESTRICT goes on after the closing while
+        the restriction is in force, and not once it is being lifted; RECTIFY while it is looked whether the correction
+        lasts. The fuse for people erased stops none of these.
 
         Raises:
             FenceRefused: a hold covers the person, the request is withdrawn, or the system's fuse has blown.
             LedgerRefusal: the request is closed or unknown.
         """
-        intent = new_id(at)
+        intent, lifting, stops = new_id(at), operation is Operation.LIFT, operation is _STOPS
         with self._begin() as connection:
             self._people.lock_fence(connection, self.tenant, request_id, system)
             found = connection.execute(
@@ -194,13 +230,19 @@ class Fence(Store):
                 raise LedgerRefusal("there is no request of this id")
             if found.withdrawn_at and not lifting:
                 raise FenceRefused(Code.WITHDRAWN)
-            if found.phase == Phase.CLOSED and not lifting:
+            after = (operation is Operation.RESTRICT and found.lifting is False) or (
+                operation is Operation.RECTIFY and found.corrected
+            )
+            if operation is Operation.RESTRICT and found.lifting:
+                raise FenceRefused(Code.WITHDRAWN)
+            if found.phase == Phase.CLOSED and not (lifting or after):
                 raise LedgerRefusal("the request is closed: nothing is destroyed for it any more")
-            if found.held:
+            if found.held and not stops:
                 raise FenceRefused(Code.HOLD)
             if not lifting and (code := closed_by(found)):
                 raise FenceRefused(code)
-            if not lifting and found.others >= max_people_per_hour:
+            over = found.phase == Phase.CLOSED
+            if not (lifting or stops or over) and found.others >= max_people_per_hour:
                 raise FenceRefused(Code.FUSE)
             connection.execute(
                 _ENTER,
@@ -215,7 +257,7 @@ class Fence(Store):
                     "limit": limit,
                 },
             )
-            if not found.begun:
+            if not (found.begun or stops):
                 self._journal(
                     connection,
                     "before",
@@ -224,7 +266,7 @@ class Fence(Store):
                     request_id=request_id,
                     key=f"{request_id}/{system}",
                 )
-            body = {"intent": intent, "planned": dict(planned)}
+            body = {"intent": intent, "planned": dict(planned)} | ({"held": True} if found.held else {})
             self._journal(connection, "intent", body, at, request_id=request_id, key=key)
         return intent
 

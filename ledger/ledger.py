@@ -14,6 +14,7 @@ from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.erasures import Erasures
 from ledger.fence import Fence
+from ledger.followups import FollowUps
 from ledger.gates import Gates
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
@@ -69,6 +70,7 @@ class Ledger(
     Gates,
     Restrictions,
     Rectifications,
+    FollowUps,
     Outbox,
     Sweeps,
     Transmissions,

@@ -22,7 +22,7 @@ from ledger.outbox import post
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.store import written
 from ledger.vault import Sealed
-from ledger.weighing import decision_task
+from ledger.weighing import ask_to_decide
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.gate import Gate
@@ -135,7 +135,7 @@ class Linking(Decisions, Clocks):
         with self._begin() as connection:
             gate = read_gates(connection, self.tenant, [request_id]).get(request_id, Gate())
             if gate.lead_over is Conclusion.REFUSED and not gate.decision:
-                self._put_task(connection, decision_task(self.tenant, request_id, Code.DECISION), "decision", at)
+                ask_to_decide(self, connection, request_id, Code.DECISION, at)
                 return gate
             ended = connection.execute(
                 update(links)

@@ -139,11 +139,16 @@ class Notices(Store):
             ).all()
             if not told:
                 raise LedgerRefusal("this recipient was told nothing in this request")
+            # What was answered before stays, where something is open still: of the restriction, once it is lifted.
+            open_ = [row for row in told if row.answer is None]
+            told = open_ or told
             zone = self._zone(connection, request_id)
             if any(on < local_day(row.told_at, zone) for row in told):
                 raise LedgerRefusal("it cannot have answered before it was told")
             connection.execute(
-                update(notices).where(*self._told_in(request_id, recipient)).values(answer=answer.value, answered_on=on)
+                update(notices)
+                .where(*self._told_in(request_id, recipient), notices.c.operation.in_([row.operation for row in told]))
+                .values(answer=answer.value, answered_on=on)
             )
             settle_tasks(self, connection, at, tasks.c.step_key == _step_key(request_id, recipient))
             kept = keep_word(self, connection, request_id, note, at)

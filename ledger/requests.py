@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.checkpoints import Checkpoint
 from ledger.erasures import Erasures
 from ledger.errors import LedgerRefusal
+from ledger.followups import What, look_again
 from ledger.gates import recourse_until
 from ledger.letters import OF_LETTERS, queue_letter
 from ledger.linking import Linking
@@ -207,9 +208,12 @@ class Requests(Linking, Erasures, Relooks):
         parcel_until: datetime,
         disputed_until: datetime,
         letter: str | None = None,
+        look_on: datetime | None = None,
         ending: Ending | None = None,
     ) -> None:
         """Close a request, set the days on which its keys are shredded, and sign the head of the journal.
+
+        `look_on` is when it is looked whether what was corrected still says so; what that needs is kept till then.
 
         `letter` is the kind of letter that tells the person of it; queued where it is known how to write to them.
         `ending` is what outlives it: whom it has erased, and when that is looked at again.
@@ -246,6 +250,8 @@ class Requests(Linking, Erasures, Relooks):
                         "days": list(days.values()),
                     },
                 )
+                if look_on:
+                    look_again(connection, self.tenant, request_id, What.RECTIFICATION, look_on)
                 settle_tasks(
                     self,
                     connection,

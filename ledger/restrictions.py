@@ -13,18 +13,20 @@ from sqlalchemy import update as change
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
-from ledger.ids import new_id
+from ledger.fence import calls_of_request
+from ledger.followups import What, end_looks, look_again
 from ledger.letters import LetterState, queue_letter
 from ledger.models import case_keys, intents, request_subjects, requests, tasks, vault
 from ledger.models_letters import letters
 from ledger.models_restrictions import restrictions
-from ledger.notes import make_note
+from ledger.notes import keep_word
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
+from ledger.tasks import put_task, settle_tasks
 from rights.codes import Code
 from rights.letters import LetterKind, Particulars
 from rights.plan import Operation
-from rights.restriction import Ended, Ground, Restriction
+from rights.restriction import Ended, Ground, Locked, Restriction
 from rights.subject import Identity
 
 _its = (restrictions.c.tenant == bindparam("of"), restrictions.c.request_id == bindparam("id"))
@@ -73,6 +75,22 @@ _CHANGED: Final = (
 )
 
 _mine = request_subjects.alias("mine")
+_TOO: Final = (
+    select(restrictions.c.request_id)
+    .join(
+        request_subjects,
+        (request_subjects.c.tenant == restrictions.c.tenant)
+        & (request_subjects.c.request_id == restrictions.c.request_id),
+    )
+    .join(_mine, (_mine.c.tenant == request_subjects.c.tenant) & (_mine.c.digest == request_subjects.c.digest))
+    .where(
+        restrictions.c.tenant == bindparam("of"),
+        restrictions.c.request_id != bindparam("id"),
+        _mine.c.request_id == bindparam("id"),
+        _in_force,
+    )
+    .distinct()
+)
 _OTHERS: Final = (
     select(vault.c.case_id, vault.c.name, vault.c.sealed, case_keys.c.kek, case_keys.c.wrapped)
     .join(
@@ -112,10 +130,17 @@ class Restrictions(Store):
     """Verbs on restrictions; each is named by the request that asked for it."""
 
     def begin_restriction(
-        self, request_id: str, ground: Ground, *, at: datetime, review_on: datetime, systems: Sequence[str] = ()
+        self,
+        request_id: str,
+        ground: Ground,
+        *,
+        at: datetime,
+        review_on: datetime,
+        locked: Sequence[Locked] = (),
+        look_on: datetime | None = None,
     ) -> bool:
         """Write down that a person's data is being restricted, before anything is; False if that was done before.
-        `systems` are those that it is about; none named: all.
+        `locked` is what it is about, empty: everything; `look_on` when it is looked for what has come since.
 
         Raises:
             LedgerRefusal: the request is closed, withdrawn or unknown.
@@ -129,8 +154,15 @@ class Restrictions(Store):
                 upsert(restrictions).values(tenant=self.tenant, **values).on_conflict_do_nothing()
             ).rowcount
             if made:
-                body = {"ground": ground, "review_on": review_on, "systems": list(systems)}
+                body = {
+                    "ground": ground,
+                    "review_on": review_on,
+                    "systems": [one.system for one in locked],
+                    "locked": [one.model_dump(mode="json") for one in locked],
+                }
                 self._journal(connection, "restricted", body, at, request_id=request_id)
+                if look_on:
+                    look_again(connection, self.tenant, request_id, What.RESTRICTION, look_on)
         return bool(made)
 
     def restriction(self, request_id: str) -> Restriction | None:
@@ -154,6 +186,11 @@ class Restrictions(Store):
         with self._look() as connection:
             found = connection.execute(_AMONG.limit(1), {"of": self.tenant, "digests": digests})
             return found.first() is not None
+
+    def restricting_too(self, request_id: str) -> list[str]:
+        """Other requests that restrict who may be the same person now."""
+        with self._look() as connection:
+            return list(connection.scalars(_TOO, self._of(request_id)))
 
     def restricted_elsewhere(self, request_id: str, system: str) -> list[bytes]:
         """Where other requests have locked this person's data away in a system, as their connector has said it.
@@ -244,14 +281,17 @@ class Restrictions(Store):
 
     def begin_lifting(self, request_id: str, *, at: datetime) -> bool:
         """Pass the point after which a review cannot keep the restriction; False while the person is not told (also
-        since the letter came back) or the term runs, or if it is lifted, or not to be."""
+        since the letter came back), the term runs, something is being locked away for it at this moment, or if it is
+        lifted, or not to be."""
         with self._begin() as connection:
+            self._people.lock_request(connection, self.tenant, request_id)
             row = connection.execute(_LOCK, self._of(request_id)).first()
             if row is None or row.lifted_at or row.lift_on is None or row.lift_on > at:
                 return False
             if row.lifting_at is None:
-                if self._returned(connection, row):
+                if self._returned(connection, row) or calls_of_request(connection, self.tenant, request_id):
                     return False
+                end_looks(connection, self.tenant, request_id, What.RESTRICTION, at)
                 connection.execute(_CHANGE.values(lifting_at=at), self._of(request_id))
                 self._journal(connection, "restriction_lifting", {}, at, request_id=request_id)
         return True
@@ -283,16 +323,8 @@ class Restrictions(Store):
                         )
                         .values(keep_until=day)
                     )
-            connection.execute(
-                change(tasks)
-                .where(
-                    tasks.c.tenant == self.tenant,
-                    tasks.c.request_id == request_id,
-                    func.split_part(tasks.c.step_key, "/", 3) == Operation.LIFT.value,
-                    tasks.c.settled_at.is_(None),
-                )
-                .values(settled_at=at)
-            )
+            lifting = func.split_part(tasks.c.step_key, "/", 3) == Operation.LIFT.value
+            settle_tasks(self, connection, at, tasks.c.request_id == request_id, lifting)
             self._journal(connection, "restriction_lifted", {}, at, request_id=request_id)
 
     def ask_for_reviews(self, *, at: datetime) -> int:
@@ -306,7 +338,9 @@ class Restrictions(Store):
             with self._begin() as connection:
                 row = connection.execute(_LOCK, self._of(one.request_id)).first()
                 if row and not (row.lifted_at or row.lift_asked_at) and row.review_on <= at:
-                    asked += self._put_review(connection, one.request_id, Code.RESTRICTION_REVIEW, at)
+                    key = notice_key(one.request_id)
+                    put = put_task(self, connection, one.request_id, key, Code.RESTRICTION_REVIEW, "restriction", at)
+                    asked += put is not None
         return asked
 
     def heard_of_lifting(self, request_id: str, *, at: datetime) -> datetime | None:
@@ -381,40 +415,9 @@ class Restrictions(Store):
             raise LedgerRefusal("there is no request of this id")
         return row
 
-    def _put_review(self, connection: Connection, request_id: str, code: Code, at: datetime) -> int:
-        """Put a task about the restriction itself on a person's desk; 0 if it lies there already."""
-        key = notice_key(request_id)
-        made = connection.scalar(
-            upsert(tasks)
-            .values(
-                tenant=self.tenant,
-                id=new_id(at),
-                request_id=request_id,
-                step_key=key,
-                code=code.value,
-                about="restriction",
-                opened_at=at,
-            )
-            .on_conflict_do_nothing()
-            .returning(tasks.c.id)
-        )
-        if made:
-            body = {"task": made, "code": code, "about": "restriction"}
-            self._journal(connection, "task", body, at, request_id=request_id, key=key)
-        return int(made is not None)
-
     def _settle_review(self, connection: Connection, request_id: str, at: datetime) -> None:
         """Take the tasks about the restriction itself off the desk."""
-        connection.execute(
-            change(tasks)
-            .where(
-                tasks.c.tenant == self.tenant,
-                tasks.c.request_id == request_id,
-                tasks.c.step_key == notice_key(request_id),
-                tasks.c.settled_at.is_(None),
-            )
-            .values(settled_at=at)
-        )
+        settle_tasks(self, connection, at, tasks.c.step_key == notice_key(request_id))
 
     def _note_restriction(
         self,
@@ -426,10 +429,8 @@ class Restrictions(Store):
         note: str | None,
     ) -> None:
         """Journal a decision with its note sealed in the request's file."""
-        kept = make_note(f"note/{new_id(at)}", note)
-        for value in kept.values:
-            self._vault.put(connection, request_id, self._vault.key(connection, request_id, "file"), value, at)
-        self._journal(connection, kind, {**body, **kept.said}, at, request_id=request_id)
+        kept = keep_word(self, connection, request_id, note, at)
+        self._journal(connection, kind, {**body, **kept}, at, request_id=request_id)
 
 
 def notice_key(request_id: str) -> str:

@@ -16,9 +16,10 @@ from ledger.ids import new_id
 from ledger.letters import queue_letter
 from ledger.models import intents, tasks
 from ledger.models_deciding import decision_words, decisions
-from ledger.notes import make_note, note_text
+from ledger.notes import keep_note, note_text
 from ledger.outbox import post
-from ledger.store import AnyRow
+from ledger.store import AnyRow, Store
+from ledger.tasks import put_task, settle_tasks
 from rights.codes import Code
 from rights.decision import Decided, Element, Needs, Role, Word, article
 from rights.letters import LetterKind, Particulars
@@ -119,18 +120,12 @@ class Weighing(Decisions):
                 },
             )
             said: dict[str, object] = {}
-            key = self._vault.key(connection, request_id, "file")
             for element, text in evidence.items():
-                note = make_note(f"decision/{new}/{element}", text)
-                for value in note.values:
-                    self._vault.put(connection, request_id, key, value, at)
-                said[element.value] = dict(note.said)
+                note = keep_note(self, connection, request_id, f"decision/{new}/{element}", text, at)
+                said[element.value] = dict(note)
             if not alone:
-                self._put_task(connection, decision_task(self.tenant, request_id, Code.DECISION), "decision", at)
-                if needs.consult:
-                    self._put_task(
-                        connection, decision_task(self.tenant, request_id, Code.CONSULTATION), "decision", at
-                    )
+                for code in (Code.DECISION, Code.CONSULTATION) if needs.consult else (Code.DECISION,):
+                    ask_to_decide(self, connection, request_id, code, at)
             post(connection, self.tenant, "decide", request_id, at)
             body = {"decision": new, "decided": decided.model_dump(mode="json"), "by": by, "evidence": said}
             self._journal(connection, "proposed", body, at, request_id=request_id, key=new)
@@ -306,16 +301,8 @@ class Weighing(Decisions):
         )
 
     def _settle_task(self, connection: Connection, request_id: str, code: Code, how: str, at: datetime) -> None:
-        connection.execute(
-            update(tasks)
-            .where(
-                tasks.c.tenant == self.tenant,
-                tasks.c.request_id == request_id,
-                tasks.c.code == code.value,
-                tasks.c.settled_at.is_(None),
-            )
-            .values(ruling=how, settled_at=at)
-        )
+        its = (tasks.c.request_id == request_id, tasks.c.code == code.value)
+        settle_tasks(self, connection, at, *its, ruling=how)
 
     def _say_of_decision(
         self,
@@ -395,14 +382,9 @@ class Weighing(Decisions):
         )
 
 
-def decision_task(tenant: str, request_id: str, code: Code) -> dict[str, str]:
-    """The task of a decision that waits for somebody's word."""
-    return {
-        "tenant": tenant,
-        "request_id": request_id,
-        "step_key": f"{request_id}/decision/{code}/0",
-        "code": code.value,
-    }
+def ask_to_decide(store: Store, connection: Connection, request_id: str, code: Code, at: datetime) -> None:
+    """Put a decision that waits for somebody's word on a person's desk."""
+    put_task(store, connection, request_id, f"{request_id}/decision/{code}/0", code, "decision", at)
 
 
 _WORDS: Final[Mapping[str, str]] = {

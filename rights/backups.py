@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from pydantic import field_validator, model_validator
 
-from rights.collection import PERIOD, Strict
+from rights.collection import PERIOD
+from rights.fields import Strict
 
 NONE: Final = "none"
 UNKNOWN: Final = "unknown"

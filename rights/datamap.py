@@ -19,16 +19,16 @@ from rights.backups import Backups as Backups
 from rights.collection import NAME as NAME
 from rights.collection import PLACE as PLACE
 from rights.collection import Collection as Collection
-from rights.collection import Derived as Derived
 from rights.collection import Erase as Erase
-from rights.collection import Field as Field
 from rights.collection import Link as Link
 from rights.collection import OptOut as OptOut
-from rights.collection import Origin as Origin
 from rights.collection import Retention as Retention
-from rights.collection import Strategy as Strategy
-from rights.collection import Strict
-from rights.collection import Telling as Telling
+from rights.fields import Derived as Derived
+from rights.fields import Field as Field
+from rights.fields import Origin as Origin
+from rights.fields import Strategy as Strategy
+from rights.fields import Strict
+from rights.fields import Telling as Telling
 
 
 class Mode(StrEnum):

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rights.collection import Collection, Erase, Strategy
+from rights.collection import Collection, Erase
 from rights.datamap import DataMap, System
 from rights.decision import DecisionError, article
+from rights.fields import Strategy
 from rights.request import Right
 
 

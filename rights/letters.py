@@ -166,6 +166,15 @@ class Corrected(Strict):
     fields: tuple[Name, ...] = ()
 
 
+class Locked(Strict):
+    """What of a system is restricted, where it is not everything."""
+
+    system: Name
+    collections: tuple[Name, ...]
+    beyond: tuple[tuple[Name, tuple[Name, ...]], ...] = ()
+    """By collection, categories that are restricted as well since records are locked whole; `other`: without one."""
+
+
 class Recipient(Strict):
     """One to whom data was given."""
 
@@ -225,6 +234,8 @@ class Particulars(Strict):
     redacted: int | None = Field(default=None, ge=0)
     """Places in which other people's data was made unreadable."""
     corrected: tuple[Corrected, ...] = ()
+    locked: tuple[Locked, ...] = ()
+    """answer_restriction: what is restricted; empty: everything."""
     recipients: tuple[Recipient, ...] | None = None
     """Everybody who was given data; empty where nobody was, None where the letter does not speak of it."""
     suppressed: bool | None = None

@@ -105,6 +105,8 @@ class Work(Value):
     """Erase.REDACT: what the fields become. Erase.DELETE: what they become in a row that must stay because a kept row
     of another collection points to it (a shell)."""
     keeps: tuple[Keep, ...] = ()
+    locks: bool = True
+    """restrict: whether the person's records here are locked away."""
     stops: tuple[Scope, ...] | None = None
     """suppress: what is to stop here, () nothing; None: the system is to collect nothing more, before an erasure."""
 

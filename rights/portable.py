@@ -8,8 +8,10 @@ import re
 from enum import StrEnum
 from typing import Final, Literal
 
-from rights.collection import Collection, Origin
+from rights.collection import Collection
 from rights.datamap import System
+from rights.fields import Origin
+from rights.request import Right
 from rights.value import Value
 
 _CONSENT: Final = re.compile(
@@ -74,6 +76,12 @@ def basis(lawful_basis: str) -> Literal["consent", "contract"] | None:
     if _CONSENT.match(lawful_basis):
         return "consent"
     return "contract" if _CONTRACT.match(lawful_basis) else None
+
+
+def looked_into(right: Right, system: System) -> bool:
+    """Whether a request has anything to look for in a system. What people keep by hand never goes along (Art.
+    20(1)(b)), so nobody is asked to look there for somebody who takes their data elsewhere."""
+    return right is not Right.PORTABILITY or system.connector not in BY_HAND
 
 
 def ported(system: System, name: str) -> Ported:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from rights.plan import Step
+from rights.plan import Operation, Step
 from rights.value import Value
 
 
@@ -241,3 +241,8 @@ class Receipt(Value):
     def exported(self) -> bool:
         """export only: whether there is something written to be packed; what was copied by hand is handed over so."""
         return self.outcome.settled and self.certainty is not Certainty.ATTESTED
+
+
+def newest(receipts: Iterable[Receipt], *operations: Operation) -> dict[str, Receipt]:
+    """The last receipt of an operation, or of one of several, by system."""
+    return {receipt.step.system: receipt for receipt in receipts if receipt.step.operation in operations}

@@ -22,6 +22,7 @@ TOLD: Final[Mapping[Operation, str]] = {
     Operation.RECTIFY: "rectified",
     Operation.RESTRICT: "restricted",
     Operation.SUPPRESS: "opted_out",
+    Operation.LIFT: "lifted",
 }
 """What recipients are told of (GDPR Art. 19; of an opt-out 11 CCR 7026(f)(2)); of other operations there is nothing for
 them to do."""

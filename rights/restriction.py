@@ -4,7 +4,7 @@ The one rule: whoever obtained a restriction is told before it is lifted, Art. 1
 asked, told, a term that runs from there, lifted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from rights.datamap import DataMap
+from rights.datamap import DataMap, System
 from rights.detail import Details
 from rights.value import Value
 
@@ -68,24 +68,109 @@ class Stage(StrEnum):
     LIFTED = "lifted"
 
 
+class Extent(Value):
+    """What of a person's data is restricted; nothing named: all of it.
+
+    Systems lock whole records away (rows, objects, messages). Where categories are named, every record that has a field
+    of one of them is locked whole, and what else stands in it is restricted as well (`beyond`).
+    """
+
+    systems: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
+    """SYSTEM.COLLECTION; together with the systems."""
+    categories: tuple[str, ...] = ()
+    """Of what systems and collections name, or of all, only what is of these categories."""
+
+    def locks(self, system: System) -> tuple[str, ...]:
+        """The collections of a system whose records are locked away."""
+        return tuple(name for name in system.collections if self._named(system, name) and self._has(system, name))
+
+    def covers(self, system: System) -> bool:
+        """Whether anything of a system is to be restricted."""
+        return bool(self.locks(system))
+
+    def beyond(self, system: System) -> dict[str, tuple[str, ...]]:
+        """By collection that is locked away, the categories that are restricted with it though nobody asked for them;
+        `other` stands for fields that the map puts into none, but for keys and links."""
+        found = {}
+        for name in self.locks(system) if self.categories else ():
+            collection = system.collections[name]
+            held = {*collection.key, *(base for link in collection.links for base in collection.bases(link.field))}
+            said = {f.category or OTHER for n, f in collection.fields.items() if f.category or n not in held}
+            if more := tuple(sorted(one for one in said if not self._is(one))):
+                found[name] = more
+        return found
+
+    def _named(self, system: System, name: str) -> bool:
+        everywhere = not (self.systems or self.collections)
+        return everywhere or system.system in self.systems or f"{system.system}.{name}" in self.collections
+
+    def _has(self, system: System, name: str) -> bool:
+        fields = system.collections[name].fields.values()
+        return not self.categories or any(field.category and self._is(field.category) for field in fields)
+
+    def _is(self, category: str) -> bool:
+        """Whether a category is one of those named, or stands under one: user.contact.email under user.contact."""
+        return any(category == one or category.startswith(f"{one}.") for one in self.categories)
+
+
+class Locked(Value):
+    """What is locked away in a system where it is not all of it."""
+
+    system: str
+    collections: tuple[str, ...]
+    beyond: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """By collection, what is restricted with it since records are locked whole."""
+
+
+def locked_by(extent: Extent, systems: Iterable[System]) -> tuple[Locked, ...]:
+    """What an extent comes to, by system in which it comes to anything; nothing where it is everything."""
+    if extent == Extent():
+        return ()
+    return tuple(
+        Locked(system=one.system, collections=extent.locks(one), beyond=extent.beyond(one))
+        for one in systems
+        if extent.covers(one)
+    )
+
+
+OTHER: Final = "other"
+"""What a letter calls fields that have no category."""
+
+
 class RestrictionDetails(Details):
     """What a request about restriction says."""
 
     ground: Ground
     systems: tuple[str, ...] = ()
-    """The systems of the data map that it is about; none named: all."""
+    """The systems of the data map that it is about; no system and no collection named: all."""
+    collections: tuple[str, ...] = ()
+    """Collections that it is about, as SYSTEM.COLLECTION."""
+    categories: tuple[str, ...] = ()
+    """Categories of the data map that it is about; none named: all."""
     review_on: date | None = None
     """When it is to be reviewed; not said: after the deployment's own term."""
     note: Note = Field(default="", repr=False)
+
+    @property
+    def extent(self) -> Extent:
+        return Extent(systems=self.systems, collections=self.collections, categories=self.categories)
 
     def require(self, data_map: DataMap) -> None:
         for name in self.systems:
             if name not in data_map.systems:
                 raise ValueError(f"systems: the data map has no such system: write some of {_list(data_map.systems)}")
-
-    def covers(self, system: str) -> bool:
-        """Whether a system is to be restricted."""
-        return not self.systems or system in self.systems
+        for name in self.collections:
+            system, _, collection = name.partition(".")
+            if system not in data_map.systems or collection not in data_map.systems[system].collections:
+                raise ValueError("collections: the data map has no such collection: write SYSTEM.COLLECTION")
+        systems = data_map.systems.values()
+        for category in self.categories:
+            alone = Extent(categories=(category,))
+            if not any(alone.covers(system) for system in systems):
+                raise ValueError("categories: no field of the data map is of such a category: write one that is")
+        if not any(self.extent.covers(system) for system in systems):
+            raise ValueError("categories: nothing under the systems and collections named is of these categories")
 
 
 def _list(names: Mapping[str, object]) -> str:

@@ -7,7 +7,8 @@ are the person's whom it leads to, and the row goes only when it leads to nobody
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
-from rights.collection import Collection, Erase, Link, Strategy
+from rights.collection import Collection, Erase, Link
+from rights.fields import Strategy
 
 if TYPE_CHECKING:
     from rights.datamap import System

@@ -152,6 +152,10 @@ class Desk:
     def data_map(self) -> DataMap:
         return load_map(self.settings)
 
+    @cached_property
+    def register(self) -> Register:
+        return load_register(self.settings, self.data_map)
+
     @property
     def zone(self) -> str:
         """The controller's time zone, in which a person reads dates."""

@@ -23,6 +23,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.following import OF_FOLLOW_UPS
 from activities.mailsetup import LIFE
 from activities.opening import Facts, Start, begin
 from activities.tools import Tools
@@ -35,6 +36,7 @@ from rights.request import Phase, Right
 from workflows import visibility
 from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
+from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.messages import Opening, Ruling
@@ -126,8 +128,9 @@ class Dispatcher:
                 return await self._reconcile()
             if message.kind == "sweep":
                 return await self._sweep(str(message.body["system"]))
-            if (beside := await self._deliver_beside(message)) is not None:
-                return beside
+            for deliver in (self._deliver_beside, self._deliver_late):
+                if (delivered := await deliver(message)) is not None:
+                    return delivered
             if message.kind in _WAKES:
                 row = await asyncio.to_thread(self._ledger.request, message.request_id)
                 await self._wake(self._handle(row.right, row.id), _WAKES[message.kind])
@@ -142,6 +145,11 @@ class Dispatcher:
         """Deliver what concerns a run beside a request's, or after it; None if it is no such message."""
         if message.kind == "lift" or message.body.get("operation") == Operation.LIFT:
             return await self._lift(message.request_id)
+        if message.kind == "look":
+            return await self._look(message.request_id)
+        if message.kind == "rule" and message.body.get("operation") in OF_FOLLOW_UPS:
+            row = await asyncio.to_thread(self._ledger.request, message.request_id)
+            return None if row.phase.open else await self._look(message.request_id)
         if message.kind == "appeal":
             return await self._appeal(message.request_id)
         if message.kind == "appeal_turned":
@@ -152,13 +160,14 @@ class Dispatcher:
             return await self._campaign(str(message.body["campaign"]))
         if message.kind == "letters":
             return await self._letters(called=True)
+        return None
+
+    async def _deliver_late(self, message: Message) -> bool | None:
+        """Deliver what concerns requests that were closed; None if it is no such message."""
         if message.kind == "relook":
             return await self._relook(message.request_id)
         if message.kind == "reopen":
-            row = await asyncio.to_thread(self._ledger.request, message.request_id)
-            if row.phase.open:
-                await self._start_run(row, None, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
-            return True
+            return await self._reopen(message.request_id)
         if message.kind == "replay":
             return await self._replay(str(message.body["replay"]))
         return None
@@ -314,27 +323,20 @@ class Dispatcher:
 
     async def _relook(self, request_id: str) -> bool:
         """Have a closed request looked at again; no effect while it is."""
-        await self._client.start_workflow(
-            RelookRun.run,
-            request_id,
-            id=visibility.relook_id(self._ledger.tenant, request_id),
-            task_queue=self._queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary="look again, days after the answer",
-        )
+        run = visibility.relook_id(self._ledger.tenant, request_id)
+        return await self._keep_running(RelookRun.run, request_id, run, "look again, days after the answer")
+
+    async def _reopen(self, request_id: str) -> bool:
+        """Start the run of a request that is open again, though its last one has ended well."""
+        row = await asyncio.to_thread(self._ledger.request, request_id)
+        if row.phase.open:
+            await self._start_run(row, None, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
         return True
 
-    async def _replay(self, replay_id: str) -> bool:
+    async def _replay(self, replay: str) -> bool:
         """Have past requests carried out anew in a system; no effect on what is at it."""
-        await self._client.start_workflow(
-            ReplayRun.run,
-            replay_id,
-            id=visibility.replay_id(self._ledger.tenant, replay_id),
-            task_queue=self._queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary="carry out anew what a backup has undone",
-        )
-        return True
+        run = visibility.replay_id(self._ledger.tenant, replay)
+        return await self._keep_running(ReplayRun.run, replay, run, "carry out anew what a backup has undone")
 
     async def _letters(self, *, called: bool) -> bool:
         """Have letters sent; a run that is at it hears of it, if somebody has called."""
@@ -376,6 +378,11 @@ class Dispatcher:
         )
         return True
 
+    async def _look(self, request_id: str) -> bool:
+        """Have it looked again at what was done; a round that is under way hears of it."""
+        run = visibility.follow_up_id(self._ledger.tenant, request_id)
+        return await self._keep_running(FollowUp.run, request_id, run, "look again at what was done", "refresh")
+
     async def _wake(self, handle: WorkflowHandle[object, object], signal: str = "refresh") -> None:
         """Have a run read the ledger again; one that has just ended needs no waking."""
         try:
@@ -389,7 +396,8 @@ class Dispatcher:
         now = datetime.now(UTC)
         for request_id in await asyncio.to_thread(self._ledger.histories_due, now):
             row = await asyncio.to_thread(self._ledger.request, request_id)
-            runs = (self._handle(row.right, request_id), self._lifting(request_id))
+            looking = self._client.get_workflow_handle(visibility.follow_up_id(self._ledger.tenant, request_id))
+            runs = (self._handle(row.right, request_id), self._lifting(request_id), looking)
             if all([await self._lost(run) for run in runs]):
                 await asyncio.to_thread(partial(self._ledger.shred, request_id, ["history"], as_of=now))
 

@@ -13,12 +13,12 @@ from ledger.standing import Event, KeyState, Standing
 from rights.clockwork import ClockEvent, replayed
 from rights.deadlines import INTERIM_DAYS, Clock
 from rights.plan import Keep, Operation
-from rights.receipt import Books, Certainty, Kept, Outcome, Receipt
+from rights.receipt import Books, Certainty, Kept, Outcome, Receipt, newest
 from rights.reckoning import Step
 from rights.regimes import regime
 from rights.request import Conclusion, Right
 from rights.value import Value
-from starter.pages import PURPOSES, newest
+from starter.pages import PURPOSES
 from starter.show import Cell, Page, day, minute, plural
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from activities.lettering import facts_of
+from activities.lettering import facts_of, recipients_told
 from activities.letters import LetterIncomplete, Rendered, render
 from activities.specimen import specimen
 from ledger.standing import Standing
@@ -124,16 +124,19 @@ def of_request(
     """The facts of a letter about a request, as of today."""
     from starter.desk import now
 
-    digest = standing.plan.map_digest if standing.plan else standing.request.map_digest
+    row, zone = standing.request, ZoneInfo(standing.request.clock.zone)
+    digest = standing.plan.map_digest if standing.plan else row.map_digest
+    notices = at.ledger.notices(row.id)
     return facts_of(
         standing,
         at.ledger.pinned_map(digest) if digest else None,
         kind,
         said,
-        written_on=now().astimezone(ZoneInfo(at.zone)).date(),
+        written_on=now().astimezone(zone).date(),
         language=language or at.settings.office.language,
         child=child,
-        unseal=lambda name: at.ledger.unseal(standing.request.id, "file", name),
+        unseal=lambda name: at.ledger.unseal(row.id, "file", name),
+        recipients=recipients_told(notices, at.register, zone) if notices else None,
     )
 
 

@@ -8,16 +8,19 @@ from collections.abc import Iterable
 from activities.facts import ParcelFacts
 from ledger.standing import Standing
 from rights.backups import lives_on
-from rights.datamap import DataMap, Erase, Mode
+from rights.datamap import DataMap, Erase, Mode, System
 from rights.plan import Operation, Work
-from rights.receipt import Count, Kept
+from rights.receipt import Count, Kept, newest
 from rights.request import Right
-from starter.pages import Document, newest, why_kept
+from rights.restriction import Extent
+from starter.pages import Document
 from starter.show import Cell, Page
+from starter.systems import why_kept
 
 
-def preview_document(standing: Standing, data_map: DataMap) -> Document:
-    """What would happen to each collection, as JSON. `data_map` is the one that the request is pinned to."""
+def preview_document(standing: Standing, data_map: DataMap, extent: Extent | None = None) -> Document:
+    """What would happen to each collection, as JSON. `data_map` is the one that the request is pinned to, `extent` what
+    a restriction is about."""
     return {
         "request_id": standing.request.id,
         "right": standing.request.right,
@@ -25,7 +28,7 @@ def preview_document(standing: Standing, data_map: DataMap) -> Document:
         "map_digest": standing.plan.map_digest if standing.plan else standing.request.map_digest,
         "systems": [
             {"system": name, "mode": mode, "backups": _backups(data_map, name), "collections": list(collections)}
-            for name, mode, collections in _preview(standing)
+            for name, mode, collections in _preview(standing, data_map, extent)
         ],
     }
 
@@ -45,7 +48,9 @@ def _backups(data_map: DataMap, name: str) -> Document | None:
     return backups.model_dump() if backups else None
 
 
-def _preview(standing: Standing) -> Iterable[tuple[str, Mode, list[Document]]]:
+def _preview(
+    standing: Standing, data_map: DataMap, extent: Extent | None
+) -> Iterable[tuple[str, Mode, list[Document]]]:
     located = newest(standing.receipts, Operation.LOCATE)
     if standing.plan is None:
         return
@@ -55,7 +60,10 @@ def _preview(standing: Standing) -> Iterable[tuple[str, Mode, list[Document]]]:
         collections = []
         for work in part.works:
             count = receipt.tally.of(work.collection) if receipt else Count(collection=work.collection)
-            collections.append(_effect(standing.request.right, work, count, keeping))
+            effect = _effect(standing.request.right, work, count, keeping)
+            if standing.request.right is Right.RESTRICTION:
+                effect = _locked(data_map.systems[part.system], work.collection, count, extent or Extent())
+            collections.append(effect)
         yield part.system, part.mode, collections
 
 
@@ -75,6 +83,18 @@ def _effect(right: Right, work: Work, count: Count, keeping: bool) -> Document:
         "how": _way(work, keeping),
         "kept": [kept.model_dump(mode="json") for kept in count.kept],
         "fields_emptied_where_kept": _emptied(work, count),
+    }
+
+
+def _locked(system: System, name: str, count: Count, extent: Extent) -> Document:
+    """What a restriction locks away of a collection: whole records, whatever else stands in them."""
+    locks = name in extent.locks(system)
+    return {
+        "collection": name,
+        "found": count.found,
+        "mentions": count.mentions if count.searched else None,
+        "locked": count.found if locks else 0,
+        "beyond": list(extent.beyond(system).get(name, ())),
     }
 
 
@@ -100,11 +120,11 @@ def _add_mentions(page: Page, collections: Iterable[Document]) -> None:
         page.line(Cell(f"texts that could not be searched in time: {', '.join(unsearched)}", "warn"), indent=2)
 
 
-def preview_page(standing: Standing, data_map: DataMap) -> Page:
+def preview_page(standing: Standing, data_map: DataMap, extent: Extent | None = None) -> Page:
     """What would be given, erased and kept, before anything is."""
     row = standing.request
     page = Page().heading(f"Preview of {row.right} request {row.id}")
-    for name, mode, collections in _preview(standing):
+    for name, mode, collections in _preview(standing, data_map, extent):
         page.heading(f"{name} (mode {mode})")
         found = [c for c in collections if c["found"]]
         _add_mentions(page, collections)
@@ -128,6 +148,12 @@ def preview_page(standing: Standing, data_map: DataMap) -> Page:
                 numbers=("found", "goes", "kept"),
             )
             page.line(Cell(f"what goes lives on {lives_on(data_map.systems[name].backups)}", "quiet"), indent=2)
+        elif row.right is Right.RESTRICTION:
+            page.grid(
+                ("collection", "found", "locked", "locked with it, as records are locked whole"),
+                ((c["collection"], f"{c['found']:,}", f"{c['locked']:,}", ", ".join(c["beyond"])) for c in found),
+                numbers=("found", "locked"),
+            )
         else:
             page.grid(
                 ("collection", "rows given", "fields"),

@@ -14,7 +14,7 @@ from rights.audience import mask
 from rights.codes import Code
 from rights.datamap import Collection, DataMap
 from rights.plan import Operation
-from rights.receipt import Receipt
+from rights.receipt import Receipt, newest
 from rights.redaction import Mark, digests, to_review
 from starter.desk import Desk
 from starter.exits import Exit, Failure
@@ -220,8 +220,7 @@ def _masked(value: object) -> str:
 
 def _of(at: Desk, request_id: str) -> Waiting | None:
     row = at.ledger.request(request_id)
-    newest = {r.step.system: r for r in at.ledger.receipts(request_id) if r.step.operation is Operation.EXPORT}
-    exported: list[Receipt] = list(newest.values())
+    exported: list[Receipt] = list(newest(at.ledger.receipts(request_id), Operation.EXPORT).values())
     if row.map_digest is None:
         return None
     data_map = at.ledger.pinned_map(row.map_digest)

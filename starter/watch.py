@@ -16,8 +16,9 @@ from rights.course import COURSES
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
 from rights.request import Right
-from starter.pages import OUTCOME_TONE, concluded, waits_for
+from starter.pages import concluded, waits_for
 from starter.show import MARK, Cell, Page, Text, Tone, render, screen
+from starter.systems import OUTCOME_TONE
 
 Change = tuple[str, str, str]
 """What changed, as words: about, outcome, numbers."""

@@ -6,7 +6,8 @@ ledger hears of the call), ``fence:inside`` (let through, target not touched), `
 not told), ``fence:left`` (ledger told, no receipt yet); ``letter:ready`` (the mail server waits for the text),
 ``letter:noted`` (the ledger knows of it), ``letter:given`` (the server has it), ``letter:settled`` (the ledger knows),
 ``list:read`` and ``list:kept`` (a page of a campaign's people). TEST_LEAK is ``HOW:TEXT`` and leaks a text on purpose:
-as an error's type, in a result, in a log line, or in an unforeseen error. The rule kept: nothing in the engine knows of
+as an error's type, in a result, in a log line, or in an unforeseen error. While there is a file ``broken-ACTIVITY`` in
+TEST_HOME, that activity fails for good. The rule kept: nothing in the engine knows of
 this; the worker is composed from the outside.
 """
 
@@ -54,11 +55,18 @@ def leak(name: str) -> None:
         structlog.get_logger().info(text)
 
 
+def fail(name: str) -> None:
+    """Fail for good while a test wants it; at hand only once, and then as a step that is seen."""
+    if Path(os.environ["TEST_HOME"], f"broken-{name}").exists():
+        raise ApplicationError("broken", non_retryable=not activity.info().is_local)
+
+
 class _Tripping(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         name = activity.info().activity_type
         trip(f"before:{name}")
         leak(name)
+        fail(name)
         result = await super().execute_activity(input)
         trip(f"after:{name}")
         if LEAK.startswith("result:") and name == "package":

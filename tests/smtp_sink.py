@@ -10,7 +10,6 @@ import ssl
 import tempfile
 import warnings
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -19,12 +18,9 @@ from typing import Any, Self
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from starter.stack import HOST, free_port
+from tests.certificates import certify
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class Sink:
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="habeas-sink-")
         self.certificate = Path(self._folder.name) / "cert.pem"
-        self._certify()
+        certify(self.certificate.parent)
         self.port = free_port()
 
     def __enter__(self) -> Self:
@@ -85,6 +81,12 @@ class Sink:
         """What was taken on for one address."""
         return [one for one in self.taken if address in one.to]
 
+    def forget(self) -> None:
+        """Be as new: nothing taken on, and nothing told to say."""
+        self.taken.clear()
+        self.replies.clear()
+        self.at_the_end.clear()
+
     # What aiosmtpd calls.
 
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
@@ -108,25 +110,3 @@ class Sink:
             transport: Any = server.transport
             transport.abort()
         return reply
-
-    def _certify(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        secret = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        (Path(self._folder.name) / "key.pem").write_bytes(secret)

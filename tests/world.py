@@ -203,7 +203,13 @@ class World:
         return Settings(**{**plain, **read})
 
     def set_up_mail(self, **mail: Any) -> None:
-        """Have the deployment send letters by a mail server, with what every letter has to say of the sender."""
+        """Have the deployment send letters by a mail server."""
+        self.set_up_letters()
+        self.environment["HABEAS_MAIL"] = json.dumps(mail | {"sender": "privacy@shop.example"})
+        self.settings = self._settings()
+
+    def set_up_letters(self) -> None:
+        """Set what every letter has to say of the sender."""
         office: dict[str, Any] = {
             "controller": "Shop Ltd",
             "address": ["1 Market Street", "12345 Berlin"],
@@ -211,7 +217,6 @@ class World:
             "authorities": {"eu-gdpr": {"name": "An Authority", "contact": "authority.example"}},
         }
         self.environment["HABEAS_LETTERS"] = json.dumps(office)
-        self.environment["HABEAS_MAIL"] = json.dumps(mail | {"sender": "privacy@shop.example"})
         self.settings = self._settings()
 
     def __enter__(self) -> Self:

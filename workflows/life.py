@@ -154,7 +154,7 @@ class RequestLife:
                 return
             # Another map makes another preview; whether the approval still stands, the ledger says.
             run.approved = False
-            run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
+            run.forget_looks()
             await run.read()
 
     async def _tell(self) -> None:
@@ -174,7 +174,7 @@ class RequestLife:
             if not holding and not run.stopped:
                 return False
             run.look_again = False
-            run.receipts = {(name, op): r for (name, op), r in run.receipts.items() if op is not Operation.LOCATE}
+            run.forget_looks()
             await self._proving.ask_again()
             known = await self._proving.until_known(alone_will_do=False)
         return known is Known.PROVEN
@@ -188,7 +188,7 @@ class RequestLife:
             # What one system knows the person by may find them in another: again, until nothing new is learnt.
             again = {name for receipt in receipts if receipt for name in receipt.look_again}
             names = tuple(name for name in run.facts.systems if name in again - self._late.keys())
-        found = {name for (name, op), r in run.receipts.items() if op is Operation.LOCATE and r.may_hold}
+        found = {name for name, look in run.looks.items() if look.may_hold}
         known = (found | set(run.facts.begun)) - self._late.keys()
         return tuple(name for name in run.facts.systems if name in known)
 
@@ -229,7 +229,7 @@ class RequestLife:
 
     def _to_look_into(self) -> tuple[str, ...]:
         """All systems but those that a run before this one has looked into, with all that others had to tell it."""
-        seen = {name: r for (name, op), r in self._run.receipts.items() if op is Operation.LOCATE}
+        seen = self._run.looks
 
         def due(name: str) -> bool:
             mine = seen.get(name)
@@ -259,10 +259,11 @@ class RequestLife:
                 return
         if self._course.act:
             await self._act(self._course.act, planned)
-        if self._course.packages and not run.stopped:
-            await steps.package()
-            if run.opening.right is Right.PORTABILITY and not run.stopped:
-                await hand_over(run, steps)
+        while self._course.packages and not run.stopped:
+            digest = await steps.package()
+            sends = digest and run.opening.right is Right.PORTABILITY and not run.stopped
+            if not sends or await hand_over(run, steps, digest):
+                return
 
     async def _act(self, act: Operation, planned: Planned) -> None:
         """Do one thing in every system, wave by wave; what a system takes its time for is waited for at the end."""

@@ -1,4 +1,5 @@
-"""The lifting of one restriction: the person is told, the term runs, everything is put back and looked at.
+"""The lifting of one restriction: the person is told, the term runs, everything is put back and looked at, and who was
+told of the restriction is told of its end.
 
 The one rule: nothing is put back before the ledger says that the person was told and the term has run. It runs beside
 the life of the request, and most often long after it: a restriction in force needs no run.
@@ -16,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.opening import Ask
     from activities.planning import PlanningActivities, Stuck
     from activities.restricting import Lifting, RestrictingActivities
+    from activities.telling import TellingActivities
     from rights.codes import Code
     from rights.plan import Step
     from rights.receipt import Receipt
@@ -48,6 +50,10 @@ class RestrictionLifting:
                 return
             if lifting.steps or (lifting.due and lifting.due <= ask.as_of):
                 if all(await asyncio.gather(*(self._put_back(step) for step in lifting.steps))):
+                    # Before it is noted: whom it is about is kept no longer than a while from there.
+                    await workflow.execute_local_activity_method(
+                        TellingActivities.tell_of_lifting, ask, **policies.LEDGER
+                    )
                     await workflow.execute_local_activity_method(RestrictingActivities.lifted, ask, **policies.LEDGER)
                     return
                 wait, why = policies.TRY_AGAIN, "until it is tried again"

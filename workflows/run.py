@@ -148,7 +148,7 @@ class Run:
         """Go on in a fresh history when this one has grown long, and nothing is under way. Nothing is lost by it: the
         state is the ledger's, but for what was located, which goes along."""
         if workflow.info().is_continue_as_new_suggested() and not self._away and workflow.all_handlers_finished():
-            looks = tuple(r for (_, op), r in self.receipts.items() if op is Operation.LOCATE and r.outcome.settled)
+            looks = tuple(look for look in self.looks.values() if look.outcome.settled)
             workflow.continue_as_new(self.opening.model_copy(update={"facts": None, "looks": looks}))
 
     def turn(self) -> None:
@@ -284,8 +284,17 @@ class Run:
                 self._show()
 
     @property
+    def looks(self) -> dict[str, Receipt]:
+        """What was found, by the system that was looked into."""
+        return {system: r for (system, op), r in self.receipts.items() if op is Operation.LOCATE}
+
+    def forget_looks(self) -> None:
+        """Have every system looked into anew."""
+        self.receipts = {step: r for step, r in self.receipts.items() if step[1] is not Operation.LOCATE}
+
+    @property
     def _found(self) -> int:
-        return sum(r.tally.found for (_, operation), r in self.receipts.items() if operation is Operation.LOCATE)
+        return sum(look.tally.found for look in self.looks.values())
 
     def _waiting_on(self) -> str:
         return next(iter(self.waiting.values()), "")

@@ -153,19 +153,21 @@ class Steps:
             if not await self._ask_about(self._step(system, operation), code):
                 return
 
-    async def package(self) -> None:
-        """Seal the parcel; while that cannot be done a person is told, and it is tried again."""
+    async def package(self) -> str:
+        """Seal the parcel; while that cannot be done a person is told, and it is tried again. Its digest; empty if it
+        was given up."""
         self._run.enter(Phase.PACKAGING)
         while not self._run.stopped:
             step = self._step("parcel", Operation.EXPORT)
             try:
-                if await self._pack() or not await self._ask_about(step, Code.REVIEW):
-                    return
+                if (digest := await self._pack()) or not await self._ask_about(step, Code.REVIEW):
+                    return digest
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise
                 if not await self._out_of_attempts(step, _code(error)):
-                    return
+                    return ""
+        return ""
 
     async def out_of_attempts(self, about: str, error: ActivityError) -> bool:
         """Put work on a parcel that has failed on a person's desk; False when it is given up."""
@@ -179,7 +181,8 @@ class Steps:
         """The parcel's digest; empty while somebody has to go through it first."""
         run = self._run
         if sum(receipt.size or 0 for receipt in run.receipts.values()) <= policies.SMALL_PARCEL:
-            with suppress(ActivityError):
+            # What fails at hand comes as it was raised, not as an error of an activity.
+            with suppress(ActivityError, ApplicationError):
                 return await workflow.execute_local_activity_method(
                     ClosingActivities.package, run.ask(), **policies.AT_HAND
                 )

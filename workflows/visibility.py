@@ -65,6 +65,11 @@ def letters_id(tenant: str) -> str:
     return f"letters/{tenant}"
 
 
+def follow_up_id(tenant: str, request_id: str) -> str:
+    """The id under which it is looked again at what was done; it ends with the request, as that of a lifting."""
+    return f"follow-up/{tenant}/{request_id}"
+
+
 def lifting_id(tenant: str, request_id: str) -> str:
     """The id under which a restriction is lifted; it ends with the request, under whose key its history is sealed."""
     return f"restriction-lifting/{tenant}/{request_id}"

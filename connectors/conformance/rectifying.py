@@ -5,28 +5,35 @@ The one rule: what stood in a row is written over only once somebody has it safe
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.conformance.bench import Cuts, Dump, Person, Refuses, Reverts, Shares, needs
+from connectors.conformance.bench import Cuts, Refuses, Reverts, Shares, needs
+from connectors.conformance.correcting import (
+    Kept,
+    an_identity,
+    corrections_for,
+    old_values_of,
+    rectified_in,
+    rectify,
+    with_corrections,
+)
 from connectors.conformance.gate import Crash, Gate, Stop
 from connectors.conformance.outlook import changed, found
 from connectors.conformance.speaking import told_by, troubles
 from connectors.conformance.suite import Promises, Trial, asked, renamed
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
-from connectors.protocol import Call, Correction, Key, OldValues, Rectifies
+from connectors.protocol import Correction, OldValues
 from connectors.strategies import text
 from rights.codes import Code
 from rights.plan import Operation
-from rights.receipt import Tally
 from rights.subject import Identity
 
 RECTIFY = Operation.RECTIFY
-Place = tuple[str, Key]
 
 
 class Rectifying(Promises):
@@ -35,20 +42,20 @@ class Rectifying(Promises):
     @needs(RECTIFY)
     def test_rectify_sets_the_named_fields_of_this_person_and_nothing_else(self, trial: Trial) -> None:
         anna, _ = trial.seeded(), trial.seeded()
-        before, corrections = trial.bench.everything(), _corrections(trial, anna)
+        before, corrections = trial.bench.everything(), corrections_for(trial, anna)
 
-        _rectify(trial, trial.call(anna, corrections=corrections))
+        rectify(trial, trial.call(anna, corrections=corrections))
 
-        assert trial.bench.everything() == _with(trial, before, anna, corrections)
+        assert trial.bench.everything() == with_corrections(trial, before, anna, corrections)
 
     @needs(RECTIFY)
     def test_rectify_again_changes_nothing_and_is_success(self, trial: Trial) -> None:
         anna, gate, kept = trial.seeded(), Gate(), Kept()
-        corrections = _corrections(trial, anna)
-        once = _rectify(trial, trial.call(anna, corrections=corrections))
+        corrections = corrections_for(trial, anna)
+        once = rectify(trial, trial.call(anna, corrections=corrections))
         before = trial.bench.everything()
 
-        again = _rectify(trial, trial.call(anna, corrections=corrections, fence=gate, keep=kept))
+        again = rectify(trial, trial.call(anna, corrections=corrections, fence=gate, keep=kept))
 
         assert (found(again), again.rectified) == (found(once), 0)
         assert trial.bench.everything() == before
@@ -58,9 +65,9 @@ class Rectifying(Promises):
     @needs(RECTIFY)
     def test_rectifying_a_stranger_changes_nothing(self, trial: Trial) -> None:
         anna, gate = trial.seeded(), Gate()
-        before, corrections = trial.bench.everything(), _corrections(trial, anna)
+        before, corrections = trial.bench.everything(), corrections_for(trial, anna)
 
-        tally = _rectify(trial, trial.call(trial.person(), corrections=corrections, fence=gate))
+        tally = rectify(trial, trial.call(trial.person(), corrections=corrections, fence=gate))
 
         assert (tally.found, tally.rectified, gate.passages) == (0, 0, [])
         assert trial.bench.everything() == before
@@ -70,12 +77,12 @@ class Rectifying(Promises):
         anna = trial.seeded()
         before = trial.bench.everything()
         corrections = [
-            replace(one, key=min(trial.bench.rows(anna)[one.collection])) for one in _corrections(trial, anna)
+            replace(one, key=min(trial.bench.rows(anna)[one.collection])) for one in corrections_for(trial, anna)
         ]
 
-        tally = _rectify(trial, trial.call(anna, corrections=corrections))
+        tally = rectify(trial, trial.call(anna, corrections=corrections))
 
-        assert trial.bench.everything() == _with(trial, before, anna, corrections)
+        assert trial.bench.everything() == with_corrections(trial, before, anna, corrections)
         assert (tally.found, tally.rectified) == (len(corrections), len(corrections))
 
     @needs(RECTIFY)
@@ -83,10 +90,10 @@ class Rectifying(Promises):
         anna, ben = trial.seeded(), trial.seeded()
         before = trial.bench.everything()
 
-        for one in _corrections(trial, anna):
+        for one in corrections_for(trial, anna):
             theirs = min(trial.bench.rows(ben)[one.collection])
             with pytest.raises(NeedsHuman) as caught:
-                _rectify(trial, trial.call(anna, corrections=[replace(one, key=theirs)]))
+                rectify(trial, trial.call(anna, corrections=[replace(one, key=theirs)]))
             assert caught.value.code is Code.NO_ROW
 
         assert trial.bench.everything() == before
@@ -94,30 +101,30 @@ class Rectifying(Promises):
     @needs(RECTIFY)
     def test_rectified_counts_are_what_changed(self, trial: Trial) -> None:
         anna, gate = trial.seeded(), Gate(trial.bench.everything)
-        before, corrections = trial.bench.everything(), _corrections(trial, anna)
+        before, corrections = trial.bench.everything(), corrections_for(trial, anna)
         held = trial.held(anna)
 
-        tally = _rectify(trial, trial.call(anna, corrections=corrections, fence=gate))
+        tally = rectify(trial, trial.call(anna, corrections=corrections, fence=gate))
 
-        assert _rectified(tally) == changed(before, trial.bench.everything())
+        assert rectified_in(tally) == changed(before, trial.bench.everything())
         assert found(tally) == {one.collection: held[one.collection] for one in corrections}
         told: Counter[str] = Counter()
         for passage in gate.passages:
             assert passage.planned == changed(passage.before, passage.after)
             assert passage.tally is not None
-            told.update(_rectified(passage.tally))
-        assert told == _rectified(tally), "each call says what it did"
+            told.update(rectified_in(passage.tally))
+        assert told == rectified_in(tally), "each call says what it did"
         assert tally.changed == 0, "a rectified row is still the person's"
 
     @needs(RECTIFY)
     def test_old_values_are_kept_before_they_are_written_over(self, trial: Trial) -> None:
         anna, _ = trial.seeded(), trial.seeded()
-        before, corrections = trial.bench.everything(), _corrections(trial, anna)
+        before, corrections = trial.bench.everything(), corrections_for(trial, anna)
         kept = Kept(trial.bench.everything)
 
-        _rectify(trial, trial.call(anna, corrections=corrections, keep=kept))
+        rectify(trial, trial.call(anna, corrections=corrections, keep=kept))
 
-        assert kept.first == _old(trial, before, anna, corrections)
+        assert kept.first == old_values_of(trial, before, anna, corrections)
         assert kept.there_when_kept, "an old value was kept while it still stood there"
 
     @needs(RECTIFY)
@@ -129,7 +136,7 @@ class Rectifying(Promises):
             raise Stop
 
         with pytest.raises(Stop):
-            _rectify(trial, trial.call(anna, corrections=_corrections(trial, anna), keep=fail, fence=gate))
+            rectify(trial, trial.call(anna, corrections=corrections_for(trial, anna), keep=fail, fence=gate))
 
         assert gate.passages == []
         assert trial.bench.everything() == before
@@ -138,16 +145,16 @@ class Rectifying(Promises):
     def test_a_rectification_cut_short_loses_no_old_value_and_is_finished(self, trial: Trial) -> None:
         for number in count(1):
             anna, kept = trial.seeded(), Kept()
-            before, corrections = trial.bench.everything(), _corrections(trial, anna)
+            before, corrections = trial.bench.everything(), corrections_for(trial, anna)
             crashed = False
             try:
-                _rectify(trial, trial.call(anna, corrections=corrections, keep=kept, fence=Gate(crash_at=number)))
+                rectify(trial, trial.call(anna, corrections=corrections, keep=kept, fence=Gate(crash_at=number)))
             except Crash:
                 crashed = True
-            _rectify(trial, trial.call(anna, corrections=corrections, keep=kept, cut_short=True))
+            rectify(trial, trial.call(anna, corrections=corrections, keep=kept, cut_short=True))
 
-            assert trial.bench.everything() == _with(trial, before, anna, corrections)
-            assert kept.first == _old(trial, before, anna, corrections)
+            assert trial.bench.everything() == with_corrections(trial, before, anna, corrections)
+            assert kept.first == old_values_of(trial, before, anna, corrections)
             if not crashed:
                 break
         assert number > 1, "a rectification stands behind the fence"
@@ -156,7 +163,7 @@ class Rectifying(Promises):
     def test_a_rectification_stopped_at_any_beat_is_finished_by_the_next_try(self, trial: Trial) -> None:
         for number in count(1):
             anna, kept, beats = trial.seeded(), Kept(), count(1)
-            before, corrections = trial.bench.everything(), _corrections(trial, anna)
+            before, corrections = trial.bench.everything(), corrections_for(trial, anna)
 
             def beat(last: int = number, beats: Iterator[int] = beats) -> None:
                 if next(beats) == last:
@@ -164,13 +171,13 @@ class Rectifying(Promises):
 
             stopped = False
             try:
-                _rectify(trial, trial.call(anna, corrections=corrections, keep=kept, beat=beat))
+                rectify(trial, trial.call(anna, corrections=corrections, keep=kept, beat=beat))
             except Stop:
                 stopped = True
-            _rectify(trial, trial.call(anna, corrections=corrections, keep=kept))
+            rectify(trial, trial.call(anna, corrections=corrections, keep=kept))
 
-            assert trial.bench.everything() == _with(trial, before, anna, corrections)
-            assert kept.first == _old(trial, before, anna, corrections)
+            assert trial.bench.everything() == with_corrections(trial, before, anna, corrections)
+            assert kept.first == old_values_of(trial, before, anna, corrections)
             if not stopped:
                 break
         assert number > 1, "a rectification beats"
@@ -179,15 +186,15 @@ class Rectifying(Promises):
     def test_a_rectification_whose_connection_is_cut_is_settled_by_looking(self, trial: Trial) -> None:
         assert isinstance(trial.bench, Cuts)
         anna, kept = trial.seeded(), Kept()
-        before, corrections = trial.bench.everything(), _corrections(trial, anna)
+        before, corrections = trial.bench.everything(), corrections_for(trial, anna)
 
         with trial.bench.cut(), pytest.raises(Retryable):
-            _rectify(trial, trial.call(anna, corrections=corrections, keep=kept))
+            rectify(trial, trial.call(anna, corrections=corrections, keep=kept))
 
         assert trial.bench.everything() != before, "the system had carried it out"
-        _rectify(trial, trial.call(anna, corrections=corrections, keep=kept, cut_short=True))
-        assert trial.bench.everything() == _with(trial, before, anna, corrections)
-        assert kept.first == _old(trial, before, anna, corrections)
+        rectify(trial, trial.call(anna, corrections=corrections, keep=kept, cut_short=True))
+        assert trial.bench.everything() == with_corrections(trial, before, anna, corrections)
+        assert kept.first == old_values_of(trial, before, anna, corrections)
 
     @needs(RECTIFY)
     def test_a_fence_that_refuses_stops_a_rectification(self, trial: Trial) -> None:
@@ -195,7 +202,7 @@ class Rectifying(Promises):
         before, refusal = trial.bench.everything(), Held(Code.HOLD)
 
         with pytest.raises(Held) as caught:
-            _rectify(trial, trial.call(anna, corrections=_corrections(trial, anna), fence=Gate(refuse=refusal)))
+            rectify(trial, trial.call(anna, corrections=corrections_for(trial, anna), fence=Gate(refuse=refusal)))
 
         assert caught.value is refusal
         assert trial.bench.everything() == before
@@ -207,7 +214,7 @@ class Rectifying(Promises):
         before = trial.bench.everything()
 
         with pytest.raises(NeedsHuman) as caught:
-            _rectify(trial, trial.call(anna, corrections=_corrections(trial, anna), keep=kept))
+            rectify(trial, trial.call(anna, corrections=corrections_for(trial, anna), keep=kept))
 
         assert caught.value.code is Code.ENVIRONMENT
         assert (trial.bench.everything(), kept.first) == (before, {})
@@ -218,10 +225,10 @@ class Rectifying(Promises):
         kind, gate, kept = trial.bench.shares, Gate(), Kept()
         anna = trial.seeded()
         trial.bench.seed(renamed(trial.person(), kind, anna.of(kind)), 12)
-        before, corrections = trial.bench.everything(), _corrections(trial, anna)
+        before, corrections = trial.bench.everything(), corrections_for(trial, anna)
 
         with pytest.raises(NeedsHuman) as caught:
-            _rectify(trial, trial.call(asked(anna, kind), corrections=corrections, fence=gate, keep=kept))
+            rectify(trial, trial.call(asked(anna, kind), corrections=corrections, fence=gate, keep=kept))
 
         assert caught.value.code is Code.SEVERAL_PEOPLE
         assert (gate.passages, kept.first) == ([], {})
@@ -230,30 +237,30 @@ class Rectifying(Promises):
     @needs(RECTIFY)
     def test_a_person_is_found_by_a_rectified_identity(self, trial: Trial) -> None:
         anna, gate = trial.seeded(), Gate()
-        collection, column, kind = _identity(trial)
+        collection, column, kind = an_identity(trial)
         new = trial.person().of(kind)
         corrections = [Correction(collection, {column: new})]
         held, learnt = trial.held(anna), list[Identity]()
         call = trial.call(anna, corrections=corrections, learn=learnt.extend, fence=gate)
 
-        _rectify(trial, call)
+        rectify(trial, call)
 
         assert Identity(kind, new) in learnt
         later = trial.call((*anna.identities, *learnt))
         assert found(trial.locate(later).tally) == held
-        assert _rectify(trial, call).rectified == 0, "a second attempt knows what it has done"
+        assert rectify(trial, call).rectified == 0, "a second attempt knows what it has done"
         after = trial.bench.everything()[collection]
         assert {text(after[key][column]) for key in trial.bench.rows(anna)[collection]} == {new}
 
     @needs(RECTIFY)
     def test_an_identity_that_somebody_else_has_is_not_given(self, trial: Trial) -> None:
         anna, ben, learnt, kept = trial.seeded(), trial.seeded(), list[Identity](), Kept()
-        collection, column, kind = _identity(trial)
+        collection, column, kind = an_identity(trial)
         before = trial.bench.everything()
         corrections = [Correction(collection, {column: ben.of(kind)})]
 
         with pytest.raises(NeedsHuman):
-            _rectify(trial, trial.call(anna, corrections=corrections, learn=learnt.extend, keep=kept))
+            rectify(trial, trial.call(anna, corrections=corrections, learn=learnt.extend, keep=kept))
 
         assert trial.bench.everything() == before
         assert (learnt, kept.first) == ([], {})
@@ -261,11 +268,11 @@ class Rectifying(Promises):
     @needs(RECTIFY)
     def test_nobody_is_lost_by_a_rectification(self, trial: Trial) -> None:
         anna = trial.seeded()
-        collection, column, kind = _identity(trial)
+        collection, column, kind = an_identity(trial)
         before = trial.bench.everything()
 
         with pytest.raises(NeedsHuman):
-            _rectify(trial, trial.call(asked(anna, kind), corrections=[Correction(collection, {column: ""})]))
+            rectify(trial, trial.call(asked(anna, kind), corrections=[Correction(collection, {column: ""})]))
 
         assert trial.bench.everything() == before
 
@@ -280,7 +287,7 @@ class Rectifying(Promises):
 
         for one in tried:
             with pytest.raises(NeedsHuman) as caught:
-                _rectify(trial, trial.call(anna, corrections=[*_corrections(trial, anna), one], keep=kept))
+                rectify(trial, trial.call(anna, corrections=[*corrections_for(trial, anna), one], keep=kept))
             assert caught.value.code is Code.NOT_RECTIFIABLE
 
         assert (trial.bench.everything(), kept.first) == (before, {})
@@ -289,12 +296,12 @@ class Rectifying(Promises):
     def test_a_correction_that_does_not_last_is_not_called_done(self, trial: Trial) -> None:
         assert isinstance(trial.bench, Reverts)
         anna = trial.seeded()
-        one = _corrections(trial, anna)[0]
+        one = corrections_for(trial, anna)[0]
         before = trial.bench.everything()
         trial.bench.revert(one.collection, next(iter(one.values)))
 
         with pytest.raises(NeedsHuman) as caught:
-            _rectify(trial, trial.call(anna, corrections=[one]))
+            rectify(trial, trial.call(anna, corrections=[one]))
 
         assert trial.bench.everything() == before
         assert caught.value.code in {Code.CHANGED_BACK, Code.VALUE}
@@ -302,16 +309,16 @@ class Rectifying(Promises):
     @needs(RECTIFY)
     def test_trouble_with_a_rectification_is_told_for_what_it_is(self, trial: Trial) -> None:
         anna = trial.seeded()
-        call = trial.call(anna, corrections=_corrections(trial, anna))
+        call = trial.call(anna, corrections=corrections_for(trial, anna))
 
         with trial.bench.outage(), pytest.raises(Retryable):
-            _rectify(trial, call)
+            rectify(trial, call)
         if isinstance(trial.bench, Refuses):
             with trial.bench.refused(), pytest.raises(NeedsHuman) as caught:
-                _rectify(trial, call)
+                rectify(trial, call)
             assert caught.value.code is Code.CREDENTIALS
 
-        assert _rectify(trial, call).rectified, "after the trouble everything is as it was"
+        assert rectify(trial, call).rectified, "after the trouble everything is as it was"
 
     @needs(RECTIFY)
     def test_no_word_of_a_rectification_names_a_person_or_a_value(
@@ -322,13 +329,13 @@ class Rectifying(Promises):
         said: list[str] = []
         with capture_logs() as entries:
             for anna, trouble, differs in troubles(trial):
-                call = trial.call(anna, corrections=_corrections(trial, anna), **differs)
+                call = trial.call(anna, corrections=corrections_for(trial, anna), **differs)
                 secrets += [anna.text, *(identity.value for identity in anna.identities)]
                 secrets += [value for one in call.corrections for value in one.values.values() if value]
                 said.append(repr(call))
                 with trouble:
                     try:
-                        said.append(repr(_rectify(trial, call)))
+                        said.append(repr(rectify(trial, call)))
                     except (ConnectorError, Crash) as error:
                         said += told_by(error)
         said += [str(entry) for entry in entries]
@@ -336,88 +343,3 @@ class Rectifying(Promises):
         said += capfd.readouterr()
 
         assert [words for words in said if any(secret in words for secret in secrets)] == []
-
-
-@dataclass
-class Kept:
-    """Keeps old values as the engine does: what was kept first stays the first.
-
-    Args:
-        watch: dumps the system; asked each time, whether what is kept still stands there.
-    """
-
-    watch: Callable[[], Dump] = dict
-    first: dict[Place, dict[str, str | None]] = field(default_factory=dict)
-    there_when_kept: bool = True
-
-    def __call__(self, old: OldValues) -> None:
-        now = self.watch()
-        for name, rows in old.items():
-            for key, values in rows.items():
-                row = self.first.setdefault((name, key), {})
-                for column, value in values.items():
-                    row.setdefault(column, value)
-                    if now:
-                        self.there_when_kept &= text(now[name][key][column]) == (value or "")
-
-
-def _rectify(trial: Trial, call: Call) -> Tally:
-    assert isinstance(trial.connector, Rectifies)
-    return trial.waited(trial.connector.rectify, call)
-
-
-def _corrections(trial: Trial, person: Person) -> list[Correction]:
-    """For each collection one field of free text in which the person's rows have some, and a text that is new."""
-    dump, new, chosen = trial.bench.everything(), trial.person().text, []
-    for name, keys in trial.bench.rows(person).items():
-        for column, about in trial.system.collections[name].fields.items():
-            free = about.category and not about.identity and not about.yields and column not in _joining(trial, name)
-            if keys and free and all(person.text in str(dump[name][key][column]) for key in keys):
-                chosen.append(Correction(name, {column: new}))
-                break
-    if not chosen:
-        pytest.skip("no field of the map holds free text")
-    return chosen
-
-
-def _joining(trial: Trial, name: str) -> set[str]:
-    """What tells rows apart or joins them."""
-    collection = trial.system.collections[name]
-    return {*collection.key, *(base for link in collection.links for base in collection.bases(link.field))}
-
-
-def _identity(trial: Trial) -> tuple[str, str, str]:
-    """A field by which people are found, one for addresses if there is any: collection, field and kind."""
-    fields = [
-        (name, column, about.identity)
-        for name, collection in trial.system.collections.items()
-        for column, about in collection.fields.items()
-        if about.identity and about.sharing == "unique" and column not in _joining(trial, name)
-    ]
-    if not fields:
-        pytest.skip("no identity of the map can be rectified")
-    return min(fields, key=lambda one: one[2] != "email")
-
-
-def _with(trial: Trial, before: Dump, person: Person, corrections: list[Correction]) -> Dump:
-    """What the system must be after corrections of a person's rows."""
-    after = {name: {key: dict(row) for key, row in rows.items()} for name, rows in before.items()}
-    for one in corrections:
-        for key in trial.bench.rows(person)[one.collection] if one.key is None else [one.key]:
-            after[one.collection][key].update(one.values)
-    return after
-
-
-def _old(
-    trial: Trial, before: Dump, person: Person, corrections: list[Correction]
-) -> dict[Place, dict[str, str | None]]:
-    """What stood in the fields that are corrected."""
-    return {
-        (one.collection, key): {column: text(before[one.collection][key][column]) for column in one.values}
-        for one in corrections
-        for key in trial.bench.rows(person)[one.collection]
-    }
-
-
-def _rectified(tally: Tally) -> dict[str, int]:
-    return {part.collection: part.rectified for part in tally.counts if part.rectified}

@@ -159,6 +159,27 @@ class Restricting(Promises):
         _lift(trial, call)
         assert [trial.bench.readable(person) for person in (anna, ben)] == before
 
+    @needs(RESTRICT, LIFT, Denies)
+    def test_a_collection_that_is_not_meant_stays_open(self, trial: Trial) -> None:
+        assert isinstance(trial.bench, Denies)
+        anna = trial.seeded()
+        held, before = trial.held(anna), trial.bench.readable(anna)
+        meant, *others = [name for name, rows in held.items() if rows]
+        if not others:
+            pytest.skip("the person stands in one collection")
+        call = trial.call(anna)
+        work = tuple(one.model_copy(update={"locks": one.collection == meant}) for one in call.work)
+        ben = trial.seeded()
+        _lift(trial, _restricted(trial, ben))  # somebody else's is of everything
+        call = replace(call, work=work)
+
+        restricted = _restrict(trial, call)
+
+        assert {name: rows for name, rows in found(restricted.tally).items() if rows} == {meant: held[meant]}
+        assert trial.bench.readable(anna) == before - held[meant]
+        _lift(trial, replace(call, restricted=restricted.state))
+        assert trial.bench.readable(anna) == before
+
     @needs(RESTRICT, LIFT, Contains)
     def test_restricting_changes_neither_content_nor_times(self, trial: Trial) -> None:
         assert isinstance(trial.bench, Contains)

@@ -3,6 +3,7 @@
 The one rule: an opt-out that no row says is not called done.
 """
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from connectors.conformance.bench import Dump, Person, Reverts, needs
 from connectors.conformance.gate import Crash, Gate
 from connectors.conformance.outlook import found
 from connectors.conformance.suite import Promises, Trial
-from connectors.errors import NeedsHuman, Retryable, Unsupported
+from connectors.errors import Held, NeedsHuman, Retryable, Unsupported
 from connectors.protocol import Call, OldValues, Suppresses
 from connectors.strategies import text
 from rights.codes import Code
@@ -117,6 +118,26 @@ class Suppressing(Promises):
 
         assert found(again) == {name: trial.held(anna)[name] for name in _flagged(trial, scope)}
         assert _texts(trial.bench.everything()) == _with(trial, before, anna, scope)
+
+    @needs(SUPPRESS)
+    def test_a_fence_that_refuses_stops_an_opt_out(self, trial: Trial) -> None:
+        scope, anna = _scope(trial), trial.seeded()
+        before = trial.bench.everything()
+
+        with pytest.raises(Held):
+            _suppress(trial, trial.call(anna, fence=Gate(refuse=Held(Code.WITHDRAWN))), scope)
+
+        assert trial.bench.everything() == before
+
+    @needs(SUPPRESS)
+    def test_an_opt_out_happens_inside_a_fence(self, trial: Trial) -> None:
+        scope, anna = _scope(trial), trial.seeded()
+        before, gate = trial.bench.everything(), Gate(trial.bench.everything)
+
+        _suppress(trial, trial.call(anna, fence=gate), scope)
+
+        assert (gate.passages[0].before, gate.passages[-1].after) == (before, trial.bench.everything())
+        assert all(one.after == two.before for one, two in itertools.pairwise(gate.passages))
 
     @needs(SUPPRESS)
     def test_an_opt_out_keeps_no_old_value(self, trial: Trial) -> None:

@@ -38,7 +38,10 @@ class Restriction:
         look = sight.tally()
         state = _state(call.restricted)
         found: Counter[str] = Counter()
+        wanted = {work.collection for work in call.work if work.locks}
         for name, rows in sight.certain.items():
+            if name not in wanted:
+                continue
             rules = self._eye.vendor.collections[name].restrict
             for row in rows if rules else ():
                 assert rules  # noqa: S101 - by the line above
@@ -84,13 +87,16 @@ class Restriction:
         wanted = {work.collection: work.stops for work in call.work}
         sight = self._eye.see(call)
         sight.refuse_doubt()
+        look = sight.tally()
         done: Counter[str] = Counter()
         for name, rows in sight.certain.items():
             if (rules := self._rules(wanted, name)) is None:
                 continue
             for row in rows:
                 if not row.get(STOPPED):
-                    self._take(call, rules, name, row, "suppress")
+                    with call.fence({name: 1}, look) as intent:
+                        self._take(call, rules, name, row, "suppress")
+                        intent.done(_found({name: 1}))
                 done[name] += 1
         tally = _found(done)
         self._refuse_unstopped(call, wanted, tally)

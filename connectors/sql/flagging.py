@@ -127,7 +127,8 @@ class Flagging:
                     raise NeedsHuman(Code.SEVERAL_PEOPLE, sight.doubtful)
             for place, _ in flags.gaps(work.raw, scope.catalogue, self._flags):
                 raise NeedsHuman(Code.NOT_DENIED, place)
-            tables = {name: flags.flagged(work.raw, scope, name, flag) for name, flag in self._flags.items()}
+            wanted = {name: flag for name, flag in self._flags.items() if not restricting or scope.works[name].locks}
+            tables = {name: flags.flagged(work.raw, scope, name, flag) for name, flag in wanted.items()}
             found = _Found(scope, tables, {name: find(work, of) for name, of in tables.items()})
             due = _Due(work, [(of, work.rows(of, keys)) for of, keys in found.parts], restricting)
             if due.planned:

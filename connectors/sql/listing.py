@@ -55,8 +55,9 @@ class Listing:
             raise NeedsHuman(Code.SEVERAL_PEOPLE, sight.doubtful)
         # Only now: nobody can drop a policy of a table that this transaction has looked at.
         restriction.require(session.connection, call.system, programme.scope.catalogue)
-        tally = restriction.tally(call.system, {name: seen["found"] for name, seen in sight.seen.items()})
-        due = dict(zip(call.system.collections, session.row(programme.restriction.due), strict=True))
+        names = restriction.locked(programme.scope)
+        tally = restriction.tally(call.system, {name: sight.seen[name]["found"] for name in names})
+        due = dict(zip(names, session.row(programme.restriction.due), strict=True))
         if any(due.values()):
             enter = partial(session.row, programme.restriction.enter)
             self._changing.passed(call, session, enter, due, tally, lambda _: tally)

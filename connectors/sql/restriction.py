@@ -205,7 +205,7 @@ class Statements:
 
 
 def _due(scope: Scope) -> Select[Any]:
-    """For each collection, how many of the person's rows are not listed for this request yet."""
+    """For each collection that is restricted, how many of the person's rows are not listed for this request yet."""
     counts: list[Sql] = []
     for number, keys in enumerate(_located(scope)):
         listed = and_(
@@ -304,11 +304,16 @@ def _keys(system: System, name: str, table: Mapped) -> Iterator[Gap]:
             yield Gap(name, said)
 
 
+def locked(scope: Scope) -> tuple[str, ...]:
+    """The collections whose rows are to be listed."""
+    return tuple(name for name in scope.system.collections if scope.works[name].locks)
+
+
 def _located(scope: Scope) -> Iterator[CTE]:
-    """For each collection the entries of the rows that are the person's."""
+    """For each collection that is restricted the entries of the rows that are the person's."""
     fates = Fates(scope)
     request = scope.dialect.given(_REQUEST, Text())
-    for number, name in enumerate(scope.system.collections):
+    for number, name in enumerate(locked(scope)):
         rows = fates.traversal.located(name)
         relation = literal(_relation(scope.catalogue.tables[name]), Text)
         keys = select(

@@ -6,17 +6,16 @@ the database.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ClauseElement, FromClause, Integer, Text, case, cast, false, func, not_, select, true, update
+from sqlalchemy import ClauseElement, FromClause, Integer, Text, cast, false, func, not_, select, update
 
 from connectors.errors import NeedsHuman
-from connectors.links import MOST
 from connectors.protocol import Call
-from connectors.sql import erasure, mentions
+from connectors.sql import erasure, mentions, questions
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.circles import Circles
 from connectors.sql.dialects import Engine
@@ -24,20 +23,16 @@ from connectors.sql.erasure import Batch
 from connectors.sql.export import DOUBT, Exporting
 from connectors.sql.fates import (
     DIRTY,
-    LINK,
     REASON,
     STAYS,
-    TRAIT,
     Fates,
     reason_of,
     remembered,
     telling,
-    traits_of,
 )
-from connectors.sql.look import CANDIDATES, Sight
+from connectors.sql.look import Sight
 from connectors.sql.mariadb.effects import refuse_taken
 from connectors.sql.rectification import Statements
-from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope, pointed
 from connectors.sql.sharing import owned, somebody_elses
 from connectors.sql.statement import Statement
@@ -250,14 +245,17 @@ class Steps:
         may_stay = Fates(self.scope).may_stay(name)
         seen: dict[str, Any] = {"settled": 0, "unclean": 0, "dirty": 0, "goes": 0}
         if may_stay:
-            seen |= _grid(session.rows(self._made("grid", name, partial(self._grid, name))), self.scope.grounds)
+            seen |= _grid(self._asked(session, questions.grid, name), self.scope.grounds)
             if collection.links:
-                session.give(slot("f", name), session.rows(self._made("stay", name, partial(self._staying, name))))
+                session.give(
+                    slot("f", name),
+                    self._asked(session, questions.staying, name),
+                )
             if not self.scope.targets[name] and not collection.shares:
-                keys = session.rows(self._made("keys", name, partial(self._keys, name)))
+                keys = self._asked(session, questions.keys, name)
                 seen["keys"] = [key[0] if len(key) == 1 else list(key) for key in keys]
         else:
-            ((found,),) = session.rows(self._made("count", name, partial(self._count, name)))
+            ((found,),) = self._asked(session, questions.count, name)
             seen |= {"found": found, "goes": found}
         if self.scope.doubts(name):
             several, size = self._several(session, name), len(collection.key)
@@ -269,13 +267,18 @@ class Steps:
         """What the person's rows of a collection say that other systems know them by."""
         seen: dict[str, Any] = {}
         for field in telling(self.scope, name):
-            values = session.rows(self._made("link", name, partial(self._link, name, field), field))
+            values = self._asked(session, questions.link, name, field)
             seen[f"link:{field}"] = [value for (value,) in values]
         return seen
 
+    def _asked(self, session: Stepping, question: Callable[..., ClauseElement], name: str, *about: str) -> Rows:
+        """What a question about a collection is answered with."""
+        making = partial(question, self.scope, name, *about)
+        return session.rows(self._made(question.__name__, name, making, *about))
+
     def _several(self, session: Stepping, name: str) -> Rows:
         """Rows of which it is open whose they are, each with the number of all of them."""
-        return session.rows(self._made("doubt", name, partial(self._doubt, name)))
+        return self._asked(session, questions.doubt, name)
 
     def _go_round(self, session: Stepping, part: list[Batch], told: Told) -> list[tuple[Batch, tuple[int, int]]]:
         """Change the rows of a circle that the look has found."""
@@ -320,49 +323,6 @@ class Steps:
         name = batch.collection
         known = self.scope.doubts(name) or name in self.scope.circles
         return [None] if known else range(Fates(self.scope, (), name).traversal.ways(name))
-
-    def _grid(self, name: str) -> ClauseElement:
-        fate = Fates(self.scope, (), name).of(name)
-        columns = [fate.rows.c[label] for label in (STAYS, DIRTY, REASON)]
-        return select(*columns, func.count()).group_by(*columns)
-
-    def _staying(self, name: str) -> ClauseElement:
-        fate = Fates(self.scope, (), name).of(name)
-        columns = [
-            (cast(fate.rows.c[label], Text) if not label.startswith("=") else fate.rows.c[label]).label(label)
-            for label in remembered(self.scope, name)
-        ]
-        return select(*columns).where(fate.rows.c[STAYS]).distinct()
-
-    def _keys(self, name: str) -> ClauseElement:
-        fates = Fates(self.scope, (), name)
-        rows = fates.of(name).rows
-        return select(*(cast(part, Text) for part in fates.traversal.key(name, rows))).where(rows.c[STAYS])
-
-    def _count(self, name: str) -> ClauseElement:
-        return select(func.count()).select_from(Fates(self.scope, (), name).of(name).rows)
-
-    def _doubt(self, name: str) -> ClauseElement:
-        traversal = Fates(self.scope, (), name).traversal
-        doubtful = traversal.doubtful(name).cte("doubtful")
-        key = [cast(part, Text) for part in traversal.key(name, doubtful)]
-        traits = [doubtful.c[f"{TRAIT}{field}"] for field in traits_of(self.scope, name)]
-        count = select(func.count()).select_from(doubtful).scalar_subquery()
-        return select(count, *key, *traits).select_from(doubtful).limit(CANDIDATES)
-
-    def _link(self, name: str, field: str) -> ClauseElement:
-        rows: FromClause = Fates(self.scope, (), name).traversal.located(name)
-        column = self.scope.column(name, field)
-        value: Sql = rows.c[f"{LINK}{field}"]
-        if column.several:
-            # What is no document, in a column that nobody has checked, is one value; and a list in a list its values.
-            whole = case((func.json_valid(value) == 1, value), else_=func.json_array(value, type_=Text))
-            listed = self.scope.dialect.inside(column, whole, ("*", "*"))
-            if listed is None:
-                raise NeedsHuman(Code.SCHEMA, column.about)
-            each, value = self.scope.dialect.each(listed)
-            rows = rows.join(each, true())
-        return select(value).select_from(rows).where(value.is_not(None), value != "").distinct().limit(MOST + 1)
 
     def _pick(self, batch: Batch, way: int | None) -> ClauseElement:
         """Whether a row is kept on a ground, its key, what decides on its fields, and what it tells; of rows that are

@@ -31,18 +31,17 @@ def list_(
 
     Example: habeas recipient list --request 01kap2v7q4m8w3x9yd5tgh6jzr
     """
-    from starter.desk import desk, load_register
+    from starter.desk import desk
     from starter.inputs import ledger_id
     from starter.recipients import notices_document, notices_page, register_document, register_page
     from starter.show import answer
 
     with desk() as at:
-        register = load_register(at.settings, at.data_map)
         if request is None:
-            answer(register_document(register), register_page(register), as_json=as_json)
+            answer(register_document(at.register), register_page(at.register), as_json=as_json)
             return
         told = at.ledger.notices(ledger_id(request, "request"))
-        answer(notices_document(told, register), notices_page(told, register), as_json=as_json)
+        answer(notices_document(told, at.register), notices_page(told, at.register), as_json=as_json)
 
 
 @recipients.command()
@@ -62,13 +61,12 @@ def check(
     Example: habeas recipient check --days 60
     """
     from rights.reckoning import local_day
-    from starter.desk import desk, load_register, now
+    from starter.desk import desk, now
     from starter.recipients import checked_document, checked_page, look_over
     from starter.show import answer
 
     with desk() as at:
-        register = load_register(at.settings, at.data_map)
-        found = look_over(register, local_day(now(), at.zone), [at.settings.regime], days)
+        found = look_over(at.register, local_day(now(), at.zone), [at.settings.regime], days)
         answer(checked_document(found), checked_page(found), as_json=as_json)
     if any(one.refused for one in found):
         raise typer.Exit(Exit.BAD)

@@ -48,12 +48,13 @@ def show(request: Restricting, as_json: Json = False) -> None:
     """
     from starter.desk import desk
     from starter.inputs import ledger_id
-    from starter.show import Page, answer, day, minute
+    from starter.show import Cell, Page, answer, day, minute
 
     with desk() as at:
         request_id = ledger_id(request, "request")
         found = _found(at.ledger.restriction(request_id))
-        places = _places(at.ledger.standing(request_id))
+        standing = at.ledger.standing(request_id)
+        places, locked = _places(standing), _locked(standing)
         page = Page()
         page.pairs(
             (
@@ -70,7 +71,11 @@ def show(request: Restricting, as_json: Json = False) -> None:
         columns = ("system", "state", "certainty", "rows")
         rows = [(one["system"], one["state"], one["certainty"] or "", f"{one['rows']:,}") for one in places]
         page.grid(columns, rows, numbers=("rows",))
-        answer({**_document(found), "systems": places}, page, as_json=as_json)
+        for one in locked:
+            page.line(f"in {one['system']} only: {', '.join(one['collections'])}")
+            for name, more in one["beyond"].items():
+                page.line(Cell(f"{name} is locked by whole records, and with it: {', '.join(more)}", "warn"), indent=2)
+        answer({**_document(found), "systems": places, "locked": locked}, page, as_json=as_json)
 
 
 @restrictions.command()
@@ -192,11 +197,17 @@ def _document(one: "Restriction") -> dict[str, Any]:
     return {**one.model_dump(mode="json"), "article": one.ground.article, "stage": one.stage}
 
 
+def _locked(standing: "Standing") -> list[dict[str, Any]]:
+    """What is locked away by system, where it is not everything."""
+    said = [event.body.get("locked", []) for event in standing.events if event.kind == "restricted"]
+    return list(said[-1]) if said else []
+
+
 def _places(standing: "Standing") -> list[dict[str, Any]]:
     """How each system stands: restricted, by_hand, not_restricted, nothing_held, open, lifted, still_restricted."""
     from rights.codes import Code
     from rights.plan import Operation
-    from rights.receipt import Certainty, Outcome, Receipt
+    from rights.receipt import Certainty, Outcome, Receipt, newest
 
     def state(receipt: Receipt) -> str:
         if receipt.code == Code.RULED_OUT:
@@ -209,8 +220,7 @@ def _places(standing: "Standing") -> list[dict[str, Any]]:
             return "lifted"
         return "by_hand" if receipt.certainty is Certainty.ATTESTED else "restricted"
 
-    newest = {r.step.system: r for r in standing.receipts if r.step.operation in {Operation.RESTRICT, Operation.LIFT}}
     return [
         {"system": name, "state": state(r), "certainty": r.certainty, "rows": r.tally.found, "code": r.code}
-        for name, r in newest.items()
+        for name, r in newest(standing.receipts, Operation.RESTRICT, Operation.LIFT).items()
     ]

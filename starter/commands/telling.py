@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ledger.standing import Standing
     from rights.datamap import DataMap
     from rights.request import Conclusion
+    from rights.restriction import Extent
     from starter.desk import Desk
 
 
@@ -76,7 +77,8 @@ def preview(
         if attempt and standing.request.right is not Right.ERASURE:
             raise Failure(Exit.USAGE, "--try is for erasures: this request erases nothing")
         told_map = at.ledger.pinned_map(standing.plan.map_digest)
-        document, page = preview_document(standing, told_map), preview_page(standing, told_map)
+        about = _extent(at, standing)
+        document, page = preview_document(standing, told_map, about), preview_page(standing, told_map, about)
         trials = dict(try_all(at, standing, now())) if attempt else {}
         for name, trial in trials.items():
             add_trial(page, name, trial)
@@ -108,6 +110,7 @@ def interim(
     """
     from rights.audience import hears_of_systems
     from rights.audience import interim as told_of
+    from rights.portable import looked_into
     from starter.desk import desk
     from starter.interim import interim_document, interim_page
     from starter.show import answer
@@ -120,12 +123,26 @@ def interim(
         if letter:
             _put_letter(at, standing, None, said, language, child, form, out, as_json=as_json)
             return
-        names = at.ledger.pinned_map(row.map_digest).systems if row.map_digest else ()
+        systems = at.ledger.pinned_map(row.map_digest).systems.values() if row.map_digest else ()
+        names = [system.system for system in systems if looked_into(row.right, system)]
         if not hears_of_systems(row.right, proven=standing.proven):
-            names = ()
+            names = []
         told = told_of(row.right, names, standing.receipts)
         asked = any(event.kind == "interim" for event in standing.events)
         answer(interim_document(row, told, asked), interim_page(row, told), as_json=as_json)
+
+
+def _extent(at: "Desk", standing: "Standing") -> "Extent | None":
+    """What a request about restriction is about; None of others, and once that is destroyed."""
+    from rights.details import details_of
+    from rights.request import Right
+    from rights.restriction import RestrictionDetails
+
+    if standing.request.right is not Right.RESTRICTION:
+        return None
+    sealed = at.ledger.unseal(standing.request.id, "working", "details")
+    details = details_of(Right.RESTRICTION, sealed) if sealed else None
+    return details.extent if isinstance(details, RestrictionDetails) else None
 
 
 @requests.command()

@@ -12,11 +12,11 @@ from typing import Final
 from ledger.ledger import Ledger
 from ledger.standing import Standing
 from rights.plan import Operation
-from rights.receipt import Certainty, Outcome, Receipt
+from rights.receipt import Certainty, Outcome, Receipt, newest
 from rights.request import Right
 from starter.desk import now
 from starter.exits import Exit, Failure
-from starter.pages import newest, show_page, waits_for
+from starter.pages import show_page, waits_for
 from starter.show import Cell, Page, out, render, screen
 from starter.stack import Vendors
 from starter.watch import dated_changes, live_page

@@ -10,13 +10,14 @@ from typing import Final
 
 from ledger.standing import Standing
 from rights.plan import Operation
-from rights.receipt import Certainty, Outcome, Receipt
+from rights.receipt import Certainty, Outcome, Receipt, newest
 from starter.demo.check import Finding
 from starter.demo.follow import SLOW, is_accepted
 from starter.local import Local
-from starter.pages import add_systems, concluded, newest
+from starter.pages import concluded
 from starter.show import Cell, Page, Text, Tone, day, minute
 from starter.stack import Vendors
+from starter.systems import add_systems
 
 WORDS: Final = {
     Certainty.ACCEPTED: "the system has taken the work on",

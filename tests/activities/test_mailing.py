@@ -34,21 +34,6 @@ REPORTS = "reports@shop.example"
 NOW = Sending(as_of=AT)
 
 
-@pytest.fixture(scope="module", name="shared")
-def shared_sink() -> Iterator[Sink]:
-    with Sink() as sink:
-        yield sink
-
-
-@pytest.fixture
-def sink(shared: Sink) -> Sink:
-    """A server that has taken nothing on yet."""
-    shared.taken.clear()
-    shared.replies.clear()
-    shared.at_the_end.clear()
-    return shared
-
-
 @pytest.fixture(scope="module")
 def post() -> Iterator[MailDevel]:
     """Where reports come to, for the module."""

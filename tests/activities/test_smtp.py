@@ -1,6 +1,5 @@
 """A letter handed over to a real SMTP server: encrypted, whole, once, and with what became of it known."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,21 +14,6 @@ from tests.smtp_sink import Sink
 AT = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ANNA = "anna@example.org"
 WRITTEN = Written("Ihre Anfrage", "Grüße\n.\n..und ein Punkt\nEnde", "<p>Grüße</p>", b"%PDF-1.7 \x00\xff", "de")
-
-
-@pytest.fixture(scope="module", name="shared")
-def shared_sink() -> Iterator[Sink]:
-    with Sink() as sink:
-        yield sink
-
-
-@pytest.fixture
-def sink(shared: Sink) -> Sink:
-    """A server that has taken nothing on yet."""
-    shared.taken.clear()
-    shared.replies.clear()
-    shared.at_the_end.clear()
-    return shared
 
 
 def server(sink: Sink, **changes: object) -> MailServer:

@@ -22,7 +22,8 @@ from connectors.conformance.suite import Promises
 from connectors.corrections import Mend, told
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
 from connectors.fates import Fate, Place, Row, key_of
-from connectors.memory import Memory, Store, _Sight
+from connectors.memory import Memory, _Sight
+from connectors.memorystore import Store
 from connectors.protocol import (
     Anchors,
     Call,
@@ -771,6 +772,13 @@ class RestrictsAWholeCollection(Restricting):
         return list(dict.fromkeys([*super()._open_rows(call), *whole]))
 
 
+@breaks("test_a_collection_that_is_not_meant_stays_open")
+class RestrictsWhateverIsThere(Restricting):
+    def restrict(self, call: Call) -> Restricted:
+        work = tuple(one.model_copy(update={"locks": True}) for one in call.work)
+        return super().restrict(replace(call, work=work))
+
+
 @breaks("test_lifting_twice_is_once")
 class LiftsACopyEachTime(Restricting):
     def lift(self, call: Call) -> Tally:
@@ -1123,6 +1131,16 @@ class TakesAPartForTheWhole(Memory):
 class ThinksACutOptOutIsDone(Memory):
     def _suppress(self, call: Call) -> Tally:
         return Tally() if call.cut_short else super()._suppress(call)
+
+
+@breaks(
+    "test_a_fence_that_refuses_stops_an_opt_out",
+    "test_an_opt_out_happens_inside_a_fence",
+    map_text=OPTING,
+)
+class StopsWithoutAskingAnybody(Memory):
+    def _suppress(self, call: Call) -> Tally:
+        return super()._suppress(replace(call, fence=Gate()))
 
 
 @breaks("test_an_opt_out_keeps_no_old_value", map_text=OPTING)

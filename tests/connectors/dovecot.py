@@ -10,15 +10,10 @@ import signal
 import socket
 import time
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
@@ -26,6 +21,7 @@ from starter.stack import HOST, free_port
 from starter.stack.child import Child, lock
 from starter.stack.place import temporary
 from starter.stack.server import Server
+from tests.certificates import certify
 
 PROGRAM = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 LACKING = (
@@ -107,7 +103,7 @@ class Dovecot(Server):
         owner = pwd.getpwnam(OWNER)
         (self.home / "mail").mkdir()
         os.chown(self.home / "mail", owner.pw_uid, owner.pw_gid)
-        self._certify()
+        certify(self.home)
         (self.home / "passwords").mkdir(mode=0o755)
         self.config = self.home / "dovecot.conf"
         values = {"home": self.home, "host": HOST, "port": self.port, "tls_port": self.tls_port}
@@ -194,26 +190,3 @@ class Dovecot(Server):
             return False
         client.shutdown()
         return True
-
-    def _certify(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        (self.home / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        secret = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        (self.home / "key.pem").touch(mode=0o600)
-        (self.home / "key.pem").write_bytes(secret)

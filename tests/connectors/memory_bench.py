@@ -12,7 +12,8 @@ from itertools import count
 
 from connectors.conformance import AS_OF, Dump, Person
 from connectors.fates import Place, Row, key_of
-from connectors.memory import Memory, Store
+from connectors.memory import Memory
+from connectors.memorystore import Store
 from connectors.protocol import Key
 from rights.datamap import System
 from rights.mapfile import read_map

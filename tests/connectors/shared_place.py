@@ -15,7 +15,8 @@ import psycopg
 import pymysql
 
 from connectors.conformance import Gate
-from connectors.memory import Memory, Store
+from connectors.memory import Memory
+from connectors.memorystore import Store
 from connectors.protocol import Anchors, Call, Look, Rulings
 from connectors.sql import build
 from rights.datamap import DataMap, System

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from connectors.conformance.gate import Gate
-from connectors.errors import NeedsHuman, Retryable
+from connectors.errors import Held, NeedsHuman, Retryable
 from connectors.http import build
 from connectors.http.connector import HttpConnector
 from connectors.protocol import Call, Pending
@@ -281,6 +281,30 @@ def test_until_empty_without_an_end_is_a_task_and_not_done(server: Server, tmp_p
     small.connector.close()
     assert caught.value.code is Code.TOO_LARGE
     assert [passage.tally for passage in gate.passages] == [None], "the intent stays open"
+
+
+STOPS = """
+    erase:
+      steps: [{call: "DELETE /people/{row.id}", answer: none}]
+    suppress:
+      stops: [marketing]
+      steps: [{call: "POST /block", json: {id: "{row.id}"}, answer: none}]
+unsupported: {restrict: no way}
+"""
+
+
+def test_an_opt_out_at_a_vendor_is_asked_of_the_fence_first(server: Server, tmp_path: Path) -> None:
+    server.answer = lambda method, path, query: (200, people(1, 3) if path == "/people" else {})
+    small, gate = Small(server, tmp_path, '- {call: GET /people, rows: "@"}', STOPS), Gate()
+
+    with pytest.raises(Held):
+        small.connector.suppress(small.call(fence=Gate(refuse=Held(Code.WITHDRAWN), refuse_at=2)))
+    blocked = server.asked.count("POST /block")
+    tally = small.connector.suppress(small.call(fence=gate))
+
+    small.connector.close()
+    assert blocked == 1, "the second was not let through"
+    assert (tally.found, [passage.planned for passage in gate.passages]) == (2, [{"people": 1}] * 2)
 
 
 def test_a_client_logs_in_once_and_again_when_its_token_ends(server: Server, tmp_path: Path) -> None:

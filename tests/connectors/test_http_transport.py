@@ -9,18 +9,16 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.http.network import Address, is_public
 from connectors.http.transport import Received, Sent, Transport
 from rights.codes import Code
+from tests.certificates import certify
 from tests.connectors.hostile import Hostile, dripping, endless, said
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
@@ -210,7 +208,8 @@ def test_without_tls_only_listed_addresses_are_spoken_to() -> None:
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_self_signed(tmp_path))
+    certify(tmp_path)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         heard: list[bytes] = []
 
@@ -226,22 +225,6 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
 
     assert error.code is Code.UNREACHABLE
     assert not any(heard), "nothing was said to a stranger"
-
-
-def _self_signed(path: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(LOCAL)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    file = path / "server.pem"
-    file.write_bytes(pem + certificate.public_bytes(serialization.Encoding.PEM))
-    return file
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "http://user@127.0.0.1/", "http://127.0.0.1:99999/", "http:///x"])

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.conformance import Gate
-from connectors.conformance.rectifying import Kept
+from connectors.conformance.correcting import Kept
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.protocol import Call, Correction, Intent, Look
 from connectors.sql import SqlConnector, build

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from connectors.memory import Memory, Store
+from connectors.memory import Memory
+from connectors.memorystore import Store
 from rights.datamap import System
 from tests.connectors.mariadb_server import needs_mariadb
 from tests.connectors.sql_anywhere import Anywhere, Make

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.conformance import Gate
-from connectors.conformance.rectifying import Kept
+from connectors.conformance.correcting import Kept
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
 from connectors.protocol import Call, Correction, Rulings
 from rights.codes import Code

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.conformance import Gate
-from connectors.conformance.rectifying import Kept
+from connectors.conformance.correcting import Kept
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.protocol import Call, Correction, Intent, Look
 from connectors.sql import SqlConnector, build

@@ -42,8 +42,10 @@ class Restricting(Memory):
     """Locks rows away in a second place, each with the request it is locked for, and looks there as well."""
 
     def restrict(self, call: Call) -> Restricted:
-        rows = self._open_rows(call)
-        look = self.locate(call).tally
+        meant = {work.collection for work in call.work if work.locks}
+        rows = [place for place in self._open_rows(call) if place[0] in meant]
+        counts = self.locate(call).tally.counts
+        look = Tally(counts=tuple(count for count in counts if count.collection in meant))
         for start in range(0, len(rows), self.batch):
             call.beat()
             batch = rows[start : start + self.batch]

@@ -1,5 +1,6 @@
 """kill -9 of a worker around every act of a restriction, of its lifting and of a rectification, then a new worker."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def stage(world: World, request: str) -> Stage | None:
 
 def lift(world: World, request: str, seconds: float = 90) -> None:
     """Have it lifted, the person told in the way of a desk."""
-    world.ledger.ask_to_lift(request, Ended.NOT_NEEDED, at=world.now(), notice=world.now() - world.now())
+    world.ledger.ask_to_lift(request, Ended.NOT_NEEDED, at=world.now(), notice=timedelta())
     world.ledger.told_of_lifting(request, at=world.now())
     world.wait(lambda: stage(world, request) is Stage.LIFTED, seconds, "the lifting")
 
@@ -61,7 +62,7 @@ def test_killed_there_a_lifting_is_finished_and_exact(world: World, habeas: CliR
     first.wait()
     doomed = world.start_worker(trip=place)
 
-    world.ledger.ask_to_lift(request, Ended.NOT_NEEDED, at=world.now(), notice=world.now() - world.now())
+    world.ledger.ask_to_lift(request, Ended.NOT_NEEDED, at=world.now(), notice=timedelta())
     world.ledger.told_of_lifting(request, at=world.now())
 
     assert doomed.wait(60) == -9, world.log

@@ -1,5 +1,6 @@
 """The fence and the holds that close it."""
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from ledger.errors import LedgerRefusal
 from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
 from rights.codes import Code
+from rights.plan import Operation
 from rights.subject import Identity
 from tests.conftest import Database
 from tests.ledger.builders import (
@@ -256,6 +258,56 @@ def test_a_withdrawal_closes_the_fence(ledger: Ledger) -> None:
     ledger.withdraw(request_id, at=AT)
 
     assert refused(ledger, request_id) is Code.WITHDRAWN
+
+
+def stop(ledger: Ledger, request_id: str, **changes: Any) -> Code | None:
+    """Pass the fence with an opt-out, and tell what it did."""
+    try:
+        key = f"{request_id}/shop/suppress/0"
+        given = {"planned": {"customers": 1}, "look": a_tally(customers=1), "at": AT, "limit": timedelta(minutes=5)}
+        named = {"max_people_per_hour": 1, "operation": Operation.SUPPRESS, **given, **changes}
+        ledger.exit_fence(ledger.enter_fence(request_id, "shop", key, **named), a_tally(customers=1), at=AT)
+    except FenceRefused as refusal:
+        return refusal.code
+    return None
+
+
+def test_an_opt_out_that_is_taken_back_stops_nothing_more(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    assert stop(ledger, request_id) is None
+    ledger.withdraw(request_id, at=AT)
+    assert stop(ledger, request_id) is Code.WITHDRAWN
+
+    over = opened_id(ledger)
+    close_one(ledger, over)
+    with pytest.raises(LedgerRefusal, match="is closed"):
+        stop(ledger, over)
+
+
+def test_a_hold_does_not_stop_an_opt_out_and_the_journal_has_both(ledger: Ledger, door: Door) -> None:
+    request_id = opened_id(ledger)
+    ledger.place_hold(ANNA, "a case", at=AT)
+
+    assert stop(ledger, request_id) is None
+    assert refused(ledger, request_id) is Code.HOLD
+
+    ((body,),) = door("SELECT body FROM entries WHERE kind = 'intent'")
+    assert json.loads(body)["held"] is True
+
+
+def test_an_opt_out_counts_nobody_as_erased_and_opens_no_books(ledger: Ledger) -> None:
+    for name in "abc":
+        assert stop(ledger, opened_id(ledger, identities=(Identity("email", f"{name}@example.org"),))) is None
+    request_id = opened_id(ledger)
+    stop(ledger, request_id)
+    assert ledger.before(request_id, "shop") is None
+    assert ledger.deleted(request_id, "shop") == {}
+
+    assert refused(ledger, request_id, max_people_per_hour=1, look=a_tally(customers=7)) is None
+
+    before = ledger.before(request_id, "shop")
+    assert before
+    assert before.of("customers").found == 7
 
 
 def test_nothing_is_destroyed_for_a_closed_or_unknown_request(ledger: Ledger) -> None:

@@ -200,14 +200,14 @@ def test_a_closed_request_lifts_and_does_nothing_else(ledger: Ledger, restricted
     with pytest.raises(LedgerRefusal, match="closed"):
         enter(ledger, restricted)
 
-    assert enter(ledger, restricted, lifting=True)
+    assert enter(ledger, restricted, operation=Operation.LIFT)
 
 
 def test_a_hold_stops_a_lifting_too(ledger: Ledger, restricted: str) -> None:
     ledger.place_hold(ANNA, "a court case", at=AT)
 
     with pytest.raises(LedgerRefusal, match="hold"):
-        enter(ledger, restricted, lifting=True)
+        enter(ledger, restricted, operation=Operation.LIFT)
 
 
 def test_what_cannot_be_lifted_is_ruled_on_although_the_request_is_closed(ledger: Ledger, restricted: str) -> None:

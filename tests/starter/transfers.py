@@ -9,19 +9,17 @@ import time
 import zipfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import orjson
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from activities.jws import public_key, sign
 from rights.transfer import FORMAT, Manifest, Part, Receiving, Sender
+from tests.certificates import certify
 
 ROOT = Path(__file__).parents[2]
 PLAIN = serialization.NoEncryption()
@@ -30,23 +28,6 @@ SENDER, RECIPIENT = "shop.example", "other.example"
 
 def pem(key: Any) -> bytes:
     return bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, PLAIN))
-
-
-def certificate(folder: Path, address: str = "127.0.0.1") -> str:
-    """A certificate of this machine that nobody else vouches for, cert.pem and tls.pem; its SHA-256."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, address)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(
-            name, name, key.public_key(), x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=1)
-        )
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "tls.pem").write_bytes(pem(key))
-    return hashlib.sha256(made.public_bytes(serialization.Encoding.DER)).hexdigest()
 
 
 @dataclass
@@ -62,13 +43,13 @@ class Other:
 
     def __post_init__(self) -> None:
         self.home.mkdir(exist_ok=True)
-        self.pin = certificate(self.home)
+        self.pin = certify(self.home)
         (self.home / "signing.pem").write_bytes(pem(self.key))
         (self.home / "receiving.yaml").write_text(
             f"name: {RECIPIENT}\n"
             f"signing_key: file:{self.home / 'signing.pem'}\n"
             f"certificate: {self.home / 'cert.pem'}\n"
-            f"certificate_key: file:{self.home / 'tls.pem'}\n"
+            f"certificate_key: file:{self.home / 'key.pem'}\n"
             f"quarantine: {self.quarantine}\n"
             f"senders:\n  {SENDER}: {{key: {public_key(self.sender)}}}\n"
         )

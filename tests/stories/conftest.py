@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from starter.stack import Postgres, Temporal, Vendors
+from tests.smtp_sink import Sink
 from tests.stories.vendors import analytics, newsletter
 from tests.world import World, shop_map
 
@@ -23,6 +24,13 @@ def world(home: Path, postgres: Postgres, temporal_server: Temporal) -> Iterator
     """A deployment with a shop of twenty customers; no worker runs yet."""
     with World(home, postgres, temporal_server) as world:
         yield world
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A mail server that takes everything on."""
+    with Sink() as sink:
+        yield sink
 
 
 @pytest.fixture

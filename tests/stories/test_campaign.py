@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -21,12 +20,6 @@ texts:
   en: {title: Our privacy policy, changes: [We store invoices for ten years.]}
   de: {title: Unsere Datenschutzerklärung, changes: [Wir bewahren Rechnungen zehn Jahre auf.]}
 """
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with Sink() as sink:
-        yield sink
 
 
 @pytest.fixture

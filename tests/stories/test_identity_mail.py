@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,12 +11,6 @@ from tests.stories.asking import DIRECTORY, Agent
 from tests.world import World
 
 SEVEN, TEXTS = "c7@shop.example", "49301000007@sms.example"
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with Sink() as sink:
-        yield sink
 
 
 @pytest.fixture

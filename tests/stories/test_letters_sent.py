@@ -1,7 +1,6 @@
 """Letters of a request, from the commit that owes them to the mail server, and back as a report or a task."""
 
 import json
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
@@ -11,12 +10,6 @@ from tests.stories.copies import Habeas
 from tests.world import World
 
 ANNA = "c7@shop.example"
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    with Sink() as sink:
-        yield sink
 
 
 @pytest.fixture

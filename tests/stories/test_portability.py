@@ -4,7 +4,9 @@ import csv
 import hashlib
 import io
 import json
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from activities.jws import public_key, verified
 from rights.transfer import Taken
+from tests.connectors.proxy import Proxy, Wire
 from tests.starter.transfers import RECIPIENT, Other
 from tests.stories.copies import PASSWORD, Habeas, extended, holding, prepare
+from tests.stories.test_answer import OFFICE
+from tests.stories.test_rulings import ARCHIVE
 from tests.world import World, dump, shop_map
 
 WHO = "c7@shop.example"
@@ -120,6 +125,28 @@ def test_as_files_with_schemas_and_nothing_is_erased(world: World) -> None:
     assert parts == {p.removeprefix("data/") for p in files if p.startswith("data/")} - {"ro-crate-metadata.json"}
 
 
+@pytest.mark.soak
+def test_nobody_is_asked_to_look_into_a_cabinet_for_what_never_goes_along(world: World) -> None:
+    prepare(world, portable())
+    world.write_maps({"shop": portable(), "archive": ARCHIVE})
+    habeas = Habeas(world)
+    world.start_worker()
+    request, nobody = habeas.open("portability"), habeas.open("portability", email="nobody@shop.example")
+    for one in (request, nobody):
+        world.wait_closed(one)
+
+    assert not world.query("SELECT code FROM tasks"), "no person had anything to do"
+    assert (world.conclusion(request), world.conclusion(nobody)) == ("answered", "nothing_held")
+    index = habeas.parcel(request)["data/index.html"].decode()
+    assert "archive: letters, email: it is not processed by automated means; it does not go along" in index
+    assert "Not everything is in this copy" not in index
+    world.environment["HABEAS_LETTERS"] = json.dumps(OFFICE)
+    letter = habeas("request", "answer", request, "--letter", "--language", "en")
+    assert "archive" not in letter, "no word of what was not asked for"
+    negative = habeas("request", "answer", nobody, "--letter", "--language", "en")
+    assert "we have not looked into what is kept by hand" in " ".join(negative.split()), "and no more than is so"
+
+
 @pytest.fixture
 def other(world: World) -> Iterator[Other]:
     """Another company's endpoint, which knows our key."""
@@ -191,6 +218,79 @@ def test_a_worker_killed_behind_the_transfer_sends_it_again_and_it_is_taken_in_o
 
     assert len(other.taken) == 1
     assert len(world.query("SELECT 1 FROM entries WHERE request_id = %s AND kind = 'transmitted'", request)) == 1
+
+
+class Cutting(Proxy):
+    """A wire to the other company that breaks in the middle of its first long upload."""
+
+    def __init__(self, port: int, after: int) -> None:
+        self.left = after
+        self.cuts = 0
+        super().__init__(port)
+
+    def wire(self, client: socket.socket, server: socket.socket) -> Wire:
+        return _Breaking(self, client, server)
+
+
+class _Breaking(Wire):
+    def to_server(self) -> None:
+        proxy = self._proxy
+        assert isinstance(proxy, Cutting)
+        with self._client, suppress(OSError):
+            while data := self._client.recv(16384):
+                proxy.left -= len(data)
+                if proxy.left < 0 and not proxy.cuts:
+                    proxy.cuts += 1
+                    proxy.hang_up()
+                    return
+                self._server.sendall(data)
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.soak
+def test_an_upload_whose_connection_is_killed_is_sent_again_whole_and_taken_in_once(world: World, other: Other) -> None:
+    with Cutting(other.port, 150_000) as line:
+        habeas = sending(world, other)
+        with psycopg.connect(world.shop, autocommit=True) as door:
+            # No compression makes this small: the cut is in the middle of the archive.
+            long = "SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 20000)"
+            door.execute(f"UPDATE customers SET full_name = ({long}) WHERE id = 7".encode())
+        path = world.home / "receivers.yaml"
+        path.write_text(path.read_text().replace(f":{other.port}/", f":{line.port}/"))
+        world.start_worker()
+        request = habeas.open("portability", "--details", details(world))
+        world.wait_closed(request)
+
+        assert line.cuts == 1, "it was cut"
+        assert line.left < -150_000, "and all of it was sent again"
+    (folder,) = other.taken
+    assert arrived(folder) == habeas.parcel(request)
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name], "nothing is left of the first try"
+    assert len(world.query("SELECT 1 FROM entries WHERE request_id = %s AND kind = 'transmitted'", request)) == 1
+    assert world.conclusion(request) == "answered"
+
+
+@pytest.mark.soak
+def test_no_older_parcel_is_sent_where_a_later_one_was_given_up(world: World, other: Other) -> None:
+    habeas = sending(world, other)
+    known = (path := world.home / "receivers.yaml").read_text()
+    path.write_text(known.replace("  other:\n", "  another:\n"))
+    world.start_worker()
+    request = habeas.open("portability", "--details", details(world))
+    task = world.wait_task(request, "no_receiver")
+    # By now it is packed once. The receiver is named, the map is another one, and packing it anew fails.
+    path.write_text(known)
+    world.write_maps({"shop": portable().replace("full_name: {", "full_name: {origin: derived, ")})
+    world.workers[-1].kill()
+    (world.home / "broken-package").touch()
+    world.start_worker()
+    habeas("request", "rule", request, "retry", "--task", task)
+    habeas("request", "rule", request, "give_up", "--task", world.wait_task(request, "internal"))
+    world.wait_closed(request)
+
+    assert not other.taken, "what was packed on the old map has a field that does not go along any more"
+    assert world.conclusion(request) == "in_part"
 
 
 @pytest.mark.soak

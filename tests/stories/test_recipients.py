@@ -12,6 +12,7 @@ from ledger.notices import Answer
 from rights.letters import Particulars
 from rights.reckoning import local_day
 from starter.stack import Vendors
+from tests.stories.copies import Habeas
 from tests.stories.vendors import members, newsletter
 from tests.world import ROWS, World, dump, shop_map
 from worker import build_tools
@@ -90,6 +91,10 @@ def test_whoever_has_the_data_is_told_once_and_the_answer_is_waited_for(company:
     for recipient, answer in (("partner", Answer.CONFIRMED), ("archive", Answer.IMPOSSIBLE)):
         company.ledger.answered(request, recipient, answer, on=day, at=company.now(), note="burnt down", by="desk")
     assert [task.code for task in company.ledger.tasks(request_id=request)] == ["post_out"]
+    company.set_up_letters()
+    company.environment["HABEAS_RECIPIENTS"] = str(company.home / "recipients.yaml")
+    letter = Habeas(company)("letter", "preview", "answer-erasure", "--request", request)
+    assert "Partner Logistics SA" in letter, "a letter that is printed to be posted says who was told, too"
     assert company.ledger.verify().sound
     everything = company.query("SELECT body FROM entries")
     assert not any("partner.example" in body or "c7@" in body for (body,) in everything)

@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 from connectors.registry import build_all
 from connectors.traits import Checks
 from rights.decision import Decided, Element, Role, Word, check
+from rights.letters import Particulars
 from starter.checkup import closed
 from starter.cli import app
+from tests.stories.test_answer import OFFICE
 from tests.world import ROWS, World, dump, shop_map
 
 DETAILS = "ground: claims\nnote: I need it for a court case\n"
@@ -40,6 +42,14 @@ class Till:
             ).fetchone()
         assert counts is not None
         return int(counts[0])
+
+    def sees_in(self, table: str, customer: int) -> int:
+        """Rows of a customer that the application reads in one table."""
+        column = "id" if table == "customers" else "customer_id"
+        with psycopg.connect(self._conninfo, autocommit=True) as session:
+            query = f"SELECT count(*) FROM {table} WHERE {column} = %s"
+            (count,) = session.execute(query.encode(), [customer]).fetchone() or (0,)
+        return int(count)
 
     def writes(self, customer: int) -> int:
         """Rows of a customer that the application changes when it tries to."""
@@ -137,6 +147,75 @@ def test_a_restriction_is_enforced_told_of_lifted_and_leaves_no_trace(
     assert dump(world.shop) == before
     assert typed(habeas, "restriction", "list") == {"restrictions": []}
     assert "c7@" not in json.dumps(shown) + world.log
+
+
+@pytest.mark.soak
+def test_one_category_is_restricted_and_what_is_locked_with_it_is_said(
+    world: World, habeas: CliRunner, till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HABEAS_LETTERS", json.dumps(OFFICE))
+    rows = {name: till.sees_in(name, 7) for name in ("customers", "orders", "messages")}
+    world.start_worker()
+    request = opened(world, habeas, "restriction", f"{DETAILS}categories: [free_text]\n", ANNA)
+    world.wait_closed(request)
+
+    assert world.conclusion(request) == "answered"
+    seen = {name: till.sees_in(name, 7) for name in rows}
+    assert seen == {"customers": rows["customers"], "orders": 0, "messages": 0}
+    shown = typed(habeas, "restriction", "show", request)
+    beyond = {"orders": ["other"]}
+    assert shown["locked"] == [{"system": "shop", "collections": ["orders", "items", "messages"], "beyond": beyond}]
+    letter = habeas.invoke(app, ["request", "answer", request, "--letter", "--language", "en"]).stdout
+    said = " ".join(letter.split())
+    assert "Not all of your data is restricted, but this: - shop: orders, items, messages" in said
+    assert "orders, with it, since we can only restrict whole records: data of other kinds" in said
+
+    # One collection alone, and of somebody else.
+    other = opened(world, habeas, "restriction", f"{DETAILS}collections: [shop.messages]\n", OTTO)
+    world.wait_closed(other)
+    assert (till.sees_in("messages", 8), till.sees_in("orders", 8) > 0) == (0, True)
+    previewed = typed(habeas, "request", "preview", other)["systems"][0]["collections"]
+    assert {c["collection"]: c["locked"] > 0 for c in previewed if c["found"]}["messages"] is True
+    assert not any(c["locked"] for c in previewed if c["collection"] != "messages")
+
+
+REGISTER = """
+recipients:
+  partner:
+    name: Partner Logistics SA
+    country: FR
+    role: controller
+    basis: {kind: contract, document: DPA 18, since: 2024-01-01}
+    gets: [shop.customers]
+    knows_by: [email]
+    told_by: {email: privacy@partner.example}
+"""
+
+
+@pytest.mark.soak
+def test_who_was_told_of_a_restriction_is_told_of_its_end_unless_another_one_goes_on(
+    world: World, habeas: CliRunner, till: Till
+) -> None:
+    """GDPR Art. 19: whoever has stopped using the data has to hear that it may go on."""
+    path = world.home / "recipients.yaml"
+    path.write_text(REGISTER)
+    world.start_worker(HABEAS_RESTRICTION_NOTICE_DAYS="0", HABEAS_RECIPIENTS=str(path))
+    first, second = (opened(world, habeas, "restriction", DETAILS, ANNA) for _ in range(2))
+    untold = opened(world, habeas, "restriction", f"{DETAILS}collections: [shop.orders]\n", OTTO)
+    for request in (first, second, untold):
+        world.wait_closed(request)
+
+    def lift(request: str) -> list[str]:
+        typed(habeas, "restriction", "lift", request, "--because", "not_needed", "--notice-days", "0")
+        typed(habeas, "restriction", "told", request)
+        world.wait(lambda: typed(habeas, "restriction", "show", request)["stage"] == "lifted", 60, "the lifting")
+        return [notice.operation for notice in world.ledger.notices(request)]
+
+    assert lift(untold) == [], "who has heard of nothing has nothing to take up again"
+    assert lift(first) == ["restricted"], "the other restriction is in force still"
+    assert lift(second) == ["restricted", "lifted"]
+    said = Particulars.model_validate_json(world.ledger.unseal(second, "file", "letter/recipient_notice/1") or b"")
+    assert (said.operation, said.about) == ("lifted", (ANNA,))
 
 
 def opened_access(world: World, habeas: CliRunner) -> str:

@@ -1,0 +1,87 @@
+"""What a restriction is about: systems, collections, categories; and what is locked with it in whole records."""
+
+from typing import Any
+
+import pytest
+
+from rights.datamap import DataMap
+from rights.mapfile import read_map
+from rights.restriction import Extent, RestrictionDetails, locked_by
+
+MAP = {
+    "shop": """
+system: shop
+owner: us
+connector: memory
+backups: none
+collections:
+  customers:
+    key: [id]
+    fields: {id: {}, email: {category: user.contact.email, identity: email}, iban: {category: payment}}
+  orders:
+    key: [id]
+    links: [{field: customer_id, to: customers.id}]
+    fields: {id: {}, customer_id: {}, note: {category: free_text}}
+""",
+    "crm": """
+system: crm
+owner: us
+connector: memory
+backups: none
+collections:
+  people: {key: [id], fields: {id: {}, email: {category: user.contact.email, identity: email}}}
+""",
+}
+
+
+def a_map() -> DataMap:
+    return read_map(MAP)
+
+
+@pytest.mark.parametrize(
+    ("asked", "locked"),
+    [
+        ({}, {"shop": ("customers", "orders"), "crm": ("people",)}),
+        ({"systems": ("crm",)}, {"crm": ("people",)}),
+        ({"collections": ("shop.orders",)}, {"shop": ("orders",)}),
+        ({"systems": ("crm",), "collections": ("shop.orders",)}, {"shop": ("orders",), "crm": ("people",)}),
+        ({"categories": ("payment",)}, {"shop": ("customers",)}),
+        ({"categories": ("user.contact",)}, {"shop": ("customers",), "crm": ("people",)}),
+        ({"systems": ("shop",), "categories": ("free_text", "payment")}, {"shop": ("customers", "orders")}),
+        ({"collections": ("shop.orders",), "categories": ("payment",)}, {}),
+    ],
+)
+def test_what_is_named_is_locked_and_nothing_else(asked: dict[str, Any], locked: dict[str, tuple[str, ...]]) -> None:
+    extent = Extent(**asked)
+
+    found = {name: extent.locks(system) for name, system in a_map().systems.items()}
+
+    assert {name: names for name, names in found.items() if names} == locked
+
+
+def test_what_is_locked_beyond_what_was_asked_is_named() -> None:
+    (shop,) = locked_by(Extent(categories=("payment",)), a_map().systems.values())
+
+    assert shop.collections == ("customers",)
+    assert shop.beyond == {"customers": ("user.contact.email",)}, "keys say nothing"
+    (orders,) = locked_by(Extent(collections=("shop.orders",)), a_map().systems.values())
+    assert orders.beyond == {}, "who asks for whole collections gets no more than that"
+    assert locked_by(Extent(), a_map().systems.values()) == (), "everything is everything"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"systems": ("shopp",)}, "systems: the data map has no such system: write some of crm, shop"),
+        ({"collections": ("orders",)}, "collections: the data map has no such collection: write SYSTEM.COLLECTION"),
+        ({"collections": ("shop.order",)}, "collections: the data map has no such collection"),
+        ({"categories": ("user.cont",)}, "categories: no field of the data map is of such a category"),
+        (
+            {"systems": ("crm",), "categories": ("payment",)},
+            "nothing under the systems and collections named",
+        ),
+    ],
+)
+def test_what_the_map_does_not_have_is_refused_at_the_door(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        RestrictionDetails.model_validate({"ground": "claims", **asked}).require(a_map())
