@@ -97,6 +97,8 @@ class Facts(Value):
     """How far the question of who asks is, while it is one."""
     reopened: dict[str, Code] = Field(default_factory=dict)
     """Of a request that was closed: the systems for which it is open again, and why."""
+    restricted: bool = False
+    """Of such a request: what it has restricted is so still."""
 
 
 class Start(NamedTuple):
@@ -232,6 +234,8 @@ class OpeningActivities:
         looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
         begun = tuple(dict.fromkeys(r.step.system for r in looks if r.may_hold))
         mapped = systems_for(row.right, tools.pinned(row.map_digest))
+        reopened = ledger.reopenings(request_id)
+        restriction = ledger.restriction(request_id) if reopened else None
         return Facts(
             phase=row.phase,
             clock=row.clock,
@@ -250,7 +254,8 @@ class OpeningActivities:
             read_at=ask.as_of,
             gate=ledger.gate(request_id),
             cools=_cools(row, self._tools),
-            reopened=ledger.reopenings(request_id),
+            reopened=reopened,
+            restricted=restriction is not None and restriction.lifted_at is None,
         )
 
 

@@ -47,6 +47,9 @@ class Reopened:
             return
         self._asked.add(system)
         run.enter(Phase.FULFILLING)
+        if code is Code.RESTORED and run.facts.restricted and self._act is not Operation.RESTRICT:
+            # An objection that was upheld, or what is disputed still: its restriction was undone as well.
+            await steps.see_through(system, Operation.RESTRICT)
         await steps.see_through(system, self._act)
         if self._act in _LOOKED_AT:
             await steps.look_until_gone(system, self._act)
