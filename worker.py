@@ -264,6 +264,7 @@ def build_worker(
             identity.remind,
             identity.lapse,
             identity.ask_again,
+            identity.tell_categories,
         ],
         activity_executor=ThreadPoolExecutor(settings.slots, thread_name_prefix="activity"),
         max_concurrent_activities=settings.slots,

@@ -5,7 +5,8 @@ The one rule: it is the same for people who are known and for people who are not
 
 from activities.tools import Tools
 from ledger.standing import RequestRow
-from rights.identity import Waiting, coming, identity_law
+from rights.identity import Unreached, Waiting, identity_law
+from rights.unproven import coming, together
 
 
 def before_any_question(tools: Tools, row: RequestRow) -> Waiting:
@@ -21,7 +22,7 @@ def waiting(tools: Tools, row: RequestRow) -> Waiting:
         return Waiting()
     state = tools.ledger.identity_state(row.id)
     due = coming(
-        identity_law().under(row.regime),
+        together(row.regimes),
         row.right,
         received_at=row.clock.received_at,
         asked_at=state.asked_at,
@@ -29,7 +30,10 @@ def waiting(tools: Tools, row: RequestRow) -> Waiting:
         lapsed_at=state.lapsed_at,
     )
     start = before_any_question(tools, row)
-    return start.model_copy(update={"read": state.read, "unsent": state.unsent, "alone": state.alone, "due": due})
+    owed = state.became == Unreached.CATEGORIES and not tools.ledger.categories_told(row.id)
+    return start.model_copy(
+        update={"read": state.read, "unsent": state.unsent, "alone": state.alone, "categories": owed, "due": due}
+    )
 
 
 def _directory(tools: Tools) -> str:

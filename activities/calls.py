@@ -34,6 +34,7 @@ from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
 from rights.details import details_of
+from rights.identity import Unreached
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 from rights.reckoning import local_day
@@ -127,7 +128,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
     _may_send(tools, system, row, doing.as_of)
     if not row.confirmed:
-        _may_look(tools, step)
+        _may_look(tools, step, doing.as_of)
     if step.operation in _CHANGES:
         _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
@@ -304,13 +305,17 @@ def _pseudonym_key(tools: Tools, step: Step, part: SystemPlan) -> bytes:
     return tools.ledger.case_key(step.request_id, "pseudonym", create=True)
 
 
-def _may_look(tools: Tools, step: Step) -> None:
+def _may_look(tools: Tools, step: Step, at: datetime) -> None:
     """Before the asker is proven: contact points may be read, and looked for may be what was given, once all of that is
-    proven by itself."""
+    proven by itself, or surely enough to tell of categories."""
     if step.operation is Operation.CHANNELS:
         return
-    if step.operation is not Operation.LOCATE or not tools.ledger.identity_state(step.request_id).alone:
-        raise NeedsHuman(Code.IDENTITY, step.system)
+    if step.operation is Operation.LOCATE:
+        state = tools.ledger.identity_state(step.request_id)
+        categories = state.became == Unreached.CATEGORIES
+        if state.alone or (categories and tools.ledger.may_tell_categories(step.request_id, at=at)):
+            return
+    raise NeedsHuman(Code.IDENTITY, step.system)
 
 
 def _may_send(tools: Tools, system: System, row: RequestRow, as_of: datetime) -> None:

@@ -23,16 +23,23 @@ from rights import weighing
 from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
-from rights.decision import Word
-from rights.letters import LetterKind, answer_kind
+from rights.letters import TOLD_BEFORE, answer_kind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest
 from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
+from rights.several import owed
 from rights.subject import Identity
 from rights.value import Value
 from rights.weighing import Matter, Weighing
+
+
+class Given(Value):
+    """What of a copy was given: of access and portability."""
+
+    parcel: bool = False
+    categories: bool = False
 
 
 class Closed(Value):
@@ -80,7 +87,7 @@ class ClosingActivities:
     def _pack(self, ask: Ask, row: RequestRow, receipts: list[Receipt], systems: tuple[str, ...]) -> Packed:
         tools, ledger, office = self._tools, self._tools.ledger, self._tools.office
         exported = newest(receipts, Operation.EXPORT)
-        authority = office.authorities.get(row.regime)
+        authorities = owed([office.authorities[law]] for law in row.regimes if law in office.authorities)
         return package(
             tools.store,
             ask.request_id,
@@ -96,7 +103,7 @@ class ClosingActivities:
                 register=tools.register,
                 controller=office.controller,
                 contact=office.dpo,
-                authority=f"{authority.name}, {authority.contact}" if authority else "",
+                authority="; ".join(f"{one.name}, {one.contact}" for one in authorities),
             ),
             as_of=ask.as_of,
             beat=_beat,
@@ -123,7 +130,9 @@ class ClosingActivities:
         books = {n: self._books(row, n, receipts, plan) for n in newest(receipts, Operation.ERASE)}
         weighed = ledger.weighing(row.id) if row.right in OF_MATTERS else None
         owed = owed_in(tools, row)
-        conclusion = row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books, owed)
+        conclusion = (
+            row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books, owed, self._given(row))
+        )
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
             ending = self._ending(ask, row, receipts, conclusion)
@@ -137,7 +146,7 @@ class ClosingActivities:
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
-                letter=_letter(row.right, conclusion) if tools.mail and not ask.again else None,
+                letter=_letter(row, conclusion) if tools.mail and not ask.again else None,
                 ending=ending,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
@@ -173,6 +182,13 @@ class ClosingActivities:
             relook_at=ask.as_of + tools.terms.relook if relook else None,
             again=ask.again,
         )
+
+    def _given(self, row: RequestRow) -> Given:
+        """What of a copy the person has."""
+        if not row.right.copies:
+            return Given()
+        ledger = self._tools.ledger
+        return Given(parcel=ledger.parcel(row.id) is not None, categories=ledger.categories_told(row.id))
 
     def _books(self, row: RequestRow, system: str, receipts: list[Receipt], plan: Plan | None) -> tuple[Books, ...]:
         """The books of one system; empty until a look has closed them."""
@@ -221,13 +237,10 @@ def _beat() -> None:
         activity.heartbeat()
 
 
-_TOLD_AT_THE_END = {Conclusion.ANSWERED, Conclusion.IN_PART, Conclusion.NOTHING_HELD, Conclusion.WITHDRAWN}
-
-
-def _letter(right: Right, conclusion: Conclusion) -> LetterKind | None:
-    """The letter that tells the person how it ended; what was refused was told with the decision, and a lapse on its
-    day."""
-    return answer_kind(right, conclusion) if conclusion in _TOLD_AT_THE_END else None
+def _letter(row: RequestRow, conclusion: Conclusion) -> str | None:
+    """The letter that tells the person how it ended; None where one has told it before."""
+    kind = answer_kind(row.right, conclusion, decided=row.declined)
+    return None if kind is None or kind in TOLD_BEFORE else kind.value
 
 
 def _weighed(row: RequestRow, weighed: Weighing | None) -> Conclusion | None:
@@ -240,12 +253,12 @@ def _weighed(row: RequestRow, weighed: Weighing | None) -> Conclusion | None:
 
 
 def _conclusion(
-    row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]], owed: Owed
+    row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]], owed: Owed, given: Given
 ) -> Conclusion:
     """The most modest word that the receipts allow."""
     if row.withdrawn:
         return Conclusion.WITHDRAWN
-    if row.decided and row.decided.word is Word.REFUSE:
+    if row.declined:
         return Conclusion.REFUSED
     if row.lead:
         return Conclusion.JOINED
@@ -256,7 +269,11 @@ def _conclusion(
     if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
         return Conclusion.NOTHING_HELD
     if not row.confirmed:
-        return Conclusion.UNPROVEN
+        return Conclusion.CATEGORIES if given.categories else Conclusion.UNPROVEN
+    if owed.wholly:
+        return Conclusion.REFUSED
+    if course.packages and not given.parcel:
+        return Conclusion.NOT_DONE
     ends = [verified.get(name, r) for name, r in acted.items()]
     unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
     # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten. The books know also of

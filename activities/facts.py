@@ -17,7 +17,7 @@ from rights.plan import Operation, applies, kept_from_copies
 from rights.portable import NotPorted, looked_into, origin, ported
 from rights.receipt import Outcome, Receipt
 from rights.recipients import Register, described
-from rights.regimes import regime
+from rights.regimes import regime, titles
 from rights.request import Right
 from rights.value import Value
 from rights.withheld import Withheld
@@ -84,7 +84,7 @@ class ParcelFacts(Value):
     request_id: str
     regime: str
     law: str
-    """The regime's title."""
+    """The titles of all the laws it is asked under."""
     right: Right = Right.ACCESS
     received: date
     due: date
@@ -126,8 +126,8 @@ class ParcelFacts(Value):
         zone = ZoneInfo(clock.zone)
         return cls(
             request_id=request_id,
-            regime=clock.regime,
-            law=regime(clock.regime).title,
+            regime=asked[0],
+            law=titles(map(regime, asked)),
             right=right,
             received=clock.received_at.astimezone(zone).date(),
             due=clock.legal_due.astimezone(zone).date(),

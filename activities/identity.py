@@ -26,6 +26,7 @@ from rights.receipt import Receipt, Tally
 from rights.regimes import regime
 from rights.request import Phase, Right
 from rights.suppression import Scope
+from rights.unproven import together
 
 
 class IdentityActivities:
@@ -63,8 +64,10 @@ class IdentityActivities:
         row = ledger.request(ask.request_id)
         if row.confirmed or row.withdrawn:
             return
-        level = law.reached(ledger.identity_state(row.id).proofs, row.regime)
-        became = law.under(row.regime).becomes(row.right, level)
+        laws, proofs = together(row.regimes), ledger.identity_state(row.id).proofs
+        became = laws.becomes(row.right, [law.reached(proofs, one) for one in row.regimes])
+        if became is Unreached.CATEGORIES and not ledger.may_tell_categories(row.id, at=ask.as_of):
+            became = laws.becomes(row.right, [0 for _ in row.regimes])
         if became is Unreached.OPT_OUT:
             self._opt_out(row, ask.as_of)
         ledger.lapse(row.id, became, at=ask.as_of)
@@ -73,6 +76,14 @@ class IdentityActivities:
     def ask_again(self, ask: Ask) -> None:
         """Something is held under what was proven, and more is needed to give it out or change it."""
         self._tools.ledger.move(ask.request_id, Phase.CONFIRMING, at=ask.as_of)
+
+    @activity.defn(name="tell_categories", no_thread_cancel_exception=True)
+    def tell_categories(self, ask: Ask) -> None:
+        """Every system was looked into: tell of the categories of what is held, and wait on for more proof where a law
+        lets the request rest (Cal. 11 CCR 7024(a))."""
+        self._tools.ledger.tell_categories(ask.request_id, at=ask.as_of)
+        if not self._tools.ledger.request(ask.request_id).confirmed:
+            self._tools.ledger.move(ask.request_id, Phase.CONFIRMING, at=ask.as_of)
 
     def _opt_out(self, row: RequestRow, at: datetime) -> None:
         """Carry a deletion that cannot be verified out as an opt-out, which nobody has to prove anything for: as a

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from activities.facts import ParcelFacts
 from ledger.notes import note_text
 from ledger.notices import Notice
 from ledger.standing import Standing
@@ -16,6 +17,7 @@ from rights.datamap import DataMap
 from rights.decision import Decided, Element, article
 from rights.letters import (
     ANSWERS,
+    RESULTS,
     Corrected,
     Language,
     LetterFacts,
@@ -23,6 +25,7 @@ from rights.letters import (
     Locked,
     Particulars,
     Party,
+    Processing,
     Recipient,
     Result,
     Withheld,
@@ -42,8 +45,9 @@ _TELLS = frozenset(
     }
 )
 """Letters that say who was told (GDPR Art. 19, last sentence)."""
+STATES = frozenset({LetterKind.ANSWER_CATEGORIES, LetterKind.ANSWER_ACCESS})
+"""Letters that may say themselves what a parcel else says, such as who has the data."""
 _COPIES = frozenset({LetterKind.ANSWER_ACCESS, LetterKind.ANSWER_PORTABILITY})
-_RESULTS = {Conclusion.ANSWERED: Result.DONE, Conclusion.IN_PART: Result.IN_PART}
 
 
 def facts_of(
@@ -59,6 +63,7 @@ def facts_of(
     on_behalf_of: Party | None = None,
     unseal: Callable[[str], bytes | None] | None = None,
     recipients: tuple[Recipient, ...] | None = None,
+    register: Register | None = None,
 ) -> LetterFacts:
     """The facts of a letter about a request.
 
@@ -67,6 +72,7 @@ def facts_of(
         said: what the decision gives it; what it leaves open is taken from the record of the request.
         unseal: reads what is sealed under a name in the request's file, for reasons that were given with a decision.
         recipients: who was told of what was done, with their answers; None where nobody was to be told.
+        register: who has the data, for a letter that says so itself.
     """
     row = standing.request
     zone = ZoneInfo(row.clock.zone)
@@ -85,6 +91,7 @@ def facts_of(
         kind=kind,
         reference=row.id,
         regime=row.regime,
+        further=tuple(law for law in row.regimes if law != row.regime),
         written_on=written_on,
         language=language,
         child=child,
@@ -95,7 +102,36 @@ def facts_of(
         to=to or Party(),
         on_behalf_of=on_behalf_of,
         systems=_systems(standing, data_map, kind),
+        processing=_processing(standing, data_map, kind, register or Register()),
     )
+
+
+def _processing(
+    standing: Standing, data_map: DataMap | None, kind: LetterKind, register: Register
+) -> tuple[Processing, ...]:
+    """What GDPR Art. 15(1) and Cal. Civ. Code 1798.110(a) ask of each collection in which something of the person was
+    found, where no parcel says it. Names and texts of the map, and nothing of a row."""
+    row = standing.request
+    if data_map is None or kind not in STATES:
+        return ()
+    if kind is LetterKind.ANSWER_ACCESS and row.conclusion is not Conclusion.NOT_DONE:
+        return ()
+    looks = [r for r in standing.receipts if r.step.operation is Operation.LOCATE and r.may_hold]
+    found = {(r.step.system, count.collection) for r in looks for count in r.tally.counts if count.found}
+    # Where somebody has looked by hand nobody has counted: what the system has of people is said of this one as well.
+    uncounted = {r.step.system for r in looks if r.outcome.settled} - {system for system, _ in found}
+    facts = ParcelFacts.of(row.id, data_map, row.clock, {}, regimes=row.regimes, register=register)
+    return tuple(
+        Processing(system=system.system, **one.model_dump(include=_SAID))
+        for system in facts.systems
+        for one in system.collections
+        if (system.system, one.collection) in found or system.system in uncounted
+    )
+
+
+_SAID = {
+    "collection", "purpose", "lawful_basis", "categories", "recipients", "storage", "source", "transfers",
+}  # fmt: skip
 
 
 def recipients_told(notices: Iterable[Notice], register: Register, zone: ZoneInfo) -> tuple[Recipient, ...] | None:
@@ -124,9 +160,11 @@ def _recorded(
     row = standing.request
     found: dict[str, Any] = {}
     if row.conclusion and kind in ANSWERS.values():
-        found["result"] = _RESULTS.get(row.conclusion)
+        found["result"] = RESULTS.get(row.conclusion)
     if kind in ANSWERS.values() and row.decided and row.decided.parts:
-        found |= _in_part(standing, row.decided, unseal)
+        found |= _why(standing, row.decided, unseal)
+    if kind is LetterKind.REFUSAL and row.decided and row.decided.ground:
+        found |= _why(standing, row.decided, unseal)
     for event in standing.events:
         if event.kind == "restricted" and kind is LetterKind.ANSWER_RESTRICTION:
             found["ground"] = event.body["ground"]
@@ -134,6 +172,11 @@ def _recorded(
             found["locked"] = tuple(_locked(one) for one in event.body.get("locked", ()))
         elif event.kind == "accuracy" and kind is LetterKind.ANSWER_RECTIFICATION:
             found |= _accuracy(event.body, unseal)
+    if kind is LetterKind.ANSWER_CATEGORIES:
+        newest = {r.step.system: r for r in standing.receipts if r.step.operation is Operation.LOCATE}
+        found["not_looked"] = tuple(name for name, look in newest.items() if not look.outcome.settled)
+    if kind is LetterKind.LAPSE:
+        found["ground"] = "identity_unproven"
     if kind is LetterKind.ANSWER_RECTIFICATION:
         found["corrected"] = tuple(
             Corrected(system=receipt.step.system, collection=count.collection)
@@ -151,8 +194,8 @@ def _locked(body: Mapping[str, Any]) -> Locked:
     return Locked(system=body["system"], collections=tuple(body["collections"]), beyond=beyond)
 
 
-def _in_part(standing: Standing, decided: Decided, unseal: Callable[[str], bytes | None] | None) -> dict[str, Any]:
-    """Why a decision leaves something out: its grounds, and the reason that was approved with it."""
+def _why(standing: Standing, decided: Decided, unseal: Callable[[str], bytes | None] | None) -> dict[str, Any]:
+    """Why a decision refuses, or leaves something out: its grounds, and the reason that was approved with it."""
     made = [event.key for event in standing.events if event.kind == "decided"]
     sealed = unseal(f"decision/{made[-1]}/{Element.REASON}") if unseal and made else None
     return {

@@ -14,7 +14,7 @@ from jinja2.runtime import Context
 from activities.catalogue import BREAK, END, LINK, VALUE, Catalogue, NoWords, Words, catalogue, clean
 from activities.layout import Block, Document, Shape, Span, html_of, text_of
 from rights.audience import PSEUDONYM, Answered, State, internal_ids
-from rights.letterlaw import lacking, sayings
+from rights.letterlaw import authorities, lacking, sayings
 from rights.letters import LetterFacts, LetterKind, Office
 from rights.receipt import Kept
 from rights.request import Right
@@ -89,12 +89,16 @@ def render(facts: LetterFacts, office: Office) -> Rendered:
     blocks: list[Block] = []
     missing: dict[str, list[str]] = {}
     try:
-        for saying in sayings(facts.kind, facts.regime, facts.right, facts.result):
-            lacks = lacking(saying.element, facts, office)
+        for saying in sayings(facts.kind, facts.laws, facts.right, facts.result):
+            named = authorities(saying, office)
+            # What may be left out is said of the authorities that are known.
+            known = saying.laws if saying.must else tuple(law for law in saying.laws if law in office.authorities)
+            lacks = lacking(saying.element, facts, office, known if named else saying.laws)
             if lacks and saying.must:
                 missing[saying.element] = lacks
             elif not lacks:
-                blocks += _blocks(_said(words, saying.element, values))
+                for authority in named:
+                    blocks += _blocks(_said(words, saying.element, values | {"authority": authority}))
         if not office.controller.strip():
             missing["letterhead"] = ["office.controller"]
     except ValueError as error:
@@ -134,6 +138,7 @@ def _values(facts: LetterFacts, office: Office) -> dict[str, Any]:
         "office": office,
         "authority": office.authorities.get(facts.regime),
         "something_done": any(one.erased for one in facts.systems),
+        "something_found": any(one.found for one in facts.systems),
     }
 
 

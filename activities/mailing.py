@@ -122,10 +122,8 @@ class MailActivities:
             written = self._write(letter, as_of)
         except (ValueError, LookupError, TypeError) as error:
             # A letter that cannot be written is a person's matter, and keeps no other waiting.
-            written = None
             lacks = sorted(error.missing) if isinstance(error, LetterIncomplete) else [type(error).__qualname__]
             structlog.get_logger().warning("letter_not_written", letter=letter.id, lacks=lacks)
-        if written is None:
             ledger.letter_refused(letter, "not_written", at=as_of)
             return 0
         extra = {REQUEST_HEADER: letter.request_id} if letter.request_id else {CAMPAIGN_HEADER: letter.case_id}

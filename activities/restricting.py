@@ -151,6 +151,8 @@ class Owed(Value):
     """The systems that it is about; None: all that hold something."""
     refused: bool = False
     """Something of it was refused."""
+    wholly: bool = False
+    """All of it was refused, and nothing of it is to be carried out."""
 
 
 def owed_in(tools: Tools, row: RequestRow) -> Owed:
@@ -166,7 +168,8 @@ def owed_in(tools: Tools, row: RequestRow) -> Owed:
     decided = ledger.accuracy(row.id) or Accuracy()
     systems = {one.system for one in details.accepted(decided)} | ({STATEMENT} if details.statement else set())
     undecided = bool(details.corrections) and not (decided.accepted or decided.refused)
-    return Owed(systems=tuple(sorted(systems)), refused=bool(decided.refused) or undecided)
+    refused = bool(decided.refused)
+    return Owed(systems=tuple(sorted(systems)), refused=refused or undecided, wholly=refused and not systems)
 
 
 def covered(tools: Tools, row: RequestRow, extent: Extent) -> tuple[str, ...] | None:

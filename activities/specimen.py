@@ -26,6 +26,7 @@ from rights.request import Right
 
 REFERENCE: Final = "01kb000000000000000000anna"
 _RIGHTS: Final = {kind: right for right, kind in ANSWERS.items()} | {
+    LetterKind.ANSWER_CATEGORIES: Right.ACCESS,
     LetterKind.TRANSMISSION_DONE: Right.PORTABILITY,
     LetterKind.RESTRICTION_TO_BE_LIFTED: Right.RESTRICTION,
     LetterKind.MINOR_RESTRICTED: Right.RESTRICTION,
@@ -77,6 +78,8 @@ def specimen(
         code_minutes=1440,
         statement="This is the place of what whoever decides has to say.",
         disputed_note=True,
+        not_looked=("archive",),
+        treated_as="categories",
         respond_by=date(2026, 12, 10),
         extended_due=date(2027, 2, 2),
         stop_until=datetime(2026, 11, 29, 9, 30, tzinfo=UTC),

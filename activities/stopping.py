@@ -56,7 +56,7 @@ class StoppingActivities:
         ledger, ask = self._tools.ledger, on_desk.ask
         row = ledger.request(ask.request_id)
         ledger.move(ask.request_id, Phase.DECIDING, at=ask.as_of)
-        due_at = weighing.due(on_desk.matter, row.regime, ask.as_of, row.clock.internal_due)
+        due_at = weighing.due(on_desk.matter, row.regimes, ask.as_of, row.clock.internal_due)
         ledger.open_weighing(ask.request_id, on_desk.matter, at=ask.as_of, due_at=due_at)
 
     @activity.defn(name="late_on_desk", no_thread_cancel_exception=True)

@@ -16,8 +16,8 @@ from ledger.letters import Letter, said_name
 from rights.campaign import Notice
 from rights.letters import LANGUAGES, Language, LetterFacts, LetterKind, Links, Particulars
 
-Write = Callable[[Letter, datetime], Written | None]
-"""The letter; None where it cannot be written, because something it must say is missing."""
+Write = Callable[[Letter, datetime], Written]
+"""The letter; raises ValueError where it cannot be written, because something it must say is missing."""
 
 
 class Writer:
@@ -60,6 +60,7 @@ class Writer:
             language=self._language(letter),
             unseal=lambda name: ledger.unseal(letter.case_id, "file", name),
             recipients=recipients_told(ledger.notices(letter.request_id), tools.register, zone),
+            register=tools.register,
         )
         return render(facts, tools.office)
 

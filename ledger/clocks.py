@@ -61,6 +61,11 @@ def clocks_of(row: AnyRow) -> tuple[Clock, ...]:
     return tuple(Clock.model_validate({**one, **own}) for one in row.clocks)
 
 
+def laws_of(row: AnyRow) -> tuple[str, ...]:
+    """The laws that a row of `requests` is asked under."""
+    return (row.regime,) if row.clocks is None else tuple(one["regime"] for one in row.clocks)
+
+
 class Clocks(Store):
     """Verbs on clocks."""
 

@@ -4,7 +4,7 @@ The one rule: the same conditions are read by the workflow, that waits on them, 
 destroyed past them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -21,8 +21,11 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
+    or_,
     select,
+    type_coerce,
 )
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
 from ledger.models import entries, request_subjects, requests
 from ledger.models_deciding import coolings, decisions, links
@@ -31,6 +34,7 @@ from rights.codes import Code
 from rights.decision import law
 from rights.gate import Gate
 from rights.request import Conclusion, Right
+from rights.several import taken_last
 
 _Sql = ColumnElement[Any]
 _tenant = bindparam("tenant", type_=Text)
@@ -39,8 +43,15 @@ _IN_FORCE: Final[_Sql] = literal_column("'in_force'")
 _CLOSED: Final[_Sql] = literal_column("'closed'")
 COPIES: Final[tuple[_Sql, ...]] = tuple(literal_column(f"'{right}'") for right in Right if right.copies)
 """Rights whose copy is made before anything is erased."""
+_UNSATISFIED: Final = (Conclusion.REFUSED, Conclusion.IN_PART, Conclusion.CATEGORIES, Conclusion.NOT_DONE)
+"""Ends of a request for a copy after which the person may complain of not having all of it."""
 _MONTH: Final = 31
 """Days of a month in which the person may complain: the longest."""
+
+
+def laws_in(clocks: _Sql) -> ColumnElement[Any]:
+    """The laws that a request is asked under, in order, as a JSON array; null where none is written down."""
+    return type_coerce(func.jsonb_path_query_array(clocks, literal_column("'$[*].regime'", JSONPATH)), JSONB)
 
 
 def same_person(mine: FromClause, theirs: FromClause, other: FromClause) -> FromClause:
@@ -115,8 +126,12 @@ def _recourse(request: _Sql) -> Exists:
             mine.c.request_id == request,
             other.c.id != request,
             other.c.right.in_(COPIES),
-            other.c.regime == func.any(bindparam("recourse", type_=ARRAY(Text))),
-            other.c.conclusion.in_([literal_column("'refused'"), literal_column("'in_part'")]),
+            # Under whichever of its laws it is kept.
+            or_(
+                other.c.regime == func.any(bindparam("recourse", type_=ARRAY(Text))),
+                laws_in(other.c.clocks).has_any(bindparam("recourse", type_=ARRAY(Text))),
+            ),
+            other.c.conclusion.in_([literal_column(f"'{ended}'") for ended in _UNSATISFIED]),
             other.c.closed_at > bindparam("recourse_since", type_=DateTime(timezone=True)),
         )
         .exists()
@@ -168,12 +183,13 @@ def recourse(at: datetime) -> dict[str, object]:
     return {"recourse": list(kept), "recourse_since": at - timedelta(days=_MONTH * months)}
 
 
-def recourse_until(right: str, regime: str, conclusion: Conclusion, closed_at: datetime) -> datetime:
-    """Until when a request that has ended so has to be found by the fence of an erasure (`_recourse`)."""
-    kept = law().recourse.get(regime)
-    if kept is None or not Right(right).copies or conclusion not in {Conclusion.REFUSED, Conclusion.IN_PART}:
+def recourse_until(right: str, regimes: Iterable[str], conclusion: Conclusion, closed_at: datetime) -> datetime:
+    """Until when a request that has ended so has to be found by the fence of an erasure (`_recourse`), under the last
+    of its laws."""
+    if not Right(right).copies or conclusion not in _UNSATISFIED:
         return closed_at
-    return closed_at + timedelta(days=_MONTH * kept.months)
+    kept = (law().recourse[regime].months for regime in regimes if regime in law().recourse)
+    return taken_last([closed_at, *(closed_at + timedelta(days=_MONTH * months) for months in kept)])
 
 
 def _of(column: _Sql, state: _Sql) -> ScalarSelect[Any]:

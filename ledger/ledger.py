@@ -9,6 +9,7 @@ from ledger.arrivals import Arrivals
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
+from ledger.categories import Categories
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
@@ -18,6 +19,7 @@ from ledger.followups import FollowUps
 from ledger.gates import Gates
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
+from ledger.liftings import Liftings
 from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
@@ -55,6 +57,7 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Categories,
     Arrivals,
     Weighings,
     Reviews,
@@ -69,6 +72,7 @@ class Ledger(
     Holds,
     Gates,
     Restrictions,
+    Liftings,
     Rectifications,
     FollowUps,
     Outbox,

@@ -6,16 +6,15 @@ exactly the same; a request that nobody has proven joins, delays and reveals non
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Text, bindparam, func, literal_column, select, update
-from sqlalchemy.dialects.postgresql import JSONPATH
+from sqlalchemy import ARRAY, Connection, Text, and_, bindparam, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.chain import Said, append
 from ledger.clocks import Clocks
 from ledger.decisions import Decisions
-from ledger.gates import COPIES, follows, read_gates, same_person, waiting_for
+from ledger.gates import COPIES, follows, laws_in, read_gates, same_person, waiting_for
 from ledger.models import request_subjects, requests
 from ledger.models_deciding import links
 from ledger.outbox import post
@@ -30,12 +29,6 @@ from rights.reckoning import local_day
 from rights.request import Conclusion, Phase
 from rights.subject import Identity
 from rights.value import Value
-
-
-def _laws(clocks: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The laws that a request is asked under, in order."""
-    return func.jsonb_path_query_array(clocks, literal_column("'$[*].regime'", JSONPATH))
-
 
 _mine = request_subjects.alias("mine")
 _theirs = request_subjects.alias("theirs")
@@ -58,8 +51,14 @@ _CANDIDATES: Final = (
         # not stopped any more: then that one answers for both.
         (requests.c.id < _new.c.id) | (requests.c.id != func.all(bindparam("ids", type_=ARRAY(Text)))),
         requests.c.right == _new.c.right,
-        requests.c.regime == _new.c.regime,
-        _laws(requests.c.clocks).is_not_distinct_from(_laws(_new.c.clocks)),
+        # Under the same laws, in whichever order they were named.
+        or_(
+            and_(requests.c.regime == _new.c.regime, requests.c.clocks.is_(None), _new.c.clocks.is_(None)),
+            and_(
+                laws_in(requests.c.clocks).contains(laws_in(_new.c.clocks)),
+                laws_in(requests.c.clocks).contained_by(laws_in(_new.c.clocks)),
+            ),
+        ),
         requests.c.phase != literal_column("'closed'"),
         requests.c.phase != literal_column("'received'"),
         requests.c.confirmed_at.is_not(None),

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 import orjson
 from sqlalchemy import Connection, bindparam, func, select, update
 
+from ledger.clocks import laws_of
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel, queue_letter
@@ -24,6 +25,8 @@ from rights.clockwork import Turn
 from rights.identity import Channel as Kind
 from rights.identity import IdentityLaw, Proof, Rung, Unreached, identity_law
 from rights.reckoning import local_day
+from rights.request import Right
+from rights.unproven import together
 
 GoesTo = Literal["given", "file", "another", "post"]
 """Where a code goes: to the address in the request, to a channel on file, to another one, by letter."""
@@ -214,7 +217,7 @@ class ProofCodes(Proofs):
                 return
             number = case.reminded + 1
             self._set_case(connection, request_id, reminded=number)
-            lapse = identity_law().under(row.regime).lapses_at(row.received_at, case.asked_at or at)
+            lapse = together(laws_of(row)).lapses_at(Right(row.right), row.received_at, case.asked_at or at)
             said = {"asked": ["channel_on_file"], "respond_by": local_day(lapse, row.zone).isoformat()}
             self._write_to_them(connection, request_id, "reminder", number, at, said)
             self._journal(connection, "identity_reminded", {"number": number}, at, request_id=request_id)
@@ -230,11 +233,14 @@ class ProofCodes(Proofs):
             if case.lapsed_at:
                 return
             self._set_case(connection, request_id, lapsed_at=at, became=became.value)
-            rests = became is Unreached.LAPSE
-            resume = identity_law().under(row.regime).resume_days
-            said = {"ground": _GROUNDS.get(became, "identity_unproven")} | (
-                {"respond_by": local_day(at + timedelta(days=resume), row.zone).isoformat()} if rests else {}
-            )
+            laws, right = together(laws_of(row)), Right(row.right)
+            ends = laws.ends_at(right, row.received_at, case.asked_at or at, at)
+            said = {
+                "ground": _GROUNDS.get(became, "identity_unproven"),
+                "treated_as": laws.treated_as(right, became),
+                "respond_by": local_day(ends, row.zone).isoformat() if ends > at else None,
+            }
+            said = {name: value for name, value in said.items() if value}
             self._write_to_them(connection, request_id, "lapse", 0, at, said)
             self._destroy_papers(connection, request_id, at)
             self._journal(connection, "identity_lapsed", {"became": became}, at, request_id=request_id)

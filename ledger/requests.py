@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
+from ledger.clocks import laws_of
 from ledger.erasures import Erasures
 from ledger.errors import LedgerRefusal
 from ledger.followups import What, look_again
@@ -227,11 +228,11 @@ class Requests(Linking, Erasures, Relooks):
             closed = connection.execute(
                 _MOVE[Phase.CLOSED]
                 .values(closed_at=at, conclusion=conclusion.value)
-                .returning(requests.c.right, requests.c.regime),
+                .returning(requests.c.right, requests.c.regime, requests.c.clocks),
                 {"of": self.tenant, "request_id": request_id},
             ).first()
             if closed:
-                kept = recourse_until(closed.right, closed.regime, conclusion, at)
+                kept = recourse_until(closed.right, laws_of(closed), conclusion, at)
                 days: dict[Purpose, datetime] = {
                     # With the identities go the digests by which the fence finds a copy that was refused.
                     "working": max(working_until, kept),

@@ -5,7 +5,7 @@ so that whatever dies in between, nobody is restricted of whom the ledger does n
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ARRAY, Connection, LargeBinary, Select, Text, Update, bindparam, func, literal_column, select
@@ -13,20 +13,16 @@ from sqlalchemy import update as change
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
-from ledger.fence import calls_of_request
-from ledger.followups import What, end_looks, look_again
-from ledger.letters import LetterState, queue_letter
+from ledger.followups import What, look_again
 from ledger.models import case_keys, intents, request_subjects, requests, tasks, vault
-from ledger.models_letters import letters
 from ledger.models_restrictions import restrictions
 from ledger.notes import keep_word
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
 from rights.codes import Code
-from rights.letters import LetterKind, Particulars
 from rights.plan import Operation
-from rights.restriction import Ended, Ground, Locked, Restriction
+from rights.restriction import Ground, Locked, Restriction
 from rights.subject import Identity
 
 _its = (restrictions.c.tenant == bindparam("of"), restrictions.c.request_id == bindparam("id"))
@@ -34,9 +30,9 @@ _in_force = restrictions.c.lifted_at.is_(None)
 _ALL: Final[Select[Any]] = select(*(c for c in restrictions.c if c.name != "tenant")).where(
     restrictions.c.tenant == bindparam("of")
 )
-_ONE: Final[Select[Any]] = _ALL.where(restrictions.c.request_id == bindparam("id"))
-_LOCK: Final[Select[Any]] = _ONE.with_for_update()
-_CHANGE: Final[Update] = change(restrictions).where(*_its)
+ONE: Final[Select[Any]] = _ALL.where(restrictions.c.request_id == bindparam("id"))
+LOCK: Final[Select[Any]] = ONE.with_for_update()
+CHANGE: Final[Update] = change(restrictions).where(*_its)
 
 # The digests of everybody who is restricted, by whichever request.
 _WHO: Final = (
@@ -50,20 +46,6 @@ _WHO: Final = (
 )
 _AMONG: Final = _WHO.where(request_subjects.c.digest == func.any(bindparam("digests", type_=ARRAY(LargeBinary))))
 
-_SENT: Final = select(letters.c.settled_at).where(
-    letters.c.tenant == bindparam("of"),
-    letters.c.id == bindparam("letter"),
-    letters.c.state.in_([LetterState.SENT.value, LetterState.POSTED.value]),
-)
-_RETURNED: Final = select(letters.c.id).where(
-    letters.c.tenant == bindparam("of"),
-    letters.c.id == bindparam("letter"),
-    letters.c.state == LetterState.BOUNCED.value,
-    letters.c.settled_at > bindparam("told_at", type_=letters.c.settled_at.type),
-)
-_TOLD_SO_FAR: Final = select(func.count()).where(
-    letters.c.tenant == bindparam("of"), letters.c.request_id == bindparam("id"), letters.c.kind == bindparam("kind")
-)
 _CHANGED: Final = (
     select(intents.c.system)
     .where(
@@ -146,7 +128,7 @@ class Restrictions(Store):
             LedgerRefusal: the request is closed, withdrawn or unknown.
         """
         with self._begin() as connection:
-            row = self._request_row(connection, request_id)
+            row = request_row(self, connection, request_id)
             if row.closed_at or row.withdrawn_at:
                 raise LedgerRefusal("the request is closed or withdrawn: nothing is restricted for it any more")
             values = {"request_id": request_id, "ground": ground.value, "since": at, "review_on": review_on}
@@ -168,7 +150,7 @@ class Restrictions(Store):
     def restriction(self, request_id: str) -> Restriction | None:
         """The restriction that a request has brought about; None if it has not."""
         with self._look() as connection:
-            row = connection.execute(_ONE, self._of(request_id)).first()
+            row = connection.execute(ONE, self._of(request_id)).first()
         return Restriction.model_validate(row._mapping) if row else None
 
     def restrictions(self, *, in_force_only: bool = True) -> list[Restriction]:
@@ -215,117 +197,20 @@ class Restrictions(Store):
             LedgerRefusal: there is none in force, or it is being lifted already.
         """
         with self._begin() as connection:
-            found = self._in_force(connection, request_id)
+            found = lock_restriction(self, connection, request_id)
             if found.lifting_at:
                 raise LedgerRefusal("the restriction is being lifted already: restrict anew by another request")
             if review_on <= at:
                 raise LedgerRefusal("the next review has to lie in the future")
             kept = {"review_on": review_on, "reviewed_at": at}
             undone = dict.fromkeys(("lift_reason", "lift_asked_at", "notice_days", "letter", "told_at", "lift_on"))
-            connection.execute(_CHANGE.values(**kept, **undone), self._of(request_id))
-            self._settle_review(connection, request_id, at)
+            connection.execute(CHANGE.values(**kept, **undone), self._of(request_id))
+            settle_review(self, connection, request_id, at)
             if found.lift_asked_at:
                 post(connection, self.tenant, "lift", request_id, at)
             body = {"review_on": review_on, "lifting_undone": found.lift_asked_at is not None}
-            self._note_restriction(connection, request_id, "restriction_reviewed", body, at, note)
+            note_restriction(self, connection, request_id, "restriction_reviewed", body, at, note)
         return found.model_copy(update={**kept, **undone})
-
-    def ask_to_lift(
-        self,
-        request_id: str,
-        reason: Ended,
-        *,
-        at: datetime,
-        notice: timedelta,
-        told: str | None = None,
-        note: str | None = None,
-    ) -> bool:
-        """Have a restriction lifted: the person is told, whole days of `notice` pass, then it is; False if that was
-        asked for before. `told` is what the letter says of it beyond the coded reason.
-
-        Raises:
-            LedgerRefusal: there is no restriction in force.
-        """
-        with self._begin() as connection:
-            found = self._in_force(connection, request_id)
-            if found.lift_asked_at:
-                return False
-            said = Particulars(ground=reason.value, reason=told or None, lift_on=(at + notice).date())
-            letter = self._tell_of_lifting(connection, found, said, at)
-            asked = {"lift_reason": reason.value, "lift_asked_at": at, "notice_days": notice.days, "letter": letter}
-            connection.execute(_CHANGE.values(**asked), self._of(request_id))
-            self._settle_review(connection, request_id, at)
-            post(connection, self.tenant, "lift", request_id, at)
-            body = {"reason": reason, "notice_days": notice.days}
-            self._note_restriction(connection, request_id, "restriction_to_be_lifted", body, at, note)
-        return True
-
-    def told_of_lifting(self, request_id: str, *, at: datetime, note: str | None = None) -> datetime:
-        """Note that the person was told that their restriction will be lifted; from when on it may be.
-
-        Raises:
-            LedgerRefusal: it is not to be lifted.
-        """
-        with self._begin() as connection:
-            found = self._in_force(connection, request_id)
-            if found.lift_asked_at is None:
-                raise LedgerRefusal("the restriction is not to be lifted: ask for that first")
-            if found.lift_on:
-                return found.lift_on
-            lift_on = at + timedelta(days=found.notice_days or 0)
-            connection.execute(_CHANGE.values(told_at=at, lift_on=lift_on), self._of(request_id))
-            self._settle_review(connection, request_id, at)
-            post(connection, self.tenant, "lift", request_id, at)
-            self._note_restriction(connection, request_id, "restriction_told", {"lift_on": lift_on}, at, note)
-        return lift_on
-
-    def begin_lifting(self, request_id: str, *, at: datetime) -> bool:
-        """Pass the point after which a review cannot keep the restriction; False while the person is not told (also
-        since the letter came back), the term runs, something is being locked away for it at this moment, or if it is
-        lifted, or not to be."""
-        with self._begin() as connection:
-            self._people.lock_request(connection, self.tenant, request_id)
-            row = connection.execute(_LOCK, self._of(request_id)).first()
-            if row is None or row.lifted_at or row.lift_on is None or row.lift_on > at:
-                return False
-            if row.lifting_at is None:
-                if self._returned(connection, row) or calls_of_request(connection, self.tenant, request_id):
-                    return False
-                end_looks(connection, self.tenant, request_id, What.RESTRICTION, at)
-                connection.execute(_CHANGE.values(lifting_at=at), self._of(request_id))
-                self._journal(connection, "restriction_lifting", {}, at, request_id=request_id)
-        return True
-
-    def lifted(self, request_id: str, *, at: datetime, working_until: datetime, file_until: datetime) -> None:
-        """Note that everything is open again. What lifting needed (whom it is about, where it was locked away, the file
-        for the notice, a history in Temporal) is kept until the days given, if the request is closed.
-        No effect if it was lifted before.
-
-        Raises:
-            LedgerRefusal: its lifting has not begun.
-        """
-        with self._begin() as connection:
-            row = connection.execute(_LOCK, self._of(request_id)).first()
-            if row is None or row.lifting_at is None:
-                raise LedgerRefusal("the lifting of this restriction has not begun")
-            if row.lifted_at:
-                return
-            connection.execute(_CHANGE.values(lifted_at=at), self._of(request_id))
-            if self._request_row(connection, request_id).closed_at:
-                days = {"working": working_until, "history": working_until, "file": file_until}
-                for purpose, day in days.items():
-                    connection.execute(
-                        change(case_keys)
-                        .where(
-                            case_keys.c.tenant == self.tenant,
-                            case_keys.c.case_id == request_id,
-                            case_keys.c.purpose == purpose,
-                        )
-                        .values(keep_until=day)
-                    )
-            lifting = func.split_part(tasks.c.step_key, "/", 3) == Operation.LIFT.value
-            settle_tasks(self, connection, at, tasks.c.request_id == request_id, lifting)
-            self._journal(connection, "restriction_lifted", {}, at, request_id=request_id)
 
     def ask_for_reviews(self, *, at: datetime) -> int:
         """Put every restriction on a person's desk whose review is due; how many are so anew."""
@@ -336,24 +221,12 @@ class Restrictions(Store):
         asked = 0
         for one in due:
             with self._begin() as connection:
-                row = connection.execute(_LOCK, self._of(one.request_id)).first()
+                row = connection.execute(LOCK, self._of(one.request_id)).first()
                 if row and not (row.lifted_at or row.lift_asked_at) and row.review_on <= at:
                     key = notice_key(one.request_id)
                     put = put_task(self, connection, one.request_id, key, Code.RESTRICTION_REVIEW, "restriction", at)
                     asked += put is not None
         return asked
-
-    def heard_of_lifting(self, request_id: str, *, at: datetime) -> datetime | None:
-        """From when on a restriction may be lifted, if the letter that tells of it has gone out; None if it has not, or
-        has come back: then nobody was told, and the term runs anew from when they are."""
-        found = self.restriction(request_id)
-        if found and found.lift_on and not found.lifting_at and self._untold(request_id, at):
-            return None
-        if found is None or found.lift_on or found.letter is None:
-            return found.lift_on if found else None
-        with self._look() as connection:
-            sent = connection.scalar(_SENT, {"of": self.tenant, "letter": found.letter})
-        return self.told_of_lifting(request_id, at=min(at, sent)) if sent else None
 
     def locked_in(self, request_id: str) -> set[str]:
         """The systems in which a request has changed something in order to restrict."""
@@ -361,31 +234,6 @@ class Restrictions(Store):
             return set(connection.scalars(_CHANGED, self._of(request_id)))
 
     # What these have in common.
-
-    def _untold(self, request_id: str, at: datetime) -> bool:
-        """Note that the letter which was to tell the person came back; False if it did not."""
-        with self._begin() as connection:
-            row = connection.execute(_LOCK, self._of(request_id)).first()
-            if row is None or row.lifting_at or not self._returned(connection, row):
-                return False
-            connection.execute(_CHANGE.values(told_at=None, lift_on=None), self._of(request_id))
-            self._journal(connection, "restriction_untold", {"letter": row.letter}, at, request_id=request_id)
-        return True
-
-    def _returned(self, connection: Connection, row: AnyRow) -> bool:
-        """Whether the letter came back, and nobody has told the person since."""
-        its = {"of": self.tenant, "letter": row.letter, "told_at": row.told_at}
-        return bool(row.letter and row.told_at and connection.execute(_RETURNED, its).first())
-
-    def _tell_of_lifting(
-        self, connection: Connection, found: Restriction, said: Particulars, at: datetime
-    ) -> str | None:
-        """Queue the letter that Art. 18(3) asks for; its id."""
-        kind = LetterKind.RESTRICTION_TO_BE_LIFTED
-        # A lifting that was asked for, undone and asked for again is told of each time.
-        number = connection.scalar(_TOLD_SO_FAR, {**self._of(found.request_id), "kind": kind.value}) or 0
-        body = said.model_dump_json(exclude_none=True).encode()
-        return queue_letter(self, connection, found.request_id, kind, at, number=number, said=body)
 
     def _of(self, request_id: str) -> dict[str, Any]:
         return {"of": self.tenant, "id": request_id}
@@ -395,42 +243,55 @@ class Restrictions(Store):
             rows = connection.execute(wanted, {"of": self.tenant, **values})
             return [Restriction.model_validate(row._mapping) for row in rows]
 
-    def _in_force(self, connection: Connection, request_id: str) -> Restriction:
-        row = connection.execute(_LOCK, self._of(request_id)).first()
-        if row is None:
-            raise LedgerRefusal("no restriction goes by this id")
-        found = Restriction.model_validate(row._mapping)
-        if found.lifted_at:
-            raise LedgerRefusal(f"the restriction was lifted on {found.lifted_at:%Y-%m-%d}")
-        return found
 
-    def _request_row(self, connection: Connection, request_id: str) -> AnyRow:
-        """When the request was closed or withdrawn; it is neither meanwhile."""
-        row = connection.execute(
-            select(requests.c.closed_at, requests.c.withdrawn_at)
-            .where(requests.c.tenant == self.tenant, requests.c.id == request_id)
-            .with_for_update(key_share=True)
-        ).first()
-        if row is None:
-            raise LedgerRefusal("there is no request of this id")
-        return row
+def lock_restriction(ledger: Store, connection: Connection, request_id: str) -> Restriction:
+    """The restriction of a request, locked for what is about to be done with it.
 
-    def _settle_review(self, connection: Connection, request_id: str, at: datetime) -> None:
-        """Take the tasks about the restriction itself off the desk."""
-        settle_tasks(self, connection, at, tasks.c.step_key == notice_key(request_id))
+    Raises:
+        LedgerRefusal: there is none in force.
+    """
+    row = connection.execute(LOCK, {"of": ledger.tenant, "id": request_id}).first()
+    if row is None:
+        raise LedgerRefusal("no restriction goes by this id")
+    found = Restriction.model_validate(row._mapping)
+    if found.lifted_at:
+        raise LedgerRefusal(f"the restriction was lifted on {found.lifted_at:%Y-%m-%d}")
+    return found
 
-    def _note_restriction(
-        self,
-        connection: Connection,
-        request_id: str,
-        kind: str,
-        body: dict[str, object],
-        at: datetime,
-        note: str | None,
-    ) -> None:
-        """Journal a decision with its note sealed in the request's file."""
-        kept = keep_word(self, connection, request_id, note, at)
-        self._journal(connection, kind, {**body, **kept}, at, request_id=request_id)
+
+def request_row(ledger: Store, connection: Connection, request_id: str) -> AnyRow:
+    """When the request was closed or withdrawn; it is neither meanwhile.
+
+    Raises:
+        LedgerRefusal: it is unknown.
+    """
+    row = connection.execute(
+        select(requests.c.closed_at, requests.c.withdrawn_at)
+        .where(requests.c.tenant == ledger.tenant, requests.c.id == request_id)
+        .with_for_update(key_share=True)
+    ).first()
+    if row is None:
+        raise LedgerRefusal("there is no request of this id")
+    return row
+
+
+def settle_review(ledger: Store, connection: Connection, request_id: str, at: datetime) -> None:
+    """Take the tasks about the restriction itself off the desk."""
+    settle_tasks(ledger, connection, at, tasks.c.step_key == notice_key(request_id))
+
+
+def note_restriction(
+    ledger: Store,
+    connection: Connection,
+    request_id: str,
+    kind: str,
+    body: dict[str, object],
+    at: datetime,
+    note: str | None,
+) -> None:
+    """Journal a decision with its note sealed in the request's file."""
+    kept = keep_word(ledger, connection, request_id, note, at)
+    ledger._journal(connection, kind, {**body, **kept}, at, request_id=request_id)
 
 
 def notice_key(request_id: str) -> str:

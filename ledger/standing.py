@@ -27,7 +27,7 @@ from ledger.plans import newest_plan
 from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.deadlines import Clock, acting
-from rights.decision import Decided
+from rights.decision import Decided, Word
 from rights.plan import Plan
 from rights.receipt import Books, Receipt
 from rights.request import Conclusion, Phase, Right
@@ -67,6 +67,11 @@ class RequestRow(Value):
     def regimes(self) -> tuple[str, ...]:
         """The laws it is asked under, the one that was named first before others."""
         return tuple(clock.regime for clock in self.clocks)
+
+    @property
+    def declined(self) -> bool:
+        """Whether a decision refuses it as a whole."""
+        return self.decided is not None and self.decided.word is Word.REFUSE
 
     @property
     def confirmed(self) -> bool:

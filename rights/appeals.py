@@ -10,7 +10,8 @@ from typing import Final
 
 from rights.deadlines import Clock, acting, end_of_day
 from rights.reckoning import Events, local_day, reckon
-from rights.regimes import Regime
+from rights.regimes import Regime, titles
+from rights.several import due_first
 from rights.terms import Calendar
 
 WINDOW: Final = timedelta(days=60)
@@ -42,9 +43,11 @@ def appeal_clock(clocks: Sequence[Clock], laws: Sequence[Regime], appealed_at: d
     found = [_clock(clock, law, appealed_at) for clock, law in zip(clocks, laws, strict=True) if law.appeal is not None]
     if not found:
         raise NoAppealError(
-            f"{laws[0].title} knows no appeal to the controller: the person may complain to the authority, or ask again"
+            f"{titles(laws)} knows no appeal to the controller: the person may complain to the authority, or ask again"
         )
-    return acting(found)
+    clock = acting(found)
+    # A notice that moves nothing, since another law's day stands, is no extension.
+    return clock if longer(clock, laws).legal_due > clock.legal_due else clock.model_copy(update={"notice_by": None})
 
 
 def _clock(clock: Clock, law: Regime, appealed_at: datetime) -> Clock:
@@ -68,10 +71,11 @@ def _clock(clock: Clock, law: Regime, appealed_at: datetime) -> Clock:
 
 
 def longer(clock: Clock, laws: Sequence[Regime]) -> Clock:
-    """The clock of an appeal whose term was extended by a notice in time."""
-    law = next(law for law in laws if law.regime == clock.regime)
-    more = law.appeal.extension_days if law.appeal else 0
-    day = local_day(clock.legal_due, clock.zone) + timedelta(days=more)
+    """The clock of an appeal whose term was extended by a notice in time; where another law knows no such extension,
+    its day stands."""
+    appealed = local_day(clock.received_at, clock.zone)
+    known = [law.appeal for law in laws if law.appeal]
+    day = due_first(appealed + timedelta(days=one.days + one.extension_days) for one in known)
     works = Calendar(clock.holidays).back(day)
     return clock.model_copy(
         update={

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Final
+from typing import Final, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from rights.deadlines import Clock, end_of_day, resolve
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.reckoning import Dates, Events, Question, local_day, reckon
-from rights.regimes import Regime
+from rights.regimes import Regime, titles
 from rights.request import Right
 from rights.value import Value
 
@@ -62,6 +62,12 @@ class _Grounds(Strict):
     source: str
     confidence: Confidence
     grounds: dict[str, str]
+
+    @model_validator(mode="after")
+    def _sure(self) -> Self:
+        if self.confidence == "low" and self.grounds:
+            raise ValueError("a reading of low confidence delays nobody: write grounds: {}, or look it up")
+        return self
 
 
 class _Extensions(Strict):
@@ -149,8 +155,10 @@ def _check_extension(
     able = [clock for clock, law in zip(clocks, laws, strict=True) if _may_extend(clock, law, new)]
     if not able:
         if not any(law.extension for law in laws):
-            raise NotAllowedError(f"{laws[0].title} knows no extension")
+            raise NotAllowedError(f"{titles(laws)} knows no extension")
         known = sorted({code for law in laws if law.extension for code in extension_grounds(law.regime)})
+        if not known:
+            raise NotAllowedError(f"no ground is on record on which {titles(laws)} extends a term")
         if new.ground not in known:
             raise NotAllowedError(f"this is no ground on which the law extends a term: write one of {', '.join(known)}")
         if all(clock.still_since for clock in clocks):

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from rights.lawfile import Strict, read_law, shipped
 from rights.regimes import SHIPPED
 from rights.request import Right
+from rights.several import owed_if, taken_only_if
 from rights.terms import Term
 from rights.value import Value
 
@@ -78,9 +79,12 @@ class Ground(Strict):
         return self
 
     def applies(self, right: Right, regimes: Collection[str]) -> bool:
-        """Whether it is a ground for this right under each of these laws: what only one of them allows takes nothing
-        away that another gives."""
-        return right in self.rights and (not self.regimes or set(regimes) <= set(self.regimes))
+        """Whether it is a ground for this right under these laws: what takes something away has to be one under each,
+        and what grants it under any (`rights.several`)."""
+        if right not in self.rights or not self.regimes:
+            return right in self.rights
+        under = [regime in self.regimes for regime in regimes]
+        return owed_if(under) if self.effect == "grant" else taken_only_if(under)
 
 
 class Recourse(Strict):

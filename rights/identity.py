@@ -150,6 +150,10 @@ class Policy(Strict):
             return Unreached.DENY
         return become
 
+    def rests(self, right: Right) -> bool:
+        """Whether a request that lapsed can be taken up again."""
+        return self.unreached.get(right, Unreached.LAPSE) is Unreached.LAPSE
+
 
 class _Section(Strict):
     """One law's differences from the default."""
@@ -165,6 +169,12 @@ class _Section(Strict):
     answer_by_days: int | None = None
     unreached: Mapping[Right, Unreached] = {}
     categories_need: Level = HIGHEST
+
+    @model_validator(mode="after")
+    def _sure(self) -> Self:
+        if self.confidence == "low" and Unreached.DENY in self.unreached.values():
+            raise ValueError("a reading of low confidence denies nobody anything: leave 'deny' out, or look it up")
+        return self
 
 
 class MandateLaw(Strict):
@@ -329,6 +339,8 @@ class Waiting(Value):
     """Codes that were asked for and not sent yet."""
     alone: bool = False
     """All that the asker gave is proven, and the directory knows nobody by it: only these may be looked for."""
+    categories: bool = False
+    """Proven surely enough for the categories of what is held, and not told of these yet."""
     due: tuple[tuple[datetime, Move], ...] = ()
     """What comes by itself, and when, the earliest first."""
 
@@ -344,26 +356,3 @@ class Waiting(Value):
     def wake_at(self) -> datetime | None:
         """Until when there is nothing to do by itself."""
         return self.due[0][0] if self.due else None
-
-
-def coming(
-    policy: Policy,
-    right: Right,
-    *,
-    received_at: datetime,
-    asked_at: datetime | None,
-    reminded: int,
-    lapsed_at: datetime | None,
-) -> tuple[tuple[datetime, Move], ...]:
-    """What comes by itself while a request waits: the next reminder, the lapse, the end.
-
-    Nothing lapses that was not asked for: without a question to the person there is nothing they have not answered.
-    """
-    if lapsed_at is not None:
-        rests = policy.unreached.get(right, Unreached.LAPSE) is Unreached.LAPSE
-        return ((lapsed_at + (timedelta(days=policy.resume_days) if rests else timedelta(0)), Move.END),)
-    if asked_at is None:
-        return ()
-    lapse = policy.lapses_at(received_at, asked_at)
-    remind = [asked_at + timedelta(days=day) for day in policy.remind_days[reminded:]]
-    return tuple(sorted([*((at, Move.REMIND) for at in remind if at < lapse), (lapse, Move.LAPSE)]))

@@ -11,9 +11,10 @@ from typing import Final, Self
 from pydantic import BaseModel, Field, model_validator
 
 from rights.lawfile import Strict, read_law, shipped
-from rights.letters import LetterFacts, LetterKind, Links, Office, Particulars, Result
+from rights.letters import Authority, LetterFacts, LetterKind, Links, Office, Particulars, Result
 from rights.regimes import SHIPPED
 from rights.request import Right
+from rights.several import owed, owed_if, taken_only_if
 from rights.value import Value
 from rights.yamlfile import read
 
@@ -24,6 +25,8 @@ class Saying(Value):
     element: str
     must: bool
     """False: said where what it needs is there, and else left out."""
+    laws: tuple[str, ...] = ()
+    """The laws under which it must be said; where none wants that, those under which it may be."""
 
 
 class Element(Strict):
@@ -31,6 +34,9 @@ class Element(Strict):
 
     needs: tuple[str, ...]
     source: str = ""
+    under_all: bool = False
+    """Said only where every law of the request says it: it tells of something that serves us, such as a clock that
+    stands still."""
 
 
 class Says(Strict):
@@ -102,7 +108,8 @@ class LetterLaw(Strict):
         return frozenset(regime for name in names for regime in self.families.get(name, (name,)))
 
 
-_COMPUTED: Final = frozenset({"authority", "why", "why_in_part", "way_to_stop"})
+AUTHORITY: Final = "authority"
+_COMPUTED: Final = frozenset({AUTHORITY, "why", "why_in_part", "way_to_stop"})
 _NESTED: Final[Mapping[str, type[BaseModel]]] = {
     "office": Office,
     "links": Links,
@@ -141,35 +148,67 @@ def letter_law() -> LetterLaw:
     return read_letter_law("letters.yaml", shipped("letters.yaml"))
 
 
-def sayings(kind: LetterKind, regime: str, right: Right | None = None, result: Result | None = None) -> list[Saying]:
+def sayings(
+    kind: LetterKind, regimes: str | Sequence[str], right: Right | None = None, result: Result | None = None
+) -> list[Saying]:
     """What a letter says, in order; the data protection officer comes last in every one.
+
+    Under several laws it says what any of them wants: what one leaves out another may ask for (`rights.several`).
 
     Raises:
         ValueError: the kind needs a result, and this is none that it knows.
     """
-    law = letter_law()
-    says = law.kinds[kind]
+    asked = (regimes,) if isinstance(regimes, str) else tuple(dict.fromkeys(regimes))
+    says = letter_law().kinds[kind]
     if says.results and result not in says.results:
         raise ValueError(f"a letter {kind} says what came of it: give result, one of {', '.join(says.results)}")
     names = says.results[result] if says.results and result else says.says
+    each = {regime: _under(regime, names, kind, right, result) for regime in asked}
+    found = []
+    for name in owed(each.values()):
+        under = [name in said for said in each.values()]
+        if letter_law().elements[name].under_all and not taken_only_if(under):
+            continue
+        must = owed_if(said.get(name, False) for said in each.values())
+        laws = tuple(regime for regime, said in each.items() if said.get(name, not must) is must and name in said)
+        found.append(Saying(element=name, must=must, laws=laws))
+    return [*found, Saying(element="dpo", must=True, laws=asked)]
+
+
+def _under(
+    regime: str, names: Sequence[str], kind: LetterKind, right: Right | None, result: Result | None
+) -> dict[str, bool]:
+    """What one law wants said, in order, each with whether it must be."""
+    law = letter_law()
     must = {name.rstrip("?"): not name.endswith("?") for name in names}
     for rule in law.also:
         if regime in law.regimes_of(rule.regimes) and rule.applies(kind, right, result, tuple(must)):
             for name in rule.drops:
                 must.pop(name, None)
             must |= {name.rstrip("?"): not name.endswith("?") for name in rule.says}
-    return [Saying(element=name, must=one) for name, one in (must | {"dpo": True}).items()]
+    must.pop("dpo", None)
+    return must
 
 
-def lacking(element: str, facts: LetterFacts, office: Office) -> list[str]:
-    """What an element needs and is not there, as it is called in `law/letters.yaml`."""
-    return [need for need in letter_law().elements[element].needs if not _there(need, facts, office)]
+def lacking(element: str, facts: LetterFacts, office: Office, laws: Sequence[str] = ()) -> list[str]:
+    """What an element needs and is not there, as it is called in `law/letters.yaml`. `laws` are those that ask for it;
+    else the one that was named first."""
+    asked = tuple(laws) or (facts.regime,)
+    return [need for need in letter_law().elements[element].needs if not _there(need, facts, office, asked)]
 
 
-def _there(need: str, facts: LetterFacts, office: Office) -> bool:
+def authorities(saying: Saying, office: Office) -> tuple[Authority | None, ...]:
+    """The authorities that an element is said of, each once; a single None of one that names none. Of an element that
+    may be left out, those that are known."""
+    if AUTHORITY not in letter_law().elements[saying.element].needs:
+        return (None,)
+    return owed([office.authorities[law]] for law in saying.laws if law in office.authorities)
+
+
+def _there(need: str, facts: LetterFacts, office: Office, laws: Sequence[str]) -> bool:
     match need:
         case "authority":
-            return facts.regime in office.authorities
+            return all(law in office.authorities for law in laws)
         case "why":
             return bool(facts.ground or (facts.reason and facts.reason.strip()))
         case "way_to_stop":

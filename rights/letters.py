@@ -35,6 +35,8 @@ class LetterKind(StrEnum):
     INTERIM_ANSWER = "interim_answer"
     COOLING_OFF_NOTICE = "cooling_off_notice"
     ANSWER_ACCESS = "answer_access"
+    ANSWER_CATEGORIES = "answer_categories"
+    """To who is proven surely enough for the categories of what is held, and not for a copy."""
     ANSWER_PORTABILITY = "answer_portability"
     ANSWER_ERASURE = "answer_erasure"
     ANSWER_RESTRICTION = "answer_restriction"
@@ -70,6 +72,8 @@ class Result(StrEnum):
 
     DONE = "done"
     IN_PART = "in_part"
+    NOT_DONE = "not_done"
+    """Of copies: none could be made, and none was refused."""
     REFUSED = "refused"
 
 
@@ -79,16 +83,35 @@ ANSWERS: Final[Mapping[Right, LetterKind]] = MappingProxyType(
 """By right, the letter that carries the answer where something was done."""
 
 
-def answer_kind(right: Right, conclusion: Conclusion) -> LetterKind:
-    """The letter that tells how a request ended."""
+RESULTS: Final[Mapping[Conclusion, Result]] = MappingProxyType(
+    {
+        Conclusion.ANSWERED: Result.DONE,
+        Conclusion.IN_PART: Result.IN_PART,
+        Conclusion.NOT_DONE: Result.NOT_DONE,
+        Conclusion.REFUSED: Result.REFUSED,
+    }
+)
+"""What an answer says of an end, where what was decided on single fields, or weighed, does not say it closer."""
+TOLD_BEFORE: Final = frozenset({LetterKind.LAPSE, LetterKind.REFUSAL})
+"""Letters of an end that were sent with what has led to it: at the end there is nothing more to say."""
+
+
+def answer_kind(right: Right, conclusion: Conclusion, *, decided: bool = False) -> LetterKind | None:
+    """The letter that tells how a request ended; None where another request's letter does. `decided`: it was refused
+    as a whole, by a decision, and not on what was weighed or found in it."""
     match conclusion:
         case Conclusion.NOTHING_HELD:
             return LetterKind.NOTHING_HELD
         case Conclusion.WITHDRAWN:
             return LetterKind.WITHDRAWN
         case Conclusion.UNPROVEN:
-            # Sent when nothing came; at the end there is nothing more to say.
             return LetterKind.LAPSE
+        case Conclusion.CATEGORIES:
+            return LetterKind.ANSWER_CATEGORIES
+        case Conclusion.JOINED:
+            return None
+        case Conclusion.REFUSED if decided:
+            return LetterKind.REFUSAL
     return ANSWERS[right]
 
 
@@ -103,6 +126,9 @@ class Strict(BaseModel):
     __str__ = __repr__
 
 
+TreatedAs = Literal["categories", "privacy_notice", "opt_out"]
+"""What an unproven person gets instead of what they asked for: the categories of what is held in a letter of its own,
+where these are told to everybody, an opt-out."""
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
 """A code that the catalogues have words for in every language."""
 Name = Annotated[str, StringConstraints(max_length=20_000)]
@@ -215,6 +241,11 @@ class Particulars(Strict):
     disputed_note: bool | None = None
     """rectification refused: whether the person's own statement stands beside the disputed data."""
 
+    not_looked: tuple[Name, ...] = ()
+    """answer_categories: systems that could not be looked into."""
+    treated_as: TreatedAs | None = None
+    """lapse: what the person gets instead."""
+
     respond_by: date | None = None
     extended_due: date | None = None
     stop_until: AwareDatetime | None = None
@@ -262,6 +293,8 @@ class LetterFacts(Particulars):
     kind: LetterKind
     reference: Name
     regime: Name
+    further: tuple[Name, ...] = ()
+    """Other laws that the request is asked under as well."""
     written_on: date
     language: Language = "en"
     child: bool = False
@@ -277,6 +310,11 @@ class LetterFacts(Particulars):
     """Whose data it is, where `to` is an agent, a guardian or a relative."""
     systems: tuple[Answered, ...] = ()
     processing: tuple[Processing, ...] = ()
+
+    @property
+    def laws(self) -> tuple[str, ...]:
+        """All of them, the one that was named first before others."""
+        return (self.regime, *self.further)
 
     @model_validator(mode="after")
     def _plain(self) -> Self:

@@ -5,6 +5,7 @@ opened under. It is a reading that an operator's counsel may correct, not advice
 """
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from typing import Final, Literal, Self
@@ -114,3 +115,8 @@ def regime(name: str) -> Regime:
     if name not in SHIPPED:
         raise KeyError(name)
     return read_regime(f"{name}.yaml", text_of(name))
+
+
+def titles(laws: Iterable[Regime]) -> str:
+    """The titles of laws, as a person reads them."""
+    return " and ".join(law.title for law in laws)

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.regimes import SHIPPED
+from rights.several import due_first
 from rights.suppression import Scope
 from rights.terms import keep_until
 from rights.value import Value
@@ -78,6 +79,10 @@ class _Reviews(Strict):
         for name in self.regimes:
             if name not in SHIPPED:
                 raise ValueError(f"'{name}' is no regime: habeas deadline --list shows them")
+            if self.regimes[name].confidence == "low" and self.regimes[name].days > self.default.days:
+                raise ValueError(
+                    f"'{name}': a reading of low confidence makes nobody wait longer than the default does"
+                )
         return self
 
 
@@ -123,11 +128,12 @@ def objections() -> _Objections:
     return read_law(_Objections, "objection.yaml", shipped("objection.yaml"))
 
 
-def due(matter: Matter, regime: str, opened_at: datetime, internal_due: datetime | None) -> datetime:
-    """By when somebody has to have weighed it; never later than the answer is due by our own reckoning, unless that day
-    has passed already."""
-    term = objections().weighing if matter is Matter.OBJECTION else _review(regime, opened_at.date())
-    own = opened_at + timedelta(days=term.days)
+def due(matter: Matter, regimes: Iterable[str], opened_at: datetime, internal_due: datetime | None) -> datetime:
+    """By when somebody has to have weighed it, by the shortest term of the laws; never later than the answer is due by
+    our own reckoning, unless that day has passed already."""
+    day = opened_at.date()
+    terms = [objections().weighing if matter is Matter.OBJECTION else _review(regime, day) for regime in regimes]
+    own = due_first(opened_at + timedelta(days=term.days) for term in terms)
     return min(own, internal_due) if internal_due and internal_due > opened_at else own
 
 

@@ -311,7 +311,9 @@ class Dispatcher:
                 task_queue=self._queue,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=visibility.at_appeal(row.right, self._ledger.tenant, appeal.clock, datetime.now(UTC)),
+                search_attributes=visibility.at_appeal(
+                    row.right, self._ledger.tenant, appeal.clock, row.regimes, datetime.now(UTC)
+                ),
                 static_summary=f"appeal, due {appeal.clock.internal_due:%Y-%m-%d}",
             )
         return True

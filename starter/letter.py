@@ -7,11 +7,13 @@ nobody knows the day, that is said.
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from activities.catalogue import catalogue
 from ledger.ledger import Ledger
 from ledger.linking import Linked
 from ledger.standing import RequestRow, Standing
 from rights.audience import Answered, State
 from rights.decision import Element, Word, article
+from rights.letters import LetterFacts, Result
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
 from rights.restriction import Restriction, Stage
@@ -36,7 +38,9 @@ _ANY: Final = {
     Conclusion.NOTHING_HELD: "We have looked in every system and hold nothing on you.",
     Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
     Conclusion.UNPROVEN: "We could not find out whether it is you who asks, so we have not looked for your data.",
+    Conclusion.CATEGORIES: "You get no copy, but the categories of what we hold on you.",
     Conclusion.REFUSED: "We do not do what you asked for; below is why.",
+    Conclusion.NOT_DONE: "What you asked for could not be made, so nothing comes with this answer; below is why.",
     Conclusion.JOINED: "Our answer to your earlier request, which asks the same, answers this one too.",
 }
 _GIVEN: Final = {
@@ -130,8 +134,36 @@ def _lines(row: RequestRow, told: tuple[Answered, ...], also: Beside) -> Iterato
             f"{day(restriction.review_on, row.clock.zone)} whether that is still needed, and you are told before it is "
             "lifted."
         )
-    if row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
+    if row.conclusion in {Conclusion.IN_PART, Conclusion.NOT_DONE, Conclusion.REFUSED}:
         yield _REMEDY
+
+
+def not_corrected_lines(facts: LetterFacts) -> Iterator[str]:
+    """Why fields are not corrected (GDPR Art. 12(4)); nothing where all were, or where it is not the accuracy."""
+    if not facts.ground:
+        return
+    refused = facts.result is Result.REFUSED
+    yield "We have not changed the data." if refused else "We have not corrected all that you asked for."
+    yield f"The ground: {catalogue('en').word(facts.ground, 'grounds')}."
+    if facts.reason:
+        yield f"Reason: {facts.reason}"
+
+
+def category_lines(facts: LetterFacts) -> Iterator[str]:
+    """The categories of what is held, for who is not proven surely enough for a copy (11 CCR 7024(a))."""
+    yield "You have not shown us as surely as it has to be that it is you, so you get no copy."
+    yield "These are the categories of what we hold on you:"
+    for one in facts.processing:
+        yield f"- {one.system}, {one.collection}: {', '.join(one.categories) or 'no category is stated'}"
+        told = {
+            "Purpose": one.purpose,
+            "Source": one.source,
+            "Recipients": ", ".join(one.recipients),
+            "Kept": "; ".join(one.storage),
+        }
+        yield from (f"  {name}: {text}" for name, text in told.items() if text)
+    if facts.not_looked:
+        yield f"We could not look into: {', '.join(facts.not_looked)}."
 
 
 def _linked(row: RequestRow, also: Beside) -> Iterator[str]:

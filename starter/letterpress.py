@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from activities.lettering import facts_of, recipients_told
+from activities.lettering import STATES, facts_of, recipients_told
 from activities.letters import LetterIncomplete, Rendered, render
 from activities.specimen import specimen
 from ledger.standing import Standing
@@ -77,7 +77,8 @@ def written(facts: LetterFacts, office: Office) -> Rendered:
     try:
         return render(facts, office)
     except LetterIncomplete as error:
-        raise Failure(Exit.USAGE, advice(error, facts.regime)) from None
+        unnamed = (law for law in facts.laws if law not in office.authorities)
+        raise Failure(Exit.USAGE, advice(error, next(unnamed, facts.regime))) from None
     except ValueError as error:
         raise Failure(Exit.USAGE, str(error)) from None
 
@@ -137,6 +138,7 @@ def of_request(
         child=child,
         unseal=lambda name: at.ledger.unseal(row.id, "file", name),
         recipients=recipients_told(notices, at.register, zone) if notices else None,
+        register=at.register if kind in STATES else None,
     )
 
 

@@ -35,7 +35,9 @@ CONCLUSIONS: Final = {
     Conclusion.NOTHING_HELD: "nothing held: every system was looked at and none knew the person",
     Conclusion.WITHDRAWN: "withdrawn by the person",
     Conclusion.UNPROVEN: "not proven: nobody has shown in time to be the person, so nothing was done",
+    Conclusion.CATEGORIES: "answered by categories: not proven surely enough for a copy",
     Conclusion.REFUSED: "refused, on a ground that the person was told",
+    Conclusion.NOT_DONE: "not done: no copy could be made, and none was refused",
     Conclusion.JOINED: "answered together with an earlier request of the same person",
 }
 PURPOSES: Final = {
@@ -74,6 +76,7 @@ def request_document(row: RequestRow, now: datetime) -> Document:
         "id": row.id,
         "right": row.right,
         "regime": row.regime,
+        "regimes": row.regimes,
         "phase": row.phase,
         "received_at": row.clock.received_at,
         "internal_due": row.clock.internal_due,

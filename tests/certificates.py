@@ -10,17 +10,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def certify(folder: Path) -> str:
-    """Write a certificate of this machine that is its own authority, cert.pem, and its key, key.pem; its SHA-256."""
+def certify(folder: Path, host: str = "localhost") -> str:
+    """Write a certificate that is its own authority, cert.pem, and its key, key.pem; its SHA-256. It is good for `host`
+    alone: localhost, or an IP address of this machine."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    known_as = x509.DNSName(host) if host == "localhost" else x509.IPAddress(ip_address(host))
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder(
             name, name, key.public_key(), x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=1)
         )
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectAlternativeName([known_as]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

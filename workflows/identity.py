@@ -25,6 +25,8 @@ class Known(Enum):
     PROVEN = auto()
     ALONE = auto()
     """What was given is proven, and the directory knows nobody by it: only by that may be looked."""
+    CATEGORIES = auto()
+    """What is proven is enough to tell of the categories of what is held, and for no copy."""
     NEVER = auto()
     """The time is over, or the request was taken back."""
 
@@ -56,6 +58,8 @@ class Proving:
                 return Known.NEVER
             if facts.alone and alone_will_do:
                 return Known.ALONE
+            if facts.categories:
+                return Known.CATEGORIES
             move = facts.move(workflow.now())
             if move is Move.END:
                 # A proof may be on record that this run has not heard of.
@@ -74,6 +78,11 @@ class Proving:
     async def ask_again(self) -> None:
         """Something is held under what was proven alone: wait for more."""
         await self._run.do(IdentityActivities.ask_again, self._run.ask())
+
+    async def tell_categories(self) -> None:
+        """Tell of the categories of what was found; whether more proof is waited for, the law says."""
+        await self._run.do(IdentityActivities.tell_categories, self._run.ask())
+        await self._run.read()
 
     async def _wait(self) -> None:
         run, seen = self._run, self._run.facts.identity

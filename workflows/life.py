@@ -168,14 +168,18 @@ class RequestLife:
         that was given is proven and nothing is held under it."""
         run = self._run
         known = await self._proving.until_known(alone_will_do=self._course.locates)
-        if known is Known.ALONE:
+        while known in {Known.ALONE, Known.CATEGORIES}:
             holding = await self._locate()
             await self._await_late()
             if not holding and not run.stopped:
                 return False
+            looked = not run.stopped
             run.look_again = False
             run.forget_looks()
-            await self._proving.ask_again()
+            if known is Known.ALONE:
+                await self._proving.ask_again()
+            elif looked:
+                await self._proving.tell_categories()
             known = await self._proving.until_known(alone_will_do=False)
         return known is Known.PROVEN
 

@@ -113,12 +113,12 @@ def at_start(
     )
 
 
-def at_appeal(right: Right, tenant: str, clock: Clock, now: datetime) -> TypedSearchAttributes:
+def at_appeal(right: Right, tenant: str, clock: Clock, regimes: Sequence[str], now: datetime) -> TypedSearchAttributes:
     """The attributes that the run of an appeal starts with."""
     return TypedSearchAttributes(
         [
             SearchAttributePair(RIGHT, str(right)),
-            SearchAttributePair(REGIME, [clock.regime]),
+            SearchAttributePair(REGIME, list(regimes)),
             SearchAttributePair(PHASE, APPEALED),
             SearchAttributePair(WAITING_ON, str(Code.APPEAL)),
             SearchAttributePair(TENANT, tenant),

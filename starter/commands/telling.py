@@ -165,8 +165,11 @@ def answer(
     Example: habeas request answer 01kap2v7q4m8w3x9yd5tgh6jzr --letter --format pdf --out answer.pdf
     """
     from activities.lettering import told_in_the_end
+    from rights.letters import LetterKind, Particulars
+    from rights.request import Conclusion, Right
     from starter.desk import desk
-    from starter.letter import answer_document, answer_page, beside
+    from starter.letter import answer_document, answer_page, beside, category_lines, not_corrected_lines
+    from starter.letterpress import of_request
     from starter.show import answer as put
 
     with desk() as at:
@@ -181,6 +184,12 @@ def answer(
             return
         told = told_in_the_end(standing, _pinned(at, standing))
         also = beside(at.ledger, standing)
+        if row.conclusion is Conclusion.CATEGORIES:
+            facts = of_request(at, standing, LetterKind.ANSWER_CATEGORIES, Particulars())
+            told, also = (), also._replace(stopped=tuple(category_lines(facts)))
+        elif row.right is Right.RECTIFICATION and row.conclusion in {Conclusion.IN_PART, Conclusion.REFUSED}:
+            facts = of_request(at, standing, LetterKind.ANSWER_RECTIFICATION, Particulars())
+            also = also if row.declined else also._replace(stopped=tuple(not_corrected_lines(facts)))
         put(answer_document(row, told, also), answer_page(row, told, also), as_json=as_json)
 
 
@@ -200,7 +209,15 @@ def _put_letter(
     from rights.letters import LetterKind, answer_kind
     from starter.letterpress import language_of, of_request, read_said, written
 
-    kind = answer_kind(standing.request.right, conclusion) if conclusion else LetterKind.INTERIM_ANSWER
+    row = standing.request
+    kind = LetterKind.INTERIM_ANSWER
+    if conclusion:
+        ends = answer_kind(row.right, conclusion, decided=row.declined)
+        if ends is None:
+            raise Failure(
+                Exit.REFUSED, f"it was answered with request {row.lead}: the letter of that one tells of both"
+            )
+        kind = ends
     chosen = language_of(language) if language else None
     facts = of_request(at, standing, kind, read_said(said), language=chosen, child=child)
     put_letter(written(facts, at.settings.office), form, out, as_json=as_json)

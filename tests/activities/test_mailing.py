@@ -66,7 +66,7 @@ def build(ledger: Ledger, sink: Sink, tmp_path: Path) -> Build:
     return build
 
 
-def write(letter: Letter, as_of: object) -> Written | None:
+def write(letter: Letter, as_of: object) -> Written:
     """What letters say here."""
     if letter.kind == "incomplete":
         raise ValueError("the reason is missing")

@@ -208,7 +208,7 @@ def test_without_tls_only_listed_addresses_are_spoken_to() -> None:
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certify(tmp_path)
+    certify(tmp_path, "127.0.0.1")
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         heard: list[bytes] = []

@@ -52,7 +52,7 @@ def put(line: Upload, url: str) -> tuple[int, bytes]:
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed(tmp_path: Path) -> None:
-    certify(tmp_path)
+    certify(tmp_path, "127.0.0.1")
     heard: list[bytes] = []
     answer = b"HTTP/1.1 307 Elsewhere\r\nlocation: https://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"
     with peer(tmp_path, answer, heard) as url:
@@ -61,7 +61,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_is_too_long_is_no_answer(tmp_path: Path) -> None:
-    certify(tmp_path)
+    certify(tmp_path, "127.0.0.1")
     body = b"x" * (2 << 20)
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
     with peer(tmp_path, answer, []) as url:
@@ -71,7 +71,7 @@ def test_an_answer_that_is_too_long_is_no_answer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("trust", ["pin", "public"])
 def test_nothing_is_said_to_another_certificate(trust: str, tmp_path: Path) -> None:
-    certify(tmp_path)
+    certify(tmp_path, "127.0.0.1")
     heard: list[bytes] = []
     with peer(tmp_path, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", heard) as url:
         line = Upload("other", pin="0" * 64 if trust == "pin" else "", private=["127.0.0.1"])
@@ -81,7 +81,7 @@ def test_nothing_is_said_to_another_certificate(trust: str, tmp_path: Path) -> N
 
 
 def test_its_own_certificate_may_be_named_by_its_digest(tmp_path: Path) -> None:
-    pin = certify(tmp_path)
+    pin = certify(tmp_path, "127.0.0.1")
     heard: list[bytes] = []
     with peer(tmp_path, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", heard) as url:
         assert put(Upload("other", pin=pin, private=["127.0.0.1"]), url) == (200, b"ok")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rights.clockwork import ClockEvent, NotAllowedError, Turn, extension_grounds, turned
+from rights.clockwork import ClockEvent, NotAllowedError, Turn, extension_grounds, extensions, turned
 from rights.deadlines import Clock, Risk, acting, start_clock
 from rights.reckoning import local_day
 from rights.regimes import SHIPPED, regime
@@ -202,7 +202,7 @@ def test_whatever_happens_no_law_gets_a_date_before_the_first_or_one_after_its_l
 @pytest.mark.parametrize("law", sorted(SHIPPED))
 def test_every_law_that_extends_names_its_grounds(law: str) -> None:
     assert all(code.isidentifier() and words for code, words in extension_grounds(law).items())
-    assert extension_grounds(law)
+    assert extension_grounds(law) or extensions().regimes[law].confidence == "low", "what is not sure delays nobody"
     assert "vendor_down" not in extension_grounds(law)
 
 

@@ -170,10 +170,14 @@ def test_a_slip_in_the_details_is_refused_with_its_line(right: Right, text: str)
 
 
 def test_a_review_has_a_term_of_its_own_and_never_a_later_one_than_the_answer() -> None:
-    assert due(Matter.DECISION, "eu-gdpr", AT, None) == datetime(2026, 3, 23, 9, 30, tzinfo=UTC)
-    assert due(Matter.DECISION, "br-lgpd", AT, None) == datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
-    assert due(Matter.DECISION, "us-ca-ccpa", AT, None) == due(Matter.DECISION, "eu-gdpr", AT, None), "not before 2027"
-    assert due(Matter.OBJECTION, "eu-gdpr", AT, datetime(2026, 3, 10, tzinfo=UTC)) == datetime(2026, 3, 10, tzinfo=UTC)
+    assert due(Matter.DECISION, ["eu-gdpr"], AT, None) == datetime(2026, 3, 23, 9, 30, tzinfo=UTC)
+    assert due(Matter.DECISION, ["br-lgpd"], AT, None) == datetime(2026, 3, 12, 9, 30, tzinfo=UTC)
+    assert due(Matter.DECISION, ["us-ca-ccpa"], AT, None) == due(Matter.DECISION, ["eu-gdpr"], AT, None), (
+        "not before 2027"
+    )
+    assert due(Matter.OBJECTION, ["eu-gdpr"], AT, datetime(2026, 3, 10, tzinfo=UTC)) == datetime(
+        2026, 3, 10, tzinfo=UTC
+    )
 
 
 def test_the_laws_on_reviews_and_objections_stand_with_their_sources() -> None:

@@ -19,8 +19,8 @@ from starter.desk import load_map, open_ledger
 from tests.starter.conftest import PERSON, Deployment, one_sentence
 
 REQUEST_KEYS = [
-    "id", "right", "regime", "phase", "received_at", "internal_due", "legal_due", "risk", "confirmed_at", "approved_at",
-    "withdrawn_at", "closed_at", "conclusion",
+    "id", "right", "regime", "regimes", "phase", "received_at", "internal_due", "legal_due", "risk", "confirmed_at",
+    "approved_at", "withdrawn_at", "closed_at", "conclusion",
 ]  # fmt: skip
 NOBODY = "0" * 26
 

@@ -43,7 +43,7 @@ class Other:
 
     def __post_init__(self) -> None:
         self.home.mkdir(exist_ok=True)
-        self.pin = certify(self.home)
+        self.pin = certify(self.home, "127.0.0.1")
         (self.home / "signing.pem").write_bytes(pem(self.key))
         (self.home / "receiving.yaml").write_text(
             f"name: {RECIPIENT}\n"

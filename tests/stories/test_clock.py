@@ -12,7 +12,6 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-import worker
 from ledger.errors import LedgerRefusal
 from rights.appeals import AppealOutcome
 from rights.clockwork import ClockEvent, Turn
@@ -21,8 +20,8 @@ from starter.appeals import decide
 from starter.dispatch import Dispatcher
 from starter.stack import Postgres
 from tests.stories.virtual import virtual
+from tests.stories.working import working
 from tests.world import World, shop_map
-from workflows.wire import HistoryKeys
 
 PERSON = [("email", "c7@shop.example")]
 ZONE = "Europe/Berlin"
@@ -68,14 +67,8 @@ def journal(world: World, request: str, kind: str) -> list[dict[str, str]]:
 
 @asynccontextmanager
 async def desk(home: Path, postgres: Postgres, maps: Mapping[str, str]) -> AsyncIterator[Desk]:
-    async with virtual(home, postgres, maps) as (world, env):
-        keys = HistoryKeys(world.ledger.history_key)
-        client = await worker.connect(world.settings, world.ledger, keys=keys)
-        tools = worker.build_tools(world.settings, world.ledger)
-        async with worker.build_worker(world.settings, client, tools):
-            yield Desk(world, env, Dispatcher(tools, client, world.settings.task_queue, keys), client)
-        for connector in tools.connectors.values():
-            getattr(connector, "close", lambda: None)()
+    async with virtual(home, postgres, maps) as (world, env), working(world) as (client, dispatcher):
+        yield Desk(world, env, dispatcher, client)
 
 
 async def shown(handle: WorkflowHandle[object, object]) -> list[str]:

@@ -10,27 +10,21 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-import worker
 from starter.dispatch import Dispatcher
 from starter.stack import Postgres
 from tests.stories.test_erasure import about
 from tests.stories.virtual import virtual
+from tests.stories.working import working
 from tests.world import World, dump, shop_map
-from workflows.wire import HistoryKeys
 
 
 @asynccontextmanager
 async def cooling(home: Path, postgres: Postgres) -> AsyncIterator[tuple[World, WorkflowEnvironment, Dispatcher]]:
     """A deployment with the shipped cooling-off."""
     async with virtual(home, postgres, {"shop": shop_map()}) as (world, env):
-        settings = world.settings.model_copy(update={"cooling_off_hours": 72})
-        keys = HistoryKeys(world.ledger.history_key)
-        client = await worker.connect(settings, world.ledger, keys=keys)
-        tools = worker.build_tools(settings, world.ledger)
-        async with worker.build_worker(settings, client, tools):
-            yield world, env, Dispatcher(tools, client, settings.task_queue, keys)
-        for connector in tools.connectors.values():
-            getattr(connector, "close", lambda: None)()
+        world.settings = world.settings.model_copy(update={"cooling_off_hours": 72})
+        async with working(world) as (_, dispatcher):
+            yield world, env, dispatcher
 
 
 async def until(world: World, env: WorkflowEnvironment, request: str, phase: str) -> None:

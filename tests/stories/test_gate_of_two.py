@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import worker
-from starter.dispatch import Dispatcher
 from starter.stack import Postgres
 from tests.stories.test_cooling import until
 from tests.stories.test_erasure import about
 from tests.stories.virtual import virtual
+from tests.stories.working import working
 from tests.world import World, dump, shop_map
-from workflows.wire import HistoryKeys
 
 ANNA = [("email", "c7@shop.example")]
 
@@ -34,34 +32,27 @@ def test_an_erasure_whose_systems_all_wait_for_a_copy_goes_on_in_all_of_them(hom
     maps = {"shop": shop_map(), "mirror": shop_map().replace("system: shop", "system: mirror", 1)}
 
     async def story() -> None:
-        async with virtual(home, postgres, maps) as (world, env):
-            keys = HistoryKeys(world.ledger.history_key)
-            client = await worker.connect(world.settings, world.ledger, keys=keys)
-            tools = worker.build_tools(world.settings, world.ledger)
-            async with worker.build_worker(world.settings, client, tools):
-                dispatcher = Dispatcher(tools, client, world.settings.task_queue, keys)
-                with env.auto_time_skipping_disabled():
-                    hold = world.place_hold(ANNA)
-                    request = world.open("erasure", ANNA)
-                    await dispatcher.deliver_once()
-                    held = await asked(world, request, 2)
+        async with virtual(home, postgres, maps) as (world, env), working(world) as (_, dispatcher):
+            with env.auto_time_skipping_disabled():
+                hold = world.place_hold(ANNA)
+                request = world.open("erasure", ANNA)
+                await dispatcher.deliver_once()
+                held = await asked(world, request, 2)
 
-                    # Somebody asks for a copy meanwhile, and its run does not come.
-                    copy = world.open("access", ANNA)
-                    assert world.ledger.claim(10)
-                    world.ledger.release_hold(hold.id, at=world.now(), file_until=world.now())
-                    for task in held:
-                        world.rule(request, task, "retry")
-                    await dispatcher.deliver_once()
-                    await asked(world, request, 0)
-                    await asyncio.sleep(2)
-                    assert about(dump(world.shop), 7) != {}, "the copy goes first"
+                # Somebody asks for a copy meanwhile, and its run does not come.
+                copy = world.open("access", ANNA)
+                assert world.ledger.claim(10)
+                world.ledger.release_hold(hold.id, at=world.now(), file_until=world.now())
+                for task in held:
+                    world.rule(request, task, "retry")
+                await dispatcher.deliver_once()
+                await asked(world, request, 0)
+                await asyncio.sleep(2)
+                assert about(dump(world.shop), 7) != {}, "the copy goes first"
 
-                world.ledger.withdraw(copy, at=world.now())
-                await env.sleep(timedelta(days=1))
-                await until(world, env, request, "closed")
-                assert about(dump(world.shop), 7) == {}
-            for connector in tools.connectors.values():
-                getattr(connector, "close", lambda: None)()
+            world.ledger.withdraw(copy, at=world.now())
+            await env.sleep(timedelta(days=1))
+            await until(world, env, request, "closed")
+            assert about(dump(world.shop), 7) == {}
 
     asyncio.run(story())

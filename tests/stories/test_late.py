@@ -8,16 +8,14 @@ from pathlib import Path
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
-import worker
 from rights.audience import State, interim
 from rights.receipt import Certainty
 from rights.request import Right
-from starter.dispatch import Dispatcher
 from starter.stack import Postgres, Vendors
 from tests.stories.vendors import ALLOWED, MAILCHIMP, members
 from tests.stories.virtual import virtual
+from tests.stories.working import working
 from tests.world import ROWS, World, dump, shop_map
-from workflows.wire import HistoryKeys
 
 CALENDAR = ["due_14d", "due_7d", "due_3d", "due_1d", "overdue"]
 
@@ -54,11 +52,8 @@ def test_a_vendor_is_down_for_forty_days(
             # It is looked into, and then it is gone.
             vendors.fault("mailchimp", "dropped", times=1_000_000, skip=3)
             request = world.open("erasure", [("email", "c7@shop.example")])
-            keys = HistoryKeys(world.ledger.history_key)
-            client = await worker.connect(world.settings, world.ledger, keys=keys)
-            tools = worker.build_tools(world.settings, world.ledger)
-            async with worker.build_worker(world.settings, client, tools):
-                await Dispatcher(tools, client, world.settings.task_queue, keys).deliver_once()
+            async with working(world) as (client, dispatcher):
+                await dispatcher.deliver_once()
                 handle = client.get_workflow_handle(f"erasure/{world.ledger.tenant}/{request}")
                 await env.sleep(timedelta(days=20))
 
@@ -89,7 +84,5 @@ def test_a_vendor_is_down_for_forty_days(
                 assert world.conclusion(request) == "answered"
                 assert "c7@shop.example" not in members(vendors)
                 assert len([one for one in vendors.traffic("mailchimp", "member.delete") if one["worked"]]) == 2
-            for connector in tools.connectors.values():
-                getattr(connector, "close", lambda: None)()
 
     asyncio.run(story())

@@ -6,10 +6,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-import worker
-from starter.dispatch import Dispatcher
+from tests.stories.working import working
 from tests.world import World
-from workflows.wire import HistoryKeys
 
 WAITS = "HabeasTenant = '{}' AND ExecutionStatus = 'Running' AND HabeasWaitingOn = 'identity'"
 
@@ -18,11 +16,7 @@ WAITS = "HabeasTenant = '{}' AND ExecutionStatus = 'Running' AND HabeasWaitingOn
 def test_where_numbers_agree_the_unheard_are_woken_and_the_lost_are_found(world: World) -> None:
     async def story() -> None:
         ledger = world.ledger
-        keys = HistoryKeys(ledger.history_key)
-        client = await worker.connect(world.settings, ledger, keys=keys)
-        tools = worker.build_tools(world.settings, ledger)
-        async with worker.build_worker(world.settings, client, tools):
-            dispatcher = Dispatcher(tools, client, world.settings.task_queue, keys, few=0)
+        async with working(world, few=0) as (client, dispatcher):
             heard, lost = (world.open("erasure", [("email", f"c{n}@shop.example")], confirmed=False) for n in (7, 8))
             await dispatcher.deliver_once()
 
@@ -49,8 +43,6 @@ def test_where_numbers_agree_the_unheard_are_woken_and_the_lost_are_found(world:
             await client.get_workflow_handle(f"erasure/{ledger.tenant}/{lost}").terminate()
             await rounds(lambda: bool(_redriven(world, lost)))
             assert not _redriven(world, heard)
-        for connector in tools.connectors.values():
-            getattr(connector, "close", lambda: None)()
 
     asyncio.run(story())
 

@@ -56,10 +56,10 @@ def company(vendors: Vendors, world: World, monkeypatch: pytest.MonkeyPatch) -> 
     return world
 
 
-def register(world: World, **more: str) -> Path:
-    """Write the register, and have the worker read it."""
+def register(world: World, until: str = "") -> Path:
+    """Write the register; `until` ends the contract of the mailer."""
     path = world.home / "recipients.yaml"
-    path.write_text(REGISTER.format(until=more.get("until", "")))
+    path.write_text(REGISTER.format(until=until))
     return path
 
 

@@ -90,6 +90,28 @@ def test_art16_disputed_data_is_restricted_checked_corrected_and_lifted(
 
 
 @pytest.mark.soak
+def test_com_03_a_rectification_that_is_refused_as_a_whole_ends_so_and_its_answer_says_why(
+    world: World, habeas: CliRunner
+) -> None:
+    before = dump(world.shop)
+    world.start_worker()
+    request = opened(world, habeas, "rectification", ONE, ANNA)
+    world.wait_task(request, "accuracy")
+    reason = world.home / "reason.txt"
+    reason.write_text("The register says so.")
+    decide = ("rectification", "decide", request, "--refuse", "1=accurate", "--approved-by", "counsel")
+    typed(habeas, *decide, "--reason-file", str(reason))
+    world.wait_closed(request)
+
+    assert world.conclusion(request) == "refused"
+    assert dump(world.shop) == before
+    answer = habeas.invoke(app, ["request", "answer", request])
+    assert answer.exit_code == 0
+    for told in ("have not changed the data", "was checked and is accurate", "The register says so.", "complain"):
+        assert told in answer.stdout
+
+
+@pytest.mark.soak
 def test_rec06_what_an_import_writes_back_is_corrected_again_and_then_a_persons_matter(
     world: World, habeas: CliRunner
 ) -> None:

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
-import worker
 from rights.details import read_details
 from rights.request import Right
 from rights.weighing import Outcome
-from starter.dispatch import Dispatcher
 from starter.stack import Postgres
 from starter.weigh import decide_review
 from tests.stories.virtual import virtual
+from tests.stories.working import working
 from tests.world import World, shop_map
-from workflows.wire import HistoryKeys
 
 
 def kinds(world: World, request: str) -> list[str]:
@@ -31,11 +29,7 @@ def test_a_review_is_late_on_its_own_day_and_is_decided_all_the_same(home: Path,
     async def story() -> None:
         async with virtual(home, postgres, {"shop": shop_map()}) as (world, env):
             request = world.open("decision-review", [("email", "c7@shop.example")], details=details)
-            keys = HistoryKeys(world.ledger.history_key)
-            client = await worker.connect(world.settings, world.ledger, keys=keys)
-            tools = worker.build_tools(world.settings, world.ledger)
-            async with worker.build_worker(world.settings, client, tools):
-                dispatcher = Dispatcher(tools, client, world.settings.task_queue, keys)
+            async with working(world) as (_, dispatcher):
                 await dispatcher.deliver_once()
                 await env.sleep(timedelta(days=20))
                 assert kinds(world, request) == ["weighing"]
@@ -50,7 +44,5 @@ def test_a_review_is_late_on_its_own_day_and_is_decided_all_the_same(home: Path,
                 await env.sleep(timedelta(hours=1))
 
                 assert (world.phase(request), world.conclusion(request)) == ("closed", "answered")
-            for connector in tools.connectors.values():
-                getattr(connector, "close", lambda: None)()
 
     asyncio.run(story())

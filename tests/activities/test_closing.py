@@ -1,0 +1,272 @@
+"""How requests end, by right: the conclusion, the letter that tells of it, and what that letter says agree."""
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from activities.closing import ClosingActivities
+from activities.facts import ParcelFacts
+from activities.opening import Ask
+from activities.store import FileStore
+from activities.tools import Tools
+from activities.writing import Writer
+from ledger.ledger import Ledger
+from ledger.letters import REPLY, Channel
+from rights.codes import Code
+from rights.decision import Decided, Element, Role, Word, check
+from rights.identity import Unreached
+from rights.letterlaw import results_of, sayings
+from rights.letters import ANSWERS, RESULTS, TOLD_BEFORE, Authority, LetterKind, Office, Result, answer_kind
+from rights.mapfile import read_map
+from rights.plan import Operation
+from rights.receipt import Certainty, Outcome, Receipt
+from rights.rectification import Accuracy, RectificationDetails, Refusal, Wanted
+from rights.regimes import regime
+from rights.request import Conclusion, Phase, Right
+from tests.ledger.builders import AT, a_clock, a_receipt, a_step, later, opened_id
+from tests.world import shop_map
+
+OFFICE = Office(
+    controller="Example Ltd",
+    dpo="dpo@example.com",
+    automated_decisions="We make none.",
+    authorities={"eu-gdpr": Authority(name="The authority", contact="authority@example.org")},
+)
+MAP = read_map({"shop": shop_map()})
+TWO = RectificationDetails(
+    corrections=(Wanted(system="shop", collection="customers", values={"full_name": "A", "phone": None}),)
+)
+
+
+def opened(ledger: Ledger, right: Right, phase: Phase = Phase.LOCATING, **more: Any) -> str:
+    request = opened_id(ledger, phase, right=right, **{"confirmed": True, **more})
+    ledger.seal(request, "working", REPLY, Channel("email", "anna@example.org").sealed(), at=AT)
+    return request
+
+
+def look(ledger: Ledger, request: str, outcome: Outcome = Outcome.DONE, **found: int) -> None:
+    ledger.keep_receipt(a_receipt(a_step(request, Operation.LOCATE), outcome, at=AT, **found))
+
+
+def given_up(ledger: Ledger, request: str, operation: Operation, system: str = "shop") -> None:
+    step = a_step(request, operation, system=system)
+    ledger.keep_receipt(Receipt(step=step, outcome=Outcome.NEEDS_HUMAN, code=Code.RULED_OUT, at=AT))
+
+
+def copied(ledger: Ledger, right: Right) -> str:
+    request = opened(ledger, right)
+    look(ledger, request, customers=1)
+    ledger.keep_receipt(a_receipt(a_step(request, Operation.EXPORT), customers=1))
+    ledger.keep_parcel(request, "0" * 64, 10, 1, at=AT)
+    return request
+
+
+def copied_in_part(ledger: Ledger, right: Right) -> str:
+    request = copied(ledger, right)
+    ledger.keep_receipt(a_receipt(a_step(request, Operation.LOCATE, system="crm"), people=1))
+    given_up(ledger, request, Operation.EXPORT, "crm")
+    return request
+
+
+def never_packed(ledger: Ledger, right: Right) -> str:
+    """Everything was exported, and packing it was given up."""
+    request = opened(ledger, right)
+    look(ledger, request, customers=1)
+    ledger.keep_receipt(a_receipt(a_step(request, Operation.EXPORT), customers=1))
+    given_up(ledger, request, Operation.EXPORT, "parcel")
+    return request
+
+
+def acted(ledger: Ledger, right: Right) -> str:
+    """Done in the one system that there is, by hand."""
+    operation = {
+        Right.ERASURE: Operation.ERASE,
+        Right.RESTRICTION: Operation.RESTRICT,
+        Right.RECTIFICATION: Operation.RECTIFY,
+    }.get(right, Operation.SUPPRESS)
+    details = TWO.model_dump_json().encode() if right is Right.RECTIFICATION else None
+    request = opened(ledger, right, details=details)
+    if operation is not Operation.SUPPRESS:
+        look(ledger, request, customers=1)
+    if right is Right.RECTIFICATION:
+        ledger.decide_accuracy(request, Accuracy(accepted=(1, 2)), systems=["shop"], at=AT)
+    receipt = a_receipt(a_step(request, operation))
+    ledger.keep_receipt(receipt.model_copy(update={"certainty": Certainty.ATTESTED}))
+    return request
+
+
+def given_up_on(ledger: Ledger, right: Right) -> str:
+    operation = Operation.ERASE if right is Right.ERASURE else Operation.SUPPRESS
+    request = opened(ledger, right)
+    if operation is Operation.ERASE:
+        look(ledger, request, customers=1)
+    given_up(ledger, request, operation)
+    return request
+
+
+def corrected(ledger: Ledger, *, accepted: bool) -> str:
+    request = opened(ledger, Right.RECTIFICATION, details=TWO.model_dump_json().encode())
+    look(ledger, request, customers=1)
+    refused = {2: Refusal.ACCURATE} if accepted else {1: Refusal.ACCURATE, 2: Refusal.RECORD}
+    decided = Accuracy(accepted=(1,) if accepted else (), refused=refused)
+    ledger.decide_accuracy(request, decided, systems=["shop"], at=AT, reason="It is so in the register.")
+    if accepted:
+        ledger.keep_receipt(a_receipt(a_step(request, Operation.RECTIFY)))
+    return request
+
+
+def nothing_held(ledger: Ledger, right: Right) -> str:
+    request = opened(ledger, right)
+    look(ledger, request, Outcome.NOTHING_HELD)
+    return request
+
+
+def taken_back(ledger: Ledger, right: Right) -> str:
+    request = opened(ledger, right)
+    ledger.withdraw(request, at=AT)
+    return request
+
+
+def refused(ledger: Ledger, right: Right) -> str:
+    request = opened(ledger, right)
+    texts = {Element.REASON: "We owe it to the court.", Element.LAW: "A law s. 3"}
+    decided = Decided(word=Word.REFUSE, ground="other_refusal")
+    needs = check(decided, right, ["eu-gdpr"], texts)
+    made = ledger.propose(request, decided, needs, texts, by="s-31", consult_until=later(days=3), at=AT)
+    ledger.speak(made.id, Role.DPO, "agree", by="s-04", substitute=False, at=AT)
+    ledger.speak(made.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=AT)
+    return request
+
+
+def unproven(ledger: Ledger, right: Right) -> str:
+    return opened(ledger, right, Phase.CONFIRMING, confirmed=False)
+
+
+def by_categories(ledger: Ledger, right: Right) -> str:
+    request = unproven(ledger, right)
+    ledger.keep_reach(request, [], doubt=False, at=AT)
+    ledger.lapse(request, Unreached.CATEGORIES, at=AT)
+    look(ledger, request, customers=1)
+    ledger.tell_categories(request, at=AT)
+    return request
+
+
+class End(NamedTuple):
+    """A way to end: what leads to it, and what is to come of it."""
+
+    begin: Callable[[Ledger], str]
+    conclusion: Conclusion
+    letter: LetterKind | None
+
+
+def of(begin: Callable[[Ledger, Right], str], right: Right) -> Callable[[Ledger], str]:
+    return lambda ledger: begin(ledger, right)
+
+
+_COPIES = (Right.ACCESS, Right.PORTABILITY)
+_ACTS = (
+    Right.ERASURE,
+    Right.RESTRICTION,
+    Right.RECTIFICATION,
+    Right.OBJECTION,
+    Right.OPT_OUT,
+    Right.CONSENT_WITHDRAWAL,
+)
+_LOCATED = (*_COPIES, Right.ERASURE, Right.RESTRICTION, Right.RECTIFICATION)
+ENDS: dict[str, End] = {
+    **{f"{r} whole": End(of(copied, r), Conclusion.ANSWERED, ANSWERS[r]) for r in _COPIES},
+    **{f"{r} in part": End(of(copied_in_part, r), Conclusion.IN_PART, ANSWERS[r]) for r in _COPIES},
+    **{f"{r} not packed": End(of(never_packed, r), Conclusion.NOT_DONE, ANSWERS[r]) for r in _COPIES},
+    **{f"{r} done": End(of(acted, r), Conclusion.ANSWERED, ANSWERS[r]) for r in _ACTS},
+    **{
+        f"{r} given up": End(of(given_up_on, r), Conclusion.IN_PART, ANSWERS[r])
+        for r in (Right.ERASURE, Right.OBJECTION, Right.OPT_OUT, Right.CONSENT_WITHDRAWAL)
+    },
+    "rectification in part": End(
+        lambda ledger: corrected(ledger, accepted=True),
+        Conclusion.IN_PART,
+        LetterKind.ANSWER_RECTIFICATION,
+    ),
+    "rectification refused": End(
+        lambda ledger: corrected(ledger, accepted=False),
+        Conclusion.REFUSED,
+        LetterKind.ANSWER_RECTIFICATION,
+    ),
+    **{f"{r} not held": End(of(nothing_held, r), Conclusion.NOTHING_HELD, LetterKind.NOTHING_HELD) for r in _LOCATED},
+    **{f"{r} taken back": End(of(taken_back, r), Conclusion.WITHDRAWN, LetterKind.WITHDRAWN) for r in Right},
+    **{f"{r} declined": End(of(refused, r), Conclusion.REFUSED, LetterKind.REFUSAL) for r in Right},
+    **{f"{r} unproven": End(of(unproven, r), Conclusion.UNPROVEN, None) for r in _LOCATED},
+    **{
+        f"{r} by categories": End(of(by_categories, r), Conclusion.CATEGORIES, LetterKind.ANSWER_CATEGORIES)
+        for r in _COPIES
+    },
+}
+
+
+def test_the_letter_of_an_end_says_what_the_conclusion_does(ledger: Ledger, tmp_path: Path) -> None:
+    tools = Tools(
+        ledger=ledger,
+        connectors={},
+        data_map=MAP,
+        store=FileStore(tmp_path),
+        environment="test",
+        office=OFFICE,
+        mail=object(),  # type: ignore[arg-type] # that there is one is all that closing asks
+    )
+    wanted, came, texts = {}, {}, {}
+    for name, end in ENDS.items():
+        request = end.begin(ledger)
+        ledger.pin_map(request, MAP, at=AT)
+        closed = ClosingActivities(tools).close(Ask(request_id=request, as_of=AT))
+        told = [one for one in ledger.letters(request) if one.kind not in {"acknowledgement", "lapse"}]
+        came[name] = (closed.conclusion, [one.kind for one in told])
+        wanted[name] = (end.conclusion, [end.letter.value] if end.letter else [])
+        if name in _SAYS:
+            texts[name] = " ".join(Writer(tools).render(told[0], later(days=1)).text.split())
+
+    assert came == wanted, "one letter of each end, and no other"
+    for name, words in _SAYS.items():
+        assert [word for word in words if word not in texts[name]] == [], name
+        assert "anna@" not in texts[name]
+
+
+_SAYS = {
+    "rectification refused": ("We have not changed the data", "It is so in the register.", "You can complain to"),
+    "access by categories": ("no copy comes with this letter", "shop, customers", "contact", "You can complain to"),
+    "portability by categories": ("no copy comes with this letter", "shop, customers", "contact"),
+}
+
+
+@pytest.mark.parametrize("right", _COPIES)
+def test_a_copy_that_was_not_made_is_promised_by_no_letter(right: Right) -> None:
+    """GDPR Art. 12(4): that nothing comes, why, and where to complain."""
+    said = [one.element for one in sayings(ANSWERS[right], "eu-gdpr", right, Result.NOT_DONE) if one.must]
+    assert set(said) >= {"copy_not_made", "reason", "complaint", "remedy"}
+    assert not {"access_given", "access_in_part", "portability_given", "statement_enclosed", "parcel"} & set(said)
+
+
+def test_every_end_has_a_letter_that_can_say_it_or_none() -> None:
+    for right, conclusion, decided in product(Right, Conclusion, (False, True)):
+        kind, result = answer_kind(right, conclusion, decided=decided), RESULTS.get(conclusion)
+        if conclusion is Conclusion.JOINED:
+            assert kind is None, "the answer to the earlier request names both"
+            continue
+        assert kind is not None
+        before = conclusion is Conclusion.UNPROVEN or (conclusion is Conclusion.REFUSED and decided)
+        assert (kind in TOLD_BEFORE) == before, (right, conclusion)
+        if kind not in ANSWERS.values():
+            assert results_of(kind) == (None,), (right, conclusion)
+            continue
+        # These have nothing to be weighed or checked on which alone they could be refused, and no copy.
+        never = {Conclusion.NOT_DONE} if not right.copies else set()
+        if right in {Right.ACCESS, Right.PORTABILITY, Right.ERASURE, Right.RESTRICTION}:
+            never |= {Conclusion.REFUSED}
+        assert (result in results_of(kind)) == (conclusion not in never), (right, conclusion)
+
+
+def test_a_parcel_names_every_law_that_it_is_asked_under() -> None:
+    facts = ParcelFacts.of("r", MAP, a_clock(), {}, regimes=("us-ca-ccpa", "eu-gdpr"))
+    assert facts.law == f"{regime('us-ca-ccpa').title} and {regime('eu-gdpr').title}"
