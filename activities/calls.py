@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from activities.corrections import keep_old, read_corrections
 from activities.fence import LedgerFence, job_name, job_text
+from activities.holding import under_holds
 from activities.matters import stopping
 from activities.quota import LedgerQuota
 from activities.tools import Tools
@@ -34,6 +35,7 @@ from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import Mode, Strategy, System
 from rights.details import details_of
+from rights.holds import Holding
 from rights.identity import Unreached
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
@@ -68,7 +70,7 @@ PHASES = {
 
 _CHANGES = {Operation.ERASE, Operation.SUPPRESS, Operation.RECTIFY, Operation.RESTRICT, Operation.LIFT}
 
-_NOBODYS = {Code.RULED_OUT, *BEFORE_THE_WORK}
+_NOBODYS = {Code.RULED_OUT, Code.DEFERRED, *BEFORE_THE_WORK}
 """Codes that put nothing on a desk: somebody has spoken, or it is waited for by the request itself."""
 _NO_JOB = b"{}"
 _SEALED = ("anchors", "rulings", "restricted", "corrections")
@@ -96,6 +98,8 @@ class Ready:
     fence: LedgerFence
     learnt: set[str]
     """The kinds of identity that the rows about to be changed were found to say."""
+    holding: Holding
+    """What holds keep of what is to go."""
 
     def answered(self, answer: object) -> None:
         """Note what is to be remembered of a connector's answer, before anything is made of it."""
@@ -132,7 +136,10 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside:
     if step.operation in _CHANGES:
         _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
-    part = (known.plan or make_plan(row.right, data_map, doing.as_of, row.regimes)).of(step.system)
+    plan = known.plan or make_plan(row.right, data_map, doing.as_of, row.regimes)
+    under_way = known.sealed.get(job_name(step), _NO_JOB) != _NO_JOB
+    around = under_holds(tools, plan, data_map, row.regimes, step, known, connector, doing.as_of, under_way=under_way)
+    part, system, connector = around.part, around.system, around.connector
     cut = known.open_intents if step.operation in _CHANGES else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.
@@ -144,6 +151,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside:
         limit=connector.longest if isinstance(connector, Bounded) else tools.limits.call,
         cut=cut,
         clock=wall_clock,
+        spared=around.holding.ids,
     )
     learnt: set[str] = set()
 
@@ -180,7 +188,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside:
         corrections=read_corrections(known.sealed.get(f"corrections/{step.system}")),
         keep=partial(keep_old, tools.ledger, step, wall_clock),
     )
-    return Ready(tools, step, connector, _meant(call, connector, step, known), fence, learnt)
+    return Ready(tools, step, connector, _meant(call, connector, step, known), fence, learnt, around.holding)
 
 
 def _meant(call: Call, connector: Connector, step: Step, known: AtStep) -> Call:

@@ -146,7 +146,7 @@ class ClosingActivities:
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
-                letter=_letter(row, conclusion) if tools.mail and not ask.again else None,
+                letter=self._letter(ask, row, conclusion),
                 ending=ending,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
@@ -182,6 +182,17 @@ class ClosingActivities:
             relook_at=ask.as_of + tools.terms.relook if relook else None,
             again=ask.again,
         )
+
+    def _by_counsel(self, row: RequestRow, conclusion: Conclusion) -> bool:
+        """Whether counsel has answered it, since a hold that must stay secret touches it."""
+        maybe = row.right is Right.ERASURE and conclusion is Conclusion.IN_PART
+        return maybe and self._tools.ledger.answered_by_counsel(row.id)
+
+    def _letter(self, ask: Ask, row: RequestRow, conclusion: Conclusion) -> str | None:
+        """The letter that tells how it ended: once, and not where counsel has written it."""
+        if not self._tools.mail or ask.again or self._by_counsel(row, conclusion):
+            return None
+        return _letter(row, conclusion)
 
     def _given(self, row: RequestRow) -> Given:
         """What of a copy the person has."""

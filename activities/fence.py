@@ -53,11 +53,13 @@ class LedgerFence:
         limit: timedelta,
         cut: tuple[str, ...],
         clock: Callable[[], datetime],
+        spared: tuple[str, ...] = (),
     ) -> None:
-        """`limit` bounds every call of the connector; `cut` are intents that earlier attempts have left open."""
+        """`limit` bounds every call of the connector; `cut` are intents that earlier attempts have left open; `spared`
+        are holds whose rows the call leaves as they are."""
         self._tools, self._step = tools, step
         self._fuse, self._limit, self._clock = max_people_per_hour, limit, clock
-        self._cut = cut
+        self._cut, self._spared = cut, spared
 
     def settle_cut(self) -> None:
         """Settle what earlier attempts have left open: their session has ended before a connector looks, and so before
@@ -87,6 +89,7 @@ class LedgerFence:
                 limit=self._limit,
                 max_people_per_hour=self._fuse,
                 operation=step.operation,
+                spared=self._spared,
             )
         except FenceRefused as refusal:
             if refusal.code is Code.FUSE:

@@ -17,6 +17,7 @@ from activities.calls import (
     FINAL_WORDS,
     Beat,
     Doing,
+    Ready,
     beating,
     by_word,
     keep,
@@ -26,11 +27,12 @@ from activities.calls import (
     seal_anchors,
     wall_clock,
 )
-from activities.outcomes import Answer, Learned, Queued, Spooled, receipt_for
+from activities.holding import held_anew, is_due
+from activities.outcomes import Answer, Learned, Queued, Spooled, answer_of, receipt_for, receipt_of
 from activities.parcels import spool
 from activities.store import StoreError
 from activities.tools import Tools
-from connectors.errors import NeedsHuman, Retryable, Unsupported
+from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
 from connectors.protocol import (
     Batches,
     Call,
@@ -46,6 +48,7 @@ from connectors.protocol import (
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
+from rights.holds import as_held
 from rights.plan import Operation, Step, Work
 from rights.receipt import Count, Receipt, Tally
 
@@ -118,10 +121,21 @@ class FulfilActivities:
             # Before anything else: a sweep whose answer was a refusal has left its call uncounted, and nobody need wait
             # for the end of that to be told.
             return answered
-        ready = make_ready(self._tools, doing, known, beat)
-        answer = work(ready.connector, ready.call, doing.step)
+        ready, answer = self._attempt(doing, known, work, beat)
+        if isinstance(answer, Held) and held_anew(self._tools, doing.step, known):
+            # A hold was placed meanwhile, or the person is known by more: what it covers stays, and the rest goes.
+            known = read(self._tools, doing.step)
+            ready, answer = self._attempt(doing, known, work, beat)
+        if isinstance(answer, ConnectorError):
+            raise answer
         ready.answered(answer)
-        return Learned(answer, knowing(self._tools, doing.step, ready.learnt)) if ready.learnt else answer
+        again = knowing(self._tools, doing.step, ready.learnt) if ready.learnt else ()
+        receipt = receipt_of(doing.step, Learned(answer, again) if again else answer, doing.as_of)
+        return as_held(receipt, ready.holding, due=is_due(known.request.clock, doing.as_of))
+
+    def _attempt(self, doing: Doing, known: AtStep, work: Doer, beat: Beat) -> tuple[Ready, Answer | ConnectorError]:
+        ready = make_ready(self._tools, doing, known, beat)
+        return ready, answer_of(partial(work, ready.connector, ready.call, doing.step))
 
     def _locate(self, connector: Connector, call: Call, step: Step) -> Learned:
         look = connector.locate(call)

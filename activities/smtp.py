@@ -101,6 +101,8 @@ class Session:
         """
         self._server = server
         self._smtp = _log_in(server)
+        self._clean = True
+        """Nothing is left of a mail that was not taken on, so there is nothing to reset."""
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +141,9 @@ class Session:
             if not smtp.has_extn("smtputf8"):
                 raise Refused("utf8")
             options = ("SMTPUTF8", "BODY=8BITMIME")
-        self._ask(smtp.rset)
+        if not self._clean:
+            self._ask(smtp.rset)
+        self._clean = False
         code, _ = self._ask(lambda: smtp.mail(server.returns or server.sender, options))
         if code != 250:
             # Not this letter but us: no login, a sender that is not ours, too many at once.
@@ -169,6 +173,7 @@ class Session:
             self._smtp.close()
             raise PutOff(_status(code, said))
         self._said(250, code, said)
+        self._clean = True
 
     def _said(self, wanted: int, code: int, said: bytes) -> None:
         """Raise what an answer means that is not the one wanted."""

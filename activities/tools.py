@@ -126,7 +126,21 @@ class Tools:
             return live
         if system == self.data_map.systems[system.system]:
             return live
-        # A connector knows the map it was made for. There are as few of these as there are kinds of decisions.
+        return self.made_for(system)
+
+    @property
+    def every_connector(self) -> list[Connector]:
+        """All that were made, those under decisions and holds too: for whoever closes them."""
+        return [*self.connectors.values(), *self._decided_connectors.values()]
+
+    def made_for(self, system: System) -> Connector | None:
+        """A connector of a system as a decision or a hold leaves it; None if this worker cannot make one.
+
+        A connector knows the map it was made for. There are as few of these as there are kinds of decisions, and of
+        collections that are held.
+        """
+        if self.build is None:
+            return None
         key = system.model_dump_json(exclude_defaults=True)
         with self._building:
             if key not in self._decided_connectors:

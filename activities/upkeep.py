@@ -38,13 +38,14 @@ class UpkeepActivities:
     @activity.defn(name="reconcile", no_thread_cancel_exception=True)
     def reconcile(self, round: Round) -> None:
         """Ask the dispatcher to compare the open requests of the ledger with the living runs, and people to review the
-        restrictions whose day has come; and have looked at what is looked at again, late looks too.
+        restrictions and the holds whose day has come; and have looked at what is looked at again.
 
         The comparison itself needs a Temporal client, which belongs to the doors (starter/dispatch.py).
         """
         self._tools.ledger.announce("reconcile", at=round.as_of)
         self._tools.ledger.ask_for_reviews(at=round.as_of)
         self._tools.ledger.call_relooks(at=round.as_of)
+        self._tools.ledger.ask_about_holds(at=round.as_of)
         self._tools.ledger.ask_for_looks(at=round.as_of)
 
     @activity.defn(name="destroy", no_thread_cancel_exception=True)

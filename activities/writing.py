@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from activities.lettering import facts_of, recipients_told
 from activities.letters import Rendered, render
-from activities.mails import Written
+from activities.mails import Written, once
 from activities.tools import Tools
 from ledger.errors import LedgerRefusal
 from ledger.letters import Letter, said_name
@@ -84,7 +84,7 @@ class Writer:
                 effective_on=notice.effective_on,
                 links=Links(notice=notice.link),
             )
-            self._notices[which] = _mail(render(facts, self._tools.office), language)
+            self._notices[which] = once(_mail(render(facts, self._tools.office), language))
         return self._notices[which]
 
 

@@ -101,6 +101,11 @@ class Memory:
         """How to reach the person: of the rows that lead there, nothing else is read."""
         return Directory(self.system, lambda part: Memory(part, self.store).export).points(call)
 
+    @property
+    def spares(self) -> bool:
+        """Rows that are to be retained are left alone."""
+        return True
+
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Changes nothing."""
         sight = self._see(call)

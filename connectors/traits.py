@@ -79,6 +79,16 @@ class Bounded(Protocol):
 
 
 @runtime_checkable
+class Spares(Protocol):
+    """Leaves the rows of a collection alone whose work says retain, and those that a duty keeps, exactly as they are:
+    what holds keep of a system is kept by it, and the rest goes. In others a hold stops the whole call."""
+
+    @property
+    def spares(self) -> bool:
+        """Always true."""
+
+
+@runtime_checkable
 class Probes(Protocol):
     """Can be tried without anybody being looked for."""
 

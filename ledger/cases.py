@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, Literal, overload
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from ledger.errors import LedgerRefusal
 from ledger.linking import Linking
 from ledger.models import case_keys, requests, retired_keks
 from ledger.models_appeals import appeals
 from ledger.relooks import RELOOK_AHEAD
+from ledger.spared import house_held
 from ledger.vault import Purpose, Sealed
 from rights.redaction import NOTHING, Redacted
 from rights.request import Phase
@@ -32,6 +33,13 @@ _APPEALED: Final = (
     .exists()
 )
 """Whether an appeal is under way, however late: then the request may have to be carried out anew."""
+_HELD: Final = house_held(case_keys.c.tenant, case_keys.c.case_id)
+_FREE: Final = (
+    select(case_keys.c.case_id)
+    .where(case_keys.c.tenant == bindparam("of"), case_keys.c.case_id.in_(bindparam("cases", expanding=True)), ~_HELD)
+    .distinct()
+)
+"""Of the cases about to be shredded, those that no hold has come to cover meanwhile."""
 _BATCH: Final = 200
 """Cases shredded in one transaction, so that the head of the journal is never held for long."""
 
@@ -155,17 +163,27 @@ class Cases(Linking):
             )
             if phase not in {None, Phase.CLOSED.value} and wanted & _NEEDED_WHILE_OPEN:
                 raise LedgerRefusal("the request is open: it still needs what is to be shredded")
+            self._people.lock_shredding(connection, self.tenant)
+            # A history has nothing but codes and counts, and the key of a run that is over.
+            if wanted - {"history"} and not connection.scalars(_FREE, {"of": self.tenant, "cases": [case_id]}).first():
+                raise LedgerRefusal("a hold covers what is to be shredded")
             return self._shred(connection, case_id, wanted, as_of)
 
     def shred_due(self, as_of: datetime) -> list[Shredded]:
-        """Shred what is past its keep-until; what was shredded.
+        """Shred what is past its keep-until, unless a hold covers it; what was shredded.
 
         Histories are left to `histories_due`: only the server knows that a run is over.
         """
         shredded: list[Shredded] = []
         while due := self._due(as_of):
             with self._begin() as connection:
+                self._people.lock_shredding(connection, self.tenant)
+                free = set(connection.scalars(_FREE, {"of": self.tenant, "cases": list(due)}))
+                if not free:
+                    break
                 for case_id, purposes in due.items():
+                    if case_id not in free:
+                        continue
                     shredded += self._shred(connection, case_id, purposes, as_of)
         return shredded
 
@@ -223,6 +241,7 @@ class Cases(Linking):
                 case_keys.c.wrapped.is_not(None),
                 case_keys.c.keep_until <= as_of,
                 case_keys.c.purpose.not_in(_NEEDED_WHILE_OPEN) | ~(_APPEALED | RELOOK_AHEAD),
+                ~_HELD,
             )
             .order_by(case_keys.c.keep_until)
             .limit(_BATCH)

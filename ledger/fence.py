@@ -28,9 +28,10 @@ from sqlalchemy import (
 from ledger.errors import LedgerRefusal
 from ledger.gates import closed_by, fence_columns, recourse
 from ledger.ids import new_id
-from ledger.models import entries, hold_subjects, intents, request_subjects, requests
+from ledger.models import entries, intents, request_subjects, requests
 from ledger.models_followups import follow_ups
 from ledger.models_restrictions import restrictions
+from ledger.spared import blocking, held_by
 from ledger.store import Store
 from ledger.vault import Sealed
 from rights.codes import Code
@@ -59,15 +60,6 @@ class FenceRefused(LedgerRefusal):
 _its = (
     request_subjects.c.tenant == bindparam("tenant"),
     request_subjects.c.request_id == bindparam("request_id"),
-)
-_held = (
-    select(hold_subjects.c.hold_id)
-    .join(
-        request_subjects,
-        (request_subjects.c.tenant == hold_subjects.c.tenant) & (request_subjects.c.digest == hold_subjects.c.digest),
-    )
-    .where(*_its)
-    .exists()
 )
 _operation = func.split_part(intents.c.key, "/", 3)
 _destroys = _operation != literal_column(f"'{_STOPS}'")
@@ -117,7 +109,7 @@ _CHECK: Final = select(
     _lifting.label("lifting"),
     _corrected.label("corrected"),
     *fence_columns(bindparam("request_id", type_=Text)),
-    _held.label("held"),
+    *blocking(),
     _others.label("others"),
     _begun.label("begun"),
 ).where(requests.c.tenant == bindparam("tenant"), requests.c.id == bindparam("request_id"))
@@ -200,6 +192,7 @@ class Fence(Store):
         limit: timedelta,
         max_people_per_hour: int,
         operation: Operation = Operation.ERASE,
+        spared: Sequence[str] = (),
     ) -> str:
         """Commit the intent of a destructive call, that ends within `limit` whatever happens; the intent's id.
 
@@ -207,7 +200,8 @@ class Fence(Store):
         call in a system it opens the books. LIFT puts back what was restricted: that goes on after the request is
         closed or taken back. SUPPRESS goes on under a hold, which is noted. RESTRICT goes on after the closing while
         the restriction is in force, and not once it is being lifted; RECTIFY while it is looked whether the correction
-        lasts. The fuse for people erased stops none of these.
+        lasts. The fuse for people erased stops none of these. `spared` are holds whose
+        rows the call leaves as they are: any other that touches the system stops it.
 
         Raises:
             FenceRefused: a hold covers the person, the request is withdrawn, or the system's fuse has blown.
@@ -223,6 +217,8 @@ class Fence(Store):
                     "request_id": request_id,
                     "system": system,
                     "since": at - _FUSE_WINDOW,
+                    "spared": list(spared),
+                    "day": at.date(),
                     **recourse(at),
                 },
             ).first()
@@ -237,8 +233,8 @@ class Fence(Store):
                 raise FenceRefused(Code.WITHDRAWN)
             if found.phase == Phase.CLOSED and not (lifting or after):
                 raise LedgerRefusal("the request is closed: nothing is destroyed for it any more")
-            if found.held and not stops:
-                raise FenceRefused(Code.HOLD)
+            if (code := held_by(found)) and not stops:
+                raise FenceRefused(code)
             if not lifting and (code := closed_by(found)):
                 raise FenceRefused(code)
             over = found.phase == Phase.CLOSED
@@ -266,7 +262,7 @@ class Fence(Store):
                     request_id=request_id,
                     key=f"{request_id}/{system}",
                 )
-            body = {"intent": intent, "planned": dict(planned)} | ({"held": True} if found.held else {})
+            body = {"intent": intent, "planned": dict(planned)} | ({"held": True} if found.held_told else {})
             self._journal(connection, "intent", body, at, request_id=request_id, key=key)
         return intent
 

@@ -17,6 +17,7 @@ from ledger.erasures import Erasures
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
+from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
 from ledger.liftings import Liftings
@@ -70,6 +71,7 @@ class Ledger(
     Plans,
     Fence,
     Holds,
+    HoldDesk,
     Gates,
     Restrictions,
     Liftings,

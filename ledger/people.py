@@ -45,6 +45,7 @@ def _number(of: str) -> ColumnElement[int]:
 _HOLDS: Final = func.pg_advisory_xact_lock_shared(_number("holds"))
 _REQUEST: Final = func.pg_advisory_xact_lock(_number("request"))
 _LOCK_HOLDS: Final = select(func.pg_advisory_xact_lock(_number("holds")))
+_LOCK_SHREDDING: Final = select(_HOLDS)
 _LOCK_REQUEST: Final = select(_REQUEST)
 _LOCK_LEARNING: Final = select(_HOLDS, _REQUEST)
 _LOCK_FENCE: Final = select(_HOLDS, _REQUEST, func.pg_advisory_xact_lock(_number("fuse")))
@@ -82,6 +83,11 @@ class People:
         All locks here are kept to the end of the transaction.
         """
         connection.execute(_LOCK_HOLDS, _names(tenant))
+
+    @staticmethod
+    def lock_shredding(connection: Connection, tenant: str) -> None:
+        """Take the lock of destroying something of the engine's own; no hold is placed meanwhile."""
+        connection.execute(_LOCK_SHREDDING, {"holds": f"{tenant}/holds"})
 
     @staticmethod
     def lock_learning(connection: Connection, tenant: str, request_id: str) -> None:

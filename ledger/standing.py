@@ -8,22 +8,21 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Integer, Select, bindparam, cast, func, literal_column, select
+from sqlalchemy import Integer, Select, Text, bindparam, cast, func, literal_column, select
 
 from ledger.clocks import clocks_of
 from ledger.errors import LedgerRefusal
 from ledger.models import (
     case_keys,
     entries,
-    hold_subjects,
     intents,
-    request_subjects,
     requests,
     retired_keks,
     tasks,
 )
 from ledger.models_deciding import decisions, links
 from ledger.plans import newest_plan
+from ledger.spared import told_of
 from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.deadlines import Clock, acting
@@ -134,7 +133,7 @@ class Standing(Value):
     """Per system, as they were closed; empty before."""
     keys: tuple[KeyState, ...]
     held: bool
-    """A hold on the person is in force."""
+    """A hold on the person is in force, and may be told of."""
     in_flight: int
     """Destructive calls that may still be running."""
 
@@ -208,18 +207,7 @@ _KEYS: Final = (
     .where(case_keys.c.tenant == bindparam("tenant"), case_keys.c.case_id == bindparam("request_id"))
     .order_by(case_keys.c.purpose)
 )
-_HELD: Final = select(
-    select(hold_subjects.c.hold_id)
-    .join(
-        request_subjects,
-        (request_subjects.c.tenant == hold_subjects.c.tenant) & (request_subjects.c.digest == hold_subjects.c.digest),
-    )
-    .where(
-        request_subjects.c.tenant == bindparam("tenant"),
-        request_subjects.c.request_id == bindparam("request_id"),
-    )
-    .exists()
-)
+_HELD: Final = select(told_of(bindparam("tenant", type_=Text), bindparam("request_id", type_=Text)))
 _IN_FLIGHT: Final = select(func.count()).where(
     intents.c.tenant == bindparam("tenant"),
     intents.c.request_id == bindparam("request_id"),

@@ -3,6 +3,7 @@
 The one rule: it is read, never assumed: an agent, a hold or another worker may have written since the last step.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -13,9 +14,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from ledger.errors import LedgerRefusal
 from ledger.models import case_keys, entries, intents, plans, requests, vault
 from ledger.people import GIVEN, LEARNED, sealed_identities
+from ledger.spared import answered, touching
 from ledger.standing import ROW, RequestRow, request_row
 from ledger.store import Store
 from ledger.vault import Purpose
+from rights.holds import Terms
 from rights.plan import Plan, Step
 from rights.receipt import Receipt
 from rights.subject import Identity
@@ -103,6 +106,8 @@ _STEP: Final = ROW.add_columns(
     _settled.label("settled"),
     _open.label("open_intents"),
     _cut_for.label("cut_for"),
+    touching(_tenant, _request, bindparam("system", type_=Text)).label("held"),
+    answered(_tenant, _request).label("answered"),
     case_keys.c.kek,
     case_keys.c.wrapped,
     _sealed.c.names,
@@ -135,6 +140,10 @@ class AtStep(NamedTuple):
     """How long the longest of them can still take effect; zero or less: they are over."""
     identities: tuple[Identity, ...]
     """All known so far, those given first."""
+    held: Mapping[str, Terms]
+    """The holds in force on any of them that can touch the system."""
+    answered: bool
+    """Counsel has answered the request, since one of them must stay secret."""
     sealed: dict[str, bytes]
     """Of the names asked for, those that are there, in clear."""
 
@@ -175,6 +184,8 @@ class Steps(Store):
             open_intents=tuple(row.open_intents),
             cut_for=row.cut_for or timedelta(0),
             identities=tuple(dict.fromkeys((*given, *learned))),
+            held={one: Terms.model_validate(terms) for one, terms in (row.held or {}).items()},
+            answered=row.answered,
             sealed=known,
         )
 

@@ -26,6 +26,7 @@ class Code(StrEnum):
     LEFT_BEHIND = "left_behind"
     MANUAL = "manual"
     HOLD = "hold"
+    DEFERRED = "deferred"
     WITHDRAWN = "withdrawn"
     UNSUPPORTED = "unsupported"
     TOO_LARGE = "too_large"
@@ -108,7 +109,8 @@ ADVICE: dict[Code, str] = {
     Code.SEVERAL_PEOPLE: "More than one row in a subject table matches, or a row is somebody else's too and the map says to ask. Compare the masked candidates and rule 'choose' with the numbers of those that are this person's.",
     Code.LEFT_BEHIND: "After the erasure a look still finds rows of this person. Something writes them again, or a link is missing from the data map. Find out which, then rule 'retry'.",
     Code.MANUAL: "Only a person can do this. Follow the instructions in the data map, then rule 'done' or 'retry'.",
-    Code.HOLD: "A hold covers this person. Nothing is destroyed while it is in force; rule 'retry' once it is released.",
+    Code.HOLD: "A hold covers this person. What it covers is not destroyed while it is in force; it goes on by itself once it is released, and the person is answered by the due date in any case.",
+    Code.DEFERRED: "What is left here waits for a date, and goes on by itself.",
     Code.WITHDRAWN: "The request was withdrawn.",
     Code.UNSUPPORTED: "The connector cannot do this operation. Do it by hand in the system and rule 'done', or rule 'give_up' and say so in the answer.",
     Code.TOO_LARGE: "The system's description is larger than the connector can take on at once. Split it into several systems in the data map, restart the worker, then rule 'retry'.",

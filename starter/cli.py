@@ -4,11 +4,13 @@ The one rule: every error ends in one sentence on standard error and a documente
 that was typed, is printed.
 """
 
+import inspect
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -20,6 +22,7 @@ from starter.commands import (
     connector,
     deadline,
     decision,
+    hold,
     identity,
     ledger,
     letter,
@@ -42,6 +45,9 @@ from starter.commands import lettering as _lettering  # noqa: F401 - adds its co
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import ENDINGS, EPILOG, Exit, Failure, complain, explain
+
+_WIDTH: Final = 74
+"""Characters of a line of an example, so that it fits a terminal of 80."""
 
 
 class Doors(TyperGroup):
@@ -122,7 +128,7 @@ app.add_typer(letter.letters, name="letter")
 app.add_typer(campaign.campaigns, name="campaign")
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
-app.add_typer(ledger.holds, name="hold")
+app.add_typer(hold.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.add_typer(weigh.objections, name="objection")
 app.add_typer(weigh.automated, name="automated")
@@ -138,16 +144,28 @@ app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")
 
 
-def _say_how_it_ends(group: typer.Typer) -> None:
-    """Put the exit codes below the help of every command."""
+def _shape(group: typer.Typer) -> None:
+    """Put the example of every command on lines that can be copied, and the exit codes below."""
     for command in group.registered_commands:
+        command.help = _help(inspect.getdoc(command.callback) or "")
         command.epilog = ENDINGS
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
-            _say_how_it_ends(inner.typer_instance)
+            _shape(inner.typer_instance)
 
 
-_say_how_it_ends(app)
+def _help(text: str) -> str:
+    """A command's docstring, its example in lines that the shell takes as one and the help does not wrap (``\\b``)."""
+    said, mark, example = text.partition("Example: ")
+    lines = [""]
+    for word in re.findall(r"(?:'[^']*'|\S)+", example):
+        if lines[-1] and len(lines[-1]) + len(word) > _WIDTH:
+            lines.append("  ")
+        lines[-1] += f"{word} "
+    return f"{said}\b\nExample:\n  " + "\\\n  ".join(lines).rstrip() if mark else text
+
+
+_shape(app)
 
 
 def main() -> None:

@@ -223,6 +223,26 @@ def test_what_the_pages_say_can_be_typed(page: str, words: list[str]) -> None:
         assert {w.split("=")[0] for w in words if w.startswith("--")} <= known | {"--help"}
 
 
+def whole_lines() -> Iterator[tuple[str, list[str]]]:
+    """Every `habeas ...` of a block of shell, as words: a whole command, not a part of one."""
+    for page, text in PAGES.items():
+        for language, block in re.findall(r"^ *```(\w*)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
+            shell = block if language in {"", "sh", "text", "console"} else ""
+            for line in shell.replace("\\\n", " ").splitlines():
+                found = re.match(r" *(?:.*\| |\$ |\.venv/bin/)?(habeas (?:(?!  #).)*)", line)
+                if found and "..." not in found[1]:
+                    yield page, shlex.split(re.split(r" [>&] ?|  #", found[1])[0])
+
+
+@pytest.mark.parametrize(("page", "words"), list(whole_lines()), ids=lambda w: w if isinstance(w, str) else " ".join(w))
+def test_a_command_in_a_block_is_whole(page: str, words: list[str]) -> None:
+    """Its parser takes it: no option is unknown, none that it needs is missing."""
+    path = next((p for n in (3, 2) if (p := " ".join(words[:n])) in COMMANDS), None)
+
+    assert path, f"{page}: there is no command {' '.join(words)}"
+    COMMANDS[path].make_context(path, words[len(path.split()) :])
+
+
 # The README's path.
 
 

@@ -25,9 +25,10 @@ from temporalio.client import Client
 
 import worker
 from ledger.decisions import Ruling
-from ledger.holds import Hold
+from ledger.holds import EVERYTHING, Hold
 from ledger.ledger import Ledger
 from ledger.schema import upgrade
+from rights.holds import Terms
 from rights.mapfile import read_map
 from rights.receipt import Books
 from rights.request import Phase
@@ -336,9 +337,17 @@ class World:
             request_id, task, "choose", at=self.now(), note="by the story", chosen=json.dumps(ruled).encode()
         )
 
-    def place_hold(self, identities: Iterable[tuple[str, str]], reason: str = "a court case") -> Hold:
-        """Hold whoever these identities name."""
-        return self.ledger.place_hold(parse_identities(identities), reason, at=self.now())
+    def place_hold(
+        self, identities: Iterable[tuple[str, str]], reason: str = "a court case", terms: Terms = EVERYTHING
+    ) -> Hold:
+        """Place a hold, as counsel would."""
+        return self.ledger.place_hold(parse_identities(identities), reason, at=self.now(), by="s-1", terms=terms)
+
+    def release_hold(self, hold: str) -> None:
+        """Release a hold, as two people do."""
+        # The first word may have been heard already, where the ledger was away in between.
+        for by in ("s-1", "s-2")[self.ledger.hold_standing(hold).release_by is not None :]:
+            self.ledger.release_hold(hold, by=by, at=self.now(), file_until=self.now())
 
     def in_flight(self, request_id: str) -> int:
         """Destructive calls of a request that may be running, by the back door."""

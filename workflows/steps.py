@@ -55,6 +55,9 @@ _PHASE = {
 _LEFT = {Operation.ERASE: Code.LEFT_BEHIND, Operation.RECTIFY: Code.CHANGED_BACK}
 """What a person is asked about when a look keeps finding that an act has not lasted."""
 
+UNDER_HOLD = {Code.HOLD, Code.DEFERRED}
+"""Why the fence is closed to what a hold covers."""
+
 _WHOSE = {Code.SEVERAL_PEOPLE, Code.TOO_MANY_LINKS}
 """Where it is open who the person is, it is open in every system."""
 
@@ -129,12 +132,38 @@ class Steps:
                 return receipt
             if run.withdrawn:
                 return receipt
+            if receipt.outcome is Outcome.HELD and receipt.code in UNDER_HOLD:
+                if receipt.code == Code.DEFERRED or not await self._wait_for_hold(step):
+                    return receipt
+                continue
             if receipt.code in BEFORE_THE_WORK:
                 await self._deciding.wait_out()
                 continue
             # Done by hand, or given up: then the step itself says so, as it does when a run was lost meanwhile.
             await self._settle(step, Code(receipt.code))
         return run.receipts.get((system, operation))
+
+    async def _wait_for_hold(self, step: Step) -> bool:
+        """Wait for the end of a hold, for a word, or until the person is to be answered all the same; False when that
+        day is past. Whatever wakes the run has it try again: the fence knows."""
+        run = self._run
+        left = run.facts.clock.internal_due - workflow.now()
+        if left <= timedelta(0):
+            return False
+        heard = run.heard
+        await run.wait(
+            step.key,
+            Code.HOLD,
+            lambda: step.key in run.rulings or run.heard_since(heard),
+            max(left, timedelta(seconds=1)),
+        )
+        word = run.rulings.pop(step.key, "retry")
+        if not run.stopped or word != "retry":
+            changed: bool = await run.do(PlanningActivities.rule, Ruled(ask=run.ask(), step=step, word=word))
+            if word == "retry":
+                run.round += 1
+                run.look_again |= changed
+        return True
 
     def _heed(self, receipt: Receipt) -> None:
         """Look anew where an erasure or the look after it has learnt what others may know the person by. An act is

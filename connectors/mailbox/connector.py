@@ -34,6 +34,11 @@ class Mailbox:
         self.system, self.settings, self.reader, self.writer = system, settings, reader, writer
 
     @property
+    def spares(self) -> bool:
+        """Rows that are to be retained are left alone."""
+        return True
+
+    @property
     def longest(self) -> timedelta:
         """How long after entering a fence a call can still take effect."""
         return self.settings.longest

@@ -89,6 +89,11 @@ class SqlConnector:
             self.restrict, self.lift = self._flagging.restrict, self._flagging.lift
 
     @property
+    def spares(self) -> bool:
+        """Rows that are to be retained are left alone."""
+        return True
+
+    @property
     def longest(self) -> timedelta:
         """How long after entering a fence a call can still take effect; the server sees to it."""
         return self.limits.longest

@@ -1,6 +1,6 @@
-"""`habeas ledger`, `habeas parcel`, `habeas hold` and `habeas explain`: evidence, deliveries, holds.
+"""`habeas ledger`, `habeas parcel` and `habeas explain`: evidence and deliveries.
 
-The one rule: a reason for a hold is sealed and never printed; a parcel is decrypted to a file of its reader's own.
+The one rule: a parcel is decrypted to a file of its reader's own.
 """
 
 from pathlib import Path
@@ -8,14 +8,11 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import Identities, Identity, Json, RequestId
+from starter.commands.options import Json, RequestId
 from starter.exits import Exit, Failure
 
 ledger = typer.Typer(no_args_is_help=True, help="The journal, and the proof that nobody changed it.")
 parcels = typer.Typer(no_args_is_help=True, help="What is handed over after an access request.")
-holds = typer.Typer(no_args_is_help=True, help="Holds: nothing of whom they cover is destroyed.")
-
-HoldId = Annotated[str, typer.Argument(metavar="HOLD", help="The hold's id.", show_default=False)]
 
 
 @ledger.command()
@@ -131,88 +128,3 @@ def open_(
         )
     )
     answer({"file": str(target), "size": opened.size, "sha256": opened.digest}, page, as_json=as_json)
-
-
-@holds.command()
-def place(
-    identity: Identity = None,
-    identities: Identities = None,
-    reason_file: Annotated[
-        str | None,
-        typer.Option(
-            "--reason-file", metavar="FILE", help="Why, from a file or - ; kept sealed. Required.", show_default=False
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Let nothing of a person be destroyed.
-
-    Example: habeas hold place --identities person.txt --reason-file matter.txt
-    """
-    from rights.subject import parse_identities
-    from starter.desk import desk, now
-    from starter.inputs import identity_pairs, read_text
-    from starter.show import Cell, Page, answer
-    from starter.submit import MAX_TEXT
-
-    if identities == "-" and reason_file == "-":
-        raise Failure(Exit.USAGE, "--identities and --reason-file cannot both read standard input")
-    reason = read_text(reason_file, "--reason-file").strip() if reason_file else ""
-    if not 1 <= len(reason) <= MAX_TEXT or "\0" in reason:
-        raise Failure(Exit.USAGE, f"--reason-file must give a plain text of 1 to {MAX_TEXT:,} characters")
-    people = parse_identities(identity_pairs(identity or (), identities))
-    with desk() as at:
-        hold = at.ledger.place_hold(people, reason, at=now())
-    page = Page().line(Cell(f"hold {hold.id}: {hold}", "good" if hold.in_force else "warn"))
-    answer({**hold.model_dump(mode="json"), "in_force": hold.in_force}, page, as_json=as_json)
-
-
-@holds.command()
-def release(hold: HoldId, as_json: Json = False) -> None:
-    """Lift a hold.
-
-    Steps that it stopped go on once they are ruled 'retry'.
-
-    Example: habeas hold release 01kap30c2m6n8r1v5t9w4x7yzb
-    """
-    from datetime import timedelta
-
-    from starter.desk import desk, now
-    from starter.inputs import ledger_id
-    from starter.show import Cell, Page, answer
-
-    hold_id = ledger_id(hold, "hold")
-    with desk() as at:
-        moment = now()
-        at.ledger.release_hold(hold_id, at=moment, file_until=moment + timedelta(days=at.settings.file_days))
-        stands = at.ledger.hold_standing(hold_id)
-    document = {**stands.model_dump(mode="json"), "in_force": stands.in_force}
-    answer(document, Page().line(Cell(f"hold {hold_id}: {stands}", "good")), as_json=as_json)
-
-
-@holds.command("list")
-def list_(
-    all_: Annotated[bool, typer.Option("--all", help="Those that were released too.")] = False, as_json: Json = False
-) -> None:
-    """List holds, and whether each is in force.
-
-    Example: habeas hold list --all
-    """
-    from starter.desk import desk
-    from starter.show import Cell, Page, answer, minute
-
-    with desk() as at:
-        found = [at.ledger.hold_standing(h.id) for h in at.ledger.holds(in_force_only=not all_)]
-        page = Page()
-        if found:
-            page.grid(
-                ("hold", "placed", "stands"),
-                (
-                    (Cell(h.id, "strong"), minute(h.placed_at, at.zone), Cell(str(h), "" if h.in_force else "warn"))
-                    for h in found
-                ),
-            )
-        else:
-            page.line("no hold")
-    document = {"holds": [{**h.model_dump(mode="json"), "in_force": h.in_force} for h in found]}
-    answer(document, page, as_json=as_json)

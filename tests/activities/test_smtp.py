@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.mails import REQUEST_HEADER, Written, as_mail
+from activities.mails import REQUEST_HEADER, Written, as_mail, once
 from activities.smtp import MailServer, PutOff, Refused, Session, Stopped, Unavailable, Unsure, deliverable
 from tests.smtp_sink import Sink
 
@@ -107,6 +107,37 @@ def test_a_server_that_does_not_want_us_says_nothing_of_the_letter(sink: Sink) -
     finally:
         sink.greets_senders_with = ""
     assert sink.taken == []
+
+
+def test_a_letter_to_many_is_the_same_mail_made_once(sink: Sink) -> None:
+    at, many = server(sink), once(WRITTEN)
+    with Session(at) as session:
+        for name, to in (("Anna Berg", ANNA), ("Ben", "ben@example.org")):
+            text = as_mail(at, to, name, many, "0" * 32, AT, {REQUEST_HEADER: "01req"})
+            session.hand_over(to, text, lambda: True)
+    hand_over(at)
+
+    anna, ben, alone = (taken.mail for taken in sink.taken)
+    assert str(ben["To"]) == "Ben <ben@example.org>"
+    headers = [[(name, str(value)) for name, value in one.items() if name != "Content-Type"] for one in (anna, alone)]
+    assert headers[0] == headers[1]
+    for one in (anna, ben):
+        assert one.get_content_type() == alone.get_content_type()
+        assert [part.get_content() for part in one.walk() if not part.is_multipart()] == [
+            part.get_content() for part in alone.walk() if not part.is_multipart()
+        ]
+
+
+def test_who_is_refused_leaves_nothing_to_the_next_one(sink: Sink) -> None:
+    at = server(sink)
+    sink.replies["gone@example.org"] = "550 5.1.1 nobody here"
+    with Session(at) as session:
+        with pytest.raises(Refused):
+            session.hand_over("gone@example.org", mail(at), lambda: True)
+        session.hand_over(ANNA, mail(at), lambda: True)
+        session.hand_over(ANNA, mail(at), lambda: True)
+
+    assert [taken.to for taken in sink.taken] == [(ANNA,), (ANNA,)]
 
 
 @pytest.mark.parametrize(("what", "taken"), [("hang up", 1), ("drop", 0)])

@@ -17,7 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope
 from aiosmtpd.smtp import Session as Client
 
 import worker
-from tests.benchmarks.deployment import Used, counting
+from tests.benchmarks.deployment import Used, counting, memory, of_family
 from tests.smtp_sink import Sink
 from tests.stories.copies import Habeas
 from tests.world import World
@@ -32,6 +32,10 @@ texts:
 """
 KILLS = 2
 """How often the worker is killed on the way, a third of the people apart."""
+FIRST = 200
+"""Letters after which a worker has loaded what it needs, and its growth is looked at."""
+PATIENCE = 7200
+"""Seconds without an end after which something is wrong: more than twice what 100,000 people take."""
 
 
 class Counting(Sink):
@@ -51,6 +55,10 @@ class Measured:
     """What a campaign took, and what came of it."""
 
     used: Used
+    peak: float
+    """Of the worker's memory, in MB."""
+    growth: float
+    """Of that, what came after the first letters."""
     told: int
     twice: int
     unsure: int
@@ -76,23 +84,32 @@ def measure(world: World, home: Path, people: int) -> Measured:
         habeas = Habeas(world)
         habeas("campaign", "prepare", "policy", "--notice", str(home / "notice.yaml"))
         world.start_worker()
+        peak = 0.0
+
+        def wait(ready: Any) -> None:
+            nonlocal peak
+            until = time.monotonic() + PATIENCE
+            while not ready():
+                assert time.monotonic() < until, world.log[-2000:]
+                peak = max(peak, memory(world))
+                time.sleep(0.5)
+
+        buried = 0.0
         with counting(world) as used:
             habeas("campaign", "start", "policy")
+            wait(lambda: sink.got.total() >= FIRST)
+            warm = peak = memory(world)
             for number in range(1, KILLS + 1):
-                _wait(lambda number=number: sink.got.total() >= people * number // (KILLS + 1), world)
+                wait(lambda number=number: sink.got.total() >= people * number // (KILLS + 1))
+                buried += of_family(world.workers[-1].pid)
                 world.workers[-1].kill()
                 world.start_worker()
-            _wait(lambda: world.query("SELECT state FROM campaigns") == [("ended",)], world)
+            wait(lambda: world.query("SELECT state FROM campaigns") == [("ended",)])
+        used.parts["worker"] += buried
+        used.parts["client and mail server"] = used.parts.pop("client")
         unsure = int(world.query("SELECT count(*) FROM letters WHERE state = 'unsure'")[0][0])
         twice = sum(1 for number in sink.got.values() if number > 1)
-        return Measured(used, len(sink.got), twice, unsure, asyncio.run(_events(world)))
-
-
-def _wait(ready: Any, world: World) -> None:
-    until = time.monotonic() + 7200
-    while not ready():
-        assert time.monotonic() < until, world.log[-2000:]
-        time.sleep(0.2)
+        return Measured(used, peak, peak - warm, len(sink.got), twice, unsure, asyncio.run(_events(world)))
 
 
 async def _events(world: World) -> int:

@@ -400,7 +400,12 @@ def measure_campaign(report: Report, scale: Scale) -> None:
         report.add("    told twice", seen.twice, "", at_most=0)
         report.add("    in doubt", seen.unsure, "", at_most=campaign.KILLS)
         report.add("    wall", seen.used.wall, "s")
+        report.add("    people in a second", seen.told / seen.used.wall, "")
         report.add("    CPU a person, all in", seen.used.total / scale.told * 1000, "ms")
+        for part, seconds in seen.used.parts.items():
+            report.add(f"        of which {part}", seconds / scale.told * 1000, "ms")
+        report.add("    peak memory of the worker", seen.peak, "MB")
+        report.add("    of which after the first letters", seen.growth, "MB", at_most=60)
         report.add("    longest history", seen.events, "events", at_most=10_000)
 
 

@@ -228,8 +228,7 @@ class Storm:
     def _release(self, hold: Held) -> None:
         if hold.rows is not None and (there := left(self.world, hold.person)) != hold.rows:
             self.breaches.append(f"{hold.rows - there} rows went while {hold.id} was in force")
-        now = self.world.now()
-        _until_heard(lambda: self.world.ledger.release_hold(hold.id, at=now, file_until=now))
+        _until_heard(lambda: self.world.release_hold(hold.id))
         self._holds.remove(hold)
 
     def _awake(self) -> list[int]:

@@ -12,7 +12,7 @@ from ledger.keys import EnvKeys, FileKeys
 from ledger.ledger import Ledger
 from starter.stack import Postgres
 from tests.conftest import Database
-from tests.ledger.builders import ANNA, AT, BACKUPS, OTTO, close_one, later, open_one, opened_id
+from tests.ledger.builders import ANNA, AT, BACKUPS, OTTO, close_one, later, open_one, opened_id, release
 from tests.ledger.conftest import Door, copy
 
 
@@ -253,7 +253,7 @@ def test_the_reason_for_a_hold_is_sealed_until_its_day(ledger: Ledger, door: Doo
 
     assert ledger.unseal(hold.id, "file", "reason") is not None
     assert ledger.shred_due(later(days=10_000)) == []
-    ledger.release_hold(hold.id, at=AT, file_until=later(days=3))
+    release(ledger, hold.id, at=AT, file_until=later(days=3))
     assert [one.case_id for one in ledger.shred_due(later(days=3))] == [hold.id]
     assert ledger.unseal(hold.id, "file", "reason") is None
     assert door("SELECT count(*) FROM hold_subjects") == [(0,)]

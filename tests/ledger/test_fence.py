@@ -28,6 +28,7 @@ from tests.ledger.builders import (
     later,
     open_one,
     opened_id,
+    release,
 )
 from tests.ledger.conftest import Door
 
@@ -113,8 +114,8 @@ def test_a_hold_closes_the_fence_and_its_release_opens_it(ledger: Ledger) -> Non
     assert ledger.standing(request_id).held
     assert refused(ledger, opened_id(ledger, identities=OTTO)) is None
 
-    ledger.release_hold(hold.id, at=later(days=1), file_until=later(days=100))
-    ledger.release_hold(hold.id, at=later(days=2), file_until=later(days=200))
+    release(ledger, hold.id, at=later(days=1), file_until=later(days=100))
+    release(ledger, hold.id, at=later(days=2), file_until=later(days=200))
 
     assert refused(ledger, request_id) is None
     assert str(ledger.hold_standing(hold.id)) == "released on 2026-03-03"
@@ -123,7 +124,7 @@ def test_a_hold_closes_the_fence_and_its_release_opens_it(ledger: Ledger) -> Non
     with pytest.raises(LedgerRefusal, match="no hold of this id"):
         ledger.hold_standing("nonsense")
     with pytest.raises(LedgerRefusal, match="no hold of this id"):
-        ledger.release_hold("nonsense", at=AT, file_until=AT)
+        release(ledger, "nonsense", at=AT, file_until=AT)
 
 
 def test_a_hold_binds_however_the_address_is_capitalised(ledger: Ledger) -> None:

@@ -25,6 +25,7 @@ from tests.ledger.builders import (
     enter,
     erased,
     opened_id,
+    release,
 )
 from tests.ledger.conftest import Door
 
@@ -178,7 +179,7 @@ def test_no_column_of_the_ledger_shows_what_a_person_said_or_is(ledger: Ledger, 
     ledger.exit_fence(enter(ledger, request_id), erased(customers=1), at=AT)
     ledger.keep_receipt(a_receipt(a_step(request_id), customers=1))
     hold = ledger.place_hold(who, f"reason {CANARY}", at=AT)
-    ledger.release_hold(hold.id, at=AT, file_until=AT)
+    release(ledger, hold.id, at=AT, file_until=AT)
     ledger.withdraw(request_id, at=AT, note=f"note {CANARY}")
 
     everything = _everything(tables)

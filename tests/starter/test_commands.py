@@ -54,11 +54,15 @@ def options(command: Any) -> Iterator[tuple[str, Any]]:
 
 
 def example(path: str) -> list[str]:
-    """The words of the example in a command's help, without what stands before a pipe or after a redirection."""
-    found = re.search(r"Example: (.*?)(?:\n\n|\Z)", COMMANDS[path].help or "", re.DOTALL)
+    """The words of the example as the help prints it, without what stands before a pipe or after a redirection."""
+    command = COMMANDS[path]
+    printed = command.get_help(command.context_class(command, info_name=path))
+    found = re.search(r"Example:\n(.*?)\n\n", printed, re.DOTALL)
     assert found, f"{path} --help has no example"
-    line = " ".join(found[1].split())
-    assert re.search(r"(^|\| )habeas ", line), line
+    # As the shell reads it: lines that end with a backslash are one.
+    line = found[1].replace("\\\n", "")
+    assert "\n" not in line
+    assert re.search(r"(^ *|\| )habeas ", line), line
     return shlex.split(line[line.index("habeas ") :].split(" > ")[0])
 
 

@@ -98,7 +98,7 @@ def test_an_unknown_request_is_not_found(deployment: Deployment, command: str, w
     assert wrong not in answer.err
 
 
-@pytest.mark.parametrize("arguments", [("explain", NOBODY), ("parcel", "open", NOBODY), ("hold", "release", NOBODY)])
+@pytest.mark.parametrize("arguments", [("explain", NOBODY), ("parcel", "open", NOBODY), ("hold", "show", NOBODY)])
 def test_what_is_not_there_is_not_found(deployment: Deployment, arguments: tuple[str, ...]) -> None:
     answer = deployment(*arguments)
 
@@ -181,35 +181,6 @@ def test_withdrawing_is_said_and_done_once(deployment: Deployment) -> None:
 
     assert deployment("request", "withdraw", request, "--json").json == {"withdrawn": True, "in_flight": 0}
     assert deployment("request", "confirm-identity", request).code == 5
-
-
-def test_a_hold_is_placed_shown_and_released(deployment: Deployment) -> None:
-    request = deployment.open()
-    reason = deployment.home / "reason.txt"
-    reason.write_text("canary: litigation of 2026")
-
-    placed = deployment("hold", "place", "--identity", f"email={PERSON}", "--reason-file", str(reason), "--json").json
-    held = deployment("request", "show", request).out
-    listed = deployment("hold", "list", "--json").json["holds"]
-    released = deployment("hold", "release", placed["id"], "--json").json
-
-    assert list(placed) == ["id", "placed_at", "released_at", "in_flight", "in_force"]
-    assert placed["in_force"] is True
-    assert "in force: nothing is destroyed" in held
-    assert [h["id"] for h in listed] == [placed["id"]]
-    assert list(released) == list(placed)
-    assert released["released_at"] is not None
-    assert deployment("request", "show", request, "--json").json["held"] is False
-    assert "canary" not in deployment.everything()
-
-
-@pytest.mark.parametrize("given", ["", " \n", "x" * 100_001, "a\0b"])
-def test_a_hold_needs_a_reason_one_can_read(deployment: Deployment, given: str) -> None:
-    answer = deployment("hold", "place", "--identity", f"email={PERSON}", "--reason-file", "-", given=given)
-
-    assert answer.code == 2
-    assert one_sentence(answer.err)
-    assert deployment.rows("SELECT count(*) FROM holds") == [(0,)]
 
 
 def test_explain_does_the_arithmetic_of_the_dates(deployment: Deployment) -> None:

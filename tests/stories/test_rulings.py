@@ -65,7 +65,7 @@ def test_what_was_given_up_is_neither_asked_again_nor_done_when_the_run_is_lost(
     world.wait(lambda: "ruled_out" in {r["code"] for r in world.receipts(request)}, 30, "the ruling to be kept")
     before = dump(world.shop)
     # The hold ends, so that only the ruling stands between the new run and the rows.
-    world.ledger.release_hold(hold.id, at=world.now(), file_until=world.now())
+    world.release_hold(hold.id)
 
     lose_the_run(world, request)
     world.wait(
@@ -147,12 +147,11 @@ def test_other_rows_than_those_approved_are_approved_anew(world: World) -> None:
     request = world.open("erasure", [("email", "c7@shop.example")])
     world.wait(lambda: world.phase(request) == "approving", 30, "the approval")
     world.ledger.approve(request, at=world.now(), note="one account, as previewed")
-    held = world.wait_task(request, "hold")
+    world.wait_task(request, "hold")
     with psycopg.connect(world.shop, autocommit=True) as connection:
         connection.execute("UPDATE customers SET email = 'c7@shop.example' WHERE id = 8")
     before = dump(world.shop)
-    world.ledger.release_hold(hold.id, at=world.now(), file_until=world.now())
-    world.rule(request, held, "retry")
+    world.release_hold(hold.id)
     world.choose(request, world.wait_task(request, "several_people"), "shop", mine=["7", "8"])
 
     world.wait(lambda: world.phase(request) == "approving", 30, "a second approval")

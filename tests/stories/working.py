@@ -21,5 +21,5 @@ async def working(world: World, **dispatching: Any) -> AsyncIterator[tuple[Clien
     tools = worker.build_tools(world.settings, world.ledger)
     async with worker.build_worker(world.settings, client, tools):
         yield client, Dispatcher(tools, client, world.settings.task_queue, keys, **dispatching)
-    for connector in tools.connectors.values():
+    for connector in tools.every_connector:
         getattr(connector, "close", lambda: None)()

@@ -1,14 +1,17 @@
-"""Record the histories that `test_replay` replays: ``python -m tests.workflows.record``.
+"""Record the histories that `test_replay` replays: ``python -m tests.workflows.record [PART...]``.
 
 Runs a small deployment on real servers, opens what it sealed with its own keys, and seals it anew under the test key.
 """
 
 import asyncio
 import json
+import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
@@ -17,13 +20,23 @@ from temporalio.client import ScheduleActionExecutionStartWorkflow
 from temporalio.converter import WorkflowSerializationContext
 
 import worker
+from ledger.letters import said_name
+from rights.details import read_details
+from rights.request import Right
+from rights.weighing import Outcome
 from starter.stack import Postgres, Temporal
+from starter.weigh import decide_review
 from tests.benchmarks.campaign import NOTICE
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.smtp_sink import Sink
+from tests.starter.transfers import Other
+from tests.stories.asking import DIRECTORY
 from tests.stories.copies import Habeas
+from tests.stories.test_clock import desk
+from tests.stories.test_portability import details, sending
+from tests.stories.test_restriction import Till, setup_denial
 from tests.world import World, shop_map
-from workflows.visibility import map_check_id
+from workflows.visibility import lifting_id, map_check_id
 from workflows.wire import HistoryKeys, SealingCodec
 
 HERE = Path(__file__).parent / "histories"
@@ -71,8 +84,8 @@ async def _checked(world: World) -> str:
     return action.workflow_id
 
 
-def main() -> None:
-    """Run the stories and keep their histories."""
+def requests() -> None:
+    """Run an access, an erasure, upkeep and a check of the map."""
     with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
         home = Path(folder)
         with (
@@ -119,11 +132,98 @@ def letters() -> None:
             asyncio.run(_keep(world, f"letters/{tenant}", "letters-sent"))
 
 
+def reviews() -> None:
+    """Run a restriction that is reviewed, then lifted, and a decision that is looked at again, late."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        home = Path(folder)
+        mapped = shop_map(extra="options: {restrict: row_security}")
+        with (
+            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": mapped}) as world,
+        ):
+            till = Till(world)
+            setup_denial(world, till)
+            world.start_worker(HABEAS_RESTRICTION_NOTICE_DAYS="0")
+            habeas, tenant = Habeas(world), world.ledger.tenant
+            (home / "restriction.yaml").write_text("ground: claims\n")
+            request = habeas.open("restriction", "--details", str(home / "restriction.yaml"))
+            world.wait_closed(request)
+            until = world.now().date() + timedelta(days=90)
+            habeas("restriction", "review", request, "--until", str(until))
+            habeas("restriction", "lift", request, "--because", "not_needed", "--notice-days", "0")
+            habeas("request", "rule", request, "done", "--task", world.wait_task(request, "post_out"))
+            asyncio.run(_ended(world, lifting_id(tenant, request)))
+            asyncio.run(_keep(world, f"restriction/{tenant}/{request}", "restriction-answered"))
+            asyncio.run(_keep(world, lifting_id(tenant, request), "restriction-reviewed-lifted"))
+        (home / "late").mkdir()
+        asyncio.run(_decided_late(home / "late", postgres))
+
+
+async def _decided_late(home: Path, postgres: Postgres) -> None:
+    contested = read_details(Right.DECISION_REVIEW, "x", "decision: credit 4711\ncontested: It is wrong.\n")
+    async with desk(home, postgres, {"shop": shop_map()}) as at:
+        ledger = at.world.ledger
+        request = at.world.open("decision-review", [("email", "c7@shop.example")], details=contested)
+        await at.days(22)
+        words = {"by": "head of credit", "evidence": "Looked at.", "reason": "It was another person's."}
+        decide_review(ledger, request, Outcome.ANNULLED, at=await at.now(), **words)
+        await at.days(0.1)
+        await _keep(at.world, f"decision-review/{ledger.tenant}/{request}", "review-late-annulled")
+
+
+def transfers() -> None:
+    """Run a copy that goes straight to another controller."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        home = Path(folder)
+        with (
+            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": shop_map()}) as world,
+            Other(home / "other", Ed25519PrivateKey.generate()) as other,
+        ):
+            habeas = sending(world, other)
+            world.start_worker()
+            request = habeas.open("portability", "--details", details(world))
+            world.wait_closed(request)
+            asyncio.run(_keep(world, f"portability/{world.ledger.tenant}/{request}", "transfer-taken-in"))
+
+
+def identity() -> None:
+    """Run a request whose asker never answers, and one that is proven by a code."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        asyncio.run(_asked(Path(folder), postgres))
+
+
+async def _asked(home: Path, postgres: Postgres) -> None:
+    contested = read_details(Right.DECISION_REVIEW, "x", "decision: credit 4711\ncontested: It is wrong.\n")
+    async with desk(home, postgres, {"shop": DIRECTORY}) as at:
+        world, ledger = at.world, at.world.ledger
+        # Under a law whose clock does not wait, so that it is over in 38 days and the history is short.
+        silent = world.open("erasure", [("email", "c7@shop.example")], confirmed=False, regimes=["us-ca-ccpa"])
+        late = world.open("decision-review", [("email", "c8@shop.example")], confirmed=False, details=contested)
+        await at.days(0.1)
+        ledger.ask_code(silent, "file", at=await at.now())
+        await at.days(8)
+        number = ledger.ask_code(late, "file", at=await at.now())
+        await at.days(0.1)
+        said = ledger.unseal(late, "file", said_name("identity_code", number))
+        assert said is not None
+        assert ledger.check_code(late, str(json.loads(said)["code"]), at=await at.now())
+        await at.days(1)
+        words = {"by": "head of credit", "evidence": "Looked at.", "reason": "It stands."}
+        decide_review(ledger, late, Outcome.UPHELD, at=await at.now(), **words)
+        await at.days(30)
+        assert world.conclusion(silent) == "unproven"
+        await _keep(world, f"erasure/{ledger.tenant}/{silent}", "identity-reminded-lapsed")
+        await _keep(world, f"decision-review/{ledger.tenant}/{late}", "identity-proven-by-a-code")
+
+
 async def _ended(world: World, workflow_id: str) -> None:
     client = await worker.connect(world.settings, world.ledger)
     await client.get_workflow_handle(workflow_id).result()
 
 
+PARTS = {one.__name__: one for one in (requests, letters, reviews, transfers, identity)}
+
 if __name__ == "__main__":
-    main()
-    letters()
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()

@@ -14,6 +14,7 @@ from temporalio.worker import Replayer
 from tests.workflows.fingerprint import fingerprints
 from workflows.campaign import CampaignRun
 from workflows.letters import Letters
+from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
 from workflows.request import REQUESTS
 from workflows.upkeep import Upkeep
@@ -30,8 +31,12 @@ def test_there_is_a_history_of_every_kind() -> None:
         "access",
         "campaign",
         "erasure",
+        "identity",
         "letters",
         "map",
+        "restriction",
+        "review",
+        "transfer",
         "upkeep",
     }
 
@@ -43,7 +48,9 @@ def test_a_recorded_history_replays(path: Path) -> None:
 
     async def replay() -> None:
         wire = plugin(HistoryKeys(lambda _: KEY))
-        replayer = Replayer(workflows=[*REQUESTS, Upkeep, MapCheck, Letters, CampaignRun], plugins=[wire])
+        replayer = Replayer(
+            workflows=[*REQUESTS, Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting], plugins=[wire]
+        )
         await replayer.replay_workflow(history)
 
     asyncio.run(replay())

@@ -1,0 +1,263 @@
+"""Holds: what must stay although somebody asked for it to go, who says so, and what may be told of it.
+
+The one rule: a hold keeps whole rows, as they are, of exactly what it names; where the data map cannot keep a part by
+itself the whole system is kept, since what was kept can still be erased. A hold that must stay secret looks like work
+that a system has not come to yet (GDPR Art. 17(3)(b) and (e), Art. 18(1)(c)).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from rights.codes import Code
+from rights.collection import Erase
+from rights.datamap import DataMap, System
+from rights.plan import Keep, Work
+from rights.receipt import Count, Outcome, Receipt, Tally
+from rights.value import Value
+
+GROUND: Final = "legal hold"
+"""The ground of what a hold keeps."""
+HOUSE: Final = "habeas"
+"""The system whose data is the engine's own: request files, copies, letters. A hold on everything covers it too."""
+ASK_AGAIN: Final = timedelta(hours=1)
+"""How soon a step that a secret hold stops is tried again, as a step that a busy system has put off is."""
+CONFIRM_WITHIN: Final = timedelta(hours=72)
+"""How long a second person has to confirm a hold before others are asked; a weekend, and a day."""
+ESCALATE_EVERY: Final = timedelta(hours=24)
+"""How often it is asked for again, one level up, while nobody confirms. The hold stays in force."""
+REVIEW_AFTER: Final = timedelta(days=90)
+"""When a hold is to be reviewed, where nobody says otherwise, and again after each review."""
+ANSWER_BEFORE: Final = timedelta(days=7)
+"""How long before its internal due date counsel is asked for the answer that a secret hold leaves to them."""
+_NEVER: Final = 12 * 8000
+"""Months that lead past the calendar: a hold has no last day of its own."""
+
+
+class Disclosure(StrEnum):
+    """What the person may be told of a hold."""
+
+    TELL = "tell"
+    AFTER = "after"
+    """Nothing before a day."""
+    COUNSEL_TEXT = "counsel_text"
+    """Nothing by the engine: counsel writes the answer."""
+
+
+class Reason(StrEnum):
+    """Why data is held, as a code; the words for it are sealed."""
+
+    LITIGATION = "litigation"
+    CLAIM = "claim"
+    REGULATOR = "regulator"
+    PRESERVATION = "preservation"
+    AUDIT = "audit"
+
+
+class Authority(StrEnum):
+    """On whose word."""
+
+    COUNSEL = "counsel"
+    COURT = "court"
+    REGULATOR = "regulator"
+    LAW_ENFORCEMENT = "law_enforcement"
+    BOARD = "board"
+
+
+class Desk(StrEnum):
+    """What a hold asks of people. Only those who work with holds see these, never a request's agents."""
+
+    CONFIRM = "confirm"
+    """A second person confirms it."""
+    UNCONFIRMED = "unconfirmed"
+    """Nobody has, in time: somebody higher up confirms it, or two people release it."""
+    REVIEW = "review"
+    """Its review is due."""
+    ANSWER = "answer"
+    """A request that a secret hold touches is to be answered, in counsel's words."""
+
+
+DESK_SAYS: Final = {
+    Desk.CONFIRM: "A second person looks at the hold and confirms it (habeas hold confirm), or has it released.",
+    Desk.UNCONFIRMED: "Nobody has confirmed the hold in time. It stays in force; confirm it, or have it released.",
+    Desk.REVIEW: "See whether the hold is still needed (habeas hold review), or have it released by two people.",
+    Desk.ANSWER: "A hold that must stay secret leaves this answer to counsel: write to the person, then habeas hold "
+    "answer. Until then the request stays open, like one whose system is slow.",
+}
+
+
+class Scope(Value):
+    """What a hold covers of the people it names; nothing said of a kind: all of it."""
+
+    systems: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
+    """As ``system.collection``."""
+    categories: tuple[str, ...] = ()
+    """A collection with a field of such a category is held, whole rows of it."""
+    since: date | None = None
+    """Rows of this day and later, by the column from which the map counts a duty to keep; without one, all rows."""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The systems it can touch; none named: any."""
+        named = dict.fromkeys((*self.systems, *(one.partition(".")[0] for one in self.collections)))
+        return tuple(named)
+
+    def touches(self, system: str) -> bool:
+        """Whether anything in a system may be held."""
+        return not self.places or system in self.places
+
+    def held(self, system: System) -> frozenset[str]:
+        """The collections of a system that it covers."""
+        if not self.touches(system.system):
+            return frozenset()
+        named = {c for s, _, c in (one.partition(".") for one in self.collections) if s == system.system}
+        whole = system.system in self.systems or not (self.systems or self.collections)
+        found = set(system.collections) if whole else named & system.collections.keys()
+        if self.categories:
+            wanted = set(self.categories)
+            found = {
+                name
+                for name in found
+                if any(
+                    about.category and about.category in wanted for about in system.collections[name].fields.values()
+                )
+            }
+        return frozenset(found)
+
+
+EVERYTHING: Final = Scope()
+
+
+class Terms(Value):
+    """What a hold is about, without whom. Codes, names of the map and dates only."""
+
+    scope: Scope = EVERYTHING
+    reason: Reason = Reason.LITIGATION
+    authority: Authority = Authority.COUNSEL
+    disclosure: Disclosure = Disclosure.TELL
+    tell_from: date | None = None
+    """AFTER: the day from which it may be told."""
+    review_on: date | None = None
+
+    def secret(self, day: date) -> bool:
+        """Whether it must not be told on a day (UTC)."""
+        if self.disclosure is Disclosure.AFTER:
+            return self.tell_from is None or day < self.tell_from
+        return self.disclosure is Disclosure.COUNSEL_TEXT
+
+
+class Holding(Value):
+    """The holds in force that touch one request in one system."""
+
+    scopes: Mapping[str, Scope] = {}
+    """By hold."""
+    told: bool = False
+    """One of them may be told."""
+    secret: bool = False
+    """One of them must not be told, and counsel has not answered the request yet."""
+    answered: bool = False
+    """Counsel has."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self.scopes)
+
+    @property
+    def code(self) -> Code:
+        """Why a call that they stop is not made, in the word that everybody may read."""
+        if self.told:
+            return Code.HOLD
+        return Code.DEFERRED if self.answered else Code.QUEUED
+
+
+NOTHING: Final = Holding()
+
+
+def spare(data_map: DataMap, system: str, scopes: Sequence[Scope]) -> tuple[DataMap, Mapping[str, date]] | None:
+    """The map under holds, for one system: what is held is retained there. With it, per collection held only in part,
+    the day from which rows are held.
+
+    What the map cannot say (rows that stay would point to rows that cannot) keeps the whole system; None where not even
+    that can be said, or nothing is held there.
+    """
+    about = data_map.systems[system]
+    held: dict[str, date | None] = {}
+    for scope in scopes:
+        for name in scope.held(about):
+            since = scope.since if about.collections[name].retention else None
+            before = held.get(name, since)
+            # Of two holds the one that keeps more counts.
+            held[name] = min(before, since) if before and since else None
+    if not held:
+        return None
+    days = {name: day for name, day in held.items() if day is not None}
+    spared = _retained(about, held.keys() - days.keys())
+    if spared is None:
+        spared, days = _retained(about, about.collections.keys()), {}
+    if spared is None:
+        return None
+    return data_map.model_copy(update={"systems": {**data_map.systems, system: spared}}), days
+
+
+def _retained(system: System, names: Collection[str]) -> System | None:
+    body: dict[str, Any] = system.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    for name in names:
+        body["collections"][name] |= {"erase": Erase.RETAIN.value, "ground": GROUND}
+    try:
+        return System.model_validate(body)
+    except ValidationError:
+        return None
+
+
+def from_day(works: Sequence[Work], system: System, since: Mapping[str, date]) -> tuple[Work, ...]:
+    """Work that leaves rows of a day and later as they are, in the collections named."""
+    return tuple(
+        work.model_copy(update={"keeps": (_keep(system, work, since[work.collection]), *work.keeps)})
+        if work.collection in since and work.erase is not Erase.RETAIN
+        else work
+        for work in works
+    )
+
+
+def _keep(system: System, work: Work, day: date) -> Keep:
+    column = system.collections[work.collection].retention[0].after
+    return Keep(ground=GROUND, column=column, cutoff=datetime(day.year, day.month, day.day, tzinfo=UTC), months=_NEVER)
+
+
+def as_held(receipt: Receipt, holding: Holding, *, due: bool) -> Receipt:
+    """What a receipt says of work that left something because of holds.
+
+    Before the answer is due a hold that may be told is waited for; when it is, what stays is said with its ground.
+    A secret one is a step that a system has not come to yet, with nothing of the hold in its counts.
+    """
+    if not any(kept.ground == GROUND for count in receipt.tally.counts for kept in count.kept):
+        return receipt
+    bare = receipt.model_copy(update={"tally": _without(receipt.tally), "certainty": None})
+    if holding.told and not due:
+        return bare.model_copy(update={"outcome": Outcome.HELD, "code": str(Code.HOLD), "about": receipt.step.system})
+    if holding.secret:
+        return put_off(bare)
+    if holding.answered:
+        return bare.model_copy(update={"outcome": Outcome.HELD, "code": str(Code.DEFERRED)})
+    return receipt
+
+
+def put_off(receipt: Receipt) -> Receipt:
+    """A step that is tried again later, as any is that a system has put off."""
+    seconds = int(ASK_AGAIN.total_seconds())
+    return receipt.model_copy(
+        update={"outcome": Outcome.PENDING, "code": str(Code.QUEUED), "about": "", "check_after_seconds": seconds}
+    )
+
+
+def _without(tally: Tally) -> Tally:
+    return Tally(counts=tuple(_bare(count) for count in tally.counts))
+
+
+def _bare(count: Count) -> Count:
+    kept = tuple(one for one in count.kept if one.ground != GROUND)
+    return count.model_copy(update={"kept": kept})

@@ -1,0 +1,155 @@
+"""Which holds cover which work, and what anybody may be told of one."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rights.audience import answer, interim
+from rights.collection import Erase
+from rights.holds import GROUND, Disclosure, Holding, Scope, Terms, as_held, from_day, put_off, spare
+from rights.mapfile import read_map
+from rights.plan import Operation, Step, make_plan
+from rights.receipt import Certainty, Count, Kept, Outcome, Receipt, Tally
+from rights.request import Right
+from tests.world import shop_map
+
+SHOP = read_map({"shop.yaml": shop_map(retention=True)})
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+EVERY = frozenset(SHOP.systems["shop"].collections)
+
+
+@pytest.mark.parametrize(
+    ("scope", "held"),
+    [
+        (Scope(), EVERY),
+        (Scope(systems=("shop",)), EVERY),
+        (Scope(systems=("crm",)), frozenset()),
+        (Scope(collections=("shop.orders",)), {"orders"}),
+        (Scope(collections=("crm.orders",)), frozenset()),
+        (Scope(systems=("crm",), collections=("shop.orders",)), {"orders"}),
+        (Scope(categories=("free_text",)), {"orders", "items", "messages"}),
+        (Scope(collections=("shop.orders", "shop.addresses"), categories=("free_text",)), {"orders"}),
+        (Scope(categories=("health",)), frozenset()),
+    ],
+)
+def test_a_scope_covers_what_it_names(scope: Scope, held: frozenset[str]) -> None:
+    assert scope.held(SHOP.systems["shop"]) == held
+
+
+def test_what_is_held_is_retained_and_the_rest_goes() -> None:
+    made = spare(SHOP, "shop", [Scope(collections=("shop.orders",))])
+    assert made is not None
+    part = make_plan(Right.ERASURE, made[0], AT, "eu-gdpr").of("shop")
+
+    fates = {work.collection: (work.erase, work.ground) for work in part.works}
+    assert fates["orders"] == (Erase.RETAIN, GROUND)
+    assert fates["messages"] == (Erase.DELETE, "")
+
+
+def test_of_two_holds_the_one_that_keeps_more_counts() -> None:
+    late = Scope(collections=("shop.orders",), since=date(2020, 1, 1))
+    later = Scope(collections=("shop.orders",), since=date(2023, 1, 1))
+    made = spare(SHOP, "shop", [later, late])
+    assert made is not None
+    assert made[1] == {"orders": date(2020, 1, 1)}
+    works = from_day(
+        make_plan(Right.ERASURE, made[0], AT, "eu-gdpr").of("shop").works, made[0].systems["shop"], made[1]
+    )
+    orders = next(work for work in works if work.collection == "orders")
+    assert (orders.keeps[0].ground, orders.keeps[0].writes) == (GROUND, ())
+    assert orders.keeps[0].until(date(2021, 1, 1)) == date.max, "no day of its own"
+
+    whole = spare(SHOP, "shop", [late, Scope(systems=("shop",))])
+    assert whole is not None
+    assert whole[1] == {}
+
+
+def test_a_day_holds_all_rows_where_the_map_says_no_column() -> None:
+    made = spare(SHOP, "shop", [Scope(collections=("shop.messages",), since=date(2020, 1, 1))])
+    assert made is not None
+    assert made[1] == {}
+    assert made[0].systems["shop"].collections["messages"].erase is Erase.RETAIN
+
+
+def test_where_a_part_cannot_stay_by_itself_the_whole_system_does() -> None:
+    # Without the duty to keep, the map does not say how an order that stays finds its customer.
+    plain = read_map({"shop.yaml": shop_map().replace('{category: contact, strategy: "null"}', "{category: contact}")})
+    made = spare(plain, "shop", [Scope(collections=("shop.orders",))])
+    assert made is not None
+    assert {c.erase for c in made[0].systems["shop"].collections.values()} == {Erase.RETAIN}
+
+
+@given(st.sampled_from(Disclosure), st.dates(), st.none() | st.dates())
+def test_a_hold_is_secret_until_its_day_or_for_good(kind: Disclosure, day: date, tell_from: date | None) -> None:
+    secret = Terms(disclosure=kind, tell_from=tell_from).secret(day)
+
+    match kind:
+        case Disclosure.TELL:
+            assert not secret
+        case Disclosure.COUNSEL_TEXT:
+            assert secret
+        case Disclosure.AFTER:
+            assert secret is (tell_from is None or day < tell_from)
+
+
+# What everybody reads of a request is made of its receipts. A secret hold writes the same receipt as a system that has
+# put the work off, so that there is nothing in any page, letter or list by which the two could be told apart.
+
+counts = st.lists(
+    st.builds(
+        Count,
+        collection=st.sampled_from(sorted(EVERY)),
+        found=st.integers(0, 50),
+        erased=st.integers(0, 50),
+    ),
+    max_size=4,
+    unique_by=lambda count: count.collection,
+)
+
+
+@given(
+    counts, st.lists(st.integers(1, 9), min_size=1, max_size=4), st.sampled_from((Operation.ERASE, Operation.VERIFY))
+)
+def test_a_secret_hold_cannot_be_told_from_a_system_that_takes_its_time(
+    seen: list[Count], held: list[int], operation: Operation
+) -> None:
+    step = Step(request_id="r", system="shop", operation=operation)
+    plain = Receipt(
+        step=step, outcome=Outcome.RETAINED, certainty=Certainty.COMPLETED, tally=Tally(counts=tuple(seen)), at=AT
+    )
+    kept = [
+        count.model_copy(update={"kept": (Kept(ground=GROUND, rows=rows),)})
+        for count, rows in zip(seen, held, strict=False)
+    ]
+    touched = plain.model_copy(update={"tally": Tally(counts=(*kept, *seen[len(kept) :]))})
+    slow = put_off(plain.model_copy(update={"certainty": None}))
+
+    for due in (False, True):
+        veiled = as_held(touched, Holding(scopes={"h": Scope()}, secret=True), due=due)
+        if not kept:
+            assert veiled == touched
+            continue
+        assert veiled.model_dump_json() == slow.model_dump_json()
+        assert "hold" not in veiled.model_dump_json()
+        words = [
+            (interim(Right.ERASURE, ["shop"], [one]), answer(Right.ERASURE, ["shop"], [one], {}, {}, "Europe/Berlin"))
+            for one in (veiled, slow)
+        ]
+        assert words[0] == words[1]
+
+
+def test_a_hold_that_may_be_told_is_waited_for_and_then_said() -> None:
+    step = Step(request_id="r", system="shop", operation=Operation.ERASE)
+    count = Count(collection="orders", found=4, kept=(Kept(ground=GROUND, rows=4),))
+    receipt = Receipt(step=step, outcome=Outcome.RETAINED, tally=Tally(counts=(count,)), at=AT)
+    told = Holding(scopes={"h": Scope()}, told=True)
+
+    assert as_held(receipt, told, due=False).outcome is Outcome.HELD
+    assert as_held(receipt, told, due=True) == receipt
+    both = told.model_copy(update={"secret": True})
+    assert as_held(receipt, both, due=False) == as_held(receipt, told, due=False)
+    assert "hold" not in as_held(receipt, both, due=True).model_dump_json()
+    answered = as_held(receipt, Holding(scopes={"h": Scope()}, answered=True), due=True)
+    assert (answered.outcome, answered.code, answered.tally.kept_rows) == (Outcome.HELD, "deferred", 0)

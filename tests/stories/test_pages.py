@@ -1,0 +1,169 @@
+"""The pages of docs/ are followed: what they tell somebody to type is typed, in a shell, in a deployment at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from starter.local import command
+from tests.stories.copies import OTHER, prepare
+from tests.stories.test_deciding import APPROVERS
+from tests.world import World, shop_map
+
+DOCS = Path(__file__).parents[2] / "docs"
+PERSON = "c7@shop.example"
+ELSEWHERE = {
+    "--details details.yaml --confirmed-by": "test_portability has the details",
+    "transfer receipt": "test_portability has another controller",
+    "habeas receive": "test_portability starts it",
+}
+"""What is left to other stories, and which."""
+
+FILES = {
+    "person.txt": f"email={PERSON}\n",
+    "name.txt": OTHER,
+    "addresses.txt": f"{PERSON}\nnobody@shop.example\n",
+    **{f"{name}.txt": "This is why." for name in ("reasons", "why", "o", "s", "dissent")},
+}
+REGISTER = """
+recipients:
+  partner:
+    name: Partner Logistics SA
+    country: FR
+    role: controller
+    basis: {kind: contract, document: DPA 18, since: 2024-01-01}
+    gets: [shop.customers]
+    knows_by: [email]
+    told_by: {email: privacy@partner.example}
+"""
+
+
+def lines(page: str) -> Iterator[str]:
+    """The commands of a page's blocks, as they stand."""
+    text = (DOCS / page).read_text()
+    for language, block in re.findall(r"^ *```(\w*)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
+        if language in {"", "sh", "text", "console"}:
+            for line in block.replace("\\\n", " ").splitlines():
+                typed = line.strip().removeprefix("$ ").split("  #")[0]
+                if re.match(r"(.*\| )?habeas ", typed) and not any(word in typed for word in ELSEWHERE):
+                    yield typed
+
+
+@dataclass
+class Reader:
+    """Somebody who types what a page says, with what was printed in place of its capitals."""
+
+    world: World
+    names: dict[str, str] = field(default_factory=dict)
+    typed: list[str] = field(default_factory=list)
+
+    def type(self, line: str) -> None:
+        """Type a line until it succeeds: a request takes its time, and a page does not say how long."""
+        for name, value in self.names.items():
+            line = re.sub(rf"\b{name}\b", value, line)
+        line = line.replace("name@example.org", PERSON)
+        line = re.sub(r"--on \d{4}-\d\d-\d\d", f"--on {datetime.now(UTC).date()}", line)
+        environment = {**os.environ, **self.world.environment}
+        environment["PATH"] = f"{Path(command()[0]).parent}:{os.environ['PATH']}"
+        until = time.monotonic() + 60
+        while True:
+            done = subprocess.run(
+                ["bash", "-c", line], cwd=self.world.home, env=environment, capture_output=True, text=True, check=False
+            )
+            if not done.returncode or time.monotonic() > until:
+                break
+            time.sleep(0.5)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        self.typed.append(line)
+        for name, form in (
+            ("REQUEST", r"request (\w{26}) received"),
+            ("REDACTION", r"habeas review restore \w+ (\w{26})"),
+            ("DECISION", r"decision (\w{26})"),
+        ):
+            if found := re.search(form, done.stdout):
+                self.names[name] = found[1]
+
+
+def access(reader: Reader) -> None:
+    prepare(reader.world)
+    with psycopg.connect(reader.world.shop, autocommit=True) as door:
+        door.execute("INSERT INTO messages VALUES (900, 7, 'one two three four five six seven eight nine')")
+
+
+def deadlines(reader: Reader) -> None:
+    reader.names["REQUEST"] = reader.world.open("access", [("email", PERSON)], confirmed=False)
+
+
+def decisions(reader: Reader) -> None:
+    reader.world.environment["HABEAS_APPROVERS"] = json.dumps(APPROVERS)
+    text = shop_map("approve", retention=True).replace(
+        "body: {category: free_text}", "body: {category: correspondence, strategy: 'null'}"
+    )
+    reader.world.write_maps({"shop": text})
+    reader.names["REQUEST"] = reader.world.open("erasure", [("email", PERSON)])
+
+
+def letters(reader: Reader) -> None:
+    reader.world.set_up_mail(host="127.0.0.1", port=9, plaintext=True)
+    del reader.world.environment["HABEAS_MAIL"]
+    reader.names["REQUEST"] = reader.world.open("access", [("email", "nobody@shop.example")])
+
+
+def objection(reader: Reader) -> None:
+    reader.world.open("access", [("email", PERSON)])
+
+
+def closed(reader: Reader) -> None:
+    reader.names["REQUEST"] = reader.world.open("access", [("email", PERSON)])
+
+
+def recipients(reader: Reader) -> None:
+    (reader.world.home / "recipients.yaml").write_text(REGISTER)
+    reader.world.environment["HABEAS_RECIPIENTS"] = str(reader.world.home / "recipients.yaml")
+    reader.names["REQUEST"] = reader.world.open("erasure", [("email", PERSON)])
+
+
+def nothing(reader: Reader) -> None:
+    """The page begins by itself."""
+
+
+PAGES: dict[str, Callable[[Reader], None]] = {
+    "access.md": access,
+    "data-map.md": nothing,
+    "deadlines.md": deadlines,
+    "decisions.md": decisions,
+    "letters.md": letters,
+    "objection.md": objection,
+    "parcel.md": closed,
+    "portability.md": nothing,
+    "recipients.md": recipients,
+}
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_can_be_followed(page: str, world: World) -> None:
+    reader = Reader(world)
+    for name, text in FILES.items():
+        (world.home / name).write_text(text)
+    PAGES[page](reader)
+    world.start_worker()
+
+    for line in lines(page):
+        if page == "decisions.md" and " in_part " in line:
+            # The request that the lines above refuse is over by then.
+            reader.names["REQUEST"] = world.open("erasure", [("email", "c8@shop.example")])
+        reader.type(line)
+
+    assert reader.typed
