@@ -11,7 +11,7 @@ from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -109,6 +109,35 @@ class MailSettings(BaseModel):
     plaintext: bool = Field(
         default=False, description="No TLS, to servers on this machine alone (development).", examples=[False]
     )
+
+
+class EvidenceSettings(BaseModel):
+    """The group `[evidence]`: who timestamps the journal, and the keys that signed before the present one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    retired_keys: tuple[Path, ...] = Field(
+        default=(),
+        description="Files with the public keys (PEM) that have signed checkpoints and evidence before checkpoint_key.",
+        examples=[["checkpoint-2026.pub.pem"]],
+    )
+    tsa: str = Field(
+        default="",
+        pattern=r"^$|^https?://[^\s@]+$",
+        description="The address of a time-stamping authority (RFC 3161); it is sent a hash and nothing else.",
+        examples=["http://timestamp.example.com"],
+    )
+    tsa_roots: Path | None = Field(
+        default=None,
+        description="A file with the certificates (PEM) that the authority is believed by.",
+        examples=["tsa-root.pem"],
+    )
+
+    @model_validator(mode="after")
+    def _believed(self) -> Self:
+        if self.tsa and self.tsa_roots is None:
+            raise ValueError("tsa needs tsa_roots: the file of certificates that the authority is believed by")
+        return self
 
 
 class Settings(BaseSettings):
@@ -300,6 +329,11 @@ class Settings(BaseSettings):
         description="The mail server that letters are sent by; unset: nothing is sent (docs/mail.md).",
         examples=[{"host": "smtp.example.com", "sender": "privacy@example.com"}],
     )
+    evidence: EvidenceSettings | None = Field(
+        default=None,
+        description="Keys that signed before, and who timestamps the journal: the group [evidence] (docs/evidence.md).",
+        examples=[{"tsa": "http://timestamp.example.com", "tsa_roots": "tsa-root.pem"}],
+    )
     sms_gateway: Annotated[str, Field(pattern=r"^[^\s@]*\{digits\}[^\s@]*@[^\s@]+$")] | None = Field(
         default=None,
         description="A gateway that makes text messages of mails, {digits} being the number; unset: no code by text.",
@@ -395,10 +429,14 @@ class SettingsError(ValueError):
         return cls("\n".join(lines))
 
 
+_GROUPS: dict[str, type[BaseModel]] = {"mail": MailSettings, "evidence": EvidenceSettings}
+
+
 def _field(path: list[str]) -> tuple[FieldInfo | None, bool]:
     """The setting that an error is about, and whether it is one of a group."""
-    if path[:1] == ["mail"] and len(path) > 1 and path[1] in MailSettings.model_fields:
-        return MailSettings.model_fields[path[1]], True
+    group = _GROUPS.get(path[0]) if path else None
+    if group and len(path) > 1 and path[1] in group.model_fields:
+        return group.model_fields[path[1]], True
     return Settings.model_fields.get(path[0]) if path else None, False
 
 

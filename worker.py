@@ -53,6 +53,7 @@ from starter.desk import load_map, load_register
 from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
+from starter.evidence import open_authority
 from starter.health import Health, missing_attributes
 from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
@@ -113,6 +114,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         build=build,
         transfers=open_transfers(settings),
         office=settings.office,
+        authority=open_authority(settings),
     )
 
 

@@ -20,7 +20,7 @@ from ledger.standing import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code
 from rights.deadlines import start_clock
-from rights.identity import Unreached, identity_law
+from rights.identity import Unreached
 from rights.objections import OPT_OUT_LAW, OptOutDetails
 from rights.receipt import Receipt, Tally
 from rights.regimes import regime
@@ -60,12 +60,12 @@ class IdentityActivities:
     @activity.defn(name="lapse", no_thread_cancel_exception=True)
     def lapse(self, ask: Ask) -> None:
         """Say that nothing came, and what becomes of the request."""
-        ledger, law = self._tools.ledger, identity_law()
+        ledger = self._tools.ledger
         row = ledger.request(ask.request_id)
         if row.confirmed or row.withdrawn:
             return
-        laws, proofs = together(row.regimes), ledger.identity_state(row.id).proofs
-        became = laws.becomes(row.right, [law.reached(proofs, one) for one in row.regimes])
+        laws, levels = together(row.regimes), ledger.identity_state(row.id).levels
+        became = laws.becomes(row.right, levels or [0 for _ in row.regimes])
         if became is Unreached.CATEGORIES and not ledger.may_tell_categories(row.id, at=ask.as_of):
             became = laws.becomes(row.right, [0 for _ in row.regimes])
         if became is Unreached.OPT_OUT:

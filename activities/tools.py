@@ -11,6 +11,7 @@ from threading import Lock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from activities.mailsetup import Mail
+from activities.stamping import Authority
 from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
@@ -88,6 +89,8 @@ class Tools:
     """None: data is handed to persons alone."""
     mail: Mail | None = None
     """None: nothing is sent."""
+    authority: Authority | None = None
+    """Who timestamps the journal's head; None: nobody does."""
     office: Office = field(default_factory=Office)
     """Who writes letters, and what the settings say of that."""
     _maps: dict[str, DataMap] = field(default_factory=dict)

@@ -10,6 +10,7 @@ import structlog
 from temporalio import activity
 
 from activities.parcels import discard
+from activities.stamping import StampError, stamp_journal
 from activities.tools import Tools
 from ledger.errors import LedgerRefusal
 from rights.value import Value
@@ -74,5 +75,12 @@ class UpkeepActivities:
 
     @activity.defn(name="sign", no_thread_cancel_exception=True)
     def sign(self, round: Round) -> None:
-        """Sign the head of the chain and place it outside the ledger."""
+        """Sign the head of the chain and place it outside the ledger, and have it timestamped.
+
+        A time-stamping authority that does not answer keeps nothing from being signed; the next round asks it again.
+        """
         self._tools.ledger.checkpoint(at=round.as_of)
+        try:
+            stamp_journal(self._tools.ledger, self._tools.authority, round.as_of)
+        except StampError as error:
+            structlog.get_logger().warning("not_timestamped", why=str(error))

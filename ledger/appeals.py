@@ -22,6 +22,7 @@ from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
 from ledger.weighings import EVIDENCE
 from rights.appeals import AppealOutcome, NoAppealError, appeal_clock, longer
+from rights.approvers import same_person
 from rights.codes import Code
 from rights.deadlines import Clock
 from rights.letters import LetterKind, Particulars
@@ -155,8 +156,8 @@ class Appeals(Store):
                 return False
             if not appeal.open:
                 raise LedgerRefusal(f"the appeal was decided: {appeal.outcome}")
-            who = {one.strip().lower() for one in (*not_by, *self._deciders(connection, appeal.request_id))}
-            if by.strip().lower() in who:
+            who = {same_person(one) for one in (*not_by, *self._deciders(connection, appeal.request_id))}
+            if same_person(by) in who:
                 raise LedgerRefusal(
                     "whoever has decided on the request does not decide on the appeal: ask somebody else"
                 )

@@ -6,8 +6,11 @@ The one rule: whoever asks for another person proves nothing before a mandate th
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import Connection
+
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
+from ledger.letters import REPRESENTATIVE, Channel
 from ledger.notes import keep_note
 from ledger.proofcodes import ProofCodes
 from ledger.vault import Sealed
@@ -69,9 +72,24 @@ class Arrivals(ProofCodes):
                 mandate_expires=mandate.expires,
                 answer_to=mandate.answer_to,
             )
+            self._write_to(connection, request_id, mandate, at)
             kept = keep_note(self, connection, request_id, f"mandate/by/{new_id(at)}", by, at)
             said = {"mandate": mandate.kind, "answer_to": mandate.answer_to, **kept}
             return self._settle_identity(connection, row, at, said)
+
+    def _write_to(self, connection: Connection, request_id: str, mandate: Mandate, at: datetime) -> None:
+        """Note where whoever asks for the person is written to, or forget it. Where the person is written to stays as
+        it is: codes and warnings go to their own channels, whoever asks."""
+        if mandate.answer_to == "representative" and mandate.representative_email:
+            name = mandate.envelope.partition("\n")[0]
+            channel = Channel("email", mandate.representative_email, name)
+        elif mandate.answer_to == "representative" and mandate.envelope:
+            channel = Channel("post", mandate.envelope)
+        else:
+            self._drop(connection, request_id, REPRESENTATIVE)
+            return
+        key = self._vault.key(connection, request_id, "working")
+        self._vault.put(connection, request_id, key, Sealed("working", REPRESENTATIVE, channel.sealed()), at)
 
     def note_age(self, request_id: str, age: int, *, by: str, at: datetime) -> bool:
         """Note that the asker, or whom they ask for, is a child of an age; whether a parent or guardian has to ask.

@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 from sqlalchemy import bindparam, literal_column, select
 
-from ledger.clocks import clocks_of, laws_of
+from ledger.clocks import laws_of
 from ledger.letters import queue_letter
 from ledger.models import entries, requests
 from ledger.proofcodes import ProofCodes
@@ -18,6 +18,7 @@ from rights.identity import Unreached
 from rights.letters import LetterKind
 from rights.reckoning import local_day
 from rights.request import Right
+from rights.tying import TIES
 from rights.unproven import together
 
 _TOLD: Final = select(
@@ -35,15 +36,14 @@ class Categories(ProofCodes):
     """Verbs on an answer by categories."""
 
     def may_tell_categories(self, request_id: str, *, at: datetime) -> bool:
-        """Whether a request may be looked for by all that was given: each is tied to who was proven, and whoever asks
-        for somebody else may. How much the proofs are worth is not asked here."""
+        """Whether a request may be looked for by all that was given: each is proven, or tied to who was, and whoever
+        asks for somebody else may. How much this law wants is not asked here."""
         state = self.identity_state(request_id)
         with self._begin() as connection:
             its = (requests.c.tenant == self.tenant, requests.c.id == request_id)
             row = connection.execute(select(requests).where(*its)).one()
             case = self._case_row(connection, request_id)
-            laws = [clock.regime for clock in clocks_of(row)]
-            tied = not self._loose(connection, request_id, state.proofs, laws)
+            tied = max(state.levels, default=0) >= TIES
             return tied and mandate_carries(case, row, state.proofs, at)
 
     def categories_told(self, request_id: str) -> bool:

@@ -7,8 +7,7 @@ from sqlalchemy import Connection
 
 from ledger.letters import REPLY, Channel
 from ledger.people import GIVEN, sealed_identities
-from ledger.proofcodes import reached
-from ledger.proofs import REACH
+from ledger.reach import REACH, reached
 from ledger.store import Store
 from rights.identity import Channel as Kind
 

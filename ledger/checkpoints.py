@@ -8,7 +8,7 @@ The file has one JSON object a line: tenant, seq, hash (hex), at, key (the signe
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
@@ -16,14 +16,9 @@ from typing import Final, Self
 import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from ledger.signing import Keyring
 from rights.value import Value
 
 
@@ -45,32 +40,26 @@ def new_signing_key() -> str:
 class Checkpoints:
     """The file of one or more tenants' checkpoints, and the key that signs them."""
 
-    def __init__(self, path: Path, key: Ed25519PrivateKey) -> None:
-        self._path, self._key = path, key
-        self._public: Final = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+    def __init__(self, path: Path, keys: Keyring) -> None:
+        self._path = path
+        self.keys: Final = keys
+        """What signs, and whose signatures count."""
+        self._public: Final = _raw(keys.public[keys.current])
 
     @classmethod
-    def open(cls, path: Path, pem: str) -> Self:
-        """Use a file, made with the first checkpoint, and a private key in PEM.
+    def open(cls, path: Path, pem: str, retired: Iterable[Ed25519PublicKey] = ()) -> Self:
+        """Use a file, made with the first checkpoint, and a private key in PEM. `retired` are public keys of those
+        that have signed before it.
 
         Raises:
             ValueError: this is no Ed25519 key.
         """
-        try:
-            key = load_pem_private_key(pem.encode(), password=None)
-        except (ValueError, TypeError):
-            key = None
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(
-                "the checkpoint key is not an Ed25519 private key in PEM: "
-                "make one with `openssl genpkey -algorithm ed25519`"
-            )
-        return cls(path, key)
+        return cls(path, Keyring.open(pem, retired))
 
     def add(self, checkpoint: Checkpoint) -> None:
         """Sign a checkpoint and append it, durably."""
         body = checkpoint.model_dump(mode="json") | {"key": self._public}
-        signed = {**body, "signature": self._key.sign(_signed(body)).hex()}
+        signed = {**body, "signature": self.keys.sign(_signed(body)).hex()}
         handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             size = os.fstat(handle).st_size
@@ -82,26 +71,40 @@ class Checkpoints:
             os.close(handle)
 
     def read(self, tenant: str) -> Iterator[tuple[int, Checkpoint | None]]:
-        """The tenant's checkpoints by line number; None for a line that is damaged or that this key did not sign."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    found = self._check(line)
-                except (ValueError, KeyError, TypeError, AttributeError, InvalidSignature):
-                    yield number, None
-                    continue
-                if found.tenant == tenant:
-                    yield number, found
+        """The tenant's checkpoints, as `read_checkpoints` has them."""
+        return read_checkpoints(self._path, tenant, self.keys.public.values())
 
-    def _check(self, line: bytes) -> Checkpoint:
-        body = orjson.loads(line)
-        signature = bytes.fromhex(body.pop("signature"))
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(self._public)).verify(signature, _signed(body))
-        return Checkpoint.model_validate(body)
+
+def read_checkpoints(
+    path: Path, tenant: str, keys: Iterable[Ed25519PublicKey]
+) -> Iterator[tuple[int, Checkpoint | None]]:
+    """The tenant's checkpoints in a file by line number; None for a line that is damaged or that none of the keys has
+    signed. A file that is not there has none."""
+    known = {_raw(key): key for key in keys}
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                found = _check(line, known)
+            except (ValueError, KeyError, TypeError, AttributeError, InvalidSignature):
+                yield number, None
+                continue
+            if found.tenant == tenant:
+                yield number, found
+
+
+def _check(line: bytes, known: Mapping[str, Ed25519PublicKey]) -> Checkpoint:
+    body = orjson.loads(line)
+    signature = bytes.fromhex(body.pop("signature"))
+    known[body["key"]].verify(signature, _signed(body))
+    return Checkpoint.model_validate(body)
+
+
+def _raw(key: Ed25519PublicKey) -> str:
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
 
 
 def _signed(body: dict[str, object]) -> bytes:

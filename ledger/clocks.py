@@ -17,6 +17,7 @@ from ledger.models import entries, requests, rulesets
 from ledger.notes import keep_word
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
+from rights.approvers import same_person
 from rights.clockwork import ClockEvent, NotAllowedError, Turn, turned
 from rights.deadlines import Clock, acting
 from rights.regimes import Regime, read_regime, text_of
@@ -78,8 +79,8 @@ class Clocks(Store):
         roles or opaque ids.
 
         Raises:
-            LedgerRefusal: the law or the order of things does not allow it, or the request is closed, withdrawn or
-                unknown.
+            LedgerRefusal: the law or the order of things does not allow it, the same person says and approves it, or
+                the request is closed, withdrawn or unknown.
         """
         with self._begin() as connection:
             return self.turn_clock_in(connection, request_id, event, at=at, note=note, by=by)
@@ -95,6 +96,8 @@ class Clocks(Store):
         by: Mapping[str, str] = {},
     ) -> Clock:
         """The same in a transaction of the caller's, so that it holds together with what it follows from."""
+        if "approved" in by and same_person(by["approved"]) == same_person(by.get("said", "")):
+            raise LedgerRefusal("who approves is somebody else than who says so: two people, not one")
         row, moved = self._turned(connection, request_id, event, at)
         due = acting(moved)
         dates: dict[str, object] = {

@@ -24,6 +24,7 @@ from ledger.outbox import post
 from ledger.store import AnyRow
 from ledger.tasks import put_task, settle_tasks
 from ledger.vault import Sealed
+from rights.approvers import same_person
 from rights.codes import Code
 from rights.gate import Gate
 from rights.letters import LetterKind, Particulars
@@ -163,7 +164,7 @@ class Cooling(Decisions):
                 )
                 self._decide(connection, row, "review", {}, at, note, told={"word": word, "by": by}, tell=False)
                 return False
-            if frozen.review_by == by:
+            if same_person(frozen.review_by) == same_person(by):
                 raise LedgerRefusal("this agent has spoken already: a second one has to look at it")
             if frozen.review != word:
                 connection.execute(

@@ -1,4 +1,4 @@
-"""What people decide about a request: identity confirmed, erasure approved, request taken back, a ruling on a task.
+"""What people decide about a request: erasure approved, request taken back, a ruling on a task.
 
 The one rule: a decision is recorded here first, with its note sealed; Temporal is told by the outbox, and a run that
 never hears of it reads it here.
@@ -51,6 +51,7 @@ ELSEWHERE: Final = {
     Code.DECISION: "approve the decision, drop it, or propose one (habeas decision)",
     Code.CONSULTATION: "agree to the decision or dissent (habeas decision)",
     Code.STOPPED: "two agents say what becomes of it (habeas request review)",
+    Code.UNTIED: "prove it (habeas identity send-code), vouch for it (attest --proves), or leave it out (leave-out)",
 }
 """Tasks with a verb of their own."""
 
@@ -75,21 +76,6 @@ _INTERIM: Final = select(entries.c.seq).where(
 
 class Decisions(Clocks):
     """Verbs of decisions and tasks. Each `note` is a free text, sealed in the request's file."""
-
-    def confirm_identity(self, request_id: str, *, at: datetime, note: str | None = None) -> bool:
-        """Attest that the asker is the person; False if it was attested before.
-
-        Raises:
-            LedgerRefusal: the request is closed, withdrawn or unknown.
-        """
-        with self._begin() as connection:
-            row = self._undecided(connection, request_id)
-            if row.confirmed_at:
-                return False
-            if not may_say("confirm_identity", Phase(row.phase)):
-                raise LedgerRefusal(f"the request is {row.phase}: its identity is no question now")
-            self._decide(connection, row, "confirm_identity", {"confirmed_at": at}, at, note)
-        return True
 
     def approve(self, request_id: str, *, at: datetime, note: str | None = None) -> bool:
         """Approve the preview of an erasure; False if it was approved before.

@@ -116,7 +116,10 @@ def _others(request: _Sql) -> Exists:
 
 
 def _recourse(request: _Sql) -> Exists:
-    """Whether a copy was refused, or given in part, under a law that keeps the data for the person's remedies."""
+    """Whether a copy was refused, or given in part, under a law that keeps the data for the person's remedies.
+
+    Of somebody who was proven: anybody can have a request refused, and it delays nobody.
+    """
     mine, theirs, other = request_subjects.alias("kept"), request_subjects.alias("its"), requests.alias("refused")
     return (
         select(other.c.id)
@@ -126,6 +129,7 @@ def _recourse(request: _Sql) -> Exists:
             mine.c.request_id == request,
             other.c.id != request,
             other.c.right.in_(COPIES),
+            or_(other.c.confirmed_at.is_not(None), other.c.conclusion == literal_column(f"'{Conclusion.CATEGORIES}'")),
             # Under whichever of its laws it is kept.
             or_(
                 other.c.regime == func.any(bindparam("recourse", type_=ARRAY(Text))),

@@ -18,6 +18,7 @@ from ledger.models_holds import hold_tasks, hold_terms
 from ledger.notes import make_note
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
+from rights.approvers import same_person
 from rights.holds import CONFIRM_WITHIN, REVIEW_AFTER, Desk, Terms
 from rights.subject import Identity
 from rights.value import Value
@@ -274,7 +275,7 @@ class Holds(Store):
 
 
 def _same(one: str, other: str) -> bool:
-    return bool(one.strip()) and one.strip().lower() == other.strip().lower()
+    return bool(one.strip()) and same_person(one) == same_person(other)
 
 
 def _hold(row: AnyRow) -> Hold:

@@ -6,6 +6,7 @@ verb is one transaction, and time is an argument.
 
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
+from ledger.attesting import Attesting
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
@@ -14,6 +15,7 @@ from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
 from ledger.erasures import Erasures
+from ledger.evidence import Evidences
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
@@ -58,6 +60,7 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Attesting,
     Categories,
     Arrivals,
     Weighings,
@@ -90,6 +93,7 @@ class Ledger(
     Told,
     Verification,
     Clocks,
+    Evidences,
     Erasures,
     Relooks,
 ):

@@ -11,10 +11,11 @@ from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, literal_column, select
+from sqlalchemy import Connection, Date, bindparam, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.models import outbox, vault
+from ledger.models_identity import identity_cases
 from ledger.models_letters import letters
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
@@ -25,6 +26,8 @@ from rights.value import Value
 
 REPLY: Final = "channel"
 """The name in the vault (`working`) of where the asker is written to, unless a letter names another."""
+REPRESENTATIVE: Final = "channel/representative"
+"""The same of whoever asks for the person, where their mandate has the answer go to them."""
 POST_WITHIN: Final = timedelta(days=3)
 """By when a letter is to be posted or handed over, where nothing closer is said: "without undue delay"."""
 _DIGITS: Final = 32
@@ -121,11 +124,24 @@ def text_name(kind: str, number: int) -> str:
 columns: Final = [letters.c[name] for name in Letter.model_fields]
 this: Final = (letters.c.tenant == bindparam("of"), letters.c.id == bindparam("letter"))
 _QUEUE: Final = upsert(letters).on_conflict_do_nothing().returning(letters.c.id)
-_KNOWN: Final = select(vault.c.name).where(
+_named = select(vault.c.name).where(
     vault.c.tenant == bindparam("tenant"),
     vault.c.case_id == bindparam("case_id"),
     vault.c.purpose == literal_column("'working'"),
-    vault.c.name == bindparam("channel"),
+)
+_case = (identity_cases.c.tenant == bindparam("tenant"), identity_cases.c.request_id == bindparam("case_id"))
+_WHERE_TO: Final = select(
+    _named.where(vault.c.name == bindparam("channel")).exists().label("known"),
+    _named.where(vault.c.name == literal_column(f"'{REPRESENTATIVE}'")).exists().label("theirs"),
+    # A mandate that is over carries nothing more to anybody.
+    select(identity_cases.c.answer_to)
+    .where(
+        *_case,
+        (identity_cases.c.mandate_expires.is_(None))
+        | (identity_cases.c.mandate_expires >= bindparam("today", type_=Date)),
+    )
+    .scalar_subquery()
+    .label("answer_to"),
 )
 _CALLED: Final = select(outbox.c.id).where(
     outbox.c.tenant == bindparam("tenant"), outbox.c.kind == "letters", outbox.c.sent_at.is_(None)
@@ -170,13 +186,20 @@ def queue_letter(
     Args:
         number: counts letters of one kind, such as reminders.
         said: what the decision gives the letter to say (`rights.letters.Particulars` as JSON); sealed in the file.
-        channel: the name in the vault (`working`) of the address, as `Channel.sealed` wrote it.
+        channel: the name in the vault (`working`) of the address, as `Channel.sealed` wrote it; without it, where the
+            asker is written to: that is whoever asks for the person, if a mandate in force says so.
         language: of the letter; empty for the deployment's.
         post_by: by when it is to be posted, where nobody can be written to electronically.
         only_if_known: queue nothing (and return None) where the channel is not known; else a person posts the letter.
     """
-    known = connection.execute(_KNOWN, {"tenant": store.tenant, "case_id": request_id, "channel": channel}).first()
-    if known is None and only_if_known:
+    its = {"tenant": store.tenant, "case_id": request_id, "channel": channel, "today": at.date()}
+    found = connection.execute(_WHERE_TO, its).one()
+    known = found.known
+    if channel == REPLY and found.answer_to == "representative":
+        # Not to the person, also where only a person knows how to reach who asks for them.
+        only_if_known = only_if_known and not (known or found.theirs)
+        channel, known = REPRESENTATIVE, found.theirs
+    if not known and only_if_known:
         return None
     letter = letter_id(request_id, kind, number)
     state = LetterState.QUEUED if known else LetterState.TO_POST

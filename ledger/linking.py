@@ -19,14 +19,16 @@ from ledger.models import request_subjects, requests
 from ledger.models_deciding import links
 from ledger.outbox import post
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
-from ledger.store import written
+from ledger.store import AnyRow, written
 from ledger.vault import Sealed
 from ledger.weighing import ask_to_decide
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
+from rights.details import MODELS, details_of
 from rights.gate import Gate
+from rights.identity import circumstances_of, identity_law
 from rights.reckoning import local_day
-from rights.request import Conclusion, Phase
+from rights.request import Conclusion, Phase, Right
 from rights.subject import Identity
 from rights.value import Value
 
@@ -75,13 +77,15 @@ _BESIDE: Final = select(
         _new.c.tenant == bindparam("tenant"),
         _new.c.id == func.any(bindparam("ids", type_=ARRAY(Text))),
         _new.c.right.in_(COPIES),
+        # Else anybody could have all fences wait for requests that nobody has proven.
+        _new.c.confirmed_at.is_not(None),
         requests.c.right == literal_column("'erasure'"),
         requests.c.phase != literal_column("'closed'"),
     )
     .exists()
 )
 _LEAD: Final = (
-    select(requests.c.phase, requests.c.received_at)
+    select(requests.c.phase, requests.c.received_at, requests.c.right, requests.c.regime, requests.c.clocks)
     .where(
         requests.c.tenant == bindparam("tenant"),
         requests.c.id == bindparam("lead"),
@@ -223,6 +227,9 @@ class Linking(Decisions, Clocks):
         if marks(alone).isdisjoint(marks(given)):
             # What several people may have has brought them together: that proves nothing.
             return []
+        if _needs_no_proof(found, asked.get(DETAILS)) and marks(ours) != marks(given):
+            # Nobody has proven anything for either: who gives one thing of somebody's hears of no request of theirs.
+            return []
         more = [one for one in ours if people.digest(one) not in marks((*given, *learned))]
         if more and found.phase not in _UNSEEN:
             # It has looked without these, so its answer would not be whole: this one goes its own way.
@@ -240,3 +247,17 @@ class Linking(Decisions, Clocks):
             {"tenant": self.tenant, "request_id": request_id, "lead_id": lead, "at": at},
         ).rowcount
         return [*said, Said("linked", written({"lead": lead}), at, request_id)] if made else []
+
+
+def _needs_no_proof(row: AnyRow, details: bytes | None) -> bool:
+    """Whether a request is carried out for whoever asks, such as an opt-out."""
+    right = Right(row.right)
+    regimes = [one["regime"] for one in row.clocks or ()] or [row.regime]
+    if right not in {free.right for free in identity_law().without_proof}:
+        return False
+    try:
+        said = details_of(right, details) if details is not None and right in MODELS else None
+    except ValueError:
+        # Of an earlier version, that said them otherwise.
+        said = None
+    return identity_law().needed_under(right, regimes, circumstances_of(said)) == 0

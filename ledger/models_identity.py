@@ -57,10 +57,11 @@ identity_proofs: Final = Table(
     count("level"),
     Column("agent", LargeBinary),
     Column("paper", Text),
+    Column("vouches", ARRAY(LargeBinary)),
     of_request(),
 )
 """What was proven, how and when. `agent` tells who looked first from who looks second; `paper` is the case under which
-a copy of a document lies until the ruling."""
+a copy of a document lies until the ruling; `vouches` is what somebody's word is of."""
 
 identity_codes: Final = Table(
     "identity_codes",
@@ -84,3 +85,15 @@ identity_codes: Final = Table(
 )
 """Codes that were asked for, of known people and of unknown ones: a code that was sent to nobody has a row like any
 other, and nothing fits it."""
+
+identity_tries: Final = Table(
+    "identity_tries",
+    metadata,
+    tenant(),
+    Column("digest", LargeBinary, primary_key=True),
+    key("id"),
+    moment("at"),
+    Index("ix_identity_tries_at", "tenant", "at"),
+)
+"""Tries of data points in all requests, by what was given and by whom the directory found: digests that are made for
+this alone, and gone when the window is over (`point_window`)."""

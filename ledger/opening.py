@@ -20,7 +20,7 @@ from ledger.notes import make_note
 from ledger.outbox import CHANNEL
 from ledger.people import DETAILS, GIVEN, identities_text
 from ledger.plans import keep_map
-from ledger.proven import keep_first_proof
+from ledger.proven import keep_first_proof, of_whom
 from ledger.requests import Opened
 from ledger.vault import Purpose, Sealed
 from rights.datamap import DataMap
@@ -101,6 +101,7 @@ class Opening(Cooling):
         free_text: str | None = None,
         details: bytes | None = None,
         proof: Proof | None = None,
+        proves: Sequence[Identity] = (),
         assurance: str = "",
         further: Sequence[Clock] = (),
         second_factor: bool = False,
@@ -113,7 +114,8 @@ class Opening(Cooling):
         are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a door whose
         caller attests that the asker is the person. `reply` is where the asker is written to: with it a letter
         acknowledges the request. The same `idempotency_key` gives the same request.
-        `proof` is what a system says of the asker, `assurance` a word on why nothing more is asked; both are kept.
+        `proof` is what a system says of the asker, `proves` the identities that it is of, `assurance` a word on why
+        nothing more is asked; all are kept.
         `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
         `data_map`: what it is about, where that is not the whole map of the day on which it begins.
 
@@ -149,8 +151,10 @@ class Opening(Cooling):
 
         def commit() -> Opened:
             said = {"assurance": assurance} if assurance else {}
+            made = new_id(received_at)
+            its_proof = proof and proof.model_copy(update={"vouches": of_whom(self._people, made, proves)})
             return self._open(
-                new_id(received_at), row, identities, free_text, details, received_at, proof, said, second_factor, reply
+                made, row, identities, free_text, details, received_at, its_proof, said, second_factor, reply
             )
 
         return self._with_kek(commit)

@@ -6,26 +6,31 @@ and for people who are not; a code that nobody gets is made and kept like any ot
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, delete, func, insert, select, update
 
 from ledger.clocks import laws_of
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel, queue_letter
-from ledger.models_identity import identity_codes
+from ledger.models_identity import identity_codes, identity_proofs, identity_tries
 from ledger.people import GIVEN, sealed_identities
-from ledger.proofs import ON_FILE, REACH, Proofs
+from ledger.proofs import Proofs
+from ledger.reach import REACH, sealed_reach
+from ledger.reach import Reached as Reached
+from ledger.reach import reached as reached
 from ledger.store import AnyRow
 from ledger.vault import Sealed
 from rights.clockwork import Turn
 from rights.identity import Channel as Kind
-from rights.identity import IdentityLaw, Proof, Rung, Unreached, identity_law
+from rights.identity import Proof, Rung, Unreached, identity_law
 from rights.reckoning import local_day
 from rights.request import Right
+from rights.subject import Identity, comparable
+from rights.tying import ON_FILE
 from rights.unproven import together
 
 GoesTo = Literal["given", "file", "another", "post"]
@@ -38,6 +43,27 @@ _SHORTEST: Final = 4
 """Characters of a data point that may count; less is guessed."""
 _GROUNDS: Final = {Unreached.CATEGORIES: "ccpa_7024_unproven"}
 """Why a request was not carried out, as the letters have words for it; `identity_unproven` otherwise."""
+_PROVEN_BEFORE: Final = (
+    "the asker was proven before, and what is said now is not compared: it says nothing of who calls"
+)
+_LOCK_TRIES: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("of"), 0)))
+_digests = bindparam("digests", type_=ARRAY(LargeBinary))
+_TRIED: Final = (
+    select(func.count())
+    .where(identity_tries.c.tenant == bindparam("of"), identity_tries.c.digest == func.any(_digests))
+    .group_by(identity_tries.c.digest)
+    .order_by(func.count().desc())
+    .limit(1)
+)
+_KEEP_TRY: Final = insert(identity_tries).from_select(
+    ["tenant", "digest", "id", "at"],
+    select(
+        bindparam("of", type_=Text),
+        func.unnest(_digests),
+        bindparam("made", type_=Text),
+        bindparam("now", type_=identity_tries.c.at.type),
+    ),
+)
 _ROUTES: Final = {"file": (Kind.EMAIL, Kind.PHONE), "another": (Kind.EMAIL, Kind.PHONE), "post": (Kind.POST,)}
 
 _CODES: Final = (
@@ -45,19 +71,6 @@ _CODES: Final = (
     .where(identity_codes.c.tenant == bindparam("tenant"), identity_codes.c.request_id == bindparam("request_id"))
     .order_by(identity_codes.c.number)
 )
-
-
-class Reached(NamedTuple):
-    """One way to reach the person, as the directory has told. Personal: sealed, never printed."""
-
-    channel: str
-    value: str
-    changed_at: datetime | None
-    beside: tuple[tuple[str, str], ...] = ()
-    """Kind and value of the identities in the same row."""
-
-    def __repr__(self) -> str:
-        return f"<a way of kind {self.channel}>"
 
 
 class _Target(NamedTuple):
@@ -76,13 +89,17 @@ class ProofCodes(Proofs):
     """Verbs on what is asked of a person."""
 
     def keep_reach(self, request_id: str, points: Iterable[Reached], *, doubt: bool, at: datetime) -> None:
-        """Seal what the directory has told. `doubt`: several people match, so it has told of nobody."""
-        body = {"doubt": doubt, "points": [[p.channel, p.value, p.changed_at, p.beside] for p in points]}
+        """Seal what the directory has told, and see whether what is proven is enough with it. `doubt`: several people
+        match, so it has told of nobody."""
+        body = sealed_reach(points, doubt=doubt)
         with self._begin() as connection:
+            row = self._unanswered(connection, request_id)
             self._case_row(connection, request_id)
             key = self._vault.key(connection, request_id, "working")
-            self._vault.put(connection, request_id, key, Sealed("working", REACH, orjson.dumps(body)), at)
+            self._vault.put(connection, request_id, key, Sealed("working", REACH, body), at)
             self._set_case(connection, request_id, read_at=at)
+            if row is not None and self._proofs_in(connection, request_id):
+                self._settle_identity(connection, row, at, {"directory": True})
 
     def ask_code(self, request_id: str, goes_to: GoesTo, *, at: datetime) -> int:
         """Have a code sent; its number. Whether anybody gets it is not told.
@@ -145,10 +162,10 @@ class ProofCodes(Proofs):
             row = self._in_question(connection, request_id)
             its = {"tenant": self.tenant, "request_id": request_id}
             codes = connection.execute(_CODES, its).all()
+            if row.confirmed_at:
+                raise LedgerRefusal(_PROVEN_BEFORE)
             if not codes:
                 raise LedgerRefusal("no code was asked for: have one sent first (habeas identity send-code)")
-            if row.confirmed_at:
-                return True
             good = [c for c in codes if c.code and not c.used_at and c.tries_left > 0 and c.expires_at > at]
             digits = "".join(char for char in said if char.isdigit())
             fits = [c for c in good if secrets.compare_digest(self._code(request_id, c.id, digits), c.code)]
@@ -183,12 +200,21 @@ class ProofCodes(Proofs):
     ) -> int:
         """Compare facts with what the directory has, without telling which fit: how many do.
 
+        Nothing fits what was changed a few days ago, and nothing fits any more once data points about any of these
+        identities, or about whom the directory knows by them, were tried too often in all requests together: that shows
+        to nobody, since it would tell that they are one person's.
+
         Raises:
-            LedgerRefusal: it is no question now, or it was tried as often as it may be.
+            LedgerRefusal: it is no question now, it was tried as often as it may be, or there are too many facts.
         """
         law = identity_law()
+        for channel, most in law.points_of_a_try.items():
+            if len({value for kind, value in points if kind == channel}) > most:
+                raise LedgerRefusal(f"a try takes {most} of {channel} at most: write what the asker says, and no list")
         with self._begin() as connection:
             row = self._in_question(connection, request_id)
+            if row.confirmed_at:
+                raise LedgerRefusal(_PROVEN_BEFORE)
             case = self._case_row(connection, request_id)
             if case.point_tries >= law.point_tries:
                 raise LedgerRefusal(
@@ -196,14 +222,34 @@ class ProofCodes(Proofs):
                     "use a channel on file, or in person or by a document with a second agent"
                 )
             reach = self._vault.get(connection, request_id, "working", REACH)
-            matched = _matching(points, reached(reach))
+            given = self._given(connection, request_id)
+            spent = self._spend_try(connection, given, reached(reach), at)
+            matched = _matching(points, [] if spent else [p for p in reached(reach) if not p.fresh(at)])
             self._set_case(connection, request_id, point_tries=case.point_tries + 1)
             body = {"try": case.point_tries + 1}
             self._journal(connection, "points_checked", body, at, request_id=request_id)
             proof = Proof(rung=Rung.DATA_POINTS, at=at, matched=matched, declared=declared)
-            if not row.confirmed_at:
-                self._proven(connection, row, proof, at)
+            self._proven(connection, row, proof, at)
         return matched
+
+    def _spend_try(
+        self, connection: Connection, given: Sequence[Identity], points: Sequence[Reached], at: datetime
+    ) -> bool:
+        """Count a try for each identity that was given and for whom the directory knows by them; whether there were
+        too many before it."""
+        law, people = identity_law().point_window, self._people
+        known = [(one.kind, one.value) for one in given]
+        known += [pair for point in points for pair in ((point.channel, point.value), *point.beside)]
+        digests = sorted({people.mark(f"TRY\0{kind}\0{comparable(value, casefold=True)}") for kind, value in known})
+        connection.execute(_LOCK_TRIES, {"of": f"{self.tenant}/tries"})
+        since = at - timedelta(days=law.days)
+        mine = identity_tries.c.tenant == self.tenant
+        connection.execute(delete(identity_tries).where(mine, identity_tries.c.at <= since))
+        # The same statements, however many there are.
+        its = {"of": self.tenant, "digests": digests, "made": new_id(at), "now": at}
+        most = connection.scalar(_TRIED, its)
+        connection.execute(_KEEP_TRY, its)
+        return (most or 0) >= law.tries
 
     def remind(self, request_id: str, *, at: datetime) -> None:
         """Remind the person, where the last code went. No effect once the asker is proven, or the request taken
@@ -242,7 +288,8 @@ class ProofCodes(Proofs):
             }
             said = {name: value for name, value in said.items() if value}
             self._write_to_them(connection, request_id, "lapse", 0, at, said)
-            self._destroy_papers(connection, request_id, at)
+            # What nobody has looked at a second time is looked at anew, if they come back.
+            self._forget_proofs(connection, request_id, at, identity_proofs.c.paper.is_not(None))
             self._journal(connection, "identity_lapsed", {"became": became}, at, request_id=request_id)
 
     # Small things.
@@ -260,16 +307,18 @@ class ProofCodes(Proofs):
         if goes_to == "given":
             if not given:
                 return None
-            way = self._way(Kind.EMAIL, given[0])
+            # Each address in turn, so that a second one can be proven too.
+            address = next((one for one in given if self._way(Kind.EMAIL, one) not in used), given[0])
+            way = self._way(Kind.EMAIL, address)
             here = [p for p in points if self._way(p.channel, p.value) == way]
             rung = Rung.CHANNEL_ON_FILE if here else Rung.ADDRESS_GIVEN
-            return _Target(Kind.EMAIL, given[0], rung, any(_fresh(p, at) for p in here))
+            return _Target(Kind.EMAIL, address, rung, any(p.fresh(at) for p in here))
         kinds = [kind for kind in _ROUTES[goes_to] if kind is not Kind.PHONE or sms]
         for kind in kinds:
             for point in points:
                 if point.channel == kind and self._way(kind, point.value) not in used:
                     rung = Rung.POST if kind is Kind.POST else Rung.CHANNEL_ON_FILE
-                    return _Target(kind, point.value, rung, _fresh(point, at))
+                    return _Target(kind, point.value, rung, point.fresh(at))
         return None
 
     def _send(
@@ -381,24 +430,6 @@ def code_channel(number: int) -> str:
 def next_step(asked: Sequence[str]) -> GoesTo | None:
     """The next place on the ladder for a code, by where codes were asked to go before; None: there is none left."""
     return next((step for step in LADDER if step not in asked), None)
-
-
-def reached(sealed: bytes | None) -> list[Reached]:
-    """What the directory has told, as `keep_reach` has sealed it."""
-    if sealed is None:
-        return []
-    points = orjson.loads(sealed)["points"]
-    return [
-        Reached(
-            kind, value, datetime.fromisoformat(when) if when else None, tuple((k, v) for one in more for k, v in one)
-        )
-        for kind, value, when, *more in points
-    ]
-
-
-def _fresh(point: Reached, at: datetime, law: IdentityLaw | None = None) -> bool:
-    days = (law or identity_law()).fresh_days
-    return point.changed_at is not None and point.changed_at.astimezone(UTC) > at - timedelta(days=days)
 
 
 def _matching(said: Sequence[tuple[str, str]], points: Sequence[Reached]) -> int:

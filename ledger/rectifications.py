@@ -17,6 +17,7 @@ from ledger.notes import keep_note
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from ledger.tasks import settle_tasks
+from rights.approvers import same_person
 from rights.codes import Code
 from rights.rectification import Accuracy
 from rights.request import Right
@@ -51,10 +52,12 @@ class Rectifications(Store):
 
         Raises:
             LedgerRefusal: the request is no rectification, closed, withdrawn or unknown; it was decided otherwise; or a
-                refusal has no reason.
+                refusal has no reason, or is not the word of two people.
         """
         if decided.refused and not reason:
             raise LedgerRefusal("a refusal needs a reason that the person is told")
+        if decided.refused and same_person(by or "") in {"", decided.approved_by or ""}:
+            raise LedgerRefusal("a refusal takes two people: who has checked (--by), and somebody else who approves it")
         its = {"of": self.tenant, "id": request_id}
         with self._begin() as connection:
             _refuse(connection.execute(_ROW, its).first())

@@ -20,6 +20,7 @@ from ledger.notes import keep_note, note_text
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
+from rights.approvers import same_person
 from rights.codes import Code
 from rights.decision import Decided, Element, Needs, Role, Word, article
 from rights.letters import LetterKind, Particulars
@@ -127,7 +128,13 @@ class Weighing(Decisions):
                 for code in (Code.DECISION, Code.CONSULTATION) if needs.consult else (Code.DECISION,):
                     ask_to_decide(self, connection, request_id, code, at)
             post(connection, self.tenant, "decide", request_id, at)
-            body = {"decision": new, "decided": decided.model_dump(mode="json"), "by": by, "evidence": said}
+            body = {
+                "decision": new,
+                "decided": decided.model_dump(mode="json"),
+                "by": by,
+                "evidence": said,
+                "in_force": alone,
+            }
             self._journal(connection, "proposed", body, at, request_id=request_id, key=new)
         return self.decision(new)
 
@@ -148,13 +155,18 @@ class Weighing(Decisions):
         A dissent keeps nothing from being approved: it is on record with its text.
 
         Raises:
-            LedgerRefusal: it is not proposed any more, this role is not asked, or who speaks has proposed it.
+            LedgerRefusal: it is not proposed any more, this role is not asked, or who speaks has proposed it or spoken
+                in another role.
         """
         with self._begin() as connection:
             row, decision = self._proposed(connection, decision_id)
-            if decision.proposed_by == by:
+            if same_person(decision.proposed_by) == same_person(by):
                 raise LedgerRefusal(
                     "who has proposed a decision has no other word in it: somebody else has to look at it"
+                )
+            if any(one.by and same_person(one.by) == same_person(by) for one in decision.said):
+                raise LedgerRefusal(
+                    "this person has spoken in another role already: each role's word is somebody else's"
                 )
             if (role is Role.DPO) != (word != "approve"):
                 raise LedgerRefusal("the data protection officer agrees or dissents; counsel and delegate approve")

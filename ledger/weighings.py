@@ -20,6 +20,7 @@ from ledger.models_suppression import weighings
 from ledger.outbox import post
 from ledger.tasks import put_task, settle_tasks
 from ledger.vault import Sealed
+from rights.approvers import same_person
 from rights.codes import Code
 from rights.weighing import OUTCOMES, Matter, Outcome, Weighing
 
@@ -89,6 +90,8 @@ class Weighings(Decisions):
             found = connection.execute(_FIND.with_for_update(), {"of": self.tenant, "id": request_id}).first()
             if found is None:
                 raise LedgerRefusal("nothing of this request is to be weighed (yet)")
+            if approved_by and same_person(approved_by) == same_person(by):
+                raise LedgerRefusal("who approves is somebody else than who has weighed it: two people, not one")
             if outcome not in OUTCOMES[Matter(found.matter)]:
                 raise LedgerRefusal(
                     f"write one of {', '.join(OUTCOMES[Matter(found.matter)])}: it is about {found.matter}"

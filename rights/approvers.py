@@ -1,17 +1,25 @@
 """Approvers: who may say a word on decisions, and who stands in for whom.
 
-The one rule: people are named by an opaque staff id, never by a name or an address.
+The one rule: people are named by an opaque staff id, never by a name or an address; and nobody has two seats, since
+two who look have to be two people.
 """
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from rights.decision import Role
+from rights.subject import comparable
 
 STAFF: Final = r"^[a-z0-9][a-z0-9-]{1,39}$"
 StaffId = Annotated[str, StringConstraints(pattern=STAFF)]
 """An id that says nothing of whom it stands for outside of the controller's own records."""
+
+
+def same_person(who: str) -> str:
+    """The form in which two names of roles or staff are compared, where two have to be two: capitals, spaces and the
+    ways to write an accent make no second person."""
+    return " ".join(comparable(who, casefold=True).split())
 
 
 class Seat(BaseModel):
@@ -33,6 +41,20 @@ class Approvers(BaseModel):
     dpo: Seat | None = None
     consult_days: int = Field(default=3, ge=0, le=14)
     """How long the data protection officer has to answer."""
+
+    @model_validator(mode="after")
+    def _two_people(self) -> Self:
+        """Source: GDPR Art. 38(6) for the data protection officer; the rest is what four eyes mean."""
+        seats = [(role.value, seat) for role in Role if (seat := self.seat(role))]
+        held = [(who, role) for role, seat in seats for who in (seat.holder, seat.substitute) if who]
+        taken: dict[str, str] = {}
+        for who, role in held:
+            if who in taken:
+                other = taken[who]
+                where = f"{role} is its own substitute" if other == role else f"{other} and {role} are the same person"
+                raise ValueError(f"{where}: nobody has two seats, name somebody else for one of them")
+            taken[who] = role
+        return self
 
     def seat(self, role: Role) -> Seat | None:
         """Who has a role; None: nobody is named."""

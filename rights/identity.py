@@ -91,6 +91,8 @@ class Proof(Value):
     """A signed declaration goes with it."""
     level: Level = 0
     """Attested: what was attested."""
+    vouches: tuple[str, ...] = ()
+    """Of what is attested by word: keyed digests of the identities that it is of."""
 
 
 class RungLaw(Strict):
@@ -99,6 +101,15 @@ class RungLaw(Strict):
     level: Level
     steps: bool = False
     second_agent: bool = False
+    shows: tuple[str, ...] | None = None
+    """Kinds of identity that can be read off it; None: it does not say."""
+
+
+class PointWindow(Strict):
+    """How often data points about one person are tried in all requests together."""
+
+    days: Annotated[int, Field(ge=1, le=365)]
+    tries: Annotated[int, Field(ge=1, le=50)]
 
 
 class CodeLaw(Strict):
@@ -202,6 +213,8 @@ class IdentityLaw(Strict):
     fresh_days: int
     codes: Mapping[Channel, CodeLaw]
     point_tries: Annotated[int, Field(ge=1, le=3)]
+    point_window: PointWindow
+    points_of_a_try: Mapping[Channel, Annotated[int, Field(ge=1, le=10)]]
     default: Policy
     without_proof: tuple[Free, ...]
     regimes: Mapping[str, _Section]
@@ -214,6 +227,7 @@ class IdentityLaw(Strict):
         for where, names, said in (
             ("rungs", rungs, self.rungs),
             ("codes", list(Channel), self.codes),
+            ("points_of_a_try", list(Channel), self.points_of_a_try),
             ("default.needs", list(Right), self.default.needs),
         ):
             if missing := sorted(str(name) for name in names if name not in said):

@@ -15,6 +15,7 @@ from pydantic import model_validator
 from rights.identity import identity_law
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.request import Right
+from rights.subject import IdentityError, parse_identity
 from rights.terms import keep_until
 from rights.yamlfile import read
 
@@ -53,7 +54,9 @@ class Mandate(Strict):
     answer_to: Literal["person", "representative"]
     """Who gets the answer."""
     representative: str = ""
-    """Their name and address, for the letters."""
+    """Their name and address, as on an envelope; lines, or parts with commas between."""
+    representative_email: str = ""
+    """Where letters to them go; without it they are posted to the address."""
     reference: str = ""
     """Where the paper is: the number of a scan, of a court's order."""
     age: int | None = None
@@ -65,6 +68,11 @@ class Mandate(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.representative_email:
+            try:
+                parse_identity("email", self.representative_email)
+            except IdentityError as error:
+                raise ValueError(f"representative_email: {error}") from None
         if not self.scope:
             raise ValueError("scope is empty: name the rights that the mandate covers, such as [access]")
         if self.expires and self.expires < self.signed:
@@ -94,6 +102,11 @@ class Mandate(Strict):
             raise MandateRefusal("somebody of this age asks in their own name: open the request as theirs")
         if self.kind is Kind.SURVIVOR:
             deceased_law().may(self.country, self.relation or "heir", right, self.died or today, today)
+
+    @property
+    def envelope(self) -> str:
+        """Name and address of the representative, a line each; empty if the mandate does not say."""
+        return "\n".join(line.strip() for line in self.representative.replace("\n", ",").split(",") if line.strip())
 
     @property
     def to_confirm(self) -> bool:

@@ -22,6 +22,7 @@ from starter.commands import (
     connector,
     deadline,
     decision,
+    evidence,
     hold,
     identity,
     ledger,
@@ -142,6 +143,8 @@ app.add_typer(recipient.recipients, name="recipient")
 app.add_typer(clock.clocks, name="clock")
 app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")
+app.add_typer(evidence.evidences, name="evidence")
+app.command("audit-pack")(evidence.audit_pack)
 
 
 def _shape(group: typer.Typer) -> None:

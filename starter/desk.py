@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from dotenv import dotenv_values
 
 from connectors.registry import SetupError, resolve
@@ -20,6 +21,7 @@ from ledger.checkpoints import Checkpoints
 from ledger.errors import AddressError
 from ledger.keys import open_keys
 from ledger.ledger import Ledger, connect
+from ledger.signing import KeyFileError, read_public_keys
 from rights.datamap import DataMap
 from rights.lawbook import check_law
 from rights.mapfile import read_map
@@ -128,7 +130,7 @@ def open_ledger(settings: Settings, *, pool: int = 2) -> Ledger:
             settings.tenant,
             open_keys(settings.keys),
             backup_max_age=timedelta(days=settings.backup_max_age_days),
-            checkpoints=Checkpoints.open(settings.checkpoints, pem),
+            checkpoints=Checkpoints.open(settings.checkpoints, pem, retired_keys(settings)),
         )
         ledger.calling_code = settings.calling_code
         return ledger
@@ -136,6 +138,23 @@ def open_ledger(settings: Settings, *, pool: int = 2) -> Ledger:
         raise SetupError(f"{settings.ledger}: {error}") from None
     except ValueError as error:
         raise SetupError(str(error)) from None
+
+
+def retired_keys(settings: Settings) -> list[Ed25519PublicKey]:
+    """The public keys that signed before the present one.
+
+    Raises:
+        SetupError: a file cannot be read, or has none.
+    """
+    found: list[Ed25519PublicKey] = []
+    for path in settings.evidence.retired_keys if settings.evidence else ():
+        try:
+            found += read_public_keys(path.read_bytes()).values()
+        except OSError:
+            raise SetupError("evidence.retired_keys: a file cannot be read: name ones that are there") from None
+        except KeyFileError as error:
+            raise SetupError(f"evidence.retired_keys: {error}") from None
+    return found
 
 
 @dataclass

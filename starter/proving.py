@@ -51,6 +51,7 @@ def status_document(row: RequestRow, state: IdentityState) -> dict[str, Any]:
             and not p.second
             for p in state.proofs
         ),
+        "given": list(state.given),
         "loose": list(state.loose),
         "lapsed_at": state.lapsed_at,
     }
@@ -63,6 +64,7 @@ def status_page(document: dict[str, Any], zone: str) -> Page:
     page.pairs(
         (
             ("level needed", str(document["needed"])),
+            ("given", ", ".join(document["given"]) or None),
             ("codes asked for", ", ".join(document["asked"]) or "none"),
             ("next step", _next(document)),
             ("data points", f"{document['point_tries_left']} tries left"),
@@ -107,7 +109,7 @@ def _loose(document: dict[str, Any]) -> str | None:
     if not document["loose"]:
         return None
     kinds = ", ".join(document["loose"])
-    return f"{kinds}: compare it and vouch for it (identity attest), or withdraw and open again without it"
+    return f"{kinds}: prove it, vouch for it (identity attest --proves), or leave it out (identity leave-out)"
 
 
 def _mandate(document: dict[str, Any]) -> str | None:

@@ -27,6 +27,7 @@ from rights.regimes import SHIPPED, Regime, regime
 from rights.request import Right
 from rights.subject import Identity, Sharing, parse_identities
 from rights.suppression import Scope, stops_in
+from rights.tying import VouchError, chosen, vouched
 from rights.value import Value
 
 MAX_TEXT: Final = 100_000
@@ -60,15 +61,17 @@ def submit(
     text: str | None = None,
     details: Details | None = None,
     proof: Proof | None = None,
+    proves: Sequence[str] = (),
     regimes: Sequence[str] = (),
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
     Args:
         identities: pairs of kind and value.
-        confirmed: whether the caller attests that the asker is the person.
+        confirmed: whether the caller attests that the asker is the person, by all identities that they give.
         details: what the asker says beyond who they are; of the model of this right.
         proof: what a system says of the asker (signed in, or how sure it is), which may be enough.
+        proves: names of the identities that this is of (`rights.tying.names_of`); may be left out where one is given.
         regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
 
@@ -100,7 +103,9 @@ def submit(
     clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
     asked = [law.regime for law in laws]
     level = identity_law().needed_under(known, asked, circumstances_of(details))
-    enough = proof is not None and identity_law().enough([proof], known, asked)
+    of = _proven(proof, people, proves, free=level == 0)
+    whole = len(of) == len(people)
+    enough = proof is not None and whole and identity_law().enough([proof], known, asked)
     opened = ledger.open_request(
         known,
         laws[0].regime,
@@ -112,16 +117,32 @@ def submit(
         confirmed=confirmed or enough or level == 0,
         free_text=text,
         proof=proof,
+        proves=of,
         assurance="attested" if confirmed else "proven" if enough else "none_needed" if level == 0 else "",
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
         reply=_reply(people) if rules.letters else None,
-        second_factor=proof is not None and proof.rung is Rung.SECOND_FACTOR,
+        # Whoever is signed in as one person does not hurry an erasure along that is about another as well.
+        second_factor=proof is not None and proof.rung is Rung.SECOND_FACTOR and whole,
     )
     if details is not None and is_immediate(known, details):
         # Before anything else, and again by the run: the door may die between its two commits.
         scopes = stop_of(details).remembered
         ledger.suppress(opened.request_id, people, scopes, source=source_of(details), at=received_at)
     return opened
+
+
+def _proven(
+    proof: Proof | None, people: Sequence[Identity], said: Sequence[str], *, free: bool
+) -> tuple[Identity, ...]:
+    """The identities that a system's word is of. Where nobody has to prove anything (`free`), it need not say."""
+    try:
+        if proof is None:
+            if said:
+                raise SubmissionError("what is proven is said with how: --proves goes with --signed-in or --assurance")
+            return ()
+        return chosen(people, said) if free else vouched(identity_law(), proof.rung, people, said)
+    except VouchError as error:
+        raise SubmissionError(str(error)) from None
 
 
 def _refuse_strange(data_map: DataMap, right: Right, details: Details | None) -> None:

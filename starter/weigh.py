@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from ledger.ledger import Ledger
+from rights.approvers import same_person
 from rights.letters import LetterKind, Particulars, Result
 from rights.objections import DecisionReviewDetails, ObjectionDetails
 from rights.request import Right
@@ -71,7 +72,7 @@ def weigh_objection(
     if ground not in known:
         raise Failure(Exit.USAGE, f"--ground takes what outweighs such an objection: {', '.join(sorted(known))}")
     _has_text(reason, "--reason-file")
-    if not approved_by or _same(by, approved_by):
+    if not approved_by or same_person(by) == same_person(approved_by):
         raise Failure(Exit.USAGE, "--approved-by is somebody else than --by: two people override an objection")
     particulars = Particulars(
         result=Result.REFUSED,
@@ -113,7 +114,7 @@ def decide_review(
         LedgerRefusal: nothing is to be reviewed, or something else was said before.
     """
     said = review_said(ledger, request_id)
-    if said.decided_by and _same(by, said.decided_by):
+    if said.decided_by and same_person(by) == same_person(said.decided_by):
         raise Failure(Exit.REFUSED, "whoever has made a decision does not review it: somebody else has to")
     _has_text(evidence, "--evidence-file")
     _has_text(reason, "--reason-file")
@@ -148,7 +149,3 @@ def _has_text(text: str, option: str) -> None:
         raise Failure(Exit.USAGE, f"{option} is missing or empty: what is decided is decided on something")
     if len(text) > MAX_TEXT:
         raise Failure(Exit.USAGE, f"what {option} gives is longer than {MAX_TEXT:,} characters: shorten it")
-
-
-def _same(one: str, other: str) -> bool:
-    return " ".join(one.casefold().split()) == " ".join(other.casefold().split())

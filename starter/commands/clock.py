@@ -173,12 +173,13 @@ def receipt(
     Example: habeas clock receipt 01kap2v7q4m8w3x9yd5tgh6jzr --received-at 2026-11-20 --by 'mail room' --approved-by
     'privacy desk'
     """
+    from rights.approvers import same_person
     from rights.clockwork import ClockEvent, Turn
     from rights.reckoning import local_day
     from starter.desk import desk, now
     from starter.inputs import received
 
-    if by.strip().lower() == approved_by.strip().lower():
+    if same_person(by) == same_person(approved_by):
         raise Failure(
             Exit.USAGE, "--approved-by is somebody else than --by: two people stand for another day of receipt"
         )

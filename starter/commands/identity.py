@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from starter.commands.options import By, Json, RequestId
+from starter.commands.options import By, Json, NoteFile, Proves, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def check_points(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare data points. Three times for a request; which of them fit is told to nobody.
+    """Compare data points. Three times for a request, and six about one person in 30 days; which fit is told to nobody.
 
     By themselves they never release a copy under the GDPR.
 
@@ -181,15 +181,16 @@ def attest(
             "--assurance", min=0, max=4, metavar="LEVEL", help="attested: how sure, from 0 to 4.", show_default=False
         ),
     ] = 0,
+    proves: Proves = None,
     paper: Paper = None,
     as_json: Json = False,
 ) -> None:
-    """Say, by role, how the asker was seen to be the person.
+    """Say, by role, how the asker was seen to be the person, and of what that was given it is (--proves).
 
-    in_person, document and attested at level 4 take two: run it again as another role. Whoever attests vouches for all
-    identities that were given. A copy of a document is destroyed at that ruling.
+    in_person, document and attested at level 4 take two: run it again as another role. A document stands by itself for
+    the numbers that it shows, and for nothing else. Its copy is destroyed at that ruling.
 
-    Example: habeas identity attest 01kap2v7q4m8w3x9yd5tgh6jzr --rung in_person --by 'front desk'
+    Example: habeas identity attest 01kap2v7q4m8w3x9yd5tgh6jzr --rung in_person --proves email --by 'front desk'
     """
     from rights.identity import Rung
     from starter.desk import desk, now
@@ -200,7 +201,13 @@ def attest(
     scan = _scan(paper) if paper else None
     with desk() as at:
         proven = at.ledger.attest(
-            ledger_id(request, "request"), Rung(rung), by=role(by, "--by"), at=now(), level=level, paper=scan
+            ledger_id(request, "request"),
+            Rung(rung),
+            by=role(by, "--by"),
+            at=now(),
+            level=level,
+            paper=scan,
+            vouches=proves or (),
         )
         _verdict(proven, as_json)
 
@@ -235,8 +242,17 @@ def document(
 
 
 @identities.command()
-def refuse(request: RequestId, by: By, as_json: Json = False) -> None:
-    """Say that what was shown does not prove the asker; its copy is destroyed.
+def refuse(
+    request: RequestId,
+    by: By,
+    every: Annotated[
+        bool, typer.Option("--all", help="Nor does anything else that somebody has said for them; codes stay.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say that what waits for a second look does not prove the asker: it counts for nothing, and its copy is destroyed.
+
+    Without --all that is a document, a visit, or an attestation at level 4.
 
     Example: habeas identity refuse 01kap2v7q4m8w3x9yd5tgh6jzr --by 'front desk'
     """
@@ -244,8 +260,37 @@ def refuse(request: RequestId, by: By, as_json: Json = False) -> None:
     from starter.inputs import ledger_id, role
 
     with desk() as at:
-        at.ledger.refuse_proof(ledger_id(request, "request"), by=role(by, "--by"), at=now())
+        at.ledger.refuse_proof(ledger_id(request, "request"), by=role(by, "--by"), at=now(), every=every)
         _verdict(False, as_json)
+
+
+@identities.command("leave-out")
+def leave_out(
+    request: RequestId,
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="GIVEN...", help="What identity status names, such as phone, or email/2.", show_default=False
+        ),
+    ],
+    by: By,
+    note_file: NoteFile = None,
+    as_json: Json = False,
+) -> None:
+    """Take out of a request what nothing ties to who asks. Nothing is looked for by it.
+
+    Example: habeas identity leave-out 01kap2v7q4m8w3x9yd5tgh6jzr phone --by 'support desk' --note-file why.txt
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text, role
+    from starter.submit import MAX_TEXT
+
+    text = read_text(note_file, "--note-file").strip() if note_file else ""
+    if not text or len(text) > MAX_TEXT:
+        raise Failure(Exit.USAGE, f"--note-file says why: it is missing, empty, or longer than {MAX_TEXT:,} characters")
+    with desk() as at:
+        proven = at.ledger.leave_out(ledger_id(request, "request"), what, by=role(by, "--by"), reason=text, at=now())
+        _verdict(proven, as_json)
 
 
 @identities.command()
@@ -299,7 +344,12 @@ def deceased(
         str, typer.Option("--relation", metavar="RELATION", help="heir, family or appointee.", show_default=False)
     ],
     died: Annotated[str, typer.Option("--died", metavar="DATE", help="The day of death.", show_default=False)],
-    answer_to: Annotated[str, typer.Option("--name", metavar="NAME", help="Who asks; kept sealed.")] = "",
+    answer_to: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="Who asks, with their address for letters; kept sealed.")
+    ] = "",
+    email: Annotated[
+        str, typer.Option("--email", metavar="ADDRESS", help="Where letters to them go, if not by post; kept sealed.")
+    ] = "",
     paper: Paper = None,
     as_json: Json = False,
 ) -> None:
@@ -316,7 +366,7 @@ def deceased(
     with desk() as at:
         request_id = ledger_id(request, "request")
         row = at.ledger.request(request_id)
-        said = _survivor(str(row.right), country, relation, died, answer_to, now().date().isoformat())
+        said = _survivor(str(row.right), country, relation, died, (answer_to, email), now().date().isoformat())
         scan = _scan(paper) if paper else None
         _verdict(at.ledger.keep_mandate(request_id, said, by=role(by, "--by"), at=now(), paper=scan), as_json)
 
@@ -347,7 +397,7 @@ def minor(
 # Small things.
 
 
-def _survivor(right: str, country: str, relation: str, died: str, name: str, today: str) -> "Mandate":
+def _survivor(right: str, country: str, relation: str, died: str, who: tuple[str, str], today: str) -> "Mandate":
     from pydantic import ValidationError
 
     from rights.mandates import Mandate
@@ -357,7 +407,8 @@ def _survivor(right: str, country: str, relation: str, died: str, name: str, tod
         "scope": [right],
         "signed": today,
         "answer_to": "representative",
-        "representative": name,
+        "representative": who[0],
+        "representative_email": who[1],
         "country": country,
         "relation": relation,
         "died": died,
@@ -366,7 +417,8 @@ def _survivor(right: str, country: str, relation: str, died: str, name: str, tod
         return Mandate.model_validate(body)
     except ValidationError:
         raise Failure(
-            Exit.USAGE, "--country is a code such as FR, --relation heir, family or appointee, --died a date"
+            Exit.USAGE,
+            "--country is a code such as FR, --relation heir, family or appointee, --died a date, --email an address",
         ) from None
 
 

@@ -23,6 +23,16 @@ OfRequest = Annotated[
 ]
 By = Annotated[str, _BY]
 MaybeBy = Annotated[str | None, _BY]
+Proves = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proves",
+        metavar="GIVEN",
+        help="Of which identities that were given it is: email, email/2 for the second, or all. May be given again; "
+        "needed where several were given.",
+        show_default=False,
+    ),
+]
 Seat = Annotated[
     str,
     typer.Option(

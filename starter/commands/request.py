@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from starter.commands.options import Identities, Identity, Json, MaybeBy, NoteFile, RequestId
+from starter.commands.options import Identities, Identity, Json, MaybeBy, NoteFile, Proves, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def open_(
         typer.Option(
             "--confirmed-by",
             metavar="STAFF",
-            help="Attests that the asker is the person: who has checked.",
+            help="Attests that the asker is the person, by all that is given: who has checked.",
             show_default=False,
         ),
     ] = None,
@@ -98,6 +98,7 @@ def open_(
             show_default=False,
         ),
     ] = None,
+    proves: Proves = None,
     channel: Annotated[
         str | None,
         typer.Option(
@@ -167,6 +168,7 @@ def open_(
             text=text,
             details=said,
             proof=proof,
+            proves=proves or (),
             regimes=regime or (),
         )
         if opened.new and (arrival or taker):
@@ -277,8 +279,11 @@ def watch(request: RequestId, as_json: Json = False) -> None:
 
 
 @requests.command("confirm-identity")
-def confirm_identity(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> None:
+def confirm_identity(request: RequestId, by: MaybeBy = None, proves: Proves = None, as_json: Json = False) -> None:
     """Attest that the asker is the person.
+
+    It is as good as 'identity attest --rung attested --assurance 3': of what was given, it stands for what is named
+    with --proves, and it does not take the place of a mandate.
 
     Example: habeas request confirm-identity 01kap2v7q4m8w3x9yd5tgh6jzr --by 'support desk'
     """
@@ -286,7 +291,11 @@ def confirm_identity(request: RequestId, by: MaybeBy = None, as_json: Json = Fal
     from starter.inputs import maybe_role
 
     with desk() as at:
-        fresh = at.ledger.confirm_identity(_id(request), at=now(), note=maybe_role(by, "--by"))
+        request_id = at.ledger.request(_id(request)).id
+        who = maybe_role(by, "--by")
+        if who is None:
+            raise Failure(Exit.USAGE, "--by is missing: say who has checked, such as 'support desk'")
+        fresh = at.ledger.confirm_identity(request_id, at=now(), note=who, vouches=proves or ())
     _decided("identity confirmed", fresh, as_json)
 
 

@@ -54,7 +54,7 @@ def closed(ledger: Ledger, request_id: str, kind: str) -> Letter:
 def test_a_refused_rectification_prints_its_reason(ledger: Ledger, door: Door, tmp_path: Path) -> None:
     request_id = reachable(ledger, Right.RECTIFICATION)
     decided = Accuracy(refused={1: next(iter(Refusal))})
-    ledger.decide_accuracy(request_id, decided, systems=["shop"], at=AT, reason="It is so in the register.")
+    ledger.decide_accuracy(request_id, decided, systems=["shop"], at=AT, reason="It is so in the register.", by="desk")
 
     text = written(ledger, tmp_path, closed(ledger, request_id, "answer_rectification"))
 

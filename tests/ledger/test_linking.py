@@ -203,3 +203,38 @@ def test_canadas_law_keeps_the_data_also_when_everything_else_of_the_refusal_wou
     assert refused.value.code is Code.RECOURSE
     gone = ledger.shred_due(later(days=187))
     assert (asked.request_id, "working") in {(one.case_id, one.purpose) for one in gone}
+
+
+def test_an_opt_out_that_nobody_had_to_prove_joins_one_that_gives_exactly_the_same(ledger: Ledger) -> None:
+    details = b'{"of":["sale"]}'
+    first = proven(ledger, Phase.LOCATING, right=Right.OPT_OUT, details=details)
+    # Somebody knows the customer number, and would hear at an address of theirs that there is an earlier one.
+    stranger = (ANNA[1], Identity("email", "stranger@example.net"))
+    other = proven(ledger, right=Right.OPT_OUT, details=details, identities=stranger, at=later(hours=1))
+    same = proven(ledger, right=Right.OPT_OUT, details=details, at=later(hours=2))
+
+    assert not ledger.join(other, (), at=later(hours=1)).lead
+    assert ledger.join(same, (), at=later(hours=2)).lead == first
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_a_refused_copy_keeps_the_data_for_the_remedies_of_somebody_who_was_proven(
+    ledger: Ledger, door: Door, confirmed: bool
+) -> None:
+    """PIPEDA s. 8(8); a refused request that nobody has proven delays no erasure."""
+    canada = start_clock(regime("ca-pipeda"), AT, "Europe/Berlin")
+    refused = ledger.open_request(
+        Right.ACCESS, "ca-pipeda", ANNA, canada, received_at=AT, confirmed=confirmed
+    ).request_id
+    door(
+        "UPDATE requests SET phase = 'closed', conclusion = 'refused', closed_at = %s WHERE id = %s",
+        later(hours=1),
+        refused,
+    )
+    erasure = proven(ledger, Phase.LOCATING, at=later(hours=2))
+    if confirmed:
+        with pytest.raises(FenceRefused) as stopped:
+            enter(ledger, erasure, at=later(hours=3))
+        assert stopped.value.code is Code.RECOURSE
+    else:
+        assert enter(ledger, erasure, at=later(hours=3))

@@ -159,6 +159,20 @@ def test_a_code_of_another_request_is_no_good(ledger: Ledger) -> None:
     assert ledger.identity_state(other).proofs == ()
 
 
+def test_a_code_that_is_read_out_once_the_asker_is_proven_says_nothing_of_who_reads_it(
+    ledger: Ledger, door: Door
+) -> None:
+    """Somebody else calls about a request that is proven: no number they make up is answered with 'proven'."""
+    request = asking(ledger)
+    assert twice_proven(ledger, request)
+    before = door("SELECT count(*) FROM entries")
+    with pytest.raises(LedgerRefusal, match="says nothing of who calls"):
+        ledger.check_code(request, "12345678", at=AT)
+    with pytest.raises(LedgerRefusal, match="says nothing of who calls"):
+        ledger.check_points(request, [("email", MAIL)], at=AT)
+    assert door("SELECT count(*) FROM entries") == before
+
+
 def test_no_more_codes_than_eight_are_asked_for(ledger: Ledger) -> None:
     request = asking(ledger, points=[])
     for _ in range(8):
@@ -217,13 +231,13 @@ def test_blind_data_points_are_counted_and_nothing_else_three_times_and_then_clo
 def test_a_document_takes_a_second_agent_and_its_copy_goes_at_the_ruling(ledger: Ledger, door: Door) -> None:
     request = asking(ledger)
     paper = b"a scan of an identity card"
-    assert ledger.attest(request, Rung.DOCUMENT, by="front desk", at=AT, paper=paper) is False
+    assert ledger.attest(request, Rung.DOCUMENT, by="front desk", at=AT, paper=paper, vouches=["all"]) is False
     assert ledger.paper(request) == paper
     with pytest.raises(LedgerRefusal, match="a second agent"):
-        ledger.attest(request, Rung.DOCUMENT, by=" Front Desk", at=AT)
+        ledger.attest(request, Rung.DOCUMENT, by=" Front Desk", at=AT, vouches=["all"])
     assert ledger.paper(request) == paper
 
-    assert ledger.attest(request, Rung.DOCUMENT, by="team lead", at=later(minutes=5)) is True
+    assert ledger.attest(request, Rung.DOCUMENT, by="team lead", at=later(minutes=5), vouches=["all"]) is True
     assert ledger.paper(request) is None
     assert door("SELECT count(*) FROM vault WHERE purpose = 'identity'") == [(0,)]
     assert door("SELECT count(*) FROM case_keys WHERE purpose = 'identity' AND wrapped IS NOT NULL") == [(0,)]
@@ -234,7 +248,7 @@ def test_a_document_takes_a_second_agent_and_its_copy_goes_at_the_ruling(ledger:
 @pytest.mark.parametrize("how", ["refused", "lapsed", "withdrawn", "forgotten", "proven otherwise"])
 def test_a_copy_of_a_document_goes_whatever_becomes_of_it(ledger: Ledger, door: Door, how: str) -> None:
     request = asking(ledger)
-    ledger.attest(request, Rung.DOCUMENT, by="front desk", at=AT, paper=b"a scan")
+    ledger.attest(request, Rung.DOCUMENT, by="front desk", at=AT, paper=b"a scan", vouches=["all"])
     if how == "refused":
         ledger.refuse_proof(request, by="team lead", at=AT)
         assert ledger.identity_state(request).proofs == ()
@@ -243,7 +257,7 @@ def test_a_copy_of_a_document_goes_whatever_becomes_of_it(ledger: Ledger, door: 
     elif how == "lapsed":
         ledger.lapse(request, Unreached.LAPSE, at=AT)
     elif how == "proven otherwise":
-        assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT)
+        assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"])
     else:
         ledger.shred_due(later(days=13))
         assert ledger.paper(request)
@@ -256,7 +270,7 @@ def test_no_document_is_asked_of_a_teenager_who_asks_in_their_own_name(ledger: L
     request = asking(ledger)
     assert ledger.note_age(request, 15, by="desk", at=AT) is False
     with pytest.raises(LedgerRefusal, match="no document is asked"):
-        ledger.attest(request, Rung.DOCUMENT, by="desk", at=AT)
+        ledger.attest(request, Rung.DOCUMENT, by="desk", at=AT, vouches=["all"])
     for to in ("file", "another"):
         code, _ = sent(ledger, request, to)
         ledger.check_code(request, code, at=AT)
@@ -283,8 +297,8 @@ def test_an_identity_that_is_not_tied_to_who_was_proven_keeps_the_request_unprov
     assert '"loose":["customer_id"]' in body
     assert "4711" not in body
 
-    assert ledger.attest(request, Rung.ATTESTED, level=1, by="desk", at=AT) is False
-    assert ledger.attest(request, Rung.ATTESTED, level=2, by="desk", at=AT) is True
+    assert ledger.attest(request, Rung.ATTESTED, level=1, by="desk", at=AT, vouches=["all"]) is False
+    assert ledger.attest(request, Rung.ATTESTED, level=2, by="desk", at=AT, vouches=["all"]) is True
     assert ledger.identity_state(request).loose == ()
 
 
@@ -299,12 +313,14 @@ def test_what_stands_in_another_row_than_the_proven_channel_is_not_tied(ledger: 
 def test_one_role_attests_the_third_level_at_most_and_the_fourth_takes_another(ledger: Ledger) -> None:
     request = asking(ledger, points=[])
     ledger.require_mandate(request, by="desk", at=AT)
-    assert ledger.attest(request, Rung.ATTESTED, level=4, by="desk", at=AT) is False
+    assert ledger.attest(request, Rung.ATTESTED, level=4, by="desk", at=AT, vouches=["all"]) is False
     proofs = ledger.identity_state(request).proofs
     assert identity_law().reached(proofs, "eu-gdpr") == 3
     with pytest.raises(LedgerRefusal, match="a second agent"):
-        ledger.attest(request, Rung.ATTESTED, level=4, by="Desk ", at=AT)
-    assert ledger.attest(request, Rung.ATTESTED, level=4, by="lead", at=AT) is False, "the mandate is still missing"
+        ledger.attest(request, Rung.ATTESTED, level=4, by="Desk ", at=AT, vouches=["all"])
+    assert ledger.attest(request, Rung.ATTESTED, level=4, by="lead", at=AT, vouches=["all"]) is False, (
+        "the mandate is still missing"
+    )
     assert identity_law().reached(ledger.identity_state(request).proofs, "eu-gdpr") == 4
 
 
@@ -316,7 +332,9 @@ def mandate(**said: object) -> Mandate:
 def test_a_child_under_13_is_asked_for_by_a_parent_with_a_mandate(ledger: Ledger, door: Door) -> None:
     request = asking(ledger)
     assert ledger.note_age(request, 9, by="desk", at=AT) is True
-    assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT) is False, "not without a parent"
+    assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"]) is False, (
+        "not without a parent"
+    )
 
     assert ledger.keep_mandate(request, mandate(), by="desk", at=AT, paper=b"birth certificate") is True
     assert confirmed(door, request)
@@ -328,7 +346,7 @@ def test_an_agent_without_a_mandate_is_refused_and_one_with_it_is_confirmed_by_t
 ) -> None:
     request = asking(ledger)
     ledger.require_mandate(request, by="desk", at=AT)
-    assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT) is False
+    assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"]) is False
 
     agent = mandate(kind="agent", age=None)
     with pytest.raises(LedgerRefusal, match="does not cover access"):

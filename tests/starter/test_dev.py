@@ -88,7 +88,7 @@ def test_requests_and_addresses_survive_a_kill(state: Path) -> None:
         opened = first.habeas("request", "open", "erasure", "--identities", "-", given="email=hugo.ivanov@example.org")
         assert opened.returncode == 0, opened.stderr
         before, ids = (first.home / "habeas.toml").read_text(), first.requests()
-        first.habeas("request", "confirm-identity", ids[0])
+        first.habeas("request", "confirm-identity", ids[0], "--by", "desk")
         assert first.habeas("request", "watch", ids[0]).returncode == 6  # the maps are in mode approve
         first.habeas("request", "approve", ids[0])
         assert until(lambda: first.at_amplitude()["jobs"] != [])

@@ -66,7 +66,9 @@ def test_a_document_is_seen_by_two_and_gone_with_the_ruling(deployment: Deployme
     scan, copy = tmp_path / "scan.pdf", tmp_path / "copy.pdf"
     scan.write_bytes(b"canary of a scan")
     first = ("identity", "attest", request, "--rung", "document", "--by", "front desk", "--paper", str(scan))
-    assert deployment(*first).code == 6
+    unsaid = deployment(*first)
+    assert (unsaid.code, "--proves email" in unsaid.err, one_sentence(unsaid.err)) == (5, True, True)
+    assert deployment(*first, "--proves", "email").code == 6
     assert deployment("identity", "status", request, "--json").json["second_look"] is True
 
     assert deployment("identity", "document", request, "--out", str(copy)).code == 0
@@ -85,7 +87,8 @@ def test_what_was_shown_can_be_refused(deployment: Deployment, tmp_path: Path) -
     request = deployment.open()
     scan = tmp_path / "scan.pdf"
     scan.write_bytes(b"forged")
-    deployment("identity", "attest", request, "--rung", "document", "--by", "desk", "--paper", str(scan))
+    seen = ("--rung", "document", "--proves", "email", "--by", "desk", "--paper", str(scan))
+    assert deployment("identity", "attest", request, *seen).code == 6
     assert deployment("identity", "refuse", request, "--by", "team lead").code == 6
     assert deployment.rows("SELECT count(*) FROM identity_proofs") == [(0,)]
     assert deployment("identity", "refuse", request, "--by", "team lead").code == 5

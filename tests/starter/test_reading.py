@@ -180,7 +180,7 @@ def test_withdrawing_is_said_and_done_once(deployment: Deployment) -> None:
     request = deployment.open()
 
     assert deployment("request", "withdraw", request, "--json").json == {"withdrawn": True, "in_flight": 0}
-    assert deployment("request", "confirm-identity", request).code == 5
+    assert deployment("request", "confirm-identity", request, "--by", "desk").code == 5
 
 
 def test_explain_does_the_arithmetic_of_the_dates(deployment: Deployment) -> None:

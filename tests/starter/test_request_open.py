@@ -148,7 +148,9 @@ def test_the_day_of_receipt_sets_the_dates(deployment: Deployment) -> None:
 def test_an_attested_identity_needs_no_second_word(deployment: Deployment) -> None:
     attested, bare = deployment.open("--confirmed-by", "support desk"), deployment.open()
 
-    assert deployment("request", "confirm-identity", attested, "--json").json == {
+    unsigned = deployment("request", "confirm-identity", bare)
+    assert (unsigned.code, one_sentence(unsigned.err)) == (2, True), "somebody says so"
+    assert deployment("request", "confirm-identity", attested, "--by", "desk", "--json").json == {
         "said": "identity confirmed",
         "new": False,
     }

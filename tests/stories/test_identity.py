@@ -154,8 +154,9 @@ def test_what_is_held_beside_the_directory_is_not_given_out_on_an_address_alone(
     world.wait(lambda: world.phase(request) == Phase.CONFIRMING, 30, "more proof to be asked for")
     assert not world.query("SELECT 1 FROM entries WHERE request_id = %s AND body LIKE '%%export%%'", request)
 
-    agent("identity", "attest", request, "--rung", "document", "--by", "front desk", code=6)
-    agent("identity", "attest", request, "--rung", "document", "--by", "team lead")
+    seen = ("identity", "attest", request, "--rung", "document", "--proves", "email")
+    agent(*seen, "--by", "front desk", code=6)
+    agent(*seen, "--by", "team lead")
     world.wait_closed(request)
     assert world.conclusion(request) == "answered"
 
@@ -182,10 +183,30 @@ def test_a_victims_number_beside_ones_own_address_is_not_looked_up_by_the_proof_
 
     status = agent.status(request)
     assert (status["proven"], status["loose"]) == (False, ["customer_id"])
-    assert "customer_id: compare it and vouch for it" in agent("identity", "status", request)
+    assert "customer_id: prove it, vouch for it" in agent("identity", "status", request)
+    assert "untied" in agent("task", "list")
     assert world.phase(request) == Phase.CONFIRMING
     assert not world.query("SELECT 1 FROM entries WHERE request_id = %s AND body LIKE '%%locate%%'", request)
     assert dump(world.shop)["customers"] == before
+
+    # Somebody leaves it out, and the request goes on by what is proven: a copy of the one, and nothing of the other.
+    request = json.loads(agent("request", "open", "access", "--identities", "-", "--json", given=given))["id"]
+    for to in ("file", "another"):
+        mail = agent.mail(request, agent.send(request, "--to", to))
+        assert mail is not None
+        agent.read_back(request, mail[1], proven=False)
+    why = world.home / "why.txt"
+    why.write_text("The number is not theirs.")
+    agent("identity", "leave-out", request, "customer_id", "--by", "support desk", "--note-file", str(why))
+    world.wait_closed(request)
+    assert world.conclusion(request) == "answered"
+    ((held,),) = world.query(
+        "SELECT body FROM entries WHERE request_id = %s AND key LIKE '%%/archive/locate/%%' ORDER BY seq DESC LIMIT 1",
+        request,
+    )
+    found = {one["collection"]: one["found"] for one in json.loads(held)["tally"]["counts"]}
+    assert found["customers"] == 1
+    assert world.query("SELECT settled_at IS NOT NULL FROM tasks WHERE request_id = %s", request) == [(True,)]
 
 
 def _stop(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,12 +19,13 @@ import pytest
 from starter.local import command
 from tests.stories.copies import OTHER, prepare
 from tests.stories.test_deciding import APPROVERS
+from tests.stories.test_restriction import Till, setup_denial
 from tests.world import World, shop_map
 
 DOCS = Path(__file__).parents[2] / "docs"
 PERSON = "c7@shop.example"
 ELSEWHERE = {
-    "--details details.yaml --confirmed-by": "test_portability has the details",
+    "request open portability --identities person.txt": "test_portability has another controller",
     "transfer receipt": "test_portability has another controller",
     "habeas receive": "test_portability starts it",
 }
@@ -76,14 +78,15 @@ class Reader:
         environment = {**os.environ, **self.world.environment}
         environment["PATH"] = f"{Path(command()[0]).parent}:{os.environ['PATH']}"
         until = time.monotonic() + 60
+        wanted = 1 if " map diff " in f" {line}" else 0
         while True:
             done = subprocess.run(
                 ["bash", "-c", line], cwd=self.world.home, env=environment, capture_output=True, text=True, check=False
             )
-            if not done.returncode or time.monotonic() > until:
+            if done.returncode == wanted or time.monotonic() > until:
                 break
             time.sleep(0.5)
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        assert done.returncode == wanted, f"{line}\n{done.stdout}{done.stderr}"
         self.typed.append(line)
         for name, form in (
             ("REQUEST", r"request (\w{26}) received"),
@@ -133,6 +136,27 @@ def recipients(reader: Reader) -> None:
     reader.names["REQUEST"] = reader.world.open("erasure", [("email", PERSON)])
 
 
+def discovery(reader: Reader) -> None:
+    home, environment = reader.world.home, reader.world.environment
+    shutil.copytree(home / "maps", home / "maps-in-use")
+    environment["SHOP_DB_URL"] = environment["TEST_SHOP"].replace("+psycopg", "")
+
+
+def rectification(reader: Reader) -> None:
+    (reader.world.home / "details.yaml").write_text(
+        "corrections:\n"
+        "  - {system: shop, collection: customers, values: {full_name: Anna Quartz, phone: null}}\n"
+        "  - {system: shop, collection: addresses, values: {street: Quarry Lane 1}}\n"
+    )
+
+
+def restriction(reader: Reader) -> None:
+    for name in ("details", "restriction"):
+        (reader.world.home / f"{name}.yaml").write_text("ground: claims\n")
+    reader.world.write_maps({"shop": shop_map(extra="options: {restrict: row_security}")})
+    setup_denial(reader.world, Till(reader.world))
+
+
 def nothing(reader: Reader) -> None:
     """The page begins by itself."""
 
@@ -147,6 +171,10 @@ PAGES: dict[str, Callable[[Reader], None]] = {
     "parcel.md": closed,
     "portability.md": nothing,
     "recipients.md": recipients,
+    "rectification.md": rectification,
+    "restriction.md": restriction,
+    "rights.md": restriction,
+    "discovery.md": discovery,
 }
 
 

@@ -21,9 +21,11 @@ from temporalio.converter import WorkflowSerializationContext
 
 import worker
 from ledger.letters import said_name
+from rights.appeals import AppealOutcome
 from rights.details import read_details
 from rights.request import Right
 from rights.weighing import Outcome
+from starter.appeals import decide
 from starter.stack import Postgres, Temporal
 from starter.weigh import decide_review
 from tests.benchmarks.campaign import NOTICE
@@ -36,7 +38,7 @@ from tests.stories.test_clock import desk
 from tests.stories.test_portability import details, sending
 from tests.stories.test_restriction import Till, setup_denial
 from tests.world import World, shop_map
-from workflows.visibility import lifting_id, map_check_id
+from workflows.visibility import appeal_id, lifting_id, map_check_id
 from workflows.wire import HistoryKeys, SealingCodec
 
 HERE = Path(__file__).parent / "histories"
@@ -171,6 +173,25 @@ async def _decided_late(home: Path, postgres: Postgres) -> None:
         await _keep(at.world, f"decision-review/{ledger.tenant}/{request}", "review-late-annulled")
 
 
+def appeals() -> None:
+    """Run an appeal that is decided."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        asyncio.run(_appealed(Path(folder), postgres))
+
+
+async def _appealed(home: Path, postgres: Postgres) -> None:
+    async with desk(home, postgres, {"shop": shop_map()}) as at:
+        ledger = at.world.ledger
+        request = at.world.open("access", [("email", "c7@shop.example")], regimes=["us-va"])
+        await at.days(0.1)
+        now = await at.now()
+        appeal = ledger.open_appeal(request, received_at=now, at=now)
+        await at.days(50)
+        decide(ledger, appeal.id, AppealOutcome.UPHELD, reasons="It stands.", by="delegate", at=await at.now())
+        await at.days(0.1)
+        await _keep(at.world, appeal_id(ledger.tenant, request), "appeal-upheld")
+
+
 def transfers() -> None:
     """Run a copy that goes straight to another controller."""
     with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
@@ -222,7 +243,7 @@ async def _ended(world: World, workflow_id: str) -> None:
     await client.get_workflow_handle(workflow_id).result()
 
 
-PARTS = {one.__name__: one for one in (requests, letters, reviews, transfers, identity)}
+PARTS = {one.__name__: one for one in (requests, letters, reviews, transfers, identity, appeals)}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

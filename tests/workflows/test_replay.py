@@ -12,6 +12,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from tests.workflows.fingerprint import fingerprints
+from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
@@ -29,6 +30,7 @@ KEY = bytes(32)
 def test_there_is_a_history_of_every_kind() -> None:
     assert {path.stem.split("-")[0] for path in HISTORIES} == {
         "access",
+        "appeal",
         "campaign",
         "erasure",
         "identity",
@@ -49,7 +51,7 @@ def test_a_recorded_history_replays(path: Path) -> None:
     async def replay() -> None:
         wire = plugin(HistoryKeys(lambda _: KEY))
         replayer = Replayer(
-            workflows=[*REQUESTS, Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting], plugins=[wire]
+            workflows=[*REQUESTS, Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun], plugins=[wire]
         )
         await replayer.replay_workflow(history)
 

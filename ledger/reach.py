@@ -1,0 +1,70 @@
+"""What the directory has told of how a person is reached, as it is sealed and read back.
+
+The one rule: a contact that was changed a few days ago tells nothing of whose anything is.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import orjson
+
+from ledger.people import People
+from ledger.proven import mark_of, way_of
+from rights.identity import identity_law
+from rights.tying import Row
+
+REACH: Final = "reach"
+"""The name in the vault (`working`) of what the directory has told: how the person is reached."""
+
+
+class Reached(NamedTuple):
+    """One way to reach the person, as the directory has told. Personal: sealed, never printed."""
+
+    channel: str
+    value: str
+    changed_at: datetime | None
+    beside: tuple[tuple[str, str], ...] = ()
+    """Kind and value of the identities in the same row."""
+
+    def __repr__(self) -> str:
+        return f"<a way of kind {self.channel}>"
+
+    def fresh(self, at: datetime) -> bool:
+        """Whether it was changed a few days ago (`fresh_days`)."""
+        days = identity_law().fresh_days
+        return self.changed_at is not None and self.changed_at.astimezone(UTC) > at - timedelta(days=days)
+
+
+def sealed_reach(points: Iterable[Reached], *, doubt: bool) -> bytes:
+    """As it lies in the vault. `doubt`: several people match, so it has told of nobody."""
+    return orjson.dumps({"doubt": doubt, "points": [[p.channel, p.value, p.changed_at, p.beside] for p in points]})
+
+
+def reached(sealed: bytes | None) -> list[Reached]:
+    """Read back what `sealed_reach` wrote; nothing of nothing."""
+    if sealed is None:
+        return []
+    return [
+        Reached(
+            kind, value, datetime.fromisoformat(when) if when else None, tuple((k, v) for one in more for k, v in one)
+        )
+        for kind, value, when, *more in orjson.loads(sealed)["points"]
+    ]
+
+
+def in_doubt(sealed: bytes | None) -> bool:
+    """Whether several people match."""
+    return sealed is not None and bool(orjson.loads(sealed)["doubt"])
+
+
+def rows_of(people: People, request_id: str, points: Sequence[Reached], at: datetime) -> tuple[Row, ...]:
+    """The rows that the contact points stand in, as digests."""
+    fresh = {mark_of(people, request_id, p.channel, p.value) for p in points if p.fresh(at)}
+    return tuple(
+        Row(
+            marks=frozenset(mark_of(people, request_id, kind, value) for kind, value in p.beside) - fresh,
+            ways=frozenset(() if p.fresh(at) else (way_of(people, p.channel, p.value).hex(),)),
+        )
+        for p in points
+    )

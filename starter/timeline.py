@@ -1,0 +1,204 @@
+"""What happened to a request, in plain words: a line for each entry of the journal.
+
+The one rule: a line says what its entry says and no more; an entry of a kind that has no words here is named by its
+kind, never left out.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from rights.evidence import RECEIPTS, Noted
+from rights.plan import Operation
+from rights.receipt import Certainty, Kept, Receipt
+from starter.show import minute, plural
+
+Body = Mapping[str, Any]
+
+_PHASES: Final = {
+    "confirming": "Waiting to know who asks.",
+    "deciding": "Waiting for a decision.",
+    "locating": "Began to look for the person's data.",
+    "approving": "Waiting for a person to approve what is to be erased.",
+    "cooling": "Waiting, so that the person can stop the erasure.",
+    "fulfilling": "Began to do what was asked.",
+    "packaging": "Began to pack what is handed over.",
+    "closed": "Closed.",
+}
+_LOOKED: Final = {
+    Operation.LOCATE: "Looked for the person",
+    Operation.VERIFY: "Looked again",
+    Operation.EXPORT: "Copied the data",
+    Operation.ERASE: "Erased",
+    Operation.RESTRICT: "Restricted",
+    Operation.LIFT: "Lifted the restriction",
+    Operation.RECTIFY: "Corrected",
+    Operation.SUPPRESS: "Stopped the use",
+}
+_SURE: Final = {
+    "accepted": "the system has accepted it and has not said that it is done",
+    "completed": "the system says that it is done",
+    "verified": "verified: looked again, and found nothing but what is kept",
+    "attested": "attested: a person says so; the engine could not look",
+}
+_PLAIN: Final[Mapping[str, str]] = {
+    "approve": "A person approved what is to be done.",
+    "withdraw": "The person took the request back.",
+    "confirm_identity": "It was confirmed that the asker is the person.",
+    "decided": "The decision came into force.",
+    "approve_decision": "The decision was approved.",
+    "agree": "The data protection officer agreed.",
+    "dissent": "The data protection officer dissented; the words are on record.",
+    "consultation_lapsed": "The data protection officer did not answer in time.",
+    "drop_decision": "The proposed decision was dropped.",
+    "interim": "An interim answer was due.",
+    "interim_sent": "A person said that the interim answer was sent.",
+    "interim_left": "A person ruled that no interim answer is sent.",
+    "redriven": "The request's run was lost and started again from the ledger.",
+    "before": "The rows were counted before the first destructive call.",
+    "looked": "A call that was cut off was settled by looking.",
+    "cooled": "The time in which the person could stop the erasure is over.",
+    "stopped": "The person stopped the erasure; two people have to look at it.",
+    "identity_resumed": "Proof came after all, and the request went on.",
+    "codes_sent": "Codes were sent to contact points that were on file.",
+    "code_checked": "A code was read out and compared.",
+    "points_checked": "Answers were compared with data on file.",
+    "restriction_lifting": "The restriction is to be lifted.",
+    "restriction_lifted": "The restriction was lifted everywhere.",
+    "weighing_late": "What was to be weighed is past its day.",
+    "review_released": "What the copy says of others was gone through and released.",
+    "restored": "Something that was taken out of the copy was put back.",
+}
+
+
+def timeline(entries: Sequence[Noted], zone: str) -> list[str]:
+    """The lines, in order; times are those of a zone."""
+    return [f"{minute(entry.at, zone)}  entry {entry.seq:<8} {sentence(entry)}" for entry in entries]
+
+
+def sentence(entry: Noted) -> str:
+    """An entry in a sentence."""
+    if entry.kind in RECEIPTS:
+        return _receipt(Receipt.model_validate(entry.body))
+    if entry.kind in _WORDS:
+        return _WORDS[entry.kind](entry.body)
+    if entry.kind in _PLAIN:
+        return " ".join(filter(None, (_PLAIN[entry.kind], _role(entry.body))))
+    return f"The journal notes: {entry.kind.replace('_', ' ')}."
+
+
+def _role(body: Body) -> str:
+    return f"({body['role']})" if body.get("role") else ""
+
+
+def _receipt(receipt: Receipt) -> str:
+    """A step in a sentence: what, where, with how many rows, how it ended and how sure that is."""
+    tally = receipt.tally
+    numbers = ", ".join(_numbers(receipt)) or "no row"
+    ended = str(receipt.outcome).replace("_", " ")
+    sure = (
+        f"; {_SURE[receipt.certainty]}" if receipt.certainty and receipt.step.operation is not Operation.LOCATE else ""
+    )
+    why = f"; reason: {receipt.code.replace('_', ' ')}" if receipt.code else ""
+    kept = "; ".join(_kept(count.collection, one) for count in tally.counts for one in count.kept)
+    return f"{_deed(receipt)}: {numbers}; ended as {ended}{sure}{why}{f'; {kept}' if kept else ''}."
+
+
+def _deed(receipt: Receipt) -> str:
+    """What was done where, in words that claim no more than the receipt does."""
+    operation, system = receipt.step.operation, receipt.step.system
+    if receipt.certainty is Certainty.ATTESTED:
+        return f"A person says that it was done by hand ({operation}) in {system}"
+    if not operation.look and not receipt.outcome.settled:
+        return f"Not done yet ({operation}) in {system}"
+    return f"{_LOOKED.get(operation, f'Did {operation}')} in {system}"
+
+
+def _kept(collection: str, kept: Kept) -> str:
+    until = f" until {kept.until}" if kept.until else ""
+    return f"{plural(kept.rows, 'row')} of {collection} kept, {kept.ground}{until}"
+
+
+def _numbers(receipt: Receipt) -> Iterator[str]:
+    tally = receipt.tally
+    counts = (
+        ("found", tally.found),
+        ("erased", sum(one.erased for one in tally.counts)),
+        ("anonymised", sum(one.anonymised for one in tally.counts)),
+        ("pseudonymised", sum(one.pseudonymised for one in tally.counts)),
+        ("corrected", tally.rectified),
+    )
+    return (f"{plural(number, 'row')} {word}" for word, number in counts if number)
+
+
+def _opened(body: Body) -> str:
+    laws = ", ".join(one["regime"] for one in body.get("clocks") or ()) or body["regime"]
+    proven = "who asks was known" if body.get("confirmed") else "who asks was not proven yet"
+    return f"Received: a request for {body['right'].replace('_', ' ')} under {laws}; {proven}."
+
+
+def _clock(body: Body) -> str:
+    event = body["event"]
+    ground = f", on the ground {event['ground']}" if event.get("ground") else ""
+    return (
+        f"The clock: {event['turn'].replace('_', ' ')} on {event['day']}{ground}; due by law {body['legal_due'][:10]}, "
+        f"worked towards {body['internal_due'][:10]}."
+    )
+
+
+def _proposed(body: Body) -> str:
+    said = body["decided"]
+    grounds = [said.get("ground"), *(f"{part['category']}: {part['ground']}" for part in said.get("parts", ()))]
+    on = ", ".join(filter(None, grounds))
+    return f"A decision was proposed: {said['word'].replace('_', ' ')}{f' ({on})' if on else ''}."
+
+
+def _closed(body: Body) -> str:
+    erased = sum(
+        book["before"] + book["arrived"] - book["after"] - book.get("pseudonymised", 0)
+        for of in body["books"].values()
+        for book in of
+    )
+    rows = f"; by the books {plural(erased, 'row')} erased" if body["books"] else ""
+    return f"Closed: {body['conclusion'].replace('_', ' ')}{rows}."
+
+
+def _accuracy(body: Body) -> str:
+    said = body["decided"]
+    return f"Accuracy was decided on: {len(said['accepted'])} accepted, {len(said['refused'])} refused."
+
+
+_WORDS: Final[Mapping[str, Callable[[Body], str]]] = {
+    "opened": _opened,
+    "clock": _clock,
+    "proposed": _proposed,
+    "closed": _closed,
+    "accuracy": _accuracy,
+    "moved": lambda body: _PHASES.get(body["phase"], f"Went on to {body['phase']}."),
+    "map_pinned": lambda body: f"Bound to the data map {body['digest'][:12]}.",
+    "planned": lambda body: f"A plan was made (round {body['round']}), digest {body['plan'][:12]}.",
+    "deadline": lambda body: f"The due date came near: {str(body.get('risk', '')).replace('_', ' ')}.",
+    "learned": lambda body: (
+        f"{plural(body['identities'], 'further identity', 'further identities')} of the person found."
+    ),
+    "intent": lambda body: "Before a destructive call, holds and withdrawals were looked at again: none was in force.",
+    "counted": lambda body: "A destructive call ended and was counted.",
+    "task": lambda body: f"A person was asked: {str(body['code']).replace('_', ' ')}.",
+    "rule": lambda body: f"A person ruled: {str(body.get('word', 'on a task')).replace('_', ' ')}.",
+    "tasks_settled": lambda body: f"{plural(body['tasks'], 'task')} taken off the desk.",
+    "parcel": lambda body: f"A parcel was packed: {plural(body['rows'], 'row')}, SHA-256 {body['digest'][:12]}.",
+    "redacted": lambda body: f"{plural(body['places'], 'place')} about others taken out of the copy.",
+    "letter": lambda body: f"A letter: {str(body['state']).replace('_', ' ')}.",
+    "cooling": lambda body: f"The person can stop the erasure until {str(body['until'])[:16]}.",
+    "recipient_told": lambda body: (
+        f"The recipient {body['recipient']} is to be told ({body['operation']}): {body['how']}."
+    ),
+    "recipient_answered": lambda body: (
+        f"The recipient {body['recipient']} answered: {body['answer'].replace('_', ' ')}."
+    ),
+    "weighing": lambda body: f"Put before a person: {body['matter']}.",
+    "weighed": lambda body: f"Weighed: {body['outcome']}{', on ' + body['ground'] if body.get('ground') else ''}.",
+    "identity_lapsed": lambda body: (
+        f"No proof came in time; the request became {str(body['became']).replace('_', ' ')}."
+    ),
+    "shredded": lambda body: f"Keys were destroyed: {', '.join(body['purposes'])}.",
+}
