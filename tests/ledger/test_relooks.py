@@ -8,6 +8,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.requests import Ending
 from rights.codes import Code
+from rights.evidence import Noted, NotClosedError, closing
 from rights.request import Conclusion, Phase
 from tests.ledger.builders import ANNA, AT, close_one, later, open_one, opened_id
 from tests.ledger.conftest import Door
@@ -125,3 +126,15 @@ def test_one_replay_of_a_system_at_a_time_and_new_systems_are_told_once(ledger: 
     assert ledger.new_systems(["shop", "crm"]) == ["crm"]
     ledger.know_systems(["shop", "crm"], at=AT)
     assert ledger.new_systems(["shop", "crm"]) == []
+
+
+def test_no_evidence_is_given_of_what_is_open_again() -> None:
+    def entry(seq: int, kind: str) -> Noted:
+        return Noted(seq=seq, kind=kind, key=None, at=AT, body={})
+
+    course = [entry(1, "opened"), entry(2, "closed"), entry(3, "reopened")]
+
+    assert closing(course[:2]).seq == 2
+    with pytest.raises(NotClosedError):
+        closing(course)
+    assert closing([*course, entry(4, "closed")]).seq == 4
