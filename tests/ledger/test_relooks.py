@@ -8,7 +8,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.requests import Ending
 from rights.codes import Code
-from rights.evidence import Noted, NotClosedError, closing
+from rights.evidence import NotClosedError, Noted, closing
 from rights.request import Conclusion, Phase
 from tests.ledger.builders import ANNA, AT, close_one, later, open_one, opened_id
 from tests.ledger.conftest import Door
