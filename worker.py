@@ -245,6 +245,7 @@ def build_worker(
             stopping.late_on_desk,
             sweep.sweep,
             closing.package,
+            closing.unaccounted,
             closing.close,
             transmission.destination,
             transmission.transmit,

@@ -3,6 +3,7 @@
 The one rule: the conclusion is computed from receipts and looks in the ledger, never from what a workflow remembers.
 """
 
+import math
 from datetime import timedelta
 
 import orjson
@@ -49,6 +50,14 @@ class Closed(Value):
     systems: int
     rows_erased: int = 0
     rows_exported: int = 0
+
+
+class Unaccounted(Value):
+    """What is to be looked at before it can be said what is gone."""
+
+    systems: tuple[str, ...]
+    busy_seconds: int = 0
+    """How long a call may still be running in one of them."""
 
 
 class ClosingActivities:
@@ -117,6 +126,17 @@ class ClosingActivities:
         known = {name: receipt.digest for name, receipt in exported.items()}
         marks = (mark for held in self._tools.ledger.redactions(row.id) for mark in held.marks)
         return [mark for mark in marks if mark.export == known.get(mark.system)]
+
+    @activity.defn(name="unaccounted", no_thread_cancel_exception=True)
+    def unaccounted(self, ask: Ask) -> Unaccounted:
+        """The systems in which something may have been destroyed since they were last looked at after it."""
+        ledger = self._tools.ledger
+        seen = newest(ledger.receipts(ask.request_id), Operation.VERIFY)
+        owed = [one for one in ledger.touched(ask.request_id) if one.system not in seen or seen[one.system].at < one.at]
+        return Unaccounted(
+            systems=tuple(one.system for one in owed),
+            busy_seconds=math.ceil(max((one.busy.total_seconds() for one in owed), default=0)),
+        )
 
     @activity.defn(name="close", no_thread_cancel_exception=True)
     def close(self, ask: Ask) -> Closed:

@@ -130,7 +130,7 @@ class Steps:
                 if operation is Operation.LOCATE:
                     self.out_of_reach.discard(system)
                 return receipt
-            if run.withdrawn:
+            if run.withdrawn and not run.accounting:
                 return receipt
             if receipt.outcome is Outcome.HELD and receipt.code in UNDER_HOLD:
                 if receipt.code == Code.DEFERRED or not await self._wait_for_hold(step):
