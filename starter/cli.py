@@ -153,6 +153,9 @@ def _shape(group: typer.Typer) -> None:
     for command in group.registered_commands:
         command.help = _help(inspect.getdoc(command.callback) or "")
         command.epilog = ENDINGS
+    if (alone := group.registered_callback) and group.info.invoke_without_command is True:
+        # A group that is a command as well.
+        alone.help = _help(inspect.getdoc(alone.callback) or "")
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
             _shape(inner.typer_instance)

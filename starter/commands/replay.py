@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from starter.commands.options import By, Json, MaybeBy
-from starter.exits import Exit, Failure
+from starter.exits import ENDINGS, Exit, Failure
 
 if TYPE_CHECKING:
     from ledger.replays import Replay
     from starter.show import Page
 
-replays = typer.Typer(invoke_without_command=True, help="Carry out anew what a restored backup has undone.")
+replays = typer.Typer(invoke_without_command=True, epilog=ENDINGS)
 
 _WORDS = {
     "erasures": "erasures that matter",
@@ -40,7 +40,7 @@ def begin(
         str | None,
         typer.Option(
             "--since",
-            metavar="TIME",
+            metavar="DATE",
             help="Of when the backup is, ISO 8601 (2026-11-27T03:00+01:00; without a zone, the setting's).",
             show_default=False,
         ),
