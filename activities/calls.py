@@ -276,8 +276,8 @@ def by_word(tools: Tools, step: Step, word: str, at: datetime) -> Receipt:
 def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:
     """Note the phase. A look of a run that was lost and started again does not lead back: what was approved stays
     approved; only a ruling does that (activities/planning.py)."""
-    if doing.step.operation is Operation.LIFT:
-        # A restriction is lifted beside the life of its request, and most often after it.
+    if doing.step.operation is Operation.LIFT or (doing.step.operation.look and not row.phase.open):
+        # A restriction is lifted beside the life of its request, and most often after it, as the late look is made.
         return
     there = PHASES[doing.step.operation]
     if doing.step.operation is Operation.RESTRICT and row.right is Right.OBJECTION:

@@ -12,6 +12,8 @@ def commands(group: Any = None, path: str = "habeas") -> Iterator[tuple[str, Any
     """Every command of the CLI, by the words that call it."""
     group = group or typer.main.get_command(app)
     for name, found in group.commands.items():
+        if getattr(found, "invoke_without_command", False):
+            yield f"{path} {name}", found
         if hasattr(found, "commands"):
             yield from commands(found, f"{path} {name}")
         else:
