@@ -152,7 +152,7 @@ class FollowingActivities:
             raise Unsupported(Code.UNSUPPORTED, ready.step.system)
         seen: list[OldValues] = []
         differing = left(ready.connector.rectify, replace(ready.call, keep=seen.append))
-        if differing and _changed_since(self._old(ready.step), seen, differing, ready.call.corrections):
+        if differing and changed_since(self._old(ready.step), seen, differing, ready.call.corrections):
             differing = {}
         return Look(Tally(counts=tuple(Count(collection=name, found=rows) for name, rows in differing.items())))
 
@@ -237,7 +237,7 @@ def _by_the_engine(receipt: Receipt) -> bool:
     return receipt.certainty is not Certainty.ATTESTED and receipt.code != Code.RULED_OUT
 
 
-def _changed_since(
+def changed_since(
     old: Disputed, seen: Sequence[OldValues], differing: Mapping[str, int], corrections: Sequence[Correction]
 ) -> bool:
     """Whether all rows that differ say something that never stood there before the correction: then somebody has

@@ -4,7 +4,7 @@ The one rule: it says what is so and no more. What was erased and is still in ba
 nobody knows the day, that is said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from activities.catalogue import catalogue
@@ -16,7 +16,7 @@ from rights.decision import Element, Word, article
 from rights.letters import LetterFacts, Result
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
-from rights.restriction import Restriction, Stage
+from rights.restriction import Locked, Restriction, Stage
 from starter.deciding import told as told_of
 from starter.interim import SURE, kept_lines
 from starter.show import Page, day, plural
@@ -61,6 +61,8 @@ class Beside(NamedTuple):
     stopped: tuple[str, ...] = ()
     """What no longer happens, in lines (`starter.stopped`)."""
     restriction: Restriction | None = None
+    locked: tuple[Locked, ...] = ()
+    """What is restricted, where it is not everything."""
 
 
 def beside(ledger: Ledger, standing: Standing) -> Beside:
@@ -71,6 +73,7 @@ def beside(ledger: Ledger, standing: Standing) -> Beside:
         linked=ledger.answered_with(row.id),
         stopped=tuple(stopped_lines(standing)),
         restriction=ledger.restriction(row.id),
+        locked=locked_of(standing),
     )
 
 
@@ -134,8 +137,22 @@ def _lines(row: RequestRow, told: tuple[Answered, ...], also: Beside) -> Iterato
             f"{day(restriction.review_on, row.clock.zone)} whether that is still needed, and you are told before it is "
             "lifted."
         )
+        yield from _locked_lines(also.locked)
     if row.conclusion in {Conclusion.IN_PART, Conclusion.NOT_DONE, Conclusion.REFUSED}:
         yield _REMEDY
+
+
+def locked_of(standing: Standing) -> tuple[Locked, ...]:
+    """What a request has locked away, by system; nothing where it is everything."""
+    said = [event.body.get("locked", []) for event in standing.events if event.kind == "restricted"]
+    return tuple(Locked.model_validate(one) for one in said[-1]) if said else ()
+
+
+def _locked_lines(locked: Iterable[Locked]) -> Iterator[str]:
+    for one in locked:
+        yield f"In {one.system} not all of your data is restricted, but this: {', '.join(one.collections)}."
+        for name, more in one.beyond.items():
+            yield f"Of {name} we can only restrict whole records, so this is restricted with it: {', '.join(more)}."
 
 
 def not_corrected_lines(facts: LetterFacts) -> Iterator[str]:

@@ -57,7 +57,7 @@ class Listing:
         restriction.require(session.connection, call.system, programme.scope.catalogue)
         names = restriction.locked(programme.scope)
         tally = restriction.tally(call.system, {name: sight.seen[name]["found"] for name in names})
-        due = dict(zip(names, session.row(programme.restriction.due), strict=True))
+        due = restriction.due_of(programme.scope, session.row(programme.restriction.due))
         if any(due.values()):
             enter = partial(session.row, programme.restriction.enter)
             self._changing.passed(call, session, enter, due, tally, lambda _: tally)

@@ -7,7 +7,7 @@ middle forgets nothing, and rows themselves are never touched.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -28,6 +28,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    or_,
     select,
     union_all,
 )
@@ -36,9 +37,9 @@ from sqlalchemy.dialects.postgresql import array, insert
 from connectors.errors import NeedsHuman
 from connectors.finding import Finding
 from connectors.protocol import Call
+from connectors.sql import later
 from connectors.sql.catalogue import Catalogue, read_catalogue
 from connectors.sql.catalogue import Table as Mapped
-from connectors.sql.families import Family
 from connectors.sql.fates import Fates
 from connectors.sql.rewriting import Sql
 from connectors.sql.scope import Scope
@@ -68,10 +69,6 @@ ENTRIES: Final = Table(
 )
 _REQUEST: Final = "request"
 """The slot of the document that holds the request's marker."""
-_STEADY: Final = frozenset({Family.TEXT, Family.CITEXT, Family.INTEGER, Family.NUMERIC, Family.UUID, Family.INET})
-"""Families whose text is the same in every session. That of a time hangs on TimeZone and DateStyle, which the
-application sets for itself: its policy would not know the key that we have listed."""
-
 # Kept over a crash, read by everybody as it stands, and what is written to it arrives: no rule, no trigger, no policy.
 _TABLE: Final = """
 SELECT c.oid::bigint,
@@ -96,10 +93,10 @@ WITH RECURSIVE part AS (
   UNION SELECT p.root, i.inhrelid FROM part p JOIN pg_inherits i ON i.inhparent = p.oid)
 SELECT p.root::bigint, n.nspname, c.relname, c.relkind IN ('r', 'p'), c.relrowsecurity,
   c.relforcerowsecurity OR pg_get_userbyid(c.relowner) = current_user,
-  ARRAY(SELECT pg_get_expr(l.polqual, l.polrelid) FROM pg_policy l JOIN pg_depend d ON d.objid = l.oid
+  ARRAY(SELECT concat_ws(';', pg_get_expr(l.polqual, l.polrelid), pg_get_expr(l.polwithcheck, l.polrelid))
+        FROM pg_policy l JOIN pg_depend d ON d.objid = l.oid
         WHERE l.polrelid = c.oid AND NOT l.polpermissive AND l.polcmd = '*' AND l.polroles = '{0}'
-          AND l.polwithcheck IS NULL AND d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass
-          AND d.refobjid = %s::oid),
+          AND d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = %s::oid),
   ARRAY(SELECT l.polname::text FROM pg_policy l WHERE l.polrelid = c.oid)
 FROM part p JOIN pg_class c ON c.oid = p.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 ORDER BY p.root, p.oid <> p.root, p.oid"""
@@ -131,15 +128,19 @@ def gaps(connection: Any, system: System, catalogue: Catalogue) -> Iterator[Gap]
     ).fetchall():
         name = collections[root]
         table, written = catalogue.tables[name], quoted(schema, part)
-        expected = condition(system, name, table, part)
+        own, more = condition(system, name, table, part), _later(system, catalogue, name, part)
         if not able:
             said = f"{written} is no table, so no policy can deny its rows: restrict what lies behind it, or leave out "
             yield Gap(name, f"{said}options.restrict")
             continue
         missing = []
-        if _plain(expected) not in {_plain(found) for found in denying}:
+        # A policy that knows nothing of later rows denies what is listed all the same; a look finds those then.
+        whole = " AND ".join((own, *more))
+        wanted = {_plain(own), _plain(whole), _plain(f"{whole};{own}")}
+        if wanted.isdisjoint(map(_plain, denying)):
+            check = f" WITH CHECK ({own})" if more else ""
             drop = f"DROP POLICY {POLICY} ON {written}; " if POLICY in policies else ""
-            missing.append(f"{drop}CREATE POLICY {POLICY} ON {written} AS RESTRICTIVE USING ({expected})")
+            missing.append(f"{drop}CREATE POLICY {POLICY} ON {written} AS RESTRICTIVE USING ({whole}){check}")
         if not on:
             # Policies deny whatever none of them permits; so far there was nothing that was not permitted.
             if OTHERS not in policies:
@@ -175,9 +176,22 @@ def findings(system: System, writer: Any) -> list[Finding]:
 def condition(system: System, name: str, table: Mapped, part: str) -> str:
     """What the policy of a collection's table, or of one of its partitions, demands of a row."""
     place = quoted(part)
-    key = ", ".join(f"{place}.{quoted(column)}::text" for column in system.collections[name].key)
-    relation = _relation(table).replace("'", "''")
-    listed = f"{LISTED} WHERE {NAME}.relation = '{relation}' AND {NAME}.key = ARRAY[{key}]"
+    return _not_listed(_relation(table), [f"{place}.{quoted(column)}::text" for column in system.collections[name].key])
+
+
+def _later(system: System, catalogue: Catalogue, name: str, part: str) -> tuple[str, ...]:
+    """What the policy demands as well, so that rows that are written later are denied: that they do not point to what
+    is restricted. They may be stored, which the policy's check says: it knows of keys alone."""
+    table = catalogue.tables[name]
+    return tuple(
+        _not_listed(later.listed_as(table, field), [f"{quoted(part)}.{quoted(field)}::text"])
+        for field in later.fields(system, catalogue.tables, name)
+    )
+
+
+def _not_listed(relation: str, key: Sequence[str]) -> str:
+    named = relation.replace("'", "''")
+    listed = f"{LISTED} WHERE {NAME}.relation = '{named}' AND {NAME}.key = ARRAY[{', '.join(key)}]"
     return f"NOT EXISTS (SELECT 1 FROM {listed})"  # noqa: S608 - names of the catalogue
 
 
@@ -205,9 +219,9 @@ class Statements:
 
 
 def _due(scope: Scope) -> Select[Any]:
-    """For each collection that is restricted, how many of the person's rows are not listed for this request yet."""
+    """For each entry of `listed`, how many of the person's keys are not listed for this request yet."""
     counts: list[Sql] = []
-    for number, keys in enumerate(_located(scope)):
+    for number, (_, keys) in enumerate(_located(scope)):
         listed = and_(
             ENTRIES.c.relation == keys.c.relation, ENTRIES.c.key == keys.c.key, ENTRIES.c.request == keys.c.request
         )
@@ -218,7 +232,7 @@ def _due(scope: Scope) -> Select[Any]:
 
 def _enter(scope: Scope) -> Select[Any]:
     """List all rows that are the person's: one row with how many are new."""
-    every = union_all(*(select(keys) for keys in _located(scope))).subquery("keys")
+    every = union_all(*(select(keys) for _, keys in _located(scope))).subquery("keys")
     entered = (
         insert(ENTRIES)
         .from_select(["relation", "key", "request"], select(every))
@@ -249,9 +263,11 @@ def entry(scope: Scope, name: str, rows: FromClause) -> Sql:
 
 def forget(scope: Scope, name: str, keys: CTE, column: str) -> Delete:
     """Take the entries of rows that are deleted away, whichever request's they are: the key may be somebody else's
-    one day."""
-    relation = _relation(scope.catalogue.tables[name])
-    return delete(ENTRIES).where(ENTRIES.c.relation == relation, ENTRIES.c.key == keys.c[column])
+    one day. Those go as well that deny what points to them."""
+    relations = [_relation(scope.catalogue.tables[name]), *later.pointing_to(scope, name)]
+    return delete(ENTRIES).where(
+        or_(*(ENTRIES.c.relation == one for one in relations)), ENTRIES.c.key == keys.c[column]
+    )
 
 
 def state_of(call: Call) -> dict[str, str]:
@@ -296,7 +312,7 @@ def _listing(row: tuple[Any, ...] | None) -> Iterator[Gap]:
 def _keys(system: System, name: str, table: Mapped) -> Iterator[Gap]:
     for field in system.collections[name].key:
         column = table.columns.get(field)
-        if column and column.family not in _STEADY:
+        if column and column.family not in later.STEADY:
             said = (
                 f"the key {column.about} is of type {column.internal}, whose text differs from session to session, so "
                 "no policy can tell its rows: leave out options.restrict, or name another key"
@@ -309,17 +325,40 @@ def locked(scope: Scope) -> tuple[str, ...]:
     return tuple(name for name in scope.system.collections if scope.works[name].locks)
 
 
-def _located(scope: Scope) -> Iterator[CTE]:
-    """For each collection that is restricted the entries of the rows that are the person's."""
+def due_of(scope: Scope, row: Sequence[int]) -> dict[str, int]:
+    """What `Statements.due` has counted, by collection: rows that are new; where none is, keys that later rows would
+    point to."""
+    due = dict.fromkeys(locked(scope), 0)
+    for name, new in zip(_listed(scope), row, strict=True):
+        due[name] = due[name] or new
+    return due
+
+
+def _listed(scope: Scope) -> list[str]:
+    """The collections of `_located`, in its order."""
+    return [name for name, _ in _located(scope)]
+
+
+def _located(scope: Scope) -> Iterator[tuple[str, CTE]]:
+    """For each collection that is restricted the entries of the rows that are the person's, and of what rows of theirs
+    that are written later point to."""
     fates = Fates(scope)
-    request = scope.dialect.given(_REQUEST, Text())
-    for number, name in enumerate(locked(scope)):
+    tables = scope.catalogue.tables
+
+    def entries(relation: str, name: str, called: str) -> CTE:
         rows = fates.traversal.located(name)
-        relation = literal(_relation(scope.catalogue.tables[name]), Text)
+        request = scope.dialect.given(_REQUEST, Text())
         keys = select(
-            relation.label("relation"), entry(scope, name, rows).label("key"), request.label("request")
-        ).select_from(rows)
-        yield keys.cte(f"keys_{number}")
+            literal(relation, Text).label("relation"), entry(scope, name, rows).label("key"), request.label("request")
+        )
+        return keys.select_from(rows).cte(called)
+
+    for number, name in enumerate(locked(scope)):
+        yield name, entries(_relation(tables[name]), name, f"keys_{number}")
+    for number, name in enumerate(locked(scope)):
+        pairs = [(f, to) for f, targets in later.fields(scope.system, tables, name).items() for to in targets]
+        for which, (field, to) in enumerate(pairs):
+            yield name, entries(later.listed_as(tables[name], field), to, f"later_{number}_{which}")
 
 
 def _of_request(scope: Scope) -> Sql:

@@ -48,13 +48,14 @@ def show(request: Restricting, as_json: Json = False) -> None:
     """
     from starter.desk import desk
     from starter.inputs import ledger_id
+    from starter.letter import locked_of
     from starter.show import Cell, Page, answer, day, minute
 
     with desk() as at:
         request_id = ledger_id(request, "request")
         found = _found(at.ledger.restriction(request_id))
         standing = at.ledger.standing(request_id)
-        places, locked = _places(standing), _locked(standing)
+        places, locked = _places(standing), [one.model_dump(mode="json") for one in locked_of(standing)]
         page = Page()
         page.pairs(
             (
@@ -195,12 +196,6 @@ def _found(restriction: "Restriction | None") -> "Restriction":
 
 def _document(one: "Restriction") -> dict[str, Any]:
     return {**one.model_dump(mode="json"), "article": one.ground.article, "stage": one.stage}
-
-
-def _locked(standing: "Standing") -> list[dict[str, Any]]:
-    """What is locked away by system, where it is not everything."""
-    said = [event.body.get("locked", []) for event in standing.events if event.kind == "restricted"]
-    return list(said[-1]) if said else []
 
 
 def _places(standing: "Standing") -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from activities.corrections import disputed
 from starter.cli import app
-from tests.stories.test_restriction import ANNA, Till, habeas, opened, shop, till, typed
+from tests.stories.test_restriction import ANNA, Till, habeas, look_now, opened, shop, till, typed
 from tests.world import World, dump
 
 __all__ = ["habeas", "shop", "till"]
@@ -163,3 +163,39 @@ class _importer:
     def __exit__(self, *error: object) -> None:
         self._over.set()
         self._thread.join()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.soak
+def test_a_correction_that_an_import_undoes_later_comes_back_to_a_person(
+    world: World, habeas: CliRunner, till: Till
+) -> None:
+    """REC-06: it remains corrected. A third value is no import of the old one: somebody has written it on purpose."""
+    ((old_name, old_phone),) = said(world, NAME)
+    world.start_worker(HABEAS_RECTIFICATION_LOOK_AFTER="PT1S", HABEAS_WORKING_DAYS="0")
+    details = "corrections:\n  - {system: shop, collection: customers, values: {full_name: Anna Quartz, phone: null}}\n"
+    request = opened(world, habeas, "rectification", details, ANNA)
+    world.wait_task(request, "accuracy")
+    typed(habeas, "rectification", "decide", request, "--accept", "all")
+    world.wait_closed(request)
+    assert said(world, NAME) == [("Anna Quartz", None)]
+
+    def write(name: str | None, phone: str | None) -> None:
+        with psycopg.connect(world.shop, autocommit=True) as door:
+            door.execute("UPDATE customers SET full_name = %s, phone = %s WHERE id = 7", [name, phone])
+
+    write(old_name, None)
+    task = world.wait_task(request, "changed_back", 150)
+    assert said(world, NAME) == [(old_name, None)], "nothing is written over what somebody may have meant"
+    assert world.phase(request) == "closed"
+    typed(habeas, "request", "rule", request, "retry", "--task", task)
+    world.wait(lambda: said(world, NAME) == [("Anna Quartz", None)], 60, "the correction, once more")
+
+    # It is looked at once more after that, and the person has changed it themselves by then.
+    write("Anna Quartz", "+49 30 1")
+    assert old_phone != "+49 30 1"
+    look_now(world, lambda: world.ledger.follow_ups(request) == [])
+    assert said(world, NAME) == [("Anna Quartz", "+49 30 1")]
+    assert typed(habeas, "task", "list", "--request", request)["tasks"] == []
+    assert "Quartz" not in world.log
+    assert world.ledger.verify().sound

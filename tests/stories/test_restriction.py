@@ -1,6 +1,7 @@
 """A person has their data restricted, is told before it is lifted, and everything is exactly as it was."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -43,13 +44,16 @@ class Till:
         assert counts is not None
         return int(counts[0])
 
+    def counts(self, query: str) -> int:
+        """What a query of the application counts."""
+        with psycopg.connect(self._conninfo, autocommit=True) as session:
+            (count,) = session.execute(query.encode()).fetchone() or (0,)
+        return int(count)
+
     def sees_in(self, table: str, customer: int) -> int:
         """Rows of a customer that the application reads in one table."""
         column = "id" if table == "customers" else "customer_id"
-        with psycopg.connect(self._conninfo, autocommit=True) as session:
-            query = f"SELECT count(*) FROM {table} WHERE {column} = %s"
-            (count,) = session.execute(query.encode(), [customer]).fetchone() or (0,)
-        return int(count)
+        return self.counts(f"SELECT count(*) FROM {table} WHERE {column} = {customer}")
 
     def writes(self, customer: int) -> int:
         """Rows of a customer that the application changes when it tries to."""
@@ -170,6 +174,10 @@ def test_one_category_is_restricted_and_what_is_locked_with_it_is_said(
     assert "Not all of your data is restricted, but this: - shop: orders, items, messages" in said
     assert "orders, with it, since we can only restrict whole records: data of other kinds" in said
 
+    printed = habeas.invoke(app, ["request", "answer", request]).stdout
+    assert "In shop not all of your data is restricted, but this: orders, items, messages." in printed
+    assert "Of orders we can only restrict whole records, so this is restricted with it: other." in printed
+
     # One collection alone, and of somebody else.
     other = opened(world, habeas, "restriction", f"{DETAILS}collections: [shop.messages]\n", OTTO)
     world.wait_closed(other)
@@ -200,10 +208,12 @@ def test_who_was_told_of_a_restriction_is_told_of_its_end_unless_another_one_goe
     path = world.home / "recipients.yaml"
     path.write_text(REGISTER)
     world.start_worker(HABEAS_RESTRICTION_NOTICE_DAYS="0", HABEAS_RECIPIENTS=str(path))
-    first, second = (opened(world, habeas, "restriction", DETAILS, ANNA) for _ in range(2))
-    untold = opened(world, habeas, "restriction", f"{DETAILS}collections: [shop.orders]\n", OTTO)
-    for request in (first, second, untold):
-        world.wait_closed(request)
+    requests = []
+    for details, who in ((DETAILS, ANNA), (DETAILS, ANNA), (f"{DETAILS}collections: [shop.orders]\n", OTTO)):
+        # One after the other: what is open at the same time for the same person is one request.
+        requests.append(opened(world, habeas, "restriction", details, who))
+        world.wait_closed(requests[-1])
+    first, second, untold = requests
 
     def lift(request: str) -> list[str]:
         typed(habeas, "restriction", "lift", request, "--because", "not_needed", "--notice-days", "0")
@@ -216,6 +226,63 @@ def test_who_was_told_of_a_restriction_is_told_of_its_end_unless_another_one_goe
     assert lift(second) == ["restricted", "lifted"]
     said = Particulars.model_validate_json(world.ledger.unseal(second, "file", "letter/recipient_notice/1") or b"")
     assert (said.operation, said.about) == ("lifted", (ANNA,))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.soak
+def test_what_comes_later_is_denied_at_once_or_locked_by_the_next_look(
+    world: World, habeas: CliRunner, till: Till
+) -> None:
+    """The timer is upkeep's own; the look finds as well that somebody has dropped the policy."""
+    before = till.sees(7)
+    world.start_worker(HABEAS_RESTRICTION_NOTICE_DAYS="0", HABEAS_RESTRICTION_LOOK_EVERY="PT1S")
+    request = opened(world, habeas, "restriction", DETAILS, ANNA)
+    world.wait_closed(request)
+
+    def later(text: str) -> None:
+        with psycopg.connect(world.shop, autocommit=True) as door:
+            door.execute(text.encode())
+
+    def items() -> int:
+        return till.counts("SELECT count(*) FROM items WHERE id IN (9001, 9002)")
+
+    later("INSERT INTO orders (id, customer_id, note, created_at) VALUES (9001, 7, 'later', now())")
+    later("INSERT INTO items (id, order_id, gift) VALUES (9001, 9001, 'later')")
+    assert till.sees(7) == 0, "an order points to whom it is about, so the policy covers it from the first moment"
+    assert items() == 1, "what hangs on it points to nothing that was known"
+    world.wait(lambda: items() == 0, 150, "the next look")
+    later("INSERT INTO items (id, order_id, gift) VALUES (9002, 9001, 'later still')")
+    assert items() == 0, "now it does"
+    shown = typed(habeas, "restriction", "show", request)["systems"]
+    assert [(one["state"], one["rows"]) for one in shown] == [("restricted", ROWS + 2)]
+    assert world.query("SELECT 1 FROM tasks WHERE request_id = %s AND code <> 'post_out'", request) == []
+
+    # Somebody has dropped a policy: a look says so, and takes that back once it is there again.
+    later("DROP POLICY habeas_restricted_denied ON orders")
+    look_now(world, lambda: bool(world.ledger.tasks(request_id=request)))
+    task = world.wait_task(request, "not_denied")
+    assert typed(habeas, "restriction", "show", request)["systems"][0]["state"] == "open"
+    setup_denial(world, till)
+    typed(habeas, "request", "rule", request, "retry", "--task", task)
+    world.wait(lambda: typed(habeas, "restriction", "show", request)["systems"][0]["state"] == "restricted", 60, "look")
+    assert typed(habeas, "task", "list", "--request", request)["tasks"] == []
+
+    typed(habeas, "restriction", "lift", request, "--because", "not_needed", "--notice-days", "0")
+    typed(habeas, "restriction", "told", request)
+    world.wait(lambda: typed(habeas, "restriction", "show", request)["stage"] == "lifted", 60, "the lifting")
+    assert (till.sees(7), items()) == (before + 1, 2), "what came later as well"
+    assert world.ledger.follow_ups(request) == []
+    assert world.ledger.verify().sound
+
+
+def look_now(world: World, until: Callable[[], bool]) -> None:
+    """Have looked at what is due, as upkeep does each minute, until something is so."""
+
+    def asked() -> bool:
+        world.ledger.ask_for_looks(at=world.now())
+        return until()
+
+    world.wait(asked, 60, "a look")
 
 
 def opened_access(world: World, habeas: CliRunner) -> str:

@@ -17,7 +17,7 @@ from tests.connectors.mail_place import shared_dovecot
 from tests.connectors.mailbox_bench import GOES, SUPPORT, DovecotBench, everywhere
 from tests.connectors.s3_bench import BY_TEMPLATE, S3Bench
 from tests.connectors.s3_place import shared_objects
-from tests.stories.test_restriction import habeas, opened, typed
+from tests.stories.test_restriction import habeas, look_now, opened, typed
 from tests.stories.test_rulings import ARCHIVE
 from tests.world import World, dump, shop_map
 
@@ -48,10 +48,10 @@ def mailbox(dovecot: Dovecot) -> Iterator[DovecotBench]:
     bench.close()
 
 
-def reads(bucket: S3Bench) -> bool:
+def reads(bucket: S3Bench, key: str = KEY) -> bool:
     """Whether the application's own account gets at the object."""
     try:
-        bucket.server.client(bucket.app).get_object(Bucket=bucket.bucket, Key=KEY)["Body"].read()
+        bucket.server.client(bucket.app).get_object(Bucket=bucket.bucket, Key=key)["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] != "AccessDenied":
             raise
@@ -156,6 +156,36 @@ def test_each_system_says_honestly_what_it_did(
         "archive": "lifted",
         "old": "not_restricted",
     }
+
+
+def test_objects_and_messages_that_come_later_are_locked_by_the_next_look(
+    world: World, habeas: CliRunner, bucket: S3Bench, mailbox: DovecotBench
+) -> None:
+    every = maps(world, bucket, mailbox)
+    world.write_maps({name: every[name] for name in ("uploads", "support")})
+    world.start_worker(HABEAS_RESTRICTION_NOTICE_DAYS="0", HABEAS_RESTRICTION_LOOK_EVERY="PT1S")
+    file = world.home / "who.json"
+    file.write_text(json.dumps({"email": "c7@shop.example", "user_id": "7"}))
+    details = world.home / "details.yaml"
+    details.write_text("ground: unlawful\n")
+    words = ("--identities", str(file), "--details", str(details), "--confirmed-by", "support desk")
+    request = str(typed(habeas, "request", "open", "restriction", *words)["id"])
+    world.wait_closed(request)
+
+    bucket.put("users/7/later.txt", b"Dear Anna once more")
+    mailbox.put("INBOX", f"From: c7@shop.example\r\nTo: {SUPPORT}\r\nSubject: again\r\n\r\nAgain\r\n".encode())
+    assert reads(bucket, "users/7/later.txt")
+    assert inbox(mailbox) == 2
+
+    look_now(world, lambda: not reads(bucket, "users/7/later.txt") and inbox(mailbox) == 1)
+
+    assert reads(bucket, "users/8/letter.txt"), "and nobody else's"
+    typed(habeas, "restriction", "lift", request, "--because", "asked", "--notice-days", "0")
+    typed(habeas, "restriction", "told", request)
+    world.wait(lambda: typed(habeas, "restriction", "show", request)["stage"] == "lifted", 60, "the lifting")
+    assert reads(bucket)
+    assert reads(bucket, "users/7/later.txt")
+    assert inbox(mailbox) == 3
 
 
 def test_what_is_locked_away_is_found_and_erased_by_another_request(
