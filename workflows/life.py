@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.deciding import Deciding
     from workflows.identity import Known, Proving
     from workflows.messages import Closing, Opening, Ruling, Standing
+    from workflows.reopened import Reopened
     from workflows.run import Run
     from workflows.steps import Steps
     from workflows.stopping import Stopping
@@ -51,10 +52,14 @@ class RequestLife:
         await run.begin(opening)
         try:
             if run.facts.phase.open:
-                await self._carry_out()
-                await self._account()
-                await self._tell()
-            closed: Closed = await run.do(ClosingActivities.close, run.ask())
+                if run.facts.reopened:
+                    await Reopened(run, self._steps, self._course.act).carry_out()
+                else:
+                    await self._carry_out()
+                    await self._account()
+                    await self._tell()
+            again = bool(run.facts.reopened)
+            closed: Closed = await run.do(ClosingActivities.close, run.ask().model_copy(update={"again": again}))
         finally:
             run.end()
         run.enter(Phase.CLOSED)

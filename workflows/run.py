@@ -161,6 +161,9 @@ class Run:
 
     def _mind_the_clock(self, away: timedelta = timedelta.max) -> None:
         """Set the clock's timer, unless what is about to be awaited is surely over before any of its dates."""
+        if self.facts.reopened:
+            # It was answered: its dates are past, and nobody is owed an interim answer.
+            return
         date = None if self._clock else self._next_date()
         if self._clock is None and (self._turned or (date and date - workflow.now() <= away)):
             self._clock = asyncio.create_task(self._watch_the_clock())

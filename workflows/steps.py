@@ -202,9 +202,9 @@ class Steps:
         """Put work on a parcel that has failed on a person's desk; False when it is given up."""
         return await self._out_of_attempts(self._step(about, Operation.EXPORT), _code(error))
 
-    async def ask_a_person(self, about: str, code: Code) -> bool:
-        """Put work on a parcel on a person's desk, and wait; False when it is given up."""
-        return await self._ask_about(self._step(about, Operation.EXPORT), code)
+    async def ask_a_person(self, about: str, code: Code, operation: Operation = Operation.EXPORT) -> bool:
+        """Put something on a person's desk, as work on a parcel, and wait; False when it is given up."""
+        return await self._ask_about(self._step(about, operation), code)
 
     async def _pack(self) -> str:
         """The parcel's digest; empty while somebody has to go through it first."""
