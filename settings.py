@@ -273,6 +273,12 @@ class Settings(BaseSettings):
         description="Days after closing until the old values of what was rectified are destroyed.",
         examples=[180],
     )
+    relook_days: int = Field(
+        default=7,
+        ge=0,
+        description="Days after closing until every system that was looked at again is looked at once more.",
+        examples=[7],
+    )
     cooling_off_hours: int = Field(
         default=72,
         ge=0,

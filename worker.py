@@ -32,6 +32,8 @@ from activities.mailing import MailActivities
 from activities.mapcheck import MapCheckActivities
 from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
+from activities.relooking import RelookActivities
+from activities.replaying import ReplayActivities
 from activities.restricting import RestrictingActivities
 from activities.stopping import StoppingActivities
 from activities.store import FileStore
@@ -61,6 +63,8 @@ from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
+from workflows.relook import RelookRun
+from workflows.replay import ReplayRun
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
 from workflows.upkeep import Upkeep
@@ -99,6 +103,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             file=timedelta(days=settings.file_days),
             parcel=timedelta(days=settings.parcel_days),
             disputed=timedelta(days=settings.disputed_days),
+            relook=timedelta(days=settings.relook_days),
             review=timedelta(days=settings.restriction_review_days),
             notice=timedelta(days=settings.restriction_notice_days),
             look=settings.restriction_look_every,
@@ -189,11 +194,24 @@ def build_worker(
     mailing, campaign = MailActivities(tools), CampaignActivities(tools)
     transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
+    relooking, replaying = RelookActivities(tools), ReplayActivities(tools)
     following = FollowingActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[*REQUESTS, AppealRun, RestrictionLifting, FollowUp, Sweep, Upkeep, MapCheck, Letters, CampaignRun],
+        workflows=[
+            *REQUESTS,
+            AppealRun,
+            RestrictionLifting,
+            FollowUp,
+            Sweep,
+            Upkeep,
+            MapCheck,
+            Letters,
+            CampaignRun,
+            RelookRun,
+            ReplayRun,
+        ],
         activities=[
             opening.open,
             opening.deadline,
@@ -227,6 +245,7 @@ def build_worker(
             stopping.late_on_desk,
             sweep.sweep,
             closing.package,
+            closing.unaccounted,
             closing.close,
             transmission.destination,
             transmission.transmit,
@@ -240,6 +259,9 @@ def build_worker(
             mailing.send,
             mailing.look_after,
             campaign.carry_on,
+            relooking.due,
+            relooking.settle,
+            replaying.advance,
             identity.channels,
             identity.codes,
             identity.remind,

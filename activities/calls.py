@@ -22,6 +22,7 @@ from activities.corrections import keep_old, read_corrections
 from activities.fence import LedgerFence, job_name, job_text
 from activities.holding import under_holds
 from activities.matters import stopping
+from activities.permission import CHANGES, require
 from activities.quota import LedgerQuota
 from activities.tools import Tools
 from connectors.anchors import merged
@@ -32,14 +33,11 @@ from ledger.people import DETAILS
 from ledger.standing import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code
-from rights.course import COURSES
-from rights.datamap import Mode, Strategy, System
+from rights.datamap import Strategy, System
 from rights.details import details_of
 from rights.holds import Holding
-from rights.identity import Unreached
 from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
-from rights.reckoning import local_day
 from rights.request import Phase, Right
 from rights.restriction import RestrictionDetails
 from rights.subject import Identity
@@ -67,8 +65,6 @@ PHASES = {
     Operation.RECTIFY: Phase.FULFILLING,
     Operation.VERIFY: Phase.VERIFYING,
 }
-
-_CHANGES = {Operation.ERASE, Operation.SUPPRESS, Operation.RECTIFY, Operation.RESTRICT, Operation.LIFT}
 
 _NOBODYS = {Code.RULED_OUT, Code.DEFERRED, *BEFORE_THE_WORK}
 """Codes that put nothing on a desk: somebody has spoken, or it is waited for by the request itself."""
@@ -130,17 +126,13 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside:
     connector = tools.connector(system, row) if system else None
     if system is None or connector is None or present is None:
         raise NeedsHuman(Code.MAP_CHANGED, step.system)
-    _may_send(tools, system, row, doing.as_of)
-    if not row.confirmed:
-        _may_look(tools, step, doing.as_of)
-    if step.operation in _CHANGES:
-        _may_change(system, present, approved=row.approved or not COURSES[row.right].destroys)
+    require(tools, step, row, system, present, doing.as_of)
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
     plan = known.plan or make_plan(row.right, data_map, doing.as_of, row.regimes)
     under_way = known.sealed.get(job_name(step), _NO_JOB) != _NO_JOB
     around = under_holds(tools, plan, data_map, row.regimes, step, known, connector, doing.as_of, under_way=under_way)
     part, system, connector = around.part, around.system, around.connector
-    cut = known.open_intents if step.operation in _CHANGES else ()
+    cut = known.open_intents if step.operation in CHANGES else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):
         # Nobody can end what an earlier attempt has left running there, so its end is waited for.
         raise Retryable(Code.BUSY, step.system, after=known.cut_for)
@@ -284,8 +276,8 @@ def by_word(tools: Tools, step: Step, word: str, at: datetime) -> Receipt:
 def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:
     """Note the phase. A look of a run that was lost and started again does not lead back: what was approved stays
     approved; only a ruling does that (activities/planning.py)."""
-    if doing.step.operation is Operation.LIFT:
-        # A restriction is lifted beside the life of its request, and most often after it.
+    if doing.step.operation is Operation.LIFT or (doing.step.operation.look and not row.phase.open):
+        # A restriction is lifted beside the life of its request, and most often after it, as the late look is made.
         return
     there = PHASES[doing.step.operation]
     if doing.step.operation is Operation.RESTRICT and row.right is Right.OBJECTION:
@@ -311,35 +303,6 @@ def _pseudonym_key(tools: Tools, step: Step, part: SystemPlan) -> bytes:
     if step.operation is Operation.LOCATE or not any(w.strategy is Strategy.PSEUDONYM for w in writes):
         return b""
     return tools.ledger.case_key(step.request_id, "pseudonym", create=True)
-
-
-def _may_look(tools: Tools, step: Step, at: datetime) -> None:
-    """Before the asker is proven: contact points may be read, and looked for may be what was given, once all of that is
-    proven by itself, or surely enough to tell of categories."""
-    if step.operation is Operation.CHANNELS:
-        return
-    if step.operation is Operation.LOCATE:
-        state = tools.ledger.identity_state(step.request_id)
-        categories = state.became == Unreached.CATEGORIES
-        if state.alone or (categories and tools.ledger.may_tell_categories(step.request_id, at=at)):
-            return
-    raise NeedsHuman(Code.IDENTITY, step.system)
-
-
-def _may_send(tools: Tools, system: System, row: RequestRow, as_of: datetime) -> None:
-    """Whether anything may leave for a system that is somebody else's: a look sends the person's identities as well."""
-    day = local_day(as_of, row.clock.zone)
-    if system.recipient and tools.register.refuses(system.recipient, day, row.regimes):
-        raise NeedsHuman(Code.EGRESS, system.system)
-
-
-def _may_change(pinned: System, present: System, *, approved: bool) -> None:
-    """Whether the operator lets the engine change this system; the stricter of the pinned and the present mode."""
-    modes = {pinned.mode, present.mode}
-    if Mode.OBSERVE in modes:
-        raise NeedsHuman(Code.OBSERVE, pinned.system)
-    if Mode.APPROVE in modes and not approved:
-        raise NeedsHuman(Code.APPROVAL, pinned.system)
 
 
 def _session(step: Step) -> str:

@@ -3,6 +3,7 @@
 The one rule: the conclusion is computed from receipts and looks in the ledger, never from what a workflow remembers.
 """
 
+import math
 from datetime import timedelta
 
 import orjson
@@ -17,6 +18,7 @@ from activities.restricting import Owed, end_restriction, owed_in
 from activities.store import StoreError
 from activities.tools import Tools
 from activities.transmission import FILES
+from ledger.requests import Ending
 from ledger.standing import RequestRow
 from rights import weighing
 from rights.appeals import WINDOW
@@ -29,6 +31,7 @@ from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
 from rights.several import owed
+from rights.subject import Identity
 from rights.value import Value
 from rights.weighing import Matter, Weighing
 
@@ -47,6 +50,14 @@ class Closed(Value):
     systems: int
     rows_erased: int = 0
     rows_exported: int = 0
+
+
+class Unaccounted(Value):
+    """What is to be looked at before it can be said what is gone."""
+
+    systems: tuple[str, ...]
+    busy_seconds: int = 0
+    """How long a call may still be running in one of them."""
 
 
 class ClosingActivities:
@@ -116,6 +127,17 @@ class ClosingActivities:
         marks = (mark for held in self._tools.ledger.redactions(row.id) for mark in held.marks)
         return [mark for mark in marks if mark.export == known.get(mark.system)]
 
+    @activity.defn(name="unaccounted", no_thread_cancel_exception=True)
+    def unaccounted(self, ask: Ask) -> Unaccounted:
+        """The systems in which something may have been destroyed since they were last looked at after it."""
+        ledger = self._tools.ledger
+        seen = newest(ledger.receipts(ask.request_id), Operation.VERIFY)
+        owed = [one for one in ledger.touched(ask.request_id) if one.system not in seen or seen[one.system].at < one.at]
+        return Unaccounted(
+            systems=tuple(one.system for one in owed),
+            busy_seconds=math.ceil(max((one.busy.total_seconds() for one in owed), default=0)),
+        )
+
     @activity.defn(name="close", no_thread_cancel_exception=True)
     def close(self, ask: Ask) -> Closed:
         """Draw the conclusion, write the books, set the keep-until dates, sign the chain's head."""
@@ -133,16 +155,19 @@ class ClosingActivities:
         )
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
+            ending = self._ending(ask, row, receipts, conclusion)
+            working = max(terms.working, _appealable(row), terms.relook)
             ledger.close(
                 ask.request_id,
                 conclusion,
                 books=books,
                 at=ask.as_of,
-                working_until=ask.as_of + max(terms.working, _appealable(row)),
+                working_until=ask.as_of + working,
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
-                letter=_letter(row, conclusion) if tools.mail and not self._by_counsel(row, conclusion) else None,
+                letter=self._letter(ask, row, conclusion),
+                ending=ending,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.REFUSED}:
@@ -158,17 +183,45 @@ class ClosingActivities:
             rows_exported=sum(r.tally.found for r in exported.values()),
         )
 
+    def _ending(self, ask: Ask, row: RequestRow, receipts: list[Receipt], conclusion: Conclusion) -> Ending | None:
+        """What has to outlive the request: whom it has erased, and when that is looked at again."""
+        tools = self._tools
+        done = conclusion in {Conclusion.ANSWERED, Conclusion.IN_PART}
+        erased: tuple[Identity, ...] | None = None
+        if row.right is Right.ERASURE and (done or conclusion is Conclusion.NOTHING_HELD):
+            # An address that several people may have would take somebody else's data along.
+            shared = tools.pinned(row.map_digest).shared_kinds
+            erased = tuple(one for one in tools.ledger.identities(row.id) if one.kind not in shared)
+        # A correction is looked at again by a run of its own (activities/following.py).
+        relook = done and row.right is Right.ERASURE and bool(relooked(receipts))
+        if erased is None and not relook and not ask.again:
+            return None
+        return Ending(
+            erased=erased,
+            whole=not (row.decided and row.decided.parts),
+            relook_at=ask.as_of + tools.terms.relook if relook else None,
+            again=ask.again,
+        )
+
     def _by_counsel(self, row: RequestRow, conclusion: Conclusion) -> bool:
         """Whether counsel has answered it, since a hold that must stay secret touches it."""
         maybe = row.right is Right.ERASURE and conclusion is Conclusion.IN_PART
         return maybe and self._tools.ledger.answered_by_counsel(row.id)
+
+    def _letter(self, ask: Ask, row: RequestRow, conclusion: Conclusion) -> str | None:
+        """The letter that tells how it ended: once, and not where counsel has written it."""
+        if not self._tools.mail or ask.again or self._by_counsel(row, conclusion):
+            return None
+        return _letter(row, conclusion)
 
     def _given(self, row: RequestRow) -> Given:
         """What of a copy the person has."""
         if not row.right.copies:
             return Given()
         ledger = self._tools.ledger
-        return Given(parcel=ledger.parcel(row.id) is not None, categories=ledger.categories_told(row.id))
+        if not row.confirmed:
+            return Given(categories=ledger.categories_told(row.id))
+        return Given(parcel=ledger.parcel(row.id) is not None)
 
     def _books(self, row: RequestRow, system: str, receipts: list[Receipt], plan: Plan | None) -> tuple[Books, ...]:
         """The books of one system; empty until a look has closed them."""
@@ -192,6 +245,12 @@ class ClosingActivities:
             return {}
         counted = self._tools.ledger.pseudonymised(row.id, system)
         return {work.collection: counted.get(work.collection, 0) for work in works if work.leaves_pseudonyms}
+
+
+def relooked(receipts: list[Receipt]) -> tuple[str, ...]:
+    """The systems of which it was said that it was looked again: they are looked at once more, days later."""
+    seen = newest(receipts, Operation.VERIFY)
+    return tuple(name for name, receipt in seen.items() if receipt.certainty is Certainty.VERIFIED)
 
 
 def _corrected(row: RequestRow, receipts: list[Receipt]) -> bool:

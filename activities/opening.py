@@ -41,6 +41,8 @@ class Ask(Value):
 
     request_id: str
     as_of: datetime
+    again: bool = False
+    """The request was closed before, and is open again."""
 
 
 class Outline(Value):
@@ -93,6 +95,10 @@ class Facts(Value):
     """The plan that was kept when the request began; None where it is yet to be made."""
     identity: Waiting = Waiting()
     """How far the question of who asks is, while it is one."""
+    reopened: dict[str, Code] = Field(default_factory=dict)
+    """Of a request that was closed: the systems for which it is open again, and why."""
+    restricted: bool = False
+    """Of such a request: what it has restricted is so still."""
 
 
 class Start(NamedTuple):
@@ -228,6 +234,8 @@ class OpeningActivities:
         looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
         begun = tuple(dict.fromkeys(r.step.system for r in looks if r.may_hold))
         mapped = systems_for(row.right, tools.pinned(row.map_digest))
+        reopened = ledger.reopenings(request_id)
+        restriction = ledger.restriction(request_id) if reopened else None
         return Facts(
             phase=row.phase,
             clock=row.clock,
@@ -242,10 +250,12 @@ class OpeningActivities:
             interim=ledger.interim_asked(request_id),
             identity=waiting(tools, row),
             matters=matters_of(tools, row),
-            tells=_tells(tools, row.right),
+            tells=_tells(tools, row.right) and not ledger.limited(request_id),
             read_at=ask.as_of,
             gate=ledger.gate(request_id),
             cools=_cools(row, self._tools),
+            reopened=reopened,
+            restricted=restriction is not None and restriction.lifted_at is None,
         )
 
 

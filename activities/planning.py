@@ -10,7 +10,9 @@ from temporalio import activity
 from activities.calls import FINAL_WORDS, by_word
 from activities.opening import Ask, outline
 from activities.tools import Tools
+from ledger.standing import RequestRow
 from rights.codes import Code
+from rights.datamap import DataMap, stricter
 from rights.plan import Operation, Step, make_plan
 from rights.request import Phase
 from rights.value import Value
@@ -91,6 +93,15 @@ class PlanningActivities:
         system = self._tools.data_map.systems.get(step.system)
         return any(rows for name, rows in mine.items() if system and name in system.collections)
 
+    def _present(self, row: RequestRow) -> DataMap:
+        """The worker's map; of a request that carries another one out anew, no more systems of it than it had."""
+        tools = self._tools
+        pinned = tools.pinned(row.map_digest)
+        if pinned.digest == tools.data_map.digest or not tools.ledger.limited(row.id):
+            return tools.data_map
+        there = {name: one for name, one in tools.data_map.systems.items() if name in pinned.systems}
+        return DataMap.of({name: stricter(one, pinned.systems[name].mode) for name, one in there.items()})
+
     @activity.defn(name="rule", no_thread_cancel_exception=True)
     def rule(self, ruled: Ruled) -> bool:
         """Carry a ruling out in the ledger. True when everything must be looked at anew, since the map has changed, or
@@ -107,11 +118,12 @@ class PlanningActivities:
         if ruled.word in FINAL_WORDS:
             return False
         row = ledger.request(ask.request_id)
-        same_map = row.map_digest == tools.data_map.digest
+        present = self._present(row)
+        same_map = row.map_digest == present.digest
         if same_map and not (ruled.word == "choose" and row.approved and self._takes_more(ruled)):
             return False
         if not same_map:
-            ledger.pin_map(ask.request_id, tools.data_map, at=ask.as_of)
+            ledger.pin_map(ask.request_id, present, at=ask.as_of)
         if ruled.step.operation is Operation.CHANNELS:
             # Nobody is proven yet, so nothing was looked at: the request still waits for whoever asks.
             return False

@@ -36,6 +36,9 @@ class Terms:
     """What a rectification has written over: the longest term for a complaint that the laws we have read count in days
     (South Africa's POPIA). Canada's PIPEDA 8(8) has it kept until every recourse is exhausted: set more, or a hold."""
 
+    relook: timedelta = timedelta(days=7)
+    """After the answer, when everything that was looked at again is looked at once more: what writes rows back at night
+    or once a week has had its turn by then."""
     review: timedelta = timedelta(days=90)
     """After how long somebody looks whether a restriction is still needed. No law has a number; a quarter is ours."""
     look: timedelta = timedelta(days=1)

@@ -3,6 +3,7 @@
 The one rule: what upkeep does is due by the ledger's dates, never by what a process remembers.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -11,6 +12,7 @@ from temporalio import activity
 from activities.parcels import discard
 from activities.stamping import StampError, stamp_journal
 from activities.tools import Tools
+from ledger.errors import LedgerRefusal
 from rights.value import Value
 
 
@@ -43,13 +45,14 @@ class UpkeepActivities:
         """
         self._tools.ledger.announce("reconcile", at=round.as_of)
         self._tools.ledger.ask_for_reviews(at=round.as_of)
+        self._tools.ledger.call_relooks(at=round.as_of)
         self._tools.ledger.ask_about_holds(at=round.as_of)
         self._tools.ledger.ask_for_looks(at=round.as_of)
 
     @activity.defn(name="destroy", no_thread_cancel_exception=True)
     def destroy(self, round: Round) -> Kept:
-        """Shred what is past its keep-until, destroy key-encryption keys that nothing needs any more, and forget what
-        Temporal was told long ago."""
+        """Destroy what is due, forget what Temporal was told long ago, bring tokens under the newest key, and look for
+        past erasures in systems that are new to the map."""
         ledger, store = self._tools.ledger, self._tools.store
         shredded = ledger.shred_due(round.as_of)
         parcels = 0
@@ -59,6 +62,13 @@ class UpkeepActivities:
                 parcels += 1
         destroyed = ledger.retire_keks(round.as_of)
         ledger.purge_sent()
+        ledger.renew_tokens(at=round.as_of)
+        systems = self._tools.data_map.systems
+        for system in ledger.new_systems(systems):
+            # Whoever was erased may be in it. Refused where somebody has begun it by hand.
+            with suppress(LedgerRefusal):
+                ledger.begin_replay(system, None, dry=False, by="upkeep", at=round.as_of)
+        ledger.know_systems(systems, at=round.as_of)
         if shredded:
             structlog.get_logger().info("destroyed", keys=len(shredded), month_keys=len(destroyed))
         return Kept(shredded=len(shredded), keys_destroyed=len(destroyed), parcels_deleted=parcels)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.protocol import Channels, Connector
-from connectors.traits import Derives, Flags, Searches, Shares
+from connectors.traits import Derives, Flags, Quarantines, Searches, Shares
 from rights.datamap import DataMap, System
 
 GROUP = "habeas.connectors"
@@ -72,6 +72,8 @@ def build(system: System) -> Connector:
             )
         if not isinstance(connector, Flags):
             _refuse_flags(system)
+        if system.quarantine and not isinstance(connector, Quarantines):
+            raise ValueError(f"quarantine: the connector {system.connector} cannot keep anybody out: leave it out")
     except ValueError as error:
         raise SetupError(f"system '{system.system}': {error}") from None
     return connector

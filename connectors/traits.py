@@ -7,7 +7,7 @@ The one rule: a map that asks for what its connector does not heed is refused wh
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
-from connectors.protocol import Call
+from connectors.protocol import Call, Connector
 
 
 @runtime_checkable
@@ -42,6 +42,22 @@ class Flags(Protocol):
 
     @property
     def flags(self) -> bool: ...
+
+
+@runtime_checkable
+class Quarantines(Connector, Protocol):
+    """Keeps those out that the map names under `quarantine`, and lets them in again. For other connectors a map that
+    names somebody is refused."""
+
+    def shut(self) -> None:
+        """Keep them out, and end what they have open; converging.
+
+        Raises:
+            ConnectorError: it cannot be done; some may be kept out already.
+        """
+
+    def admit(self) -> None:
+        """Let them in again; converging."""
 
 
 @runtime_checkable

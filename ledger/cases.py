@@ -15,6 +15,7 @@ from ledger.errors import LedgerRefusal
 from ledger.linking import Linking
 from ledger.models import case_keys, requests, retired_keks
 from ledger.models_appeals import appeals
+from ledger.relooks import RELOOK_AHEAD
 from ledger.spared import house_held
 from ledger.vault import Purpose, Sealed
 from rights.redaction import NOTHING, Redacted
@@ -194,6 +195,7 @@ class Cases(Linking):
             case_keys.c.wrapped.is_not(None),
             case_keys.c.keep_until <= as_of,
             ~_APPEALED,
+            ~RELOOK_AHEAD,
         )
         with self._look() as connection:
             return list(connection.scalars(query))
@@ -238,7 +240,7 @@ class Cases(Linking):
                 case_keys.c.purpose != "history",
                 case_keys.c.wrapped.is_not(None),
                 case_keys.c.keep_until <= as_of,
-                case_keys.c.purpose.not_in(_NEEDED_WHILE_OPEN) | ~_APPEALED,
+                case_keys.c.purpose.not_in(_NEEDED_WHILE_OPEN) | ~(_APPEALED | RELOOK_AHEAD),
                 ~_HELD,
             )
             .order_by(case_keys.c.keep_until)

@@ -32,7 +32,7 @@ Ruling = Literal["retry", "give_up", "done", "choose"]
 
 _ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED}
 """Tasks that no step waits for: they are about the clock."""
-_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, *_ALONE}
+_BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, Code.RETURNED, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
 _LOOKS: Final = {Operation.RESTRICT, Operation.RECTIFY, Operation.VERIFY}

@@ -8,7 +8,7 @@ How long a call may run is measured on the ledger's own clock: two workers' cloc
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
@@ -147,6 +147,17 @@ _BEFORE: Final = select(entries.c.body).where(
     entries.c.kind == "before",
     entries.c.key == bindparam("key"),
 )
+_TOUCHED: Final = (
+    select(
+        intents.c.system,
+        func.max(intents.c.opened_at).label("at"),
+        func.max(intents.c.expires_at).filter(intents.c.settled_at.is_(None)).label("until"),
+        func.clock_timestamp().label("now"),
+    )
+    .where(intents.c.tenant == bindparam("tenant"), intents.c.request_id == bindparam("request_id"), _destroys)
+    .group_by(intents.c.system)
+    .order_by(intents.c.system)
+)
 _running = (intents.c.settled_at.is_(None), intents.c.expires_at > func.clock_timestamp())
 _OF_REQUEST: Final = select(func.count()).where(
     intents.c.tenant == bindparam("tenant"),
@@ -175,6 +186,16 @@ def calls_of_request(connection: Connection, tenant: str, request_id: str) -> in
 def calls_of_people(connection: Connection, tenant: str, digests: Sequence[bytes]) -> int:
     """How many destructive calls that concern any of these digests may be running."""
     return connection.scalar(_OF_PEOPLE, {"tenant": tenant, "digests": list(digests)}) or 0
+
+
+class Touched(NamedTuple):
+    """A system in which calls of a request were let through."""
+
+    system: str
+    at: datetime
+    """When the last one was."""
+    busy: timedelta
+    """How long one of them may still be running; zero when none is."""
 
 
 class Fence(Store):
@@ -316,6 +337,14 @@ class Fence(Store):
                 },
             )
         return Tally.model_validate_json(body) if body else None
+
+    def touched(self, request_id: str) -> list[Touched]:
+        """The systems in which something of a request may have been destroyed."""
+        where = {"tenant": self.tenant, "request_id": request_id}
+        with self._look() as connection:
+            rows = connection.execute(_TOUCHED, where).all()
+        none = timedelta(0)
+        return [Touched(row.system, row.at, max(none, row.until - row.now) if row.until else none) for row in rows]
 
     def deleted(self, request_id: str, system: str) -> dict[str, int | None]:
         """Rows that calls reported as changed, per collection, over all attempts and rounds.

@@ -14,6 +14,7 @@ from ledger.categories import Categories
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.decisions import Decisions
+from ledger.erasures import Erasures
 from ledger.evidence import Evidences
 from ledger.fence import Fence
 from ledger.followups import FollowUps
@@ -32,6 +33,8 @@ from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.rectifications import Rectifications
+from ledger.relooks import Relooks
+from ledger.replays import Replays
 from ledger.requests import Requests
 from ledger.restrictions import Restrictions
 from ledger.reviews import Reviews
@@ -83,6 +86,7 @@ class Ledger(
     Quotas,
     MapChecks,
     Suppressions,
+    Replays,
     Mailroom,
     LetterDesk,
     Campaigns,
@@ -90,6 +94,8 @@ class Ledger(
     Verification,
     Clocks,
     Evidences,
+    Erasures,
+    Relooks,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

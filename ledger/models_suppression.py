@@ -23,11 +23,13 @@ suppressions: Final = Table(
     moment("since"),
     moment("confirmed_at"),
     moment("until", nullable=True),
+    Column("key_version", Integer, nullable=False, server_default="1"),
     Index("ix_suppressions_token", "tenant", "token"),
 )
 """One row for each identity and each thing stopped. `about`: the purpose whose consent was withdrawn, else empty;
-`version`: of the form of the identity and of the key; `confirmed_at`: when it was last asked for; `until`: when a
-consent given again has ended it, null for good. No foreign key: it stands when the request is gone."""
+`version`: of the form of the identity; `key_version`: how many keys the token has passed (ledger/tokens.py);
+`confirmed_at`: when it was last asked for; `until`: when a consent given again has ended it, null for good. No foreign
+key: it stands when the request is gone."""
 
 weighings: Final = Table(
     "weighings",

@@ -19,9 +19,11 @@ from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
 from ledger.people import DETAILS, GIVEN, identities_text
+from ledger.plans import keep_map
 from ledger.proven import keep_first_proof, of_whom
 from ledger.requests import Opened
 from ledger.vault import Purpose, Sealed
+from rights.datamap import DataMap
 from rights.deadlines import Clock, acting
 from rights.identity import Proof
 from rights.letters import LetterKind
@@ -30,9 +32,9 @@ from rights.subject import Identity
 
 _COLUMNS: Final = (
     "tenant", "id", "right", "regime", "ruleset", "zone", "holidays", "phase", "received_at", "internal_due",
-    "legal_due", "idempotency", "confirmed_at", "clocks",
+    "legal_due", "idempotency", "confirmed_at", "clocks", "map_digest",
 )  # fmt: skip
-_UNTOLD: Final = {"tenant", "phase", "idempotency", "confirmed_at"}
+_UNTOLD: Final = {"tenant", "phase", "idempotency", "confirmed_at", "map_digest"}
 """Columns the journal does not repeat: the entry implies them, or says them in other words."""
 
 
@@ -104,6 +106,7 @@ class Opening(Cooling):
         further: Sequence[Clock] = (),
         second_factor: bool = False,
         reply: Channel | None = None,
+        data_map: DataMap | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
@@ -114,6 +117,7 @@ class Opening(Cooling):
         `proof` is what a system says of the asker, `proves` the identities that it is of, `assurance` a word on why
         nothing more is asked; all are kept.
         `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
+        `data_map`: what it is about, where that is not the whole map of the day on which it begins.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right, other identities or other details.
@@ -124,6 +128,9 @@ class Opening(Cooling):
             with self._begin() as connection:
                 keep_rulesets(connection, self.tenant, new)
             self._kept_rulesets.update(one.ruleset for one in new)
+        if data_map is not None:
+            with self._begin() as connection:
+                keep_map(connection, self.tenant, data_map, self._kept_maps)
         due = acting(clocks)
         row = {
             "tenant": self.tenant,
@@ -139,6 +146,7 @@ class Opening(Cooling):
             "clocks": clock_column(clocks),
             "idempotency": mark,
             "confirmed_at": received_at if confirmed else None,
+            "map_digest": data_map.digest if data_map else None,
         }
 
         def commit() -> Opened:
@@ -193,6 +201,8 @@ class Opening(Cooling):
             if proof:
                 keep_first_proof(connection, self.tenant, request_id, proof)
             self._journal(connection, "opened", body, at, request_id=request_id)
+            if row["map_digest"]:
+                self._journal(connection, "map_pinned", {"digest": row["map_digest"]}, at, request_id=request_id)
             if reply is not None:
                 queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
         return Opened(request_id=request_id, new=True)

@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
 from ledger.clocks import laws_of
+from ledger.erasures import Erasures
 from ledger.errors import LedgerRefusal
 from ledger.followups import What, look_again
 from ledger.gates import recourse_until
@@ -34,6 +35,7 @@ from ledger.linking import Linking
 from ledger.models import case_keys, chain_heads, request_subjects, requests, tasks
 from ledger.models_restrictions import restrictions
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
+from ledger.relooks import Relooks
 from ledger.tasks import settle_tasks
 from ledger.vault import Purpose, Sealed
 from rights.details import Details, details_of
@@ -102,7 +104,20 @@ class Opened(Value):
     new: bool
 
 
-class Requests(Linking):
+class Ending(Value):
+    """What has to outlive a request that closes."""
+
+    erased: tuple[Identity, ...] | None = None
+    """Whom it has erased; None of what was no erasure, or was not carried out."""
+    whole: bool = True
+    """No category was left out of it by a decision."""
+    relook_at: datetime | None = None
+    """When it is looked at again; None: never."""
+    again: bool = False
+    """It was closed before, and opened again."""
+
+
+class Requests(Linking, Erasures, Relooks):
     """Verbs on requests; `open_request` is in ledger/opening.py, what people decide in ledger/decisions.py."""
 
     def identities(self, request_id: str) -> tuple[Identity, ...]:
@@ -195,12 +210,14 @@ class Requests(Linking):
         disputed_until: datetime,
         letter: str | None = None,
         look_on: datetime | None = None,
+        ending: Ending | None = None,
     ) -> None:
         """Close a request, set the days on which its keys are shredded, and sign the head of the journal.
 
         `look_on` is when it is looked whether what was corrected still says so; what that needs is kept till then.
 
         `letter` is the kind of letter that tells the person of it; queued where it is known how to write to them.
+        `ending` is what outlives it: whom it has erased, and when that is looked at again.
 
         No effect, but for another checkpoint, if it was closed so before.
 
@@ -251,11 +268,24 @@ class Requests(Linking):
                 }
                 if letter:
                     queue_letter(self, connection, request_id, letter, at, only_if_known=True)
+                if ending:
+                    ground = f"{closed.regime}: {closed.right}"
+                    self._outlive(connection, request_id, ending, ground, at)
                 self._wake_waiting(connection, request_id, at)
                 self._journal(connection, "closed", body, at, request_id=request_id)
             else:
                 self._refuse_other_conclusion(connection, request_id, conclusion)
         self.checkpoint(at=at)
+
+    def _outlive(self, connection: Connection, request_id: str, ending: Ending, ground: str, at: datetime) -> None:
+        if ending.erased is not None:
+            self._remember_erasure(
+                connection, request_id, ending.erased, ground, at, whole=ending.whole, relook_at=ending.relook_at
+            )
+        elif ending.relook_at:
+            self._plan_relook(connection, request_id, ending.relook_at)
+        if ending.again:
+            self._end_reopening(connection, request_id)
 
     def _refuse_other_conclusion(self, connection: Connection, request_id: str, conclusion: Conclusion) -> None:
         before = connection.scalar(

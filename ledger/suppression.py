@@ -4,11 +4,8 @@ The one rule: nobody can be read back from here. An identity stands as a keyed t
 no request's, so that it outlives the shredded vault; tokens are compared, counted and never listed or exported.
 """
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Final
 
 from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, func, or_, select, update
@@ -16,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.models import entries
 from ledger.models_suppression import suppressions
-from ledger.store import Store
+from ledger.tokens import Tokens
 from rights.subject import Identity
-from rights.suppression import CLEARED_BY_CONSENT, VERSION, Scope, Source, comparables
+from rights.suppression import CLEARED_BY_CONSENT, Scope, Source
 from rights.value import Value
 
 _its = (
@@ -49,7 +46,10 @@ _COUNT: Final = (
 _put = upsert(suppressions)
 _PUT: Final = _put.on_conflict_do_update(
     index_elements=[suppressions.c.tenant, suppressions.c.scope, suppressions.c.about, suppressions.c.token],
-    set_={name: _put.excluded[name] for name in ("version", "source", "request_id", "since", "confirmed_at", "until")},
+    set_={
+        name: _put.excluded[name]
+        for name in ("version", "key_version", "source", "request_id", "since", "confirmed_at", "until")
+    },
     # What is in force already has begun when it began; what a consent has ended begins anew.
     where=suppressions.c.until.is_not(None),
 )
@@ -91,11 +91,8 @@ class Suppressed(Value):
     """The request that began it, which may be gone."""
 
 
-class Suppressions(Store):
+class Suppressions(Tokens):
     """Verbs on them."""
-
-    calling_code = ""
-    """By which a phone number without a country is taken to be complete: "+49"."""
 
     def suppress(
         self,
@@ -111,7 +108,9 @@ class Suppressions(Store):
 
         `purposes` go with Scope.CONSENT: an entry for each.
         """
-        tokens = self._tokens(identities)
+        people = tuple(identities)
+        keys = self._token_keys()
+        tokens = self._newest_tokens(people, keys)
         wanted = [
             (scope, about)
             for scope in dict.fromkeys(scopes)
@@ -125,7 +124,8 @@ class Suppressions(Store):
                 "scope": scope.value,
                 "about": about,
                 "token": token,
-                "version": VERSION,
+                "version": version,
+                "key_version": len(keys),
                 "source": source.value,
                 "request_id": request_id,
                 "since": at,
@@ -133,12 +133,12 @@ class Suppressions(Store):
                 "until": None,
             }
             for scope, about in wanted
-            for token in tokens
+            for token, version in tokens.items()
         ]
         with self._begin() as connection:
             new = sum(connection.execute(_PUT, row).rowcount for row in rows)
             if new < len(rows):
-                said = {"scopes": [scope.value for scope, _ in wanted], "tokens": tokens, "at": at}
+                said = {"scopes": [scope.value for scope, _ in wanted], "tokens": self._tokens(people), "at": at}
                 connection.execute(_AGAIN, {"of": self.tenant, **said})
             body = {
                 "scopes": sorted({scope.value for scope, _ in wanted}),
@@ -185,13 +185,3 @@ class Suppressions(Store):
             ended: datetime | None = connection.scalar(_LAST_END, {"of": self.tenant, "tokens": self._tokens(people)})
         marks = b"".join(self._people.digests(people)).hex()
         return f"signal/{self._people.mark(f'SIGNAL{chr(0)}{marks}{chr(0)}{ended}').hex()}"
-
-    def _tokens(self, identities: Iterable[Identity]) -> list[bytes]:
-        """The tokens of some identities, in every form that is still in use, in order."""
-        key = self._suppression_key
-        forms = {form for one in identities for form in comparables(one, self.calling_code).values()}
-        return sorted(hmac.digest(key, form.encode(), hashlib.sha256) for form in forms)
-
-    @cached_property
-    def _suppression_key(self) -> bytes:
-        return self._vault.house_key("suppression")

@@ -163,7 +163,7 @@ class Vault:
         found = connection.execute(_FIND_KEY, {"tenant": self._tenant, "case_id": case_id, "purpose": purpose}).first()
         return self._keys.unwrap(found.kek, found.wrapped) if found and found.wrapped else None
 
-    def house_key(self, purpose: Literal["index", "history", "suppression"]) -> bytes:
+    def house_key(self, purpose: str) -> bytes:
         """A permanent key of the tenant itself; made when first needed."""
         with self._engine.begin() as connection:
             found = self.peek_key(connection, self._tenant, purpose)

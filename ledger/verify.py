@@ -236,6 +236,8 @@ def _tell(told: dict[str, dict[str, object]], entry: AnyRow) -> None:  # noqa: C
             row["withdrawn_at"] = entry.at
         case "map_pinned":
             row["map_digest"] = orjson.loads(entry.body)["digest"]
+        case "reopened":
+            row |= {"phase": Phase.VERIFYING, "closed_at": None, "conclusion": None, "approved_at": None}
         case "closed":
             row |= {
                 "phase": Phase.CLOSED,

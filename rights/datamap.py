@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic import Field as Setting
@@ -72,6 +72,8 @@ class System(Strict):
     backups: Backups | None = None
     """How long erased rows live on in its backups. A file has to say it (`rights.mapfile`); a map that the ledger keeps
     may be older than that."""
+    quarantine: tuple[str, ...] = ()
+    """Who is kept out while a restored backup is set right (docs/restore.md): roles of the database, by name."""
     collections: dict[str, Collection]
 
     @property
@@ -314,6 +316,14 @@ class DataMap(BaseModel):
     def restore(cls, text: str) -> Self:
         """Read back what `canonical` wrote."""
         return cls.of({n: System.model_validate(body) for n, body in json.loads(text).items()})
+
+
+_STRICT: Final = (Mode.OBSERVE, Mode.APPROVE, Mode.AUTO)
+
+
+def stricter(system: System, mode: Mode) -> System:
+    """A system in its own mode or another, whichever lets the engine do less."""
+    return system.model_copy(update={"mode": min(system.mode, mode, key=_STRICT.index)})
 
 
 def _canonical(systems: Mapping[str, System]) -> str:

@@ -56,11 +56,13 @@ def closing(entries: Sequence[Noted]) -> Noted:
     """The entry that closed the request.
 
     Raises:
-        NotClosedError: none did.
+        NotClosedError: none did, or it was opened again since.
     """
     for entry in reversed(entries):
         if entry.kind == "closed":
             return entry
+        if entry.kind == "reopened":
+            break
     raise NotClosedError
 
 

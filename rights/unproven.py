@@ -89,10 +89,10 @@ def coming(
 
     Nothing lapses that was not asked for: without a question to the person there is nothing they have not answered.
     """
+    if lapsed_at is not None:
+        return ((laws.ends_at(right, received_at, asked_at or lapsed_at, lapsed_at), Move.END),)
     if asked_at is None:
         return ()
-    if lapsed_at is not None:
-        return ((laws.ends_at(right, received_at, asked_at, lapsed_at), Move.END),)
     lapse = laws.lapses_at(right, received_at, asked_at)
     remind = [asked_at + timedelta(days=day) for day in laws.remind_days[reminded:]]
     return tuple(sorted([*((at, Move.REMIND) for at in remind if at < lapse), (lapse, Move.LAPSE)]))

@@ -31,10 +31,12 @@ from starter.commands import (
     optout,
     recipient,
     rectification,
+    replay,
     request,
     restriction,
     review,
     setup,
+    suppress,
     task,
     transfer,
     weigh,
@@ -42,6 +44,7 @@ from starter.commands import (
 from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
+from starter.commands import ruling as _ruling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import ENDINGS, EPILOG, Exit, Failure, complain, explain
 
@@ -133,6 +136,8 @@ app.add_typer(weigh.objections, name="objection")
 app.add_typer(weigh.automated, name="automated")
 app.add_typer(optout.optouts, name="optout")
 app.add_typer(optout.suppressions, name="suppression")
+app.add_typer(suppress.suppress, name="suppress")
+app.add_typer(replay.replays, name="replay")
 app.command("deadline")(deadline.deadline)
 app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(recipient.recipients, name="recipient")
@@ -148,6 +153,9 @@ def _shape(group: typer.Typer) -> None:
     for command in group.registered_commands:
         command.help = _help(inspect.getdoc(command.callback) or "")
         command.epilog = ENDINGS
+    if (alone := group.registered_callback) and group.info.invoke_without_command is True:
+        # A group that is a command as well.
+        alone.help = _help(inspect.getdoc(alone.callback) or "")
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
             _shape(inner.typer_instance)

@@ -40,6 +40,8 @@ from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.messages import Opening, Ruling
+from workflows.relook import RelookRun
+from workflows.replay import ReplayRun
 from workflows.request import BY_RIGHT
 from workflows.sweep import Sweep
 from workflows.upkeep import Upkeep
@@ -126,8 +128,9 @@ class Dispatcher:
                 return await self._reconcile()
             if message.kind == "sweep":
                 return await self._sweep(str(message.body["system"]))
-            if (beside := await self._deliver_beside(message)) is not None:
-                return beside
+            for deliver in (self._deliver_beside, self._deliver_late):
+                if (delivered := await deliver(message)) is not None:
+                    return delivered
             if message.kind in _WAKES:
                 row = await asyncio.to_thread(self._ledger.request, message.request_id)
                 await self._wake(self._handle(row.right, row.id), _WAKES[message.kind])
@@ -157,6 +160,16 @@ class Dispatcher:
             return await self._campaign(str(message.body["campaign"]))
         if message.kind == "letters":
             return await self._letters(called=True)
+        return None
+
+    async def _deliver_late(self, message: Message) -> bool | None:
+        """Deliver what concerns requests that were closed; None if it is no such message."""
+        if message.kind == "relook":
+            return await self._relook(message.request_id)
+        if message.kind == "reopen":
+            return await self._reopen(message.request_id)
+        if message.kind == "replay":
+            return await self._replay(str(message.body["replay"]))
         return None
 
     async def _start_run(self, row: RequestRow, facts: Facts | None, reuse: WorkflowIDReusePolicy) -> None:
@@ -220,7 +233,13 @@ class Dispatcher:
                 if await self._lost(handle):
                     await asyncio.to_thread(self._ledger.note_redriven, row.id, datetime.now(UTC))
                     log.warning("redriven", request_id=row.id)
-                    await self._start_run(row, None, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY)
+                    # The last run of one that is open again has ended well.
+                    again = await asyncio.to_thread(self._ledger.reopenings, row.id)
+                    failed, any_run = (
+                        WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                        WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    )
+                    await self._start_run(row, None, any_run if again else failed)
             elif (
                 (waiting == Code.IDENTITY and row.confirmed)
                 or (waiting == Code.APPROVAL and row.approved)
@@ -251,6 +270,8 @@ class Dispatcher:
         for restriction in await asyncio.to_thread(self._ledger.liftings):
             if await self._lost(self._lifting(restriction.request_id)):
                 await self._lift(restriction.request_id)
+        for replay in await asyncio.to_thread(partial(self._ledger.replays, under_way_only=True)):
+            await self._replay(replay.id)
         await self._keep_letters_going()
 
     async def _to_compare(self, open_requests: int) -> bool:
@@ -301,6 +322,23 @@ class Dispatcher:
         """Have a system swept; a sweep that is under way hears of it."""
         run = visibility.sweep_id(system, self._ledger.tenant)
         return await self._keep_running(Sweep.run, system, run, f"erase in {system}, once for many people", "more")
+
+    async def _relook(self, request_id: str) -> bool:
+        """Have a closed request looked at again; no effect while it is."""
+        run = visibility.relook_id(self._ledger.tenant, request_id)
+        return await self._keep_running(RelookRun.run, request_id, run, "look again, days after the answer")
+
+    async def _reopen(self, request_id: str) -> bool:
+        """Start the run of a request that is open again, though its last one has ended well."""
+        row = await asyncio.to_thread(self._ledger.request, request_id)
+        if row.phase.open:
+            await self._start_run(row, None, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
+        return True
+
+    async def _replay(self, replay: str) -> bool:
+        """Have past requests carried out anew in a system; no effect on what is at it."""
+        run = visibility.replay_id(self._ledger.tenant, replay)
+        return await self._keep_running(ReplayRun.run, replay, run, "carry out anew what a backup has undone")
 
     async def _letters(self, *, called: bool) -> bool:
         """Have letters sent; a run that is at it hears of it, if somebody has called."""

@@ -7,14 +7,13 @@ import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from pydantic import TypeAdapter
 
 from connectors.registry import kinds
@@ -27,11 +26,11 @@ from rights.mapfile import read_map
 from rights.receipt import Certainty, Outcome
 from rights.request import Conclusion, Phase, Right
 from settings import Settings
-from starter.cli import app
 from starter.exits import MEANING, Exit
 from starter.local import ATTRIBUTES, Local, command, environment
 from starter.shop import map_text
 from starter.stack import Postgres, Temporal, free_port
+from tests.commandline import COMMANDS, options
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -42,19 +41,6 @@ PAGES = {
     "README.md": README,
     **{f"docs/{page.name}": page.read_text() for page in sorted((ROOT / "docs").glob("*.md"))},
 }
-
-
-def commands(group: Any = None, path: str = "habeas") -> Iterator[tuple[str, Any]]:
-    """Every command of the CLI, by the words that call it."""
-    group = group or typer.main.get_command(app)
-    for name, found in group.commands.items():
-        if hasattr(found, "commands"):
-            yield from commands(found, f"{path} {name}")
-        else:
-            yield f"{path} {name}", found
-
-
-COMMANDS: Mapping[str, Any] = dict(commands())
 
 
 def section(path: str) -> str:
@@ -68,8 +54,7 @@ def section(path: str) -> str:
 def test_every_command_and_option_is_documented(path: str) -> None:
     text = section(path)
 
-    options = [max(p.opts, key=len) for p in COMMANDS[path].params if p.param_type_name == "option"]
-    assert [o for o in options if o != "--json" and o not in text] == []
+    assert [name for name, _ in options(COMMANDS[path]) if name != "--json" and name not in text] == []
     assert COMMANDS[path].help, f"{path} --help says nothing"
 
 

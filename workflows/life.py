@@ -6,6 +6,7 @@ and the clock runs beside them all.
 """
 
 import asyncio
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -23,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.deciding import Deciding
     from workflows.identity import Known, Proving
     from workflows.messages import Closing, Opening, Ruling, Standing
+    from workflows.reopened import Reopened
     from workflows.run import Run
     from workflows.steps import Steps
     from workflows.stopping import Stopping
@@ -50,9 +52,14 @@ class RequestLife:
         await run.begin(opening)
         try:
             if run.facts.phase.open:
-                await self._carry_out()
-                await self._tell()
-            closed: Closed = await run.do(ClosingActivities.close, run.ask())
+                if run.facts.reopened:
+                    await Reopened(run, self._steps, self._course.act).carry_out()
+                else:
+                    await self._carry_out()
+                    await self._account()
+                    await self._tell()
+            again = bool(run.facts.reopened)
+            closed: Closed = await run.do(ClosingActivities.close, run.ask().model_copy(update={"again": again}))
         finally:
             run.end()
         run.enter(Phase.CLOSED)
@@ -151,6 +158,21 @@ class RequestLife:
             run.approved = False
             run.forget_looks()
             await run.read()
+
+    async def _account(self) -> None:
+        """Look at what is gone where an erasure was taken back, or given up, when calls had been let through: a worker
+        that was killed behind its fence has told nobody, and the answer must not say that nothing was done."""
+        run = self._run
+        given_up = any(r.code == Code.RULED_OUT for (_, op), r in run.receipts.items() if op is Operation.ERASE)
+        if self._course.act is not Operation.ERASE or run.ended or not (run.withdrawn or given_up):
+            return
+        run.accounting, run.look_again = True, False
+        owed = await run.do(ClosingActivities.unaccounted, run.ask())
+        while owed.busy_seconds:
+            await run.pause(timedelta(seconds=owed.busy_seconds), "the calls under way")
+            owed = await run.do(ClosingActivities.unaccounted, run.ask())
+        for name in owed.systems:
+            await self._steps.see_through(name, Operation.VERIFY)
 
     async def _tell(self) -> None:
         """Tell the recipients of what was changed, also where the rest was taken back."""

@@ -39,6 +39,8 @@ class Run:
         self.ended = False
         """Nothing is to be done: refused, or answered with an earlier request."""
         self.look_again = False
+        self.accounting = False
+        """It is looked at what was done before the request was taken back: that does not stop for it."""
         self.round = 0
         self.rulings: dict[str, str] = {}
         self.waiting: dict[str, str] = {}
@@ -80,7 +82,7 @@ class Run:
     @property
     def stopped(self) -> bool:
         """Whether the present work is to end: taken back, refused, or to be looked at anew."""
-        return self.withdrawn or self.ended or self.look_again
+        return (self.withdrawn and not self.accounting) or self.ended or self.look_again
 
     def ask(self) -> Ask:
         """The request and the time, for an activity."""
@@ -159,6 +161,9 @@ class Run:
 
     def _mind_the_clock(self, away: timedelta = timedelta.max) -> None:
         """Set the clock's timer, unless what is about to be awaited is surely over before any of its dates."""
+        if self.facts.reopened:
+            # It was answered: its dates are past, and nobody is owed an interim answer.
+            return
         date = None if self._clock else self._next_date()
         if self._clock is None and (self._turned or (date and date - workflow.now() <= away)):
             self._clock = asyncio.create_task(self._watch_the_clock())

@@ -130,7 +130,7 @@ class Steps:
                 if operation is Operation.LOCATE:
                     self.out_of_reach.discard(system)
                 return receipt
-            if run.withdrawn:
+            if run.withdrawn and not run.accounting:
                 return receipt
             if receipt.outcome is Outcome.HELD and receipt.code in UNDER_HOLD:
                 if receipt.code == Code.DEFERRED or not await self._wait_for_hold(step):
@@ -202,9 +202,9 @@ class Steps:
         """Put work on a parcel that has failed on a person's desk; False when it is given up."""
         return await self._out_of_attempts(self._step(about, Operation.EXPORT), _code(error))
 
-    async def ask_a_person(self, about: str, code: Code) -> bool:
-        """Put work on a parcel on a person's desk, and wait; False when it is given up."""
-        return await self._ask_about(self._step(about, Operation.EXPORT), code)
+    async def ask_a_person(self, about: str, code: Code, operation: Operation = Operation.EXPORT) -> bool:
+        """Put something on a person's desk, as work on a parcel, and wait; False when it is given up."""
+        return await self._ask_about(self._step(about, operation), code)
 
     async def _pack(self) -> str:
         """The parcel's digest; empty while somebody has to go through it first."""

@@ -80,6 +80,16 @@ def appeal_id(tenant: str, request_id: str) -> str:
     return f"appeal/{tenant}/{request_id}"
 
 
+def relook_id(tenant: str, request_id: str) -> str:
+    """The id under which a closed request is looked at again; sealed with the key of that request."""
+    return f"relook/{tenant}/{request_id}"
+
+
+def replay_id(tenant: str, replay: str) -> str:
+    """The id under which past requests are carried out anew."""
+    return f"replay/{replay}/{tenant}"
+
+
 def map_check_id(tenant: str) -> str:
     """The id of the schedule that compares the map with its systems, and what the ids of its runs begin with: the
     schedule adds the time."""

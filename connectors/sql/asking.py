@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from connectors.errors import ConnectorError, Retryable
+from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.protocol import Call
 from connectors.sql.catalogue import Catalogue
 from connectors.sql.programme import Programme, Programmes
@@ -38,10 +38,17 @@ class Asking:
     def explained(self, database: Database, act: Callable[[], T]) -> T:
         """Do something, and say what goes wrong in the contract's words. Raised outside of the handler, so that the
         driver's own error, which may quote a value, does not hang on as its context."""
+        trouble: Exception
         try:
             return act()
+        except NeedsHuman as error:
+            if error.code is not Code.SIDE_EFFECTS:
+                raise
+            trouble = error
         except database.errors as error:
             trouble = error
+        if isinstance(trouble, NeedsHuman):
+            raise self._replaced(database) or trouble
         raise self.problem(database, trouble)
 
     def streamed(self, database: Database, items: Iterator[T]) -> Iterator[T]:
@@ -74,6 +81,16 @@ class Asking:
         catalogue.require(self.system)
         self._catalogue = catalogue
         return catalogue
+
+    def _replaced(self, database: Database) -> ConnectorError | None:
+        """Whether the tables are others than those that were looked up, as after a restore: then what seemed
+        to be beyond the plan was counted under other numbers."""
+        try:
+            return self._changed(database)
+        except ConnectorError:
+            return None
+        except database.errors:
+            return None
 
     def _changed(self, database: Database) -> ConnectorError | None:
         """A table that has changed since it was looked up is looked up again, for the next attempt."""

@@ -24,6 +24,7 @@ from connectors.sql.changing import Changing
 from connectors.sql.export import Reader, files
 from connectors.sql.flagging import Flagging
 from connectors.sql.flags import Flag
+from connectors.sql.gate import Gate
 from connectors.sql.limits import Limits
 from connectors.sql.listing import Listing
 from connectors.sql.locating import Locating
@@ -81,6 +82,9 @@ class SqlConnector:
         self._flagging = Flagging(self._changing, *flagged) if flagged and self._changing else None
         self._application = flagged[1].database if flagged else None
         self._directory = Directory(system, lambda part: SqlConnector(part, reader, None, limits).export)
+        if isinstance(writer, PostgreSQL):
+            gate = Gate(system, writer, self._asking)
+            self.shut, self.admit = gate.shut, gate.admit
         if self._flagging:
             self.restrict, self.lift = self._flagging.restrict, self._flagging.lift
 

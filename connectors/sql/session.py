@@ -143,9 +143,10 @@ class Database:
                 raw.invalidate()
 
     @contextmanager
-    def plain(self) -> Iterator[Any]:
-        """Give the driver's own connection, in a read-only transaction, to ask the server about itself."""
-        raw = self._open(self._begin[Mode.LOOK])
+    def plain(self, mode: Mode = Mode.LOOK) -> Iterator[Any]:
+        """Give the driver's own connection, in a read-only transaction unless another mode is named, to ask the server
+        about itself."""
+        raw = self._open(self._begin[mode])
         try:
             yield raw.driver_connection
             _driver(raw).execute("COMMIT", prepare=False)

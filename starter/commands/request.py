@@ -5,26 +5,17 @@ The one rule: identities go in and never come out; what tells candidates apart i
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import Annotated, Final
 
 import typer
 
 from starter.commands.options import Identities, Identity, Json, MaybeBy, NoteFile, Proves, RequestId
 from starter.exits import Exit, Failure
 
-if TYPE_CHECKING:
-    from ledger.decisions import Ruling
-    from ledger.standing import Standing
-    from starter.desk import Desk
-
 requests = typer.Typer(no_args_is_help=True, help="Open requests, see how they stand, decide on them.")
 
 POLL: Final = 0.5
 """Seconds between two looks at the ledger while watching."""
-
-
-WORDS: Final = ("retry", "give_up", "done", "choose")
-"""What a task can be ruled."""
 
 
 @requests.command("open")
@@ -296,7 +287,7 @@ def confirm_identity(request: RequestId, by: MaybeBy = None, proves: Proves = No
         if who is None:
             raise Failure(Exit.USAGE, "--by is missing: say who has checked, such as 'support desk'")
         fresh = at.ledger.confirm_identity(request_id, at=now(), note=who, vouches=proves or ())
-    _decided("identity confirmed", fresh, as_json)
+    decided("identity confirmed", fresh, as_json)
 
 
 @requests.command()
@@ -310,7 +301,7 @@ def approve(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> No
 
     with desk() as at:
         fresh = at.ledger.approve(_id(request), at=now(), note=maybe_role(by, "--by"))
-    _decided("erasure approved", fresh, as_json)
+    decided("erasure approved", fresh, as_json)
 
 
 @requests.command()
@@ -335,61 +326,6 @@ def withdraw(request: RequestId, note_file: NoteFile = None, as_json: Json = Fal
     answer({"withdrawn": True, "in_flight": flying}, Page().line(said), as_json=as_json)
 
 
-@requests.command()
-def rule(
-    request: RequestId,
-    word: Annotated[
-        str,
-        typer.Argument(
-            metavar="WORD",
-            help="retry, give_up, done or choose.",
-            show_default=False,
-            autocompletion=lambda: list(WORDS),
-        ),
-    ],
-    task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task's id.", show_default=False)],
-    person: Annotated[
-        str | None,
-        typer.Option(
-            "--person",
-            metavar="NUMBERS",
-            help="choose: the numbers that the task asks for, such as 1,2, or none.",
-            show_default=False,
-        ),
-    ] = None,
-    on: Annotated[
-        str | None,
-        typer.Option("--on", metavar="DATE", help="done, of post: the day it went out or came.", show_default="today"),
-    ] = None,
-    note_file: NoteFile = None,
-    as_json: Json = False,
-) -> None:
-    """Rule on a task.
-
-    retry: try the step again, on the map of today. give_up: leave it; the answer will say so, and nothing asks again
-    on this map. done: it was done by hand, for what the engine cannot look at itself. choose: the numbers that the task
-    asks for (--person 1,2), most often the candidates that are this person, or none of them (--person none).
-
-    Example: habeas request rule 01kap2v7q4m8w3x9yd5tgh6jzr give_up --task 01kap30c2m6n8r1v5t9w4x7yzb
-    """
-    from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_day, read_text
-    from starter.tasks import chosen
-
-    ruling = _ruling(word)
-    if (ruling == "choose") != (person is not None):
-        raise Failure(Exit.USAGE, "choose and --person belong together: habeas request show lists the candidates")
-    if on is not None and ruling != "done":
-        raise Failure(Exit.USAGE, "--on goes with done: it says on which day it was done")
-    day = read_day(on, "--on") if on else None
-    note = read_text(note_file, "--note-file") if note_file else None
-    with desk() as at:
-        request_id, task_id = _id(request), ledger_id(task, "task")
-        rows = chosen(at.ledger, request_id, task_id, person) if person is not None else None
-        fresh = at.ledger.rule(request_id, task_id, ruling, at=now(), note=note, chosen=rows, on=day)
-    _decided(f"ruled {ruling}", fresh, as_json)
-
-
 # Small things.
 
 
@@ -405,16 +341,6 @@ def _rights() -> list[str]:
     return sorted(Right)
 
 
-def _standing(at: "Desk", request: str) -> "Standing":
-    return at.ledger.standing(_id(request))
-
-
-def _ruling(word: str) -> "Ruling":
-    if word not in WORDS:
-        raise Failure(Exit.USAGE, f"WORD is one of {', '.join(WORDS)}")
-    return cast("Ruling", word)
-
-
 def _one_of(text: str, words: Sequence[str], option: str) -> str:
     if text not in words:
         raise Failure(Exit.USAGE, f"{option} takes one of {', '.join(words)}")
@@ -427,7 +353,8 @@ def _word(text: str | None, option: str) -> str | None:
     return text
 
 
-def _decided(said: str, fresh: bool, as_json: bool) -> None:
+def decided(said: str, fresh: bool, as_json: bool) -> None:
+    """Answer what was decided; `fresh`: it was not so before."""
     from starter.show import Cell, Page, answer
 
     words = said if fresh else f"{said} before: nothing to do"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from starter.commands.options import By, Json, ReasonFile, RequestId
-from starter.commands.request import _id
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -39,11 +38,13 @@ def show_objection(request: RequestId, as_json: Json = False) -> None:
     from rights.suppression import Scope
     from rights.weighing import grounds_for
     from starter.desk import desk
+    from starter.inputs import ledger_id
     from starter.show import Page, answer
     from starter.weigh import objection_said
 
     with desk() as at:
-        said, weighing, zone = objection_said(at.ledger, _id(request)), at.ledger.weighing(_id(request)), at.zone
+        request_id = ledger_id(request, "request")
+        said, weighing, zone = objection_said(at.ledger, request_id), at.ledger.weighing(request_id), at.zone
     grounds = grounds_for(Scope(said.scope))
     page = Page().pairs(
         (("objects to", said.scope), ("purposes", ", ".join(said.purposes) or None), *_by(weighing, zone))
@@ -87,7 +88,7 @@ def weigh(
     """
     from rights.weighing import Matter
     from starter.desk import desk, now
-    from starter.inputs import role
+    from starter.inputs import ledger_id, role
     from starter.weigh import weigh_objection
 
     found = _outcome(outcome, Matter.OBJECTION)
@@ -95,7 +96,7 @@ def weigh(
     with desk() as at:
         fresh = weigh_objection(
             at.ledger,
-            _id(request),
+            ledger_id(request, "request"),
             found,
             by=role(by, "--by"),
             evidence=evidence,
@@ -116,11 +117,13 @@ def show_review(request: RequestId, as_json: Json = False) -> None:
     Example: habeas automated show 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from starter.desk import desk
+    from starter.inputs import ledger_id
     from starter.show import Page, answer
     from starter.weigh import review_said
 
     with desk() as at:
-        said, weighing, zone = review_said(at.ledger, _id(request)), at.ledger.weighing(_id(request)), at.zone
+        request_id = ledger_id(request, "request")
+        said, weighing, zone = review_said(at.ledger, request_id), at.ledger.weighing(request_id), at.zone
     page = Page().pairs((("decision", said.decision), ("made by", said.decided_by or None), *_by(weighing, zone)))
     page.heading("In the person's words").line(said.contested)
     document = {
@@ -149,14 +152,20 @@ def decide(
     """
     from rights.weighing import Matter
     from starter.desk import desk, now
-    from starter.inputs import role
+    from starter.inputs import ledger_id, role
     from starter.weigh import decide_review
 
     found = _outcome(outcome, Matter.DECISION)
     evidence, reason = _texts(evidence_file, reason_file)
     with desk() as at:
         fresh = decide_review(
-            at.ledger, _id(request), found, by=role(by, "--by"), evidence=evidence, reason=reason, at=now()
+            at.ledger,
+            ledger_id(request, "request"),
+            found,
+            by=role(by, "--by"),
+            evidence=evidence,
+            reason=reason,
+            at=now(),
         )
     _said_once(f"the decision is {found}", fresh, as_json)
 

@@ -23,7 +23,7 @@ from rights.letters import ANSWERS, RESULTS, TOLD_BEFORE, Authority, LetterKind,
 from rights.mapfile import read_map
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
-from rights.rectification import Accuracy, RectificationDetails, Refusal, Wanted
+from rights.rectification import Accuracy, Approver, RectificationDetails, Refusal, Wanted
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
 from tests.ledger.builders import AT, a_clock, a_receipt, a_step, later, opened_id
@@ -111,8 +111,9 @@ def corrected(ledger: Ledger, *, accepted: bool) -> str:
     request = opened(ledger, Right.RECTIFICATION, details=TWO.model_dump_json().encode())
     look(ledger, request, customers=1)
     refused = {2: Refusal.ACCURATE} if accepted else {1: Refusal.ACCURATE, 2: Refusal.RECORD}
-    decided = Accuracy(accepted=(1,) if accepted else (), refused=refused)
-    ledger.decide_accuracy(request, decided, systems=["shop"], at=AT, reason="It is so in the register.")
+    decided = Accuracy(accepted=(1,) if accepted else (), refused=refused, approved_by=Approver.COUNSEL)
+    reason = "It is so in the register."
+    ledger.decide_accuracy(request, decided, systems=["shop"], at=AT, reason=reason, by="desk")
     if accepted:
         ledger.keep_receipt(a_receipt(a_step(request, Operation.RECTIFY)))
     return request

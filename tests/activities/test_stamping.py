@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activities.stamping import Authority, StampError, check_stamp, read_roots, stamp_journal
+from activities.store import FileStore
+from activities.tools import Tools
+from activities.upkeep import Round, UpkeepActivities
 from ledger.evidence import TreeHead
 from ledger.ledger import Ledger
-from tests.ledger.builders import AT, OTTO, close_one, opened_id
+from tests.ledger.builders import AT, OTTO, a_map, close_one, opened_id
 from tests.tsa import Tsa
+
+pytestmark = pytest.mark.soak  # each authority is a server of its own
 
 HEAD = TreeHead(tenant="main", size=7, root="ab" * 32, hash="cd" * 32)
 
@@ -99,3 +105,25 @@ def test_only_what_was_closed_since_is_stamped(authority: Authority, ledger: Led
     assert ledger.stamped(other)
     assert json.loads(ledger.statement(one))["predicate"] == said, "the first timestamp stays its own"
     assert ledger.verify().sound
+
+
+def test_an_authority_that_is_away_keeps_nothing_from_being_signed(
+    authority: Authority, ledger: Ledger, tmp_path: Path
+) -> None:
+    close_one(ledger, opened_id(ledger))
+    lines = (tmp_path / "checkpoints.jsonl").read_bytes().splitlines()
+    tools = Tools(
+        ledger=ledger,
+        connectors={},
+        data_map=a_map(),
+        store=FileStore(tmp_path / "parcels"),
+        environment="test",
+        authority=Authority("http://127.0.0.1:9/", authority.roots),
+    )
+
+    UpkeepActivities(tools).sign(Round(as_of=AT))
+    assert len((tmp_path / "checkpoints.jsonl").read_bytes().splitlines()) == len(lines) + 1
+    assert ledger.to_stamp()
+
+    UpkeepActivities(replace(tools, authority=authority)).sign(Round(as_of=AT))
+    assert ledger.to_stamp() is None

@@ -47,7 +47,7 @@ def reachable(ledger: Ledger, right: Right) -> str:
 def closed(ledger: Ledger, request_id: str, kind: str) -> Letter:
     """The letter that tells how a request has ended."""
     until = dict.fromkeys(("working_until", "file_until", "parcel_until", "disputed_until"), later(days=100))
-    ledger.close(request_id, Conclusion.IN_PART, books={}, at=AT, letter=kind, **until)
+    ledger.close(request_id, Conclusion.IN_PART, books={}, at=AT, letter=kind, ending=None, **until)
     return next(letter for letter in ledger.letters(request_id) if letter.kind == kind)
 
 

@@ -14,7 +14,10 @@ import pytest
 from starter.stack import Postgres, Temporal
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.faults.storm import Storm, ended
-from tests.world import World
+from tests.world import World, shop_map
+
+# A call that was cut is taken to be running for 2 * idle_timeout + statement_timeout.
+MAPS = {"shop": shop_map(extra="options: {idle_timeout: 15, statement_timeout: 30}")}
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def storm(home: Path, pytestconfig: pytest.Config) -> Iterator[Storm]:
         Postgres(durable=False) as ledger,
         Postgres(durable=False) as target,
         Temporal(folder / "temporal.db", search_attributes=SEARCH_ATTRIBUTES) as temporal,
-        World(home, ledger, temporal, people=requests + 20, target=target) as world,
+        World(home, ledger, temporal, maps=MAPS, people=requests + 20, target=target) as world,
     ):
         yield Storm(world, target, requests=requests, faults=faults, seed=seed)
     shutil.rmtree(folder)

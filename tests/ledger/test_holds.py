@@ -201,3 +201,17 @@ def test_our_own_file_of_a_request_is_not_shredded_under_a_hold(
             ledger.shred(request_id, ["file"], as_of=AT)
         release(ledger, hold.id, file_until=later(days=9000))
         assert {one.case_id for one in ledger.shred_due(later(days=2000))} == {request_id}
+
+
+def test_holds_of_two_matters_end_one_by_one_and_one_may_come_again(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    one = ledger.place_hold(ANNA[:1], "a claim", at=AT, by="s-1")
+    other = ledger.place_hold(ANNA[1:], "another", at=AT, by="s-2")
+
+    release(ledger, one.id)
+    assert refused(ledger, request_id) is Code.HOLD
+    again = ledger.place_hold(ANNA[:1], "a claim, once more", at=AT, by="s-1")
+    release(ledger, other.id)
+    assert refused(ledger, request_id) is Code.HOLD
+    release(ledger, again.id)
+    assert refused(ledger, request_id) is None

@@ -100,7 +100,15 @@ def test_a_refusal_in_force_is_told_once_with_ground_provision_and_reasons(
         texts.get(Element.OBJECTIVE),
         texts.get(Element.SUBJECTIVE),
     )
-    ledger.close(request_id, Conclusion.REFUSED, books={}, at=AT, letter=None, **dict.fromkeys(UNTIL, later(days=30)))
+    ledger.close(
+        request_id,
+        Conclusion.REFUSED,
+        books={},
+        at=AT,
+        letter=None,
+        ending=None,
+        **dict.fromkeys(UNTIL, later(days=30)),
+    )
     assert door("SELECT count(*) FROM letters") == [(1,)]
 
 

@@ -3,14 +3,11 @@
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pytest
-import typer
 
-from starter.cli import app
 from starter.exits import Exit
+from tests.commandline import COMMANDS, options
 
 UNTIL_STOPPED = {"habeas dev", "habeas demo", "habeas worker", "habeas receive"}
 """They serve, or show, until they are stopped; there is no answer to put into JSON."""
@@ -31,26 +28,6 @@ OLD = {
     "--texts": "--text",
 }
 """Spellings that are gone, and what they are called now."""
-
-
-def commands(group: Any = None, path: str = "habeas") -> Iterator[tuple[str, Any]]:
-    """Every command of the CLI, by the words that call it."""
-    group = group or typer.main.get_command(app)
-    for name, found in group.commands.items():
-        if hasattr(found, "commands"):
-            yield from commands(found, f"{path} {name}")
-        else:
-            yield f"{path} {name}", found
-
-
-COMMANDS: Mapping[str, Any] = dict(commands())
-
-
-def options(command: Any) -> Iterator[tuple[str, Any]]:
-    """The options of a command by their long names."""
-    for one in command.params:
-        if one.param_type_name == "option":
-            yield max(one.opts, key=len), one
 
 
 def example(path: str) -> list[str]:

@@ -1,10 +1,17 @@
 """A hold keeps what it covers, to the byte, and the rest goes; when it ends, the erasure goes on by itself."""
 
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
 import psycopg
 import pytest
 
 from rights.holds import Disclosure, Scope, Terms
+from starter.stack import Postgres
 from tests.stories.test_erasure import about
+from tests.stories.virtual import virtual
+from tests.stories.working import working
 from tests.world import World, dump, shop_map
 
 ANNA = [("email", "c7@shop.example")]
@@ -72,3 +79,36 @@ def test_a_secret_hold_looks_like_a_slow_system_until_counsel_has_answered(world
     assert world.conclusion(request) == "in_part"
     assert dump(world.shop) == before
     assert world.ledger.hold_standing(hold.id).in_force
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.soak
+def test_the_person_is_answered_by_the_due_date_with_what_is_kept_and_why(home: Path, postgres: Postgres) -> None:
+    maps = {"shop": shop_map(retention=True)}
+
+    async def story() -> None:
+        async with virtual(home, postgres, maps) as (world, env), working(world) as (_, dispatcher):
+            before = about(dump(world.shop), 7)
+            scope = Scope(collections=("shop.orders", "shop.items"))
+            world.place_hold(ANNA, terms=Terms(scope=scope))
+            request = world.open("erasure", ANNA)
+            await dispatcher.deliver_once()
+            await env.sleep(timedelta(days=20))
+            assert world.phase(request) != "closed"
+
+            await env.sleep(timedelta(days=20))
+            assert (world.phase(request), world.conclusion(request)) == ("closed", "in_part")
+            after = about(dump(world.shop), 7)
+            assert {name: after[name] for name in ("orders", "items")} == {
+                name: before[name] for name in ("orders", "items")
+            }
+            assert "messages" not in after
+            kept = {
+                one["ground"]: one["rows"]
+                for count in world.receipts(request)[-1]["tally"]["counts"]
+                for one in count["kept"]
+            }
+            assert kept["legal hold"] in {4, 8}
+            assert sum(book.erased for book in world.books(request)["shop"]) == 5
+
+    asyncio.run(story())

@@ -103,7 +103,7 @@ def test_com_03_a_rectification_that_is_refused_as_a_whole_ends_so_and_its_answe
     reason = world.home / "reason.txt"
     reason.write_text("The register says so.")
     decide = ("rectification", "decide", request, "--refuse", "1=accurate", "--approved-by", "counsel")
-    typed(habeas, *decide, "--reason-file", str(reason))
+    typed(habeas, *decide, "--reason-file", str(reason), "--by", "support desk")
     world.wait_closed(request)
 
     assert world.conclusion(request) == "refused"

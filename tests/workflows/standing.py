@@ -23,13 +23,18 @@ WAITED_FOR = Ruling(system="shop", operation=Operation.ERASE, round=0, word="ret
 class StandingRequest(RequestLife):
     """Stands in a phase."""
 
+    @workflow.init
+    def __init__(self, phase: Phase) -> None:
+        # Not in `run`: a word may come with the very first task, and is looked at before it.
+        super().__init__()
+        self._run.opening = Opening(request_id=REQUEST, right=Right.ERASURE)
+        self._run.phase = phase
+        self._run.waiting = {self._key(WAITED_FOR): "hold"}
+
     @workflow.run
     async def run(self, phase: Phase) -> list[bool]:
         """What it was told until it was cancelled: confirmed, approved, withdrawn, ruled on."""
         run = self._run
-        run.opening = Opening(request_id=REQUEST, right=Right.ERASURE)
-        run.phase = phase
-        run.waiting = {self._key(WAITED_FOR): "hold"}
         try:
             await workflow.wait_condition(lambda: False)
         except asyncio.CancelledError:

@@ -1,0 +1,66 @@
+"""The look days after the answer: in which systems, and what follows from it.
+
+The one rule: only a look that was made and found nothing is clean; everything else opens the request again.
+"""
+
+import structlog
+from pydantic import Field
+from temporalio import activity
+
+from activities.closing import relooked
+from activities.opening import Ask
+from activities.tools import Tools
+from ledger.errors import LedgerRefusal
+from rights.codes import Code
+from rights.plan import Operation, Step
+from rights.value import Value
+
+
+class Relooking(Value):
+    """The looks that are to be made; none if nothing is to be looked at any more."""
+
+    steps: tuple[Step, ...] = ()
+
+
+class Relooked(Value):
+    """What came of them."""
+
+    ask: Ask
+    found: dict[str, Code] = Field(default_factory=dict)
+    """By system, why it is not clean."""
+
+
+class RelookActivities:
+    """What the `relook` workflow asks the ledger; the looks themselves are those of every request."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    @activity.defn(name="relook_due", no_thread_cancel_exception=True)
+    def due(self, ask: Ask) -> Relooking:
+        """The systems to look at: those of which it was said that they were looked at again."""
+        ledger = self._tools.ledger
+        planned, row = ledger.relook(ask.request_id), ledger.request(ask.request_id)
+        if planned is None or planned.looked_at or row.phase.open:
+            return Relooking()
+        systems = relooked(ledger.receipts(ask.request_id))
+        # A round of its own: a person may have ruled on the look of an earlier one.
+        number = ledger.newest_round(ask.request_id) + 1
+        return Relooking(
+            steps=tuple(
+                Step(request_id=ask.request_id, system=name, operation=Operation.VERIFY, round=number)
+                for name in systems
+            )
+        )
+
+    @activity.defn(name="relook_settle", no_thread_cancel_exception=True)
+    def settle(self, relooked: Relooked) -> None:
+        """Note what was found, and open the request again where it is not clean."""
+        ledger, ask, found = self._tools.ledger, relooked.ask, relooked.found
+        try:
+            ledger.settle_relook(ask.request_id, found, clean=not found, at=ask.as_of)
+        except LedgerRefusal:
+            # Nothing that could be looked by is left; the ledger keeps that it is not known.
+            ledger.settle_relook(ask.request_id, {}, clean=False, at=ask.as_of)
+        if found:
+            structlog.get_logger().error("reopened", request_id=ask.request_id, systems=len(found))

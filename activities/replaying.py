@@ -1,0 +1,361 @@
+"""Past requests carried out anew, in a system that was restored from a backup or is new to the map.
+
+The one rule: everything goes through a request, with its fence, holds, looks and books: one that still knows whom it is
+about is opened again, and where the vault is shredded the people are read from the restored system itself and
+recognised by token. What cannot be told is counted as such, and nobody hears that it was done.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.calls import Beat, beating
+from activities.tools import Tools
+from connectors.errors import ConnectorError
+from connectors.protocol import Connector
+from connectors.rolls import Roll, Rolls
+from connectors.traits import Quarantines
+from ledger.erasures import PastErasure
+from ledger.errors import LedgerRefusal
+from ledger.replays import REPLAYED, Replay, anew_key
+from rights.codes import Code
+from rights.datamap import DataMap, Mode, System, stricter
+from rights.deadlines import start_clock
+from rights.plan import Operation
+from rights.receipt import Certainty
+from rights.regimes import regime
+from rights.request import Conclusion, Right
+from rights.subject import Identity
+from rights.value import Value
+
+PAGE: Final = 500
+"""Rows read at once; a few kilobytes of identities in memory."""
+SOON: Final = timedelta(seconds=2)
+LATER: Final = timedelta(minutes=1)
+"""How long to wait for the requests that carry it out: a person's erasure takes seconds, and a person's word longer."""
+_EVER: Final = datetime(1, 1, 2, tzinfo=UTC)
+
+_Found = dict[str, set[Identity]]
+"""Of past erasures, by request: who was recognised."""
+
+
+class Replaying(Value):
+    """A replay, and the workflow's time."""
+
+    replay_id: str
+    as_of: datetime
+
+
+class Advanced(Value):
+    """How far it is."""
+
+    state: str
+    over: bool
+    next_in_seconds: float = 0
+
+
+class ReplayActivities:
+    """The work of the `replay` workflow."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    @activity.defn(name="advance_replay", no_thread_cancel_exception=True)
+    def advance(self, replaying: Replaying) -> Advanced:
+        """Do the next part of a replay.
+
+        Raises:
+            ApplicationError: the system cannot be read, or nobody can be kept out of it, for now.
+        """
+        ledger = self._tools.ledger
+        replay = ledger.replay(replaying.replay_id)
+        if not replay.over:
+            code: Code | None = None
+            try:
+                with beating() as beat:
+                    self._next(replay, replaying.as_of, beat)
+            except ConnectorError as error:
+                code = error.code
+            if code:
+                # Out here, so that the driver's own error does not hang on ours: it may quote a value.
+                ledger.note_replay(replay.id, replay.state, {"trouble": code}, at=replaying.as_of)
+                raise ApplicationError(code, type="Retryable")
+        after = ledger.replay(replay.id)
+        young = replaying.as_of - after.begun_at < timedelta(minutes=5)
+        pause = (SOON if young else LATER) if after.state == "waiting" else timedelta(0)
+        return Advanced(state=after.state, over=after.over, next_in_seconds=pause.total_seconds())
+
+    def _next(self, replay: Replay, at: datetime, beat: Beat) -> None:
+        tools = self._tools
+        system = tools.data_map.systems.get(replay.system)
+        if system is None:
+            raise ApplicationError(Code.MAP_CHANGED, type="Retryable")
+        if replay.state == "quarantining":
+            said = self._quarantine(system, replay)
+            tools.ledger.note_replay(replay.id, "applying", {"quarantine": said, "trouble": ""}, at=at)
+        elif replay.state == "applying":
+            self._apply(replay, system, at, beat)
+        else:
+            self._see_whether_done(replay, system, at, beat)
+
+    def _quarantine(self, system: System, replay: Replay) -> str:
+        connector = self._tools.connectors.get(system.system)
+        if replay.report.get("dry") or replay.since is None:
+            return "not asked for"
+        if not system.quarantine or not isinstance(connector, Quarantines):
+            return "not configured"
+        connector.shut()
+        return "in force"
+
+    def _apply(self, replay: Replay, system: System, at: datetime, beat: Beat) -> None:
+        ledger = self._tools.ledger
+        work = _Work(self._tools, replay, system, at, beat)
+        report = work.carry_out()
+        state = "waiting" if not replay.report.get("dry") else "dry"
+        ledger.note_replay(replay.id, state, {**report, "trouble": ""}, at=at, ended=state == "dry")
+
+    def _see_whether_done(self, replay: Replay, system: System, at: datetime, beat: Beat) -> None:
+        tools, ledger = self._tools, self._tools.ledger
+        children = ledger.replay_children(replay.id)
+        counts = {
+            "open": sum(child.open for child in children),
+            "waiting_for_a_person": sum(child.open and child.waits for child in children),
+        }
+        if counts["open"]:
+            ledger.note_replay(replay.id, "waiting", counts, at=at)
+            return
+        ended = Counter(self._how(child.request_id, child.conclusion, replay.system) for child in children)
+        work = _Work(tools, replay, system, at, beat)
+        left = work.left()
+        unsure = bool(replay.report.get("indeterminate")) or bool(ended["not_done"]) or bool(left)
+        state = "unsure" if unsure else "clean"
+        report = {**counts, "ended": dict(ended), "still_there": left}
+        if replay.report.get("quarantine") == "in force" and not unsure:
+            connector = tools.connectors.get(system.system)
+            if isinstance(connector, Quarantines):
+                connector.admit()
+                report["quarantine"] = "lifted"
+        ledger.note_replay(replay.id, state, report, at=at, ended=True)
+        log = structlog.get_logger()
+        (log.error if unsure else log.info)("replay_ended", replay=replay.id, system=replay.system, state=state)
+
+    def _how(self, request_id: str, conclusion: str | None, system: str) -> str:
+        """How a request that carries something out anew has ended: done, kept in part on a ground, or not done."""
+        if conclusion in {Conclusion.ANSWERED, Conclusion.NOTHING_HELD}:
+            return "done"
+        receipts = [r for r in self._tools.ledger.receipts(request_id) if r.step.system == system]
+        seen = {r.step.operation: r for r in receipts}
+        last = seen.get(Operation.VERIFY) or seen.get(Operation.RESTRICT) or seen.get(Operation.SUPPRESS)
+        if conclusion == Conclusion.IN_PART and last and last.outcome.settled:
+            return "kept_in_part" if last.certainty is Certainty.VERIFIED else "done"
+        return "not_done"
+
+
+class _Work:
+    """What one replay comes to."""
+
+    def __init__(self, tools: Tools, replay: Replay, system: System, at: datetime, beat: Beat) -> None:
+        self._tools, self._ledger, self._replay, self._system = tools, tools.ledger, replay, system
+        self._at, self._beat = at, beat
+        self._dry = bool(replay.report.get("dry"))
+        self._unclear: Counter[str] = Counter()
+        """What cannot be told, by why: counts."""
+
+    def carry_out(self) -> dict[str, object]:
+        """Open again, or anew, all that matters; in numbers what it comes to."""
+        since = self._replay.since
+        past = self._past()
+        if since:
+            # Half of what was under way at that moment may be in the backup, without the path that led to the rest.
+            self._count("under_way_at_the_time", self._ledger.erasures_within(self._system.system, since))
+        known = [one for one in past if self._opened_again_by_itself(one)]
+        rest = {one.request_id: one for one in past if one not in known}
+        again = sum(self._again(one.request_id) for one in known)
+        anew = self._those_at_work() if since else 0
+        anew += self._recognised(rest)
+        others = self._others(since) if since else 0
+        return {
+            "erasures": len(past),
+            "opened_again": again + others,
+            "opened_anew": anew,
+            "indeterminate": {why: number for why, number in self._unclear.items() if number},
+        }
+
+    def left(self) -> int:
+        """How many past erasures have somebody in the system again who should be gone."""
+        kept = {
+            child.request_id
+            for child in self._ledger.replay_children(self._replay.id)
+            if child.conclusion not in {Conclusion.ANSWERED, Conclusion.NOTHING_HELD}
+        }
+        if not self._listed:
+            # Then the looks of the requests are all there is to go by.
+            return 0
+        past = {one.request_id: one for one in self._past()}
+        carried = {self._ledger.opened_anew(self._replay.id, one) or one for one in self._scan(past)}
+        return len(carried - kept)
+
+    def _past(self) -> list[PastErasure]:
+        """The erasures that matter, without those that this replay has opened anew itself."""
+        mine = {one.request_id for one in self._ledger.replay_children(self._replay.id) if not one.again}
+        since = self._replay.since or _EVER
+        return [one for one in self._ledger.erasures_since(since) if one.request_id not in mine]
+
+    def _opened_again_by_itself(self, one: PastErasure) -> bool:
+        """Whether a past erasure still knows whom it was about, and this system."""
+        if not one.known or self._replay.since is None:
+            return False
+        row = self._ledger.request(one.request_id)
+        return self._system.system in self._tools.pinned(row.map_digest).systems
+
+    def _again(self, request_id: str) -> bool:
+        """Open a closed request again, to do in this system what it did."""
+        if self._dry:
+            return True
+        name = self._system.system
+        try:
+            opened = self._ledger.reopen(request_id, {name: Code.RESTORED}, at=self._at)
+        except LedgerRefusal:
+            self._count("shredded_meanwhile")
+            return False
+        if not opened and self._ledger.reopenings(request_id).get(name) is not Code.RESTORED:
+            # It is open already, for another reason: then it counts as one that is at work.
+            return False
+        self._ledger.note_replayed(self._replay.id, request_id, request_id, at=self._at)
+        return True
+
+    def _those_at_work(self) -> int:
+        """Erasures that are open and have destroyed here: what they have done is undone, and they may be past it."""
+        made = 0
+        for request_id in self._ledger.running_erasures(self._system.system):
+            row = self._ledger.request(request_id)
+            if row.decided and row.decided.parts:
+                self._count("open_and_in_part")
+                continue
+            made += self._open_anew(request_id, set(self._ledger.identities(request_id)))
+        return made
+
+    def _recognised(self, past: dict[str, PastErasure]) -> int:
+        """Erasures of which only tokens are left, and all of them where the system is new: opened anew by whom the
+        system itself has."""
+        for one in past.values():
+            if not one.tokens and not one.known:
+                self._count("nothing_to_recognise_by")
+        found: _Found = {}
+        if self._listed:
+            found = self._scan(past)
+        elif past:
+            # A bucket or a mailbox has no list of people: whom no vault knows cannot be looked for.
+            self._count("cannot_be_listed", sum(not one.known for one in past.values()))
+            found = {name: set(self._ledger.identities(name)) for name, one in past.items() if one.known}
+        made = 0
+        for request_id, people in found.items():
+            if not past[request_id].whole:
+                # What was left out of it by a decision would go with the rest.
+                self._count("in_part_and_shredded")
+            else:
+                made += self._open_anew(request_id, people)
+        return made
+
+    def _scan(self, past: dict[str, PastErasure]) -> _Found:
+        """Who of past erasures is in the system, by every field that tells one person from all others."""
+        found: defaultdict[str, set[Identity]] = defaultdict(set)
+        for name, kinds in self._fields.items() if past else ():
+            for people in self._pages(name, kinds) if kinds else ():
+                for one, erased in zip(people, self._ledger.erased(people), strict=True):
+                    for was in erased:
+                        if was.request_id in past:
+                            found[was.request_id].add(one)
+        return found
+
+    @property
+    def _fields(self) -> dict[str, dict[str, str | None]]:
+        """By collection, the fields that tell one person from all others, and the kind of each."""
+        return {
+            name: {f: about.identity for f, about in c.identities.items() if about.sharing == "unique"}
+            for name, c in self._system.collections.items()
+        }
+
+    @property
+    def _listed(self) -> bool:
+        """Whether the system can say whom it has."""
+        return isinstance(self._connector, Rolls) and any(self._fields.values())
+
+    @property
+    def _connector(self) -> Connector | None:
+        return self._tools.connectors.get(self._system.system)
+
+    def _pages(self, collection: str, kinds: dict[str, str | None]) -> Iterator[list[Identity]]:
+        """The identities of everybody in a collection, page by page."""
+        connector = self._connector
+        if not isinstance(connector, Rolls):
+            return
+        after: tuple[str, ...] = ()
+        while True:
+            self._beat()
+            page = connector.roll(Roll(self._system, collection, tuple(kinds), PAGE, after))
+            yield [
+                Identity(kind, value)
+                for row in page.rows
+                for field, kind in kinds.items()
+                if kind and (value := row.get(field))
+            ]
+            if page.over:
+                return
+            after = page.last
+
+    def _open_anew(self, request_id: str, people: set[Identity]) -> bool:
+        """Open a request that carries a past one out in this system alone, about whom the system itself has."""
+        if self._dry:
+            return True
+        ledger, replay = self._ledger, self._replay
+        made = ledger.opened_anew(replay.id, request_id)
+        if made is None:
+            row = ledger.request(request_id)
+            zone, holidays = row.clock.zone, row.clock.holidays
+            clock, *further = (start_clock(regime(law), self._at, zone, holidays, Right.ERASURE) for law in row.regimes)
+            made = ledger.open_request(
+                Right.ERASURE,
+                clock.regime,
+                sorted(people, key=lambda one: (one.kind, one.value)),
+                clock,
+                further=further,
+                received_at=self._at,
+                idempotency_key=anew_key(replay.id, request_id),
+                confirmed=True,
+                # Its own wish: it is joined to no other request of the same person.
+                details=anew_key(replay.id, request_id).encode(),
+                assurance=REPLAYED,
+                second_factor=True,
+                data_map=self._map(),
+            ).request_id
+        ledger.note_replayed(replay.id, request_id, made, at=self._at)
+        return True
+
+    def _map(self) -> DataMap:
+        """This system alone. Where it is new to the map a person sees first who would go: somebody who was erased may
+        have come back since."""
+        system = self._system if self._replay.since else stricter(self._system, Mode.APPROVE)
+        return DataMap.of({system.system: system})
+
+    def _others(self, since: datetime) -> int:
+        """Restrictions, corrections and what was to stop."""
+        opened = 0
+        for act in self._ledger.other_acts(self._system.system, since):
+            if not act.in_force:
+                continue
+            if not act.closed:
+                self._count(f"open_{act.right}")
+            elif not act.known:
+                self._count(f"shredded_{act.right}")
+            else:
+                opened += self._again(act.request_id)
+        return opened
+
+    def _count(self, why: str, number: int = 1) -> None:
+        self._unclear[why] += number

@@ -1,0 +1,162 @@
+"""A list held against what people have had stopped and who was erased: an import, a campaign, before it is used.
+
+The one rule: no key and no token leaves the ledger's side. Values come in as a stream, a thousand at a time, and what
+goes out is a verdict; a campaign's own database gets back its own values, in a table to join against.
+"""
+
+import csv
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from ledger.erasures import Screened
+from ledger.ledger import Ledger
+from rights.subject import Identity, IdentityError, parse_identity
+
+IMPORT: Final = "import"
+"""The use of a list that is brought in: whoever was erased must not come back by it. Whoever has had something stopped
+may come in: it goes on to bind them."""
+BATCH: Final = 1_000
+"""Values asked about in two statements."""
+ERASED: Final = "erased"
+UNREADABLE: Final = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to become of one value."""
+
+    why: tuple[str, ...]
+    """Scopes that were stopped, `erased`, or `unreadable`; nothing: it may be used."""
+    since: datetime | None = None
+
+    @property
+    def barred(self) -> bool:
+        return bool(self.why)
+
+
+@dataclass(slots=True)
+class Tallied:
+    """How many values were asked about, and what came of it."""
+
+    rows: int = 0
+    barred: int = 0
+    why: Counter[str] = field(default_factory=Counter)
+
+    def add(self, verdict: Verdict) -> None:
+        self.rows += 1
+        self.barred += verdict.barred
+        self.why.update(verdict.why)
+
+
+def screened(ledger: Ledger, kind: str, values: Iterable[str | None], use: str, *, at: datetime) -> Iterator[Verdict]:
+    """Whether each value may be used, in their order. Memory stays flat, however many there are.
+
+    Args:
+        use: `import`, or the scope that they are to be used for (`marketing`, `sale`, ...).
+    """
+    for batch in _batched(values):
+        people = [_identity(kind, value) for value in batch]
+        known = iter(ledger.screen([one for one in people if one], at=at))
+        for one in people:
+            yield _verdict(next(known), use) if one else Verdict((UNREADABLE,))
+
+
+def _batched(values: Iterable[str | None]) -> Iterator[Sequence[str | None]]:
+    rest = iter(values)
+    while batch := list(itertools.islice(rest, BATCH)):
+        yield batch
+
+
+def _identity(kind: str, value: str | None) -> Identity | None:
+    try:
+        return parse_identity(kind, value or "")
+    except IdentityError:
+        return None
+
+
+def _verdict(found: Screened, use: str) -> Verdict:
+    days = {str(one.scope): one.since for one in found.stops if one.scope == use}
+    if found.erased_at:
+        days[ERASED] = found.erased_at
+    return Verdict(tuple(days), min(days.values(), default=None))
+
+
+class Missing(ValueError):
+    """A CSV lacks the column that is asked for."""
+
+
+def screen_csv(
+    ledger: Ledger, lines: Iterable[str], column: str, kind: str, use: str, *, at: datetime
+) -> Iterator[tuple[int, list[str], Verdict]]:
+    """Each row of a CSV by its number, from 1 on, as it stands, with its verdict; the heading first, as row 0.
+
+    Raises:
+        Missing: there is no such column.
+    """
+    rows = csv.reader(lines)
+    heading = next(rows, [])
+    if column not in heading:
+        raise Missing
+    yield 0, heading, Verdict(())
+    place = heading.index(column)
+    ahead, asked = itertools.tee(rows)
+    values = (row[place] if place < len(row) else None for row in asked)
+    for number, (row, verdict) in enumerate(zip(ahead, screened(ledger, kind, values, use, at=at), strict=True), 1):
+        yield number, row, verdict
+
+
+_MADE: Final = """
+CREATE TABLE IF NOT EXISTS {} (value text PRIMARY KEY, why text NOT NULL, since timestamptz)
+"""
+
+
+def screen_table(
+    ledger: Ledger, conninfo: str, table: str, column: str, into: str, kind: str, use: str, *, at: datetime
+) -> Tallied:
+    """Hold a column of a PostgreSQL table against the list, and fill a table beside it with the values that may not be
+    used. Readers of that table see the list before, or the whole new one.
+
+    Raises:
+        psycopg.Error: the database cannot be asked; its text may quote a value.
+    """
+    tallied = Tallied()
+    there, here = (sql.Identifier(*name.split(".")) for name in (table, into))
+    with psycopg.connect(conninfo) as reading, psycopg.connect(conninfo) as writing:
+        writing.execute(sql.SQL(_MADE).format(here))
+        writing.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(here))
+        writing.execute(sql.SQL("DELETE FROM {}").format(here))
+        query = sql.SQL("SELECT DISTINCT {0}::text FROM {1} WHERE {0} IS NOT NULL").format(
+            sql.Identifier(column), there
+        )
+        with reading.cursor("habeas_screen") as cursor, writing.cursor() as writer:
+            cursor.itersize = BATCH
+            cursor.execute(query)
+            asked, mine = itertools.tee(value for (value,) in cursor)
+            target = sql.SQL("COPY {} (value, why, since) FROM STDIN").format(here)
+            with writer.copy(target) as copy:
+                for value, verdict in zip(mine, screened(ledger, kind, asked, use, at=at), strict=True):
+                    tallied.add(verdict)
+                    if verdict.barred:
+                        copy.write_row((value, " ".join(verdict.why), verdict.since))
+        writing.commit()
+    return tallied
+
+
+def join_sql(table: str, column: str, into: str) -> str:
+    """The statement by which a campaign reads the rows that it may use."""
+    there, here = (".".join(_quoted(part) for part in name.split(".")) for name in (table, into))
+    return (
+        f"SELECT t.* FROM {there} AS t\n"  # noqa: S608 - for a person to run; names in quotes, and no value
+        f"WHERE NOT EXISTS (SELECT FROM {here} AS s WHERE s.value = t.{_quoted(column)}::text);"
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

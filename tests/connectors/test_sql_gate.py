@@ -1,0 +1,88 @@
+"""Roles are kept out of a database and let in again, and nobody else is."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from connectors.errors import ConnectorError
+from connectors.registry import SetupError, build
+from connectors.sql import build as connect
+from connectors.sql.connector import SqlConnector
+from connectors.traits import Quarantines
+from rights.datamap import System
+from rights.mapfile import read_map
+from tests.conftest import Database
+
+MAP = """
+system: shop
+owner: shop team
+connector: {connector}
+backups: none
+mode: observe
+connection: {{reader: env:X, writer: env:X}}
+quarantine: [till_of_gate]
+collections:
+  people:
+    key: [id]
+    fields: {{id: {{}}, email: {{identity: email, category: contact}}}}
+"""
+
+
+def a_map(connector: str = "sql") -> System:
+    return read_map({"shop.yaml": MAP.format(connector=connector)}).systems["shop"]
+
+
+@pytest.fixture
+def till(database: Database) -> Iterator[str]:
+    """The address of an application with a role of its own."""
+    with psycopg.connect(database.conninfo, autocommit=True) as door:
+        door.execute("CREATE TABLE people (id int PRIMARY KEY, email text)")
+        door.execute("CREATE ROLE till_of_gate LOGIN PASSWORD 'till'")
+        yield psycopg.conninfo.make_conninfo(database.conninfo, user="till_of_gate", password="till")
+        door.execute("DROP ROLE till_of_gate")
+
+
+def test_roles_are_kept_out_sessions_ended_and_let_in_again(database: Database, till: str) -> None:
+    connector = connect(a_map(), {"reader": database.url, "writer": database.url})
+    assert isinstance(connector, SqlConnector)
+    assert isinstance(connector, Quarantines)
+    with closing(connector), psycopg.connect(till, autocommit=True) as session:
+        connector.shut()
+        connector.shut()
+
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+            psycopg.connect(till)
+        with psycopg.connect(database.conninfo) as everybody_else:
+            everybody_else.execute("SELECT 1")
+
+        connector.admit()
+        connector.admit()
+        with psycopg.connect(till) as again:
+            again.execute("SELECT 1")
+
+
+def test_a_role_that_may_not_do_so_says_it(database: Database, till: str) -> None:
+    writer = f"postgresql+psycopg://till_of_gate:till@{database.url.partition('@')[2]}"
+    system = a_map().model_copy(update={"quarantine": ("other_of_gate",)})
+    connector = connect(system, {"reader": database.url, "writer": writer})
+    assert isinstance(connector, SqlConnector)
+    with psycopg.connect(database.conninfo, autocommit=True) as door:
+        door.execute("CREATE ROLE other_of_gate LOGIN")
+        with closing(connector), pytest.raises(ConnectorError) as said:
+            connector.shut()
+        door.execute("DROP ROLE other_of_gate")
+    assert said.value.code == "rights"
+
+
+def test_a_map_that_asks_for_it_where_nobody_can_be_kept_out_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("X", f"sqlite:///{tmp_path / 'shop.db'}")
+
+    with pytest.raises(SetupError, match="quarantine"):
+        build(a_map())

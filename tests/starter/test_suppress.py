@@ -1,0 +1,120 @@
+"""A list is held against ours before it is used: as a CSV of any size, and in the campaign's own database."""
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ledger.ledger import Ledger
+from ledger.requests import Ending
+from rights.request import Conclusion
+from rights.subject import Identity
+from rights.suppression import Scope, Source
+from starter.screening import join_sql, screen_csv, screen_table
+from tests.conftest import Database
+from tests.ledger.builders import AT, later, open_one
+from tests.ledger.conftest import checkpoints as checkpoints
+from tests.ledger.conftest import keys as keys
+from tests.ledger.conftest import make_ledger as make_ledger
+from tests.ledger.conftest import tables as tables
+from tests.ledger.conftest import template as template
+from tests.starter.conftest import Deployment
+
+STOPPED, ERASED = Identity("email", "stop@example.org"), Identity("email", "gone@example.org")
+
+
+@pytest.fixture
+def ledger(make_ledger: Callable[..., Ledger], tables: Database) -> Ledger:
+    """Somebody has stopped marketing, and somebody was erased."""
+    ledger = make_ledger(tables.url)
+    ledger.suppress("r", [STOPPED], (Scope.MARKETING,), source=Source.PERSON, at=AT)
+    request = open_one(ledger, (ERASED,)).request_id
+    until = later(days=30)
+    ledger.close(
+        request,
+        Conclusion.ANSWERED,
+        books={},
+        at=AT,
+        working_until=until,
+        file_until=until,
+        parcel_until=until,
+        disputed_until=until,
+        ending=Ending(erased=(ERASED,)),
+    )
+    return ledger
+
+
+CSV = ["id,mail\n", "1,free@example.org\n", '2," STOP@example.org"\n', "3,gone@EXAMPLE.org\n", "4,nonsense\n", "5\n"]
+
+
+@pytest.mark.parametrize(
+    ("use", "barred"),
+    [
+        ("marketing", {2: ("marketing",), 3: ("erased",), 4: ("unreadable",), 5: ("unreadable",)}),
+        ("sale", {3: ("erased",), 4: ("unreadable",), 5: ("unreadable",)}),
+        ("import", {3: ("erased",), 4: ("unreadable",), 5: ("unreadable",)}),
+    ],
+)
+def test_rows_are_barred_by_what_they_are_for(ledger: Ledger, use: str, barred: dict[int, tuple[str, ...]]) -> None:
+    found = list(screen_csv(ledger, CSV, "mail", "email", use, at=later(days=1)))
+
+    assert [number for number, _, _ in found] == [0, 1, 2, 3, 4, 5]
+    assert {number: verdict.why for number, _, verdict in found if verdict.barred} == barred
+
+
+def test_memory_stays_flat(ledger: Ledger) -> None:
+    def lines(rows: int) -> Iterator[str]:
+        yield "mail\n"
+        for number in range(rows):
+            yield f"n{number}@example.org\n"
+
+    def peak(rows: int) -> int:
+        tracemalloc.start()
+        assert not any(v.barred for _, _, v in screen_csv(ledger, lines(rows), "mail", "email", "sale", at=AT))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    few, many = peak(2_000), peak(20_000)
+    assert many < few * 1.5
+
+
+def test_a_campaign_joins_against_a_table_of_its_own(ledger: Ledger, database: Database) -> None:
+    with psycopg.connect(database.conninfo, autocommit=True) as door:
+        door.execute("CREATE TABLE subscribers (id int, mail text)")
+        people = [(1, "free@example.org"), (2, "Stop@Example.org"), (3, "gone@example.org"), (4, None)]
+        door.cursor().executemany("INSERT INTO subscribers VALUES (%s, %s)", people)
+
+        first, tallied = (
+            screen_table(
+                ledger, database.conninfo, "subscribers", "mail", "barred", "email", "marketing", at=later(days=1)
+            )
+            for _ in range(2)
+        )
+
+        assert first == tallied
+        assert (tallied.rows, tallied.barred) == (3, 2)
+        free = door.execute(join_sql("subscribers", "mail", "barred")).fetchall()
+        assert [row[0] for row in free] == [1, 4]
+        columns = door.execute("SELECT value, why FROM barred ORDER BY value").fetchall()
+        assert columns == [("Stop@Example.org", "marketing"), ("gone@example.org", "erased")], "no token and no key"
+
+
+def test_the_command_tells_by_its_exit(deployment: Deployment, tmp_path: Path) -> None:
+    clean = tmp_path / "clean.csv"
+
+    done = deployment("suppress", "check", "-", "--column", "mail", "--out", str(clean), given="".join(CSV))
+    assert (done.code, done.out) == (1, "4 unreadable\n5 unreadable\n")
+    assert clean.read_text().splitlines() == [
+        "id,mail",
+        "1,free@example.org",
+        "2, STOP@example.org",
+        "3,gone@EXAMPLE.org",
+    ]
+
+    told = deployment("suppress", "check", "-", "--column", "mail", "--json", given="".join(CSV[:2]))
+    assert (told.code, told.json) == (0, {"rows": 1, "barred": 0, "why": {}})
+    assert deployment("suppress", "check", "-", "--column", "post", given="".join(CSV)).code == 2
+    assert deployment("suppress", "rotate-key", "--json").json == {"key": 2, "renewed": 0}

@@ -1,0 +1,44 @@
+"""An audit pack's timeline: plain words for whatever the journal can say of a request, and no more than it says."""
+
+import re
+from pathlib import Path
+
+from rights.evidence import Noted
+from rights.plan import Operation
+from rights.receipt import Certainty, Outcome, Receipt
+from starter.timeline import _PLAIN, _WORDS, sentence
+from tests.ledger.builders import AT, a_step
+
+ROOT = Path(__file__).parent.parent.parent
+_OF_NO_REQUEST = re.compile(r"hold_|campaign_|kek_|stamped|suppression_")
+
+
+def test_every_kind_of_entry_about_a_request_has_words() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "ledger").glob("*.py"))
+    kinds = set(re.findall(r'self\._journal\(\s*connection,\s*"(\w+)"', source))
+    kinds |= set(re.findall(r'self\._decide\(\s*connection,\s*row,\s*"(\w+)"', source))
+
+    assert len(kinds) > 50
+    assert {kind for kind in kinds - _PLAIN.keys() - _WORDS.keys() if not _OF_NO_REQUEST.match(kind)} == set()
+
+
+def said(operation: Operation, outcome: Outcome, certainty: Certainty | None) -> str:
+    receipt = Receipt(step=a_step("r", operation), outcome=outcome, certainty=certainty, at=AT)
+    return sentence(Noted(seq=1, kind="receipt", key=None, at=AT, body=receipt.model_dump(mode="json")))
+
+
+def test_only_what_was_done_is_said_to_be_done() -> None:
+    for outcome in Outcome:
+        text = said(Operation.ERASE, outcome, Certainty.COMPLETED if outcome.settled else None)
+        assert text.startswith("Erased in shop") is outcome.settled
+    by_hand = said(Operation.ERASE, Outcome.DONE, Certainty.ATTESTED)
+    assert by_hand.startswith("A person says that it was done by hand (erase) in shop")
+    accepted = said(Operation.ERASE, Outcome.PENDING, Certainty.ACCEPTED)
+    assert accepted.startswith("Not done yet (erase) in shop")
+    assert "has accepted it and has not said that it is done" in accepted
+
+
+def test_a_kind_without_words_is_named() -> None:
+    entry = Noted(seq=1, kind="something_new", key=None, at=AT, body={})
+
+    assert sentence(entry) == "The journal notes: something new."
