@@ -73,6 +73,7 @@ _PLAIN: Final[Mapping[str, str]] = {
     "proof": "A proof of who asks was taken in; it was not enough by itself.",
     "proof_refused": "A proof of who asks was refused.",
     "code_asked": "A code for the asker was asked for.",
+    "identity_left_out": "An identity that nothing ties to the proven ones was left out of the request.",
     "identity_reminded": "The asker was reminded to prove who they are.",
     "categories": "The answer by categories was made.",
     "restricted": "Rows were locked away.",
@@ -89,6 +90,8 @@ _PLAIN: Final[Mapping[str, str]] = {
     "appeal_decided": "The appeal was decided.",
     "appeal_redone": "What the appeal has reversed is carried out anew by another request.",
     "appeal_deadline": "The due date of the appeal came near.",
+    "reopened": "The request is open again: a later look found something, or could not tell.",
+    "replayed": "It is carried out anew by another request, in a system that was restored or is new.",
     "answered_by_counsel": "Counsel wrote to the person.",
 }
 
@@ -190,7 +193,14 @@ def _accuracy(body: Body) -> str:
     return f"Accuracy was decided on: {len(said['accepted'])} accepted, {len(said['refused'])} refused."
 
 
+_CAME_BACK: Final = {
+    "clean": "nothing had come back",
+    "residue": "something had come back",
+    "unsure": "it could not be told whether something had come back",
+}
+
 _WORDS: Final[Mapping[str, Callable[[Body], str]]] = {
+    "relook": lambda body: f"Looked again, days after it was closed: {_CAME_BACK[body['found']]}.",
     "opened": _opened,
     "clock": _clock,
     "proposed": _proposed,
