@@ -1,4 +1,4 @@
-"""The look days after the answer: at all that was said to be gone when the request was closed, whatever was seen since."""
+"""The look days after the answer: at all that was said to be gone at the closing, whatever was seen since."""
 
 from pathlib import Path
 
