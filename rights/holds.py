@@ -17,6 +17,7 @@ from rights.collection import Erase
 from rights.datamap import DataMap, System
 from rights.plan import Keep, Work
 from rights.receipt import Count, Outcome, Receipt, Tally
+from rights.request import Right
 from rights.value import Value
 
 GROUND: Final = "legal hold"
@@ -33,6 +34,9 @@ REVIEW_AFTER: Final = timedelta(days=90)
 """When a hold is to be reviewed, where nobody says otherwise, and again after each review."""
 ANSWER_BEFORE: Final = timedelta(days=7)
 """How long before its internal due date counsel is asked for the answer that a secret hold leaves to them."""
+STOPPED: Final = frozenset({Right.ERASURE, Right.RECTIFICATION, Right.RESTRICTION})
+"""The rights that a hold may keep from their end, so that a secret one leaves the answer to counsel: those that erase,
+write over or lock away."""
 _NEVER: Final = 12 * 8000
 """Months that lead past the calendar: a hold has no last day of its own."""
 
@@ -191,8 +195,8 @@ NOTHING: Final = Holding()
 def spare(
     data_map: DataMap, system: str, scopes: Sequence[Scope], *, today: System | None = None
 ) -> tuple[DataMap, Mapping[str, date]] | None:
-    """The map under holds, for one system: what is held is retained there, by this map and by `today`'s (None: the same). With it, per
-    collection held only in part, the day from which rows are held.
+    """The map under holds, for one system: what is held is retained there, by this map and by `today`'s (None: the
+    same). With it, per collection held only in part, the day from which rows are held.
 
     What the map cannot say (rows that stay would point to rows that cannot) keeps the whole system; None where not even
     that can be said, or nothing is held there.
