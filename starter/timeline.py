@@ -90,6 +90,8 @@ _PLAIN: Final[Mapping[str, str]] = {
     "appeal_redone": "What the appeal has reversed is carried out anew by another request.",
     "appeal_deadline": "The due date of the appeal came near.",
     "answered_by_counsel": "Counsel wrote to the person.",
+    "identity_left_out": "Something that was given, and was not proven, was left out of the request.",
+    "replayed": "Carried out anew, in a system that was restored or is new to the data map.",
 }
 
 
@@ -185,6 +187,20 @@ def _closed(body: Body) -> str:
     return f"Closed: {body['conclusion'].replace('_', ' ')}{rows}."
 
 
+def _reopened(body: Body) -> str:
+    why = ", ".join(f"{system} ({str(code).replace('_', ' ')})" for system, code in body["systems"].items())
+    return f"Opened again, for {why}: what was said to be done there does not stand."
+
+
+def _late_look(body: Body) -> str:
+    if body["found"] == "clean":
+        return "Looked again, days after the answer: nothing has come back."
+    where = f" in {', '.join(body['systems'])}" if body["systems"] else ""
+    if body["found"] == "residue":
+        return f"Looked again, days after the answer: something is there{where}."
+    return f"Looked again, days after the answer: it cannot be told whether anything is there{where}."
+
+
 def _accuracy(body: Body) -> str:
     said = body["decided"]
     return f"Accuracy was decided on: {len(said['accepted'])} accepted, {len(said['refused'])} refused."
@@ -195,6 +211,8 @@ _WORDS: Final[Mapping[str, Callable[[Body], str]]] = {
     "clock": _clock,
     "proposed": _proposed,
     "closed": _closed,
+    "reopened": _reopened,
+    "relook": _late_look,
     "accuracy": _accuracy,
     "moved": lambda body: _PHASES.get(body["phase"], f"Went on to {body['phase']}."),
     "map_pinned": lambda body: f"Bound to the data map {body['digest'][:12]}.",
