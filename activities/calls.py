@@ -130,7 +130,18 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside:
     # The stored plan, so that erase and verify draw the line of a duty to keep on the same day.
     plan = known.plan or make_plan(row.right, data_map, doing.as_of, row.regimes)
     under_way = known.sealed.get(job_name(step), _NO_JOB) != _NO_JOB
-    around = under_holds(tools, plan, data_map, row.regimes, step, known, connector, doing.as_of, under_way=under_way)
+    around = under_holds(
+        tools,
+        plan,
+        data_map,
+        row.regimes,
+        step,
+        known,
+        connector,
+        doing.as_of,
+        today=present,
+        under_way=under_way,
+    )
     part, system, connector = around.part, around.system, around.connector
     cut = known.open_intents if step.operation in CHANGES else ()
     if cut and known.cut_for > timedelta(0) and not isinstance(connector, Ends):

@@ -24,6 +24,7 @@ from rights import weighing
 from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
+from rights.holds import STOPPED
 from rights.letters import TOLD_BEFORE, answer_kind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest
@@ -205,7 +206,7 @@ class ClosingActivities:
 
     def _by_counsel(self, row: RequestRow, conclusion: Conclusion) -> bool:
         """Whether counsel has answered it, since a hold that must stay secret touches it."""
-        maybe = row.right is Right.ERASURE and conclusion is Conclusion.IN_PART
+        maybe = row.right in STOPPED and conclusion is Conclusion.IN_PART
         return maybe and self._tools.ledger.answered_by_counsel(row.id)
 
     def _letter(self, ask: Ask, row: RequestRow, conclusion: Conclusion) -> str | None:

@@ -43,9 +43,11 @@ def under_holds(
     connector: Connector,
     as_of: datetime,
     *,
+    today: System,
     under_way: bool,
 ) -> UnderHolds:
-    """What there is to do in a system. `under_way`: it has accepted the work, and is only asked how that stands.
+    """What there is to do in a system. `today`: as today's map has it, in whose words holds are placed. `under_way`:
+    it has accepted the work, and is only asked how that stands.
 
     Raises:
         Held: a hold covers something there, and the system cannot spare it and go on with the rest.
@@ -55,11 +57,11 @@ def under_holds(
         return UnderHolds(part, system, connector)
     holding = _holding(known, as_of)
     scopes = list(holding.scopes.values())
-    if not any(scope.held(system) for scope in scopes):
-        # They cover nothing in it, as the map has it today.
+    if not any(scope.covered(system, today) for scope in scopes):
+        # They cover nothing in it, by whichever map.
         return UnderHolds(part, system, connector, holding)
     spares = step.operation in _SPARES and isinstance(connector, Spares)
-    spared = spare(data_map, step.system, scopes) if spares else None
+    spared = spare(data_map, step.system, scopes, today=today) if spares else None
     around = tools.made_for(spared[0].systems[step.system]) if spared else None
     if spared is None or around is None:
         if step.operation in _CHANGES and not under_way:

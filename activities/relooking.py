@@ -43,7 +43,13 @@ class RelookActivities:
         planned, row = ledger.relook(ask.request_id), ledger.request(ask.request_id)
         if planned is None or planned.looked_at or row.phase.open:
             return Relooking()
-        systems = relooked(ledger.receipts(ask.request_id))
+        # By what was said when it was closed: a run that was lost may have looked since, and found something.
+        closed_at = row.closed_at or ask.as_of
+        systems = relooked([r for r in ledger.receipts(ask.request_id) if r.at <= closed_at])
+        if not systems and planned.due_at <= ask.as_of:
+            # It was opened again meanwhile, and a person has taken over what was looked at.
+            ledger.settle_relook(ask.request_id, {}, clean=False, at=ask.as_of)
+            return Relooking()
         # A round of its own: a person may have ruled on the look of an earlier one.
         number = ledger.newest_round(ask.request_id) + 1
         return Relooking(
@@ -57,10 +63,11 @@ class RelookActivities:
     def settle(self, relooked: Relooked) -> None:
         """Note what was found, and open the request again where it is not clean."""
         ledger, ask, found = self._tools.ledger, relooked.ask, relooked.found
+        log = structlog.get_logger()
         try:
-            ledger.settle_relook(ask.request_id, found, clean=not found, at=ask.as_of)
+            if ledger.settle_relook(ask.request_id, found, clean=not found, at=ask.as_of) and found:
+                log.error("reopened", request_id=ask.request_id, systems=len(found))
         except LedgerRefusal:
             # Nothing that could be looked by is left; the ledger keeps that it is not known.
             ledger.settle_relook(ask.request_id, {}, clean=False, at=ask.as_of)
-        if found:
-            structlog.get_logger().error("reopened", request_id=ask.request_id, systems=len(found))
+            log.error("not_reopened", request_id=ask.request_id, systems=len(found))

@@ -223,8 +223,12 @@ class _Work:
         except LedgerRefusal:
             self._count("shredded_meanwhile")
             return False
-        if not opened and self._ledger.reopenings(request_id).get(name) is not Code.RESTORED:
-            # It is open already, for another reason: then it counts as one that is at work.
+        already = {} if opened else self._ledger.reopenings(request_id)
+        if not opened and already.get(name) is not Code.RESTORED:
+            # It is open already, for another reason. If that concerns another system it counts as one that is at work;
+            # here a person is asked, and may say that what is there has come back by itself.
+            if name in already or request_id not in self._ledger.running_erasures(name):
+                self._count("open_already")
             return False
         self._ledger.note_replayed(self._replay.id, request_id, request_id, at=self._at)
         return True

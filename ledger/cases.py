@@ -158,12 +158,13 @@ class Cases(Linking):
         """
         wanted = set(purposes)
         with self._begin() as connection:
+            # First of all: no request is opened again meanwhile (ledger/relooks.py).
+            self._people.lock_shredding(connection, self.tenant)
             phase = connection.scalar(
                 select(requests.c.phase).where(requests.c.tenant == self.tenant, requests.c.id == case_id)
             )
             if phase not in {None, Phase.CLOSED.value} and wanted & _NEEDED_WHILE_OPEN:
                 raise LedgerRefusal("the request is open: it still needs what is to be shredded")
-            self._people.lock_shredding(connection, self.tenant)
             # A history has nothing but codes and counts, and the key of a run that is over.
             if wanted - {"history"} and not connection.scalars(_FREE, {"of": self.tenant, "cases": [case_id]}).first():
                 raise LedgerRefusal("a hold covers what is to be shredded")
@@ -175,17 +176,15 @@ class Cases(Linking):
         Histories are left to `histories_due`: only the server knows that a run is over.
         """
         shredded: list[Shredded] = []
-        while due := self._due(as_of):
+        while True:
             with self._begin() as connection:
                 self._people.lock_shredding(connection, self.tenant)
-                free = set(connection.scalars(_FREE, {"of": self.tenant, "cases": list(due)}))
-                if not free:
-                    break
+                # Under the lock: no hold has come to cover it since, and it was not opened again.
+                due = self._due(connection, as_of)
+                if not due:
+                    return shredded
                 for case_id, purposes in due.items():
-                    if case_id not in free:
-                        continue
                     shredded += self._shred(connection, case_id, purposes, as_of)
-        return shredded
 
     def histories_due(self, as_of: datetime) -> list[str]:
         """Requests whose history key is past its keep-until: to be shredded once their runs are known to be over."""
@@ -232,7 +231,7 @@ class Cases(Linking):
             self._journal(connection, "kek_destroyed", body, as_of)
         return RetiredKek(id=kek, destroyed=True, final_at=final_at)
 
-    def _due(self, as_of: datetime) -> dict[str, set[Purpose]]:
+    def _due(self, connection: Connection, as_of: datetime) -> dict[str, set[Purpose]]:
         query = (
             select(case_keys.c.case_id, case_keys.c.purpose)
             .where(
@@ -247,9 +246,8 @@ class Cases(Linking):
             .limit(_BATCH)
         )
         due: dict[str, set[Purpose]] = {}
-        with self._look() as connection:
-            for row in connection.execute(query):
-                due.setdefault(row.case_id, set()).add(row.purpose)
+        for row in connection.execute(query):
+            due.setdefault(row.case_id, set()).add(row.purpose)
         return due
 
     def _shred(self, connection: Connection, case_id: str, purposes: set[Purpose], as_of: datetime) -> list[Shredded]:

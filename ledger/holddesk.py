@@ -17,7 +17,7 @@ from ledger.models_holds import hold_answers, hold_tasks, hold_terms
 from ledger.notes import make_note
 from ledger.outbox import post
 from ledger.store import Store
-from rights.holds import ANSWER_BEFORE, ESCALATE_EVERY, Desk, Disclosure
+from rights.holds import ANSWER_BEFORE, ESCALATE_EVERY, STOPPED, Desk, Disclosure
 from rights.value import Value
 
 _its_holds = (hold_terms.c.tenant == holds.c.tenant) & (hold_terms.c.hold_id == holds.c.id)
@@ -30,7 +30,18 @@ _in_force: Final = (
 )
 _OPEN: Final[Select[Any]] = (
     select(*(c for c in hold_tasks.c if c.name not in {"tenant", "settled_at"}))
-    .where(hold_tasks.c.tenant == bindparam("of"), hold_tasks.c.settled_at.is_(None))
+    .where(
+        hold_tasks.c.tenant == bindparam("of"),
+        hold_tasks.c.settled_at.is_(None),
+        # What has ended by itself, or was taken back, is answered by nobody any more.
+        ~select(requests.c.id)
+        .where(
+            requests.c.tenant == hold_tasks.c.tenant,
+            requests.c.id == hold_tasks.c.about,
+            (requests.c.phase == literal_column("'closed'")) | requests.c.withdrawn_at.is_not(None),
+        )
+        .exists(),
+    )
     .order_by(hold_tasks.c.id)
 )
 
@@ -58,7 +69,7 @@ _TO_ANSWER: Final = (
     .where(
         requests.c.tenant == bindparam("of"),
         requests.c.phase != literal_column("'closed'"),
-        requests.c.right == literal_column("'erasure'"),
+        requests.c.right.in_([literal_column(f"'{right}'") for right in sorted(STOPPED)]),
         requests.c.withdrawn_at.is_(None),
         requests.c.internal_due <= bindparam("until"),
         secret(bindparam("day")),

@@ -104,19 +104,20 @@ class Relooks(Store):
         if that was noted before."""
         found = "clean" if clean else "residue" if Code.RETURNED in open_again.values() else "unsure"
         with self._begin() as connection:
+            self._people.lock_holds(connection, self.tenant)
+            its = (
+                relooks.c.tenant == self.tenant,
+                relooks.c.request_id == request_id,
+                relooks.c.looked_at.is_(None),
+                # Else it is the look after a later closing, and this word is of the one before.
+                relooks.c.due_at <= at,
+            )
+            if connection.scalar(select(relooks.c.request_id).where(*its)) is None:
+                return False
             if open_again and not self._reopen(connection, request_id, open_again, at):
                 # Somebody was quicker: it is open, and when it is closed it is looked at again.
                 return False
-            noted = connection.execute(
-                update(relooks)
-                .where(
-                    relooks.c.tenant == self.tenant,
-                    relooks.c.request_id == request_id,
-                    relooks.c.looked_at.is_(None),
-                )
-                .values(looked_at=at, found=found)
-            ).rowcount
-            if not noted:
+            if not connection.execute(update(relooks).where(*its).values(looked_at=at, found=found)).rowcount:
                 return False
             body = {"found": found, "systems": sorted(open_again)}
             self._journal(connection, "relook", body, at, request_id=request_id)
@@ -129,6 +130,8 @@ class Relooks(Store):
             LedgerRefusal: there is no such request, or what it knew of the person was destroyed.
         """
         with self._begin() as connection:
+            # Nothing is shredded meanwhile, so what is counted as kept is kept.
+            self._people.lock_holds(connection, self.tenant)
             return self._reopen(connection, request_id, systems, at)
 
     def reopenings(self, request_id: str) -> dict[str, Code]:

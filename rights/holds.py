@@ -17,6 +17,7 @@ from rights.collection import Erase
 from rights.datamap import DataMap, System
 from rights.plan import Keep, Work
 from rights.receipt import Count, Outcome, Receipt, Tally
+from rights.request import Right
 from rights.value import Value
 
 GROUND: Final = "legal hold"
@@ -33,6 +34,9 @@ REVIEW_AFTER: Final = timedelta(days=90)
 """When a hold is to be reviewed, where nobody says otherwise, and again after each review."""
 ANSWER_BEFORE: Final = timedelta(days=7)
 """How long before its internal due date counsel is asked for the answer that a secret hold leaves to them."""
+STOPPED: Final = frozenset({Right.ERASURE, Right.RECTIFICATION, Right.RESTRICTION})
+"""The rights that a hold may keep from their end, so that a secret one leaves the answer to counsel: those that erase,
+write over or lock away."""
 _NEVER: Final = 12 * 8000
 """Months that lead past the calendar: a hold has no last day of its own."""
 
@@ -98,7 +102,8 @@ class Scope(Value):
     categories: tuple[str, ...] = ()
     """A collection with a field of such a category is held, whole rows of it."""
     since: date | None = None
-    """Rows of this day and later, by the column from which the map counts a duty to keep; without one, all rows."""
+    """Rows of this day and later, by the one column from which the map counts duties to keep; without one, or with
+    several, all rows. A day begins before midnight UTC in much of the world, so the day before is held as well."""
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -111,10 +116,13 @@ class Scope(Value):
         return not self.places or system in self.places
 
     def held(self, system: System) -> frozenset[str]:
-        """The collections of a system that it covers."""
+        """The collections of a system that it covers: all, where it names one that this map does not have. Maps are
+        changed while holds last, and nobody can tell what that one is called in this map."""
         if not self.touches(system.system):
             return frozenset()
         named = {c for s, _, c in (one.partition(".") for one in self.collections) if s == system.system}
+        if not named <= system.collections.keys():
+            return frozenset(system.collections)
         whole = system.system in self.systems or not (self.systems or self.collections)
         found = set(system.collections) if whole else named & system.collections.keys()
         if self.categories:
@@ -127,6 +135,13 @@ class Scope(Value):
                 )
             }
         return frozenset(found)
+
+    def covered(self, pinned: System, today: System) -> frozenset[str]:
+        """The collections that it covers of a system as a request is pinned to it: by that map, and by today's, in
+        whose names and categories people place holds. What only today's map has may be one of them by a new name, so
+        that all are held."""
+        now = self.held(today)
+        return self.held(pinned) | now if now <= pinned.collections.keys() else frozenset(pinned.collections)
 
 
 EVERYTHING: Final = Scope()
@@ -177,9 +192,11 @@ class Holding(Value):
 NOTHING: Final = Holding()
 
 
-def spare(data_map: DataMap, system: str, scopes: Sequence[Scope]) -> tuple[DataMap, Mapping[str, date]] | None:
-    """The map under holds, for one system: what is held is retained there. With it, per collection held only in part,
-    the day from which rows are held.
+def spare(
+    data_map: DataMap, system: str, scopes: Sequence[Scope], *, today: System | None = None
+) -> tuple[DataMap, Mapping[str, date]] | None:
+    """The map under holds, for one system: what is held is retained there, by this map and by `today`'s (None: the
+    same). With it, per collection held only in part, the day from which rows are held.
 
     What the map cannot say (rows that stay would point to rows that cannot) keeps the whole system; None where not even
     that can be said, or nothing is held there.
@@ -187,8 +204,10 @@ def spare(data_map: DataMap, system: str, scopes: Sequence[Scope]) -> tuple[Data
     about = data_map.systems[system]
     held: dict[str, date | None] = {}
     for scope in scopes:
-        for name in scope.held(about):
-            since = scope.since if about.collections[name].retention else None
+        for name in scope.covered(about, today or about):
+            # By one column: of several, nobody has said which day is meant.
+            columns = {rule.after for rule in about.collections[name].retention}
+            since = scope.since if len(columns) == 1 else None
             before = held.get(name, since)
             # Of two holds the one that keeps more counts.
             held[name] = min(before, since) if before and since else None
@@ -225,7 +244,10 @@ def from_day(works: Sequence[Work], system: System, since: Mapping[str, date]) -
 
 def _keep(system: System, work: Work, day: date) -> Keep:
     column = system.collections[work.collection].retention[0].after
-    return Keep(ground=GROUND, column=column, cutoff=datetime(day.year, day.month, day.day, tzinfo=UTC), months=_NEVER)
+    begins = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    # A row of that day's first hours in Berlin or Tokyo bears the day before by UTC.
+    cutoff = begins - timedelta(days=1) if day > date.min else begins
+    return Keep(ground=GROUND, column=column, cutoff=cutoff, months=_NEVER)
 
 
 def as_held(receipt: Receipt, holding: Holding, *, due: bool) -> Receipt:

@@ -73,7 +73,6 @@ _PLAIN: Final[Mapping[str, str]] = {
     "proof": "A proof of who asks was taken in; it was not enough by itself.",
     "proof_refused": "A proof of who asks was refused.",
     "code_asked": "A code for the asker was asked for.",
-    "identity_left_out": "An identity that nothing ties to the proven ones was left out of the request.",
     "identity_reminded": "The asker was reminded to prove who they are.",
     "categories": "The answer by categories was made.",
     "restricted": "Rows were locked away.",
@@ -90,9 +89,9 @@ _PLAIN: Final[Mapping[str, str]] = {
     "appeal_decided": "The appeal was decided.",
     "appeal_redone": "What the appeal has reversed is carried out anew by another request.",
     "appeal_deadline": "The due date of the appeal came near.",
-    "reopened": "The request is open again: a later look found something, or could not tell.",
-    "replayed": "It is carried out anew by another request, in a system that was restored or is new.",
     "answered_by_counsel": "Counsel wrote to the person.",
+    "identity_left_out": "Something that was given, and was not proven, was left out of the request.",
+    "replayed": "Carried out anew, in a system that was restored or is new to the data map.",
 }
 
 
@@ -188,23 +187,32 @@ def _closed(body: Body) -> str:
     return f"Closed: {body['conclusion'].replace('_', ' ')}{rows}."
 
 
+def _reopened(body: Body) -> str:
+    why = ", ".join(f"{system} ({str(code).replace('_', ' ')})" for system, code in body["systems"].items())
+    return f"Opened again, for {why}: what was said to be done there does not stand."
+
+
+def _late_look(body: Body) -> str:
+    if body["found"] == "clean":
+        return "Looked again, days after the answer: nothing has come back."
+    where = f" in {', '.join(body['systems'])}" if body["systems"] else ""
+    if body["found"] == "residue":
+        return f"Looked again, days after the answer: something is there{where}."
+    return f"Looked again, days after the answer: it cannot be told whether anything is there{where}."
+
+
 def _accuracy(body: Body) -> str:
     said = body["decided"]
     return f"Accuracy was decided on: {len(said['accepted'])} accepted, {len(said['refused'])} refused."
 
 
-_CAME_BACK: Final = {
-    "clean": "nothing had come back",
-    "residue": "something had come back",
-    "unsure": "it could not be told whether something had come back",
-}
-
 _WORDS: Final[Mapping[str, Callable[[Body], str]]] = {
-    "relook": lambda body: f"Looked again, days after it was closed: {_CAME_BACK[body['found']]}.",
     "opened": _opened,
     "clock": _clock,
     "proposed": _proposed,
     "closed": _closed,
+    "reopened": _reopened,
+    "relook": _late_look,
     "accuracy": _accuracy,
     "moved": lambda body: _PHASES.get(body["phase"], f"Went on to {body['phase']}."),
     "map_pinned": lambda body: f"Bound to the data map {body['digest'][:12]}.",

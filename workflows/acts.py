@@ -28,9 +28,12 @@ class Acts:
         self._run, self._steps, self._deciding = run, steps, deciding
 
     async def restrict(self, planned: Planned) -> None:
-        """Lock the person's data away in every system that the request is about."""
+        """Lock the person's data away in every system that the request is about; what is put off is waited for."""
+        run, steps = self._run, self._steps
         asked = await self._asked()
         await self._lock(planned, asked.systems)
+        tried = [(name, receipt) for (name, act), receipt in run.receipts.items() if act is Operation.RESTRICT]
+        await asyncio.gather(*(steps.await_system(name, Operation.RESTRICT, receipt) for name, receipt in tried))
 
     async def rectify(self, planned: Planned) -> None:
         """Have somebody decide on the accuracy, restricted meanwhile if asked; correct, look again, have it lifted."""

@@ -166,7 +166,8 @@ def release(
 ) -> None:
     """Let go of a hold: it takes two people, one after the other.
 
-    What it stopped goes on by itself, unless another hold covers it.
+    What it stopped of open requests goes on by itself, unless another hold covers it. Those answered meanwhile are
+    opened anew.
 
     Example: habeas hold release 01kap30c2m6n8r1v5t9w4x7yzb --by s-21
     """

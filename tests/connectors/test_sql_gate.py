@@ -66,6 +66,21 @@ def test_roles_are_kept_out_sessions_ended_and_let_in_again(database: Database, 
             again.execute("SELECT 1")
 
 
+@pytest.mark.parametrize("slip", ["tll_of_gate", ""])
+def test_a_role_that_is_not_kept_out_is_said_and_the_others_are(database: Database, till: str, slip: str) -> None:
+    name = slip or database.url.split("//")[1].partition(":")[0]  # nobody of this name; or the engine itself
+    system = a_map().model_copy(update={"quarantine": ("till_of_gate", name)})
+    connector = connect(system, {"reader": database.url, "writer": database.url})
+    assert isinstance(connector, SqlConnector)
+    with closing(connector):
+        with pytest.raises(ConnectorError) as said:
+            connector.shut()
+        assert (said.value.code, said.value.about) == ("schema", name)
+        with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+            psycopg.connect(till)
+        connector.admit()
+
+
 def test_a_role_that_may_not_do_so_says_it(database: Database, till: str) -> None:
     writer = f"postgresql+psycopg://till_of_gate:till@{database.url.partition('@')[2]}"
     system = a_map().model_copy(update={"quarantine": ("other_of_gate",)})

@@ -9,6 +9,7 @@ from ledger.ledger import Ledger
 from rights.codes import Code
 from rights.holds import CONFIRM_WITHIN, ESCALATE_EVERY, Desk, Disclosure, Scope, Terms
 from rights.plan import Operation
+from rights.request import Right
 from tests.ledger.builders import ANNA, AT, OTTO, a_step, close_one, later, opened_id, release
 from tests.ledger.conftest import Door
 from tests.ledger.test_fence import refused
@@ -180,6 +181,40 @@ def test_the_answer_becomes_counsels_task(ledger: Ledger) -> None:
     assert [one for one in ledger.hold_tasks() if one.code is Desk.ANSWER] == []
     with pytest.raises(LedgerRefusal, match="no request"):
         ledger.answer_for(opened_id(ledger, identities=OTTO), by="s-7", text="x", at=due)
+
+
+@pytest.mark.parametrize(
+    ("right", "operation"),
+    [(Right.RECTIFICATION, Operation.RECTIFY), (Right.RESTRICTION, Operation.RESTRICT)],
+)
+def test_whatever_a_secret_hold_stops_is_answered_by_counsel(
+    ledger: Ledger, right: Right, operation: Operation
+) -> None:
+    request_id = opened_id(ledger, right=right)
+    ledger.place_hold(ANNA, "a dawn raid", at=AT, by="s-1", terms=SECRET)
+    due = ledger.request(request_id).clock.internal_due
+    assert refused(ledger, request_id, operation=operation) is Code.QUEUED
+
+    ledger.ask_about_holds(at=due - timedelta(days=7))
+    assert [one.about for one in ledger.hold_tasks() if one.code is Desk.ANSWER] == [request_id]
+
+    assert ledger.answer_for(request_id, by="s-7", text="We write to you as counsel.", at=due)
+    assert refused(ledger, request_id, operation=operation) is Code.DEFERRED, "so that it comes to its end"
+
+
+@pytest.mark.parametrize("ends", ["closed", "withdrawn"])
+def test_counsel_is_not_asked_about_what_has_ended_by_itself(ledger: Ledger, ends: str) -> None:
+    request_id = opened_id(ledger)
+    ledger.place_hold(ANNA, "a dawn raid", at=AT, by="s-1", terms=SECRET)
+    ledger.ask_about_holds(at=ledger.request(request_id).clock.internal_due)
+    assert Desk.ANSWER in {one.code for one in ledger.hold_tasks()}
+
+    if ends == "closed":
+        close_one(ledger, request_id)
+    else:
+        ledger.withdraw(request_id, at=AT)
+
+    assert Desk.ANSWER not in {one.code for one in ledger.hold_tasks()}
 
 
 @pytest.mark.parametrize(("systems", "kept"), [((), True), (("habeas",), True), (("shop",), False)])

@@ -1,7 +1,13 @@
 """When a closed request is looked at again, what opens it again, and that nothing it needs is shredded before."""
 
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 
 from ledger.errors import LedgerRefusal
@@ -10,25 +16,28 @@ from ledger.requests import Ending
 from rights.codes import Code
 from rights.evidence import NotClosedError, Noted, closing
 from rights.request import Conclusion, Phase
+from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, close_one, later, open_one, opened_id
 from tests.ledger.conftest import Door
 
 WEEK = timedelta(days=7)
 
 
-def answered(ledger: Ledger, *, working_days: float = 30, again: bool = False, request_id: str = "") -> str:
-    """An erasure that was answered, and is to be looked at a week later."""
+def answered(
+    ledger: Ledger, *, working_days: float = 30, again: bool = False, request_id: str = "", days: float = 0
+) -> str:
+    """An erasure that was answered some days after the start, and is to be looked at a week later."""
     request_id = request_id or opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, confirmed=True)
     ledger.close(
         request_id,
         Conclusion.ANSWERED,
         books={},
-        at=AT,
+        at=later(days=days),
         working_until=later(days=working_days),
         file_until=later(days=1000),
         parcel_until=AT,
         disputed_until=AT,
-        ending=Ending(erased=ANNA, relook_at=AT + WEEK, again=again),
+        ending=Ending(erased=ANNA, relook_at=later(days=days) + WEEK, again=again),
     )
     return request_id
 
@@ -80,6 +89,64 @@ def test_what_is_found_opens_the_request_again_and_the_journal_vouches_for_it(le
     assert ledger.reopenings(request_id) == {}
     assert ledger.verify().sound
     assert ledger.call_relooks(at=AT + WEEK) == 1, "it is looked at once more"
+
+
+def test_a_word_that_comes_twice_opens_nothing_a_second_time(ledger: Ledger) -> None:
+    request_id = answered(ledger)
+    assert ledger.settle_relook(request_id, {"shop": Code.RETURNED}, clean=False, at=later(days=7))
+    answered(ledger, again=True, request_id=request_id, days=8)
+
+    assert not ledger.settle_relook(request_id, {"shop": Code.RETURNED}, clean=False, at=later(days=7))
+
+    assert ledger.request(request_id).phase is Phase.CLOSED
+    assert found(ledger, request_id) is None, "the look after the second answer is still to come"
+
+
+@contextmanager
+def held_up(tables: Database) -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
+    """Whoever journals waits until the end; begins things, each when the one before it waits."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor() as pool, psycopg.connect(tables.conninfo) as lock:
+        lock.execute("SELECT FROM chain_heads FOR UPDATE")
+        begun: list[Future[Any]] = []
+
+        def begin(what: Callable[[], Any]) -> Future[Any]:
+            begun.append(pool.submit(what))
+            for _ in range(500):
+                row = lock.execute(waiting).fetchone()
+                if row and row[0] >= len(begun):
+                    break
+                time.sleep(0.01)
+            return begun[-1]
+
+        yield begin
+
+
+def test_what_is_shredded_just_then_is_not_opened_again(ledger: Ledger, tables: Database) -> None:
+    request_id = opened_id(ledger, confirmed=True)
+    close_one(ledger, request_id)
+
+    with held_up(tables) as begin:
+        shredded = begin(lambda: ledger.shred_due(later(days=4000)))
+        opened = begin(lambda: ledger.reopen(request_id, {"shop": Code.RESTORED}, at=later(days=4000)))
+
+    assert "working" in {one.purpose for one in shredded.result()}
+    with pytest.raises(LedgerRefusal, match="destroyed"):
+        opened.result()
+    assert ledger.request(request_id).phase is Phase.CLOSED
+
+
+def test_what_is_opened_again_just_then_is_not_shredded(ledger: Ledger, tables: Database) -> None:
+    request_id = opened_id(ledger, confirmed=True)
+    close_one(ledger, request_id)
+
+    with held_up(tables) as begin:
+        opened = begin(lambda: ledger.reopen(request_id, {"shop": Code.RESTORED}, at=later(days=4000)))
+        shredded = begin(lambda: ledger.shred_due(later(days=4000)))
+
+    assert opened.result()
+    assert {one.purpose for one in shredded.result()}.isdisjoint({"working", "history", "file"})
+    assert ledger.identities(request_id) == ANNA
 
 
 def test_what_nobody_can_tell_is_not_clean(ledger: Ledger) -> None:

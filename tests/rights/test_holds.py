@@ -32,6 +32,9 @@ EVERY = frozenset(SHOP.systems["shop"].collections)
         (Scope(categories=("free_text",)), {"orders", "items", "messages"}),
         (Scope(collections=("shop.orders", "shop.addresses"), categories=("free_text",)), {"orders"}),
         (Scope(categories=("health",)), frozenset()),
+        # A name that the map does not have, or no longer: nobody can tell which of them it is.
+        (Scope(collections=("shop.invoices",)), EVERY),
+        (Scope(collections=("shop.orders", "shop.invoices"), categories=("free_text",)), EVERY),
     ],
 )
 def test_a_scope_covers_what_it_names(scope: Scope, held: frozenset[str]) -> None:
@@ -71,6 +74,54 @@ def test_a_day_holds_all_rows_where_the_map_says_no_column() -> None:
     assert made is not None
     assert made[1] == {}
     assert made[0].systems["shop"].collections["messages"].erase is Erase.RETAIN
+
+
+def test_where_the_map_counts_from_several_columns_a_day_holds_all_rows() -> None:
+    shop = SHOP.systems["shop"]
+    orders = shop.collections["orders"]
+    late = orders.retention[0].model_copy(update={"after": "customer_id"})
+    both = orders.model_copy(update={"retention": (*orders.retention, late)})
+    two = SHOP.model_copy(
+        update={"systems": {"shop": shop.model_copy(update={"collections": {**shop.collections, "orders": both}})}}
+    )
+    made = spare(two, "shop", [Scope(collections=("shop.orders",), since=date(2020, 1, 1))])
+    assert made is not None
+    assert made[1] == {}
+
+
+def test_a_day_begins_before_midnight_utc_somewhere() -> None:
+    made = spare(SHOP, "shop", [Scope(collections=("shop.orders",), since=date(2020, 1, 1))])
+    assert made is not None
+    works = from_day(make_plan(Right.ERASURE, made[0], AT, "eu-gdpr").of("shop").works, SHOP.systems["shop"], made[1])
+    (orders,) = (work for work in works if work.collection == "orders")
+    # 2020-01-01 00:30 in Berlin is 2019-12-31 23:30 by UTC.
+    assert orders.keeps[0].cutoff.date() == date(2019, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("scope", "held"),
+    [
+        # By its name of today, which the map that the request is pinned to does not have.
+        (Scope(collections=("shop.letters",)), EVERY),
+        (Scope(collections=("shop.orders",)), {"orders"}),
+        # A category that it was given since.
+        (Scope(categories=("health",)), {"addresses"}),
+    ],
+)
+def test_a_hold_is_read_by_todays_map_and_by_that_of_the_request(scope: Scope, held: frozenset[str]) -> None:
+    pinned = SHOP.systems["shop"]
+    changed = {("letters" if name == "messages" else name): about for name, about in pinned.collections.items()}
+    street = changed["addresses"].fields["street"].model_copy(update={"category": "health"})
+    fields = {**changed["addresses"].fields, "street": street}
+    changed["addresses"] = changed["addresses"].model_copy(update={"fields": fields})
+    if scope.categories:
+        changed = {"messages" if name == "letters" else name: about for name, about in changed.items()}
+    today = pinned.model_copy(update={"collections": changed})
+
+    assert scope.covered(pinned, today) == held
+    made = spare(SHOP, "shop", [scope], today=today)
+    assert made is not None
+    assert held <= {name for name, one in made[0].systems["shop"].collections.items() if one.erase is Erase.RETAIN}
 
 
 def test_where_a_part_cannot_stay_by_itself_the_whole_system_does() -> None:

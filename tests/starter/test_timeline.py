@@ -10,7 +10,7 @@ from starter.timeline import _PLAIN, _WORDS, sentence
 from tests.ledger.builders import AT, a_step
 
 ROOT = Path(__file__).parent.parent.parent
-_OF_NO_REQUEST = re.compile(r"hold_|campaign_|kek_|stamped|suppression_|tokens_|replay_|systems_known")
+_OF_NO_REQUEST = re.compile(r"hold_|campaign_|kek_|stamped|suppression_|tokens_|systems_known|replay_")
 
 
 def test_every_kind_of_entry_about_a_request_has_words() -> None:
@@ -36,6 +36,16 @@ def test_only_what_was_done_is_said_to_be_done() -> None:
     accepted = said(Operation.ERASE, Outcome.PENDING, Certainty.ACCEPTED)
     assert accepted.startswith("Not done yet (erase) in shop")
     assert "has accepted it and has not said that it is done" in accepted
+
+
+def test_a_late_look_says_clean_only_of_what_was_seen_to_be_clean() -> None:
+    def line(kind: str, **body: object) -> str:
+        return sentence(Noted(seq=1, kind=kind, key=None, at=AT, body=body))
+
+    assert "nothing has come back" in line("relook", found="clean", systems=[])
+    assert "something is there in shop" in line("relook", found="residue", systems=["shop"])
+    assert "cannot be told" in line("relook", found="unsure", systems=[])
+    assert line("reopened", systems={"shop": "returned"}).startswith("Opened again, for shop (returned)")
 
 
 def test_a_kind_without_words_is_named() -> None:

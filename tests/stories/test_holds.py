@@ -6,13 +6,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from rights.holds import Disclosure, Scope, Terms
 from starter.stack import Postgres
 from tests.stories.test_erasure import about
+from tests.stories.test_restriction import DETAILS, Till, habeas, opened, shop, typed
 from tests.stories.virtual import virtual
 from tests.stories.working import working
 from tests.world import World, dump, shop_map
+
+__all__ = ["habeas", "shop"]
 
 ANNA = [("email", "c7@shop.example")]
 
@@ -79,6 +83,39 @@ def test_a_secret_hold_looks_like_a_slow_system_until_counsel_has_answered(world
     assert world.conclusion(request) == "in_part"
     assert dump(world.shop) == before
     assert world.ledger.hold_standing(hold.id).in_force
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("right", "details", "operation"),
+    [
+        ("restriction", DETAILS, "restrict"),
+        (
+            "rectification",
+            "corrections: [{system: shop, collection: customers, values: {full_name: Anna Quartz}}]",
+            "rectify",
+        ),
+    ],
+)
+def test_what_a_secret_hold_stops_ends_once_counsel_has_answered(
+    world: World, habeas: CliRunner, shop: Till, right: str, details: str, operation: str
+) -> None:
+    world.place_hold(ANNA, terms=Terms(disclosure=Disclosure.COUNSEL_TEXT))
+    before, seen = dump(world.shop), shop.sees(7)
+    world.start_worker()
+    request = opened(world, habeas, right, details, ANNA[0])
+    if right == "rectification":
+        world.wait_task(request, "accuracy")
+        typed(habeas, "rectification", "decide", request, "--accept", "all")
+    world.wait(lambda: operation in {r["step"]["operation"] for r in world.receipts(request)}, 60, "the act")
+    assert sure(world, request, operation) == ("pending", "queued"), "as a slow system"
+
+    world.ledger.answer_for(request, by="s-7", text="As counsel we write.", at=world.now())
+    world.wait_closed(request)
+
+    assert sure(world, request, operation) == ("held", "deferred"), "it was tried again, and waited for"
+    assert world.conclusion(request) == "in_part"
+    assert (dump(world.shop), shop.sees(7)) == (before, seen)
 
 
 @pytest.mark.timeout(300)

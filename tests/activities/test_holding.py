@@ -1,0 +1,93 @@
+"""What holds make of a step whose map has changed since the hold, or since the request."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from activities.calls import Doing, make_ready, read
+from activities.outcomes import receipt_for
+from activities.store import FileStore
+from activities.tools import Tools
+from connectors.protocol import Erases
+from connectors.sql import build
+from ledger.ledger import Ledger
+from rights.codes import Code
+from rights.datamap import DataMap, System
+from rights.holds import Scope, Terms
+from rights.mapfile import read_map
+from rights.plan import Operation, Step
+from rights.receipt import Outcome, Receipt, Tally
+from rights.request import Phase
+from rights.subject import Identity
+from tests.activities.rectifier import AS_OF
+from tests.activities.rectifier import MAP as OBSERVED
+from tests.ledger.builders import AT, opened_id
+
+MAP = OBSERVED.replace("owner:", "mode: auto\nowner:")
+WHO = (Identity("email", "qwartz@example.org"),)
+SHOP = """
+CREATE TABLE habeas_environment (environment TEXT);
+INSERT INTO habeas_environment VALUES ('test');
+CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT, name TEXT);
+INSERT INTO customers VALUES (1, 'qwartz@example.org', 'Anna Qwartz'), (2, 'otto@example.org', 'Otto');
+"""
+OLD = read_map({"shop.yaml": MAP})
+NEW = read_map({"shop.yaml": MAP.replace("  customers:\n", "  clients:\n    name: customers\n")})
+"""The same table by another name."""
+SICK = read_map({"shop.yaml": MAP.replace("name: {category: name}", "name: {category: health}")})
+
+
+def erase(ledger: Ledger, file: Path, request_id: str, today: DataMap) -> Receipt:
+    """One attempt, as a worker with today's map makes it."""
+
+    def made(system: System) -> Erases:
+        url = f"sqlite:///{file}"
+        connector = build(system, {"reader": url, "writer": url})
+        assert isinstance(connector, Erases)
+        return connector
+
+    store = FileStore(file.parent / "parcels")
+    tools = Tools(ledger, {"shop": made(today.systems["shop"])}, today, store, environment="test", build=made)
+    step = Step(request_id=request_id, system="shop", operation=Operation.ERASE)
+
+    def work() -> Tally:
+        ready = make_ready(tools, Doing(step=step, as_of=AS_OF), read(tools, step), lambda: None)
+        assert isinstance(ready.connector, Erases)
+        tally = ready.connector.erase(ready.call)
+        assert isinstance(tally, Tally)
+        return tally
+
+    return receipt_for(step, work, AS_OF)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "today", "scope"),
+    [
+        # Placed under the old name, and the map was changed before the request.
+        (NEW, NEW, Scope(collections=("shop.customers",))),
+        # The map was changed before the hold, while the request keeps to the old one.
+        (OLD, NEW, Scope(collections=("shop.clients",))),
+        (OLD, SICK, Scope(categories=("health",))),
+    ],
+    ids=["renamed-since-the-hold", "renamed-since-the-request", "categorised-since-the-request"],
+)
+def test_what_is_held_stays_whatever_the_map_calls_it(
+    ledger: Ledger, tmp_path: Path, pinned: DataMap, today: DataMap, scope: Scope
+) -> None:
+    file = tmp_path / "shop.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as door:
+        door.executescript(SHOP)
+        request_id = opened_id(ledger, Phase.LOCATING, identities=WHO, confirmed=True)
+        ledger.pin_map(request_id, pinned, at=AT)
+        ledger.place_hold(WHO, "a case", at=AT, by="s-1", terms=Terms(scope=scope))
+
+        receipt = erase(ledger, file, request_id, today)
+
+        assert door.execute("SELECT name FROM customers ORDER BY id").fetchall() == [("Anna Qwartz",), ("Otto",)]
+    if receipt.outcome is Outcome.HELD:
+        assert receipt.code == Code.HOLD
+    else:
+        assert receipt.outcome is Outcome.RETAINED
+        assert {kept.ground for count in receipt.tally.counts for kept in count.kept} == {"legal hold"}
