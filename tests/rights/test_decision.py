@@ -4,6 +4,7 @@ import pytest
 
 from rights.cooling import ROOM, cooling_until
 from rights.decision import Decided, DecisionError, Element, Exempt, Grounds, Role, Word, check, law
+from rights.details import read_details
 from rights.lawfile import read_law, shipped
 from rights.request import Right
 from rights.yamlfile import FileErrors
@@ -72,3 +73,31 @@ def test_cooling_off_stays_inside_the_clock() -> None:
     assert cooling_until(AT, 72, later(days=30)) == later(hours=72)
     assert cooling_until(AT, 72, later(days=2)) == later(days=2) - ROOM
     assert cooling_until(AT, 72, later(hours=3)) == AT
+
+
+@pytest.mark.parametrize("letter", "abcdef")
+def test_ERA_01_an_erasure_is_granted_on_each_ground_of_article_17_and_no_other_right_is(letter: str) -> None:
+    """CHI-03: (f) is whoever was a child when the data was collected, whatever age they are now."""
+    decided = Decided(word=Word.GRANT, ground=f"gdpr_17_1_{letter}")
+
+    assert check(decided, Right.ERASURE, GDPR, set()).approvers == (), "what is owed takes nobody's leave"
+    with pytest.raises(DecisionError):
+        check(decided, Right.RECTIFICATION, GDPR, ALL)
+    with pytest.raises(DecisionError):
+        check(decided, Right.ERASURE, ("us-ca-ccpa",), ALL)
+
+
+@pytest.mark.parametrize("ground", [f"gdpr_17_3_{letter}" for letter in "abcde"])
+def test_ERA_02_an_exception_keeps_a_category_and_never_refuses_the_whole(ground: str) -> None:
+    kept = Decided(word=Word.IN_PART, parts=(Exempt(category="contact", ground=ground),))
+
+    assert check(kept, Right.ERASURE, GDPR, ALL).approvers
+    with pytest.raises(DecisionError):
+        check(Decided(word=Word.REFUSE, ground=ground), Right.ERASURE, GDPR, ALL)
+    with pytest.raises(DecisionError):
+        check(Decided(word=Word.IN_PART), Right.ERASURE, GDPR, ALL)
+
+
+def test_COM_09_nobody_is_asked_what_they_want_a_copy_for() -> None:
+    with pytest.raises(FileErrors, match="takes no details"):
+        read_details(Right.ACCESS, "details.yaml", "purpose: a case against you")

@@ -111,3 +111,9 @@ def test_a_plan_of_portability_exports_no_more_and_never_what_is_withheld() -> N
     assert [one.field for one in work.withheld] == ["pw"]
     (nothing,) = make_plan(Right.PORTABILITY, a_map(shop(lawful_basis="")), AS_OF, "eu-gdpr").of("shop").works
     assert (nothing.export, nothing.left_out, nothing.files) == ((), True, False)
+
+
+def test_ACC_02_a_copy_has_what_was_worked_out_and_what_others_said_too() -> None:
+    system = shop(lawful_basis="")
+    (copy,) = make_plan(Right.ACCESS, a_map(system), AS_OF, "eu-gdpr").of("shop").works
+    assert copy.export == ("id", "email", "clicks", "score", "bureau")

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from rights.datamap import DataMap
+from rights.details import read_details
 from rights.mapfile import read_map
+from rights.request import Right
 from rights.restriction import Extent, RestrictionDetails, locked_by
+from rights.yamlfile import FileErrors
 
 MAP = {
     "shop": """
@@ -85,3 +88,19 @@ def test_what_is_locked_beyond_what_was_asked_is_named() -> None:
 def test_what_the_map_does_not_have_is_refused_at_the_door(asked: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         RestrictionDetails.model_validate({"ground": "claims", **asked}).require(a_map())
+
+
+@pytest.mark.parametrize(
+    ("ground", "article"), [("accuracy", "a"), ("unlawful", "b"), ("claims", "c"), ("objection", "d")]
+)
+def test_RES_01_each_ground_of_article_18_is_one_that_a_request_can_name(ground: str, article: str) -> None:
+    details = read_details(Right.RESTRICTION, "details.yaml", f"ground: {ground}")
+
+    assert isinstance(details, RestrictionDetails)
+    assert details.ground.article == f"GDPR Art. 18(1)({article})"
+
+
+@pytest.mark.parametrize("text", ["ground: because", "systems: [shop]"])
+def test_RES_01_without_one_of_them_nothing_is_asked_for(text: str) -> None:
+    with pytest.raises(FileErrors, match="ground"):
+        read_details(Right.RESTRICTION, "details.yaml", text)

@@ -180,3 +180,15 @@ def test_explain_and_show_know_what_was_asked(deployment: Deployment) -> None:
     deployment("identity", "check-code", request, given="123")
     for words in (("explain", request), ("request", "show", request)):
         assert deployment(*words).code == 0
+
+
+def test_COM_01_whatever_way_a_request_came_in_it_is_the_same_request(deployment: Deployment) -> None:
+    ways = ("web", "mail", "phone", "chat", "letter", "walk_in")
+    for way in ways:
+        deployment.open("--channel", way, "--taken-by", "front desk", right="access")
+
+    bodies = deployment.rows("SELECT body FROM entries WHERE kind = 'arrived' ORDER BY seq")
+    assert [json.loads(body)["channel"] for (body,) in bodies] == list(ways)
+    kinds = deployment.rows('SELECT DISTINCT "right", regime, phase FROM requests')
+    assert len(kinds) == 1
+    assert deployment.rows("SELECT count(*) FROM requests") == [(len(ways),)]
