@@ -213,6 +213,17 @@ class Evidences(Store):
                 return None
             return self._tree_head(connection, self._tree(connection, size))
 
+    def opened_again(self, request_id: str, since: int) -> bool:
+        """Whether a request was opened again after an entry of the journal: evidence from before is out of date."""
+        query = select(entries.c.seq).where(
+            entries.c.tenant == self.tenant,
+            entries.c.request_id == request_id,
+            entries.c.seq > since,
+            entries.c.kind == literal_column("'reopened'"),
+        )
+        with self._look() as connection:
+            return connection.scalar(query.limit(1)) is not None
+
     def to_stamp(self) -> TreeHead | None:
         """The present head, if a request was closed since the last one that was timestamped; None if none was."""
         with self._frozen.begin() as connection:

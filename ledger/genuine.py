@@ -42,6 +42,7 @@ class Word(StrEnum):
     BAD_TIMESTAMP = "bad_timestamp"
     ROLLED_BACK = "rolled_back"
     REWRITTEN = "rewritten"
+    SUPERSEDED = "superseded"
 
 
 SAYS: Final[Mapping[Word, str]] = {
@@ -56,6 +57,7 @@ SAYS: Final[Mapping[Word, str]] = {
     Word.BAD_TIMESTAMP: "the timestamp is not of this tree, or no certificate given vouches for who made it",
     Word.ROLLED_BACK: "the file is genuine, and the ledger is older: entries that it was made from are gone there",
     Word.REWRITTEN: "the file is genuine, and the ledger has other entries where it was made from these",
+    Word.SUPERSEDED: "the file is genuine, and the request was opened again since: what it says is out of date",
 }
 """Each in a sentence."""
 
@@ -157,13 +159,23 @@ def compare(found: Finding, checkpoints: Iterable[Checkpoint]) -> Finding:
     return found.model_copy(update={"word": Word.ROLLED_BACK}) if newest < found.tree.size else found
 
 
-def compare_ledger(found: Finding, there: TreeHead | None) -> Finding:
-    """Compare a genuine file with the ledger's own tree of that size; None: the ledger has fewer entries."""
+def compare_ledger(found: Finding, there: TreeHead | None, *, opened_again: bool = False) -> Finding:
+    """Compare a genuine file with the ledger's own tree of that size; None: the ledger has fewer entries.
+
+    `opened_again` says whether the request was, since it was closed as the file says.
+    """
     if not found.genuine or found.tree is None:
         return found
     if there is None:
         return found.model_copy(update={"word": Word.ROLLED_BACK})
-    return found if there == found.tree else found.model_copy(update={"word": Word.REWRITTEN})
+    if there != found.tree:
+        return found.model_copy(update={"word": Word.REWRITTEN})
+    return found.model_copy(update={"word": Word.SUPERSEDED}) if opened_again else found
+
+
+def closed_by(found: Finding) -> int:
+    """The number of the entry that closed the request, by a file that its key has signed."""
+    return int(found.statement["predicate"]["journal"]["closed"]["seq"]) if found.statement else 0
 
 
 def timestamp_of(found: Finding) -> tuple[bytes, bytes] | None:

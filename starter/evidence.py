@@ -14,7 +14,7 @@ from cryptography.x509 import Certificate
 from activities.stamping import Authority, StampError, check_stamp, read_roots, stamp_journal
 from connectors.registry import SetupError
 from ledger.checkpoints import read_checkpoints
-from ledger.genuine import Finding, Word, compare, compare_ledger, examine, request_in, timestamp_of
+from ledger.genuine import Finding, Word, closed_by, compare, compare_ledger, examine, request_in, timestamp_of
 from ledger.ledger import Ledger
 from settings import Settings
 from starter.exits import Exit, Failure
@@ -90,7 +90,8 @@ def check(
     if ledger is not None:
         if ledger.tenant != tree.tenant:
             raise Failure(Exit.USAGE, "the file is of another tenant than this ledger: --ledger does not help here")
-        found = compare_ledger(found, ledger.tree_at(tree.size))
+        again = ledger.opened_again(found.request_id or "", closed_by(found))
+        found = compare_ledger(found, ledger.tree_at(tree.size), opened_again=again)
     return found, stamped
 
 

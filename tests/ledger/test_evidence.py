@@ -26,9 +26,11 @@ from ledger.genuine import Finding, Word, compare, compare_ledger, examine, requ
 from ledger.keys import FileKeys
 from ledger.ledger import Ledger, connect
 from ledger.signing import Keyring, key_id, pem_of, read_public_keys
+from rights.codes import Code
 from rights.plan import Operation
 from rights.receipt import Books, Certainty, Count, Kept, Outcome, Receipt, Tally
 from rights.request import Conclusion, Phase, Right
+from starter.evidence import check
 from starter.stack import Postgres
 from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, BACKUPS, OTTO, a_map, a_step, close_one, later, opened_id
@@ -398,6 +400,25 @@ def test_a_ledger_that_was_rolled_back_or_written_anew_is_told_from_a_changed_fi
     finally:
         ledger.close_connections()
         postgres.drop_database(f"{tables.name}_backup")
+
+
+def test_a_file_from_before_a_request_was_opened_again_is_superseded(ledger: Ledger, tmp_path: Path) -> None:
+    one = opened_id(ledger)
+    close_one(ledger, one)
+    file = tmp_path / f"{one}.evidence.json"
+    file.write_bytes(ledger.signed_statement(one))
+
+    def word() -> Word:
+        return check(file, ledger.keys.public, ledger=ledger)[0].word
+
+    assert word() is Word.GENUINE
+    ledger.reopen(one, {"shop": Code.RETURNED}, at=later(days=8))
+    assert word() is Word.SUPERSEDED
+
+    close_one(ledger, one, at=later(days=9))
+    assert word() is Word.SUPERSEDED
+    file.write_bytes(ledger.signed_statement(one))
+    assert word() is Word.GENUINE
 
 
 @pytest.mark.parametrize(
