@@ -34,6 +34,7 @@ _COMMANDS = {
     Code.RESTRICTION_REVIEW: "restriction show {request}",
     **dict.fromkeys((Code.DECISION, Code.CONSULTATION), "decision show {request}"),
     Code.STOPPED: "request review {request} release | withdraw",
+    Code.UNTIED: "identity status {request}",
     Code.APPEAL: "appeal show {about}",
     Code.RECIPIENT: "recipient list --request {request}",
 }

@@ -48,7 +48,7 @@ def begin(
     new: Annotated[
         bool, typer.Option("--new", help="The system is new to the map: all past erasures count, each approved first.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what it comes to; change nothing.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Count what it comes to; change nothing.")] = False,
     by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
@@ -57,7 +57,7 @@ def begin(
     A worker does it; habeas replay show tells how far it is. A second replay of a system is refused while one is under
     way; one after the other does no harm.
 
-    Example: habeas replay --system shop --since 2026-11-26T02:00Z --dry-run
+    Example: habeas replay --system shop --since 2026-11-26T02:00Z --preview
     """
     if context.invoked_subcommand:
         return
@@ -71,7 +71,7 @@ def begin(
         if system not in at.data_map.systems:
             raise Failure(Exit.USAGE, f"--system takes one of {', '.join(at.data_map.systems)}")
         moment = _moment(since, at.zone, now()) if since else None
-        made = at.ledger.begin_replay(system, moment, dry=dry_run, by=maybe_role(by, "--by") or "", at=now())
+        made = at.ledger.begin_replay(system, moment, dry=preview, by=maybe_role(by, "--by") or "", at=now())
     answer({"replay": made}, Page().line(f"begun: habeas replay show {made}"), as_json=as_json)
 
 

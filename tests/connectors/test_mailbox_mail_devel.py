@@ -21,6 +21,7 @@ from tests.connectors.mailbox_bench import STAYS, MailboxBench
 __all__ = ["shared_mail"]
 
 
+@pytest.mark.soak
 class TestOnTheDevelopmentServer(Erasing, Keeping, Locating, Verifying):
     @pytest.fixture
     def bench(self, mail: Account) -> Iterator[Bench]:

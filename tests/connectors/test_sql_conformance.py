@@ -134,6 +134,7 @@ class TestWhatGoesInBatches(Erasing, Verifying):
         return make(SHOP, batch_rows=4)
 
 
+@pytest.mark.soak
 class TestWhatStaysInBatches(Erasing, Keeping, Verifying):
     @pytest.fixture
     def bench(self, make: Make) -> Bench:
@@ -162,6 +163,7 @@ class TestWhatIsRestricted(_Listed, Erasing, Verifying):
             yield bench
 
 
+@pytest.mark.soak
 class TestWhatIsRestrictedAndStays(_Listed, Erasing, Keeping, Verifying):
     @pytest.fixture
     def bench(self, postgres: Postgres, database: Database) -> Iterator[Bench]:

@@ -200,13 +200,10 @@ CALLS = [
     ("stripe", "jobs.run"),
     ("google", "delete"),
 ]
-IN_MAKE_TEST = {("stripe", "jobs.run")}
 
 
-@pytest.mark.parametrize(
-    ("name", "operation"),
-    [pytest.param(*call, marks=() if call in IN_MAKE_TEST else pytest.mark.soak) for call in CALLS],
-)
+@pytest.mark.soak
+@pytest.mark.parametrize(("name", "operation"), CALLS)
 def test_killed_when_the_vendor_has_done_it_and_its_answer_is_still_to_come(
     world: World, process: Vendors, monkeypatch: pytest.MonkeyPatch, name: str, operation: str
 ) -> None:

@@ -38,6 +38,7 @@ def typed(habeas: CliRunner, *words: str) -> Result:
     return done
 
 
+@pytest.mark.soak
 def test_an_erasure_letter_names_what_is_erased_kept_and_not_done_and_when_backups_are_out(
     world: World, habeas: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

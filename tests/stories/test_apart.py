@@ -54,6 +54,7 @@ def apart(home: Path, postgres: Postgres, temporal_server: Temporal, branch: Bra
         yield world
 
 
+@pytest.mark.soak
 def test_the_others_are_erased_and_the_one_follows_when_it_can(apart: World, branch: Branch) -> None:
     before, there = dump(apart.shop), branch.left()
     apart.start_worker(TEST_BRANCH=branch.dsn)

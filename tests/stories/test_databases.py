@@ -74,6 +74,7 @@ def place(request: pytest.FixtureRequest, home: Path) -> Iterator[tuple[str, Run
             yield f"sqlite:///{path}", read
 
 
+@pytest.mark.soak
 def test_this_person_goes_and_nobody_else(world: World, place: tuple[str, Run]) -> None:
     url, run = place
     world.environment["TEST_OTHER"] = os.environ["TEST_OTHER"] = url

@@ -24,6 +24,7 @@ def states(habeas: Habeas, request: str) -> dict[str, str]:
     return {letter["kind"]: letter["state"] for letter in letters}
 
 
+@pytest.mark.soak
 def test_receipt_and_answer_are_told_by_one_mail_each(habeas: Habeas, sink: Sink) -> None:
     world = habeas.world
     world.start_worker()

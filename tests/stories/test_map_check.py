@@ -95,6 +95,7 @@ def test_a_schedule_is_made_changed_put_back_and_taken_away_as_the_setting_says(
     with_schedule(world, look)
 
 
+@pytest.mark.soak
 def test_a_scheduled_check_finds_what_was_altered_since_and_says_what_is_new(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

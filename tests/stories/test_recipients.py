@@ -63,6 +63,7 @@ def register(world: World, until: str = "") -> Path:
     return path
 
 
+@pytest.mark.soak
 def test_whoever_has_the_data_is_told_once_and_the_answer_is_waited_for(company: World, vendors: Vendors) -> None:
     company.start_worker(HABEAS_RECIPIENTS=str(register(company)))
     request = company.open("erasure", PERSON)

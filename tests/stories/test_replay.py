@@ -93,14 +93,14 @@ def test_a_backup_is_restored_and_everything_since_is_done_again(
     assert dump(world.shop) == as_it_was
     assert till.sees(5) == till.sees(7) == seen
 
-    counted = replay(world, habeas, since, "--dry-run")
+    counted = replay(world, habeas, since, "--preview")
     assert counted["state"] == "dry"
     assert {name: counted["report"][name] for name in ("erasures", "opened_again", "opened_anew")} == {
         "erasures": 2,
         "opened_again": 3,
         "opened_anew": 1,
     }
-    assert dump(world.shop) == as_it_was, "a dry run changes nothing"
+    assert dump(world.shop) == as_it_was, "a preview changes nothing"
 
     done = replay(world, habeas, since)
 

@@ -81,6 +81,7 @@ def test_what_was_given_up_is_neither_asked_again_nor_done_when_the_run_is_lost(
     assert [code for code, _ in asked(world, request)].count("hold") == 1
 
 
+@pytest.mark.soak
 def test_a_system_that_stays_away_can_be_given_up_and_is_never_called_empty(world: World) -> None:
     away = shop_map(system="away", env="TEST_AWAY")
     world.write_maps({"away": away})
@@ -184,6 +185,7 @@ def test_a_cut_call_that_left_pseudonyms_is_never_called_an_erasure(world: World
     assert world.conclusion(request) == "in_part"
 
 
+@pytest.mark.soak
 def test_a_cabinet_that_was_copied_by_hand_does_not_stand_in_the_way_of_the_parcel(world: World) -> None:
     world.write_maps({"archive": ARCHIVE, "shop": shop_map()})
     world.start_worker()

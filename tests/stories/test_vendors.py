@@ -12,6 +12,7 @@ from tests.stories.vendors import accepted, members, wake
 from tests.world import ROWS, World, dump
 
 
+@pytest.mark.soak
 def test_one_person_goes_everywhere_and_each_system_says_how_certain(people: World, vendors: Vendors) -> None:
     before = dump(people.shop)
     people.start_worker()
