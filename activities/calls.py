@@ -66,7 +66,7 @@ PHASES = {
     Operation.VERIFY: Phase.VERIFYING,
 }
 
-_NOBODYS = {Code.RULED_OUT, Code.DEFERRED, *BEFORE_THE_WORK}
+_NOBODYS = {Code.RULED_OUT, *BEFORE_THE_WORK}
 """Codes that put nothing on a desk: somebody has spoken, or it is waited for by the request itself."""
 _NO_JOB = b"{}"
 _SEALED = ("anchors", "rulings", "restricted", "corrections")

@@ -27,7 +27,7 @@ from rights.course import COURSES
 from rights.holds import STOPPED
 from rights.letters import TOLD_BEFORE, answer_kind
 from rights.plan import Operation, Plan
-from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest
+from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest, vouching
 from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
@@ -145,7 +145,8 @@ class ClosingActivities:
         tools = self._tools
         ledger = tools.ledger
         row = ledger.request(ask.request_id)
-        receipts = ledger.receipts(ask.request_id)
+        # What was seen before it was opened again, and done once more, vouches for nothing.
+        receipts = vouching(ledger.receipts(ask.request_id), COURSES[row.right].act)
         located = newest(receipts, Operation.LOCATE)
         plan = ledger.plan(ask.request_id) if row.right is Right.ERASURE else None
         books = {n: self._books(row, n, receipts, plan) for n in newest(receipts, Operation.ERASE)}

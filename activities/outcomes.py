@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 from connectors.errors import ConnectorError, Held, Retryable, Unsupported
 from connectors.protocol import Look, Pending
 from rights.codes import Code
-from rights.holds import put_off
+from rights.holds import left_open, put_off
 from rights.plan import Operation, Step
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 
@@ -80,8 +80,7 @@ def receipt_of(step: Step, answer: Answer | ConnectorError, at: datetime) -> Rec
         case Retryable():
             raise ApplicationError(str(answer.code), type="Retryable", next_retry_delay=answer.after) from None
         case Held():
-            stopped = _open(step, Outcome.HELD, answer, at)
-            return put_off(stopped) if answer.code is Code.QUEUED else stopped
+            return _held(_open(step, Outcome.HELD, answer, at))
         case Unsupported():
             return _open(step, Outcome.UNSUPPORTED, answer, at)
         case ConnectorError():
@@ -112,6 +111,12 @@ def receipt_of(step: Step, answer: Answer | ConnectorError, at: datetime) -> Rec
 
 def _open(step: Step, outcome: Outcome, error: ConnectorError, at: datetime) -> Receipt:
     return Receipt(step=step, outcome=outcome, code=error.code, about=error.about, tally=error.tally, at=at)
+
+
+def _held(stopped: Receipt) -> Receipt:
+    """What is written of a step that a hold has stopped: of one that must stay secret, nothing that names it."""
+    veiled = {Code.QUEUED: put_off, Code.DEFERRED: left_open}
+    return veiled[Code(stopped.code)](stopped) if stopped.code in veiled else stopped
 
 
 _NOTHING_HELD = {Operation.LOCATE, Operation.RECTIFY, Operation.RESTRICT, Operation.SUPPRESS}

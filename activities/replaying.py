@@ -24,10 +24,11 @@ from ledger.erasures import PastErasure
 from ledger.errors import LedgerRefusal
 from ledger.replays import REPLAYED, Replay, anew_key
 from rights.codes import Code
+from rights.course import COURSES
 from rights.datamap import DataMap, Mode, System, stricter
 from rights.deadlines import start_clock
 from rights.plan import Operation
-from rights.receipt import Certainty
+from rights.receipt import Certainty, vouching
 from rights.regimes import regime
 from rights.request import Conclusion, Right
 from rights.subject import Identity
@@ -148,12 +149,18 @@ class ReplayActivities:
         """How a request that carries something out anew has ended: done, kept in part on a ground, or not done."""
         if conclusion in {Conclusion.ANSWERED, Conclusion.NOTHING_HELD}:
             return "done"
-        receipts = [r for r in self._tools.ledger.receipts(request_id) if r.step.system == system]
-        seen = {r.step.operation: r for r in receipts}
-        last = seen.get(Operation.VERIFY) or seen.get(Operation.RESTRICT) or seen.get(Operation.SUPPRESS)
-        if conclusion == Conclusion.IN_PART and last and last.outcome.settled:
-            return "kept_in_part" if last.certainty is Certainty.VERIFIED else "done"
-        return "not_done"
+        ledger = self._tools.ledger
+        act = COURSES[ledger.request(request_id).right].act
+        receipts = [r for r in vouching(ledger.receipts(request_id), act) if r.step.system == system]
+        newest = {r.step.operation: r for r in receipts}
+        done, seen = newest.get(act) if act else None, newest.get(Operation.VERIFY)
+        if conclusion != Conclusion.IN_PART or done is None or not done.outcome.settled:
+            return "not_done"
+        if seen is not None:
+            return "kept_in_part" if seen.outcome.settled and seen.certainty is Certainty.VERIFIED else "not_done"
+        # An erasure or a correction is done once it was looked at, or somebody vouches for it.
+        looked_at = act in {Operation.ERASE, Operation.RECTIFY} and done.certainty is not Certainty.ATTESTED
+        return "not_done" if looked_at else "done"
 
 
 class _Work:

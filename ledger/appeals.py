@@ -16,7 +16,7 @@ from ledger.ids import new_id
 from ledger.letters import queue_letter
 from ledger.models import case_keys, entries, requests, tasks
 from ledger.models_appeals import appeals
-from ledger.notes import keep_note, keep_word
+from ledger.notes import keep_note, keep_word, note_text
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
@@ -36,6 +36,8 @@ _AFTER: Final = timedelta(days=30)
 _NEEDED: Final = ("working", "file", "history")
 _SAYS: Final = ("proposed", "approve_decision", "agree")
 """Entries of those who have decided on the answer (ledger/weighing.py). Who has dissented has not."""
+_CHECKED: Final = "accuracy"
+"""The entry of a decision on what is disputed (ledger/rectifications.py); it has the role of who has approved it."""
 _RESULTS: Final = {
     AppealOutcome.UPHELD: "refused",
     AppealOutcome.REVERSED: "done",
@@ -136,14 +138,14 @@ class Appeals(Store):
         at: datetime,
         reasons: str,
         by: str,
-        not_by: Sequence[str] = (),
+        seats: Sequence[str] = (),
     ) -> bool:
         """Decide on an appeal; False if it was decided so before.
 
         Args:
             reasons: as the person is to read them; sealed.
             by: who decides, as a role or an opaque id.
-            not_by: who has refused, and so cannot decide.
+            seats: the roles that whoever decides has a seat in, as holder or substitute.
 
         Raises:
             LedgerRefusal: it was decided otherwise, or by this person there is nothing to decide.
@@ -156,8 +158,8 @@ class Appeals(Store):
                 return False
             if not appeal.open:
                 raise LedgerRefusal(f"the appeal was decided: {appeal.outcome}")
-            who = {same_person(one) for one in (*not_by, *self._deciders(connection, appeal.request_id))}
-            if same_person(by) in who:
+            people, roles = self._deciders(connection, appeal.request_id)
+            if same_person(by) in people | roles or not roles.isdisjoint(map(same_person, seats)):
                 raise LedgerRefusal(
                     "whoever has decided on the request does not decide on the appeal: ask somebody else"
                 )
@@ -241,19 +243,29 @@ class Appeals(Store):
             raise LedgerRefusal("there is no appeal of this id")
         return _read(row)
 
-    def _deciders(self, connection: Connection, request_id: str) -> set[str]:
-        """Who has decided on the answer, as the journal and the request's file have it."""
-        bodies = connection.scalars(
-            select(entries.c.body).where(
+    def _deciders(self, connection: Connection, request_id: str) -> tuple[set[str], set[str]]:
+        """Who has decided on the answer, as the journal and the request's file have it: as people name themselves, the
+        seats that they have spoken for among it; and roles of which nobody has written down who spoke for them."""
+        bodies = connection.execute(
+            select(entries.c.kind, entries.c.body).where(
                 entries.c.tenant == self.tenant,
                 entries.c.request_id == request_id,
-                entries.c.kind.in_(_SAYS),
+                entries.c.kind.in_((*_SAYS, _CHECKED)),
             )
         )
-        found = {str(by) for body in bodies if (by := orjson.loads(body).get("by"))}
+        people, roles = [], []
+        for kind, text in bodies:
+            body = orjson.loads(text)
+            if kind == _CHECKED:
+                roles.append(body["decided"].get("approved_by"))
+            else:
+                people += [body.get("by"), body.get("role")]
+        checked = self._vault.get_under(connection, request_id, "file", "accuracy/by/")
+        people += [note_text(sealed) for sealed in checked.values()]
         weighed = self._vault.get(connection, request_id, "file", EVIDENCE)
         said = orjson.loads(weighed) if weighed else {}
-        return found | {said[name] for name in ("by", "approved_by") if said.get(name)}
+        people += [said.get(name) for name in ("by", "approved_by")]
+        return {same_person(one) for one in people if one}, {same_person(one) for one in roles if one}
 
     def _laws(self, connection: Connection, request_id: str) -> list[Regime]:
         query = select(requests).where(requests.c.tenant == self.tenant, requests.c.id == request_id)

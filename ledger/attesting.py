@@ -120,8 +120,14 @@ class Attesting(Proofs):
     def _first_look(
         self, connection: Connection, request_id: str, rung: Rung, level: int, at: datetime
     ) -> AnyRow | None:
-        """The word that waits for a second one; one that has waited for too long is none any more."""
-        where = (*self._its_proofs(request_id), identity_proofs.c.rung == rung.value, ~identity_proofs.c.second)
+        """The word that waits for a second one; one that has waited for too long is none any more. A system's, with
+        which the request came in, is nobody's: whoever opened it may have typed it, and would be both."""
+        where = (
+            *self._its_proofs(request_id),
+            identity_proofs.c.rung == rung.value,
+            identity_proofs.c.agent.is_not(None),
+            ~identity_proofs.c.second,
+        )
         query = select(identity_proofs).where(*where, identity_proofs.c.level == level).order_by(identity_proofs.c.id)
         for one in connection.execute(query).all():
             if one.at > at - PAPER_KEPT:

@@ -160,7 +160,9 @@ class HoldDesk(Store):
                 .values(settled_at=at)
             )
             post(connection, self.tenant, "wake", request_id, at)
-            self._journal(connection, "answered_by_counsel", {"by": by, **note.said}, at, request_id=request_id)
+            # Not among the request's own entries, which its agents read: only a hold has counsel answer.
+            body = {"request": request_id, "by": by, **note.said}
+            self._journal(connection, "answered_by_counsel", body, at, key=request_id)
         return True
 
     def answered_by_counsel(self, request_id: str) -> bool:

@@ -109,10 +109,15 @@ class Relooks(Store):
                 relooks.c.tenant == self.tenant,
                 relooks.c.request_id == request_id,
                 relooks.c.looked_at.is_(None),
-                # Else it is the look after a later closing, and this word is of the one before.
-                relooks.c.due_at <= at,
             )
-            if connection.scalar(select(relooks.c.request_id).where(*its)) is None:
+            planned = select(requests.c.closed_at).select_from(
+                relooks.join(
+                    requests, (requests.c.tenant == relooks.c.tenant) & (requests.c.id == relooks.c.request_id)
+                )
+            )
+            found_row = connection.execute(planned.where(*its)).first()
+            if found_row is None or (found_row.closed_at and found_row.closed_at > at):
+                # It was noted; or it was closed once more since, and that look is still to come.
                 return False
             if open_again and not self._reopen(connection, request_id, open_again, at):
                 # Somebody was quicker: it is open, and when it is closed it is looked at again.

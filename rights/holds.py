@@ -264,7 +264,7 @@ def as_held(receipt: Receipt, holding: Holding, *, due: bool) -> Receipt:
     if holding.secret:
         return put_off(bare)
     if holding.answered:
-        return bare.model_copy(update={"outcome": Outcome.HELD, "code": str(Code.DEFERRED)})
+        return left_open(bare)
     return receipt
 
 
@@ -274,6 +274,11 @@ def put_off(receipt: Receipt) -> Receipt:
     return receipt.model_copy(
         update={"outcome": Outcome.PENDING, "code": str(Code.QUEUED), "about": "", "check_after_seconds": seconds}
     )
+
+
+def left_open(receipt: Receipt) -> Receipt:
+    """A step that the answer of counsel has ended, and of which nothing says that it was held."""
+    return receipt.model_copy(update={"outcome": Outcome.PENDING, "code": str(Code.DEFERRED), "about": ""})
 
 
 def _without(tally: Tally) -> Tally:

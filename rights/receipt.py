@@ -3,7 +3,7 @@
 The one rule: nothing is called erased unless a later look found only what is kept.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -241,6 +241,17 @@ class Receipt(Value):
     def exported(self) -> bool:
         """export only: whether there is something written to be packed; what was copied by hand is handed over so."""
         return self.outcome.settled and self.certainty is not Certainty.ATTESTED
+
+
+def vouching(receipts: Sequence[Receipt], act: Operation | None) -> list[Receipt]:
+    """Receipts in their order, without the looks at a system that were made before the last act in it: they do not
+    vouch for what was done, or was to be done, since."""
+    acted = {receipt.step.system: n for n, receipt in enumerate(receipts) if receipt.step.operation is act}
+    return [
+        receipt
+        for n, receipt in enumerate(receipts)
+        if receipt.step.operation is not Operation.VERIFY or n > acted.get(receipt.step.system, -1)
+    ]
 
 
 def newest(receipts: Iterable[Receipt], *operations: Operation) -> dict[str, Receipt]:

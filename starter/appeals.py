@@ -3,6 +3,7 @@
 The one rule: safe to do twice. What was decided before is carried on from where it stopped.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,15 +18,22 @@ from starter.show import Cell, Page, day
 
 
 def decide(
-    ledger: Ledger, appeal_id: str, outcome: AppealOutcome, *, reasons: str, by: str, at: datetime
+    ledger: Ledger,
+    appeal_id: str,
+    outcome: AppealOutcome,
+    *,
+    reasons: str,
+    by: str,
+    at: datetime,
+    seats: Sequence[str] = (),
 ) -> tuple[Appeal, bool]:
     """Decide on an appeal; where the answer is reversed, receive the request anew, by the person who has proven who
-    they are. The appeal after it, and whether this call has decided it.
+    they are. The appeal after it, and whether this call has decided it. `seats` are those of whoever decides.
 
     Raises:
         LedgerRefusal: it cannot be decided so, or what is needed to carry it out anew was destroyed.
     """
-    fresh = ledger.decide_appeal(appeal_id, outcome, at=at, reasons=reasons, by=by)
+    fresh = ledger.decide_appeal(appeal_id, outcome, at=at, reasons=reasons, by=by, seats=seats)
     appeal = ledger.appeal(appeal_id)
     if outcome is not AppealOutcome.UPHELD and appeal.redone_by is None:
         _redo(ledger, appeal, at)

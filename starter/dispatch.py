@@ -399,7 +399,8 @@ class Dispatcher:
         for request_id in await asyncio.to_thread(self._ledger.histories_due, now):
             row = await asyncio.to_thread(self._ledger.request, request_id)
             looking = self._client.get_workflow_handle(visibility.follow_up_id(self._ledger.tenant, request_id))
-            runs = (self._handle(row.right, request_id), self._lifting(request_id), looking)
+            late = self._client.get_workflow_handle(visibility.relook_id(self._ledger.tenant, request_id))
+            runs = (self._handle(row.right, request_id), self._lifting(request_id), looking, late)
             if all([await self._lost(run) for run in runs]):
                 await asyncio.to_thread(partial(self._ledger.shred, request_id, ["history"], as_of=now))
 

@@ -55,9 +55,6 @@ _PHASE = {
 _LEFT = {Operation.ERASE: Code.LEFT_BEHIND, Operation.RECTIFY: Code.CHANGED_BACK}
 """What a person is asked about when a look keeps finding that an act has not lasted."""
 
-UNDER_HOLD = {Code.HOLD, Code.DEFERRED}
-"""Why the fence is closed to what a hold covers."""
-
 _WHOSE = {Code.SEVERAL_PEOPLE, Code.TOO_MANY_LINKS}
 """Where it is open who the person is, it is open in every system."""
 
@@ -132,8 +129,8 @@ class Steps:
                 return receipt
             if run.withdrawn and not run.accounting:
                 return receipt
-            if receipt.outcome is Outcome.HELD and receipt.code in UNDER_HOLD:
-                if receipt.code == Code.DEFERRED or not await self._wait_for_hold(step):
+            if receipt.outcome is Outcome.HELD and receipt.code == Code.HOLD:
+                if not await self._wait_for_hold(step):
                     return receipt
                 continue
             if receipt.code in BEFORE_THE_WORK:

@@ -127,6 +127,8 @@ def decide(
     Example: habeas appeal decide 01kap30c2m6n8r1v5t9w4x7yzb reversed --by dpo --reason-file reasons.txt
     """
     from rights.appeals import AppealOutcome
+    from rights.approvers import Approvers
+    from rights.decision import Role
     from starter.appeals import appeal_document, appeal_page
     from starter.appeals import decide as decide_on
     from starter.desk import desk, now
@@ -135,15 +137,17 @@ def decide(
 
     if outcome not in set(AppealOutcome):
         raise Failure(Exit.USAGE, f"OUTCOME is one of {', '.join(AppealOutcome)}")
-    reasons = read_text(reason_file, "--reason-file")
+    reasons, who = read_text(reason_file, "--reason-file"), role(by, "--by")
     with desk() as at:
+        approvers = at.settings.approvers or Approvers()
         found, fresh = decide_on(
             at.ledger,
             ledger_id(appeal, "appeal"),
             AppealOutcome(outcome),
             reasons=reasons,
-            by=role(by, "--by"),
+            by=who,
             at=now(),
+            seats=[seat for seat in Role if approvers.acts_as(who, seat) is not None],
         )
         document = appeal_document(found, now()) | {"new": fresh}
         answer(document, appeal_page(found, now()), as_json=as_json)

@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 import pytest
 
 from activities.closing import ClosingActivities
@@ -26,7 +27,8 @@ from rights.receipt import Certainty, Outcome, Receipt
 from rights.rectification import Accuracy, Approver, RectificationDetails, Refusal, Wanted
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
-from tests.ledger.builders import AT, a_clock, a_receipt, a_step, later, opened_id
+from tests.ledger.builders import AT, a_clock, a_receipt, a_step, enter, later, opened_id
+from tests.ledger.conftest import Door
 from tests.world import shop_map
 
 OFFICE = Office(
@@ -232,6 +234,38 @@ def test_the_letter_of_an_end_says_what_the_conclusion_does(ledger: Ledger, tmp_
     for name, words in _SAYS.items():
         assert [word for word in words if word not in texts[name]] == [], name
         assert "anna@" not in texts[name]
+
+
+@pytest.mark.parametrize(("right", "act"), [(Right.ERASURE, Operation.ERASE), (Right.RECTIFICATION, Operation.RECTIFY)])
+def test_a_look_from_before_it_was_opened_again_vouches_for_nothing(
+    ledger: Ledger, tmp_path: Path, right: Right, act: Operation, door: Door
+) -> None:
+    details = TWO.model_dump_json().encode() if right is Right.RECTIFICATION else None
+    request = opened(ledger, right, details=details)
+    look(ledger, request, customers=1)
+    if right is Right.RECTIFICATION:
+        ledger.decide_accuracy(request, Accuracy(accepted=(1, 2)), systems=["shop"], at=AT)
+    if act is Operation.ERASE:
+        enter(ledger, request)
+    ledger.keep_receipt(a_receipt(a_step(request, act), customers=1))
+    seen = a_receipt(a_step(request, Operation.VERIFY))
+    ledger.keep_receipt(seen.model_copy(update={"certainty": Certainty.VERIFIED}))
+    ledger.pin_map(request, MAP, at=AT)
+    tools = Tools(ledger=ledger, connectors={}, data_map=MAP, store=FileStore(tmp_path), environment="test")
+    closing = ClosingActivities(tools)
+    first = closing.close(Ask(request_id=request, as_of=AT))
+    assert (first.conclusion, first.rows_erased) == (Conclusion.ANSWERED, act is Operation.ERASE)
+
+    # A backup brings it back, and doing it once more is given up.
+    ledger.reopen(request, {"shop": Code.RESTORED}, at=later(days=1))
+    step = a_step(request, act, round=1)
+    ledger.keep_receipt(Receipt(step=step, outcome=Outcome.NEEDS_HUMAN, code=Code.RULED_OUT, at=later(days=2)))
+
+    closed = closing.close(Ask(request_id=request, as_of=later(days=2), again=True))
+    assert closed.conclusion is Conclusion.IN_PART
+    assert closed.rows_erased == 0
+    told = orjson.loads(door("SELECT body FROM entries WHERE kind = 'closed' ORDER BY seq DESC LIMIT 1")[0][0])
+    assert told["books"] in ({}, {"shop": []}), "no book says that it is gone"
 
 
 _SAYS = {

@@ -13,8 +13,10 @@ from ledger.requests import Ending
 from rights.codes import Code
 from rights.datamap import DataMap
 from rights.mapfile import read_map
+from rights.plan import Operation
+from rights.receipt import Certainty, Outcome, Receipt
 from rights.request import Conclusion, Phase
-from tests.ledger.builders import ANNA, AT, later, opened_id
+from tests.ledger.builders import ANNA, AT, a_receipt, a_step, later, opened_id
 
 MAP = """
 system: shop
@@ -30,27 +32,34 @@ collections:
 
 def answered(ledger: Ledger) -> str:
     request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, confirmed=True)
+    close(ledger, request_id, Conclusion.ANSWERED, 1)
+    return request_id
+
+
+def close(ledger: Ledger, request_id: str, conclusion: Conclusion, days: float) -> None:
     ledger.close(
         request_id,
-        Conclusion.ANSWERED,
+        conclusion,
         books={},
-        at=later(days=1),
+        at=later(days=days),
         working_until=later(days=30),
         file_until=later(days=1000),
         parcel_until=AT,
         disputed_until=AT,
-        ending=Ending(erased=ANNA, relook_at=later(days=8)),
+        ending=Ending(erased=ANNA, relook_at=later(days=days + 7)),
     )
-    return request_id
 
 
-def carried_out(ledger: Ledger, folder: Path) -> Replay:
-    """A replay of the shop, which cannot say by itself whom it has, up to where it waits for its requests."""
+def carried_out(ledger: Ledger, folder: Path, replay: str = "", days: float = 9) -> Replay:
+    """A replay of the shop, which cannot say by itself whom it has, up to where it waits for its requests; or on from
+    there."""
     data_map = DataMap.of(read_map({"shop.yaml": MAP}).systems)
     work = ReplayActivities(Tools(ledger, {}, data_map, FileStore(folder), environment="test"))
-    replay = ledger.begin_replay("shop", AT, dry=False, by="operations", at=later(days=9))
-    while ledger.replay(replay).state in {"quarantining", "applying"}:
-        ActivityEnvironment().run(work.advance, Replaying(replay_id=replay, as_of=later(days=9)))
+    replay = replay or ledger.begin_replay("shop", AT, dry=False, by="operations", at=later(days=days))
+    while True:
+        told = ActivityEnvironment().run(work.advance, Replaying(replay_id=replay, as_of=later(days=days)))
+        if told.state not in {"quarantining", "applying"}:
+            break
     return ledger.replay(replay)
 
 
@@ -71,6 +80,21 @@ def test_one_of_which_a_person_is_asked_already_is_not_passed_over(ledger: Ledge
 
     assert ledger.reopenings(request_id) == {"shop": Code.RETURNED}
     assert replay.report["indeterminate"] == {"open_already": 1}
+
+
+def test_what_was_given_up_is_not_kept_in_part(ledger: Ledger, tmp_path: Path) -> None:
+    request_id = answered(ledger)
+    before = a_receipt(a_step(request_id, Operation.VERIFY), at=later(days=1))
+    ledger.keep_receipt(a_receipt(a_step(request_id), at=later(days=1)))
+    ledger.keep_receipt(before.model_copy(update={"certainty": Certainty.VERIFIED}))
+    replay = carried_out(ledger, tmp_path)
+    step = a_step(request_id, round=1)
+    ledger.keep_receipt(Receipt(step=step, outcome=Outcome.NEEDS_HUMAN, code=Code.RULED_OUT, at=later(days=9, hours=1)))
+    close(ledger, request_id, Conclusion.IN_PART, 9.5)
+
+    ended = carried_out(ledger, tmp_path, replay.id, 10)
+
+    assert (ended.state, ended.report["ended"]) == ("unsure", {"not_done": 1})
 
 
 def test_what_is_done_twice_is_opened_once(ledger: Ledger, tmp_path: Path) -> None:

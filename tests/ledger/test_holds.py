@@ -174,9 +174,11 @@ def test_the_answer_becomes_counsels_task(ledger: Ledger) -> None:
     assert ledger.tasks() == [], "an agent sees nothing of it"
 
     assert not ledger.answered_by_counsel(request_id)
+    before = ledger.standing(request_id)
     assert ledger.answer_for(request_id, by="s-7", text="We write to you as counsel.", at=due)
     assert not ledger.answer_for(request_id, by="s-7", text="Once more.", at=due)
     assert ledger.answered_by_counsel(request_id)
+    assert ledger.standing(request_id) == before, "nor that counsel has written"
     assert refused(ledger, request_id) is Code.DEFERRED
     assert [one for one in ledger.hold_tasks() if one.code is Desk.ANSWER] == []
     with pytest.raises(LedgerRefusal, match="no request"):

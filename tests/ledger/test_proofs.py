@@ -10,7 +10,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.letters import Channel, said_name
 from ledger.proofcodes import GoesTo, Reached, code_channel
-from rights.identity import Rung, Unreached, identity_law
+from rights.identity import Proof, Rung, Unreached, identity_law
 from rights.letterlaw import lacking, sayings
 from rights.letters import Authority, LetterFacts, LetterKind, Office, Particulars, answer_kind
 from rights.mandates import Mandate
@@ -300,6 +300,16 @@ def test_an_identity_that_is_not_tied_to_who_was_proven_keeps_the_request_unprov
     assert ledger.attest(request, Rung.ATTESTED, level=1, by="desk", at=AT, vouches=["all"]) is False
     assert ledger.attest(request, Rung.ATTESTED, level=2, by="desk", at=AT, vouches=["all"]) is True
     assert ledger.identity_state(request).loose == ()
+
+
+def test_a_systems_word_at_the_door_is_no_first_look(ledger: Ledger) -> None:
+    said = Proof(rung=Rung.ATTESTED, at=AT, level=4)
+    request = opened_id(ledger, Phase.CONFIRMING, right=Right.ACCESS, proof=said, proves=ANNA[:1])
+    # Whoever has opened it says it themselves, and is still one person.
+    ledger.attest(request, Rung.ATTESTED, level=4, by="desk", at=AT, vouches=["email"])
+    assert identity_law().reached(ledger.identity_state(request).proofs, "eu-gdpr") == 3
+    ledger.attest(request, Rung.ATTESTED, level=4, by="lead", at=AT, vouches=["email"])
+    assert identity_law().reached(ledger.identity_state(request).proofs, "eu-gdpr") == 4
 
 
 def test_what_stands_in_another_row_than_the_proven_channel_is_not_tied(ledger: Ledger, door: Door) -> None:

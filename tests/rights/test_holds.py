@@ -203,4 +203,4 @@ def test_a_hold_that_may_be_told_is_waited_for_and_then_said() -> None:
     assert as_held(receipt, both, due=False) == as_held(receipt, told, due=False)
     assert "hold" not in as_held(receipt, both, due=True).model_dump_json()
     answered = as_held(receipt, Holding(scopes={"h": Scope()}, answered=True), due=True)
-    assert (answered.outcome, answered.code, answered.tally.kept_rows) == (Outcome.HELD, "deferred", 0)
+    assert (answered.outcome, answered.code, answered.tally.kept_rows) == (Outcome.PENDING, "deferred", 0)

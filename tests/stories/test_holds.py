@@ -113,7 +113,7 @@ def test_what_a_secret_hold_stops_ends_once_counsel_has_answered(
     world.ledger.answer_for(request, by="s-7", text="As counsel we write.", at=world.now())
     world.wait_closed(request)
 
-    assert sure(world, request, operation) == ("held", "deferred"), "it was tried again, and waited for"
+    assert sure(world, request, operation) == ("pending", "deferred"), "tried again, and no word of a hold"
     assert world.conclusion(request) == "in_part"
     assert (dump(world.shop), shop.sees(7)) == (before, seen)
 
