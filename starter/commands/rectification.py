@@ -121,7 +121,7 @@ def decide(
     """Decide on every field: corrected, or not and on which ground.
 
     Example: habeas rectification decide 01kap2v7q4m8w3x9yd5tgh6jzr --accept 1 --refuse 2=accurate --reason-file why.txt
-    --approved-by counsel
+    --by s-17 --approved-by counsel
     """
     from rights.rectification import Accuracy, Approver, Refusal
     from starter.desk import desk, now

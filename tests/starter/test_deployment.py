@@ -171,7 +171,8 @@ def test_somebody_no_system_knows_is_answered(local: Local) -> None:
 def test_a_hold_stops_an_erasure_until_it_is_released(local: Local, shop: check.Connection) -> None:
     email = email_of(shop, 251)
     before = check.dump(shop)
-    held = told(local, "hold", "place", "--identity", f"email={email}", "--reason-file", "-", given="a court case")
+    whom = ("--by", "s-1", "--identity", f"email={email}", "--reason-file", "-")
+    held = told(local, "hold", "place", *whom, given="a court case")
     request = open_(local, "erasure", email, "--confirmed-by", "desk")
     habeas(local, "request", "watch", request)
     habeas(local, "request", "approve", request)
@@ -179,7 +180,8 @@ def test_a_hold_stops_an_erasure_until_it_is_released(local: Local, shop: check.
     stopped = habeas(local, "request", "watch", request)
     untouched = check.dump(shop) == before
     (task,) = told(local, "task", "list", "--request", request)["tasks"]
-    habeas(local, "hold", "release", held["id"])
+    for agent in ("s-1", "s-2"):
+        habeas(local, "hold", "release", held["id"], "--by", agent)
     ruled = habeas(local, "request", "rule", request, "retry", "--task", task["id"])
     done = habeas(local, "request", "watch", request)
 

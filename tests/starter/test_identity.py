@@ -141,8 +141,9 @@ def test_the_dead_are_asked_for_by_whom_their_country_lets(deployment: Deploymen
     assert (off.code, one_sentence(off.err)) == (5, True)
     assert "not sure" in off.err
     assert deployment("identity", "deceased", request, "--country", "FR", *heir, "--name", "Canary Heir").code == 6
-    assert deployment("identity", "attest", request, "--rung", "in_person", "--by", "desk").code == 6
-    assert deployment("identity", "attest", request, "--rung", "in_person", "--by", "notary").code == 0
+    shown = ("--rung", "in_person", "--proves", "all")
+    assert deployment("identity", "attest", request, *shown, "--by", "desk").code == 6
+    assert deployment("identity", "attest", request, *shown, "--by", "notary").code == 0
     assert "Canary Heir" not in deployment.everything()
 
 
