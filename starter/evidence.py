@@ -162,7 +162,7 @@ def _identity(said: Document) -> str:
 
 def _decision(said: Document) -> str:
     if not said["recorded"]:
-        return "none was needed: granted"
+        return "none is on record"
     grounds = "; ".join(f"{one['code']} ({one['provision']})" for one in said["grounds"])
     words = ", ".join(f"{one['word']} by {one['role']}" for one in said["words"] if one["role"])
     return "; ".join(filter(None, (said["word"], grounds, words)))

@@ -187,6 +187,14 @@ def _closed(body: Body) -> str:
     return f"Closed: {body['conclusion'].replace('_', ' ')}{rows}."
 
 
+def _intent(body: Body) -> str:
+    looked = "Before a call that changes something, holds and withdrawals were looked at again"
+    if body.get("held"):
+        return f"{looked}: a hold was in force, and does not stop what only stops a use."
+    # A hold whose rows the call leaves as they are may be in force, and lifting goes on after a withdrawal.
+    return f"{looked}: none stood in its way."
+
+
 def _reopened(body: Body) -> str:
     why = ", ".join(f"{system} ({str(code).replace('_', ' ')})" for system, code in body["systems"].items())
     return f"Opened again, for {why}: what was said to be done there does not stand."
@@ -221,8 +229,8 @@ _WORDS: Final[Mapping[str, Callable[[Body], str]]] = {
     "learned": lambda body: (
         f"{plural(body['identities'], 'further identity', 'further identities')} of the person found."
     ),
-    "intent": lambda body: "Before a destructive call, holds and withdrawals were looked at again: none was in force.",
-    "counted": lambda body: "A destructive call ended and was counted.",
+    "intent": _intent,
+    "counted": lambda body: "A call that changes something ended and was counted.",
     "task": lambda body: f"A person was asked: {str(body['code']).replace('_', ' ')}.",
     "rule": lambda body: f"A person ruled: {str(body.get('word', 'on a task')).replace('_', ' ')}.",
     "tasks_settled": lambda body: f"{plural(body['tasks'], 'task')} taken off the desk.",

@@ -48,6 +48,14 @@ def test_a_late_look_says_clean_only_of_what_was_seen_to_be_clean() -> None:
     assert line("reopened", systems={"shop": "returned"}).startswith("Opened again, for shop (returned)")
 
 
+def test_no_line_says_that_there_was_no_hold_where_one_was_passed_by() -> None:
+    def line(**body: object) -> str:
+        return sentence(Noted(seq=1, kind="intent", key=None, at=AT, body={"intent": "i", "planned": {}, **body}))
+
+    assert "a hold was in force" in line(held=True)
+    assert line().endswith("none stood in its way."), "one that spares the rows of the call may well be in force"
+
+
 def test_a_kind_without_words_is_named() -> None:
     entry = Noted(seq=1, kind="something_new", key=None, at=AT, body={})
 
