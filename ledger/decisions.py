@@ -52,6 +52,8 @@ ELSEWHERE: Final = {
     Code.CONSULTATION: "agree to the decision or dissent (habeas decision)",
     Code.STOPPED: "two agents say what becomes of it (habeas request review)",
     Code.UNTIED: "prove it (habeas identity send-code), vouch for it (attest --proves), or leave it out (leave-out)",
+    Code.RECIPIENT: "enter what the recipient answers (habeas recipient answered)",
+    Code.APPEAL: "decide on the appeal (habeas appeal decide)",
 }
 """Tasks with a verb of their own."""
 
@@ -314,8 +316,26 @@ def _said_of(code: str, ruling: Ruling) -> str:
     return f"{code}_{'done' if ruling == 'done' else 'left'}"
 
 
+def settled_as(code: Code, step_key: str) -> Code:
+    """The code by which a task is settled: a notice that could not be sent is settled by what its recipient answers, as
+    one that was, and no step waits for it."""
+    return Code.RECIPIENT if code is Code.EGRESS and step_key.split("/")[1] == "recipient" else code
+
+
+def words_for(code: Code) -> tuple[Ruling, ...]:
+    """What can be ruled on a task, beyond a choice of rows; nothing where it has a verb of its own."""
+    if code in ELSEWHERE:
+        return ()
+    words: list[Ruling] = ["give_up"]
+    if code not in {Code.APPROVAL, *_ALONE, *_ONLY_CHOSEN}:
+        words.insert(0, "retry")
+    if code in _BY_HAND:
+        words.append("done")
+    return tuple(words)
+
+
 def _refuse_ruling(task: AnyRow, ruling: Ruling, chosen: bytes | None) -> None:
-    code = Code(task.code)
+    code = settled_as(Code(task.code), task.step_key)
     if task.settled_at:
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if task.ruling:

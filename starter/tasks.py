@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ledger.decisions import settled_as, words_for
 from ledger.ledger import Ledger
 from ledger.standing import Task
 from rights.codes import ADVICE, Code
@@ -17,14 +18,13 @@ from starter.show import Cell, Page, minute
 Document = dict[str, Any]
 
 _WORDS = {
-    **dict.fromkeys((Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED), "done | give_up"),
     Code.POST_OUT: "done --on DATE | give_up",
     Code.POST_IN: "done --on DATE | give_up",
     Code.BOUNCED: "retry | done --on DATE | give_up",
     Code.MAIL_REFUSED: "retry | done --on DATE | give_up",
     Code.MAIL_UNSURE: "done | retry | give_up",
 }
-"""What may be ruled, where it is not all of it."""
+"""What may be ruled on letters (ledger/letterdesk.py)."""
 
 _COMMANDS = {
     Code.REVIEW: "review show {request}",
@@ -37,6 +37,7 @@ _COMMANDS = {
     Code.UNTIED: "identity status {request}",
     Code.APPEAL: "appeal show {about}",
     Code.RECIPIENT: "recipient list --request {request}",
+    Code.APPROVAL: "request approve {request}",
 }
 """Tasks that no ruling settles, and the command to begin with."""
 
@@ -104,8 +105,8 @@ def add_task(page: Page, task: Task, candidates: Sequence[Mapping[str, Any]]) ->
         )
         words = "choose --person NUMBERS"
     else:
-        words = _WORDS.get(task.code, "retry | give_up | done")
-    if command := _COMMANDS.get(task.code):
+        words = _WORDS.get(task.code, " | ".join(words_for(task.code)))
+    if command := _COMMANDS.get(settled_as(task.code, task.step_key)):
         said = command.format(request=task.request_id, about=task.about)
         page.line(Cell(f"habeas {said}", "quiet"), indent=4)
         return

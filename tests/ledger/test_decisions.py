@@ -10,6 +10,7 @@ from ledger.decisions import Ruling
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.notes import note_text
+from ledger.notices import Answer, Draft
 from rights.codes import Code
 from rights.request import Phase, Right
 from tests.ledger.builders import AT, a_step, close_one, enter, later, opened_id
@@ -190,6 +191,9 @@ SENSELESS: list[tuple[Code, Ruling, str]] = [
     (Code.MENTIONS, "done", "not done by saying so"),
     (Code.NOT_SEARCHED, "choose", "nothing is to be chosen"),
     (Code.APPROVAL, "retry", "approve the request instead"),
+    (Code.NO_ROW, "done", "not done by saying so"),
+    (Code.RECIPIENT, "give_up", "habeas recipient answered"),
+    (Code.APPEAL, "give_up", "habeas appeal decide"),
 ]
 
 
@@ -210,6 +214,22 @@ def test_rulings_that_make_no_sense_are_refused_with_what_would(ledger: Ledger) 
         with pytest.raises(LedgerRefusal, match=why):
             ledger.rule(request_id, task, word, at=AT, chosen=b"{}" if word == "choose" else None)
         assert ledger.rulings(request_id) == {}
+
+
+def test_a_notice_that_could_not_be_sent_is_settled_by_what_its_recipient_answers(ledger: Ledger) -> None:
+    request_id = opened_id(ledger)
+    ledger.tell(request_id, [Draft("partner", "erased", "blocked", AT.date())], at=AT)
+    (task,) = ledger.tasks(request_id=request_id)
+    assert task.code is Code.EGRESS
+
+    words: tuple[Ruling, ...] = ("retry", "give_up", "done")
+    for word in words:
+        with pytest.raises(LedgerRefusal, match="habeas recipient answered"):
+            ledger.rule(request_id, task.id, word, at=AT)
+    ledger.answered(
+        request_id, "partner", Answer.CONFIRMED, on=later(days=1).date(), at=later(days=1), note=None, by="desk"
+    )
+    assert ledger.tasks(request_id=request_id) == []
 
 
 def test_what_was_chosen_is_sealed_where_the_step_reads_it(ledger: Ledger) -> None:
