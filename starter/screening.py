@@ -117,6 +117,9 @@ CREATE TABLE IF NOT EXISTS {} (value text PRIMARY KEY, why text NOT NULL, since 
 """
 
 
+_JOIN: Final = sql.SQL("SELECT t.* FROM {} AS t\nWHERE NOT EXISTS (SELECT FROM {} AS s WHERE s.value = t.{}::text);")
+
+
 def screen_table(
     ledger: Ledger, conninfo: str, table: str, column: str, into: str, kind: str, use: str, *, at: datetime
 ) -> Tallied:
@@ -127,7 +130,7 @@ def screen_table(
         psycopg.Error: the database cannot be asked; its text may quote a value.
     """
     tallied = Tallied()
-    there, here = (sql.Identifier(*name.split(".")) for name in (table, into))
+    there, here = _named(table), _named(into)
     with psycopg.connect(conninfo) as reading, psycopg.connect(conninfo) as writing:
         writing.execute(sql.SQL(_MADE).format(here))
         writing.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(here))
@@ -151,12 +154,9 @@ def screen_table(
 
 def join_sql(table: str, column: str, into: str) -> str:
     """The statement by which a campaign reads the rows that it may use."""
-    there, here = (".".join(_quoted(part) for part in name.split(".")) for name in (table, into))
-    return (
-        f"SELECT t.* FROM {there} AS t\n"  # noqa: S608 - for a person to run; names in quotes, and no value
-        f"WHERE NOT EXISTS (SELECT FROM {here} AS s WHERE s.value = t.{_quoted(column)}::text);"
-    )
+    return _JOIN.format(_named(table), _named(into), sql.Identifier(column)).as_string(None)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _named(table: str) -> sql.Identifier:
+    """A table as somebody names it: schema.table or table."""
+    return sql.Identifier(*table.split("."))

@@ -6,7 +6,7 @@ The one rule: what is printed is the number of a line, a scope and a count; no v
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -58,7 +58,7 @@ def check(
     with desk() as at, ExitStack() as stack:
         writer = None
         if out is not None:
-            writer = csv.writer(stack.enter_context(out.open("w", newline="", encoding="utf-8")))
+            writer = csv.writer(stack.enter_context(_sink(out, source)))
         try:
             for number, row, verdict in screen_csv(at.ledger, _lines(source), column, kind, use, at=now()):
                 if number:
@@ -151,6 +151,19 @@ def _refuse_use(use: str) -> None:
 
     if use not in {IMPORT, *Scope}:
         raise Failure(Exit.USAGE, f"--scope takes one of {IMPORT}, {', '.join(Scope)}")
+
+
+def _sink(out: Path, source: str) -> TextIO:
+    """The file of --out, that only its owner reads: there are addresses in it."""
+    import os
+
+    if source != "-" and out.exists() and Path(source).exists() and out.samefile(source):
+        raise Failure(Exit.USAGE, "--out is the list itself, which would be lost: name another file")
+    try:
+        file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError:
+        raise Failure(Exit.USAGE, "--out: the file cannot be written there") from None
+    return os.fdopen(file, "w", newline="", encoding="utf-8")
 
 
 def _lines(source: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from tests.ledger.conftest import keys as keys
 from tests.ledger.conftest import make_ledger as make_ledger
 from tests.ledger.conftest import tables as tables
 from tests.ledger.conftest import template as template
-from tests.starter.conftest import Deployment
+from tests.starter.conftest import Deployment, one_sentence
 
 STOPPED, ERASED = Identity("email", "stop@example.org"), Identity("email", "gone@example.org")
 
@@ -102,6 +102,12 @@ def test_a_campaign_joins_against_a_table_of_its_own(ledger: Ledger, database: D
         assert columns == [("Stop@Example.org", "marketing"), ("gone@example.org", "erased")], "no token and no key"
 
 
+def test_a_name_stays_a_name_in_the_statement_that_is_printed() -> None:
+    printed = join_sql('crm.of "us"', "mail", "barred")
+
+    assert printed.startswith('SELECT t.* FROM "crm"."of ""us""" AS t\n')
+
+
 def test_the_command_tells_by_its_exit(deployment: Deployment, tmp_path: Path) -> None:
     clean = tmp_path / "clean.csv"
 
@@ -114,7 +120,19 @@ def test_the_command_tells_by_its_exit(deployment: Deployment, tmp_path: Path) -
         "3,gone@EXAMPLE.org",
     ]
 
+    assert clean.stat().st_mode & 0o777 == 0o600, "there are addresses in it"
+
     told = deployment("suppress", "check", "-", "--column", "mail", "--json", given="".join(CSV[:2]))
     assert (told.code, told.json) == (0, {"rows": 1, "barred": 0, "why": {}})
     assert deployment("suppress", "check", "-", "--column", "post", given="".join(CSV)).code == 2
     assert deployment("suppress", "rotate-key", "--json").json == {"key": 2, "renewed": 0}
+
+
+def test_a_list_is_not_lost_by_writing_over_it(deployment: Deployment, tmp_path: Path) -> None:
+    there = tmp_path / "list.csv"
+    there.write_text("".join(CSV))
+
+    for out in (there, tmp_path / "nowhere" / "list.csv"):
+        refused = deployment("suppress", "check", str(there), "--column", "mail", "--out", str(out))
+        assert (refused.code, one_sentence(refused.err)) == (2, True)
+    assert there.read_text() == "".join(CSV)
