@@ -116,7 +116,7 @@ def list_(as_json: Json = False) -> None:
                     one.id,
                     one.system,
                     minute(one.since, at.zone) if one.since else "new",
-                    minute(one.begun_at),
+                    minute(one.begun_at, at.zone),
                     one.state,
                 )
                 for one in found
