@@ -58,6 +58,18 @@ def test_every_command_and_option_is_documented(path: str) -> None:
     assert COMMANDS[path].help, f"{path} --help says nothing"
 
 
+def test_an_option_has_the_placeholder_of_its_help() -> None:
+    other = {
+        (path, name, word)
+        for path, found in COMMANDS.items()
+        for name, option in options(found)
+        for word in re.findall(rf"{name} ([A-Z][A-Z_=.-]*)(?![a-z])", section(path))
+        if word != option.metavar
+    }
+
+    assert other == set()
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_is_documented_with_its_default(name: str) -> None:
     field = Settings.model_fields[name]
