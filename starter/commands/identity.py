@@ -3,15 +3,12 @@
 The one rule: an agent sees `proven` or `not proven`, and nothing that depends on whether anybody is known.
 """
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from starter.commands.options import By, Json, NoteFile, Proves, RequestId
 from starter.exits import Exit, Failure
-
-if TYPE_CHECKING:
-    from rights.mandates import Mandate
 
 identities = typer.Typer(no_args_is_help=True, help="Find out whether the asker is the person: proven, or not proven.")
 
@@ -120,7 +117,7 @@ def check_code(
 
     said = read_text(code, "--code-file")
     with desk() as at:
-        _verdict(at.ledger.check_code(ledger_id(request, "request"), said, at=now()), as_json)
+        verdict_of(at.ledger.check_code(ledger_id(request, "request"), said, at=now()), as_json)
 
 
 @identities.command("ask-points")
@@ -167,7 +164,7 @@ def check_points(
     with desk() as at:
         request_id = ledger_id(request, "request")
         at.ledger.check_points(request_id, pairs, at=now(), declared=declared)
-        _verdict(at.ledger.request(request_id).confirmed, as_json)
+        verdict_of(at.ledger.request(request_id).confirmed, as_json)
 
 
 @identities.command()
@@ -198,7 +195,7 @@ def attest(
 
     if rung not in _RUNGS:
         raise Failure(Exit.USAGE, f"--rung takes one of {', '.join(_RUNGS)}")
-    scan = _scan(paper) if paper else None
+    scan = scan_of(paper) if paper else None
     with desk() as at:
         proven = at.ledger.attest(
             ledger_id(request, "request"),
@@ -209,7 +206,7 @@ def attest(
             paper=scan,
             vouches=proves or (),
         )
-        _verdict(proven, as_json)
+        verdict_of(proven, as_json)
 
 
 @identities.command()
@@ -261,7 +258,7 @@ def refuse(
 
     with desk() as at:
         at.ledger.refuse_proof(ledger_id(request, "request"), by=role(by, "--by"), at=now(), every=every)
-        _verdict(False, as_json)
+        verdict_of(False, as_json)
 
 
 @identities.command("leave-out")
@@ -290,139 +287,18 @@ def leave_out(
         raise Failure(Exit.USAGE, f"--note-file says why: it is missing, empty, or longer than {MAX_TEXT:,} characters")
     with desk() as at:
         proven = at.ledger.leave_out(ledger_id(request, "request"), what, by=role(by, "--by"), reason=text, at=now())
-        _verdict(proven, as_json)
-
-
-@identities.command()
-def mandate(
-    request: RequestId,
-    by: By,
-    details: Annotated[
-        str | None,
-        typer.Option(
-            "--details",
-            metavar="FILE",
-            help="What the mandate says, as YAML, from a file or - ; kept sealed.",
-            show_default=False,
-        ),
-    ] = None,
-    paper: Paper = None,
-    as_json: Json = False,
-) -> None:
-    """Note that somebody asks for another person, and keep their mandate.
-
-    Without --details only the first: nothing is proven then until a mandate is here. It stays in the request's file.
-
-    Example: habeas identity mandate 01kap2v7q4m8w3x9yd5tgh6jzr --by 'support desk' --details mandate.yaml --paper
-    scan.pdf
-    """
-    from rights.mandates import read_mandate
-    from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text, role
-
-    said = read_mandate("--details", read_text(details, "--details")) if details else None
-    scan = _scan(paper) if paper else None
-    if scan and said is None:
-        raise Failure(Exit.USAGE, "--paper goes with --details: write down what the mandate says")
-    with desk() as at:
-        request_id = ledger_id(request, "request")
-        if said is None:
-            at.ledger.require_mandate(request_id, by=role(by, "--by"), at=now())
-            _verdict(False, as_json)
-        else:
-            _verdict(at.ledger.keep_mandate(request_id, said, by=role(by, "--by"), at=now(), paper=scan), as_json)
-
-
-@identities.command()
-def deceased(
-    request: RequestId,
-    by: By,
-    country: Annotated[
-        str, typer.Option("--country", metavar="COUNTRY", help="Their last residence, such as FR.", show_default=False)
-    ],
-    relation: Annotated[
-        str, typer.Option("--relation", metavar="RELATION", help="heir, family or appointee.", show_default=False)
-    ],
-    died: Annotated[str, typer.Option("--died", metavar="DATE", help="The day of death.", show_default=False)],
-    answer_to: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="Who asks, with their address for letters; kept sealed.")
-    ] = "",
-    email: Annotated[
-        str, typer.Option("--email", metavar="ADDRESS", help="Where letters to them go, if not by post; kept sealed.")
-    ] = "",
-    paper: Paper = None,
-    as_json: Json = False,
-) -> None:
-    """Note that the data of somebody who has died is asked for, and by whom.
-
-    Who may is said by country (rights/law/deceased.yaml); where the law is not sure it is off, and counsel decides.
-
-    Example: habeas identity deceased 01kap2v7q4m8w3x9yd5tgh6jzr --country FR --relation heir --died 2026-01-02 --by
-    'support desk'
-    """
-    from starter.desk import desk, now
-    from starter.inputs import ledger_id, role
-
-    with desk() as at:
-        request_id = ledger_id(request, "request")
-        row = at.ledger.request(request_id)
-        said = _survivor(str(row.right), country, relation, died, (answer_to, email), now().date().isoformat())
-        scan = _scan(paper) if paper else None
-        _verdict(at.ledger.keep_mandate(request_id, said, by=role(by, "--by"), at=now(), paper=scan), as_json)
-
-
-@identities.command()
-def minor(
-    request: RequestId,
-    by: By,
-    age: Annotated[int, typer.Option("--age", metavar="YEARS", min=0, max=17, help="In years.", show_default=False)],
-    as_json: Json = False,
-) -> None:
-    """Note that the person is a child or a teenager.
-
-    From 13 on they ask in their own name, and no document is asked of them; for younger ones a parent or guardian asks.
-
-    Example: habeas identity minor 01kap2v7q4m8w3x9yd5tgh6jzr --age 15 --by 'support desk'
-    """
-    from starter.desk import desk, now
-    from starter.inputs import ledger_id, role
-    from starter.show import Page, answer
-
-    with desk() as at:
-        guarded = at.ledger.note_age(ledger_id(request, "request"), age, by=role(by, "--by"), at=now())
-        said = "a parent or guardian asks: keep their mandate" if guarded else "asks in their own name"
-        answer({"guardian": guarded}, Page().line(said), as_json=as_json)
+        verdict_of(proven, as_json)
 
 
 # Small things.
 
 
-def _survivor(right: str, country: str, relation: str, died: str, who: tuple[str, str], today: str) -> "Mandate":
-    from pydantic import ValidationError
+def scan_of(source: str) -> bytes:
+    """The scan of a paper.
 
-    from rights.mandates import Mandate
-
-    body = {
-        "kind": "survivor",
-        "scope": [right],
-        "signed": today,
-        "answer_to": "representative",
-        "representative": who[0],
-        "representative_email": who[1],
-        "country": country,
-        "relation": relation,
-        "died": died,
-    }
-    try:
-        return Mandate.model_validate(body)
-    except ValidationError:
-        raise Failure(
-            Exit.USAGE,
-            "--country is a code such as FR, --relation heir, family or appointee, --died a date, --email an address",
-        ) from None
-
-
-def _scan(source: str) -> bytes:
+    Raises:
+        Failure: it cannot be read, is empty, or is too large.
+    """
     from pathlib import Path
 
     try:
@@ -435,7 +311,8 @@ def _scan(source: str) -> bytes:
     return data
 
 
-def _verdict(proven: bool, as_json: bool) -> None:
+def verdict_of(proven: bool, as_json: bool) -> None:
+    """Answer whether the asker is proven, and end with 6 if not."""
     from starter.proving import verdict
     from starter.show import Page, answer
 
