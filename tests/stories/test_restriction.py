@@ -44,16 +44,16 @@ class Till:
         assert counts is not None
         return int(counts[0])
 
-    def counts(self, query: str) -> int:
+    def counts(self, query: str, *values: int) -> int:
         """What a query of the application counts."""
         with psycopg.connect(self._conninfo, autocommit=True) as session:
-            (count,) = session.execute(query.encode()).fetchone() or (0,)
+            (count,) = session.execute(query.encode(), values).fetchone() or (0,)
         return int(count)
 
     def sees_in(self, table: str, customer: int) -> int:
         """Rows of a customer that the application reads in one table."""
         column = "id" if table == "customers" else "customer_id"
-        return self.counts(f"SELECT count(*) FROM {table} WHERE {column} = {customer}")
+        return self.counts(f"SELECT count(*) FROM {table} WHERE {column} = %s", customer)
 
     def writes(self, customer: int) -> int:
         """Rows of a customer that the application changes when it tries to."""
