@@ -8,12 +8,11 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from temporalio.client import (
     Client,
-    WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -24,7 +23,6 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.following import OF_FOLLOW_UPS
-from activities.mailsetup import LIFE
 from activities.opening import Facts, Start, begin
 from activities.tools import Tools
 from ledger.errors import LedgerRefusal
@@ -33,18 +31,10 @@ from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.plan import Operation
 from rights.request import Phase, Right
+from starter.beside import RPC, Beside
 from workflows import visibility
-from workflows.appeal import AppealRun
-from workflows.campaign import CampaignRun
-from workflows.following import FollowUp
-from workflows.letters import Letters
-from workflows.lifting import RestrictionLifting
 from workflows.messages import Opening, Ruling
-from workflows.relook import RelookRun
-from workflows.replay import ReplayRun
 from workflows.request import BY_RIGHT
-from workflows.sweep import Sweep
-from workflows.upkeep import Upkeep
 from workflows.wire import HistoryKeys
 
 BATCH: Final = 50
@@ -53,8 +43,6 @@ LISTEN: Final = 1.0
 """Seconds to wait for a notification before the outbox is read anyway; also how long a stop may take."""
 ENSURE: Final = timedelta(seconds=10)
 """How often the upkeep workflow is made sure of, which also finds out that Temporal lost its database."""
-RPC: Final = timedelta(seconds=5)
-"""An update waits for a worker to accept it; without one it is delivered later."""
 AWAY: Final = 2.0
 """Seconds before an unreachable Temporal or ledger is tried again."""
 
@@ -75,7 +63,7 @@ class Dispatcher:
 
     def __init__(self, tools: Tools, client: Client, task_queue: str, keys: HistoryKeys, *, few: int = FEW) -> None:
         self._tools, self._ledger, self._client, self._queue = tools, tools.ledger, client, task_queue
-        self._keys, self._few = keys, few
+        self._keys, self._few, self._beside = keys, few, Beside(tools, client, task_queue)
         self._compared = datetime.min.replace(tzinfo=UTC)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -84,7 +72,7 @@ class Dispatcher:
         while not stop.is_set():
             try:
                 if datetime.now(UTC) - ensured >= ENSURE:
-                    await self._ensure_upkeep()
+                    await self._beside.upkeep()
                     ensured = datetime.now(UTC)
                 if not await self.deliver_once():
                     await asyncio.to_thread(self._ledger.wait, LISTEN)
@@ -127,7 +115,7 @@ class Dispatcher:
             if message.kind == "reconcile":
                 return await self._reconcile()
             if message.kind == "sweep":
-                return await self._sweep(str(message.body["system"]))
+                return await self._beside.sweep(str(message.body["system"]))
             for deliver in (self._deliver_beside, self._deliver_late):
                 if (delivered := await deliver(message)) is not None:
                     return delivered
@@ -144,32 +132,32 @@ class Dispatcher:
     async def _deliver_beside(self, message: Message) -> bool | None:
         """Deliver what concerns a run beside a request's, or after it; None if it is no such message."""
         if message.kind == "lift" or message.body.get("operation") == Operation.LIFT:
-            return await self._lift(message.request_id)
+            return await self._beside.lift(message.request_id)
         if message.kind == "look":
-            return await self._look(message.request_id)
+            return await self._beside.look(message.request_id)
         if message.kind == "rule" and message.body.get("operation") in OF_FOLLOW_UPS:
             row = await asyncio.to_thread(self._ledger.request, message.request_id)
-            return None if row.phase.open else await self._look(message.request_id)
+            return None if row.phase.open else await self._beside.look(message.request_id)
         if message.kind == "appeal":
-            return await self._appeal(message.request_id)
+            return await self._beside.appeal(message.request_id)
         if message.kind == "appeal_turned":
             run = visibility.appeal_id(self._ledger.tenant, message.request_id)
             await self._wake(self._client.get_workflow_handle(run), "turned")
             return True
         if message.kind == "campaign":
-            return await self._campaign(str(message.body["campaign"]))
+            return await self._beside.campaign(str(message.body["campaign"]))
         if message.kind == "letters":
-            return await self._letters(called=True)
+            return await self._beside.letters(called=True)
         return None
 
     async def _deliver_late(self, message: Message) -> bool | None:
         """Deliver what concerns requests that were closed; None if it is no such message."""
         if message.kind == "relook":
-            return await self._relook(message.request_id)
+            return await self._beside.relook(message.request_id)
         if message.kind == "reopen":
             return await self._reopen(message.request_id)
         if message.kind == "replay":
-            return await self._replay(str(message.body["replay"]))
+            return await self._beside.replay(str(message.body["replay"]))
         return None
 
     async def _start_run(self, row: RequestRow, facts: Facts | None, reuse: WorkflowIDReusePolicy) -> None:
@@ -230,7 +218,7 @@ class Dispatcher:
             waiting = running.get(row.id, None if whole else "")
             handle = self._handle(row.right, row.id)
             if waiting is None:
-                if await self._lost(handle):
+                if await self._beside.lost(handle):
                     await asyncio.to_thread(self._ledger.note_redriven, row.id, datetime.now(UTC))
                     log.warning("redriven", request_id=row.id)
                     # The last run of one that is open again has ended well.
@@ -257,22 +245,9 @@ class Dispatcher:
                 log.error("unknown_run", request_id=request_id)
                 continue
             await self._wake(self._handle(row.right, row.id))
-        await self._reconcile_others()
+        await self._beside.reconcile()
         await self._shred_histories()
         return True
-
-    async def _reconcile_others(self) -> None:
-        """Make sure of the runs that go on beside a request's, or after it."""
-        for appeal in await asyncio.to_thread(self._ledger.appeals):
-            await self._appeal(appeal.request_id)
-        for system in await asyncio.to_thread(self._ledger.systems_to_sweep):
-            await self._sweep(system)
-        for restriction in await asyncio.to_thread(self._ledger.liftings):
-            if await self._lost(self._lifting(restriction.request_id)):
-                await self._lift(restriction.request_id)
-        for replay in await asyncio.to_thread(partial(self._ledger.replays, under_way_only=True)):
-            await self._replay(replay.id)
-        await self._keep_letters_going()
 
     async def _to_compare(self, open_requests: int) -> bool:
         """Whether open requests and living runs are to be compared one by one."""
@@ -299,91 +274,12 @@ class Dispatcher:
     def _alive(self) -> str:
         return f"HabeasTenant = '{self._ledger.tenant}' AND ExecutionStatus = 'Running'"
 
-    async def _appeal(self, request_id: str) -> bool:
-        """Have an appeal waited for; no effect while it is."""
-        row = await asyncio.to_thread(self._ledger.request, request_id)
-        appeal = await asyncio.to_thread(self._ledger.appeal_of, request_id)
-        if appeal is not None and appeal.open:
-            await self._client.start_workflow(
-                AppealRun.run,
-                request_id,
-                id=visibility.appeal_id(self._ledger.tenant, request_id),
-                task_queue=self._queue,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                search_attributes=visibility.at_appeal(
-                    row.right, self._ledger.tenant, appeal.clock, row.regimes, datetime.now(UTC)
-                ),
-                static_summary=f"appeal, due {appeal.clock.internal_due:%Y-%m-%d}",
-            )
-        return True
-
-    async def _sweep(self, system: str) -> bool:
-        """Have a system swept; a sweep that is under way hears of it."""
-        run = visibility.sweep_id(system, self._ledger.tenant)
-        return await self._keep_running(Sweep.run, system, run, f"erase in {system}, once for many people", "more")
-
-    async def _relook(self, request_id: str) -> bool:
-        """Have a closed request looked at again; no effect while it is."""
-        run = visibility.relook_id(self._ledger.tenant, request_id)
-        return await self._keep_running(RelookRun.run, request_id, run, "look again, days after the answer")
-
     async def _reopen(self, request_id: str) -> bool:
         """Start the run of a request that is open again, though its last one has ended well."""
         row = await asyncio.to_thread(self._ledger.request, request_id)
         if row.phase.open:
             await self._start_run(row, None, WorkflowIDReusePolicy.ALLOW_DUPLICATE)
         return True
-
-    async def _replay(self, replay: str) -> bool:
-        """Have past requests carried out anew in a system; no effect on what is at it."""
-        run = visibility.replay_id(self._ledger.tenant, replay)
-        return await self._keep_running(ReplayRun.run, replay, run, "carry out anew what a backup has undone")
-
-    async def _letters(self, *, called: bool) -> bool:
-        """Have letters sent; a run that is at it hears of it, if somebody has called."""
-        run, signal = visibility.letters_id(self._ledger.tenant), "more" if called else None
-        return await self._keep_running(Letters.run, 0, run, "send letters, and read what comes back", signal)
-
-    async def _campaign(self, campaign: str) -> bool:
-        """Have a campaign carried on; no effect on one that is at it."""
-        run = visibility.campaign_id(campaign, self._ledger.tenant)
-        return await self._keep_running(CampaignRun.run, campaign, run, "tell everybody on a list, once")
-
-    async def _keep_letters_going(self) -> None:
-        """Have letters looked after that a lost run has left, and those that may still come back."""
-        now, mail = datetime.now(UTC), self._tools.mail
-        since = now - LIFE if mail and mail.mailbox else now
-        if await asyncio.to_thread(self._ledger.letters_under_way, since):
-            await self._letters(called=False)
-        for campaign in await asyncio.to_thread(self._ledger.campaigns_under_way):
-            await self._campaign(campaign)
-
-    async def _lift(self, request_id: str) -> bool:
-        """Have a restriction lifted; a lifting that is under way hears of it."""
-        run = visibility.lifting_id(self._ledger.tenant, request_id)
-        summary = "tell the person, then lift the restriction"
-        return await self._keep_running(RestrictionLifting.run, request_id, run, summary, "refresh")
-
-    async def _keep_running(
-        self, what: Any, argument: object, run: str, summary: str, signal: str | None = None
-    ) -> bool:
-        """Start a run that goes on beside a request's; one that is under way hears the signal, if there is one."""
-        await self._client.start_workflow(
-            what,
-            argument,
-            id=run,
-            task_queue=self._queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            start_signal=signal,
-            static_summary=summary,
-        )
-        return True
-
-    async def _look(self, request_id: str) -> bool:
-        """Have it looked again at what was done; a round that is under way hears of it."""
-        run = visibility.follow_up_id(self._ledger.tenant, request_id)
-        return await self._keep_running(FollowUp.run, request_id, run, "look again at what was done", "refresh")
 
     async def _wake(self, handle: WorkflowHandle[object, object], signal: str = "refresh") -> None:
         """Have a run read the ledger again; one that has just ended needs no waking."""
@@ -398,31 +294,9 @@ class Dispatcher:
         now = datetime.now(UTC)
         for request_id in await asyncio.to_thread(self._ledger.histories_due, now):
             row = await asyncio.to_thread(self._ledger.request, request_id)
-            looking = self._client.get_workflow_handle(visibility.follow_up_id(self._ledger.tenant, request_id))
-            late = self._client.get_workflow_handle(visibility.relook_id(self._ledger.tenant, request_id))
-            runs = (self._handle(row.right, request_id), self._lifting(request_id), looking, late)
-            if all([await self._lost(run) for run in runs]):
+            runs = (self._handle(row.right, request_id), *self._beside.of_request(request_id))
+            if all([await self._beside.lost(run) for run in runs]):
                 await asyncio.to_thread(partial(self._ledger.shred, request_id, ["history"], as_of=now))
-
-    async def _lost(self, handle: WorkflowHandle[object, object]) -> bool:
-        """Whether no run of this id lives; the list lags behind, so the run itself is asked."""
-        try:
-            description = await handle.describe(rpc_timeout=RPC)
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return True
-            raise
-        return description.status not in {
-            WorkflowExecutionStatus.RUNNING,
-            WorkflowExecutionStatus.CONTINUED_AS_NEW,
-        }
-
-    def _lifting(self, request_id: str) -> WorkflowHandle[object, object]:
-        return self._client.get_workflow_handle(visibility.lifting_id(self._ledger.tenant, request_id))
 
     def _handle(self, right: Right, request_id: str) -> WorkflowHandle[object, object]:
         return self._client.get_workflow_handle(visibility.workflow_id(right, self._ledger.tenant, request_id))
-
-    async def _ensure_upkeep(self) -> None:
-        run, summary = f"upkeep/{self._ledger.tenant}", "reconcile, destroy what is due, sign the chain"
-        await self._keep_running(Upkeep.run, 0, run, summary)
