@@ -87,7 +87,7 @@ class People:
     @staticmethod
     def lock_shredding(connection: Connection, tenant: str) -> None:
         """Take the lock of destroying something of the engine's own; no hold is placed meanwhile."""
-        connection.execute(_LOCK_SHREDDING, {"holds": f"{tenant}/holds"})
+        connection.execute(_LOCK_SHREDDING, _names(tenant))
 
     @staticmethod
     def lock_learning(connection: Connection, tenant: str, request_id: str) -> None:

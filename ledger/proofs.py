@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ledger.clocks import Clocks, clocks_of
+from ledger.clocks import Clocks, laws_of
 from ledger.errors import LedgerRefusal
 from ledger.models import requests, tasks, vault
 from ledger.models_identity import identity_cases, identity_codes, identity_proofs
@@ -196,7 +196,7 @@ class Proofs(Papers, Clocks):
         case = self._case_row(connection, row.id)
         proofs = self._proofs_in(connection, row.id)
         stands = self._standing(connection, row, proofs, at)
-        needed = identity_law().needed_under(Right(row.right), [clock.regime for clock in clocks_of(row)])
+        needed = identity_law().needed_under(Right(row.right), laws_of(row))
         body = {**said, "level": stands.best, "needed": needed}
         if stands.loose:
             body["loose"] = stands.loose
@@ -244,8 +244,7 @@ class Proofs(Papers, Clocks):
         )
         when = at or max(proof.at for proof in proofs)
         rows = rows_of(self._people, row.id, reached(sealed.get(REACH)), when)
-        regimes = [clock.regime for clock in clocks_of(row)]
-        return standing(identity_law(), Right(row.right), regimes, given, rows, proofs)
+        return standing(identity_law(), Right(row.right), laws_of(row), given, rows, proofs)
 
     def _stands(self, connection: Connection, request_id: str, proofs: Sequence[Proof]) -> Standing:
         """The same for somebody who looks."""
