@@ -153,7 +153,7 @@ class Holds(Store):
             row = self._locked(connection, hold_id)
             if row.released_at:
                 raise LedgerRefusal("the hold was released: there is nothing to confirm")
-            if _same(by, row.placed_by):
+            if _is_no_second(by, row.placed_by):
                 raise LedgerRefusal("whoever has placed a hold does not confirm it: ask a second person")
             if row.confirmed_at is None:
                 self._change(connection, hold_id, confirmed_by=by, confirmed_at=at)
@@ -197,8 +197,8 @@ class Holds(Store):
             row = self._locked(connection, hold_id)
             if row.released_at:
                 return True
-            if row.release_by is not None and _same(by, row.release_by):
-                raise LedgerRefusal("the release waits for a second person: whoever has asked for it is not one")
+            if _is_no_second(by, row.release_by or ""):
+                raise LedgerRefusal("a release takes a second person: whoever has asked for it is not one")
             kept = keep_note(self, connection, hold_id, f"release/{new_id(at)}", note, at)
             if row.release_by is None:
                 self._change(connection, hold_id, release_by=by, release_asked_at=at)
@@ -262,8 +262,9 @@ class Holds(Store):
         )
 
 
-def _same(one: str, other: str) -> bool:
-    return bool(one.strip()) and same_person(one) == same_person(other)
+def _is_no_second(by: str, first: str) -> bool:
+    """Whether somebody is nobody, or the same as the first."""
+    return same_person(by) in {"", same_person(first)}
 
 
 def _hold(row: AnyRow) -> Hold:
