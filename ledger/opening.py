@@ -122,7 +122,7 @@ class Opening(Cooling):
         Raises:
             LedgerRefusal: the idempotency key was used for another right, other identities or other details.
         """
-        mark = None if idempotency_key is None else self._people.mark(f"IDEMPOTENCY\0{idempotency_key}")
+        mark = None if idempotency_key is None else self._people.idempotency(idempotency_key)
         clocks = (clock, *further)
         if new := [one for one in clocks if one.ruleset not in self._kept_rulesets]:
             with self._begin() as connection:

@@ -76,6 +76,10 @@ class People:
             self._key = self._vault.house_key("index")
         return hmac.digest(self._key, text.encode(), hashlib.sha256)
 
+    def idempotency(self, key: str) -> bytes:
+        """The digest of the idempotency key that a request was opened with."""
+        return self.mark(f"IDEMPOTENCY\0{key}")
+
     @staticmethod
     def lock_holds(connection: Connection, tenant: str) -> None:
         """Take the lock of placing a hold: nobody enters a fence or learns an identity meanwhile.
