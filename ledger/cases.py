@@ -17,12 +17,12 @@ from ledger.models import case_keys, requests, retired_keks
 from ledger.models_appeals import appeals
 from ledger.relooks import RELOOK_AHEAD
 from ledger.spared import house_held
-from ledger.vault import Purpose, Sealed
+from ledger.vault import OF_REQUEST, Purpose, Sealed
 from rights.redaction import NOTHING, Redacted
 from rights.request import Phase
 from rights.value import Value
 
-_NEEDED_WHILE_OPEN: Final = {"working", "file", "history", "disputed"}
+_NEEDED_WHILE_OPEN: Final = {*OF_REQUEST, "disputed"}
 _APPEALED: Final = (
     select(appeals.c.id)
     .where(

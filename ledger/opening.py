@@ -22,7 +22,7 @@ from ledger.people import DETAILS, GIVEN, identities_text
 from ledger.plans import keep_map
 from ledger.proven import keep_first_proof, of_whom
 from ledger.requests import Opened
-from ledger.vault import Purpose, Sealed
+from ledger.vault import OF_REQUEST, Sealed
 from rights.datamap import DataMap
 from rights.deadlines import Clock, acting
 from rights.identity import Proof
@@ -173,8 +173,7 @@ class Opening(Cooling):
         reply: Channel | None,
     ) -> Opened:
         digests = self._people.digests(identities)
-        purposes: tuple[Purpose, ...] = ("working", "history", "file")
-        keys = {purpose: self._vault.make_key(purpose, at) for purpose in purposes}
+        keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
         note = make_note("request", free_text)
         values = (Sealed("working", GIVEN, identities_text(identities)), *note.values)
         if details is not None:

@@ -13,10 +13,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
-from ledger.models import case_keys, entries, intents, requests, tasks
+from ledger.models import entries, intents, requests, tasks
 from ledger.models_restore import known_systems, reopenings, replayed, replays
 from ledger.models_restrictions import restrictions
 from ledger.outbox import post
+from ledger.relooks import whole
 from ledger.store import AnyRow, Store
 from rights.request import Right
 from rights.value import Value
@@ -55,22 +56,12 @@ _acted = (
     )
     .exists()
 )
-_known = (
-    select(func.count())
-    .where(
-        case_keys.c.tenant == requests.c.tenant,
-        case_keys.c.case_id == requests.c.id,
-        case_keys.c.purpose.in_(("working", "history", "file")),
-        case_keys.c.wrapped.is_not(None),
-    )
-    .scalar_subquery()
-)
 _OTHERS: Final = (
     select(
         requests.c.id,
         requests.c.right,
         requests.c.closed_at,
-        (_known == 3).label("known"),
+        whole(requests.c.tenant, requests.c.id).label("known"),
         _restricted.label("restricted"),
     )
     .where(requests.c.tenant == bindparam("of"), requests.c.right.in_([right.value for right in _ACTS]), _acted)

@@ -37,7 +37,7 @@ from ledger.models_restrictions import restrictions
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.relooks import Relooks
 from ledger.tasks import settle_tasks
-from ledger.vault import Purpose, Sealed
+from ledger.vault import OF_REQUEST, Purpose, Sealed
 from rights.details import Details, details_of
 from rights.receipt import Books
 from rights.request import TRANSITIONS, Conclusion, Phase, Right
@@ -72,7 +72,7 @@ _KEEP_KEYS: Final = (
         case_keys.c.case_id == bindparam("request_id"),
         case_keys.c.purpose == _terms.c.purpose,
         # What a restriction needs to be lifted by is kept until it is (ledger/restrictions.py).
-        case_keys.c.purpose.not_in(("working", "history", "file"))
+        case_keys.c.purpose.not_in(OF_REQUEST)
         | ~select(restrictions.c.request_id)
         .where(
             restrictions.c.tenant == case_keys.c.tenant,
