@@ -19,9 +19,9 @@ from tests.ledger.conftest import Door
 ANNA_TOO = Identity("email", "ANNA.BERG@EXAMPLE.ORG")
 
 
-def erase(ledger: Ledger, who: tuple[Identity, ...] = ANNA, **ending: Any) -> str:
-    """Open and close an erasure."""
-    request_id = open_one(ledger, who).request_id
+def erase(ledger: Ledger, who: tuple[Identity, ...] = ANNA, *, request_id: str = "", **ending: Any) -> str:
+    """Close an erasure, opened if need be."""
+    request_id = request_id or open_one(ledger, who).request_id
     ledger.close(
         request_id,
         Conclusion.ANSWERED,
@@ -120,6 +120,19 @@ def test_keys_are_turned_without_knowing_whom_a_token_stands_for(
         assert anna == between
         assert anna.erased_at == AT
         assert [one.scope for one in anna.stops] == [Scope.SALE]
+
+
+def test_no_verb_on_tokens_waits_for_a_second_connection_while_it_has_one(
+    ledger: Ledger, make_ledger: Callable[..., Ledger], tables: Database
+) -> None:
+    """As many threads as there are connections would wait for each other."""
+    ledger.suppress("r", ANNA, (Scope.SALE,), source=Source.PERSON, at=AT)
+    request_id = open_one(ledger).request_id
+    one, other = (make_ledger(tables.url, pool_size=1) for _ in range(2))
+
+    erase(one, request_id=request_id)
+    assert other.suppress("s", ANNA, (Scope.SALE,), source=Source.PERSON, at=later(days=1)) == 0
+    assert other.signal_key(ANNA) == ledger.signal_key(ANNA)
 
 
 def test_what_was_stopped_under_both_keys_becomes_one(ledger: Ledger, door: Door) -> None:
