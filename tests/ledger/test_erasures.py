@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ledger.ledger import Ledger
 from ledger.requests import Ending
+from rights.codes import Code
 from rights.request import Conclusion
 from rights.subject import Identity, Sharing
 from rights.suppression import Scope, Source
@@ -147,6 +148,27 @@ def test_what_was_stopped_under_both_keys_becomes_one(ledger: Ledger, door: Door
     (one,) = ledger.suppressed(ANNA[:1], at=later(days=4))
     assert one.since == AT
     assert ledger.clear_suppression(ANNA[:1], at=later(days=5), by="sign-up form") == 1
+
+
+def test_what_stands_under_two_old_keys_becomes_one_under_the_newest(ledger: Ledger, door: Door) -> None:
+    request_id = erase(ledger, ANNA[:1])
+    ledger.suppress("r", ANNA[:1], (Scope.SALE,), source=Source.PERSON, at=AT)
+    ledger.rotate_tokens(at=AT)
+    ledger.suppress("s", ANNA[:1], (Scope.SALE,), source=Source.PERSON, at=AT)
+    ledger.reopen(request_id, {"shop": Code.RESTORED}, at=AT)
+    erase(ledger, ANNA[:1], request_id=request_id, again=True)
+    ledger.rotate_tokens(at=AT)
+    under = (
+        "SELECT 'stopped', key_version FROM suppressions UNION ALL "
+        "SELECT 'erased', key_version FROM erasure_tokens ORDER BY 1, 2"
+    )
+    assert door(under) == [("erased", 1), ("erased", 2), ("stopped", 1), ("stopped", 2)]
+
+    assert ledger.renew_tokens(at=later(days=1)) == 4
+
+    assert door(under) == [("erased", 3), ("stopped", 3)]
+    (anna,) = ledger.screen([ANNA_TOO], at=later(days=2))
+    assert ([one.scope for one in anna.stops], anna.erased_at) == ([Scope.SALE], AT)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
