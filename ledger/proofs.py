@@ -32,6 +32,7 @@ from rights.subject import Identity
 from rights.tying import ON_FILE, Given, Standing, names_of, standing
 from rights.value import Value
 
+PROVEN_BEFORE: Final = "the asker was proven before, and what is said now is not compared: it says nothing of who calls"
 _OPEN: Final = {Phase.RECEIVED, Phase.CONFIRMING, Phase.LOCATING}
 """Where it is a question who asks. Locating: what was given is proven, and nothing but that is looked for."""
 
