@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from ledger.ledger import Ledger
 from ledger.requests import Ending
 from rights.codes import Code
-from rights.request import Conclusion
 from rights.subject import Identity, Sharing
 from rights.suppression import Scope, Source
 from tests.conftest import Database
-from tests.ledger.builders import ANNA, AT, OTTO, later, open_one
+from tests.ledger.builders import ANNA, AT, OTTO, close_one, later, open_one
 from tests.ledger.conftest import Door
 
 ANNA_TOO = Identity("email", "ANNA.BERG@EXAMPLE.ORG")
@@ -23,17 +22,7 @@ ANNA_TOO = Identity("email", "ANNA.BERG@EXAMPLE.ORG")
 def erase(ledger: Ledger, who: tuple[Identity, ...] = ANNA, *, request_id: str = "", **ending: Any) -> str:
     """Close an erasure, opened if need be."""
     request_id = request_id or open_one(ledger, who).request_id
-    ledger.close(
-        request_id,
-        Conclusion.ANSWERED,
-        books={},
-        at=AT,
-        working_until=later(days=30),
-        file_until=later(days=1000),
-        parcel_until=AT,
-        disputed_until=AT,
-        ending=Ending(erased=who, **ending),
-    )
+    close_one(ledger, request_id, ending=Ending(erased=who, **ending))
     return request_id
 
 
