@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.chain import Said, append
 from ledger.clocks import Clocks, laws_of
 from ledger.decisions import Decisions
-from ledger.gates import COPIES, follows, laws_in, read_gates, same_person, waiting_for
+from ledger.gates import COPIES, follows, laws_in, of_one_person, read_gates, waiting_for
 from ledger.models import request_subjects, requests
 from ledger.models_deciding import links
 from ledger.outbox import post
@@ -35,7 +35,7 @@ from rights.value import Value
 _mine = request_subjects.alias("mine")
 _theirs = request_subjects.alias("theirs")
 _new = requests.alias("new")
-_ours_and_theirs = same_person(_mine, _theirs, requests).join(
+_ours_and_theirs = of_one_person(_mine, _theirs, requests).join(
     _new, (_mine.c.tenant == _new.c.tenant) & (_mine.c.request_id == _new.c.id)
 )
 _CANDIDATES: Final = (

@@ -75,13 +75,17 @@ class IdentityState(Value):
     """What was given, by name: its kind, and a number where several of a kind were given."""
     loose: tuple[str, ...] = ()
     """Of these, what is neither proven nor tied to who was, once enough else is proven."""
-    level: int = 0
-    """The level that is reached for all that was given."""
     levels: tuple[int, ...] = ()
-    """The same under each law that it is asked under; empty while nothing is proven."""
+    """The level that is reached for all that was given, under each law that it is asked under; empty while nothing is
+    proven."""
+
+    @property
+    def level(self) -> int:
+        """The level that is reached for all that was given, under all of its laws."""
+        return min(self.levels, default=0)
 
 
-_NOTHING: Final = Standing(best=0, level=0, enough=False)
+_NOTHING: Final = Standing(best=0, enough=False)
 
 
 class Proofs(Papers, Clocks):
@@ -116,7 +120,6 @@ class Proofs(Papers, Clocks):
                 mandate_kind=case.mandate_kind or "",
                 point_tries=case.point_tries,
                 loose=stands.loose,
-                level=stands.level,
                 levels=stands.levels,
                 given=tuple(names_of(self._given(connection, request_id))),
             )
@@ -156,9 +159,6 @@ class Proofs(Papers, Clocks):
     def _way(self, channel: str, value: str) -> bytes:
         """Which tells one way to a person from another."""
         return way_of(self._people, channel, value)
-
-    def _its_proofs(self, request_id: str) -> tuple[ColumnElement[bool], ...]:
-        return (identity_proofs.c.tenant == self.tenant, identity_proofs.c.request_id == request_id)
 
     def _proofs_in(self, connection: Connection, request_id: str) -> tuple[Proof, ...]:
         """All that was proven, the oldest first."""
