@@ -22,11 +22,12 @@ from connectors.rolls import Roll, Rolls
 from connectors.traits import Quarantines
 from ledger.erasures import PastErasure
 from ledger.errors import LedgerRefusal
-from ledger.replays import REPLAYED, Replay, anew_key
+from ledger.replays import Replay, anew_key
 from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import DataMap, Mode, System, stricter
 from rights.deadlines import start_clock
+from rights.evidence import REPLAYED
 from rights.plan import Operation
 from rights.receipt import Certainty, vouching
 from rights.regimes import regime

@@ -19,11 +19,10 @@ from ledger.models_restrictions import restrictions
 from ledger.outbox import post
 from ledger.relooks import whole
 from ledger.store import AnyRow, Store
+from rights.evidence import REPLAYED
 from rights.request import Right
 from rights.value import Value
 
-REPLAYED: Final = "replayed"
-"""What the journal says instead of a proof of a request that carries another one out anew."""
 _FIRST: Final = "quarantining"
 _ENDED: Final = ("clean", "unsure", "dry")
 """How one ends; before, it is quarantining, applying or waiting."""

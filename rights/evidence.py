@@ -27,6 +27,11 @@ FORMAT: Final = "urn:habeas:evidence:1"
 RECEIPTS: Final = ("look", "receipt", "settled")
 """The kinds of entry that hold a receipt."""
 
+REPLAYED: Final = "replayed"
+"""What the journal says instead of a proof of a request that carries another one out anew."""
+_AT_THE_OPENING: Final = {"none_needed": "none_needed", REPLAYED: "earlier_request"}
+"""On whose word a request was opened as proven, by what its entry says of that; else the door's."""
+
 Document = dict[str, Any]
 
 
@@ -146,8 +151,8 @@ def _newest(entries: Sequence[Noted], kind: str, name: str) -> str | None:
 def _identity(opened: Noted, entries: Sequence[Noted]) -> Document:
     """Who was proven, by level; never by what."""
     if opened.body.get("confirmed"):
-        free = opened.body.get("assurance") == "none_needed"
-        return {"confirmed": not free, "at": moment(opened.at), "by": "none_needed" if free else "door"}
+        by = _AT_THE_OPENING.get(opened.body.get("assurance", ""), "door")
+        return {"confirmed": by != "none_needed", "at": moment(opened.at), "by": by}
     for entry in reversed(entries):
         if entry.kind == "confirm_identity":
             said = {name: entry.body[name] for name in ("level", "needed") if name in entry.body}
