@@ -287,8 +287,9 @@ def by_word(tools: Tools, step: Step, word: str, at: datetime) -> Receipt:
 def _enter(tools: Tools, row: RequestRow, doing: Doing) -> None:
     """Note the phase. A look of a run that was lost and started again does not lead back: what was approved stays
     approved; only a ruling does that (activities/planning.py)."""
-    if doing.step.operation is Operation.LIFT or (doing.step.operation.look and not row.phase.open):
-        # A restriction is lifted beside the life of its request, and most often after it, as the late look is made.
+    if doing.step.operation is Operation.LIFT or (doing.step.operation.look and (row.withdrawn or not row.phase.open)):
+        # A restriction is lifted beside the life of its request, and most often after it, as the late look is made. And
+        # where it was taken back it is looked, from whatever phase, at what was done by then.
         return
     there = PHASES[doing.step.operation]
     if doing.step.operation is Operation.RESTRICT and row.right is Right.OBJECTION:

@@ -130,10 +130,14 @@ class ClosingActivities:
 
     @activity.defn(name="unaccounted", no_thread_cancel_exception=True)
     def unaccounted(self, ask: Ask) -> Unaccounted:
-        """The systems in which something may have been destroyed since they were last looked at after it."""
+        """The systems in which something may have been destroyed since they were last looked at after it. What a system
+        has accepted it goes on with by itself, and that is what is said of it: a look would find it not done."""
         ledger = self._tools.ledger
-        seen = newest(ledger.receipts(ask.request_id), Operation.VERIFY)
-        owed = [one for one in ledger.touched(ask.request_id) if one.system not in seen or seen[one.system].at < one.at]
+        receipts = ledger.receipts(ask.request_id)
+        acted, seen = newest(receipts, Operation.ERASE), newest(receipts, Operation.VERIFY)
+        accepted = {n for n, r in acted.items() if r.outcome is Outcome.PENDING and r.certainty is Certainty.ACCEPTED}
+        touched = [one for one in ledger.touched(ask.request_id) if one.system not in accepted]
+        owed = [one for one in touched if one.system not in seen or seen[one.system].at < one.at]
         return Unaccounted(
             systems=tuple(one.system for one in owed),
             busy_seconds=math.ceil(max((one.busy.total_seconds() for one in owed), default=0)),
@@ -149,7 +153,11 @@ class ClosingActivities:
         receipts = vouching(ledger.receipts(ask.request_id), COURSES[row.right].act)
         located = newest(receipts, Operation.LOCATE)
         plan = ledger.plan(ask.request_id) if row.right is Right.ERASURE else None
-        books = {n: self._books(row, n, receipts, plan) for n in newest(receipts, Operation.ERASE)}
+        acted = set(newest(receipts, Operation.ERASE))
+        if plan and row.withdrawn:
+            # Where a worker was killed behind its fence nobody may have told of the call.
+            acted |= {one.system for one in ledger.touched(row.id)}
+        books = {name: self._books(row, name, receipts, plan) for name in sorted(acted)}
         weighed = ledger.weighing(row.id) if row.right in OF_MATTERS else None
         owed = owed_in(tools, row)
         conclusion = (

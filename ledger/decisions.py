@@ -150,8 +150,9 @@ class Decisions(Clocks):
                 .with_for_update(key_share=True)
             ).first()
             if task is None or not (_of_lifting(task) or self._of_look(connection, task)):
-                # A restriction is lifted, and corrections are looked at, long after their request is closed.
-                _refuse_over(row)
+                # A restriction is lifted, and corrections are looked at, long after their request is closed. And what
+                # was taken back is closed once it was looked at what had been done.
+                (_refuse_closed if task is not None and _of_account(task) else _refuse_over)(row)
             if task is None:
                 raise LedgerRefusal("the request has no task of this id")
             if task.ruling == ruling:
@@ -293,6 +294,10 @@ def frozen(connection: Connection, tenant: str, request_id: str) -> bool:
 
 def _of_lifting(task: AnyRow) -> bool:
     return bool(task.step_key.split("/")[2] == Operation.LIFT)
+
+
+def _of_account(task: AnyRow) -> bool:
+    return bool(task.step_key.split("/")[2] == Operation.VERIFY)
 
 
 def _refuse_closed(row: AnyRow) -> None:

@@ -177,7 +177,9 @@ def linger(
             b.erased or b.pseudonymised for b in books.get(name, ())
         )
         if (by_hand or changed) and not (said and not said.exist):
-            last = max(act.at for act in acts).astimezone(ZoneInfo(zone)).date()
+            # Of a call that was cut, and never told of itself, the look after it tells.
+            told = acts or [r for r in receipts if r.step.system == name and r.step.operation is Operation.VERIFY]
+            last = max(one.at for one in told).astimezone(ZoneInfo(zone)).date()
             until = out_of_backups(said, last) if said else None
             found[name] = Lingering(until=until, beyond_use=said.beyond_use if said else "")
     return found

@@ -166,13 +166,12 @@ class RequestLife:
         given_up = any(r.code == Code.RULED_OUT for (_, op), r in run.receipts.items() if op is Operation.ERASE)
         if self._course.act is not Operation.ERASE or run.ended or not (run.withdrawn or given_up):
             return
-        run.accounting, run.look_again = True, False
+        run.accounting = True
         owed = await run.do(ClosingActivities.unaccounted, run.ask())
         while owed.busy_seconds:
             await run.pause(timedelta(seconds=owed.busy_seconds), "the calls under way")
             owed = await run.do(ClosingActivities.unaccounted, run.ask())
-        for name in owed.systems:
-            await self._steps.see_through(name, Operation.VERIFY)
+        await asyncio.gather(*(self._steps.await_system(name, Operation.VERIFY) for name in owed.systems))
 
     async def _tell(self) -> None:
         """Tell the recipients of what was changed, also where the rest was taken back."""

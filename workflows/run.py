@@ -40,7 +40,8 @@ class Run:
         """Nothing is to be done: refused, or answered with an earlier request."""
         self.look_again = False
         self.accounting = False
-        """It is looked at what was done before the request was taken back: that does not stop for it."""
+        """It is looked at what was done before the request was taken back: that stops neither for it nor for what it
+        learns."""
         self.round = 0
         self.rulings: dict[str, str] = {}
         self.waiting: dict[str, str] = {}
@@ -82,7 +83,7 @@ class Run:
     @property
     def stopped(self) -> bool:
         """Whether the present work is to end: taken back, refused, or to be looked at anew."""
-        return (self.withdrawn and not self.accounting) or self.ended or self.look_again
+        return self.ended or (not self.accounting and (self.withdrawn or self.look_again))
 
     def ask(self) -> Ask:
         """The request and the time, for an activity."""

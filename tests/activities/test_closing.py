@@ -22,7 +22,7 @@ from rights.identity import Unreached
 from rights.letterlaw import results_of, sayings
 from rights.letters import ANSWERS, RESULTS, TOLD_BEFORE, Authority, LetterKind, Office, Result, answer_kind
 from rights.mapfile import read_map
-from rights.plan import Operation
+from rights.plan import Operation, make_plan
 from rights.receipt import Certainty, Outcome, Receipt
 from rights.rectification import Accuracy, Approver, RectificationDetails, Refusal, Wanted
 from rights.regimes import regime
@@ -266,6 +266,42 @@ def test_a_look_from_before_it_was_opened_again_vouches_for_nothing(
     assert closed.rows_erased == 0
     told = orjson.loads(door("SELECT body FROM entries WHERE kind = 'closed' ORDER BY seq DESC LIMIT 1")[0][0])
     assert told["books"] in ({}, {"shop": []}), "no book says that it is gone"
+
+
+def test_what_a_killed_worker_had_erased_before_a_withdrawal_is_counted_though_no_attempt_told_of_it(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    request = opened(ledger, Right.ERASURE)
+    look(ledger, request, customers=1)
+    ledger.keep_plan(request, 0, make_plan(Right.ERASURE, MAP, AT, ["eu-gdpr"]), at=AT)
+    ledger.pin_map(request, MAP, at=AT)
+    enter(ledger, request)
+    ledger.withdraw(request, at=AT)
+    seen = a_receipt(a_step(request, Operation.VERIFY), at=later(hours=1))
+    ledger.keep_receipt(seen.model_copy(update={"certainty": Certainty.VERIFIED}))
+    tools = Tools(ledger=ledger, connectors={}, data_map=MAP, store=FileStore(tmp_path), environment="test")
+
+    closed = ClosingActivities(tools).close(Ask(request_id=request, as_of=later(hours=1)))
+
+    assert (closed.conclusion, closed.rows_erased) == (Conclusion.WITHDRAWN, 1)
+
+
+def test_looked_at_is_what_was_let_through_since_the_last_look_and_that_no_system_goes_on_with(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    request = opened(ledger, Right.ERASURE)
+    for system in ("cut", "seen", "again", "accepted"):
+        enter(ledger, request, system=system, at=later(hours=1))
+    for system, hours in (("seen", 2), ("again", 0)):
+        ledger.keep_receipt(a_receipt(a_step(request, Operation.VERIFY, system=system), at=later(hours=hours)))
+    going_on = a_receipt(a_step(request, Operation.ERASE, system="accepted"), Outcome.PENDING, at=later(hours=1))
+    ledger.keep_receipt(going_on.model_copy(update={"certainty": Certainty.ACCEPTED}))
+    tools = Tools(ledger=ledger, connectors={}, data_map=MAP, store=FileStore(tmp_path), environment="test")
+
+    owed = ClosingActivities(tools).unaccounted(Ask(request_id=request, as_of=later(hours=3)))
+
+    assert owed.systems == ("again", "cut")
+    assert 0 < owed.busy_seconds <= 300, "what was let through may still be running"
 
 
 _SAYS = {

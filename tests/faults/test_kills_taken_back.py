@@ -6,6 +6,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from rights.request import Phase
 from tests.stories.test_answer import habeas as habeas
 from tests.stories.test_answer import typed
 from tests.world import ROWS, World, dump, shop_map
@@ -52,3 +53,24 @@ def test_given_up_after_a_kill_the_answer_says_what_was_gone(world: World, habea
     assert world.conclusion(request) == "in_part"
     (said,) = json.loads(typed(habeas, "answer", request, "--json").stdout)["systems"]
     assert said["erased"] == ROWS
+
+
+@pytest.mark.soak
+def test_what_nobody_can_look_at_is_ruled_on_though_it_was_taken_back(world: World) -> None:
+    """From a phase that no look leads on from: an earlier ruling had everything looked at anew."""
+    world.write_maps({"shop": shop_map(extra=BRIEF)})
+    doomed = world.start_worker(trip="fence:done")
+    request = world.open("erasure", [("email", "c7@shop.example")])
+    assert doomed.wait(40) == -9, world.log
+    world.ledger.move(request, Phase.LOCATING, at=world.now())
+    world.ledger.withdraw(request, at=world.now())
+    # Meanwhile the system has left the map.
+    world.write_maps({"branch": shop_map(system="branch", extra=BRIEF)})
+    world.start_worker()
+    asked = "SELECT id FROM tasks WHERE step_key LIKE %s AND settled_at IS NULL"
+    world.wait(lambda: world.query(asked, f"{request}/shop/verify/%"), 120, "somebody to be asked")
+    ((task,),) = world.query(asked, f"{request}/shop/verify/%")
+    world.rule(request, task, "give_up")
+    world.wait_closed(request, 60)
+
+    assert world.conclusion(request) == "withdrawn"

@@ -11,6 +11,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.notes import note_text
 from rights.codes import Code
+from rights.plan import Operation
 from rights.request import Phase, Right
 from tests.ledger.builders import AT, a_step, close_one, enter, later, opened_id
 from tests.ledger.conftest import Door
@@ -115,6 +116,18 @@ def test_a_closed_or_withdrawn_request_is_not_decided_on(ledger: Ledger) -> None
             decide(withdrawn, at=AT)
     with pytest.raises(LedgerRefusal, match="was withdrawn on 2026-03-02"):
         ledger.rule(withdrawn, task, "retry", at=AT)
+
+
+def test_a_look_at_what_was_done_before_a_withdrawal_is_ruled_on_until_it_is_closed(ledger: Ledger) -> None:
+    request = opened_id(ledger)
+    ledger.withdraw(request, at=AT)
+    task = ledger.open_task(request, a_step(request, Operation.VERIFY).key, Code.MAP_CHANGED, "shop", at=AT)
+
+    assert ledger.rule(request, task, "give_up", at=AT)
+
+    close_one(ledger, request)
+    with pytest.raises(LedgerRefusal, match="was closed on 2026-03-02"):
+        ledger.rule(request, task, "retry", at=AT)
 
 
 def test_withdrawing_tells_how_many_calls_may_still_run(ledger: Ledger) -> None:

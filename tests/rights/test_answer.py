@@ -45,6 +45,16 @@ def test_the_books_know_what_a_cut_call_has_erased() -> None:
     assert one.backups is not None
 
 
+def test_what_a_cut_call_has_erased_that_never_told_of_itself_is_in_backups_too() -> None:
+    books = (Books(collection="orders", before=18, kept=3, after=3, derived=True),)
+
+    one = told(LOOK, SEEN, books=books)
+
+    assert one.erased == 15
+    assert one.backups is not None
+    assert one.backups.until is not None
+
+
 @pytest.mark.parametrize("backups", [None, Backups(max_age="unknown")])
 def test_a_day_that_nobody_knows_is_said_to_be_unknown(backups: Backups | None) -> None:
     one = told(LOOK, WENT, backups=backups)
