@@ -22,11 +22,12 @@ from connectors.rolls import Roll, Rolls
 from connectors.traits import Quarantines
 from ledger.erasures import PastErasure
 from ledger.errors import LedgerRefusal
-from ledger.replays import REPLAYED, Replay, anew_key
+from ledger.replays import Replay, anew_key
 from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import DataMap, Mode, System, stricter
 from rights.deadlines import start_clock
+from rights.evidence import REPLAYED
 from rights.plan import Operation
 from rights.receipt import Certainty, vouching
 from rights.regimes import regime
@@ -118,7 +119,7 @@ class ReplayActivities:
         work = _Work(self._tools, replay, system, at, beat)
         report = work.carry_out()
         state = "waiting" if not replay.report.get("dry") else "dry"
-        ledger.note_replay(replay.id, state, {**report, "trouble": ""}, at=at, ended=state == "dry")
+        ledger.note_replay(replay.id, state, {**report, "trouble": ""}, at=at)
 
     def _see_whether_done(self, replay: Replay, system: System, at: datetime, beat: Beat) -> None:
         tools, ledger = self._tools, self._tools.ledger
@@ -141,7 +142,7 @@ class ReplayActivities:
             if isinstance(connector, Quarantines):
                 connector.admit()
                 report["quarantine"] = "lifted"
-        ledger.note_replay(replay.id, state, report, at=at, ended=True)
+        ledger.note_replay(replay.id, state, report, at=at)
         log = structlog.get_logger()
         (log.error if unsure else log.info)("replay_ended", replay=replay.id, system=replay.system, state=state)
 

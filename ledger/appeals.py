@@ -20,6 +20,7 @@ from ledger.notes import keep_note, keep_word, note_text
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
+from ledger.vault import OF_REQUEST
 from ledger.weighings import EVIDENCE
 from rights.appeals import AppealOutcome, NoAppealError, appeal_clock, longer
 from rights.approvers import same_person
@@ -33,7 +34,6 @@ from rights.value import Value
 
 _AFTER: Final = timedelta(days=30)
 """How long after the last day of an appeal what it needs is kept: for the letter, and for whoever is late."""
-_NEEDED: Final = ("working", "file", "history")
 _SAYS: Final = ("proposed", "approve_decision", "agree")
 """Entries of those who have decided on the answer (ledger/weighing.py). Who has dissented has not."""
 _CHECKED: Final = "accuracy"
@@ -277,7 +277,7 @@ class Appeals(Store):
             .where(
                 case_keys.c.tenant == self.tenant,
                 case_keys.c.case_id == request_id,
-                case_keys.c.purpose.in_(_NEEDED),
+                case_keys.c.purpose.in_(OF_REQUEST),
                 case_keys.c.keep_until.is_not(None),
             )
             .values(keep_until=func.greatest(case_keys.c.keep_until, until))

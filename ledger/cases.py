@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, Literal, overload
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, func, literal, select, update
 
 from ledger.errors import LedgerRefusal
 from ledger.linking import Linking
@@ -17,12 +17,12 @@ from ledger.models import case_keys, requests, retired_keks
 from ledger.models_appeals import appeals
 from ledger.relooks import RELOOK_AHEAD
 from ledger.spared import house_held
-from ledger.vault import Purpose, Sealed
+from ledger.vault import OF_REQUEST, Purpose, Sealed
 from rights.redaction import NOTHING, Redacted
 from rights.request import Phase
 from rights.value import Value
 
-_NEEDED_WHILE_OPEN: Final = {"working", "file", "history", "disputed"}
+_NEEDED_WHILE_OPEN: Final = {*OF_REQUEST, "disputed"}
 _APPEALED: Final = (
     select(appeals.c.id)
     .where(
@@ -34,12 +34,6 @@ _APPEALED: Final = (
 )
 """Whether an appeal is under way, however late: then the request may have to be carried out anew."""
 _HELD: Final = house_held(case_keys.c.tenant, case_keys.c.case_id)
-_FREE: Final = (
-    select(case_keys.c.case_id)
-    .where(case_keys.c.tenant == bindparam("of"), case_keys.c.case_id.in_(bindparam("cases", expanding=True)), ~_HELD)
-    .distinct()
-)
-"""Of the cases about to be shredded, those that no hold has come to cover meanwhile."""
 _BATCH: Final = 200
 """Cases shredded in one transaction, so that the head of the journal is never held for long."""
 
@@ -154,7 +148,7 @@ class Cases(Linking):
         """Destroy data keys of a case with all they sealed; those that were still there.
 
         Raises:
-            LedgerRefusal: an open request still needs one of them.
+            LedgerRefusal: an open request still needs one of them, or a hold covers it.
         """
         wanted = set(purposes)
         with self._begin() as connection:
@@ -166,7 +160,8 @@ class Cases(Linking):
             if phase not in {None, Phase.CLOSED.value} and wanted & _NEEDED_WHILE_OPEN:
                 raise LedgerRefusal("the request is open: it still needs what is to be shredded")
             # A history has nothing but codes and counts, and the key of a run that is over.
-            if wanted - {"history"} and not connection.scalars(_FREE, {"of": self.tenant, "cases": [case_id]}).first():
+            held = select(house_held(literal(self.tenant), literal(case_id)))
+            if wanted - {"history"} and connection.scalar(held):
                 raise LedgerRefusal("a hold covers what is to be shredded")
             return self._shred(connection, case_id, wanted, as_of)
 

@@ -34,3 +34,8 @@ def flag(name: str) -> Column[bool]:
 def of_request() -> ForeignKeyConstraint:
     """A row of a request (`request_id`) stands and falls with it."""
     return ForeignKeyConstraint(["tenant", "request_id"], ["requests.tenant", "requests.id"])
+
+
+def of_hold() -> ForeignKeyConstraint:
+    """A row of a hold (`hold_id`) stands and falls with it."""
+    return ForeignKeyConstraint(["tenant", "hold_id"], ["holds.tenant", "holds.id"])

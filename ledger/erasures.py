@@ -163,11 +163,7 @@ class Erasures(Tokens):
     def screen(self, identities: Sequence[Identity], *, at: datetime) -> list[Screened]:
         """What is known of each of many identities, in their order: for imports and campaigns, some thousand at a
         time. Two statements, however many they are."""
-        keys = self._token_keys()
-        mine: defaultdict[bytes, list[int]] = defaultdict(list)
-        for number, one in enumerate(identities):
-            for token in self._all_tokens(one, keys):
-                mine[token].append(number)
+        mine = self._whose(identities)
         its = {"tenant": self.tenant, "tokens": list(mine), "at": at}
         stops: defaultdict[int, dict[Scope, datetime]] = defaultdict(dict)
         erased: dict[int, PastErasure] = {}
@@ -191,11 +187,7 @@ class Erasures(Tokens):
 
     def erased(self, identities: Sequence[Identity]) -> list[tuple[PastErasure, ...]]:
         """The erasures that each of many identities was among, in their order."""
-        keys = self._token_keys()
-        mine: defaultdict[bytes, set[int]] = defaultdict(set)
-        for number, one in enumerate(identities):
-            for token in self._all_tokens(one, keys):
-                mine[token].add(number)
+        mine = self._whose(identities)
         found: list[dict[str, PastErasure]] = [{} for _ in identities]
         with self._look() as connection:
             for row in connection.execute(_ERASED, {"tenant": self.tenant, "tokens": list(mine)}):
@@ -214,6 +206,7 @@ class Erasures(Tokens):
         connection: Connection,
         request_id: str,
         identities: Iterable[Identity],
+        keys: Sequence[bytes],
         ground: str,
         at: datetime,
         *,
@@ -221,8 +214,6 @@ class Erasures(Tokens):
         relook_at: datetime | None,
     ) -> None:
         """Remember whom an erasure was about, in the transaction that closes it, and plan the look after it."""
-        # Under keys that may just have been followed by another: what is written so is renewed.
-        keys = list(self._unwrapped.values()) or self._token_keys()
         tokens = self._newest_tokens((one for one in identities if one.sharing is Sharing.UNIQUE), keys)
         connection.execute(
             _REMEMBER,

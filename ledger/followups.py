@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, select
 from sqlalchemy import update as change
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -121,9 +121,3 @@ class FollowUps(Store):
                 return
             if connection.execute(_CHANGE.values(looked_at=at, look_on=next_on), its).rowcount:
                 keep_for_look(connection, self.tenant, request_id, next_on)
-
-    def follow_ups_in_force(self) -> int:
-        """How many things are looked at again."""
-        query = select(func.count()).where(follow_ups.c.tenant == self.tenant, follow_ups.c.over_at.is_(None))
-        with self._look() as connection:
-            return connection.scalar(query) or 0

@@ -54,7 +54,7 @@ def laws_in(clocks: _Sql) -> ColumnElement[Any]:
     return type_coerce(func.jsonb_path_query_array(clocks, literal_column("'$[*].regime'", JSONPATH)), JSONB)
 
 
-def same_person(mine: FromClause, theirs: FromClause, other: FromClause) -> FromClause:
+def of_one_person(mine: FromClause, theirs: FromClause, other: FromClause) -> FromClause:
     """The requests of whoever a request is about: those that share a digest with it (`mine`), itself among them."""
     return mine.join(theirs, and_(theirs.c.tenant == mine.c.tenant, theirs.c.digest == mine.c.digest)).join(
         other, and_(other.c.tenant == theirs.c.tenant, other.c.id == theirs.c.request_id)
@@ -92,7 +92,7 @@ def _others(request: _Sql) -> Exists:
     )
     return (
         select(other.c.id)
-        .select_from(same_person(mine, theirs, other))
+        .select_from(of_one_person(mine, theirs, other))
         .where(
             mine.c.tenant == _tenant,
             mine.c.request_id == request,
@@ -123,7 +123,7 @@ def _recourse(request: _Sql) -> Exists:
     mine, theirs, other = request_subjects.alias("kept"), request_subjects.alias("its"), requests.alias("refused")
     return (
         select(other.c.id)
-        .select_from(same_person(mine, theirs, other))
+        .select_from(of_one_person(mine, theirs, other))
         .where(
             mine.c.tenant == _tenant,
             mine.c.request_id == request,
@@ -244,7 +244,7 @@ _WAITING: Final = (
     .where(links.c.tenant == _tenant, links.c.lead_id == bindparam("request_id"), links.c.ended_at.is_(None))
     .union(
         select(_other.c.id)
-        .select_from(same_person(request_subjects, _theirs, _other))
+        .select_from(of_one_person(request_subjects, _theirs, _other))
         .where(
             request_subjects.c.tenant == _tenant,
             request_subjects.c.request_id == bindparam("request_id"),

@@ -21,7 +21,7 @@ from ledger.envelope import IN_TOTO, NotAnEnvelopeError, read_envelope
 from ledger.evidence import STATEMENT, TreeHead
 from ledger.merkle import included
 from ledger.signing import signed_by
-from rights.evidence import FORMAT
+from rights.evidence import FORMAT, books_told
 from rights.receipt import Books
 from rights.value import Value
 
@@ -132,11 +132,7 @@ def _agrees(said: Mapping[str, Any], digest: bytes) -> bool:
     predicate = said["predicate"]
     request, entry = predicate["request"], predicate["journal"]["closed"]
     body = orjson.loads(entry["body"])
-    books = {
-        system: [{**book.model_dump(mode="json"), "erased": book.erased, "closed": book.closed} for book in of]
-        for system, of in ((name, list(map(Books.model_validate, one))) for name, one in body["books"].items())
-        if of
-    }
+    books = {system: books_told(map(Books.model_validate, of)) for system, of in body["books"].items() if of}
     return (
         said["subject"] == [{"name": f"request/{request['id']}", "digest": {"sha256": digest.hex()}}]
         and (entry["kind"], entry["request_id"]) == ("closed", request["id"])

@@ -4,6 +4,7 @@ The one rule: nothing here is seen by a request's agents, and nothing that nobod
 not confirmed stays in force, and somebody higher up is asked.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.models import hold_subjects, holds, request_subjects, requests
 from ledger.models_holds import hold_answers, hold_tasks, hold_terms
-from ledger.notes import make_note
+from ledger.notes import keep_note
 from ledger.outbox import post
 from ledger.store import Store
 from rights.holds import ANSWER_BEFORE, ESCALATE_EVERY, STOPPED, Desk, Disclosure
@@ -81,6 +82,25 @@ _TO_ANSWER: Final = (
 )
 
 
+def put_on_desk(
+    store: Store, connection: Connection, hold_id: str, about: str, code: Desk, due_at: datetime | None, at: datetime
+) -> int:
+    """Put a task of a hold on the desk; 0 if it lies there."""
+    row = {"hold_id": hold_id, "about": about, "code": code.value, "level": 0, "opened_at": at, "due_at": due_at}
+    return connection.execute(
+        upsert(hold_tasks).on_conflict_do_nothing(), {**row, "tenant": store.tenant, "id": new_id(at)}
+    ).rowcount
+
+
+def settle_desk(
+    store: Store, connection: Connection, at: datetime, *its: ColumnElement[bool], codes: Iterable[Desk] = Desk
+) -> None:
+    """Take tasks of holds off the desk."""
+    lying = (hold_tasks.c.tenant == store.tenant, hold_tasks.c.settled_at.is_(None))
+    asked = hold_tasks.c.code.in_([code.value for code in codes])
+    connection.execute(update(hold_tasks).where(*lying, *its, asked).values(settled_at=at))
+
+
 class HoldTask(Value):
     """What a hold asks of people, while nobody has done it."""
 
@@ -145,23 +165,11 @@ class HoldDesk(Store):
             connection.execute(
                 upsert(hold_answers), {"tenant": self.tenant, "request_id": request_id, "by": by, "at": at}
             )
-            note = make_note("answer/counsel", text)
-            for value in note.values:
-                key = self._vault.key(connection, request_id, "file")
-                self._vault.put(connection, request_id, key, value, at)
-            connection.execute(
-                update(hold_tasks)
-                .where(
-                    hold_tasks.c.tenant == self.tenant,
-                    hold_tasks.c.about == request_id,
-                    hold_tasks.c.code == Desk.ANSWER.value,
-                    hold_tasks.c.settled_at.is_(None),
-                )
-                .values(settled_at=at)
-            )
+            kept = keep_note(self, connection, request_id, "answer/counsel", text, at)
+            settle_desk(self, connection, at, hold_tasks.c.about == request_id, codes=[Desk.ANSWER])
             post(connection, self.tenant, "wake", request_id, at)
             # Not among the request's own entries, which its agents read: only a hold has counsel answer.
-            body = {"request": request_id, "by": by, **note.said}
+            body = {"request": request_id, "by": by, **kept}
             self._journal(connection, "answered_by_counsel", body, at, key=request_id)
         return True
 
@@ -175,19 +183,11 @@ class HoldDesk(Store):
 
     def _ask(self, hold_id: str, about: str, code: Desk, due_at: datetime | None, at: datetime) -> int:
         with self._begin() as connection:
-            made = self._put_on_desk(connection, hold_id, about, code, due_at, at)
+            made = put_on_desk(self, connection, hold_id, about, code, due_at, at)
             if made:
                 body = {"hold": hold_id, "task": code, "about": about}
                 self._journal(connection, "hold_task", body, at, key=hold_id)
         return made
-
-    def _put_on_desk(
-        self, connection: Connection, hold_id: str, about: str, code: Desk, due_at: datetime | None, at: datetime
-    ) -> int:
-        row = {"hold_id": hold_id, "about": about, "code": code.value, "level": 0, "opened_at": at, "due_at": due_at}
-        return connection.execute(
-            upsert(hold_tasks).values(**row, tenant=self.tenant, id=new_id(at)).on_conflict_do_nothing()
-        ).rowcount
 
     def _escalate(self, hold_id: str, confirm_by: datetime, at: datetime) -> int:
         """Ask for a late confirmation, one level up for each time that has passed in vain."""
@@ -199,7 +199,7 @@ class HoldDesk(Store):
             hold_tasks.c.settled_at.is_(None),
         )
         with self._begin() as connection:
-            made = self._put_on_desk(connection, hold_id, "", Desk.UNCONFIRMED, confirm_by, at)
+            made = put_on_desk(self, connection, hold_id, "", Desk.UNCONFIRMED, confirm_by, at)
             raised = connection.execute(
                 update(hold_tasks).where(*here, hold_tasks.c.level < level).values(level=level)
             ).rowcount

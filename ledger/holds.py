@@ -12,10 +12,11 @@ from sqlalchemy import Connection, Select, bindparam, delete, insert, select, up
 
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_people
+from ledger.holddesk import put_on_desk, settle_desk
 from ledger.ids import new_id
 from ledger.models import case_keys, hold_subjects, holds, request_subjects, requests
 from ledger.models_holds import hold_tasks, hold_terms
-from ledger.notes import make_note
+from ledger.notes import keep_note, make_note
 from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from rights.approvers import same_person
@@ -129,8 +130,7 @@ class Holds(Store):
             self._vault.add_key(connection, hold_id, "file", key)
             for value in note.values:
                 self._vault.put(connection, hold_id, key.plain, value, at)
-            task = {"hold_id": hold_id, "about": "", "code": Desk.CONFIRM.value, "level": 0, "due_at": confirm_by}
-            connection.execute(insert(hold_tasks), {**task, "tenant": self.tenant, "id": new_id(at), "opened_at": at})
+            put_on_desk(self, connection, hold_id, "", Desk.CONFIRM, confirm_by, at)
             flying = calls_of_people(connection, self.tenant, digests)
             body = {
                 "hold": hold_id,
@@ -153,11 +153,13 @@ class Holds(Store):
             row = self._locked(connection, hold_id)
             if row.released_at:
                 raise LedgerRefusal("the hold was released: there is nothing to confirm")
-            if _same(by, row.placed_by):
+            if _is_no_second(by, row.placed_by):
                 raise LedgerRefusal("whoever has placed a hold does not confirm it: ask a second person")
             if row.confirmed_at is None:
                 self._change(connection, hold_id, confirmed_by=by, confirmed_at=at)
-                self._settle_desk(connection, hold_id, at, Desk.CONFIRM, Desk.UNCONFIRMED)
+                settle_desk(
+                    self, connection, at, hold_tasks.c.hold_id == hold_id, codes=[Desk.CONFIRM, Desk.UNCONFIRMED]
+                )
                 self._journal(connection, "hold_confirmed", {"hold": hold_id, "by": by}, at, key=hold_id)
         return self.hold_standing(hold_id)
 
@@ -174,7 +176,7 @@ class Holds(Store):
             if self._locked(connection, hold_id).released_at:
                 raise LedgerRefusal("the hold was released: there is nothing to review")
             self._change(connection, hold_id, review_on=review_on, release_by=None, release_asked_at=None)
-            self._settle_desk(connection, hold_id, at, Desk.REVIEW)
+            settle_desk(self, connection, at, hold_tasks.c.hold_id == hold_id, codes=[Desk.REVIEW])
             body = {"hold": hold_id, "by": by, "review_on": review_on}
             self._journal(connection, "hold_reviewed", body, at, key=hold_id)
         return self.hold_standing(hold_id)
@@ -195,14 +197,12 @@ class Holds(Store):
             row = self._locked(connection, hold_id)
             if row.released_at:
                 return True
-            if row.release_by is not None and _same(by, row.release_by):
-                raise LedgerRefusal("the release waits for a second person: whoever has asked for it is not one")
-            kept = make_note(f"release/{new_id(at)}", note)
-            for value in kept.values:
-                self._vault.put(connection, hold_id, self._vault.key(connection, hold_id, "file"), value, at)
+            if _is_no_second(by, row.release_by or ""):
+                raise LedgerRefusal("a release takes a second person: whoever has asked for it is not one")
+            kept = keep_note(self, connection, hold_id, f"release/{new_id(at)}", note, at)
             if row.release_by is None:
                 self._change(connection, hold_id, release_by=by, release_asked_at=at)
-                body = {"hold": hold_id, "by": by, **kept.said}
+                body = {"hold": hold_id, "by": by, **kept}
                 self._journal(connection, "hold_release_asked", body, at, key=hold_id)
                 return False
             touched = list(connection.scalars(_TOUCHED, self._of(hold_id)))
@@ -210,7 +210,7 @@ class Holds(Store):
                 update(holds).where(holds.c.tenant == self.tenant, holds.c.id == hold_id).values(released_at=at)
             )
             self._change(connection, hold_id, released_by=by)
-            self._settle_desk(connection, hold_id, at, *Desk)
+            settle_desk(self, connection, at, hold_tasks.c.hold_id == hold_id)
             connection.execute(
                 delete(hold_subjects).where(hold_subjects.c.tenant == self.tenant, hold_subjects.c.hold_id == hold_id)
             )
@@ -221,7 +221,7 @@ class Holds(Store):
             )
             for request_id in touched:
                 post(connection, self.tenant, "wake", request_id, at)
-            self._journal(connection, "hold_released", {"hold": hold_id, "by": by, **kept.said}, at, key=hold_id)
+            self._journal(connection, "hold_released", {"hold": hold_id, "by": by, **kept}, at, key=hold_id)
         return True
 
     def hold_standing(self, hold_id: str) -> Hold:
@@ -261,21 +261,10 @@ class Holds(Store):
             .values(**values)
         )
 
-    def _settle_desk(self, connection: Connection, hold_id: str, at: datetime, *codes: Desk) -> None:
-        connection.execute(
-            update(hold_tasks)
-            .where(
-                hold_tasks.c.tenant == self.tenant,
-                hold_tasks.c.hold_id == hold_id,
-                hold_tasks.c.code.in_([code.value for code in codes]),
-                hold_tasks.c.settled_at.is_(None),
-            )
-            .values(settled_at=at)
-        )
 
-
-def _same(one: str, other: str) -> bool:
-    return bool(one.strip()) and same_person(one) == same_person(other)
+def _is_no_second(by: str, first: str) -> bool:
+    """Whether somebody is nobody, or the same as the first."""
+    return same_person(by) in {"", same_person(first)}
 
 
 def _hold(row: AnyRow) -> Hold:

@@ -13,6 +13,7 @@ from ledger.cases import Cases
 from ledger.categories import Categories
 from ledger.clocks import Clocks
 from ledger.cooling import Cooling
+from ledger.datapoints import DataPoints
 from ledger.decisions import Decisions
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
@@ -61,6 +62,7 @@ class Ledger(
     Weighing,
     Cooling,
     Attesting,
+    DataPoints,
     Categories,
     Arrivals,
     Weighings,

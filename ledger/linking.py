@@ -12,9 +12,9 @@ from sqlalchemy import ARRAY, Connection, Text, and_, bindparam, func, literal_c
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.chain import Said, append
-from ledger.clocks import Clocks
+from ledger.clocks import Clocks, laws_of
 from ledger.decisions import Decisions
-from ledger.gates import COPIES, follows, laws_in, read_gates, same_person, waiting_for
+from ledger.gates import COPIES, follows, laws_in, of_one_person, read_gates, waiting_for
 from ledger.models import request_subjects, requests
 from ledger.models_deciding import links
 from ledger.outbox import post
@@ -35,7 +35,7 @@ from rights.value import Value
 _mine = request_subjects.alias("mine")
 _theirs = request_subjects.alias("theirs")
 _new = requests.alias("new")
-_ours_and_theirs = same_person(_mine, _theirs, requests).join(
+_ours_and_theirs = of_one_person(_mine, _theirs, requests).join(
     _new, (_mine.c.tenant == _new.c.tenant) & (_mine.c.request_id == _new.c.id)
 )
 _CANDIDATES: Final = (
@@ -252,7 +252,6 @@ class Linking(Decisions, Clocks):
 def _needs_no_proof(row: AnyRow, details: bytes | None) -> bool:
     """Whether a request is carried out for whoever asks, such as an opt-out."""
     right = Right(row.right)
-    regimes = [one["regime"] for one in row.clocks or ()] or [row.regime]
     if right not in {free.right for free in identity_law().without_proof}:
         return False
     try:
@@ -260,4 +259,4 @@ def _needs_no_proof(row: AnyRow, details: bytes | None) -> bool:
     except ValueError:
         # Of an earlier version, that said them otherwise.
         said = None
-    return identity_law().needed_under(right, regimes, circumstances_of(said)) == 0
+    return identity_law().needed_under(right, laws_of(row), circumstances_of(said)) == 0

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from ledger.columns import count, key, moment, of_request, tenant
+from ledger.columns import count, key, moment, of_hold, of_request, tenant
 
 metadata: Final = MetaData(
     naming_convention={
@@ -248,7 +248,7 @@ hold_subjects: Final = Table(
     tenant(),
     key("hold_id"),
     Column("digest", LargeBinary, primary_key=True),
-    ForeignKeyConstraint(["tenant", "hold_id"], ["holds.tenant", "holds.id"]),
+    of_hold(),
     Index("ix_hold_subjects_digest", "tenant", "digest"),
 )
 """Whom the holds in force cover; a released hold has no rows here."""

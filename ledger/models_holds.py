@@ -2,17 +2,17 @@
 
 from typing import Final
 
-from sqlalchemy import ARRAY, Column, Date, ForeignKeyConstraint, Index, Integer, Table, Text, text
+from sqlalchemy import ARRAY, Column, Date, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from ledger.columns import moment, of_request, tenant
+from ledger.columns import key, moment, of_hold, of_request, tenant
 from ledger.models import metadata
 
 hold_terms: Final = Table(
     "hold_terms",
     metadata,
     tenant(),
-    Column("hold_id", Text, primary_key=True),
+    key("hold_id"),
     Column("reason", Text, nullable=False),
     Column("authority", Text, nullable=False),
     Column("disclosure", Text, nullable=False),
@@ -27,7 +27,7 @@ hold_terms: Final = Table(
     Column("release_by", Text),
     moment("release_asked_at", nullable=True),
     Column("released_by", Text),
-    ForeignKeyConstraint(["tenant", "hold_id"], ["holds.tenant", "holds.id"]),
+    of_hold(),
 )
 """`systems` are those that the scope can touch, none: any. `release_by` is who has asked for the release first."""
 
@@ -35,7 +35,7 @@ hold_tasks: Final = Table(
     "hold_tasks",
     metadata,
     tenant(),
-    Column("id", Text, primary_key=True),
+    key("id"),
     Column("hold_id", Text, nullable=False),
     Column("about", Text, nullable=False),
     Column("code", Text, nullable=False),
@@ -43,7 +43,7 @@ hold_tasks: Final = Table(
     moment("opened_at"),
     moment("due_at", nullable=True),
     moment("settled_at", nullable=True),
-    ForeignKeyConstraint(["tenant", "hold_id"], ["holds.tenant", "holds.id"]),
+    of_hold(),
     Index(
         "uq_hold_tasks_open",
         "tenant",
@@ -61,7 +61,7 @@ hold_answers: Final = Table(
     "hold_answers",
     metadata,
     tenant(),
-    Column("request_id", Text, primary_key=True),
+    key("request_id"),
     Column("by", Text, nullable=False),
     moment("at"),
     of_request(),

@@ -5,25 +5,21 @@ The one rule: tokens, codes and dates alone; an erasure is remembered here when 
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, DateTime, ForeignKeyConstraint, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import Boolean, Column, ForeignKeyConstraint, Index, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from ledger.columns import key, moment, of_request, tenant
 from ledger.models import metadata
-
-
-def _of_request() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(["tenant", "request_id"], ["requests.tenant", "requests.id"])
-
 
 erasures: Final = Table(
     "erasures",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("request_id", Text, primary_key=True),
-    Column("closed_at", DateTime(timezone=True), nullable=False),
+    tenant(),
+    key("request_id"),
+    moment("closed_at"),
     Column("ground", Text, nullable=False),
     Column("whole", Boolean, nullable=False),
-    _of_request(),
+    of_request(),
     Index("ix_erasures_closed", "tenant", "closed_at"),
 )
 """One row for each erasure that was carried out. `ground`: law and right; `whole`: no category was left out of it by a
@@ -32,12 +28,12 @@ decision, so it may be carried out anew by whoever knows nothing but whom it is 
 erasure_tokens: Final = Table(
     "erasure_tokens",
     metadata,
-    Column("tenant", Text, primary_key=True),
+    tenant(),
     Column("token", LargeBinary, primary_key=True),
-    Column("request_id", Text, primary_key=True),
+    key("request_id"),
     Column("version", Integer, nullable=False),
     Column("key_version", Integer, nullable=False),
-    _of_request(),
+    of_request(),
     Index("ix_erasure_tokens_request", "tenant", "request_id"),
 )
 """Whom an erasure was about: keyed tokens of what tells one person from all others."""
@@ -45,13 +41,13 @@ erasure_tokens: Final = Table(
 relooks: Final = Table(
     "relooks",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("request_id", Text, primary_key=True),
-    Column("due_at", DateTime(timezone=True), nullable=False),
-    Column("called_at", DateTime(timezone=True)),
-    Column("looked_at", DateTime(timezone=True)),
+    tenant(),
+    key("request_id"),
+    moment("due_at"),
+    moment("called_at", nullable=True),
+    moment("looked_at", nullable=True),
     Column("found", Text),
-    _of_request(),
+    of_request(),
     Index("ix_relooks_due", "tenant", "due_at", postgresql_where=text("looked_at IS NULL")),
 )
 """The look days after a request was closed: when it is due, when a run was last asked for it, and what it has found
@@ -60,34 +56,34 @@ relooks: Final = Table(
 reopenings: Final = Table(
     "reopenings",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("request_id", Text, primary_key=True),
-    Column("system", Text, primary_key=True),
+    tenant(),
+    key("request_id"),
+    key("system"),
     Column("code", Text, nullable=False),
-    Column("opened_at", DateTime(timezone=True), nullable=False),
-    _of_request(),
+    moment("opened_at"),
+    of_request(),
 )
 """Systems for which a closed request is open again, and why; gone once it is closed anew."""
 
 known_systems: Final = Table(
     "known_systems",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("system", Text, primary_key=True),
-    Column("at", DateTime(timezone=True), nullable=False),
+    tenant(),
+    key("system"),
+    moment("at"),
 )
 """Systems that the data map has had: past erasures are carried out in one that is new to it."""
 
 replays: Final = Table(
     "replays",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
+    tenant(),
+    key("id"),
     Column("system", Text, nullable=False),
-    Column("since", DateTime(timezone=True)),
+    moment("since", nullable=True),
     Column("state", Text, nullable=False),
-    Column("begun_at", DateTime(timezone=True), nullable=False),
-    Column("ended_at", DateTime(timezone=True)),
+    moment("begun_at"),
+    moment("ended_at", nullable=True),
     Column("report", JSONB, nullable=False),
 )
 """Restored systems, and systems new to the map, that past acts are carried out in anew. `since`: of when the backup is;
@@ -96,9 +92,9 @@ null: the system is new, and all that ever was counts."""
 replayed: Final = Table(
     "replayed",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("replay_id", Text, primary_key=True),
-    Column("request_id", Text, primary_key=True),
+    tenant(),
+    key("replay_id"),
+    key("request_id"),
     Column("by_request", Text, nullable=False),
     ForeignKeyConstraint(["tenant", "replay_id"], ["replays.tenant", "replays.id"]),
     Index("ix_replayed_by", "tenant", "by_request"),

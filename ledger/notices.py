@@ -98,10 +98,8 @@ class Notices(Store):
         if draft.how in {"email", "post"}:
             self._notify(connection, request_id, draft, number, at)
         if draft.answer is None:
-            key, code = (
-                _step_key(request_id, draft.recipient),
-                Code.EGRESS if draft.how == "blocked" else Code.RECIPIENT,
-            )
+            key = _step_key(request_id, draft.recipient)
+            code = Code.EGRESS if draft.how == "blocked" else Code.RECIPIENT
             put_task(self, connection, request_id, key, code, draft.recipient, at, due_on=draft.due_on)
         body = {"recipient": draft.recipient, "operation": draft.operation, "how": draft.how, "due_on": draft.due_on}
         self._journal(connection, "recipient_told", body, at, request_id=request_id)

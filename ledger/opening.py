@@ -22,7 +22,7 @@ from ledger.people import DETAILS, GIVEN, identities_text
 from ledger.plans import keep_map
 from ledger.proven import keep_first_proof, of_whom
 from ledger.requests import Opened
-from ledger.vault import Purpose, Sealed
+from ledger.vault import OF_REQUEST, Sealed
 from rights.datamap import DataMap
 from rights.deadlines import Clock, acting
 from rights.identity import Proof
@@ -122,7 +122,7 @@ class Opening(Cooling):
         Raises:
             LedgerRefusal: the idempotency key was used for another right, other identities or other details.
         """
-        mark = None if idempotency_key is None else self._people.mark(f"IDEMPOTENCY\0{idempotency_key}")
+        mark = None if idempotency_key is None else self._people.idempotency(idempotency_key)
         clocks = (clock, *further)
         if new := [one for one in clocks if one.ruleset not in self._kept_rulesets]:
             with self._begin() as connection:
@@ -173,8 +173,7 @@ class Opening(Cooling):
         reply: Channel | None,
     ) -> Opened:
         digests = self._people.digests(identities)
-        purposes: tuple[Purpose, ...] = ("working", "history", "file")
-        keys = {purpose: self._vault.make_key(purpose, at) for purpose in purposes}
+        keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
         note = make_note("request", free_text)
         values = (Sealed("working", GIVEN, identities_text(identities)), *note.values)
         if details is not None:

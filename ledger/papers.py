@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from ledger.decisions import Decisions
 from ledger.ids import new_id
@@ -30,15 +30,14 @@ class Papers(Decisions):
         with self._look() as connection:
             place = connection.scalar(
                 select(identity_proofs.c.paper)
-                .where(
-                    identity_proofs.c.tenant == self.tenant,
-                    identity_proofs.c.request_id == request_id,
-                    identity_proofs.c.paper.is_not(None),
-                )
+                .where(*self._its_proofs(request_id), identity_proofs.c.paper.is_not(None))
                 .order_by(identity_proofs.c.id.desc())
                 .limit(1)
             )
             return self._vault.get(connection, place, "identity", PAPER) if place else None
+
+    def _its_proofs(self, request_id: str) -> tuple[ColumnElement[bool], ...]:
+        return (identity_proofs.c.tenant == self.tenant, identity_proofs.c.request_id == request_id)
 
     def _seal_paper(self, connection: Connection, key: DataKey, paper: bytes, at: datetime) -> str:
         place = new_id(at)
@@ -53,7 +52,7 @@ class Papers(Decisions):
 
     def _destroy_papers(self, connection: Connection, request_id: str, at: datetime) -> None:
         """Destroy the copies of documents of a request: they have served."""
-        its = (identity_proofs.c.tenant == self.tenant, identity_proofs.c.request_id == request_id)
+        its = self._its_proofs(request_id)
         query = select(identity_proofs.c.paper).where(*its, identity_proofs.c.paper.is_not(None))
         if places := connection.scalars(query).all():
             connection.execute(update(identity_proofs).where(*its).values(paper=None))

@@ -76,6 +76,10 @@ class People:
             self._key = self._vault.house_key("index")
         return hmac.digest(self._key, text.encode(), hashlib.sha256)
 
+    def idempotency(self, key: str) -> bytes:
+        """The digest of the idempotency key that a request was opened with."""
+        return self.mark(f"IDEMPOTENCY\0{key}")
+
     @staticmethod
     def lock_holds(connection: Connection, tenant: str) -> None:
         """Take the lock of placing a hold: nobody enters a fence or learns an identity meanwhile.
@@ -87,7 +91,7 @@ class People:
     @staticmethod
     def lock_shredding(connection: Connection, tenant: str) -> None:
         """Take the lock of destroying something of the engine's own; no hold is placed meanwhile."""
-        connection.execute(_LOCK_SHREDDING, {"holds": f"{tenant}/holds"})
+        connection.execute(_LOCK_SHREDDING, _names(tenant))
 
     @staticmethod
     def lock_learning(connection: Connection, tenant: str, request_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Codes to channels, data points, reminders and the lapse: what is asked of a person, and how they answer.
+"""Codes to channels, reminders and the lapse: what is asked of a person, and how they answer.
 
 The one rule: whatever an agent does here takes the same statements and gives the same answers for people who are known
 and for people who are not; a code that nobody gets is made and kept like any other.
@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
-from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from ledger.clocks import laws_of
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel, queue_letter
-from ledger.models_identity import identity_codes, identity_proofs, identity_tries
+from ledger.models_identity import identity_codes, identity_proofs
 from ledger.people import GIVEN, sealed_identities
-from ledger.proofs import Proofs
+from ledger.proofs import PROVEN_BEFORE, Proofs
 from ledger.reach import REACH, sealed_reach
 from ledger.reach import Reached as Reached
 from ledger.reach import reached as reached
@@ -29,7 +29,6 @@ from rights.identity import Channel as Kind
 from rights.identity import Proof, Rung, Unreached, identity_law
 from rights.reckoning import local_day
 from rights.request import Right
-from rights.subject import Identity, comparable
 from rights.tying import ON_FILE
 from rights.unproven import together
 
@@ -39,31 +38,8 @@ LADDER: Final[tuple[GoesTo, ...]] = ("given", "file", "another", "post")
 MOST_CODES: Final = 8
 """Codes of one request. Whoever needs more is helped by a person."""
 _DIGEST: Final = 32
-_SHORTEST: Final = 4
-"""Characters of a data point that may count; less is guessed."""
 _GROUNDS: Final = {Unreached.CATEGORIES: "ccpa_7024_unproven"}
 """Why a request was not carried out, as the letters have words for it; `identity_unproven` otherwise."""
-_PROVEN_BEFORE: Final = (
-    "the asker was proven before, and what is said now is not compared: it says nothing of who calls"
-)
-_LOCK_TRIES: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("of"), 0)))
-_digests = bindparam("digests", type_=ARRAY(LargeBinary))
-_TRIED: Final = (
-    select(func.count())
-    .where(identity_tries.c.tenant == bindparam("of"), identity_tries.c.digest == func.any(_digests))
-    .group_by(identity_tries.c.digest)
-    .order_by(func.count().desc())
-    .limit(1)
-)
-_KEEP_TRY: Final = insert(identity_tries).from_select(
-    ["tenant", "digest", "id", "at"],
-    select(
-        bindparam("of", type_=Text),
-        func.unnest(_digests),
-        bindparam("made", type_=Text),
-        bindparam("now", type_=identity_tries.c.at.type),
-    ),
-)
 _ROUTES: Final = {"file": (Kind.EMAIL, Kind.PHONE), "another": (Kind.EMAIL, Kind.PHONE), "post": (Kind.POST,)}
 
 _CODES: Final = (
@@ -163,7 +139,7 @@ class ProofCodes(Proofs):
             its = {"tenant": self.tenant, "request_id": request_id}
             codes = connection.execute(_CODES, its).all()
             if row.confirmed_at:
-                raise LedgerRefusal(_PROVEN_BEFORE)
+                raise LedgerRefusal(PROVEN_BEFORE)
             if not codes:
                 raise LedgerRefusal("no code was asked for: have one sent first (habeas identity send-code)")
             good = [c for c in codes if c.code and not c.used_at and c.tries_left > 0 and c.expires_at > at]
@@ -194,62 +170,6 @@ class ProofCodes(Proofs):
             self._reply_to(connection, request_id, hit, at)
             proof = Proof(rung=Rung(hit.rung), at=at, fresh=hit.fresh)
             return self._proven(connection, row, proof, at, way=hit.way)
-
-    def check_points(
-        self, request_id: str, points: Sequence[tuple[str, str]], *, at: datetime, declared: bool = False
-    ) -> int:
-        """Compare facts with what the directory has, without telling which fit: how many do.
-
-        Nothing fits what was changed a few days ago, and nothing fits any more once data points about any of these
-        identities, or about whom the directory knows by them, were tried too often in all requests together: that shows
-        to nobody, since it would tell that they are one person's.
-
-        Raises:
-            LedgerRefusal: it is no question now, it was tried as often as it may be, or there are too many facts.
-        """
-        law = identity_law()
-        for channel, most in law.points_of_a_try.items():
-            if len({value for kind, value in points if kind == channel}) > most:
-                raise LedgerRefusal(f"a try takes {most} of {channel} at most: write what the asker says, and no list")
-        with self._begin() as connection:
-            row = self._in_question(connection, request_id)
-            if row.confirmed_at:
-                raise LedgerRefusal(_PROVEN_BEFORE)
-            case = self._case_row(connection, request_id)
-            if case.point_tries >= law.point_tries:
-                raise LedgerRefusal(
-                    f"data points were tried {law.point_tries} times: that way is closed for this request; "
-                    "use a channel on file, or in person or by a document with a second agent"
-                )
-            reach = self._vault.get(connection, request_id, "working", REACH)
-            given = self._given(connection, request_id)
-            spent = self._spend_try(connection, given, reached(reach), at)
-            matched = _matching(points, [] if spent else [p for p in reached(reach) if not p.fresh(at)])
-            self._set_case(connection, request_id, point_tries=case.point_tries + 1)
-            body = {"try": case.point_tries + 1}
-            self._journal(connection, "points_checked", body, at, request_id=request_id)
-            proof = Proof(rung=Rung.DATA_POINTS, at=at, matched=matched, declared=declared)
-            self._proven(connection, row, proof, at)
-        return matched
-
-    def _spend_try(
-        self, connection: Connection, given: Sequence[Identity], points: Sequence[Reached], at: datetime
-    ) -> bool:
-        """Count a try for each identity that was given and for whom the directory knows by them; whether there were
-        too many before it."""
-        law, people = identity_law().point_window, self._people
-        known = [(one.kind, one.value) for one in given]
-        known += [pair for point in points for pair in ((point.channel, point.value), *point.beside)]
-        digests = sorted({people.mark(f"TRY\0{kind}\0{comparable(value, casefold=True)}") for kind, value in known})
-        connection.execute(_LOCK_TRIES, {"of": f"{self.tenant}/tries"})
-        since = at - timedelta(days=law.days)
-        mine = identity_tries.c.tenant == self.tenant
-        connection.execute(delete(identity_tries).where(mine, identity_tries.c.at <= since))
-        # The same statements, however many there are.
-        its = {"of": self.tenant, "digests": digests, "made": new_id(at), "now": at}
-        most = connection.scalar(_TRIED, its)
-        connection.execute(_KEEP_TRY, its)
-        return (most or 0) >= law.tries
 
     def remind(self, request_id: str, *, at: datetime) -> None:
         """Remind the person, where the last code went. No effect once the asker is proven, or the request taken
@@ -430,29 +350,3 @@ def code_channel(number: int) -> str:
 def next_step(asked: Sequence[str]) -> GoesTo | None:
     """The next place on the ladder for a code, by where codes were asked to go before; None: there is none left."""
     return next((step for step in LADDER if step not in asked), None)
-
-
-def _matching(said: Sequence[tuple[str, str]], points: Sequence[Reached]) -> int:
-    """How many facts fit. Each fact and each contact counts once."""
-    left = {
-        (point.channel, plain)
-        for point in points
-        for line in point.value.splitlines()
-        if len(plain := _plain(point.channel, line)) >= _SHORTEST
-    }
-    matched = 0
-    for kind, value in dict.fromkeys(said):
-        one = (kind, _plain(kind, value))
-        if one in left:
-            left.discard(one)
-            matched += 1
-    return matched
-
-
-def _plain(kind: str, value: str) -> str:
-    """A fact as it is compared: of a number the digits, without how it begins abroad."""
-    if kind == Kind.PHONE:
-        return "".join(char for char in value if char.isdigit())[-9:]
-    return (
-        "".join(value.casefold().split()) if kind == Kind.EMAIL else "".join(c for c in value.casefold() if c.isalnum())
-    )

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ledger.clocks import Clocks, clocks_of
+from ledger.clocks import Clocks, laws_of
 from ledger.errors import LedgerRefusal
 from ledger.models import requests, tasks, vault
 from ledger.models_identity import identity_cases, identity_codes, identity_proofs
@@ -32,6 +32,7 @@ from rights.subject import Identity
 from rights.tying import ON_FILE, Given, Standing, names_of, standing
 from rights.value import Value
 
+PROVEN_BEFORE: Final = "the asker was proven before, and what is said now is not compared: it says nothing of who calls"
 _OPEN: Final = {Phase.RECEIVED, Phase.CONFIRMING, Phase.LOCATING}
 """Where it is a question who asks. Locating: what was given is proven, and nothing but that is looked for."""
 
@@ -74,13 +75,17 @@ class IdentityState(Value):
     """What was given, by name: its kind, and a number where several of a kind were given."""
     loose: tuple[str, ...] = ()
     """Of these, what is neither proven nor tied to who was, once enough else is proven."""
-    level: int = 0
-    """The level that is reached for all that was given."""
     levels: tuple[int, ...] = ()
-    """The same under each law that it is asked under; empty while nothing is proven."""
+    """The level that is reached for all that was given, under each law that it is asked under; empty while nothing is
+    proven."""
+
+    @property
+    def level(self) -> int:
+        """The level that is reached for all that was given, under all of its laws."""
+        return min(self.levels, default=0)
 
 
-_NOTHING: Final = Standing(best=0, level=0, enough=False)
+_NOTHING: Final = Standing(best=0, enough=False)
 
 
 class Proofs(Papers, Clocks):
@@ -115,7 +120,6 @@ class Proofs(Papers, Clocks):
                 mandate_kind=case.mandate_kind or "",
                 point_tries=case.point_tries,
                 loose=stands.loose,
-                level=stands.level,
                 levels=stands.levels,
                 given=tuple(names_of(self._given(connection, request_id))),
             )
@@ -156,9 +160,6 @@ class Proofs(Papers, Clocks):
         """Which tells one way to a person from another."""
         return way_of(self._people, channel, value)
 
-    def _its_proofs(self, request_id: str) -> tuple[ColumnElement[bool], ...]:
-        return (identity_proofs.c.tenant == self.tenant, identity_proofs.c.request_id == request_id)
-
     def _proofs_in(self, connection: Connection, request_id: str) -> tuple[Proof, ...]:
         """All that was proven, the oldest first."""
         its = {"tenant": self.tenant, "request_id": request_id}
@@ -196,7 +197,7 @@ class Proofs(Papers, Clocks):
         case = self._case_row(connection, row.id)
         proofs = self._proofs_in(connection, row.id)
         stands = self._standing(connection, row, proofs, at)
-        needed = identity_law().needed_under(Right(row.right), [clock.regime for clock in clocks_of(row)])
+        needed = identity_law().needed_under(Right(row.right), laws_of(row))
         body = {**said, "level": stands.best, "needed": needed}
         if stands.loose:
             body["loose"] = stands.loose
@@ -244,8 +245,7 @@ class Proofs(Papers, Clocks):
         )
         when = at or max(proof.at for proof in proofs)
         rows = rows_of(self._people, row.id, reached(sealed.get(REACH)), when)
-        regimes = [clock.regime for clock in clocks_of(row)]
-        return standing(identity_law(), Right(row.right), regimes, given, rows, proofs)
+        return standing(identity_law(), Right(row.right), laws_of(row), given, rows, proofs)
 
     def _stands(self, connection: Connection, request_id: str, proofs: Sequence[Proof]) -> Standing:
         """The same for somebody who looks."""

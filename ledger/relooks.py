@@ -7,7 +7,20 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, DateTime, SelectBase, Text, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    SelectBase,
+    Text,
+    bindparam,
+    delete,
+    func,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -16,6 +29,7 @@ from ledger.models import case_keys, requests
 from ledger.models_restore import relooks, reopenings
 from ledger.outbox import post
 from ledger.store import Store
+from ledger.vault import OF_REQUEST
 from rights.codes import Code
 from rights.request import Phase
 from rights.value import Value
@@ -63,6 +77,20 @@ RELOOK_AHEAD: Final = (
     .exists()
 )
 """Whether a look is still to come: then nothing that it needs is shredded, whatever day was set."""
+
+
+def whole(tenant: ColumnElement[str], request: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a request still knows all that it was opened with."""
+    return (
+        select(func.count())
+        .where(
+            case_keys.c.tenant == tenant,
+            case_keys.c.case_id == request,
+            case_keys.c.purpose.in_(OF_REQUEST),
+            case_keys.c.wrapped.is_not(None),
+        )
+        .scalar_subquery()
+    ) == len(OF_REQUEST)
 
 
 class Relook(Value):
@@ -154,15 +182,7 @@ class Relooks(Store):
             raise LedgerRefusal("there is no request of this id")
         if phase != Phase.CLOSED:
             return False
-        kept = connection.scalar(
-            select(func.count()).where(
-                case_keys.c.tenant == self.tenant,
-                case_keys.c.case_id == request_id,
-                case_keys.c.purpose.in_(("working", "history", "file")),
-                case_keys.c.wrapped.is_not(None),
-            )
-        )
-        if kept != 3:
+        if not connection.scalar(select(whole(literal(self.tenant), literal(request_id)))):
             raise LedgerRefusal("what the request knew of the person was destroyed: it cannot be opened again")
         connection.execute(
             update(requests)
@@ -175,7 +195,7 @@ class Relooks(Store):
             .where(
                 case_keys.c.tenant == self.tenant,
                 case_keys.c.case_id == request_id,
-                case_keys.c.purpose.in_(("working", "history", "file")),
+                case_keys.c.purpose.in_(OF_REQUEST),
             )
             .values(keep_until=None)
         )

@@ -13,16 +13,19 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
-from ledger.models import case_keys, entries, intents, requests, tasks
+from ledger.models import entries, intents, requests, tasks
 from ledger.models_restore import known_systems, reopenings, replayed, replays
 from ledger.models_restrictions import restrictions
 from ledger.outbox import post
-from ledger.store import Store
+from ledger.relooks import whole
+from ledger.store import AnyRow, Store
+from rights.evidence import REPLAYED
 from rights.request import Right
 from rights.value import Value
 
-UNDER_WAY: Final = ("quarantining", "applying", "waiting")
-ENDED: Final = ("clean", "unsure", "dry")
+_FIRST: Final = "quarantining"
+_ENDED: Final = ("clean", "unsure", "dry")
+"""How one ends; before, it is quarantining, applying or waiting."""
 _ACTS: Final = (
     Right.RESTRICTION,
     Right.RECTIFICATION,
@@ -52,22 +55,12 @@ _acted = (
     )
     .exists()
 )
-_known = (
-    select(func.count())
-    .where(
-        case_keys.c.tenant == requests.c.tenant,
-        case_keys.c.case_id == requests.c.id,
-        case_keys.c.purpose.in_(("working", "history", "file")),
-        case_keys.c.wrapped.is_not(None),
-    )
-    .scalar_subquery()
-)
 _OTHERS: Final = (
     select(
         requests.c.id,
         requests.c.right,
         requests.c.closed_at,
-        (_known == 3).label("known"),
+        whole(requests.c.tenant, requests.c.id).label("known"),
         _restricted.label("restricted"),
     )
     .where(requests.c.tenant == bindparam("of"), requests.c.right.in_([right.value for right in _ACTS]), _acted)
@@ -133,6 +126,7 @@ _CHILDREN: Final = (
     .where(replayed.c.tenant == bindparam("of"), replayed.c.replay_id == bindparam("id"))
     .distinct()
 )
+_with_told = replays.c.report.op("||")(bindparam("told", type_=replays.c.report.type))
 
 
 def anew_key(replay_id: str, request_id: str) -> str:
@@ -154,7 +148,7 @@ class Replay(Value):
 
     @property
     def over(self) -> bool:
-        return self.state in ENDED
+        return self.state in _ENDED
 
 
 class PastAct(Value):
@@ -208,7 +202,7 @@ class Replays(Store):
                     "id": made,
                     "system": system,
                     "since": since,
-                    "state": UNDER_WAY[0],
+                    "state": _FIRST,
                     "begun_at": at,
                     "report": {"dry": dry},
                 },
@@ -229,7 +223,7 @@ class Replays(Store):
             row = connection.execute(query).first()
         if row is None:
             raise LedgerRefusal("there is no replay of this id")
-        return Replay.model_validate({name: row._mapping[name] for name in Replay.model_fields})
+        return _replay(row)
 
     def replays(self, *, under_way_only: bool = False) -> list[Replay]:
         """All replays, the newest first."""
@@ -237,22 +231,18 @@ class Replays(Store):
         if under_way_only:
             query = query.where(replays.c.ended_at.is_(None))
         with self._look() as connection:
-            return [
-                Replay.model_validate({name: row._mapping[name] for name in Replay.model_fields})
-                for row in connection.execute(query)
-            ]
+            return [_replay(row) for row in connection.execute(query)]
 
-    def note_replay(
-        self, replay_id: str, state: str, report: Mapping[str, object], *, at: datetime, ended: bool = False
-    ) -> None:
+    def note_replay(self, replay_id: str, state: str, report: Mapping[str, object], *, at: datetime) -> None:
         """Note how far a replay is; what is told of it is added to what was. Once it has ended it stays so."""
+        ended = state in _ENDED
         with self._begin() as connection:
             done = connection.execute(
                 update(replays)
                 .where(replays.c.tenant == self.tenant, replays.c.id == replay_id, replays.c.ended_at.is_(None))
                 .values(
                     state=state,
-                    report=replays.c.report.op("||")(bindparam("told", type_=replays.c.report.type)),
+                    report=_with_told,
                     ended_at=at if ended else None,
                 ),
                 {"told": dict(report)},
@@ -316,14 +306,14 @@ class Replays(Store):
             connection.execute(
                 update(replays)
                 .where(replays.c.tenant == self.tenant, replays.c.id == replay_id)
-                .values(report=replays.c.report.op("||")(bindparam("told", type_=replays.c.report.type))),
+                .values(report=_with_told),
                 {"told": {"quarantine": "lifted by a person"}},
             )
             self._journal(connection, "replay_admitted", {"replay": replay_id, "by": by}, at)
 
     def opened_anew(self, replay_id: str, request_id: str) -> str | None:
         """The request that a replay has opened for a past one; None if it has not."""
-        mark = self._people.mark(f"IDEMPOTENCY\0{anew_key(replay_id, request_id)}")
+        mark = self._people.idempotency(anew_key(replay_id, request_id))
         query = select(requests.c.id).where(requests.c.tenant == self.tenant, requests.c.idempotency == mark)
         with self._look() as connection:
             found: str | None = connection.scalar(query)
@@ -357,5 +347,5 @@ class Replays(Store):
         return body is not None and orjson.loads(body).get("assurance") == REPLAYED
 
 
-REPLAYED: Final = "replayed"
-"""What the journal says instead of a proof of a request that carries another one out anew."""
+def _replay(row: AnyRow) -> Replay:
+    return Replay.model_validate({name: row._mapping[name] for name in Replay.model_fields})

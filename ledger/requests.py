@@ -37,7 +37,7 @@ from ledger.models_restrictions import restrictions
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.relooks import Relooks
 from ledger.tasks import settle_tasks
-from ledger.vault import Purpose, Sealed
+from ledger.vault import OF_REQUEST, Purpose, Sealed
 from rights.details import Details, details_of
 from rights.receipt import Books
 from rights.request import TRANSITIONS, Conclusion, Phase, Right
@@ -72,7 +72,7 @@ _KEEP_KEYS: Final = (
         case_keys.c.case_id == bindparam("request_id"),
         case_keys.c.purpose == _terms.c.purpose,
         # What a restriction needs to be lifted by is kept until it is (ledger/restrictions.py).
-        case_keys.c.purpose.not_in(("working", "history", "file"))
+        case_keys.c.purpose.not_in(OF_REQUEST)
         | ~select(restrictions.c.request_id)
         .where(
             restrictions.c.tenant == case_keys.c.tenant,
@@ -224,6 +224,7 @@ class Requests(Linking, Erasures, Relooks):
         Raises:
             LedgerRefusal: it was closed with another conclusion.
         """
+        keys = self._known_keys() if ending and ending.erased is not None else []
         with self._begin() as connection:
             closed = connection.execute(
                 _MOVE[Phase.CLOSED]
@@ -270,17 +271,25 @@ class Requests(Linking, Erasures, Relooks):
                     queue_letter(self, connection, request_id, letter, at, only_if_known=True)
                 if ending:
                     ground = f"{closed.regime}: {closed.right}"
-                    self._outlive(connection, request_id, ending, ground, at)
+                    self._outlive(connection, request_id, ending, keys, ground, at)
                 self._wake_waiting(connection, request_id, at)
                 self._journal(connection, "closed", body, at, request_id=request_id)
             else:
                 self._refuse_other_conclusion(connection, request_id, conclusion)
         self.checkpoint(at=at)
 
-    def _outlive(self, connection: Connection, request_id: str, ending: Ending, ground: str, at: datetime) -> None:
+    def _outlive(
+        self,
+        connection: Connection,
+        request_id: str,
+        ending: Ending,
+        keys: Sequence[bytes],
+        ground: str,
+        at: datetime,
+    ) -> None:
         if ending.erased is not None:
             self._remember_erasure(
-                connection, request_id, ending.erased, ground, at, whole=ending.whole, relook_at=ending.relook_at
+                connection, request_id, ending.erased, keys, ground, at, whole=ending.whole, relook_at=ending.relook_at
             )
         elif ending.relook_at:
             self._plan_relook(connection, request_id, ending.relook_at)

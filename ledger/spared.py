@@ -26,7 +26,7 @@ from ledger.models import hold_subjects, request_subjects
 from ledger.models_holds import hold_answers, hold_terms
 from ledger.store import AnyRow
 from rights.codes import Code
-from rights.holds import HOUSE
+from rights.holds import HOUSE, Holding
 
 _Sql = ColumnElement[Any]
 
@@ -94,11 +94,7 @@ def blocking() -> tuple[_Sql, ...]:
 
 def held_by(found: AnyRow) -> Code | None:
     """Why holds close the fence, by a row of those columns; None: they do not."""
-    if not found.held:
-        return None
-    if found.held_told:
-        return Code.HOLD
-    return Code.DEFERRED if found.held_answered else Code.QUEUED
+    return Holding(told=found.held_told, answered=found.held_answered).code if found.held else None
 
 
 def house_held(tenant: _Sql, case: _Sql) -> Exists:

@@ -138,7 +138,7 @@ class Suppressions(Tokens):
         with self._begin() as connection:
             new = sum(connection.execute(_PUT, row).rowcount for row in rows)
             if new < len(rows):
-                said = {"scopes": [scope.value for scope, _ in wanted], "tokens": self._tokens(people), "at": at}
+                said = {"scopes": [scope.value for scope, _ in wanted], "tokens": self._tokens(people, keys), "at": at}
                 connection.execute(_AGAIN, {"of": self.tenant, **said})
             body = {
                 "scopes": sorted({scope.value for scope, _ in wanted}),
@@ -181,7 +181,8 @@ class Suppressions(Tokens):
     def signal_key(self, identities: Iterable[Identity]) -> str:
         """The idempotency key of an opt-out by signal of these identities: the same until a consent ends it."""
         people = tuple(identities)
+        tokens = self._tokens(people)
         with self._look() as connection:
-            ended: datetime | None = connection.scalar(_LAST_END, {"of": self.tenant, "tokens": self._tokens(people)})
+            ended: datetime | None = connection.scalar(_LAST_END, {"of": self.tenant, "tokens": tokens})
         marks = b"".join(self._people.digests(people)).hex()
         return f"signal/{self._people.mark(f'SIGNAL{chr(0)}{marks}{chr(0)}{ended}').hex()}"

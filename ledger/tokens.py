@@ -8,6 +8,7 @@ that has passed a newer one.
 
 import hashlib
 import hmac
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -106,9 +107,12 @@ class Tokens(Store):
         return renewed
 
     def _renew(self, table: Table, keys: Sequence[bytes]) -> int:
+        mine = table.c.tenant == self.tenant
+        # One key after the other: of one person's tokens under two old keys the second finds the first moved already.
+        oldest = select(func.min(table.c.key_version)).where(mine, table.c.key_version < len(keys))
         stale: Select[Any] = (
             select(table.c.token, table.c.key_version)
-            .where(table.c.tenant == self.tenant, table.c.key_version < len(keys))
+            .where(mine, table.c.key_version == oldest.scalar_subquery())
             .distinct()
             .limit(_BATCH)
         )
@@ -141,10 +145,20 @@ class Tokens(Store):
         ).rowcount
         return int(merged + moved)
 
-    def _tokens(self, identities: Iterable[Identity]) -> list[bytes]:
-        """The tokens of some identities, in every form and under every key that is still in use, in order."""
+    def _tokens(self, identities: Iterable[Identity], keys: Sequence[bytes] | None = None) -> list[bytes]:
+        """The tokens of some identities, in every form and under every key that is still in use, in order. In a
+        transaction the keys are given: reading them takes another connection."""
+        known = self._token_keys() if keys is None else keys
+        return sorted({token for one in identities for token in self._all_tokens(one, known)})
+
+    def _whose(self, identities: Sequence[Identity]) -> dict[bytes, set[int]]:
+        """Every token of many identities, with the places of those whose it is."""
         keys = self._token_keys()
-        return sorted({token for one in identities for token in self._all_tokens(one, keys)})
+        found: defaultdict[bytes, set[int]] = defaultdict(set)
+        for number, one in enumerate(identities):
+            for token in self._all_tokens(one, keys):
+                found[token].add(number)
+        return found
 
     def _newest_tokens(self, identities: Iterable[Identity], keys: Sequence[bytes]) -> dict[bytes, int]:
         """The tokens under which identities are written down: under all keys; with the version of their form."""
@@ -175,6 +189,11 @@ class Tokens(Store):
         known = self._unwrapped
         known |= {r.purpose: self._keys.unwrap(r.kek, r.wrapped) for r in ring if r.purpose not in known}
         return [known[row.purpose] for row in ring]
+
+    def _known_keys(self) -> list[bytes]:
+        """The same as this process knows them, for what is written down: one that has just been followed by another is
+        as good, since what is written under it is renewed."""
+        return list(self._unwrapped.values()) or self._token_keys()
 
     @cached_property
     def _unwrapped(self) -> dict[str, bytes]:

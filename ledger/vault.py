@@ -39,6 +39,8 @@ Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed
 """What is sealed together and destroyed together: working (identities, anchors, candidates), the request file (texts as
 received, notes), the run's history in Temporal, the parcel, the key of pseudonyms, what was written over and may be
 disputed, and the copy of a document that proves who somebody is."""
+OF_REQUEST: Final[tuple[Purpose, ...]] = ("working", "history", "file")
+"""What every request is opened with, and cannot be carried on without."""
 
 _PARENTS: Final[Mapping[str, Purpose]] = {"disputed": "file"}
 """Under whose key-encryption key a key lies that is made later. What is kept for long lies under the file's: else it

@@ -16,7 +16,7 @@ from rights.course import COURSES
 from rights.deadlines import Clock
 from rights.decision import Word, article, law
 from rights.plan import Operation
-from rights.receipt import Books, Certainty, Outcome, Receipt, most_open
+from rights.receipt import Books, Certainty, Outcome, Receipt, most_open, vouching
 from rights.regimes import Regime
 from rights.request import Right
 from rights.value import Value
@@ -26,6 +26,11 @@ FORMAT: Final = "urn:habeas:evidence:1"
 
 RECEIPTS: Final = ("look", "receipt", "settled")
 """The kinds of entry that hold a receipt."""
+
+REPLAYED: Final = "replayed"
+"""What the journal says instead of a proof of a request that carries another one out anew."""
+_AT_THE_OPENING: Final = {"none_needed": "none_needed", REPLAYED: "earlier_request"}
+"""On whose word a request was opened as proven, by what its entry says of that; else the door's."""
 
 Document = dict[str, Any]
 
@@ -146,8 +151,8 @@ def _newest(entries: Sequence[Noted], kind: str, name: str) -> str | None:
 def _identity(opened: Noted, entries: Sequence[Noted]) -> Document:
     """Who was proven, by level; never by what."""
     if opened.body.get("confirmed"):
-        free = opened.body.get("assurance") == "none_needed"
-        return {"confirmed": not free, "at": moment(opened.at), "by": "none_needed" if free else "door"}
+        by = _AT_THE_OPENING.get(opened.body.get("assurance", ""), "door")
+        return {"confirmed": by != "none_needed", "at": moment(opened.at), "by": by}
     for entry in reversed(entries):
         if entry.kind == "confirm_identity":
             said = {name: entry.body[name] for name in ("level", "needed") if name in entry.body}
@@ -168,12 +173,11 @@ def _decision(entries: Sequence[Noted]) -> Document:
     if in_force is None:
         return {"word": Word.GRANT.value, "recorded": False, "grounds": []}
     said = in_force.body["decided"]
-    codes = [said.get("ground") or "", *(part["ground"] for part in said.get("parts", ()))]
     return {
         "word": said["word"],
         "recorded": True,
         "at": moment(in_force.at),
-        "grounds": [{"code": code, "provision": article(code)} for code in dict.fromkeys(filter(None, codes))],
+        "grounds": [{"code": code, "provision": article(code)} for code in _grounds(said)],
         "left_out": [{"category": part["category"], "ground": part["ground"]} for part in said.get("parts", ())],
         "on_record": sorted(in_force.body.get("evidence", {})),
         "words": [
@@ -189,9 +193,15 @@ def _needs_nobody(proposed: Noted) -> bool:
     approver."""
     if "in_force" in proposed.body:
         return bool(proposed.body["in_force"])
-    said = proposed.body["decided"]
-    codes = [said.get("ground") or "", *(part["ground"] for part in said.get("parts", ()))]
-    return not any((ground := law().grounds.get(code)) and ground.approver for code in codes)
+    return not any(
+        (ground := law().grounds.get(code)) and ground.approver for code in _grounds(proposed.body["decided"])
+    )
+
+
+def _grounds(decided: Mapping[str, Any]) -> list[str]:
+    """The codes of a decision's grounds, each once."""
+    codes = (decided.get("ground"), *(part["ground"] for part in decided.get("parts", ())))
+    return list(dict.fromkeys(filter(None, codes)))
 
 
 _WORDS: Final = {"approve", "withdraw", "rule", "weighed", "accuracy", "interim_sent", "review_released"}
@@ -273,10 +283,7 @@ def _systems(
                 "outcome": outcome.value,
                 "certainty": certainty.value if certainty else None,
                 "steps": [_step(receipt) for receipt in _last(of)],
-                "books": [
-                    {**book.model_dump(mode="json"), "erased": book.erased, "closed": book.closed}
-                    for book in books.get(name, ())
-                ],
+                "books": books_told(books.get(name, ())),
                 "kept": _kept(right, of),
                 "in_backups_until": (str(left[name].until) if left[name].until else "unknown")
                 if name in left
@@ -284,6 +291,11 @@ def _systems(
             }
         )
     return systems
+
+
+def books_told(books: Iterable[Books]) -> list[Document]:
+    """The books of one system, with what follows from them."""
+    return [{**book.model_dump(mode="json"), "erased": book.erased, "closed": book.closed} for book in books]
 
 
 def _last(receipts: Sequence[Receipt]) -> list[Receipt]:
@@ -296,11 +308,8 @@ def _deed(right: Right, receipts: Sequence[Receipt]) -> tuple[Receipt | None, Re
     """The last act of the request's right, and the last look after it: what was looked at before does not vouch for
     what was done since."""
     act = COURSES[right].act
-    acts = [n for n, receipt in enumerate(receipts) if receipt.step.operation is act]
-    looks = [n for n, receipt in enumerate(receipts) if receipt.step.operation is Operation.VERIFY]
-    done = receipts[acts[-1]] if acts else None
-    seen = receipts[looks[-1]] if looks and (not acts or looks[-1] > acts[-1]) else None
-    return done, seen
+    last = {receipt.step.operation: receipt for receipt in vouching(receipts, act)}
+    return last.get(act) if act else None, last.get(Operation.VERIFY)
 
 
 def _end(right: Right, receipts: Sequence[Receipt]) -> tuple[Outcome, Certainty | None]:

@@ -124,16 +124,9 @@ class Scope(Value):
         if not named <= system.collections.keys():
             return frozenset(system.collections)
         whole = system.system in self.systems or not (self.systems or self.collections)
-        found = set(system.collections) if whole else named & system.collections.keys()
+        found = set(system.collections) if whole else named
         if self.categories:
-            wanted = set(self.categories)
-            found = {
-                name
-                for name in found
-                if any(
-                    about.category and about.category in wanted for about in system.collections[name].fields.values()
-                )
-            }
+            found = {name for name in found if not system.collections[name].categories.isdisjoint(self.categories)}
         return frozenset(found)
 
     def covered(self, pinned: System, today: System) -> frozenset[str]:

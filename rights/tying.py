@@ -51,13 +51,16 @@ class Standing(Value):
 
     best: Level
     """The highest level that any identity has reached."""
-    level: Level
-    """The level that each of them has reached."""
     levels: tuple[Level, ...] = ()
-    """The same under each law."""
+    """The level that each of them has reached, under each law."""
     enough: bool
     loose: tuple[str, ...] = ()
     """Names of those that are short of it while another one is proven well enough."""
+
+    @property
+    def level(self) -> Level:
+        """The level that each of them has reached under all of the laws."""
+        return min(self.levels, default=0)
 
 
 def names_of(given: Sequence[Identity]) -> dict[str, Identity]:
@@ -132,7 +135,6 @@ def standing(
     short = tuple(sorted(name for name, is_good in good.items() if not is_good))
     return Standing(
         best=max(reached.values(), default=0),
-        level=min(reached.values(), default=0),
         levels=tuple(levels),
         enough=bool(given) and not short,
         loose=short if any(good.values()) else (),

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ledger.linking import Linked
+from ledger.proposals import Decision
 from ledger.standing import RequestRow
-from ledger.weighing import Decision
 from rights.decision import Element, Ground, Word, article
 from starter.show import Cell, Page, Tone, day, minute
 

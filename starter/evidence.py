@@ -156,6 +156,8 @@ def shown(said: Document) -> Page:
 def _identity(said: Document) -> str:
     if not said["confirmed"]:
         return "not confirmed" if said.get("by") != "none_needed" else "needed no proof"
+    if said["by"] == "earlier_request":
+        return "known from the request that it carries out anew"
     level = f", level {said['level']} of {said['needed']} needed" if "level" in said else ""
     return f"confirmed {said['at']}{level}"
 

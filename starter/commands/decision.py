@@ -11,7 +11,7 @@ from starter.commands.options import Json, NoteFile, OfRequest, RequestId, Seat
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
-    from ledger.weighing import Decision
+    from ledger.proposals import Decision
     from rights.decision import Element, Role
     from settings import Settings
 

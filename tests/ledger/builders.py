@@ -52,18 +52,22 @@ def opened_id(ledger: Ledger, *phases: Phase, **more: Any) -> str:
     return request_id
 
 
-def close_one(ledger: Ledger, request_id: str, *, at: datetime = AT, working_days: float = 30) -> None:
-    """Close a request."""
-    ledger.close(
-        request_id,
-        Conclusion.ANSWERED,
-        books={},
-        at=at,
-        working_until=at + timedelta(days=working_days),
-        file_until=at + timedelta(days=1000),
-        parcel_until=at + timedelta(days=14),
-        disputed_until=at + timedelta(days=180),
-    )
+def close_one(
+    ledger: Ledger,
+    request_id: str,
+    conclusion: Conclusion = Conclusion.ANSWERED,
+    *,
+    at: datetime = AT,
+    working_days: float = 30,
+    days: float | None = None,
+    **more: Any,
+) -> None:
+    """Close a request. `days`: all that it knows is kept so long, and no longer."""
+    kept = {"working": working_days, "file": 1000, "parcel": 14, "disputed": 180}
+    until: dict[str, Any] = {
+        f"{name}_until": at + timedelta(days=of if days is None else days) for name, of in kept.items()
+    }
+    ledger.close(request_id, conclusion, books={}, at=at, **until, **more)
 
 
 def a_step(request_id: str, operation: Operation = Operation.ERASE, *, system: str = "shop", round: int = 0) -> Step:

@@ -70,8 +70,9 @@ def make_ledger(keys: KeyProvider, checkpoints: Checkpoints) -> Iterator[Callabl
     """Builds ledgers, as further processes would have them, and closes their connections."""
     made: list[Ledger] = []
 
-    def make(url: str, *, tenant: str = "main", keys: KeyProvider = keys) -> Ledger:
-        made.append(Ledger(connect(url, pool_size=8), tenant, keys, backup_max_age=BACKUPS, checkpoints=checkpoints))
+    def make(url: str, *, tenant: str = "main", keys: KeyProvider = keys, pool_size: int = 8) -> Ledger:
+        engine = connect(url, pool_size=pool_size)
+        made.append(Ledger(engine, tenant, keys, backup_max_age=BACKUPS, checkpoints=checkpoints))
         return made[-1]
 
     yield make

@@ -75,6 +75,12 @@ def test_an_open_request_keeps_what_it_needs(ledger: Ledger) -> None:
     assert ledger.case_key(request_id, "pseudonym") is None
 
 
+def test_where_there_is_nothing_to_shred_no_hold_is_said_to_cover_it(ledger: Ledger) -> None:
+    ledger.place_hold(ANNA, "a court case", at=AT)
+
+    assert ledger.shred("01kap2v7q4m8w3x9yd5tgh6jzr", ["file"], as_of=AT) == []
+
+
 def test_a_history_waits_until_somebody_knows_that_the_run_is_over(ledger: Ledger) -> None:
     request_id = opened_id(ledger)
     close_one(ledger, request_id, working_days=1)

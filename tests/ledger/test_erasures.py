@@ -9,30 +9,20 @@ from hypothesis import strategies as st
 
 from ledger.ledger import Ledger
 from ledger.requests import Ending
-from rights.request import Conclusion
+from rights.codes import Code
 from rights.subject import Identity, Sharing
 from rights.suppression import Scope, Source
 from tests.conftest import Database
-from tests.ledger.builders import ANNA, AT, OTTO, later, open_one
+from tests.ledger.builders import ANNA, AT, OTTO, close_one, later, open_one
 from tests.ledger.conftest import Door
 
 ANNA_TOO = Identity("email", "ANNA.BERG@EXAMPLE.ORG")
 
 
-def erase(ledger: Ledger, who: tuple[Identity, ...] = ANNA, **ending: Any) -> str:
-    """Open and close an erasure."""
-    request_id = open_one(ledger, who).request_id
-    ledger.close(
-        request_id,
-        Conclusion.ANSWERED,
-        books={},
-        at=AT,
-        working_until=later(days=30),
-        file_until=later(days=1000),
-        parcel_until=AT,
-        disputed_until=AT,
-        ending=Ending(erased=who, **ending),
-    )
+def erase(ledger: Ledger, who: tuple[Identity, ...] = ANNA, *, request_id: str = "", **ending: Any) -> str:
+    """Close an erasure, opened if need be."""
+    request_id = request_id or open_one(ledger, who).request_id
+    close_one(ledger, request_id, ending=Ending(erased=who, **ending))
     return request_id
 
 
@@ -122,6 +112,19 @@ def test_keys_are_turned_without_knowing_whom_a_token_stands_for(
         assert [one.scope for one in anna.stops] == [Scope.SALE]
 
 
+def test_no_verb_on_tokens_waits_for_a_second_connection_while_it_has_one(
+    ledger: Ledger, make_ledger: Callable[..., Ledger], tables: Database
+) -> None:
+    """As many threads as there are connections would wait for each other."""
+    ledger.suppress("r", ANNA, (Scope.SALE,), source=Source.PERSON, at=AT)
+    request_id = open_one(ledger).request_id
+    one, other = (make_ledger(tables.url, pool_size=1) for _ in range(2))
+
+    erase(one, request_id=request_id)
+    assert other.suppress("s", ANNA, (Scope.SALE,), source=Source.PERSON, at=later(days=1)) == 0
+    assert other.signal_key(ANNA) == ledger.signal_key(ANNA)
+
+
 def test_what_was_stopped_under_both_keys_becomes_one(ledger: Ledger, door: Door) -> None:
     ledger.suppress("r", ANNA[:1], (Scope.MARKETING,), source=Source.PERSON, at=AT)
     ledger.rotate_tokens(at=later(days=1))
@@ -134,6 +137,27 @@ def test_what_was_stopped_under_both_keys_becomes_one(ledger: Ledger, door: Door
     (one,) = ledger.suppressed(ANNA[:1], at=later(days=4))
     assert one.since == AT
     assert ledger.clear_suppression(ANNA[:1], at=later(days=5), by="sign-up form") == 1
+
+
+def test_what_stands_under_two_old_keys_becomes_one_under_the_newest(ledger: Ledger, door: Door) -> None:
+    request_id = erase(ledger, ANNA[:1])
+    ledger.suppress("r", ANNA[:1], (Scope.SALE,), source=Source.PERSON, at=AT)
+    ledger.rotate_tokens(at=AT)
+    ledger.suppress("s", ANNA[:1], (Scope.SALE,), source=Source.PERSON, at=AT)
+    ledger.reopen(request_id, {"shop": Code.RESTORED}, at=AT)
+    erase(ledger, ANNA[:1], request_id=request_id, again=True)
+    ledger.rotate_tokens(at=AT)
+    under = (
+        "SELECT 'stopped', key_version FROM suppressions UNION ALL "
+        "SELECT 'erased', key_version FROM erasure_tokens ORDER BY 1, 2"
+    )
+    assert door(under) == [("erased", 1), ("erased", 2), ("stopped", 1), ("stopped", 2)]
+
+    assert ledger.renew_tokens(at=later(days=1)) == 4
+
+    assert door(under) == [("erased", 3), ("stopped", 3)]
+    (anna,) = ledger.screen([ANNA_TOO], at=later(days=2))
+    assert ([one.scope for one in anna.stops], anna.erased_at) == ([Scope.SALE], AT)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

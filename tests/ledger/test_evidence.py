@@ -27,6 +27,7 @@ from ledger.keys import FileKeys
 from ledger.ledger import Ledger, connect
 from ledger.signing import Keyring, key_id, pem_of, read_public_keys
 from rights.codes import Code
+from rights.evidence import REPLAYED
 from rights.plan import Operation
 from rights.receipt import Books, Certainty, Count, Kept, Outcome, Receipt, Tally
 from rights.request import Conclusion, Phase, Right
@@ -160,6 +161,15 @@ def test_a_look_before_the_last_act_vouches_for_nothing(ledger: Ledger) -> None:
 
     assert told(ledger.signed_statement(one))["certainty"]["verified"] == []
     assert told(ledger.signed_statement(one))["certainty"]["completed"] == ["shop"]
+
+
+@pytest.mark.parametrize(("assurance", "by"), [("attested", "door"), (REPLAYED, "earlier_request")])
+def test_it_says_on_whose_word_it_was_known_who_asks(ledger: Ledger, assurance: str, by: str) -> None:
+    one = opened_id(ledger, confirmed=True, assurance=assurance)
+    close_one(ledger, one)
+
+    said = told(ledger.signed_statement(one))["identity"]
+    assert (said["confirmed"], said["by"]) == (True, by)
 
 
 def test_there_is_no_personal_data_in_it(ledger: Ledger, closed: str) -> None:

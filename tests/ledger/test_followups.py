@@ -10,7 +10,7 @@ from ledger.followups import What
 from ledger.ledger import Ledger
 from rights.codes import Code
 from rights.plan import Operation
-from rights.request import Conclusion, Phase, Right
+from rights.request import Phase, Right
 from rights.restriction import Ended, Ground
 from tests.ledger.builders import AT, a_step, a_tally, close_one, enter, later, open_one
 from tests.ledger.conftest import Door
@@ -26,18 +26,7 @@ def corrected(ledger: Ledger, *, working: int = 0) -> str:
     """A rectification that was closed, and whose identities are kept for so many days."""
     request_id = open_one(ledger, right=Right.RECTIFICATION).request_id
     ledger.move(request_id, Phase.LOCATING, at=AT)
-    until = later(days=working)
-    ledger.close(
-        request_id,
-        Conclusion.ANSWERED,
-        books={},
-        at=AT,
-        working_until=until,
-        file_until=until,
-        parcel_until=until,
-        disputed_until=until,
-        look_on=later(days=7),
-    )
+    close_one(ledger, request_id, days=working, look_on=later(days=7))
     return request_id
 
 

@@ -25,7 +25,7 @@ def test_a_second_person_confirms(ledger: Ledger) -> None:
     hold = ledger.place_hold(ANNA, "a court case", at=AT, by="s-1")
     assert desk(ledger) == [("confirm", 0)]
 
-    for same in ("s-1", " S-1 "):
+    for same in ("s-1", " S-1 ", " "):
         with pytest.raises(LedgerRefusal, match="second person"):
             ledger.confirm_hold(hold.id, by=same, at=AT)
     stands = ledger.confirm_hold(hold.id, by="s-2", at=later(hours=1))
@@ -58,9 +58,12 @@ def test_it_takes_two_to_release(ledger: Ledger) -> None:
     request_id = opened_id(ledger)
     hold = ledger.place_hold(ANNA, "a court case", at=AT, by="s-1")
 
-    assert not ledger.release_hold(hold.id, by="s-1", at=AT, file_until=AT)
     with pytest.raises(LedgerRefusal, match="second person"):
-        ledger.release_hold(hold.id, by="S-1", at=AT, file_until=AT)
+        ledger.release_hold(hold.id, by="", at=AT, file_until=AT)
+    assert not ledger.release_hold(hold.id, by="s-1", at=AT, file_until=AT)
+    for same in ("S-1", " "):
+        with pytest.raises(LedgerRefusal, match="second person"):
+            ledger.release_hold(hold.id, by=same, at=AT, file_until=AT)
     assert refused(ledger, request_id) is Code.HOLD
     assert ledger.hold_standing(hold.id).release_by == "s-1"
 

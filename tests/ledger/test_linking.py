@@ -185,17 +185,7 @@ def test_canadas_law_keeps_the_data_also_when_everything_else_of_the_refusal_wou
     erasure = proven(ledger, Phase.LOCATING)
     clock = start_clock(regime("ca-pipeda"), AT, "America/Toronto")
     asked = ledger.open_request(Right.ACCESS, "ca-pipeda", ANNA, clock, received_at=AT, confirmed=True)
-    soon = later(days=30)
-    ledger.close(
-        asked.request_id,
-        Conclusion.REFUSED,
-        books={},
-        at=AT,
-        working_until=soon,
-        file_until=soon,
-        parcel_until=soon,
-        disputed_until=soon,
-    )
+    close_one(ledger, asked.request_id, Conclusion.REFUSED, days=30)
 
     ledger.shred_due(later(days=100))
     with pytest.raises(FenceRefused) as refused:

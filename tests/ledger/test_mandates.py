@@ -9,8 +9,8 @@ from ledger.letters import REPLY, Channel, queue_letter
 from rights.identity import Rung
 from rights.letters import LetterKind
 from rights.mandates import Mandate
-from rights.request import Conclusion, Right
-from tests.ledger.builders import AT, later
+from rights.request import Right
+from tests.ledger.builders import AT, close_one, later
 from tests.ledger.conftest import Door
 from tests.ledger.test_proofs import MAIL, asking, sent
 
@@ -61,17 +61,7 @@ def test_the_answer_and_every_letter_of_the_case_go_where_the_mandate_says(
     request = asked_for(ledger, a_mandate(**said))
     with ledger._begin() as connection:
         queue_letter(ledger, connection, request, LetterKind.REFUSAL, AT)
-    ledger.close(
-        request,
-        Conclusion.ANSWERED,
-        books={},
-        at=later(days=3),
-        working_until=later(days=30),
-        file_until=later(days=1000),
-        parcel_until=later(days=14),
-        disputed_until=later(days=180),
-        letter=LetterKind.ANSWER_ACCESS,
-    )
+    close_one(ledger, request, at=later(days=3), letter=LetterKind.ANSWER_ACCESS)
 
     assert goes_to(ledger, request, LetterKind.REFUSAL) == [there]
     assert goes_to(ledger, request, LetterKind.ANSWER_ACCESS) == [there]

@@ -185,7 +185,7 @@ def test_one_replay_of_a_system_at_a_time_and_new_systems_are_told_once(ledger: 
     first = ledger.begin_replay("shop", AT, dry=False, by="operations", at=AT)
     with pytest.raises(LedgerRefusal, match="under way"):
         ledger.begin_replay("shop", AT, dry=False, by="operations", at=AT)
-    ledger.note_replay(first, "clean", {"open": 0}, at=later(days=1), ended=True)
+    ledger.note_replay(first, "clean", {"open": 0}, at=later(days=1))
     assert ledger.begin_replay("shop", AT, dry=True, by="operations", at=later(days=2)) != first
 
     assert ledger.new_systems(["shop"]) == []

@@ -13,7 +13,7 @@ from rights.deadlines import start_clock
 from rights.identity import Unreached
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
-from tests.ledger.builders import ANNA, AT, enter, later, opened_id
+from tests.ledger.builders import ANNA, AT, close_one, enter, later, opened_id
 from tests.ledger.test_proofs import KNOWN, sent
 
 
@@ -34,17 +34,7 @@ def test_a_law_that_keeps_what_was_refused_does_so_whichever_was_named_first(
     """PIPEDA s. 8(8): and what finds the refusal is not shredded before."""
     erasure = opened_id(ledger, Phase.LOCATING, confirmed=True)
     copy = asked(ledger, Right.ACCESS, *laws)
-    soon = later(days=30)
-    ledger.close(
-        copy,
-        Conclusion.REFUSED,
-        books={},
-        at=AT,
-        working_until=soon,
-        file_until=soon,
-        parcel_until=soon,
-        disputed_until=soon,
-    )
+    close_one(ledger, copy, Conclusion.REFUSED, days=30)
 
     ledger.shred_due(later(days=100))
     with pytest.raises(FenceRefused) as refused:

@@ -11,7 +11,7 @@ from ledger.errors import LedgerRefusal
 from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
 from ledger.letters import REPLY, Channel
-from ledger.weighing import Decision
+from ledger.proposals import Decision
 from rights.codes import Code
 from rights.decision import Decided, Element, Exempt, Needs, Role, Word, check
 from rights.letters import Particulars
