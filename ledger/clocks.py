@@ -134,11 +134,6 @@ class Clocks(Store):
         with self._look() as connection:
             return self._events(connection, request_id)
 
-    def laws_of(self, clocks: Sequence[Clock]) -> list[Regime]:
-        """The laws of clocks, by the texts that they were opened under."""
-        with self._look() as connection:
-            return [self._law(connection, clock) for clock in clocks]
-
     def _events(self, connection: Connection, request_id: str) -> list[ClockEvent]:
         bodies = connection.scalars(_EVENTS, {"tenant": self.tenant, "request_id": request_id})
         return [ClockEvent.model_validate(orjson.loads(body)["event"]) for body in bodies]

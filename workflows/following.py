@@ -7,16 +7,13 @@ import asyncio
 from collections.abc import Sequence
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.calls import Doing
     from activities.following import Due, FollowingActivities, Seen
     from activities.opening import Ask
-    from activities.planning import PlanningActivities, Stuck
-    from rights.codes import Code
     from rights.plan import Step
     from workflows import policies
+    from workflows.beside import attempt
 
 
 @workflow.defn(name="follow-up")
@@ -51,15 +48,4 @@ class FollowUp:
         return all(await asyncio.gather(*(self._look_into(step) for step in steps)))
 
     async def _look_into(self, step: Step) -> bool:
-        doing = Doing(step=step, as_of=workflow.now())
-        try:
-            good: bool = await workflow.execute_activity_method(
-                FollowingActivities.look, doing, summary=f"{step.operation} {step.system} again", **policies.STEP
-            )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            stuck = Stuck(ask=Ask(request_id=step.request_id, as_of=workflow.now()), step=step, code=Code.UNREACHABLE)
-            await workflow.execute_local_activity_method(PlanningActivities.stuck, stuck, **policies.LEDGER)
-            return False
-        return good
+        return bool(await attempt(FollowingActivities.look, step, f"{step.operation} {step.system} again"))

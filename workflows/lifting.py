@@ -9,19 +9,17 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.calls import Doing
     from activities.fulfil import FulfilActivities
     from activities.opening import Ask
-    from activities.planning import PlanningActivities, Stuck
     from activities.restricting import Lifting, RestrictingActivities
     from activities.telling import TellingActivities
     from rights.codes import Code
     from rights.plan import Step
     from rights.receipt import Receipt
     from workflows import policies
+    from workflows.beside import attempt
 
 
 @workflow.defn(name="restriction-lifting")
@@ -69,18 +67,8 @@ class RestrictionLifting:
 
     async def _put_back(self, step: Step) -> bool:
         """Put back what is locked away in one system; False if a person is asked, or it is tried again later."""
-        doing = Doing(step=step, as_of=workflow.now())
-        try:
-            receipt: Receipt = await workflow.execute_activity_method(
-                FulfilActivities.lift, doing, summary=f"lift {step.system}", **policies.STEP
-            )
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            stuck = Stuck(ask=Ask(request_id=step.request_id, as_of=workflow.now()), step=step, code=Code.UNREACHABLE)
-            await workflow.execute_local_activity_method(PlanningActivities.stuck, stuck, **policies.LEDGER)
-            return False
-        return receipt.outcome.settled or receipt.code == Code.RULED_OUT
+        receipt: Receipt | None = await attempt(FulfilActivities.lift, step, f"lift {step.system}")
+        return receipt is not None and (receipt.outcome.settled or receipt.code == Code.RULED_OUT)
 
     async def _wait(self, heard: int, at_most: timedelta, why: str) -> None:
         try:

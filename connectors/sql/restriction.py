@@ -95,7 +95,8 @@ SELECT p.root::bigint, n.nspname, c.relname, c.relkind IN ('r', 'p'), c.relrowse
   c.relforcerowsecurity OR pg_get_userbyid(c.relowner) = current_user,
   ARRAY(SELECT concat_ws(';', pg_get_expr(l.polqual, l.polrelid), pg_get_expr(l.polwithcheck, l.polrelid))
         FROM pg_policy l JOIN pg_depend d ON d.objid = l.oid
-        WHERE l.polrelid = c.oid AND NOT l.polpermissive AND l.polcmd = '*' AND l.polroles = '{0}'
+        WHERE l.polrelid = c.oid AND l.polqual IS NOT NULL
+          AND NOT l.polpermissive AND l.polcmd = '*' AND l.polroles = '{0}'
           AND d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = %s::oid),
   ARRAY(SELECT l.polname::text FROM pg_policy l WHERE l.polrelid = c.oid)
 FROM part p JOIN pg_class c ON c.oid = p.oid JOIN pg_namespace n ON n.oid = c.relnamespace

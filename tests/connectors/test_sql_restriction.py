@@ -241,6 +241,12 @@ def test_what_is_listed_says_nothing_but_keys(shop: Trial) -> None:
             "'public.orders' AND habeas_restricted.key = ARRAY[orders.id::text]))",
             "orders",
         ),
+        (
+            "DROP POLICY habeas_restricted_denied ON orders; CREATE POLICY denied ON orders AS RESTRICTIVE "
+            "WITH CHECK (NOT EXISTS (SELECT 1 FROM public.habeas_restricted WHERE habeas_restricted.relation = "
+            "'public.orders' AND habeas_restricted.key = ARRAY[orders.id::text]))",
+            "orders",
+        ),
         ("GRANT DELETE ON habeas_restricted TO {app}", "habeas_restricted"),
         ("GRANT INSERT ON habeas_restricted TO PUBLIC", "habeas_restricted"),
         ("ALTER TABLE habeas_restricted ENABLE ROW LEVEL SECURITY", "habeas_restricted"),

@@ -15,8 +15,9 @@ COMMANDS = {
     "upsert_search_attributes", "continue_as_new", "gather", "create_task", "wait", "pause", "_settle", "_perform",
     "see_through", "read", "_show", "enter", "now", "set_current_details", "together", "erase", "look_until_gone",
     "await_system", "package", "_pack", "_ask_about", "_stuck", "_plan", "_locate", "_fulfil", "_carry_out", "_rest",
+    "attempt",
 }  # fmt: skip
-ACTIVITIES = {"do", "touch", "execute_activity_method", "execute_local_activity_method"}
+ACTIVITIES = {"do", "touch", "attempt", "execute_activity_method", "execute_local_activity_method"}
 
 
 def fingerprints() -> dict[str, str]:
