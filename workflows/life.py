@@ -54,6 +54,7 @@ class RequestLife:
             if run.facts.phase.open:
                 if run.facts.reopened:
                     await Reopened(run, self._steps, self._course.act).carry_out()
+                    await self._account()
                 else:
                     await self._carry_out()
                     await self._account()
@@ -171,7 +172,9 @@ class RequestLife:
         while owed.busy_seconds:
             await run.pause(timedelta(seconds=owed.busy_seconds), "the calls under way")
             owed = await run.do(ClosingActivities.unaccounted, run.ask())
-        await asyncio.gather(*(self._steps.await_system(name, Operation.VERIFY) for name in owed.systems))
+        # What was seen before a backup brought it back says nothing of what is there now.
+        names = {*owed.systems, *(run.facts.reopened if run.withdrawn else ())}
+        await asyncio.gather(*(self._steps.await_system(name, Operation.VERIFY) for name in sorted(names)))
 
     async def _tell(self) -> None:
         """Tell the recipients of what was changed, also where the rest was taken back."""

@@ -3,9 +3,11 @@ gone by then is told."""
 
 import json
 
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from rights.codes import Code
 from rights.request import Phase
 from tests.stories.test_answer import habeas as habeas
 from tests.stories.test_answer import typed
@@ -53,6 +55,26 @@ def test_given_up_after_a_kill_the_answer_says_what_was_gone(world: World, habea
     assert world.conclusion(request) == "in_part"
     (said,) = json.loads(typed(habeas, "answer", request, "--json").stdout)["systems"]
     assert said["erased"] == ROWS
+
+
+@pytest.mark.soak
+def test_taken_back_after_a_restore_nothing_that_is_there_again_is_called_gone(world: World, habeas: CliRunner) -> None:
+    request = world.open("erasure", [("email", "c7@shop.example")])
+    first = world.start_worker()
+    world.wait_closed(request)
+    first.kill()
+    with psycopg.connect(world.shop, autocommit=True) as door:
+        door.execute("INSERT INTO customers (id, email) VALUES (7, 'c7@shop.example')")
+    world.write_maps({"shop": shop_map("observe")})
+    world.ledger.reopen(request, {"shop": Code.RESTORED}, at=world.now())
+    world.ledger.withdraw(request, at=world.now())
+    world.ledger.announce("reconcile", at=world.now())
+    world.start_worker()
+    world.wait_closed(request, 90)
+
+    assert world.conclusion(request) == "withdrawn"
+    (said,) = json.loads(typed(habeas, "answer", request, "--json").stdout)["systems"]
+    assert said["state"] == "outstanding"
 
 
 @pytest.mark.soak
