@@ -31,6 +31,7 @@ from ledger.metrics import Metrics
 from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
+from ledger.passing import Passing
 from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
@@ -68,9 +69,10 @@ class Ledger(
     Arrivals,
     Weighings,
     Reviews,
+    Passing,
+    Notices,
     Decisions,
     Appeals,
-    Notices,
     Standings,
     Steps,
     Receipts,
