@@ -144,7 +144,7 @@ def recipients_told(notices: Iterable[Notice], register: Register, zone: ZoneInf
                 name=known.name if known else one.recipient,
                 country=known.country if known else "",
                 told_on=None if one.how == "blocked" else one.told_at.astimezone(zone).date(),
-                answer=one.answer,
+                answer=one.answer or (None if one.how == "blocked" else "awaited"),
             )
         )
     return tuple(told) or None

@@ -122,6 +122,8 @@ def specimen(
         suppressed=True,
         categories=("contact", "payment"),
         about=(("email", "anna@example.org"),),
+        processors=("Example Hosting",),
+        proof="certificate",
         operation="erased",
         purposes=("direct marketing",),
         controller="Example Provider",

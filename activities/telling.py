@@ -158,15 +158,22 @@ def _draft(
     if told_by.system:
         last = [r for r in receipts if r.step.system == told_by.system]
         done = bool(last) and last[-1].outcome in {Outcome.DONE, Outcome.NOTHING_HELD}
-        return Draft(handle, TOLD[act], "system", due, answer=Answer.CONFIRMED if done else None)
+        # What we have looked at ourselves needs no other proof; what its own processors have, nobody here can look at.
+        alone = act is Operation.ERASE and recipient.processors
+        word = Answer.CONFIRMED_ALONE if alone else Answer.CONFIRMED
+        of_it = ("processors",) if alone else ()
+        return Draft(handle, TOLD[act], "system", due, answer=word if done else None, owes=of_it)
+    owes = recipient.owes if act is Operation.ERASE else ()
     said = Particulars.model_validate(
         {
             "operation": TOLD[act],
             "categories": categories,
             "about": [(one.kind, one.value) for one in about],
             "respond_by": due,
+            "processors": [one.name for one in recipient.processors] if "processors" in owes else [],
+            "proof": recipient.proof if recipient.proof in owes else None,
         }
     )
     channel = Channel("email", told_by.email) if told_by.email else Channel("post", "\n".join(told_by.post))
     channel = channel._replace(name=recipient.name)
-    return Draft(handle, TOLD[act], channel.kind, due, channel=channel, said=said.model_dump_json().encode())
+    return Draft(handle, TOLD[act], channel.kind, due, channel=channel, said=said.model_dump_json().encode(), owes=owes)

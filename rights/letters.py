@@ -216,7 +216,7 @@ class Recipient(Strict):
     categories: tuple[Name, ...] = ()
     told_on: date | None = None
     answer: Code | None = None
-    """confirmed, refused, impossible, no_answer."""
+    """confirmed, confirmed_alone, refused, impossible, no_answer; awaited: told, and not confirmed."""
 
 
 class Particulars(Strict):
@@ -281,6 +281,10 @@ class Particulars(Strict):
     """recipient_notice: categories or fields that it is about."""
     about: tuple[tuple[Code, Name], ...] = ()
     """Of both letters to a recipient: the identities by which it finds the record; no more than it needs."""
+    processors: tuple[Name, ...] = ()
+    """recipient_notice: the recipient's own processors, for whom it is to confirm as well."""
+    proof: Code | None = None
+    """recipient_notice: the proof that it owes: certificate, report."""
     operation: Literal["erased", "rectified", "restricted", "lifted", "opted_out"] | None = None
     """recipient_notice: what was done here."""
     purposes: tuple[Name, ...] = ()

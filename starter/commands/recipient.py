@@ -80,16 +80,23 @@ def answered(
     ],
     answer: Annotated[
         str,
-        typer.Argument(metavar="ANSWER", help="confirmed, refused, impossible or no_answer.", show_default=False),
+        typer.Argument(
+            metavar="ANSWER", help="confirmed, confirmed_alone, refused, impossible or no_answer.", show_default=False
+        ),
     ],
     by: By,
     on: On = None,
+    with_processors: Annotated[
+        bool, typer.Option("--with-processors", help="It confirms for its own processors, too.")
+    ] = False,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
     """Enter what a recipient has answered to what it was told in a request.
 
-    impossible: telling it has proved impossible, or would take disproportionate effort; --note-file says why.
+    confirmed_alone: it confirms for itself, and not for its own processors, or without the proof that it owes; that
+    stays open. impossible: telling it has proved impossible, or would take disproportionate effort; --note-file says
+    why.
 
     Example: habeas recipient answered 01kap2v7q4m8w3x9yd5tgh6jzr mailchimp confirmed --by 'support desk' --on
     2026-11-20
@@ -117,5 +124,6 @@ def answered(
             at=now(),
             note=note,
             by=role(by, "--by"),
+            of_processors=with_processors,
         )
     put({"answer": answer, "notices": count}, Page().line(Cell(f"{recipient}: {answer}", "good")), as_json=as_json)
