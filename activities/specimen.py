@@ -125,6 +125,7 @@ def specimen(
         processors=("Example Hosting",),
         proof="certificate",
         operation="erased",
+        made_public=("reviews",),
         purposes=("direct marketing",),
         controller="Example Provider",
         title="Privacy notice, version 4",

@@ -285,8 +285,10 @@ class Particulars(Strict):
     """recipient_notice: the recipient's own processors, for whom it is to confirm as well."""
     proof: Code | None = None
     """recipient_notice: the proof that it owes: certificate, report."""
-    operation: Literal["erased", "rectified", "restricted", "lifted", "opted_out"] | None = None
+    operation: Literal["erased", "rectified", "restricted", "lifted", "opted_out", "unpublished"] | None = None
     """recipient_notice: what was done here."""
+    made_public: tuple[Name, ...] = ()
+    """answer_erasure: categories of what is erased and had been made public."""
     purposes: tuple[Name, ...] = ()
     """Of an objection, opt-out or consent: which purposes stop, or go on."""
     controller: Name | None = None

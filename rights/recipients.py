@@ -138,8 +138,11 @@ class Recipient(Strict):
     role: Literal["processor", "controller", "joint"] = "processor"
     basis: Basis
     transfer: Transfer = Transfer()
-    gets: tuple[str, ...] = Field(min_length=1)
+    gets: tuple[str, ...] = ()
     """Systems of the data map, or collections as SYSTEM.COLLECTION, from which it has data."""
+    shows: tuple[str, ...] = ()
+    """Published collections, as SYSTEM.COLLECTION, that it may have links to or copies of, though nobody gave it any: a
+    search engine, an archive."""
     knows_by: tuple[str, ...] = ()
     """The kinds of identity by which it finds a person; a notice names these, and no others."""
     told_by: ToldBy
@@ -150,6 +153,14 @@ class Recipient(Strict):
     answers_requests: bool = False
     """It answers the people whose data this is: we are its processor (role controller, Art. 28(3)(e)), or the
     arrangement of joint controllers says so (role joint, Art. 26)."""
+
+    @model_validator(mode="after")
+    def _has_something(self) -> Self:
+        if not (self.gets or self.shows):
+            raise ValueError("gets is empty: name the systems or collections that it has data of")
+        if self.shows and (self.role == "processor" or self.told_by.system):
+            raise ValueError("shows is of another controller, who is told by email or post")
+        return self
 
     @model_validator(mode="after")
     def _of_a_processor(self) -> Self:
@@ -201,6 +212,16 @@ class Register(Strict):
             for handle, one in self.recipients.items()
             if any(one.has(system, name) for system, names in changed.items() for name in names)
         }
+
+    def shown_by(self, published: Mapping[str, Collection[str]]) -> dict[str, Recipient]:
+        """Who may have links to published collections, or copies of them; `published` are collections by system."""
+        places = {f"{system}.{name}" for system, names in published.items() for name in names}
+        return {handle: one for handle, one in self.recipients.items() if not places.isdisjoint(one.shows)}
+
+
+UNPUBLISHED: Final = "unpublished"
+"""What other controllers are told of: what had been made public is erased, and the person asks the same of links to it
+and copies of it (GDPR Art. 17(2))."""
 
 
 def told_act(right: Right) -> Operation | None:

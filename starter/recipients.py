@@ -83,7 +83,15 @@ def register_page(register: Register) -> Page:
     if not register.recipients:
         return Page().line("no recipients: name the register in the setting recipients")
     rows = [
-        (name, one.name, one.country, one.role, str(one.transfer.mechanism), ", ".join(one.gets), how(one))
+        (
+            name,
+            one.name,
+            one.country,
+            one.role,
+            str(one.transfer.mechanism),
+            ", ".join((*one.gets, *one.shows)),
+            how(one),
+        )
         for name, one in register.recipients.items()
     ]
     return Page().grid(("recipient", "who", "country", "role", "transfer", "has data of", "told by"), rows)

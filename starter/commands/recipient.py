@@ -127,3 +127,25 @@ def answered(
             of_processors=with_processors,
         )
     put({"answer": answer, "notices": count}, Page().line(Cell(f"{recipient}: {answer}", "good")), as_json=as_json)
+
+
+@recipients.command()
+def published(request: RequestId, by: By, note_file: NoteFile = None, as_json: Json = False) -> None:
+    """Enter what was done so that links to erased data that had been public, and copies of it, go elsewhere, too.
+
+    The controllers that the register names are told by themselves (GDPR Art. 17(2)). --note-file says which further
+    steps were taken, or why none was reasonable; it is kept sealed.
+
+    Example: habeas recipient published 01kap2v7q4m8w3x9yd5tgh6jzr --by 'web desk' --note-file steps.txt
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text, role
+    from starter.show import Cell, Page
+    from starter.show import answer as put
+
+    if note_file is None:
+        raise Failure(Exit.USAGE, "--note-file: say which steps were taken, or why none was reasonable")
+    note = read_text(note_file, "--note-file")
+    with desk() as at:
+        at.ledger.steps_taken(ledger_id(request, "request"), note=note, by=role(by, "--by"), at=now())
+    put({"entered": True}, Page().line(Cell("the steps taken are on record", "good")), as_json=as_json)
