@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from rights.clockwork import extensions
-from rights.decision import law
+from rights.decision import law, limits
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
@@ -29,6 +29,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "grounds.yaml": law,
         "identity.yaml": identity_law,
         "letters.yaml": letter_law,
+        "limits.yaml": limits,
         "minors.yaml": minors_law,
         "objection.yaml": objections,
         "records.yaml": record_law,
