@@ -25,12 +25,13 @@ from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
 from rights.holds import STOPPED
-from rights.letters import TOLD_BEFORE, answer_kind
+from rights.letters import TOLD_BEFORE, LetterKind, answer_kind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest, vouching
 from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
+from rights.restriction import Ground
 from rights.several import owed
 from rights.subject import Identity
 from rights.value import Value
@@ -225,6 +226,10 @@ class ClosingActivities:
         """The letter that tells how it ended: once, and not where counsel has written it."""
         if not self._tools.mail or ask.again or self._by_counsel(row, conclusion):
             return None
+        if row.right is Right.RESTRICTION and conclusion is Conclusion.ANSWERED:
+            restriction = self._tools.ledger.restriction(row.id)
+            if restriction and restriction.ground is Ground.MINOR:
+                return LetterKind.MINOR_RESTRICTED.value
         return _letter(row, conclusion)
 
     def _given(self, row: RequestRow) -> Given:

@@ -28,6 +28,7 @@ from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
 from ledger.metrics import Metrics
+from ledger.minors import Minors
 from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -64,6 +65,9 @@ class Ledger(
     Linking,
     Weighing,
     Cooling,
+    Minors,
+    Restrictions,
+    Liftings,
     Attesting,
     DataPoints,
     Categories,
@@ -83,8 +87,6 @@ class Ledger(
     Holds,
     HoldDesk,
     Gates,
-    Restrictions,
-    Liftings,
     Rectifications,
     FollowUps,
     Outbox,

@@ -15,6 +15,7 @@ from ledger.cooling import Cooling
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel, queue_letter
+from ledger.minors import MinorReport, keep_report
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
@@ -107,6 +108,7 @@ class Opening(Cooling):
         second_factor: bool = False,
         reply: Channel | None = None,
         data_map: DataMap | None = None,
+        minor: MinorReport | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
@@ -118,6 +120,7 @@ class Opening(Cooling):
         nothing more is asked; all are kept.
         `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
         `data_map`: what it is about, where that is not the whole map of the day on which it begins.
+        `minor`: an erasure, since somebody has said that it is a child's data (`ledger.minors`).
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right, other identities or other details.
@@ -154,7 +157,7 @@ class Opening(Cooling):
             made = new_id(received_at)
             its_proof = proof and proof.model_copy(update={"vouches": of_whom(self._people, made, proves)})
             return self._open(
-                made, row, identities, free_text, details, received_at, its_proof, said, second_factor, reply
+                made, row, identities, free_text, details, received_at, its_proof, said, second_factor, reply, minor
             )
 
         return self._with_kek(commit)
@@ -171,6 +174,7 @@ class Opening(Cooling):
         said: Mapping[str, str],
         second_factor: bool,
         reply: Channel | None,
+        minor: MinorReport | None,
     ) -> Opened:
         digests = self._people.digests(identities)
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
@@ -195,13 +199,15 @@ class Opening(Cooling):
         with self._begin() as connection:
             if connection.execute(_OPEN, rows).first() is None:
                 return self._opened_before(connection, row, digests, details)
-            if second_factor and row["right"] == Right.ERASURE:
+            if (second_factor or minor) and row["right"] == Right.ERASURE:
                 self.waive_cooling(connection, request_id)
             if proof:
                 keep_first_proof(connection, self.tenant, request_id, proof)
             self._journal(connection, "opened", body, at, request_id=request_id)
             if row["map_digest"]:
                 self._journal(connection, "map_pinned", {"digest": row["map_digest"]}, at, request_id=request_id)
+            if minor is not None:
+                keep_report(self, connection, request_id, minor, at)
             if reply is not None:
                 queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
         return Opened(request_id=request_id, new=True)
