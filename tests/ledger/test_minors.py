@@ -11,10 +11,9 @@ from rights.codes import Code
 from rights.identity import Rung
 from rights.mandates import Mandate
 from rights.minors import Indication, Source, minors_law
-from rights.plan import Operation
 from rights.request import Phase, Right
 from rights.restriction import Ground
-from tests.ledger.builders import ANNA, AT, a_clock, a_map, later, open_one, opened_id
+from tests.ledger.builders import ANNA, AT, a_clock, later, open_one, opened_id
 from tests.ledger.conftest import Door
 
 WITHIN = minors_law().lane.within
