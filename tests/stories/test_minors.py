@@ -17,10 +17,11 @@ def reported(habeas: CliRunner, identity: tuple[str, str]) -> tuple[str, str]:
 
 @pytest.mark.soak
 def test_CHI_02_a_childs_data_is_out_of_use_at_once_and_gone_when_a_second_person_says_so(
-    world: World, habeas: CliRunner, till: Till
+    world: World, habeas: CliRunner, till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, seen = dump(world.shop), till.sees(8)
-    world.start_worker(HABEAS_RESTRICTION_NOTICE_DAYS="0")
+    monkeypatch.setenv("HABEAS_RESTRICTION_NOTICE_DAYS", "0")
+    world.start_worker()
 
     erasure, restriction = reported(habeas, ANNA)
     world.wait_closed(restriction)
