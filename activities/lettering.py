@@ -276,7 +276,7 @@ def _held(standing: Standing, system: str) -> str:
     """The ground on which a hold has stopped all work in a system. Only an erasure has a provision for that."""
     if standing.request.right is not Right.ERASURE:
         return GROUND
-    reasons = [one.reason for one in standing.holds if not one.systems or system in one.systems]
+    reasons = [one.reason for one in standing.held if not one.systems or system in one.systems]
     return ground_of(sorted(set(reasons)), standing.request.regimes)
 
 

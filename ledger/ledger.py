@@ -27,6 +27,7 @@ from ledger.liftings import Liftings
 from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
+from ledger.metrics import Metrics
 from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -89,6 +90,7 @@ class Ledger(
     Transmissions,
     Quotas,
     MapChecks,
+    Metrics,
     Suppressions,
     Replays,
     Mailroom,

@@ -141,15 +141,10 @@ class Standing(Value):
     books: Mapping[str, tuple[Books, ...]]
     """Per system, as they were closed; empty before."""
     keys: tuple[KeyState, ...]
-    holds: tuple[ToldHold, ...]
+    held: tuple[ToldHold, ...]
     """The holds on the person that are in force and may be told of."""
     in_flight: int
     """Destructive calls that may still be running."""
-
-    @property
-    def held(self) -> bool:
-        """Whether a hold on the person is in force that may be told of."""
-        return bool(self.holds)
 
     @property
     def proven(self) -> bool:
@@ -287,7 +282,7 @@ class Standings(Store):
                 plan=newest_plan(connection, self.tenant, request_id),
                 books=_books(written),
                 keys=tuple(self._key_state(row) for row in connection.execute(_KEYS, its)),
-                holds=tuple(ToldHold.model_validate(one) for one in connection.scalar(_HELD, its) or ()),
+                held=tuple(ToldHold.model_validate(one) for one in connection.scalar(_HELD, its) or ()),
                 in_flight=connection.scalar(_IN_FLIGHT, its) or 0,
             )
 

@@ -15,6 +15,7 @@ from rights.holdlaw import hold_law
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
+from rights.metrics import record_law
 from rights.recipients import transfers
 from rights.regimes import SHIPPED, regime
 from rights.weighing import objections, reviews
@@ -30,6 +31,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "identity.yaml": identity_law,
         "letters.yaml": letter_law,
         "objection.yaml": objections,
+        "records.yaml": record_law,
         "review.yaml": reviews,
         "transfers.yaml": transfers,
         "withheld.yaml": every_item,

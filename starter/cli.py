@@ -28,6 +28,7 @@ from starter.commands import (
     ledger,
     letter,
     local,
+    metrics,
     optout,
     recipient,
     rectification,
@@ -148,6 +149,7 @@ app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")
 app.add_typer(evidence.evidences, name="evidence")
 app.command("audit-pack")(evidence.audit_pack)
+app.add_typer(metrics.metrics, name="metrics")
 
 
 def _shape(group: typer.Typer) -> None:
