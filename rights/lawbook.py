@@ -10,12 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from rights.clockwork import extensions
-<<<<<<< HEAD
-from rights.decision import law
-from rights.holdlaw import hold_law
-=======
 from rights.decision import law, limits
->>>>>>> main
+from rights.holdlaw import hold_law
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
