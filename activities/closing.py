@@ -24,6 +24,7 @@ from rights import weighing
 from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
+from rights.deferred import Deferral, deferred
 from rights.holds import STOPPED
 from rights.letters import TOLD_BEFORE, answer_kind
 from rights.plan import Operation, Plan
@@ -204,14 +205,21 @@ class ClosingActivities:
             erased = tuple(one for one in tools.ledger.identities(row.id) if one.kind not in shared)
         # A correction is looked at again by a run of its own (activities/following.py).
         relook = done and row.right is Right.ERASURE and bool(relooked(receipts))
-        if erased is None and not relook and not ask.again:
+        rest = self._rest(ask, row, receipts) if row.right is Right.ERASURE and done else None
+        if erased is None and not relook and not ask.again and rest is None:
             return None
         return Ending(
             erased=erased,
             whole=not (row.decided and row.decided.parts),
             relook_at=ask.as_of + tools.terms.relook if relook else None,
             again=ask.again,
+            deferred=rest,
         )
+
+    def _rest(self, ask: Ask, row: RequestRow, receipts: list[Receipt]) -> Deferral | None:
+        """What it leaves for a time. Whom counsel has told hears nothing of the engine later either."""
+        rest = deferred(receipts, ask.as_of)
+        return rest and rest.model_copy(update={"told": not self._tools.ledger.answered_by_counsel(row.id)})
 
     def _by_counsel(self, row: RequestRow, conclusion: Conclusion) -> bool:
         """Whether counsel has answered it, since a hold that must stay secret touches it."""
