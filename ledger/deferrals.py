@@ -70,7 +70,7 @@ _KEEPING: Final = (
         deferral_subjects.c.tenant == deferrals.c.tenant,
         deferral_subjects.c.request_id == deferrals.c.request_id,
         holds.c.released_at.is_(None),
-        (func.cardinality(hold_terms.c.systems) == 0) | hold_terms.c.systems.overlap(deferrals.c.systems),
+        (func.cardinality(hold_terms.c.systems) == 0) | hold_terms.c.systems.op("&&")(deferrals.c.systems),
     )
     .correlate(deferrals)
     .exists()
