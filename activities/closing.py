@@ -160,9 +160,11 @@ class ClosingActivities:
             acted |= {one.system for one in ledger.touched(row.id)}
         books = {name: self._books(row, name, receipts, plan) for name in sorted(acted)}
         weighed = ledger.weighing(row.id) if row.right in OF_MATTERS else None
-        owed = owed_in(tools, row)
+        owed, passed_on = owed_in(tools, row), row.withdrawn and ledger.passed_on_to(row.id) is not None
         conclusion = (
-            row.conclusion or _weighed(row, weighed) or _conclusion(row, receipts, books, owed, self._given(row))
+            row.conclusion
+            or _weighed(row, weighed)
+            or _conclusion(row, receipts, books, owed, self._given(row), passed_on=passed_on)
         )
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
@@ -181,8 +183,9 @@ class ClosingActivities:
                 ending=ending,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
-        if conclusion in {Conclusion.WITHDRAWN, Conclusion.REFUSED}:
-            # Whoever takes a request back wants nothing restricted for it, and what is refused is not decided on.
+        if conclusion in {Conclusion.WITHDRAWN, Conclusion.PASSED_ON, Conclusion.REFUSED}:
+            # Whoever takes a request back wants nothing restricted for it, what is refused is not decided on, and what
+            # is passed on is for another to decide.
             end_restriction(tools, ask)
         exported = newest(receipts, Operation.EXPORT)
         # Only now: a run that is started anew packs the same spools again.
@@ -304,11 +307,17 @@ def _weighed(row: RequestRow, weighed: Weighing | None) -> Conclusion | None:
 
 
 def _conclusion(
-    row: RequestRow, receipts: list[Receipt], books: dict[str, tuple[Books, ...]], owed: Owed, given: Given
+    row: RequestRow,
+    receipts: list[Receipt],
+    books: dict[str, tuple[Books, ...]],
+    owed: Owed,
+    given: Given,
+    *,
+    passed_on: bool,
 ) -> Conclusion:
     """The most modest word that the receipts allow."""
     if row.withdrawn:
-        return Conclusion.WITHDRAWN
+        return Conclusion.PASSED_ON if passed_on else Conclusion.WITHDRAWN
     if row.declined:
         return Conclusion.REFUSED
     if row.lead:

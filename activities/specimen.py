@@ -28,6 +28,8 @@ REFERENCE: Final = "01kb000000000000000000anna"
 _RIGHTS: Final = {kind: right for right, kind in ANSWERS.items()} | {
     LetterKind.ANSWER_CATEGORIES: Right.ACCESS,
     LetterKind.TRANSMISSION_DONE: Right.PORTABILITY,
+    LetterKind.FORWARDED_REQUEST: Right.ACCESS,
+    LetterKind.PASSED_ON: Right.ACCESS,
     LetterKind.RESTRICTION_TO_BE_LIFTED: Right.RESTRICTION,
     LetterKind.MINOR_RESTRICTED: Right.RESTRICTION,
 }

@@ -28,9 +28,11 @@ from ledger.liftings import Liftings
 from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
+from ledger.metrics import Metrics
 from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
+from ledger.passing import Passing
 from ledger.plans import Plans
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
@@ -68,9 +70,10 @@ class Ledger(
     Arrivals,
     Weighings,
     Reviews,
+    Passing,
+    Notices,
     Decisions,
     Appeals,
-    Notices,
     Standings,
     Steps,
     Receipts,
@@ -88,6 +91,7 @@ class Ledger(
     Transmissions,
     Quotas,
     MapChecks,
+    Metrics,
     Suppressions,
     Replays,
     Mailroom,

@@ -61,6 +61,7 @@ class Draft(NamedTuple):
     """Where it is known at once: its own system has done it."""
     channel: Channel | None = None
     said: bytes = b""
+    kind: LetterKind = LetterKind.RECIPIENT_NOTICE
 
     def __repr__(self) -> str:
         return f"<a notice to {self.recipient}>"
@@ -114,7 +115,7 @@ class Notices(Store):
             self,
             connection,
             request_id,
-            LetterKind.RECIPIENT_NOTICE,
+            draft.kind,
             at,
             number=number,
             said=draft.said,

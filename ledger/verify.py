@@ -232,7 +232,7 @@ def _tell(told: dict[str, dict[str, object]], entry: AnyRow) -> None:  # noqa: C
             row["confirmed_at"] = entry.at
         case "approve":
             row["approved_at"] = entry.at
-        case "withdraw":
+        case "withdraw" | "passed_on":
             row["withdrawn_at"] = entry.at
         case "map_pinned":
             row["map_digest"] = orjson.loads(entry.body)["digest"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from rights.datamap import Collection, DataMap, Erase, Mode, Strategy, System
 from rights.portable import Why, basis, ported
+from rights.suppression import Scope
 from rights.value import Value
 from rights.withheld import every_item
 
@@ -36,6 +37,15 @@ def _of(system: System) -> Iterator[Advice]:
         )
     for name, collection in system.collections.items():
         yield from _given_out(system, name, collection)
+        used = {*collection.uses, *collection.opt_out}
+        if {Scope.MARKETING, Scope.PROFILING} <= used and Scope.MARKETING_PROFILING not in used:
+            yield Advice(
+                system=system.system,
+                code="profiling_unsaid",
+                what=f"{name} is used for marketing and for profiling, and nothing says whether that profiling is for "
+                "marketing; if it is, an objection to marketing does not stop it",
+                todo="write marketing_profiling under uses or opt_out for what serves marketing (GDPR Art. 21(2))",
+            )
         for target, fields in _twice(system, collection).items():
             yield Advice(
                 system=system.system,

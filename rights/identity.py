@@ -317,7 +317,7 @@ def identity_law() -> IdentityLaw:
 def circumstances_of(details: object) -> frozenset[Circumstance]:
     """What the details of a request say that may make a proof needless."""
     said = {
-        Circumstance.MARKETING: getattr(details, "scope", None) == "marketing",
+        Circumstance.MARKETING: getattr(details, "absolute", False),
         Circumstance.SIGNAL: getattr(details, "source", None) == "gpc",
         Circumstance.MINOR: getattr(details, "ground", None) == "minor",
     }

@@ -14,6 +14,7 @@ from rights.decision import law
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
+from rights.metrics import record_law
 from rights.recipients import transfers
 from rights.regimes import SHIPPED, regime
 from rights.weighing import objections, reviews
@@ -28,6 +29,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "identity.yaml": identity_law,
         "letters.yaml": letter_law,
         "objection.yaml": objections,
+        "records.yaml": record_law,
         "review.yaml": reviews,
         "transfers.yaml": transfers,
         "withheld.yaml": every_item,

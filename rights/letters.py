@@ -54,6 +54,10 @@ class LetterKind(StrEnum):
     APPEAL_OUTCOME = "appeal_outcome"
     RECIPIENT_NOTICE = "recipient_notice"
     """To a recipient of the data, not to the person."""
+    FORWARDED_REQUEST = "forwarded_request"
+    """To the controller that a request belongs to."""
+    PASSED_ON = "passed_on"
+    """To the person: who has the request now, and answers it."""
     RECIPIENTS_LIST = "recipients_list"
     MINOR_RESTRICTED = "minor_restricted"
     """A minor's data does not move until somebody has looked at it."""
@@ -63,8 +67,8 @@ class LetterKind(StrEnum):
 
     @property
     def to_person(self) -> bool:
-        """False for the one that goes to a recipient of the data."""
-        return self is not LetterKind.RECIPIENT_NOTICE
+        """False for those that go to a recipient of the data."""
+        return self not in {LetterKind.RECIPIENT_NOTICE, LetterKind.FORWARDED_REQUEST}
 
 
 class Result(StrEnum):
@@ -92,7 +96,7 @@ RESULTS: Final[Mapping[Conclusion, Result]] = MappingProxyType(
     }
 )
 """What an answer says of an end, where what was decided on single fields, or weighed, does not say it closer."""
-TOLD_BEFORE: Final = frozenset({LetterKind.LAPSE, LetterKind.REFUSAL})
+TOLD_BEFORE: Final = frozenset({LetterKind.LAPSE, LetterKind.REFUSAL, LetterKind.PASSED_ON})
 """Letters of an end that were sent with what has led to it: at the end there is nothing more to say."""
 
 
@@ -108,6 +112,8 @@ def answer_kind(right: Right, conclusion: Conclusion, *, decided: bool = False) 
             return LetterKind.LAPSE
         case Conclusion.CATEGORIES:
             return LetterKind.ANSWER_CATEGORIES
+        case Conclusion.PASSED_ON:
+            return LetterKind.PASSED_ON
         case Conclusion.JOINED:
             return None
         case Conclusion.REFUSED if decided:
@@ -274,13 +280,13 @@ class Particulars(Strict):
     categories: tuple[Name, ...] = ()
     """recipient_notice: categories or fields that it is about."""
     about: tuple[tuple[Code, Name], ...] = ()
-    """recipient_notice: the identities by which the recipient finds the record; no more than it needs."""
+    """Of both letters to a recipient: the identities by which it finds the record; no more than it needs."""
     operation: Literal["erased", "rectified", "restricted", "lifted", "opted_out"] | None = None
     """recipient_notice: what was done here."""
     purposes: tuple[Name, ...] = ()
     """Of an objection, opt-out or consent: which purposes stop, or go on."""
     controller: Name | None = None
-    """transmission_done: who received the data."""
+    """transmission_done: who received the data; passed_on: who answers."""
     title: Name | None = None
     """policy_change: the title and version of the notice."""
     changes: tuple[Text, ...] = ()

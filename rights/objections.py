@@ -3,6 +3,7 @@
 The one rule: what the law makes absolute is not weighed, and what needs no proof is asked for none.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -26,10 +27,18 @@ OPT_OUTS: Final = (
 )
 
 
+GOES_WITH: Final[Mapping[Scope, tuple[Scope, ...]]] = {
+    Scope.MARKETING: (Scope.MARKETING_PROFILING,),
+    Scope.PROFILING: (Scope.MARKETING_PROFILING,),
+}
+"""What an objection takes with it without naming it: marketing "includes profiling to the extent that it is related to
+such direct marketing" (GDPR Art. 21(2)), and whoever objects to profiling excepts none."""
+
+
 class ObjectionDetails(Details):
     """An objection (GDPR Art. 21)."""
 
-    scope: Literal["marketing", "profiling", "legitimate_interest", "research", "public_task"]
+    scope: Literal["marketing", "marketing_profiling", "profiling", "legitimate_interest", "research", "public_task"]
     purposes: tuple[Name, ...] = ()
     """Only to these purposes, as the data map names them; none: to everything of the scope."""
     reasons: Text = ""
@@ -37,8 +46,14 @@ class ObjectionDetails(Details):
 
     @property
     def absolute(self) -> bool:
-        """Direct marketing stops, whatever we hold against it (Art. 21(2), (3))."""
-        return self.scope == "marketing"
+        """Direct marketing stops, and profiling for it, whatever we hold against it (Art. 21(2), (3))."""
+        return self.scope in {Scope.MARKETING, Scope.MARKETING_PROFILING}
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """What is objected to, and what goes with it."""
+        named = Scope(self.scope)
+        return (named, *GOES_WITH.get(named, ()))
 
 
 class OptOutDetails(Details):
@@ -89,7 +104,7 @@ def stop_of(details: Details) -> Stop:
     """What is to stop."""
     match details:
         case ObjectionDetails():
-            return Stop(scopes=(Scope(details.scope),), purposes=details.purposes)
+            return Stop(scopes=details.scopes, purposes=details.purposes)
         case OptOutDetails():
             return Stop(scopes=details.of)
         case ConsentWithdrawalDetails():

@@ -133,6 +133,19 @@ class Recipient(Strict):
     """The kinds of identity by which it finds a person; a notice names these, and no others."""
     told_by: ToldBy
     answers_within_days: int = Field(default=30, ge=1, le=365)
+    answers_requests: bool = False
+    """It answers the people whose data this is: we are its processor (role controller, Art. 28(3)(e)), or the
+    arrangement of joint controllers says so (role joint, Art. 26)."""
+
+    @model_validator(mode="after")
+    def _can_be_passed_to(self) -> Self:
+        if self.answers_requests and self.role == "processor":
+            raise ValueError("answers_requests: a processor answers nobody; its role is controller or joint")
+        if self.answers_requests and (self.told_by.system or not self.knows_by):
+            raise ValueError(
+                "answers_requests needs knows_by, and told_by with email or post: a request goes by letter"
+            )
+        return self
 
     def has(self, system: str, collection: str) -> bool:
         """Whether it has data of a collection."""

@@ -60,6 +60,8 @@ class Dates:
     receipt_day: date
     starts: date
     """From which day the term counts: the day of receipt, unless something restarted it."""
+    paused: int = 0
+    """Days within the term that do not count."""
     legal_due_unrolled: date | None = None
     legal_due: date | None = None
     internal_due: date | None = None
@@ -105,8 +107,9 @@ def reckon(regime: Regime, events: Events, holidays: AnyOf[date] = (), right: Ri
         return dates
     term = regime.answers(right)
     plain = term.after(dates.starts, calendar)
-    dates.legal_due_unrolled = plain + timedelta(days=doubtful + certain)
-    dates.say("plain end", dates.legal_due_unrolled, _plainly(term, dates.starts, doubtful + certain))
+    dates.paused = doubtful + certain
+    dates.legal_due_unrolled = plain + timedelta(days=dates.paused)
+    dates.say("plain end", dates.legal_due_unrolled, _plainly(term, dates.starts, dates.paused))
     dates.legal_due = _rolled(regime, calendar, dates.legal_due_unrolled, dates, "legal due")
     dates.internal_due = _internal(regime, calendar, dates, plain, certain, "internal due")
     _extension(regime, calendar, dates, term, certain, doubtful)

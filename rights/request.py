@@ -101,6 +101,10 @@ ALLOWED: Final[Mapping[str, frozenset[Phase]]] = MappingProxyType(
         "approve": frozenset({Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}),
         "rule": frozenset(Phase) - {Phase.RECEIVED, Phase.CLOSED},
         "withdraw": frozenset(Phase) - {Phase.CLOSED},
+        # What has begun to be carried out is not somebody else's any more.
+        "pass_on": frozenset(
+            {Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING, Phase.COOLING, Phase.LOCATING, Phase.APPROVING}
+        ),
     }
 )
 """In which phases a word makes sense, by the name of the update that brings it to a run. What has begun to be carried
@@ -135,5 +139,7 @@ class Conclusion(StrEnum):
     """Nothing of what was asked for is done, on a ground that the person was told."""
     NOT_DONE = "not_done"
     """No copy could be made, though nobody refused one: the receipts say what was given up."""
+    PASSED_ON = "passed_on"
+    """It belongs to another controller, which has it now and answers it (GDPR Art. 28(3)(e), 26)."""
     JOINED = "joined"
     """An earlier request of the same person asks the same, and its answer names both."""

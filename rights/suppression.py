@@ -24,8 +24,11 @@ class Scope(StrEnum):
     """What the person's data may no longer be used for."""
 
     MARKETING = "marketing"
-    """Direct marketing, and profiling for it (GDPR Art. 21(2), (3))."""
+    """Direct marketing (GDPR Art. 21(2), (3))."""
+    MARKETING_PROFILING = "marketing_profiling"
+    """Profiling to the extent that it is related to direct marketing (Art. 21(2), last words)."""
     PROFILING = "profiling"
+    """For any other purpose."""
     ANALYTICS = "analytics"
     SALE = "sale"
     SHARING = "sharing"
@@ -108,6 +111,7 @@ class Stop(Value):
     """What is to stop, and where. Codes and names of the map only."""
 
     scopes: tuple[Scope, ...] = ()
+    """What was named, and after it what goes with it."""
     purposes: tuple[str, ...] = ()
     """Only in rows of these purposes or categories of the map; none: in all that are used for the scopes."""
     consent: bool = False
@@ -134,8 +138,10 @@ def stops_in(
         if stop.consent:
             wanted = [*used, Scope.CONSENT] if meant and collection.rests_on_consent else []
         elif stop.purposes:
-            # Whoever names a purpose means its rows, whatever else the map says of them.
-            wanted = list(stop.scopes) if meant else []
+            # Whoever names a purpose means its rows, whatever else the map says of them; what goes with an objection
+            # without having been named stops where there is any.
+            there = {*used, *offered.get(name, ()), *stop.scopes[:1]}
+            wanted = [scope for scope in stop.scopes if scope in there] if meant else []
         else:
             wanted = [scope for scope in stop.scopes if scope in used or scope in offered.get(name, ())]
         if wanted:

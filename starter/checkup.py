@@ -56,6 +56,7 @@ def check_all() -> list[Check]:
     if all(check.ok for check in law):
         # Neither a letter nor a map can be read without the law.
         found.append(_letters(settings))
+        found += _records(settings)
         found += _map(settings)
     return found
 
@@ -97,6 +98,32 @@ def _letters(settings: Settings) -> Check:
         advice="habeas letter check shows what to write into habeas.toml",
         severity="warning",
     )
+
+
+def _records(settings: Settings) -> Iterator[Check]:
+    """Whether a request's file is kept for as long as the laws want it that requests are asked under."""
+    from rights.metrics import too_short
+    from starter.desk import open_ledger
+
+    regimes = {settings.regime}
+    try:
+        ledger = open_ledger(settings)
+        try:
+            regimes |= ledger.regimes_asked()
+        finally:
+            ledger.close_connections()
+    except Exception:  # noqa: BLE001, S110 - a ledger that cannot be asked has a line of its own above
+        pass
+    for name, kept in too_short(settings.file_days, regimes).items():
+        yield Check(
+            name="file_days",
+            ok=True,
+            about=f"{settings.file_days} days are less than the {kept.months} months that {name} asks for "
+            f"({kept.source})",
+            advice=f"write file_days = {kept.days} or more into habeas.toml",
+            severity="warning",
+            code="file_days",
+        )
 
 
 def _settings_missing(error: SettingsError) -> Iterator[Check]:

@@ -28,6 +28,7 @@ from starter.commands import (
     ledger,
     letter,
     local,
+    metrics,
     optout,
     recipient,
     rectification,
@@ -45,6 +46,7 @@ from starter.commands import cooling as _cooling  # noqa: F401 - adds its comman
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import mandate as _mandate  # noqa: F401 - adds its commands to identity.identities
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
+from starter.commands import passing as _passing  # noqa: F401 - adds its commands to request.requests
 from starter.commands import ruling as _ruling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import ENDINGS, EPILOG, Exit, Failure, complain, explain
@@ -147,6 +149,7 @@ app.command("explain")(ledger.explain)
 app.add_typer(ledger.ledger, name="ledger")
 app.add_typer(evidence.evidences, name="evidence")
 app.command("audit-pack")(evidence.audit_pack)
+app.add_typer(metrics.metrics, name="metrics")
 
 
 def _shape(group: typer.Typer) -> None:

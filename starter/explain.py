@@ -326,6 +326,7 @@ _CONCLUSION_RULES: Final = {
     Conclusion.IN_PART: "in part if anything was kept, held, given up or not verified",
     Conclusion.NOTHING_HELD: "nothing held only if every system was looked at and none knew the person",
     Conclusion.WITHDRAWN: "withdrawn if the person took it back",
+    Conclusion.PASSED_ON: "passed on if it belongs to a controller that the register says answers it, which has it now",
     Conclusion.UNPROVEN: "not proven if nobody has shown in time to be the person",
     Conclusion.CATEGORIES: "by categories if what was proven is enough for these, and not for a copy (11 CCR 7024(a))",
     Conclusion.NOT_DONE: "not done if a copy was owed and none was made",

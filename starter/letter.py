@@ -37,6 +37,7 @@ _ANY: Final = {
     Conclusion.IN_PART: "We have done a part of what you asked for; below is what is not done, and why.",
     Conclusion.NOTHING_HELD: "We have looked in every system and hold nothing on you.",
     Conclusion.WITHDRAWN: "You have taken it back; below is what had been done by then.",
+    Conclusion.PASSED_ON: "Another controller has to answer it, to whom we have passed it on, as we told you.",
     Conclusion.UNPROVEN: "We could not find out whether it is you who asks, so we have not looked for your data.",
     Conclusion.CATEGORIES: "You get no copy, but the categories of what we hold on you.",
     Conclusion.REFUSED: "We do not do what you asked for; below is why.",

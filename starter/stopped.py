@@ -12,6 +12,7 @@ from rights.weighing import Outcome
 
 _USES: Final[Mapping[str, str]] = {
     "marketing": "marketing",
+    "marketing_profiling": "profiling for marketing",
     "profiling": "profiling",
     "analytics": "analytics",
     "sale": "sale",

@@ -215,6 +215,7 @@ def _accuracy(body: Body) -> str:
 
 
 _WORDS: Final[Mapping[str, Callable[[Body], str]]] = {
+    "passed_on": lambda body: f"Passed on to {body['to']}, which answers it.",
     "opened": _opened,
     "clock": _clock,
     "proposed": _proposed,

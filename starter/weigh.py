@@ -10,9 +10,9 @@ from typing import Final
 from ledger.ledger import Ledger
 from rights.approvers import same_person
 from rights.letters import LetterKind, Particulars, Result
-from rights.objections import DecisionReviewDetails, ObjectionDetails
+from rights.objections import DecisionReviewDetails, ObjectionDetails, stop_of
 from rights.request import Right
-from rights.suppression import Scope
+from rights.suppression import Scope, stops_in
 from rights.weighing import Outcome, grounds_for, outweighs
 from starter.exits import Exit, Failure
 
@@ -74,6 +74,7 @@ def weigh_objection(
     _has_text(reason, "--reason-file")
     if not approved_by or same_person(by) == same_person(approved_by):
         raise Failure(Exit.USAGE, "--approved-by is somebody else than --by: two people override an objection")
+    _refuse_marketing(ledger, request_id, said, at)
     particulars = Particulars(
         result=Result.REFUSED,
         ground=known[ground].letter or None,
@@ -94,14 +95,17 @@ def weigh_objection(
     )
 
 
-def refuse_unfit(ledger: Ledger, request_id: str, ground: str) -> None:
+def refuse_unfit(ledger: Ledger, request_id: str, ground: str, at: datetime) -> None:
     """See that an objection is not refused on a ground which does not outweigh it.
 
     Raises:
         Failure: it does not.
     """
-    if not outweighs(ground, Scope(objection_said(ledger, request_id).scope)):
+    said = objection_said(ledger, request_id)
+    if not outweighs(ground, Scope(said.scope)):
         raise Failure(Exit.REFUSED, "this ground does not outweigh what is objected to; marketing is absolute")
+    if not outweighs(ground, Scope.MARKETING_PROFILING):
+        _refuse_marketing(ledger, request_id, said, at)
 
 
 def decide_review(
@@ -133,6 +137,26 @@ def decide_review(
         letter=LetterKind.ANSWER_DECISION_REVIEW,
         said=particulars.model_dump_json(exclude_none=True).encode(),
     )
+
+
+def _refuse_marketing(ledger: Ledger, request_id: str, said: ObjectionDetails, at: datetime) -> None:
+    """See that profiling for marketing is not refused as a part of profiling: nothing outweighs that (Art. 21(2)).
+
+    Raises:
+        Failure: the map says that there is such profiling, and it has not been stopped for the person.
+    """
+    digest = ledger.request(request_id).map_digest
+    if said.absolute or Scope.MARKETING_PROFILING not in said.scopes or digest is None:
+        return
+    listed = {one.scope for one in ledger.suppressed(ledger.identities(request_id), at=at)}
+    stop = stop_of(said)
+    concerned = (of for one in ledger.pinned_map(digest).systems.values() for of in stops_in(one, stop).values())
+    if Scope.MARKETING_PROFILING not in listed and any(Scope.MARKETING_PROFILING in of for of in concerned):
+        raise Failure(
+            Exit.REFUSED,
+            "some of this profiling is for marketing, which nothing outweighs: open an objection with scope: "
+            "marketing_profiling for the same person first, and weigh the rest then",
+        )
 
 
 def _said(ledger: Ledger, request_id: str, right: Right) -> object:

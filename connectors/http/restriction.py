@@ -101,7 +101,7 @@ class Restriction:
         tally = _found(done)
         self._refuse_unstopped(call, wanted, tally)
         for name, rows in sight.certain.items():
-            if wanted.get(name) and rows and self._rules(wanted, name) is None:
+            if rows and self._unstopped(wanted, name):
                 raise Unsupported(Code.UNSUPPORTED, name, tally=tally)
         return tally
 
@@ -111,6 +111,13 @@ class Restriction:
         if rules is None or stops is None:
             return rules
         return rules if {*rules.stops, Scope.CONSENT} & set(stops) else None
+
+    def _unstopped(self, wanted: Mapping[str, tuple[Scope, ...] | None], name: str) -> bool:
+        """Whether something is to stop in a collection that the vendor has no way to stop."""
+        stops, rules = wanted.get(name), self._rules(wanted, name)
+        if not stops:
+            return False
+        return rules is None or not {*rules.stops, Scope.CONSENT}.issuperset(stops)
 
     def _refuse_unstopped(self, call: Call, wanted: Mapping[str, tuple[Scope, ...] | None], tally: Tally) -> None:
         """Look again: a vendor that says yes and goes on is not believed."""

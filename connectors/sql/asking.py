@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.errors import ConnectorError, Retryable
 from connectors.protocol import Call
 from connectors.sql.catalogue import Catalogue
-from connectors.sql.dialects import Engine
+from connectors.sql.errors import Renumbered
 from connectors.sql.programme import Programme, Programmes
 from connectors.sql.server import Database, Trouble
 from connectors.sql.steps import Steps
@@ -42,14 +42,13 @@ class Asking:
         trouble: Exception
         try:
             return act()
-        except NeedsHuman as error:
-            if error.code is not Code.SIDE_EFFECTS:
-                raise
-            trouble = error
+        except Renumbered:
+            # What was looked up is of no use to the next attempt either, whoever looked it up.
+            with self._reading:
+                self._catalogue = None
+            raise
         except database.errors as error:
             trouble = error
-        if isinstance(trouble, NeedsHuman):
-            raise self._replaced(database) or trouble
         raise self.problem(database, trouble)
 
     def streamed(self, database: Database, items: Iterator[T]) -> Iterator[T]:
@@ -83,20 +82,6 @@ class Asking:
         self._catalogue = catalogue
         return catalogue
 
-    def _replaced(self, database: Database) -> ConnectorError | None:
-        """Whether the tables have other numbers than those that were looked up, as after a restore: then what seemed to
-        be beyond the plan was counted under the old ones. A table that has come in beside them is beyond it indeed."""
-        known = self._catalogue
-        if known is None or known.engine is not Engine.POSTGRESQL:
-            return None  # elsewhere a table has no number but the one that we give it
-        try:
-            now = database.catalogue(self.system)
-        except ConnectorError:
-            return None
-        except database.errors:
-            return None
-        return self._changed(database) if _numbers(now) != _numbers(known) else None
-
     def _changed(self, database: Database) -> ConnectorError | None:
         """A table that has changed since it was looked up is looked up again, for the next attempt."""
         with self._reading:
@@ -107,7 +92,3 @@ class Asking:
     def _covers(self, schema: str, table: str, constraint: str) -> bool:
         catalogue = self._catalogue
         return catalogue is not None and catalogue.covers(self.system, schema, table, constraint)
-
-
-def _numbers(catalogue: Catalogue) -> dict[str, int]:
-    return {name: table.relation for name, table in catalogue.tables.items()}

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from connectors.errors import NeedsHuman
 from connectors.sql.erasure import Changes
+from connectors.sql.errors import Renumbered
 from connectors.sql.restriction import LISTED
 from connectors.sql.scope import Scope
 from connectors.sql.session import Session
@@ -83,11 +84,23 @@ def found_in(session: Session, scope: Scope, changes: Changes, milliseconds: int
 
     Raises:
         psycopg.Error: a constraint that had waited refuses, or the server cannot be asked.
+        Renumbered: the tables are others than those that were looked up.
     """
     tables = touched(session, milliseconds)
+    _require_known(scope, tables)
     if all(one.counted for one in tables):
         return list(_compared(scope, changes, tables))
     return list(_judged(session, scope, tables))
+
+
+def _require_known(scope: Scope, tables: Sequence[Touched]) -> None:
+    """Refuse to compare with the numbers of tables that were replaced since, under the same name. A table that has come
+    in beside them is judged as any other."""
+    now = {one.table: one.relation for one in tables} | {one.root_table: one.root for one in tables}
+    for table in scope.catalogue.tables.values():
+        name = f"{table.schema}.{table.name}"
+        if now.get(name, table.relation) != table.relation:
+            raise Renumbered(Code.BUSY, name)
 
 
 def _said(effect: Effect) -> str:

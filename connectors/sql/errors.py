@@ -57,6 +57,11 @@ _WIRE: Final = re.compile(
 _FULL: Final = re.compile(r"too many (clients|connections)|remaining connection slots", re.IGNORECASE)
 
 
+class Renumbered(Retryable):
+    """A table has another number in the catalogue than the one that was looked up, as after a restore: what was counted
+    under the old one says nothing."""
+
+
 def schema_changed(error: BaseException) -> bool:
     """Whether the server says that a table, column or type is not what the statement took it for."""
     return sqlstate(error) in _SCHEMA

@@ -98,7 +98,7 @@ def propose(
         texts = _evidence(evidence or ())
         needs = check(decided, row.right, row.regimes, texts)
         if decided.word is Word.REFUSE and row.right is Right.OBJECTION:
-            refuse_unfit(at.ledger, row.id, decided.ground)
+            refuse_unfit(at.ledger, row.id, decided.ground, now())
         if decided.parts:
             data_map = at.ledger.pinned_map(row.map_digest) if row.map_digest else at.data_map
             exempt(data_map, row.right, decided.exempted)

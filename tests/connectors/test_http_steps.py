@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from connectors.conformance.gate import Gate
-from connectors.errors import Held, NeedsHuman, Retryable
+from connectors.errors import Held, NeedsHuman, Retryable, Unsupported
 from connectors.http import build
 from connectors.http.connector import HttpConnector
 from connectors.protocol import Call, Pending
@@ -23,6 +24,7 @@ from rights.plan import make_plan
 from rights.receipt import Tally
 from rights.request import Right
 from rights.subject import Identity
+from rights.suppression import Scope
 
 Reply = tuple[int, Any]
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -305,6 +307,26 @@ def test_an_opt_out_at_a_vendor_is_asked_of_the_fence_first(server: Server, tmp_
     small.connector.close()
     assert blocked == 1, "the second was not let through"
     assert (tally.found, [passage.planned for passage in gate.passages]) == (2, [{"people": 1}] * 2)
+
+
+@pytest.mark.parametrize(("stops", "done"), [(("marketing",), True), (("marketing", "marketing_profiling"), False)])
+def test_a_use_that_a_vendor_cannot_stop_is_not_passed_over_because_it_stops_another(
+    server: Server, tmp_path: Path, stops: tuple[str, ...], done: bool
+) -> None:
+    server.answer = lambda method, path, query: (200, people(1, 3) if path == "/people" else {})
+    small = Small(server, tmp_path, '- {call: GET /people, rows: "@"}', STOPS)
+    call = small.call(fence=Gate())
+    wanted = tuple(Scope(one) for one in stops)
+    call = replace(call, work=tuple(work.model_copy(update={"stops": wanted}) for work in call.work))
+
+    if done:
+        small.connector.suppress(call)
+    else:
+        with pytest.raises(Unsupported):
+            small.connector.suppress(call)
+
+    small.connector.close()
+    assert server.asked.count("POST /block") == 2, "what it can stop is stopped in any case"
 
 
 def test_a_client_logs_in_once_and_again_when_its_token_ends(server: Server, tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ import pytest
 
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
+from rights.datamap import DataMap, System
 from rights.letters import LetterKind
 from rights.request import Phase, Right
+from rights.suppression import Scope, Source
 from rights.weighing import Matter, Outcome
 from starter.exits import Failure
-from starter.weigh import refuse_unfit
-from tests.ledger.builders import AT, later, opened_id
+from starter.weigh import refuse_unfit, weigh_objection
+from tests.ledger.builders import ANNA, AT, later, opened_id
 from tests.ledger.conftest import Door
 
 
@@ -112,7 +114,40 @@ def test_an_objection_to_marketing_is_not_refused_because_something_outweighs_it
     request_id = opened_id(ledger, Phase.LOCATING, right=Right.OBJECTION, confirmed=True, details=details)
 
     if fits:
-        refuse_unfit(ledger, request_id, ground)
+        refuse_unfit(ledger, request_id, ground, AT)
         return
     with pytest.raises(Failure, match="does not outweigh"):
-        refuse_unfit(ledger, request_id, ground)
+        refuse_unfit(ledger, request_id, ground, AT)
+
+
+def test_OBJ_02_profiling_for_marketing_is_not_refused_as_a_part_of_profiling(ledger: Ledger, door: Door) -> None:
+    """GDPR Art. 21(2), (3): nothing outweighs it; what is weighed is the rest, once that part has been stopped."""
+    details = b'{"scope":"profiling"}'
+    request_id = opened_id(ledger, Phase.DECIDING, right=Right.OBJECTION, details=details)
+    ledger.pin_map(request_id, a_map(uses=["profiling", "marketing_profiling"]), at=AT)
+    ledger.open_weighing(request_id, Matter.OBJECTION, at=AT, due_at=later(days=21))
+    said = {"by": "privacy", "evidence": "fraud", "ground": "legal_claims", "reason": "fraud", "approved_by": "counsel"}
+
+    with pytest.raises(Failure, match="scope: marketing_profiling"):
+        weigh_objection(ledger, request_id, Outcome.OVERRIDDEN, at=AT, **said)
+    with pytest.raises(Failure, match="scope: marketing_profiling"):
+        refuse_unfit(ledger, request_id, "gdpr_21_1", AT)
+    refuse_unfit(ledger, request_id, "gdpr_12_5_excessive", AT)
+    assert door("SELECT outcome FROM weighings") == [(None,)]
+
+    ledger.suppress(request_id, ANNA, [Scope.MARKETING_PROFILING], source=Source.PERSON, at=AT)
+    assert weigh_objection(ledger, request_id, Outcome.OVERRIDDEN, at=AT, **said)
+    assert door("SELECT outcome FROM weighings") == [("overridden",)]
+
+
+def test_profiling_is_weighed_as_before_where_the_map_knows_none_for_marketing(ledger: Ledger) -> None:
+    request_id = opened_id(ledger, Phase.DECIDING, right=Right.OBJECTION, details=b'{"scope":"profiling"}')
+    ledger.pin_map(request_id, a_map(uses=["marketing", "profiling"]), at=AT)
+
+    refuse_unfit(ledger, request_id, "gdpr_21_1", AT)
+
+
+def a_map(**people: object) -> DataMap:
+    base: dict[str, object] = {"key": ["id"], "fields": {"id": {}, "email": {"identity": "email"}}}
+    shop = {"system": "shop", "owner": "x", "connector": "memory", "collections": {"people": base | people}}
+    return DataMap(systems={"shop": System.model_validate(shop)}, digest="0" * 64)

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rights.datamap import System
+from rights.advice import advice
+from rights.datamap import DataMap, System
 from rights.details import read_details
+from rights.identity import Circumstance, circumstances_of
 from rights.objections import OPT_OUTS, is_immediate, is_weighed, stop_of
 from rights.request import Right
 from rights.subject import Identity
@@ -80,6 +82,10 @@ def system(**collection: object) -> System:
     )
 
 
+def map_of(one: System) -> DataMap:
+    return DataMap(systems={one.system: one}, digest="0" * 64)
+
+
 def test_what_is_to_stop_is_found_by_use_and_by_field() -> None:
     used = system(uses=["marketing"])
     flagged = system(opt_out={"sale": {"field": "flag", "value": True}})
@@ -142,6 +148,37 @@ def test_marketing_is_absolute_and_everything_else_is_weighed() -> None:
     assert grounds_for(Scope.MARKETING) == {}
     assert set(grounds_for(Scope.RESEARCH)) == {"public_interest_research"}
     assert set(grounds_for(Scope.PROFILING)) == {"compelling_interest", "legal_claims"}
+
+
+def test_OBJ_02_an_objection_to_marketing_takes_the_profiling_for_it_and_no_other() -> None:
+    """GDPR Art. 21(2): "which includes profiling to the extent that it is related to such direct marketing"."""
+    details = read_details(Right.OBJECTION, "x", "scope: marketing")
+    for_it, other = system(uses=["marketing", "marketing_profiling"]), system(uses=["marketing", "profiling"])
+
+    assert is_immediate(Right.OBJECTION, details)
+    assert stops_in(for_it, stop_of(details)) == {"people": (Scope.MARKETING, Scope.MARKETING_PROFILING)}
+    assert stops_in(other, stop_of(details)) == {"people": (Scope.MARKETING,)}, "profiling for other ends is weighed"
+    assert [one.code for one in advice(map_of(for_it))] == []
+    assert [one.code for one in advice(map_of(other))] == ["profiling_unsaid"]
+
+
+def test_OBJ_02_profiling_for_marketing_is_absolute_by_itself_and_goes_with_all_profiling() -> None:
+    alone = read_details(Right.OBJECTION, "x", "scope: marketing_profiling")
+    everything = read_details(Right.OBJECTION, "x", "scope: profiling")
+
+    assert (is_immediate(Right.OBJECTION, alone), is_weighed(alone)) == (True, False)
+    assert Circumstance.MARKETING in circumstances_of(alone), "nobody proves who they are for it"
+    assert grounds_for(Scope.MARKETING_PROFILING) == {}
+    used = system(uses=["marketing_profiling"])
+    assert stops_in(used, stop_of(everything)) == {"people": (Scope.MARKETING_PROFILING,)}
+
+
+def test_what_goes_with_an_objection_to_a_purpose_stops_where_there_is_any() -> None:
+    details = read_details(Right.OBJECTION, "x", "scope: marketing\npurposes: [orders]")
+    scored = system(purpose="orders", uses=["marketing_profiling"])
+
+    assert stops_in(system(purpose="orders"), stop_of(details)) == {"people": (Scope.MARKETING,)}
+    assert stops_in(scored, stop_of(details)) == {"people": (Scope.MARKETING, Scope.MARKETING_PROFILING)}
 
 
 @pytest.mark.parametrize("scope", OPT_OUTS)

@@ -19,7 +19,7 @@ from rights.reckoning import local_day
 from starter.appeals import decide
 from starter.dispatch import Dispatcher
 from starter.stack import Postgres
-from tests.stories.virtual import virtual
+from tests.stories.virtual import pass_time, virtual
 from tests.stories.working import working
 from tests.world import World, shop_map
 
@@ -39,7 +39,7 @@ class Desk:
     async def days(self, number: float) -> None:
         """Let days pass, delivering what people have said."""
         await self.dispatcher.deliver_once()
-        await self.env.sleep(timedelta(days=number))
+        await pass_time(self.env, timedelta(days=number))
 
     async def now(self) -> datetime:
         return await self.env.get_current_time()

@@ -13,7 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from starter.dispatch import Dispatcher
 from starter.stack import Postgres
 from tests.stories.test_erasure import about
-from tests.stories.virtual import virtual
+from tests.stories.virtual import pass_time, virtual
 from tests.stories.working import working
 from tests.world import World, dump, shop_map
 
@@ -51,16 +51,16 @@ def test_an_erasure_waits_three_days_and_is_stopped_until_two_agents_agree(home:
                 assert token is not None
                 assert world.ledger.stop(token, at=world.now())
                 await dispatcher.deliver_once()
-            await env.sleep(timedelta(hours=71))
+            await pass_time(env, timedelta(hours=71))
             assert dump(world.shop) == before, "nobody's wait is over"
             assert world.phase(other) == "cooling"
-            await env.sleep(timedelta(hours=2))
+            await pass_time(env, timedelta(hours=2))
             await until(world, env, other, "closed")
             after = dump(world.shop)
             assert about(after, 8) == {}
             assert about(after, 7) == about(before, 7)
 
-            await env.sleep(timedelta(days=10))
+            await pass_time(env, timedelta(days=10))
             assert world.phase(request) == "cooling", "time does not thaw what was stopped"
             assert [task.code for task in world.ledger.tasks(request_id=request) if task.code == "stopped"]
             assert not world.ledger.review(request, "release", by="s-31", at=world.now())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rights.request import Conclusion
 from starter.stack import Postgres
 from tests.stories.test_cooling import until
 from tests.stories.test_erasure import about
@@ -48,9 +49,20 @@ def test_an_erasure_whose_systems_all_wait_for_a_copy_goes_on_in_all_of_them(hom
                 await asyncio.sleep(2)
                 assert about(dump(world.shop), 7) != {}, "the copy goes first"
 
-            world.ledger.withdraw(copy, at=world.now())
-            await env.sleep(timedelta(days=1))
-            await until(world, env, request, "closed")
+                # Whoever closes it wakes those that wait for it.
+                until_then = world.now() + timedelta(days=30)
+                world.ledger.close(
+                    copy,
+                    Conclusion.WITHDRAWN,
+                    books={},
+                    at=world.now(),
+                    working_until=until_then,
+                    file_until=until_then,
+                    parcel_until=until_then,
+                    disputed_until=until_then,
+                )
+                await dispatcher.deliver_once()
+                await until(world, env, request, "closed")
             assert about(dump(world.shop), 7) == {}
 
     asyncio.run(story())

@@ -12,7 +12,7 @@ from rights.holds import Disclosure, Scope, Terms
 from starter.stack import Postgres
 from tests.stories.test_erasure import about
 from tests.stories.test_restriction import DETAILS, Till, habeas, opened, shop, typed
-from tests.stories.virtual import virtual
+from tests.stories.virtual import pass_time, virtual
 from tests.stories.working import working
 from tests.world import World, dump, shop_map
 
@@ -130,10 +130,10 @@ def test_the_person_is_answered_by_the_due_date_with_what_is_kept_and_why(home: 
             world.place_hold(ANNA, terms=Terms(scope=scope))
             request = world.open("erasure", ANNA)
             await dispatcher.deliver_once()
-            await env.sleep(timedelta(days=20))
+            await pass_time(env, timedelta(days=20))
             assert world.phase(request) != "closed"
 
-            await env.sleep(timedelta(days=20))
+            await pass_time(env, timedelta(days=20))
             assert (world.phase(request), world.conclusion(request)) == ("closed", "in_part")
             after = about(dump(world.shop), 7)
             assert {name: after[name] for name in ("orders", "items")} == {

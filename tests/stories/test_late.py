@@ -13,7 +13,7 @@ from rights.receipt import Certainty
 from rights.request import Right
 from starter.stack import Postgres, Vendors
 from tests.stories.vendors import ALLOWED, MAILCHIMP, members
-from tests.stories.virtual import virtual
+from tests.stories.virtual import pass_time, virtual
 from tests.stories.working import working
 from tests.world import ROWS, World, dump, shop_map
 
@@ -55,14 +55,14 @@ def test_a_vendor_is_down_for_forty_days(
             async with working(world) as (client, dispatcher):
                 await dispatcher.deliver_once()
                 handle = client.get_workflow_handle(f"erasure/{world.ledger.tenant}/{request}")
-                await env.sleep(timedelta(days=20))
+                await pass_time(env, timedelta(days=20))
 
                 assert not world.ledger.interim_asked(request)
                 assert sum(map(len, before.values())) - sum(map(len, dump(world.shop).values())) == ROWS
                 last = {r.step.system: r for r in world.ledger.receipts(request) if r.step.operation == "verify"}
                 assert last["shop"].certainty is Certainty.VERIFIED, "the others go on"
 
-                await env.sleep(timedelta(days=8))
+                await pass_time(env, timedelta(days=8))
                 (task,) = [t for t in world.ledger.tasks(request_id=request) if t.code == "interim"]
                 names = world.data_map.systems
                 told = {one.system: one for one in interim(Right.ERASURE, names, world.ledger.receipts(request))}
@@ -71,7 +71,7 @@ def test_a_vendor_is_down_for_forty_days(
                 assert kinds(world, request, "interim", "interim_sent") == [("interim", None)], "nobody said sent"
                 world.rule(request, task.id, "done")
 
-                await env.sleep(timedelta(days=12))
+                await pass_time(env, timedelta(days=12))
                 assert [risk for _, risk in kinds(world, request, "deadline")] == CALENDAR
                 assert kinds(world, request, "interim", "interim_sent") == [("interim", None), ("interim_sent", None)]
                 assert {t.code for t in world.ledger.tasks(request_id=request)} == {"unreachable", "deadline"}
@@ -79,7 +79,7 @@ def test_a_vendor_is_down_for_forty_days(
                 assert await events(handle) < 2_500
 
                 vendors.clear_faults()
-                await env.sleep(timedelta(hours=8))
+                await pass_time(env, timedelta(hours=8))
                 assert world.phase(request) == "closed"
                 assert world.conclusion(request) == "answered"
                 assert "c7@shop.example" not in members(vendors)

@@ -23,18 +23,19 @@ SHOP = shop_map().replace(
 """,
     """      phone: {category: contact, strategy: "null"}
       no_mail: {}
+      no_score: {}
       no_sale: {}
     opt_out:
       marketing: {field: no_mail, value: true}
+      marketing_profiling: {field: no_score, value: true}
       sale: {field: no_sale, value: true}
       sharing: {field: no_sale, value: true}
       targeted_advertising: {field: no_sale, value: true}
 """,
     1,
 )
-COLUMNS = (
-    """ALTER TABLE customers ADD no_mail boolean NOT NULL DEFAULT false, ADD no_sale boolean NOT NULL DEFAULT false"""
-)
+COLUMNS = """ALTER TABLE customers ADD no_mail boolean NOT NULL DEFAULT false,
+    ADD no_score boolean NOT NULL DEFAULT false, ADD no_sale boolean NOT NULL DEFAULT false"""
 
 
 def newsletter(vendors: Vendors, more: str = "") -> str:
@@ -114,17 +115,19 @@ def unchanged_but(world: World, *columns: str) -> Iterator[None]:
 def test_an_objection_to_marketing_stops_it_everywhere_without_proof_and_changes_nothing_else(
     shop: World, vendors: Vendors
 ) -> None:
-    """OBJ-02, OPT-01: absolute, immediate, no proof asked; by what one system knows the person by, in the other too."""
-    with unchanged_but(shop, "no_mail"):
+    """OBJ-02, OPT-01: absolute, immediate, no proof asked, and with it the profiling that is for marketing by the map;
+    by what one system knows the person by, in the other too."""
+    with unchanged_but(shop, "no_mail", "no_score"):
         request = opened(shop, "objection", "scope: marketing\n", who="customer_id=7\n")
 
         listed = told("suppression", "check", "--identity", "customer_id=-", stdin="7")["suppressed"]
-        assert [one["scope"] for one in listed] == ["marketing"], "our own list, before any worker runs"
+        both = {"marketing", "marketing_profiling"}
+        assert {one["scope"] for one in listed} == both, "our own list, before any worker runs"
         hold = shop.place_hold([("email", "c7@shop.example")])
         shop.start_worker()
         shop.wait_closed(request)
 
-        assert marked(shop, "no_mail") == [7]
+        assert (marked(shop, "no_mail"), marked(shop, "no_score")) == ([7], [7])
         assert marked(shop, "no_sale") == []
         assert unsubscribed(vendors) == {"c7@shop.example"}
     assert operations(shop, request) == {"suppress"}, "nothing else was asked of any system"
@@ -140,7 +143,7 @@ def test_an_objection_to_marketing_stops_it_everywhere_without_proof_and_changes
     # The request and all that is sealed with it go; the list stays, and knows the person by what was learnt.
     shop.ledger.shred(request, ["working", "file", "history"], as_of=shop.now() + timedelta(days=4000))
     listed = told("suppression", "check", "--identity", "email=-", stdin="C7@Shop.Example")["suppressed"]
-    assert [one["scope"] for one in listed] == ["marketing"]
+    assert {one["scope"] for one in listed} == both
 
 
 @pytest.mark.soak
@@ -263,7 +266,7 @@ def test_marketing_may_begin_again_by_the_persons_own_consent_alone(shop: World)
     told("suppression", "clear", "--by", "sign-up form", "--identity", "email=-", stdin="c7@shop.example")
 
     left = told("suppression", "check", "--identity", "email=-", stdin="c7@shop.example")["suppressed"]
-    assert [one["scope"] for one in left] == ["sale"]
+    assert {one["scope"] for one in left} == {"marketing_profiling", "sale"}
 
 
 @pytest.mark.soak
@@ -316,7 +319,7 @@ def test_an_objection_on_grounds_is_restricted_weighed_and_upheld(shop: World, v
     assert shop.conclusion(request) == "answered"
     assert unsubscribed(vendors) == {"c7@shop.example"}, "the restriction stays"
     listed = told("suppression", "check", "--identity", "email=-", stdin="c7@shop.example")["suppressed"]
-    assert [one["scope"] for one in listed] == ["profiling"]
+    assert {one["scope"] for one in listed} == {"profiling", "marketing_profiling"}
 
 
 @pytest.mark.soak
@@ -342,7 +345,11 @@ def test_an_objection_is_overridden_on_a_ground_by_two_people_and_the_person_is_
     assert [one.exit_code for one in refused] == [2] * 5
     assert shop.query("SELECT outcome FROM weighings") == [(None,)], "a refused word leaves nothing"
 
-    done = typed(*weigh, *more, "--ground", "legal_claims", "--approved-by", "counsel")
+    overridden = [*weigh, *more, "--ground", "legal_claims", "--approved-by", "counsel"]
+    assert typed(*overridden).exit_code == 5, "some of it is for marketing, which nothing outweighs"
+    shop.wait_closed(opened(shop, "objection", "scope: marketing_profiling\n"))
+    assert marked(shop, "no_score") == [7]
+    done = typed(*overridden)
     assert done.exit_code == 0, done.output
     shop.wait_closed(request)
 
@@ -350,7 +357,8 @@ def test_an_objection_is_overridden_on_a_ground_by_two_people_and_the_person_is_
     assert unsubscribed(vendors) == {"c7@shop.example"}, "the person is told before it is lifted"
     shop.ledger.told_of_lifting(request, at=shop.now() - timedelta(days=7))
     shop.wait(lambda: unsubscribed(vendors) == set(), 60, "the restriction's lifting")
-    assert told("suppression", "check", "--identity", "email=-", stdin="c7@shop.example") == {"suppressed": []}
+    listed = told("suppression", "check", "--identity", "email=-", stdin="c7@shop.example")["suppressed"]
+    assert [one["scope"] for one in listed] == ["marketing_profiling"], "the profiling that was refused is not"
     rows = shop.query("SELECT kind, body FROM entries WHERE request_id = %s ORDER BY seq", request)
     kinds = [kind for kind, _ in rows]
     assert kinds.index("letter") < kinds.index("weighed"), "the letter that says why is in the same commit"

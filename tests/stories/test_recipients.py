@@ -43,6 +43,17 @@ recipients:
     gets: [shop.orders]
     told_by: {{post: [Paper Archive, 1 Long Road, Pune]}}
 """
+RETAILER = """
+  retailer:
+    name: Retail SE
+    country: DE
+    role: controller
+    basis: {kind: contract, document: DPA 20, since: 2024-01-01}
+    gets: [shop]
+    knows_by: [email]
+    told_by: {email: privacy@retail.example}
+    answers_requests: true
+"""
 
 
 @pytest.fixture
@@ -149,3 +160,30 @@ def test_a_register_and_a_map_that_do_not_know_each_other_start_no_worker(
     settings = company.settings.model_copy(update={"recipients": path})
     with pytest.raises(SetupError, match=why):
         build_tools(settings, company.ledger)
+
+
+@pytest.mark.soak
+def test_a_request_that_is_another_controllers_is_passed_on_and_nothing_is_done_for_it(company: World) -> None:
+    """PRO-01, GDPR 28(3)(e): a processor passes it on, and answers nothing itself."""
+    before = dump(company.shop)
+    path = register(company)
+    path.write_text(path.read_text() + RETAILER)
+    company.environment["HABEAS_RECIPIENTS"] = str(path)
+    company.start_worker()
+    request = company.open("erasure", PERSON, confirmed=False)
+    company.wait(lambda: company.phase(request) == "confirming", 60, "the question who asks")
+    habeas = Habeas(company)
+
+    habeas("request", "pass-on", request, "mailer", "--by", "desk", code=2)
+    assert company.query("SELECT count(*) FROM notices") == [(0,)], "it does not answer requests, and nothing is done"
+    habeas("request", "pass-on", request, "retailer", "--by", "desk")
+
+    company.wait_closed(request)
+    assert company.conclusion(request) == "passed_on"
+    assert dump(company.shop) == before
+    assert company.receipts(request) == [], "nobody has even looked"
+    company.set_up_letters()
+    letter = habeas("letter", "show", f"{request}.passed_on.0", "--text")
+    assert "Retail SE" in letter
+    habeas("recipient", "answered", request, "retailer", "confirmed", "--by", "desk")
+    assert company.query("SELECT recipient, operation, answer FROM notices") == [("retailer", "passed_on", "confirmed")]

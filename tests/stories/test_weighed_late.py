@@ -11,7 +11,7 @@ from rights.request import Right
 from rights.weighing import Outcome
 from starter.stack import Postgres
 from starter.weigh import decide_review
-from tests.stories.virtual import virtual
+from tests.stories.virtual import pass_time, virtual
 from tests.stories.working import working
 from tests.world import World, shop_map
 
@@ -31,17 +31,17 @@ def test_a_review_is_late_on_its_own_day_and_is_decided_all_the_same(home: Path,
             request = world.open("decision-review", [("email", "c7@shop.example")], details=details)
             async with working(world) as (_, dispatcher):
                 await dispatcher.deliver_once()
-                await env.sleep(timedelta(days=20))
+                await pass_time(env, timedelta(days=20))
                 assert kinds(world, request) == ["weighing"]
 
-                await env.sleep(timedelta(days=20))
+                await pass_time(env, timedelta(days=20))
                 assert kinds(world, request) == ["weighing", "weighing_late"]
                 assert world.phase(request) == "deciding"
 
                 words = {"by": "head of credit", "evidence": "Looked at.", "reason": "It was another person's."}
                 assert decide_review(world.ledger, request, Outcome.ANNULLED, at=world.now(), **words)
                 await dispatcher.deliver_once()
-                await env.sleep(timedelta(hours=1))
+                await pass_time(env, timedelta(hours=1))
 
                 assert (world.phase(request), world.conclusion(request)) == ("closed", "answered")
 
