@@ -122,7 +122,7 @@ class Deferrals(Store):
         """What a closed request has left; None: nothing that comes back."""
         with self._look() as connection:
             row = connection.execute(
-                _STANDING.where(deferrals.c.request_id == bindparam("id")), self._its(request_id)
+                _STANDING.where(deferrals.c.request_id == bindparam("id")), _its(self, request_id)
             ).first()
         return _deferred(row) if row else None
 
@@ -136,7 +136,7 @@ class Deferrals(Store):
         """What a request was opened to carry out; None of one that somebody has asked for."""
         with self._look() as connection:
             row = connection.execute(
-                _STANDING.where(deferrals.c.by_request == bindparam("id")), self._its(request_id)
+                _STANDING.where(deferrals.c.by_request == bindparam("id")), _its(self, request_id)
             ).first()
         return _deferred(row) if row else None
 
@@ -154,7 +154,7 @@ class Deferrals(Store):
     def note_review(self, request_id: str, next_at: datetime) -> None:
         """Note when it is looked next whether anything keeps what a request has left."""
         with self._begin() as connection:
-            connection.execute(update(deferrals).where(*_here).values(next_at=next_at), self._its(request_id))
+            connection.execute(update(deferrals).where(*_here).values(next_at=next_at), _its(self, request_id))
 
     def call_deferrals(self, *, at: datetime) -> int:
         """Ask for the looks that nobody has made on their day; how many."""
@@ -172,7 +172,7 @@ class Deferrals(Store):
         with self._begin() as connection:
             due = list(connection.scalars(late, {"of": self.tenant, "before": at - _CALL_AGAIN}))
             for request_id in due:
-                connection.execute(update(deferrals).where(*_here).values(next_at=at), self._its(request_id))
+                connection.execute(update(deferrals).where(*_here).values(next_at=at), _its(self, request_id))
                 post(connection, self.tenant, "deferred", request_id, at)
         return len(due)
 
@@ -181,7 +181,7 @@ class Deferrals(Store):
 
     def _defer(self, connection: Connection, request_id: str, what: Deferral, key: DataKey, at: datetime) -> None:
         """Note what is left, in the transaction that closes a request."""
-        its = self._its(request_id)
+        its = _its(self, request_id)
         names = [f"{kind}/{system}" for kind in _CARRIED for system in what.left]
         known = self._vault.get_all(
             connection, request_id, "working", GIVEN, LEARNED, *names, *((REPLY, REPRESENTATIVE) if what.told else ())
@@ -237,13 +237,15 @@ class Deferrals(Store):
             .exists()
         )
         connection.execute(
-            update(deferrals).where(*_here, deferrals.c.not_before.is_(None), ~_KEEPING, mine),
-            {**self._its(request_id), "not_before": at + REVIEW_EVERY},
+            update(deferrals)
+            .where(*_here, deferrals.c.not_before.is_(None), ~_KEEPING, mine)
+            .values(not_before=at + REVIEW_EVERY),
+            _its(self, request_id),
         )
 
     def _begin_anew(self, connection: Connection, request_id: str, key: DataKey) -> bytes:
         """The data key, and nothing sealed under it: a request that was open again may have left something before."""
-        its = self._its(request_id)
+        its = _its(self, request_id)
         connection.execute(delete(vault).where(*_sealed), its)
         connection.execute(delete(deferral_subjects).where(*_about), its)
         row = {
@@ -257,9 +259,6 @@ class Deferrals(Store):
             return key.plain
         connection.execute(update(case_keys).where(*_key).values(keep_until=None), its)
         return self._vault.key(connection, request_id, "deferred")
-
-    def _its(self, request_id: str) -> dict[str, Any]:
-        return {"of": self.tenant, "id": request_id}
 
 
 def carry_on(store: Store, connection: Connection, earlier: str, request_id: str, at: datetime) -> None:
@@ -277,7 +276,7 @@ def carry_on(store: Store, connection: Connection, earlier: str, request_id: str
 
 def end_deferral(store: Store, connection: Connection, request_id: str, by_request: str | None, at: datetime) -> bool:
     """Note that there is nothing to wait for any more; the entry in the vault is shredded with the next round."""
-    its = {"of": store.tenant, "id": request_id}
+    its = _its(store, request_id)
     ended = connection.execute(
         update(deferrals).where(*_here, deferrals.c.over_at.is_(None)).values(over_at=at, by_request=by_request), its
     ).rowcount
@@ -291,6 +290,10 @@ def wake_deferred(store: Store, connection: Connection, request_ids: Sequence[st
     """Have it looked at once whether anything keeps what these requests have left."""
     for request_id in request_ids:
         post(connection, store.tenant, "deferred", request_id, at)
+
+
+def _its(store: Store, request_id: str) -> dict[str, Any]:
+    return {"of": store.tenant, "id": request_id}
 
 
 def _deferred(row: AnyRow) -> Deferred:
