@@ -311,7 +311,7 @@ def _refuse_over(row: AnyRow) -> None:
     """Refuse what nobody decides any more once a request is closed or withdrawn."""
     _refuse_closed(row)
     if row.withdrawn_at:
-        raise LedgerRefusal(f"the request was withdrawn, or passed on, on {row.withdrawn_at:%Y-%m-%d}")
+        raise LedgerRefusal(f"the request was withdrawn on {row.withdrawn_at:%Y-%m-%d}, or passed on then")
 
 
 def _said_of(code: str, ruling: Ruling) -> str:

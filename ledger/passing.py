@@ -53,7 +53,8 @@ class Passing(Notices, Decisions):
             its = {"tenant": self.tenant, "request_id": request_id}
             if frozen(connection, self.tenant, request_id):
                 raise LedgerRefusal("the erasure was stopped and is frozen: two agents say first what becomes of it")
-            begun = not may_say("pass_on", Phase(row.phase)) or connection.execute(_GIVEN_OUT, its).first()
+            # Whose it is can be said while it can be decided on.
+            begun = not may_say("decide", Phase(row.phase)) or connection.execute(_GIVEN_OUT, its).first()
             if begun or calls_of_request(connection, self.tenant, request_id):
                 raise LedgerRefusal(
                     "the request has begun to be carried out here: let it end, and tell the other controller yourself"

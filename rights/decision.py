@@ -60,6 +60,8 @@ class Ground(Strict):
     """One coded reason."""
 
     effect: Literal["grant", "exempt", "refuse"]
+    whole: bool = False
+    """Of what exempts a category: whether the law lets the whole request be refused on it as well."""
     regimes: tuple[str, ...] = ()
     """Empty: every law."""
     rights: tuple[Right, ...]
@@ -74,9 +76,16 @@ class Ground(Strict):
         for name in self.regimes:
             if name not in SHIPPED:
                 raise ValueError(f"'{name}' is no regime: habeas deadline --list shows them")
+        if self.whole and self.effect != "exempt":
+            raise ValueError("whole: true is said of what exempts: what refuses refuses the whole request anyhow")
         if self.effect != "grant" and (self.approver is None or Element.REASON not in self.needs):
             raise ValueError("what takes something from the person needs an approver, and a reason to tell")
         return self
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """What can be decided on it."""
+        return (self.effect, "refuse") if self.whole else (self.effect,)
 
     def applies(self, right: Right, regimes: Collection[str]) -> bool:
         """Whether it is a ground for this right under these laws: what takes something away has to be one under each,
@@ -184,7 +193,7 @@ def check(decided: Decided, right: Right, regimes: Collection[str], evidence: Co
     found = []
     for code in decided.codes:
         ground = there.get(code)
-        if ground is None or ground.effect != _EFFECT[decided.word]:
+        if ground is None or _EFFECT[decided.word] not in ground.effects:
             raise DecisionError(
                 f"there is no such ground to {_WORDS[decided.word]} {right} under {' and '.join(regimes)}: "
                 "habeas decision grounds lists those there are"

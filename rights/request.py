@@ -101,10 +101,6 @@ ALLOWED: Final[Mapping[str, frozenset[Phase]]] = MappingProxyType(
         "approve": frozenset({Phase.APPROVING, Phase.FULFILLING, Phase.VERIFYING}),
         "rule": frozenset(Phase) - {Phase.RECEIVED, Phase.CLOSED},
         "withdraw": frozenset(Phase) - {Phase.CLOSED},
-        # What has begun to be carried out is not somebody else's any more.
-        "pass_on": frozenset(
-            {Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING, Phase.COOLING, Phase.LOCATING, Phase.APPROVING}
-        ),
     }
 )
 """In which phases a word makes sense, by the name of the update that brings it to a run. What has begun to be carried

@@ -27,7 +27,7 @@ def grounds_page(grounds: Mapping[str, Ground]) -> Page:
         (
             (
                 Cell(code, "strong"),
-                ground.effect,
+                ", ".join(ground.effects),
                 ground.article,
                 ground.says,
                 ", ".join(ground.needs),

@@ -126,7 +126,7 @@ def test_what_has_begun_to_be_carried_out_is_not_passed_on(ledger: Ledger, door:
 def test_it_is_passed_on_once(ledger: Ledger) -> None:
     request_id = opened_id(ledger)
     passed(ledger, request_id, controller())
-    with pytest.raises(LedgerRefusal, match="withdrawn, or passed on"):
+    with pytest.raises(LedgerRefusal, match="or passed on then"):
         passed(ledger, request_id, controller())
 
 

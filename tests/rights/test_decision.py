@@ -3,7 +3,7 @@
 import pytest
 
 from rights.cooling import ROOM, cooling_until
-from rights.decision import Decided, DecisionError, Element, Exempt, Grounds, Role, Word, check, law
+from rights.decision import Decided, DecisionError, Element, Exempt, Grounds, Role, Word, check, grounds_for, law
 from rights.details import read_details
 from rights.lawfile import read_law, shipped
 from rights.request import Right
@@ -101,3 +101,43 @@ def test_ERA_02_an_exception_keeps_a_category_and_never_refuses_the_whole(ground
 def test_COM_09_nobody_is_asked_what_they_want_a_copy_for() -> None:
     with pytest.raises(FileErrors, match="takes no details"):
         read_details(Right.ACCESS, "details.yaml", "purpose: a case against you")
+
+
+NEW_ZEALAND = [
+    *(f"s. 49(1)({part})" for part in ("a)(i", "a)(ii", "a)(iii", "b", "c", "d")),
+    *("s. 50", "s. 51", "s. 52"),
+    *(f"s. 53({letter})" for letter in "abcdefgh"),
+]
+OF_THE_LAW = {
+    "nz": [f"Privacy Act 2020 {section}" for section in NEW_ZEALAND],
+    "au-app": [f"APP 12.3({letter})" for letter in "abcdefghij"],
+}
+OF_THE_WHOLE = {"nz_53_a", "nz_53_h", "app_12_3_c"}
+"""What is said of a request, or of everything that it asks for, and so of no category alone."""
+
+
+@pytest.mark.parametrize("regime", OF_THE_LAW)
+def test_MET_05_access_is_refused_in_new_zealand_and_australia_on_a_ground_of_their_own(regime: str) -> None:
+    own = {code: one for code, one in grounds_for(Right.ACCESS, [regime]).items() if one.regimes == (regime,)}
+    assert [ground.article for ground in own.values()] == OF_THE_LAW[regime], "each provision once, and no other"
+
+    for code in own:
+        whole = Decided(word=Word.REFUSE, ground=code)
+        part = Decided(word=Word.IN_PART, parts=(Exempt(category="notes", ground=code),))
+        assert check(whole, Right.ACCESS, [regime], {Element.REASON}).approvers == (Role.COUNSEL,)
+        with pytest.raises(DecisionError, match="reason"):
+            check(whole, Right.ACCESS, [regime], set())
+        for right, laws in ((Right.RECTIFICATION, [regime]), (Right.ACCESS, [regime, *GDPR]), (Right.ACCESS, GDPR)):
+            with pytest.raises(DecisionError):
+                check(whole, right, laws, ALL)
+        if code in OF_THE_WHOLE:
+            with pytest.raises(DecisionError):
+                check(part, Right.ACCESS, [regime], ALL)
+        else:
+            assert check(part, Right.ACCESS, [regime], {Element.REASON}).consult
+
+
+def test_only_what_exempts_can_be_said_to_refuse_the_whole_as_well() -> None:
+    text = shipped("grounds.yaml").replace("nz_53_a: {effect: refuse,", "nz_53_a: {effect: refuse, whole: true,")
+    with pytest.raises(FileErrors, match="whole: true is said of what exempts"):
+        read_law(Grounds, "grounds.yaml", text)
