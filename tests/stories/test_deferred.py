@@ -33,6 +33,7 @@ def carried_out(world: World, request: str) -> RequestRow | None:
 
 async def ended(world: World, env: WorkflowEnvironment, dispatcher: Dispatcher, request: str) -> RequestRow:
     """That request, once it has been carried out."""
+    rest = None
     for _ in range(10):
         await dispatcher.deliver_once()
         await pass_time(env, timedelta(hours=12))
