@@ -4,6 +4,7 @@ The one rule: the conclusion is computed from receipts and looks in the ledger, 
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import orjson
@@ -179,7 +180,7 @@ class ClosingActivities:
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
-                letter=self._letter(ask, row, conclusion),
+                letter=self._letter(ask, row, conclusion, books),
                 ending=ending,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
@@ -229,10 +230,17 @@ class ClosingActivities:
         maybe = row.right in STOPPED and conclusion is Conclusion.IN_PART
         return maybe and self._tools.ledger.answered_by_counsel(row.id)
 
-    def _letter(self, ask: Ask, row: RequestRow, conclusion: Conclusion) -> str | None:
-        """The letter that tells how it ended: once, and not where counsel has written it."""
+    def _letter(
+        self, ask: Ask, row: RequestRow, conclusion: Conclusion, books: Mapping[str, Sequence[Books]]
+    ) -> str | None:
+        """The letter that tells how it ended: once, and not where counsel has written it. Of the rest of an earlier
+        request nothing is told while nothing of it is gone: the person knows that it stays."""
         if not self._tools.mail or ask.again or self._by_counsel(row, conclusion):
             return None
+        if row.right is Right.ERASURE and conclusion is Conclusion.IN_PART:
+            gone = any(book.erased for of in books.values() for book in of)
+            if not gone and self._tools.ledger.carries_out(row.id):
+                return None
         return _letter(row, conclusion)
 
     def _given(self, row: RequestRow) -> Given:

@@ -75,8 +75,7 @@ class DeferringActivities:
             assurance=DEFERRED,
             second_factor=True,
             data_map=_map_for(left, self._tools.data_map),
-            carried=ledger.deferred_rest(left.request_id),
-            carries_on=left.request_id,
+            carries_on=ledger.deferred_rest(left.request_id),
         ).request_id
 
 

@@ -6,7 +6,7 @@ request's identities go on their day, and what is left is still found, and still
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -80,6 +80,19 @@ _STANDING: Final = (
     .join(requests, (requests.c.tenant == deferrals.c.tenant) & (requests.c.id == deferrals.c.request_id))
     .where(deferrals.c.tenant == bindparam("of"))
 )
+_chain = (
+    select(requests.c.id, requests.c.received_at)
+    .where(requests.c.tenant == bindparam("of"), requests.c.id == bindparam("id"))
+    .cte("chain", recursive=True)
+)
+_whole_chain = _chain.union(
+    select(requests.c.id, requests.c.received_at)
+    .join(deferrals, (deferrals.c.tenant == requests.c.tenant) & (deferrals.c.request_id == requests.c.id))
+    .join(_chain, deferrals.c.by_request == _chain.c.id)
+    .where(requests.c.tenant == bindparam("of"))
+)
+_ASKED: Final = select(func.min(_whole_chain.c.received_at))
+"""When the first of requests, each of which carries out the rest of the one before, was received."""
 OF_HOLD: Final = (
     select(deferral_subjects.c.request_id)
     .join(
@@ -115,6 +128,19 @@ class Deferred(Value):
         return not waits and (self.not_before is None or self.not_before <= at)
 
 
+class CarriedOn(NamedTuple):
+    """What a request knows of the one whose rest it carries out. Personal: never printed."""
+
+    request_id: str
+    known: Mapping[str, bytes]
+    """Working values by name: what finds the rows again, and where the person is written to."""
+    asked_at: datetime
+    """When the person asked, for letters."""
+
+    def __repr__(self) -> str:
+        return f"<what is left of {self.request_id}>"
+
+
 class Deferrals(Store):
     """Verbs on what comes back later."""
 
@@ -145,11 +171,13 @@ class Deferrals(Store):
         with self._look() as connection:
             return sealed_identities(self._vault.get(connection, request_id, "deferred", GIVEN))
 
-    def deferred_rest(self, request_id: str) -> dict[str, bytes]:
-        """What else a request that carries it out has to know, as it is sealed among working values."""
+    def deferred_rest(self, request_id: str) -> CarriedOn:
+        """What else a request that carries it out has to know."""
         with self._look() as connection:
             found = self._vault.get_under(connection, request_id, "deferred", "")
-        return {name: value for name, value in found.items() if name != GIVEN}
+            asked_at = connection.execute(_ASKED, _its(self, request_id)).scalar_one()
+        known = {name: value for name, value in found.items() if name != GIVEN}
+        return CarriedOn(request_id, known, asked_at)
 
     def note_review(self, request_id: str, next_at: datetime) -> None:
         """Note when it is looked next whether anything keeps what a request has left."""

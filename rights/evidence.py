@@ -31,6 +31,8 @@ REPLAYED: Final = "replayed"
 """What the journal says instead of a proof of a request that carries another one out anew."""
 DEFERRED: Final = "deferred"
 """The same of one that comes back to what an answered one had to leave."""
+ASKED_AT: Final = "asked_at"
+"""Of such a one, when the person asked for it: the day that letters name."""
 CARRIED_ON: Final = frozenset({REPLAYED, DEFERRED})
 """Both are about what the map has of the earlier request's systems, and no more."""
 _AT_THE_OPENING: Final = {"none_needed": "none_needed", **dict.fromkeys(sorted(CARRIED_ON), "earlier_request")}

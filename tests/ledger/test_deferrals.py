@@ -44,8 +44,7 @@ def carry_out(ledger: Ledger, request_id: str, at: datetime = AT) -> str:
         received_at=at,
         confirmed=True,
         idempotency_key=f"deferred/{request_id}",
-        carries_on=request_id,
-        carried=ledger.deferred_rest(request_id),
+        carries_on=ledger.deferred_rest(request_id),
     ).request_id
 
 
@@ -111,10 +110,27 @@ def test_its_key_lies_under_a_key_of_its_own_month(ledger: Ledger, door: Door) -
     assert kek[0] in {one.id for one in ledger.retire_keks(later(days=1))}
 
 
+def test_the_person_hears_of_the_rest_by_the_day_on_which_they_had_asked(ledger: Ledger) -> None:
+    first = left_behind(ledger)
+    second = carry_out(ledger, first, later(days=900))
+    for phase in (Phase.LOCATING, Phase.FULFILLING):
+        ledger.move(second, phase, at=later(days=901))
+    rest = Ending(erased=ANNA, deferred=Deferral(left=LEFT, not_before=later(days=2000)))
+    close_one(ledger, second, Conclusion.IN_PART, at=later(days=901), letter="answer_erasure", ending=rest)
+    last = carry_out(ledger, second, later(days=2000))
+    for phase in (Phase.LOCATING, Phase.FULFILLING):
+        ledger.move(last, phase, at=later(days=2001))
+    close_one(ledger, last, at=later(days=2001), letter="answer_erasure")
+
+    for made in (second, last):
+        assert [(one.kind, one.state) for one in ledger.letters(made)] == [("answer_erasure", "queued")]
+        opened = next(event for event in ledger.standing(made).events if event.kind == "opened")
+        assert opened.body["asked_at"] == AT.isoformat()
+
+
 def test_whom_counsel_has_told_hears_nothing_of_the_rest(ledger: Ledger) -> None:
     request_id = left_behind(ledger, told=False)
-    assert "channel" not in ledger.deferred_rest(request_id)
-    assert "anchors/shop" in ledger.deferred_rest(request_id)
+    assert set(ledger.deferred_rest(request_id).known) == {"anchors/shop"}
 
 
 def test_nothing_of_it_stands_among_what_a_requests_agents_read(ledger: Ledger) -> None:
