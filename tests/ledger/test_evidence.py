@@ -187,6 +187,7 @@ def test_it_says_on_whose_word_it_was_known_who_asks(ledger: Ledger, assurance: 
             },
         ),
         ("replayed", {"by": "earlier_request", "grounds": []}),
+        ("deferred", {"by": "earlier_request", "grounds": []}),
     ],
 )
 def test_ERA_01_it_says_on_which_ground_it_was_erased_and_who_has_stated_it(
