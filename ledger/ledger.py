@@ -16,6 +16,7 @@ from ledger.contracts import Contracts
 from ledger.cooling import Cooling
 from ledger.datapoints import DataPoints
 from ledger.decisions import Decisions
+from ledger.deferrals import Deferrals
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
 from ledger.fence import Fence
@@ -106,6 +107,7 @@ class Ledger(
     Evidences,
     Erasures,
     Relooks,
+    Deferrals,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

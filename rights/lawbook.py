@@ -10,11 +10,13 @@ from types import MappingProxyType
 from typing import Final
 
 from rights.clockwork import extensions
-from rights.decision import law
+from rights.decision import law, limits
+from rights.holdlaw import hold_law
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
 from rights.metrics import record_law
+from rights.minors import minors_law
 from rights.recipients import transfers
 from rights.regimes import SHIPPED, regime
 from rights.weighing import objections, reviews
@@ -26,8 +28,11 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "deceased.yaml": deceased_law,
         "extensions.yaml": extensions,
         "grounds.yaml": law,
+        "holds.yaml": hold_law,
         "identity.yaml": identity_law,
         "letters.yaml": letter_law,
+        "limits.yaml": limits,
+        "minors.yaml": minors_law,
         "objection.yaml": objections,
         "records.yaml": record_law,
         "review.yaml": reviews,

@@ -28,7 +28,7 @@ def grounds_page(grounds: Mapping[str, Ground]) -> Page:
             (
                 Cell(code, "strong"),
                 ", ".join(ground.effects),
-                ground.article,
+                f"{ground.article}, until {ground.limit.until}" if ground.limit else ground.article,
                 ground.says,
                 ", ".join(ground.needs),
                 f"{ground.approver or ''}{', dpo is asked' if ground.dpo else ''}",

@@ -1,9 +1,24 @@
 """Decisions: what a refusal needs, and that the file of grounds is read strictly."""
 
+from datetime import timedelta
+
 import pytest
 
 from rights.cooling import ROOM, cooling_until
-from rights.decision import Decided, DecisionError, Element, Exempt, Grounds, Role, Word, check, grounds_for, law
+from rights.decision import (
+    Decided,
+    DecisionError,
+    Element,
+    Exempt,
+    Grounds,
+    Limits,
+    Role,
+    Word,
+    check,
+    grounds_for,
+    law,
+    limits,
+)
 from rights.details import read_details
 from rights.lawfile import read_law, shipped
 from rights.request import Right
@@ -141,3 +156,35 @@ def test_only_what_exempts_can_be_said_to_refuse_the_whole_as_well() -> None:
     text = shipped("grounds.yaml").replace("nz_53_a: {effect: refuse,", "nz_53_a: {effect: refuse, whole: true,")
     with pytest.raises(FileErrors, match="whole: true is said of what exempts"):
         read_law(Grounds, "grounds.yaml", text)
+
+
+@pytest.mark.parametrize("code", sorted(limits().grounds))
+def test_COM_11_a_limit_of_a_state_is_no_ground_after_its_last_day(code: str) -> None:
+    ground = law().grounds[code]
+    limit = ground.limit
+    assert limit is not None
+    assert (bool(ground.article), bool(limit.lifted_when), ground.approver) == (True, True, Role.COUNSEL)
+    decided = Decided(word=Word.IN_PART, parts=(Exempt(category="notes", ground=code),))
+    right, laws = ground.rights[0], ground.regimes
+
+    assert check(decided, right, laws, ALL, limit.until).consult
+    with pytest.raises(DecisionError, match=f"after {limit.until}"):
+        check(decided, right, laws, ALL, limit.until + timedelta(days=1))
+    with pytest.raises(DecisionError):
+        check(decided, right, laws, ALL)
+    with pytest.raises(DecisionError, match="no such ground"):
+        check(decided, right, ("us-ca-ccpa",), ALL, limit.until)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (", limit: {state: DE, until: 2027-12-31,", ", limit: {state: DE,", "until"),
+        ("state: DE,", "state: Germany,", "state"),
+        ("{effect: exempt, regimes: [eu-gdpr],", "{effect: exempt,", "under a law that it names"),
+    ],
+)
+def test_a_limit_without_its_state_or_its_last_day_is_refused_with_its_line(old: str, new: str, said: str) -> None:
+    with pytest.raises(FileErrors, match=said) as wrong:
+        read_law(Limits, "limits.yaml", shipped("limits.yaml").replace(old, new, 1))
+    assert "limits.yaml:" in str(wrong.value)
