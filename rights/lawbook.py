@@ -11,6 +11,7 @@ from typing import Final
 
 from rights.clockwork import extensions
 from rights.decision import law, limits
+from rights.holdlaw import hold_law
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
@@ -27,6 +28,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "deceased.yaml": deceased_law,
         "extensions.yaml": extensions,
         "grounds.yaml": law,
+        "holds.yaml": hold_law,
         "identity.yaml": identity_law,
         "letters.yaml": letter_law,
         "limits.yaml": limits,
