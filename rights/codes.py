@@ -113,7 +113,7 @@ ADVICE: dict[Code, str] = {
     Code.MANUAL: "Only a person can do this. Follow the instructions in the data map, then rule 'done' or 'retry'.",
     Code.HOLD: "A hold covers this person. What it covers is not destroyed while it is in force; it goes on by itself once it is released, and the person is answered by the due date in any case.",
     Code.DEFERRED: "What is left here waits for a date.",
-    Code.WITHDRAWN: "The request was withdrawn.",
+    Code.WITHDRAWN: "The request was withdrawn, or passed on to another controller.",
     Code.UNSUPPORTED: "The connector cannot do this operation. Do it by hand in the system and rule 'done', or rule 'give_up' and say so in the answer.",
     Code.TOO_LARGE: "The system's description is larger than the connector can take on at once. Split it into several systems in the data map, restart the worker, then rule 'retry'.",
     Code.STORE: "The parcel store cannot be written to, most often because the disk is full. Make room; the step goes on by itself, or at once when ruled 'retry'.",
