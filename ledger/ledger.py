@@ -17,6 +17,7 @@ from ledger.datapoints import DataPoints
 from ledger.decisions import Decisions
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
+from ledger.fees import Fees
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
@@ -49,7 +50,6 @@ from ledger.sweeps import Sweeps
 from ledger.told import Told
 from ledger.transmissions import Transmissions
 from ledger.verify import Verification
-from ledger.weighing import Weighing
 from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
@@ -61,7 +61,7 @@ class Ledger(
     Requests,
     Cases,
     Linking,
-    Weighing,
+    Fees,
     Cooling,
     Attesting,
     DataPoints,
