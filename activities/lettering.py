@@ -15,6 +15,7 @@ from ledger.standing import Standing
 from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
 from rights.decision import Decided, Element, article
+from rights.evidence import ASKED_AT
 from rights.letters import (
     ANSWERS,
     RESULTS,
@@ -97,7 +98,7 @@ def facts_of(
         language=language,
         child=child,
         right=row.right,
-        received=local(row.clock.received_at),
+        received=local(_asked_at(standing)),
         zone=row.clock.zone,
         due=local(row.clock.legal_due),
         to=to or Party(),
@@ -105,6 +106,13 @@ def facts_of(
         systems=_systems(standing, data_map, kind),
         processing=_processing(standing, data_map, kind, register or Register()),
     )
+
+
+def _asked_at(standing: Standing) -> datetime:
+    """When the person asked: of what carries out the rest of an earlier request, when they asked for that."""
+    opened = next((event.body for event in standing.events if event.kind == "opened"), {})
+    asked = opened.get(ASKED_AT)
+    return datetime.fromisoformat(asked) if asked else standing.request.clock.received_at
 
 
 def _processing(

@@ -15,6 +15,7 @@ from ledger.clocks import Clocks
 from ledger.cooling import Cooling
 from ledger.datapoints import DataPoints
 from ledger.decisions import Decisions
+from ledger.deferrals import Deferrals
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
 from ledger.fees import Fees
@@ -104,6 +105,7 @@ class Ledger(
     Evidences,
     Erasures,
     Relooks,
+    Deferrals,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

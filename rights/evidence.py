@@ -29,7 +29,13 @@ RECEIPTS: Final = ("look", "receipt", "settled")
 
 REPLAYED: Final = "replayed"
 """What the journal says instead of a proof of a request that carries another one out anew."""
-_AT_THE_OPENING: Final = {"none_needed": "none_needed", REPLAYED: "earlier_request"}
+DEFERRED: Final = "deferred"
+"""The same of one that comes back to what an answered one had to leave."""
+ASKED_AT: Final = "asked_at"
+"""Of such a one, when the person asked for it: the day that letters name."""
+CARRIED_ON: Final = frozenset({REPLAYED, DEFERRED})
+"""Both are about what the map has of the earlier request's systems, and no more."""
+_AT_THE_OPENING: Final = {"none_needed": "none_needed", **dict.fromkeys(sorted(CARRIED_ON), "earlier_request")}
 """On whose word a request was opened as proven, by what its entry says of that; else the door's."""
 
 Document = dict[str, Any]

@@ -16,6 +16,7 @@ from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
 from rights.metrics import record_law
+from rights.minors import minors_law
 from rights.recipients import transfers
 from rights.regimes import SHIPPED, regime
 from rights.weighing import objections, reviews
@@ -31,6 +32,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "identity.yaml": identity_law,
         "letters.yaml": letter_law,
         "limits.yaml": limits,
+        "minors.yaml": minors_law,
         "objection.yaml": objections,
         "records.yaml": record_law,
         "review.yaml": reviews,

@@ -48,6 +48,7 @@ PURPOSES: Final = {
     "parcel": "parcel",
     "pseudonym": "key of pseudonyms",
     "disputed": "old values of what was rectified",
+    "deferred": "what it takes to come back to what stays",
 }
 _WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.DECIDING, Phase.APPROVING})
 
@@ -288,4 +289,6 @@ def _fate(key: KeyState, zone: str) -> Text:
     if key.shredded_at:
         gone = f"; out of backups by {day(key.out_of_backups_at, zone)}" if key.out_of_backups_at else ""
         return Cell(f"unreadable since {minute(key.shredded_at, zone)}{gone}", "quiet")
-    return day(key.keep_until, zone) if key.keep_until else "while the request is open"
+    if key.keep_until is None:
+        return "until nothing stays" if key.purpose == "deferred" else "while the request is open"
+    return day(key.keep_until, zone)
