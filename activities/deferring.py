@@ -73,6 +73,7 @@ class DeferringActivities:
             # Its own wish: it is joined to no other request of the same person.
             details=mark.encode(),
             assurance=DEFERRED,
+            ground=DEFERRED,
             second_factor=True,
             data_map=_map_for(left, self._tools.data_map),
             carries_on=ledger.deferred_rest(left.request_id),

@@ -16,6 +16,8 @@ from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
 from rights.decision import Decided, Element, article
 from rights.evidence import ASKED_AT
+from rights.holdlaw import ground_of
+from rights.holds import GROUND
 from rights.letters import (
     ANSWERS,
     RESULTS,
@@ -283,7 +285,16 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
         standing.books,
         {name: system.backups for name, system in systems.items()},
         row.clock.zone,
+        lambda name: _held(standing, name),
     )
+
+
+def _held(standing: Standing, system: str) -> str:
+    """The ground on which a hold has stopped all work in a system. Only an erasure has a provision for that."""
+    if standing.request.right is not Right.ERASURE:
+        return GROUND
+    reasons = [one.reason for one in standing.held if not one.systems or system in one.systems]
+    return ground_of(sorted(set(reasons)), standing.request.regimes)
 
 
 def _asked_about(standing: Standing, name: str, data_map: DataMap | None) -> bool:

@@ -109,6 +109,7 @@ class Opening(Cooling):
         second_factor: bool = False,
         reply: Channel | None = None,
         data_map: DataMap | None = None,
+        ground: str = "",
         carries_on: CarriedOn | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
@@ -120,6 +121,7 @@ class Opening(Cooling):
         `proof` is what a system says of the asker, `proves` the identities that it is of, `assurance` a word on why
         nothing more is asked; all are kept.
         `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
+        `ground` is the word of the ground of an erasure, and whose it is (`rights.erasing.stated_ground`).
         `data_map`: what it is about, where that is not the whole map of the day on which it begins.
         `carries_on`: the answered request whose rest it carries out, under the decision on that one.
 
@@ -154,7 +156,7 @@ class Opening(Cooling):
         }
 
         def commit() -> Opened:
-            said = {"assurance": assurance} if assurance else {}
+            said = {name: word for name, word in (("assurance", assurance), ("ground", ground)) if word}
             if carries_on:
                 said[ASKED_AT] = carries_on.asked_at.isoformat()
             made = new_id(received_at)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from rights.codes import Code
-from rights.holds import GROUND
+from rights.holdlaw import provision_in
 from rights.plan import Operation
 from rights.receipt import Outcome, Receipt, Tally, newest
 from rights.value import Value
@@ -45,7 +45,7 @@ def deferred(receipts: Sequence[Receipt], at: datetime) -> Deferral | None:
         last = seen.get(system, act)
         kept = [one for count in last.tally.counts for one in count.kept]
         ends = [one.until for one in kept if one.until]
-        held = any(one.ground == GROUND for one in kept) or _stopped(act) or _stopped(last)
+        held = any(provision_in(one.ground) is not None for one in kept) or _stopped(act) or _stopped(last)
         if held or ends:
             left[system] = _left(system, receipts, last.tally)
             days += ends

@@ -15,10 +15,11 @@ from rights.clockwork import ClockEvent, NotAllowedError, replayed
 from rights.course import COURSES
 from rights.deadlines import Clock
 from rights.decision import Word, article, law
+from rights.erasing import NONE_STATED, Why, provision_of
 from rights.plan import Operation
 from rights.receipt import Books, Certainty, Outcome, Receipt, most_open, vouching
 from rights.regimes import Regime
-from rights.request import Right
+from rights.request import Conclusion, Right
 from rights.value import Value
 
 FORMAT: Final = "urn:habeas:evidence:1"
@@ -117,6 +118,8 @@ def describe(tenant: str, request_id: str, entries: Sequence[Noted], sources: So
         },
         "identity": _identity(opened, known),
         "decision": _decision(known),
+        # Nothing is added to what was signed of requests that were opened before the journal had it.
+        **({"basis": _basis(opened, known, clocks, _acted(end, receipts))} if "ground" in opened.body else {}),
         "said_by_people": list(_said(known)),
         "dates": [_dates(clock, right, known, end.at, sources.laws.get(clock.ruleset)) for clock in clocks],
         "data_map": _newest(known, "map_pinned", "digest"),
@@ -195,6 +198,33 @@ def _decision(entries: Sequence[Noted]) -> Document:
             if e.key == in_force.key and e.kind in {"approve_decision", "agree", "dissent", "consultation_lapsed"}
         ],
     }
+
+
+def _basis(opened: Noted, entries: Sequence[Noted], clocks: Sequence[Clock], acted: bool) -> Document | None:
+    """Why an erasure was owed, and who says so; None where nothing was erased. What nobody has stated is not made
+    up: what a proven person has asked for, and the controller has not contested, is carried out as that.
+
+    Source: GDPR Art. 17(1), 5(2).
+    """
+    if not acted:
+        return None
+    decided = _decision(entries)
+    if decided["grounds"] and decided["word"] == Word.GRANT:
+        return {"by": "decision", "grounds": decided["grounds"]}
+    word = opened.body["ground"]
+    if word in CARRIED_ON:
+        return {"by": "earlier_request", "grounds": []}
+    if word == NONE_STATED:
+        return {"by": "asked_and_not_contested", "grounds": []}
+    said = {"code": Why(word).code if word in set(Why) else word, "word": word}
+    return {"by": "person", "grounds": [{**said, "provision": provision_of(word, [c.regime for c in clocks])}]}
+
+
+def _acted(end: Noted, receipts: Sequence[Receipt]) -> bool:
+    """Whether an erasure was carried out, if only a part of it before it was taken back."""
+    acts = [receipt for receipt in receipts if receipt.step.operation is Operation.ERASE]
+    done = any(receipt.tally.changed or receipt.outcome.settled for receipt in acts)
+    return done or end.body["conclusion"] in {Conclusion.ANSWERED, Conclusion.IN_PART}
 
 
 def _needs_nobody(proposed: Noted) -> bool:

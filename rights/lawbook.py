@@ -11,7 +11,11 @@ from typing import Final
 
 from rights.clockwork import extensions
 from rights.decision import law, limits
+<<<<<<< HEAD
 from rights.fees import fee_law
+=======
+from rights.holdlaw import hold_law
+>>>>>>> main
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
@@ -29,6 +33,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "extensions.yaml": extensions,
         "fees.yaml": fee_law,
         "grounds.yaml": law,
+        "holds.yaml": hold_law,
         "identity.yaml": identity_law,
         "letters.yaml": letter_law,
         "limits.yaml": limits,

@@ -207,7 +207,7 @@ def _ended(one: Answered, row: RequestRow) -> str:
             return f"not restricted: this system has no way to{found}"
         case State.OUTSTANDING:
             gone = f"; {plural(one.erased, 'record')} of them erased" if one.erased else ""
-            return f"not done{found}{gone}"
+            return f"not done{found}{gone}" + (f": {one.held}" if one.held else "")
 
 
 def _in_backups(one: Answered) -> Iterator[str]:

@@ -143,7 +143,7 @@ def show_document(
     return {
         "request": request_document(standing.request, now),
         "waits_for": waits_for(standing) or None,
-        "held": standing.held,
+        "held": bool(standing.held),
         "in_flight": standing.in_flight,
         "systems": [
             {

@@ -2,12 +2,14 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rights.codes import Code
 from rights.deferred import deferred, more_than
-from rights.holds import GROUND
+from rights.holdlaw import ground_of
+from rights.holds import GROUND, Reason
 from rights.plan import Operation, Step
 from rights.receipt import Certainty, Count, Kept, Outcome, Receipt, Tally
 
@@ -30,8 +32,9 @@ def looked(*kept: Kept, found: int = 4) -> list[Receipt]:
     ]
 
 
-def test_what_a_hold_keeps_is_come_back_to_without_a_date() -> None:
-    left = deferred(looked(Kept(ground=GROUND, rows=4)), AT)
+@pytest.mark.parametrize("ground", [GROUND, ground_of([Reason.CLAIM], ["eu-gdpr"])])
+def test_what_a_hold_keeps_is_come_back_to_without_a_date(ground: str) -> None:
+    left = deferred(looked(Kept(ground=ground, rows=4)), AT)
     assert left is not None
     assert (left.left, left.not_before) == ({"shop": {"orders": 4}}, None)
 

@@ -155,7 +155,7 @@ def test_the_person_is_answered_by_the_due_date_with_what_is_kept_and_why(home: 
                 for count in world.receipts(request)[-1]["tally"]["counts"]
                 for one in count["kept"]
             }
-            assert kept["legal hold"] in {4, 8}
+            assert kept["legal hold (GDPR Art. 17(3)(e))"] in {4, 8}
             assert sum(book.erased for book in world.books(request)["shop"]) == 5
 
     asyncio.run(story())
