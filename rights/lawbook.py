@@ -11,11 +11,8 @@ from typing import Final
 
 from rights.clockwork import extensions
 from rights.decision import law, limits
-<<<<<<< HEAD
 from rights.fees import fee_law
-=======
 from rights.holdlaw import hold_law
->>>>>>> main
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
