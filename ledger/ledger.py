@@ -12,6 +12,7 @@ from ledger.campaigns import Campaigns
 from ledger.cases import Cases
 from ledger.categories import Categories
 from ledger.clocks import Clocks
+from ledger.contracts import Contracts
 from ledger.cooling import Cooling
 from ledger.datapoints import DataPoints
 from ledger.decisions import Decisions
@@ -74,6 +75,7 @@ class Ledger(
     Passing,
     Notices,
     Publishing,
+    Contracts,
     Decisions,
     Appeals,
     Standings,

@@ -42,6 +42,7 @@ from starter.commands import (
     transfer,
     weigh,
 )
+from starter.commands import contract as _contract  # noqa: F401 - adds its commands to recipient.recipients
 from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import fee as _fee  # noqa: F401 - adds its commands to decision.decisions
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
