@@ -76,7 +76,9 @@ RECEIVED = date(2026, 3, 2)
 
 
 def _after(law_: str, *events: tuple[Turn, int]) -> Clock:
-    clocks = (start_clock(regime(law_), datetime(2026, 3, 2, 9, tzinfo=UTC), "Europe/London", (), Right.ACCESS),)
+    clocks: tuple[Clock, ...] = (
+        start_clock(regime(law_), datetime(2026, 3, 2, 9, tzinfo=UTC), "Europe/London", (), Right.ACCESS),
+    )
     done: list[ClockEvent] = []
     for turn, days in events:
         event = ClockEvent(turn=turn, day=RECEIVED + timedelta(days=days))

@@ -137,7 +137,7 @@ def test_COM_04_a_fee_is_asked_for_and_waited_for_and_the_copy_is_made_once_it_i
         assert desk("decision", "approve", made[request], "--by", "s-17")["state"] == "charged"
     world.start_worker()
     for request in (paying, silent):
-        world.wait(lambda of=request: world.phase(of) == "deciding", 60, "the fee to be waited for")  # type: ignore[misc]
+        world.wait(lambda of=request: world.phase(of) == "deciding", 60, "the fee to be waited for")
     assert world.receipts(paying) == world.receipts(silent) == [], "no system was asked anything"
 
     desk("decision", "paid", made[paying], "--by", "s-31")
