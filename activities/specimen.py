@@ -74,6 +74,7 @@ def specimen(
         reason="This is the place of the reason that whoever decides has written." if part else None,
         abuse_objective="This is the place of the circumstances.",
         abuse_subjective="This is the place of what they show of the intention.",
+        fee="EUR 12.50",
         question="This is the place of the question.",
         asked=("channel_on_file", "second_factor"),
         code="4711 0815",

@@ -19,6 +19,7 @@ from ledger.decisions import Decisions
 from ledger.deferrals import Deferrals
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
+from ledger.fees import Fees
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
@@ -52,7 +53,6 @@ from ledger.sweeps import Sweeps
 from ledger.told import Told
 from ledger.transmissions import Transmissions
 from ledger.verify import Verification
-from ledger.weighing import Weighing
 from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
@@ -64,7 +64,7 @@ class Ledger(
     Requests,
     Cases,
     Linking,
-    Weighing,
+    Fees,
     Cooling,
     Attesting,
     DataPoints,

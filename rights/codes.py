@@ -69,6 +69,7 @@ class Code(StrEnum):
     CHANGED_BACK = "changed_back"
     DECISION = "decision"
     CONSULTATION = "consultation"
+    FEE = "fee"
     NOT_GRANTED = "not_granted"
     COOLING = "cooling"
     STOPPED = "stopped"
@@ -155,6 +156,7 @@ ADVICE: dict[Code, str] = {
     Code.NOT_SEARCHED: "The texts of the table named could not be searched, most often because that takes longer than statement_timeout allows, so nothing was concluded. Add the index that habeas map check --live names or raise the limit, restart the worker, then rule 'retry'.",
     Code.DECISION: "A decision on the request is proposed, and nothing is destroyed before it is settled. Read it (habeas decision show), then approve or drop it.",
     Code.CONSULTATION: "The data protection officer is asked about a decision, until the time shown with it. Read it (habeas decision show), then agree or dissent; without an answer it goes on then.",
+    Code.FEE: "The person was asked for a fee, and nothing is done before it is paid. Enter that it was paid (habeas decision paid), or that it was not (unpaid): then the request is refused on the same ground.",
     Code.NOT_GRANTED: "A decision in force refuses the request, so nothing was destroyed.",
     Code.COOLING: "The cooling-off of the erasure is not over, so nothing was destroyed. Nothing to do: it goes on by itself.",
     Code.STOPPED: "Somebody with the token of the notice has stopped this erasure, and nothing is destroyed. Find out who asked for what, then two agents say so: habeas request review, release or withdraw.",

@@ -11,6 +11,7 @@ from typing import Final
 
 from rights.clockwork import extensions
 from rights.decision import law, limits
+from rights.fees import fee_law
 from rights.holdlaw import hold_law
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
@@ -27,6 +28,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
     {
         "deceased.yaml": deceased_law,
         "extensions.yaml": extensions,
+        "fees.yaml": fee_law,
         "grounds.yaml": law,
         "holds.yaml": hold_law,
         "identity.yaml": identity_law,

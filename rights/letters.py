@@ -34,6 +34,8 @@ class LetterKind(StrEnum):
     CLARIFICATION_ASKED = "clarification_asked"
     INTERIM_ANSWER = "interim_answer"
     COOLING_OFF_NOTICE = "cooling_off_notice"
+    FEE_ASKED = "fee_asked"
+    """A reasonable fee, instead of a refusal; nothing is done before it is paid."""
     ANSWER_ACCESS = "answer_access"
     ANSWER_CATEGORIES = "answer_categories"
     """To who is proven surely enough for the categories of what is held, and not for a copy."""
@@ -238,6 +240,8 @@ class Particulars(Strict):
     """C-526/24: the circumstances that show the purpose of the rules is not met."""
     abuse_subjective: Text | None = None
     """C-526/24: what shows the intention to gain an advantage by artificial means."""
+    fee: Name | None = None
+    """fee_asked: the amount, such as ``EUR 12.50``."""
     question: Text | None = None
     asked: tuple[Code, ...] = ()
     """What is asked for, as codes: code_by_email, account_login, data_points, mandate, ..."""
