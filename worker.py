@@ -24,6 +24,7 @@ from activities.appeals import AppealActivities
 from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
+from activities.deferring import DeferringActivities
 from activities.following import FollowingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
@@ -59,6 +60,7 @@ from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
+from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
@@ -195,7 +197,7 @@ def build_worker(
     transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
     relooking, replaying = RelookActivities(tools), ReplayActivities(tools)
-    following = FollowingActivities(tools)
+    following, deferring = FollowingActivities(tools), DeferringActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -211,6 +213,7 @@ def build_worker(
             CampaignRun,
             RelookRun,
             ReplayRun,
+            DeferredRun,
         ],
         activities=[
             opening.open,
@@ -249,6 +252,7 @@ def build_worker(
             closing.close,
             transmission.destination,
             transmission.transmit,
+            deferring.review,
             following.due,
             following.look,
             following.looked,

@@ -17,6 +17,7 @@ from activities.tools import Tools
 from workflows import visibility
 from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
+from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
@@ -81,6 +82,11 @@ class Beside:
         """Have past requests carried out anew in a system; no effect on what is at it."""
         run = visibility.replay_id(self._ledger.tenant, replay)
         return await self._keep_running(ReplayRun.run, replay, run, "carry out anew what a backup has undone")
+
+    async def deferred(self, request_id: str) -> bool:
+        """Have what a closed request has left waited for; a run that waits looks at once."""
+        run = visibility.deferred_id(self._ledger.tenant, request_id)
+        return await self._keep_running(DeferredRun.run, request_id, run, "come back to what is left", "refresh")
 
     async def letters(self, *, called: bool) -> bool:
         """Have letters sent; a run that is at it hears of it, if somebody has called."""

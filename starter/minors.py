@@ -11,6 +11,7 @@ from ledger.ledger import Ledger
 from ledger.letters import Channel
 from ledger.minors import MinorReport
 from rights.datamap import DataMap
+from rights.erasing import ErasureDetails, Why
 from rights.minors import Source, minors_law
 from rights.request import Right
 from rights.restriction import Ground, RestrictionDetails
@@ -86,6 +87,7 @@ def report(
         identities,
         received_at=at,
         text=text,
+        details=ErasureDetails(ground=Why.CHILD),
         idempotency_key=key and f"minor/erasure/{key}",
         regimes=regimes,
         lane=Lane(law.within, reply, MinorReport(source, by, restriction.request_id)),

@@ -7,6 +7,7 @@ import pytest
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.minors import MinorReport
+from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.identity import Rung
 from rights.mandates import Mandate
@@ -47,12 +48,9 @@ def test_CHI_02_nothing_is_erased_on_the_word_of_whoever_reports_it(ledger: Ledg
     with pytest.raises(LedgerRefusal, match="a second person has to look"):
         ledger.rule_child(request, Indication.CONTENT, by="Support Desk ", at=later(hours=1))
     # Nor by any other door.
-    for attempt in (
-        lambda: ledger.confirm_identity(request, at=AT, note="support desk"),
-        lambda: ledger.confirm_identity(request, at=AT, note="somebody else"),
-    ):
+    for role in ("support desk", "somebody else"):
         with pytest.raises(LedgerRefusal, match="mandate"):
-            attempt()
+            ledger.confirm_identity(request, at=AT, note=role)
     assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"]) is False
     assert not confirmed(door, request)
     assert tasks(door, request) == [Code.MINOR]
@@ -116,8 +114,6 @@ def test_a_report_waits_for_no_other_erasure_of_the_person(ledger: Ledger, door:
 
 
 def test_its_clock_is_short_and_stays_so_when_it_is_moved(ledger: Ledger) -> None:
-    from rights.clockwork import ClockEvent, Turn
-
     request = reported(ledger)
     clock = ledger.request(request).clock
     assert clock.internal_due == AT + WITHIN

@@ -26,6 +26,7 @@ import worker
 from ledger.letters import said_name
 from rights.appeals import AppealOutcome
 from rights.details import read_details
+from rights.holds import Disclosure, Terms
 from rights.request import Right
 from rights.weighing import Outcome
 from starter.appeals import decide
@@ -42,7 +43,16 @@ from tests.stories.test_portability import details, sending
 from tests.stories.test_restriction import Till, setup_denial
 from tests.stories.vendors import accepted, analytics
 from tests.world import World, shop_map
-from workflows.visibility import appeal_id, follow_up_id, lifting_id, map_check_id, relook_id, replay_id, sweep_id
+from workflows.visibility import (
+    appeal_id,
+    deferred_id,
+    follow_up_id,
+    lifting_id,
+    map_check_id,
+    relook_id,
+    replay_id,
+    sweep_id,
+)
 from workflows.wire import HistoryKeys, SealingCodec
 
 HERE = Path(__file__).parent / "histories"
@@ -282,6 +292,30 @@ def afterwards() -> None:
             asyncio.run(_keep(world, replay_id(tenant, replay), "replay-clean"))
 
 
+def comebacks() -> None:
+    """Run what comes back to what a hold has kept of an answered erasure."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        home = Path(folder)
+        with (
+            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": shop_map()}) as world,
+        ):
+            person, ledger = [("email", "c7@shop.example")], world.ledger
+            # One that counsel answers for: then the answer does not wait for its day.
+            hold = world.place_hold(person, terms=Terms(disclosure=Disclosure.COUNSEL_TEXT))
+            world.start_worker()
+            kept = world.open("erasure", person)
+            world.wait(lambda: "erase" in {r["step"]["operation"] for r in world.receipts(kept)}, 60, "the erasure")
+            ledger.answer_for(kept, by="s-7", text="As counsel we write.", at=world.now())
+            world.wait_closed(kept)
+            world.wait(lambda: ledger.deferrals()[0].next_at > world.now(), 60, "the first review")
+            world.release_hold(hold.id)
+            world.wait(lambda: not ledger.deferrals(), 60, "the rest")
+            run = deferred_id(ledger.tenant, kept)
+            asyncio.run(_ended(world, run))
+            asyncio.run(_keep(world, run, "deferred-carried-out"))
+
+
 def sweeps() -> None:
     """Run erasures that one call carries out for many."""
     with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres, Vendors() as vendors:
@@ -320,7 +354,10 @@ async def _ended(world: World, workflow_id: str) -> None:
     await client.get_workflow_handle(workflow_id).result()
 
 
-PARTS = {one.__name__: one for one in (requests, letters, reviews, transfers, identity, appeals, afterwards, sweeps)}
+PARTS = {
+    one.__name__: one
+    for one in (requests, letters, reviews, transfers, identity, appeals, afterwards, comebacks, sweeps)
+}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

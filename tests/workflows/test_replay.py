@@ -14,6 +14,7 @@ from temporalio.worker import Replayer
 from tests.workflows.fingerprint import fingerprints
 from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
+from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
@@ -26,7 +27,8 @@ from workflows.upkeep import Upkeep
 from workflows.wire import HistoryKeys, plugin
 
 BESIDE = (
-    Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun, RelookRun, ReplayRun, FollowUp, Sweep
+    Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun, RelookRun, ReplayRun, FollowUp, Sweep,
+    DeferredRun,
 )  # fmt: skip
 HERE = Path(__file__).parent
 HISTORIES = sorted((HERE / "histories").glob("*.json"))
@@ -39,6 +41,7 @@ def test_there_is_a_history_of_every_kind() -> None:
         "access",
         "appeal",
         "campaign",
+        "deferred",
         "erasure",
         "follow",
         "identity",
