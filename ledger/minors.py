@@ -61,9 +61,13 @@ class Reported(Value):
     ruled_at: datetime | None = None
 
 
-def keep_report(store: Store, connection: Connection, request_id: str, report: MinorReport, at: datetime) -> None:
-    """Write a report down in the transaction that opens its erasure: nothing is proven of that without a second
-    person's ruling, or a mandate, and somebody is asked for it."""
+def keep_report(
+    store: Store, connection: Connection, request_id: str, report: MinorReport | None, at: datetime
+) -> None:
+    """Write a report, if there is one, down in the transaction that opens its erasure: nothing is proven of that
+    without a second person's ruling, or a mandate, and somebody is asked for it."""
+    if report is None:
+        return
     its = {"tenant": store.tenant, "request_id": request_id}
     row = {
         **its,

@@ -230,8 +230,7 @@ class Opening(Cooling):
             self._journal(connection, "opened", body, at, request_id=request_id)
             if row["map_digest"]:
                 self._journal(connection, "map_pinned", {"digest": row["map_digest"]}, at, request_id=request_id)
-            if minor is not None:
-                keep_report(self, connection, request_id, minor, at)
+            keep_report(self, connection, request_id, minor, at)
             if reply is not None:
                 queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
         return Opened(request_id=request_id, new=True)
