@@ -29,6 +29,7 @@ from starter.commands import (
     letter,
     local,
     metrics,
+    minor,
     optout,
     recipient,
     rectification,
@@ -136,6 +137,7 @@ app.add_typer(letter.letters, name="letter")
 app.add_typer(campaign.campaigns, name="campaign")
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
+app.add_typer(minor.minors, name="minor")
 app.add_typer(hold.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.add_typer(weigh.objections, name="objection")

@@ -41,3 +41,19 @@ def test_a_contract_that_is_over_is_asked_about_printed_and_settled(deployment: 
     assert (found["contract"], found["owed"]) == ("", False)
     assert deployment("recipient", "end", "mailer", "burn", "--by", "desk").code == 2
     assert deployment.rows("SELECT recipient, choice, answer FROM contract_ends") == [("mailer", "erase", "confirmed")]
+
+
+def test_a_request_that_was_passed_on_is_not_said_to_be_withdrawn(deployment: Deployment) -> None:
+    retailer = REGISTER.replace("mailer", "retailer").replace(", until: 2026-01-31", "")
+    retailer = retailer[: retailer.index("    processors")]
+    (deployment.home / "recipients.yaml").write_text(
+        retailer + "    role: controller\n    knows_by: [email]\n    answers_requests: true\n"
+    )
+    deployment.setting("recipients", "recipients.yaml")
+    request = deployment.open()
+    passed = deployment("request", "pass-on", request, "retailer", "--by", "desk")
+    assert passed.code == 0, passed.err
+
+    shown = deployment("request", "show", request).out
+    assert "passed on" in shown
+    assert "withdrawn" not in shown
