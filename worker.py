@@ -21,6 +21,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
 from activities.appeals import AppealActivities
+from activities.authorities import AuthorityActivities
 from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
@@ -58,6 +59,7 @@ from starter.health import Health, missing_attributes
 from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
+from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
 from workflows.following import FollowUp
 from workflows.letters import Letters
@@ -195,7 +197,7 @@ def build_worker(
     transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
     relooking, replaying = RelookActivities(tools), ReplayActivities(tools)
-    following = FollowingActivities(tools)
+    following, authority = FollowingActivities(tools), AuthorityActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -211,6 +213,7 @@ def build_worker(
             CampaignRun,
             RelookRun,
             ReplayRun,
+            AuthorityRequest,
         ],
         activities=[
             opening.open,
@@ -262,6 +265,7 @@ def build_worker(
             relooking.due,
             relooking.settle,
             replaying.advance,
+            authority.carry_on,
             identity.channels,
             identity.codes,
             identity.remind,

@@ -9,6 +9,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Final
 
+from rights.authorities import authority_law
 from rights.clockwork import extensions
 from rights.decision import law
 from rights.identity import identity_law
@@ -23,6 +24,7 @@ from rights.yamlfile import FileError, FileErrors
 
 READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
     {
+        "authorities.yaml": authority_law,
         "deceased.yaml": deceased_law,
         "extensions.yaml": extensions,
         "grounds.yaml": law,

@@ -124,10 +124,12 @@ class Recipient(Strict):
 
     name: Name
     country: Country
-    role: Literal["processor", "controller", "joint"] = "processor"
+    role: Literal["processor", "controller", "joint", "authority"] = "processor"
+    """authority: it demands data (habeas authority). What it is given in an inquiry makes it no recipient (GDPR Art.
+    4(9)), so it `gets` nothing: no copy names it and no notice goes there."""
     basis: Basis
     transfer: Transfer = Transfer()
-    gets: tuple[str, ...] = Field(min_length=1)
+    gets: tuple[str, ...] = ()
     """Systems of the data map, or collections as SYSTEM.COLLECTION, from which it has data."""
     knows_by: tuple[str, ...] = ()
     """The kinds of identity by which it finds a person; a notice names these, and no others."""
@@ -138,9 +140,17 @@ class Recipient(Strict):
     arrangement of joint controllers says so (role joint, Art. 26)."""
 
     @model_validator(mode="after")
+    def _has_data(self) -> Self:
+        if bool(self.gets) == (self.role == "authority"):
+            raise ValueError("gets names what a recipient has data of; an authority gets nothing but by its demands")
+        return self
+
+    @model_validator(mode="after")
     def _can_be_passed_to(self) -> Self:
-        if self.answers_requests and self.role == "processor":
-            raise ValueError("answers_requests: a processor answers nobody; its role is controller or joint")
+        if self.answers_requests and self.role in {"processor", "authority"}:
+            raise ValueError(
+                "answers_requests: a processor answers nobody, nor an authority; its role is controller or joint"
+            )
         if self.answers_requests and (self.told_by.system or not self.knows_by):
             raise ValueError(
                 "answers_requests needs knows_by, and told_by with email or post: a request goes by letter"

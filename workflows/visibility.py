@@ -90,6 +90,11 @@ def replay_id(tenant: str, replay: str) -> str:
     return f"replay/{replay}/{tenant}"
 
 
+def demand_id(tenant: str, demand: str) -> str:
+    """The id under which an authority's demand is carried on."""
+    return f"authority/{demand}/{tenant}"
+
+
 def map_check_id(tenant: str) -> str:
     """The id of the schedule that compares the map with its systems, and what the ids of its runs begin with: the
     schedule adds the time."""
