@@ -43,6 +43,7 @@ class Authorities(Store):
                 zone=zone,
                 received_at=at,
                 received_by=by,
+                gagged=said.gag is not Gag.NONE,
                 **said.model_dump(include=set(Demand.model_fields)),
             )
             keys: dict[Purpose, Any] = {purpose: self._vault.make_key(purpose, at) for purpose in ("working", "file")}
@@ -80,7 +81,7 @@ class Authorities(Store):
         with self._begin() as connection:
             demand = self._lock_demand(connection, demand_id)
             settled = demand.in_force and demand.word is not Word.CHALLENGE
-            if demand.closed_at or (settled and (demand.approved_at or question in demand.answers)):
+            if demand.closed_at or (settled and question in demand.answers):
                 raise LedgerRefusal("the demand is decided on: its answers stand")
             check_answer(demand, question, known_contact=known_contact, met=met)
             answers = {**demand.answers, question: met}
@@ -97,8 +98,8 @@ class Authorities(Store):
     def decide_demand(
         self, demand_id: str, word: Word, ground: str, scope: Scope, *, reason: str, by: str, seat: Role, at: datetime
     ) -> Demand:
-        """Say the first word on a demand; it takes the place of one that is not approved yet, of a challenge, and of one
-        under which nothing could be sealed.
+        """Say the first word on a demand; it takes the place of one that is not approved yet, of a challenge, and of
+        one under which nothing could be sealed.
 
         Raises:
             LedgerRefusal: there is no such demand, or a decision on it is in force and final.
@@ -211,7 +212,8 @@ class Authorities(Store):
             demand = self._lock_demand(connection, demand_id)
             if demand.closed_at or demand.told_at:
                 raise LedgerRefusal("it is over, or the person was told: there is nothing left to forbid")
-            self._change_demand(connection, demand_id, gag=gag.value, gag_until=until)
+            gagged = demand.gagged or gag is not Gag.NONE
+            self._change_demand(connection, demand_id, gag=gag.value, gag_until=until, gagged=gagged)
             kept = keep_note(self, connection, demand_id, f"gag/{new_id(at)}", note, at)
             self._call_demand(connection, demand_id, at)
             body = {"demand": demand_id, "gag": gag, "until": until, "by": by, **kept}

@@ -24,6 +24,7 @@ demands: Final = Table(
     Column("due_on", Date, nullable=False),
     Column("gag", Text, nullable=False),
     Column("gag_until", Date),
+    flag("gagged"),
     flag("clauses"),
     flag("emergency"),
     Column("answers", JSONB, nullable=False, server_default="{}"),

@@ -225,6 +225,8 @@ class Demand(Value):
     due_on: date
     gag: Gag = Gag.NONE
     gag_until: date | None = None
+    gagged: bool = False
+    """Whether it was ever forbidden to tell the person."""
     clauses: bool = False
     emergency: bool = False
     answers: Mapping[str, bool] = Field(default_factory=dict)
@@ -317,6 +319,9 @@ class Demand(Value):
         found = [self._next()]
         if self.emergency and self.gives and self.approved_at is None:
             found.append(Waits.REVIEW)
+        if self.gives and self.approved_at and self.unanswered:
+            # A gag that came later has a question of its own.
+            found.append(Waits.CHECK)
         if self.owes_notice:
             found.append(Waits.TELL if self.may_tell(at) else Waits.GAG)
         return tuple(one for one in found if one)
@@ -442,7 +447,7 @@ def transparency(demands: Iterable[Demand], year: int) -> list[Count]:
             kind=kind,
             received=len(group),
             authorities=len({one.authority for one in group}),
-            gagged=sum(one.gag is not Gag.NONE for one in group),
+            gagged=sum(one.gagged for one in group),
             emergencies=sum(one.emergency for one in group),
             fates=dict(sorted(Counter(map(fate, group)).items())),
         )

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("due_on", sa.Date(), nullable=False),
         _text("gag"),
         sa.Column("gag_until", sa.Date(), nullable=True),
+        sa.Column("gagged", sa.Boolean(), nullable=False, server_default="false"),
         sa.Column("clauses", sa.Boolean(), nullable=False, server_default="false"),
         sa.Column("emergency", sa.Boolean(), nullable=False, server_default="false"),
         _json("answers"),
