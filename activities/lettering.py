@@ -86,6 +86,7 @@ def facts_of(
     return LetterFacts(
         **_recorded(standing, kind, local, unseal)
         | _of_copy(standing, data_map, kind)
+        | _of_public(standing, kind)
         | ({"recipients": told} if told else {})
         | given,
         kind=kind,
@@ -144,7 +145,7 @@ def recipients_told(notices: Iterable[Notice], register: Register, zone: ZoneInf
                 name=known.name if known else one.recipient,
                 country=known.country if known else "",
                 told_on=None if one.how == "blocked" else one.told_at.astimezone(zone).date(),
-                answer=one.answer,
+                answer=one.answer or (None if one.how == "blocked" else "awaited"),
             )
         )
     return tuple(told) or None
@@ -226,6 +227,14 @@ def _of_copy(standing: Standing, data_map: DataMap | None, kind: LetterKind) -> 
         if event.kind == "parcel":
             found["redacted"] = sum(event.body["redacted"].values()) if event.body.get("redacted") else None
     return found
+
+
+def _of_public(standing: Standing, kind: LetterKind) -> dict[str, Any]:
+    """Categories of what is erased and had been made public (GDPR Art. 17(2))."""
+    if kind is not LetterKind.ANSWER_ERASURE:
+        return {}
+    noted = [event.body["categories"] for event in standing.events if event.kind == "published"]
+    return {"made_public": tuple(noted[-1])} if noted else {}
 
 
 def _accuracy(body: Mapping[str, Any], unseal: Callable[[str], bytes | None] | None) -> dict[str, Any]:

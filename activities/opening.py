@@ -166,7 +166,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             withdrawn=row.withdrawn,
             round=0,
             systems=systems_of(row.right),
-            tells=_tells(tools, row.right),
+            tells=_tells(tools, row.right, tools.data_map),
             read_at=as_of,
             gate=gate,
             cools=_cools(row, tools),
@@ -250,7 +250,7 @@ class OpeningActivities:
             interim=ledger.interim_asked(request_id),
             identity=waiting(tools, row),
             matters=matters_of(tools, row),
-            tells=_tells(tools, row.right) and not ledger.limited(request_id),
+            tells=_tells(tools, row.right, tools.pinned(row.map_digest)) and not ledger.limited(request_id),
             read_at=ask.as_of,
             gate=ledger.gate(request_id),
             cools=_cools(row, self._tools),
@@ -267,7 +267,11 @@ def _cools(row: RequestRow, tools: Tools) -> bool:
     return row.right is Right.ERASURE and tools.cooling_hours > 0
 
 
-def _tells(tools: Tools, right: Right) -> bool:
+def _tells(tools: Tools, right: Right, data_map: DataMap) -> bool:
+    if right is Right.ERASURE and any(
+        collection.published for system in data_map.systems.values() for collection in system.collections.values()
+    ):
+        return True
     return bool(tools.register.recipients) and told_act(right) is not None
 
 

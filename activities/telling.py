@@ -19,7 +19,7 @@ from rights.datamap import DataMap
 from rights.letters import Particulars
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
-from rights.recipients import TOLD, Recipient, told_act
+from rights.recipients import TOLD, UNPUBLISHED, Recipient, told_act
 from rights.reckoning import local_day
 from rights.request import Phase, may_move
 from rights.subject import Identity
@@ -43,8 +43,9 @@ class TellingActivities:
         receipts = [r for r in ledger.receipts(ask.request_id) if r.step.operation in {act, Operation.VERIFY}]
         data_map = tools.pinned(row.map_digest)
         changed = _opted_out(receipts, data_map) if act is Operation.SUPPRESS else _changed(receipts, act)
-        concerned = tools.register.told_of(changed)
-        if not concerned:
+        public = _published(changed, data_map) if act is Operation.ERASE else {}
+        concerned, shown = tools.register.told_of(changed), tools.register.shown_by(public)
+        if not (concerned or public):
             return 0
         if may_move(row.phase, Phase.TELLING):
             ledger.move(ask.request_id, Phase.TELLING, at=ask.as_of)
@@ -60,7 +61,28 @@ class TellingActivities:
             about = [one for one in people if one.kind in recipient.knows_by]
             categories = sorted(_categories(recipient, changed, data_map))
             drafts.append(_draft(handle, recipient, act, day, receipts, about, categories))
+        were = _named(public, data_map)
+        drafts += [self._of_links(handle, shown[handle], day, row.regimes, people, were) for handle in sorted(shown)]
+        if public:
+            places = sorted(f"{system}.{name}" for system, names in public.items() for name in names)
+            ledger.note_published(ask.request_id, places, were, due_on=day + _ANSWERS, at=ask.as_of)
         return ledger.tell(ask.request_id, drafts, at=ask.as_of)
+
+    def _of_links(
+        self,
+        handle: str,
+        recipient: Recipient,
+        day: date,
+        regimes: Iterable[str],
+        people: Iterable[Identity],
+        were: list[str],
+    ) -> Draft:
+        """What another controller is told of what had been made public."""
+        due = day + timedelta(days=recipient.answers_within_days)
+        if self._tools.register.refuses(handle, day, list(regimes)):
+            return Draft(handle, UNPUBLISHED, "blocked", due)
+        about = [one for one in people if one.kind in recipient.knows_by]
+        return _letter(handle, recipient, UNPUBLISHED, due, about, were)
 
     @activity.defn(name="tell_recipients_of_lifting", no_thread_cancel_exception=True)
     def tell_of_lifting(self, ask: Ask) -> int:
@@ -134,6 +156,25 @@ def _changed(receipts: Iterable[Receipt], act: Operation) -> dict[str, set[str]]
     return changed
 
 
+def _published(changed: Mapping[str, set[str]], data_map: DataMap) -> dict[str, set[str]]:
+    """Of changed collections, those that had been made public."""
+    found = {
+        system: {name for name in names if data_map.systems[system].collections[name].published}
+        for system, names in changed.items()
+        if system in data_map.systems
+    }
+    return {system: names for system, names in found.items() if names}
+
+
+def _named(public: Mapping[str, set[str]], data_map: DataMap) -> list[str]:
+    """The categories of published collections; of one without any, its name."""
+    found: set[str] = set()
+    for system, names in public.items():
+        for name in names:
+            found |= data_map.systems[system].collections[name].categories or {name}
+    return sorted(found)
+
+
 def _categories(recipient: Recipient, changed: Mapping[str, set[str]], data_map: DataMap) -> set[str]:
     """The categories that a notice names; of a collection without any, its name."""
     found: set[str] = set()
@@ -158,15 +199,44 @@ def _draft(
     if told_by.system:
         last = [r for r in receipts if r.step.system == told_by.system]
         done = bool(last) and last[-1].outcome in {Outcome.DONE, Outcome.NOTHING_HELD}
-        return Draft(handle, TOLD[act], "system", due, answer=Answer.CONFIRMED if done else None)
+        # What we have looked at ourselves needs no other proof; what its own processors have, nobody here can look at.
+        alone = act is Operation.ERASE and recipient.processors
+        word = Answer.CONFIRMED_ALONE if alone else Answer.CONFIRMED
+        of_it = ("processors",) if alone else ()
+        return Draft(handle, TOLD[act], "system", due, answer=word if done else None, owes=of_it)
+    return _letter(
+        handle,
+        recipient,
+        TOLD[act],
+        due,
+        about,
+        categories,
+        owes=recipient.owes if act is Operation.ERASE else (),
+    )
+
+
+def _letter(
+    handle: str,
+    recipient: Recipient,
+    told: str,
+    due: date,
+    about: list[Identity],
+    categories: list[str],
+    *,
+    owes: tuple[str, ...] = (),
+) -> Draft:
+    """What is told by letter."""
     said = Particulars.model_validate(
         {
-            "operation": TOLD[act],
+            "operation": told,
             "categories": categories,
             "about": [(one.kind, one.value) for one in about],
             "respond_by": due,
+            "processors": [one.name for one in recipient.processors] if "processors" in owes else [],
+            "proof": recipient.proof if recipient.proof in owes else None,
         }
     )
-    channel = Channel("email", told_by.email) if told_by.email else Channel("post", "\n".join(told_by.post))
+    by = recipient.told_by
+    channel = Channel("email", by.email) if by.email else Channel("post", "\n".join(by.post))
     channel = channel._replace(name=recipient.name)
-    return Draft(handle, TOLD[act], channel.kind, due, channel=channel, said=said.model_dump_json().encode())
+    return Draft(handle, told, channel.kind, due, channel=channel, said=said.model_dump_json().encode(), owes=owes)

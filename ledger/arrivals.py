@@ -14,7 +14,8 @@ from ledger.letters import REPRESENTATIVE, Channel
 from ledger.notes import keep_note
 from ledger.proofcodes import ProofCodes
 from ledger.vault import Sealed
-from rights.mandates import Mandate, MandateRefusal, needs_guardian
+from rights.mandates import Mandate, MandateRefusal
+from rights.minors import needs_guardian
 from rights.request import Right
 
 MANDATE: Final = "mandate"
@@ -91,12 +92,13 @@ class Arrivals(ProofCodes):
         key = self._vault.key(connection, request_id, "working")
         self._vault.put(connection, request_id, key, Sealed("working", REPRESENTATIVE, channel.sealed()), at)
 
-    def note_age(self, request_id: str, age: int, *, by: str, at: datetime) -> bool:
+    def note_age(self, request_id: str, age: int, *, by: str, at: datetime, country: str = "") -> bool:
         """Note that the asker, or whom they ask for, is a child of an age; whether a parent or guardian has to ask.
 
-        From 13 on they ask in their own name, and no document is asked of them.
+        From 13 on they ask in their own name, or from the age of the country that they live in, and no document is
+        asked of them.
         """
-        guarded = needs_guardian(age)
+        guarded = needs_guardian(age, country)
         with self._begin() as connection:
             row = self._in_question(connection, request_id)
             case = self._case_row(connection, request_id)

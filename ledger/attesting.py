@@ -113,7 +113,8 @@ class Attesting(Proofs):
                 .where(*self._its_proofs(request_id), identity_proofs.c.id == first.id)
                 .values(second=True, vouches=[bytes.fromhex(mark) for mark in both])
             )
-            self._destroy_papers(connection, request_id, at)
+            # A document that nobody has looked at a second time is still needed.
+            self._destroy_papers(connection, request_id, at, identity_proofs.c.id == first.id)
             said |= {"rung": rung, "second": True, "vouches": len(both)}
             return self._settle_identity(connection, row, at, said)
 

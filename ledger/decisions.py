@@ -53,6 +53,7 @@ ELSEWHERE: Final = {
     Code.STOPPED: "two agents say what becomes of it (habeas request review)",
     Code.UNTIED: "prove it (habeas identity send-code), vouch for it (attest --proves), or leave it out (leave-out)",
     Code.RECIPIENT: "enter what the recipient answers (habeas recipient answered)",
+    Code.PUBLISHED: "enter which steps were taken (habeas recipient published)",
     Code.APPEAL: "decide on the appeal (habeas appeal decide)",
 }
 """Tasks with a verb of their own."""

@@ -34,6 +34,7 @@ from ledger.opening import Opening
 from ledger.outbox import Outbox
 from ledger.passing import Passing
 from ledger.plans import Plans
+from ledger.publishing import Publishing
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.rectifications import Rectifications
@@ -72,6 +73,7 @@ class Ledger(
     Reviews,
     Passing,
     Notices,
+    Publishing,
     Decisions,
     Appeals,
     Standings,

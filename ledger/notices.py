@@ -7,12 +7,13 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+import orjson
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
 from ledger.letters import Channel, queue_letter
-from ledger.models import requests, tasks
+from ledger.models import entries, requests, tasks
 from ledger.models_notices import notices
 from ledger.notes import keep_word
 from ledger.store import AnyRow, Store
@@ -31,6 +32,8 @@ class Answer(StrEnum):
     """What a recipient has answered, or a person knows of it."""
 
     CONFIRMED = "confirmed"
+    CONFIRMED_ALONE = "confirmed_alone"
+    """For itself; what its own processors did, or the proof that it owes, is still awaited."""
     REFUSED = "refused"
     IMPOSSIBLE = "impossible"
     """To tell it has proved impossible, or would take disproportionate effort; why is sealed."""
@@ -62,11 +65,20 @@ class Draft(NamedTuple):
     channel: Channel | None = None
     said: bytes = b""
     kind: LetterKind = LetterKind.RECIPIENT_NOTICE
+    owes: tuple[str, ...] = ()
+    """What beside its own word its confirmation has to bring: `processors`, certificate, report."""
 
     def __repr__(self) -> str:
         return f"<a notice to {self.recipient}>"
 
 
+_AWAITED: Final = {None, Answer.CONFIRMED_ALONE.value}
+"""Where something is still to come."""
+_OWES: Final = select(entries.c.body).where(
+    entries.c.tenant == bindparam("tenant"),
+    entries.c.request_id == bindparam("request_id"),
+    entries.c.kind == literal_column("'recipient_told'"),
+)
 _TELL: Final = upsert(notices).on_conflict_do_nothing().returning(notices.c.recipient)
 
 
@@ -98,11 +110,12 @@ class Notices(Store):
             return 0
         if draft.how in {"email", "post"}:
             self._notify(connection, request_id, draft, number, at)
-        if draft.answer is None:
+        if draft.answer in _AWAITED:
             key = _step_key(request_id, draft.recipient)
             code = Code.EGRESS if draft.how == "blocked" else Code.RECIPIENT
             put_task(self, connection, request_id, key, code, draft.recipient, at, due_on=draft.due_on)
         body = {"recipient": draft.recipient, "operation": draft.operation, "how": draft.how, "due_on": draft.due_on}
+        body |= {"owes": list(draft.owes)} if draft.owes else {}
         self._journal(connection, "recipient_told", body, at, request_id=request_id)
         return 1
 
@@ -123,12 +136,24 @@ class Notices(Store):
         )
 
     def answered(
-        self, request_id: str, recipient: str, answer: Answer, *, on: date, at: datetime, note: str | None, by: str
+        self,
+        request_id: str,
+        recipient: str,
+        answer: Answer,
+        *,
+        on: date,
+        at: datetime,
+        note: str | None,
+        by: str,
+        of_processors: bool = False,
     ) -> int:
-        """Note what a recipient has answered to all it was told in a request; how many notices that settles.
+        """Note what a recipient has answered to all it was told in a request; how many notices that is of.
+
+        `of_processors`: it confirms for its own processors, too. Where it owes that, or a proof (the note), `confirmed`
+        without it is refused; `confirmed_alone` is what it is until then, and is waited on.
 
         Raises:
-            LedgerRefusal: it was told nothing in this request, or the reason is missing.
+            LedgerRefusal: it was told nothing in this request, or the reason, or what it owes, is missing.
         """
         if answer is Answer.IMPOSSIBLE and not (note and note.strip()):
             raise LedgerRefusal("that it is impossible, or too much, is said with its reason: add a note")
@@ -138,8 +163,10 @@ class Notices(Store):
             ).all()
             if not told:
                 raise LedgerRefusal("this recipient was told nothing in this request")
+            if answer is Answer.CONFIRMED:
+                _refuse_lacking(self._owed(connection, request_id, recipient), of_processors=of_processors, note=note)
             # What was answered before stays, where something is open still: of the restriction, once it is lifted.
-            open_ = [row for row in told if row.answer is None]
+            open_ = [row for row in told if row.answer in _AWAITED]
             told = open_ or told
             zone = self._zone(connection, request_id)
             if any(on < local_day(row.told_at, zone) for row in told):
@@ -149,9 +176,11 @@ class Notices(Store):
                 .where(*self._told_in(request_id, recipient), notices.c.operation.in_([row.operation for row in told]))
                 .values(answer=answer.value, answered_on=on)
             )
-            settle_tasks(self, connection, at, tasks.c.step_key == _step_key(request_id, recipient))
+            if answer is not Answer.CONFIRMED_ALONE:
+                settle_tasks(self, connection, at, tasks.c.step_key == _step_key(request_id, recipient))
             kept = keep_word(self, connection, request_id, note, at)
             body = {"recipient": recipient, "answer": answer, "on": on, "by": by, **kept}
+            body |= {"of_processors": True} if of_processors else {}
             self._journal(connection, "recipient_answered", body, at, request_id=request_id)
         return len(told)
 
@@ -161,6 +190,12 @@ class Notices(Store):
         with self._look() as connection:
             return [_read(row) for row in connection.execute(query)]
 
+    def _owed(self, connection: Connection, request_id: str, recipient: str) -> set[str]:
+        """What its confirmation has to bring, by what it was told."""
+        its = {"tenant": self.tenant, "request_id": request_id}
+        told = map(orjson.loads, connection.scalars(_OWES, its))
+        return {owed for one in told if one["recipient"] == recipient for owed in one.get("owes", ())}
+
     def _zone(self, connection: Connection, request_id: str) -> str:
         """The zone that the days of a request are days of."""
         query = select(requests.c.zone).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
@@ -169,6 +204,15 @@ class Notices(Store):
     def _told_in(self, request_id: str, recipient: str | None = None) -> tuple[ColumnElement[bool], ...]:
         mine = (notices.c.tenant == self.tenant, notices.c.request_id == request_id)
         return mine if recipient is None else (*mine, notices.c.recipient == recipient)
+
+
+def _refuse_lacking(owes: set[str], *, of_processors: bool, note: str | None) -> None:
+    if "processors" in owes and not of_processors:
+        raise LedgerRefusal(
+            "it has processors of its own: say that it confirms for them too (--with-processors), or confirmed_alone"
+        )
+    if owes - {"processors"} and not (note and note.strip()):
+        raise LedgerRefusal("it owes a proof: say in a note which it gave and where that lies, or confirmed_alone")
 
 
 def _step_key(request_id: str, recipient: str) -> str:

@@ -50,9 +50,11 @@ class Papers(Decisions):
         self._vault.put(connection, place, key.plain, Sealed("identity", PAPER, paper), at)
         return place
 
-    def _destroy_papers(self, connection: Connection, request_id: str, at: datetime) -> None:
-        """Destroy the copies of documents of a request: they have served."""
-        its = self._its_proofs(request_id)
+    def _destroy_papers(
+        self, connection: Connection, request_id: str, at: datetime, *which: ColumnElement[bool]
+    ) -> None:
+        """Destroy the copies of documents of a request, or of some of its proofs: they have served."""
+        its = (*self._its_proofs(request_id), *which)
         query = select(identity_proofs.c.paper).where(*its, identity_proofs.c.paper.is_not(None))
         if places := connection.scalars(query).all():
             connection.execute(update(identity_proofs).where(*its).values(paper=None))

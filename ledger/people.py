@@ -17,7 +17,8 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from ledger.vault import Vault
-from rights.subject import Identity, Sharing, comparable
+from rights.subject import Identity, Sharing
+from rights.suppression import comparables
 
 GIVEN: Final = "identities"
 LEARNED: Final = "identities/learned"
@@ -61,10 +62,11 @@ class People:
     def digest(self, identity: Identity) -> bytes:
         """The digest of one identity.
 
-        Capitals make no difference here, whatever the kind: a map may match any field so, and a hold that binds one
-        person too many is seen and lifted, where one that binds too few is not.
+        Capitals make no difference here, whatever the kind, nor how a phone number is written or two names of one
+        mailbox: a map may match any field so, and a hold that binds one person too many is seen and lifted, where one
+        that binds too few is not. Always the first of the forms: another would part what is here from what comes.
         """
-        return self.mark(f"{identity.kind}\0{comparable(identity.value, casefold=True)}")
+        return self.mark(comparables(identity)[1])
 
     def digests(self, identities: Iterable[Identity]) -> list[bytes]:
         """The digests of several, in order, each once."""

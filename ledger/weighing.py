@@ -22,9 +22,10 @@ from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
 from rights.approvers import same_person
 from rights.codes import Code
-from rights.decision import Decided, Element, Needs, Role, Word, article
+from rights.decision import Decided, Element, Needs, Role, Word, article, ended
 from rights.letters import LetterKind, Particulars
 from rights.plan import Operation
+from rights.reckoning import local_day
 from rights.request import Phase, may_say
 
 
@@ -117,8 +118,8 @@ class Weighing(Proposals):
         A dissent keeps nothing from being approved: it is on record with its text.
 
         Raises:
-            LedgerRefusal: it is not proposed any more, this role is not asked, or who speaks has proposed it or spoken
-                in another role.
+            LedgerRefusal: it is not proposed any more, this role is not asked, who speaks has proposed it or spoken in
+                another role, or the limit that it stands on has ended meanwhile.
         """
         with self._begin() as connection:
             row, decision = self._proposed(connection, decision_id)
@@ -132,6 +133,8 @@ class Weighing(Proposals):
                 )
             if (role is Role.DPO) != (word != "approve"):
                 raise LedgerRefusal("the data protection officer agrees or dissents; counsel and delegate approve")
+            if word == "approve" and (over := ended(decision.decided, local_day(at, row.zone))):
+                raise LedgerRefusal(over)
             if role not in decision.missing:
                 asked = any(one.role is role for one in decision.said)
                 raise LedgerRefusal(

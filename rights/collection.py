@@ -140,6 +140,8 @@ class Collection(Strict):
     retention: tuple[Retention, ...] = ()
     concerns_others: bool = False
     """Rows are about other people too: a person goes through them before they are delivered."""
+    published: bool = False
+    """We have made it public: others may have links to it, and copies of it (GDPR Art. 17(2))."""
     purpose: str = ""
     lawful_basis: str = ""
     uses: tuple[Scope, ...] = ()

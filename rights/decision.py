@@ -6,11 +6,12 @@ counsel may correct, not advice.
 """
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from enum import StrEnum
 from functools import cache
 from typing import Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rights.lawfile import Strict, read_law, shipped
 from rights.regimes import SHIPPED
@@ -56,10 +57,23 @@ class DecisionError(ValueError):
     """A decision that cannot stand; one sentence that says what to do."""
 
 
+class Limit(Strict):
+    """That a ground is a limit which a state has set (GDPR Art. 23), and for how long it may be decided on."""
+
+    state: str = Field(pattern=r"^[A-Z]{2}$")
+    until: date
+    """The last day."""
+    ends: Literal["law", "reading"]
+    """Why then: the law says so, or the reading of it has to be confirmed by then."""
+    lifted_when: str
+
+
 class Ground(Strict):
     """One coded reason."""
 
     effect: Literal["grant", "exempt", "refuse"]
+    whole: bool = False
+    """Of what exempts a category: whether the law lets the whole request be refused on it as well."""
     regimes: tuple[str, ...] = ()
     """Empty: every law."""
     rights: tuple[Right, ...]
@@ -68,15 +82,25 @@ class Ground(Strict):
     needs: tuple[Element, ...] = ()
     approver: Literal[Role.COUNSEL, Role.DELEGATE] | None = None
     dpo: bool = False
+    limit: Limit | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> "Ground":
         for name in self.regimes:
             if name not in SHIPPED:
                 raise ValueError(f"'{name}' is no regime: habeas deadline --list shows them")
+        if self.limit and (self.effect == "grant" or not self.regimes):
+            raise ValueError("a limit takes something, and under a law that it names: write effect: exempt and regimes")
+        if self.whole and self.effect != "exempt":
+            raise ValueError("whole: true is said of what exempts: what refuses refuses the whole request anyhow")
         if self.effect != "grant" and (self.approver is None or Element.REASON not in self.needs):
             raise ValueError("what takes something from the person needs an approver, and a reason to tell")
         return self
+
+    @property
+    def effects(self) -> tuple[str, ...]:
+        """What can be decided on it."""
+        return (self.effect, "refuse") if self.whole else (self.effect,)
 
     def applies(self, right: Right, regimes: Collection[str]) -> bool:
         """Whether it is a ground for this right under these laws: what takes something away has to be one under each,
@@ -110,8 +134,27 @@ class Grounds(Strict):
 
 @cache
 def law() -> Grounds:
-    """The grounds that ship with the engine."""
-    return read_law(Grounds, "grounds.yaml", shipped("grounds.yaml"))
+    """The grounds that ship with the engine, those of the laws of states among them."""
+    own = read_law(Grounds, "grounds.yaml", shipped("grounds.yaml"))
+    return own.model_copy(update={"grounds": own.grounds | limits().grounds})
+
+
+class Limits(Grounds):
+    """The file of limits that states have set."""
+
+    @field_validator("grounds")
+    @classmethod
+    def _limited(cls, grounds: dict[str, Ground]) -> dict[str, Ground]:
+        for code, ground in grounds.items():
+            if ground.limit is None:
+                raise ValueError(f"{code} has no limit: say whose law it is, and until when anything is decided on it")
+        return grounds
+
+
+@cache
+def limits() -> Limits:
+    """The limits that ship with the engine."""
+    return read_law(Limits, "limits.yaml", shipped("limits.yaml"))
 
 
 class Exempt(Value):
@@ -153,6 +196,17 @@ def article(code: str) -> str:
     return ground.article if ground else code
 
 
+def ended(decided: Decided, day: date) -> str | None:
+    """What keeps a decision from coming into force on a day: a limit that has ended by then, in a sentence; None where
+    nothing does."""
+    for code in decided.codes:
+        ground = law().grounds.get(code)
+        if ground and ground.limit and day > ground.limit.until:
+            why = "its law has ended" if ground.limit.ends == "law" else "its reading had to be confirmed by then"
+            return f"nothing is decided on {code} after {ground.limit.until} ({why}): take another ground, or grant it"
+    return None
+
+
 def grounds_for(right: Right, regimes: Collection[str]) -> dict[str, Ground]:
     """The grounds there are for a right under all of these laws, by code."""
     return {code: ground for code, ground in law().grounds.items() if ground.applies(right, regimes)}
@@ -161,8 +215,12 @@ def grounds_for(right: Right, regimes: Collection[str]) -> dict[str, Ground]:
 _EFFECT: Final[Mapping[Word, str]] = {Word.GRANT: "grant", Word.IN_PART: "exempt", Word.REFUSE: "refuse"}
 
 
-def check(decided: Decided, right: Right, regimes: Collection[str], evidence: Collection[str]) -> Needs:
+def check(
+    decided: Decided, right: Right, regimes: Collection[str], evidence: Collection[str], on: date = date.max
+) -> Needs:
     """Whether a decision can stand on its grounds and on the texts that are on record; what it needs then.
+
+    `on` is the day of the decision; without it nothing stands that ends on a day.
 
     Raises:
         DecisionError: it cannot; nothing was decided.
@@ -184,12 +242,14 @@ def check(decided: Decided, right: Right, regimes: Collection[str], evidence: Co
     found = []
     for code in decided.codes:
         ground = there.get(code)
-        if ground is None or ground.effect != _EFFECT[decided.word]:
+        if ground is None or _EFFECT[decided.word] not in ground.effects:
             raise DecisionError(
                 f"there is no such ground to {_WORDS[decided.word]} {right} under {' and '.join(regimes)}: "
                 "habeas decision grounds lists those there are"
             )
         found.append(ground)
+    if over := ended(decided, on):
+        raise DecisionError(over)
     needed = dict.fromkeys(element for ground in found for element in ground.needs)
     if missing := [element for element in needed if element not in evidence]:
         raise DecisionError(f"{_WHY[missing[0]]}: give --evidence {missing[0]}=FILE")

@@ -11,11 +11,12 @@ from typing import Final
 
 from rights.authorities import authority_law
 from rights.clockwork import extensions
-from rights.decision import law
+from rights.decision import law, limits
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
 from rights.metrics import record_law
+from rights.minors import minors_law
 from rights.recipients import transfers
 from rights.regimes import SHIPPED, regime
 from rights.weighing import objections, reviews
@@ -30,6 +31,8 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "grounds.yaml": law,
         "identity.yaml": identity_law,
         "letters.yaml": letter_law,
+        "limits.yaml": limits,
+        "minors.yaml": minors_law,
         "objection.yaml": objections,
         "records.yaml": record_law,
         "review.yaml": reviews,

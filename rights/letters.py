@@ -216,7 +216,7 @@ class Recipient(Strict):
     categories: tuple[Name, ...] = ()
     told_on: date | None = None
     answer: Code | None = None
-    """confirmed, refused, impossible, no_answer."""
+    """confirmed, confirmed_alone, refused, impossible, no_answer; awaited: told, and not confirmed."""
 
 
 class Particulars(Strict):
@@ -281,8 +281,14 @@ class Particulars(Strict):
     """recipient_notice: categories or fields that it is about."""
     about: tuple[tuple[Code, Name], ...] = ()
     """Of both letters to a recipient: the identities by which it finds the record; no more than it needs."""
-    operation: Literal["erased", "rectified", "restricted", "lifted", "opted_out"] | None = None
+    processors: tuple[Name, ...] = ()
+    """recipient_notice: the recipient's own processors, for whom it is to confirm as well."""
+    proof: Code | None = None
+    """recipient_notice: the proof that it owes: certificate, report."""
+    operation: Literal["erased", "rectified", "restricted", "lifted", "opted_out", "unpublished"] | None = None
     """recipient_notice: what was done here."""
+    made_public: tuple[Name, ...] = ()
+    """answer_erasure: categories of what is erased and had been made public."""
     purposes: tuple[Name, ...] = ()
     """Of an objection, opt-out or consent: which purposes stop, or go on."""
     controller: Name | None = None

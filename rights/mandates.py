@@ -14,6 +14,7 @@ from pydantic import model_validator
 
 from rights.identity import identity_law
 from rights.lawfile import Confidence, Strict, read_law, shipped
+from rights.minors import parent_may_ask
 from rights.request import Right
 from rights.subject import IdentityError, parse_identity
 from rights.terms import keep_until
@@ -62,7 +63,7 @@ class Mandate(Strict):
     age: int | None = None
     """Of a child, in years."""
     country: str = ""
-    """Of somebody who has died: their last residence, such as FR."""
+    """Of somebody who has died: their last residence, such as FR. Of a child: where they live; it may be left out."""
     relation: Relation | None = None
     died: date | None = None
 
@@ -79,11 +80,12 @@ class Mandate(Strict):
             raise ValueError("expires lies before signed: correct one of them")
         if self.kind is Kind.PARENT and self.age is None:
             raise ValueError("age is missing: a parent asks for a child of a certain age")
-        dead = (self.country, self.relation, self.died)
-        if self.kind is Kind.SURVIVOR and not all(dead):
+        if self.kind is Kind.SURVIVOR and not (self.country and self.relation and self.died):
             raise ValueError("a survivor's mandate says country, relation and died")
-        if self.kind is not Kind.SURVIVOR and any(dead):
-            raise ValueError("country, relation and died belong to kind: survivor")
+        if self.kind is not Kind.SURVIVOR and (self.relation or self.died):
+            raise ValueError("relation and died belong to kind: survivor")
+        if self.country and self.kind not in {Kind.SURVIVOR, Kind.PARENT}:
+            raise ValueError("country belongs to kind: survivor, or parent")
         return self
 
     def carry(self, right: Right, today: date) -> None:
@@ -98,8 +100,9 @@ class Mandate(Strict):
             raise MandateRefusal("the mandate is signed in the future: correct signed")
         if self.expires and self.expires < today:
             raise MandateRefusal("the mandate has expired: ask for a new one")
-        if self.kind is Kind.PARENT and self.age is not None and not needs_guardian(self.age):
-            raise MandateRefusal("somebody of this age asks in their own name: open the request as theirs")
+        if self.kind is Kind.PARENT and self.age is not None and not parent_may_ask(self.age, self.country):
+            where = "" if self.country else ", unless the country they live in says otherwise (country)"
+            raise MandateRefusal(f"somebody of this age asks in their own name: open the request as theirs{where}")
         if self.kind is Kind.SURVIVOR:
             deceased_law().may(self.country, self.relation or "heir", right, self.died or today, today)
 
@@ -121,14 +124,6 @@ def read_mandate(file: str, text: str) -> Mandate:
         FileErrors: what is wrong, each with file, line and path.
     """
     return read(Mandate, file, text, "a mandate is a list of key: value, from kind: on", personal=True)
-
-
-def needs_guardian(age: int) -> bool:
-    """Whether a child of an age is asked for by a parent or guardian; from 13 on they ask in their own name.
-
-    Source: GDPR Art. 8, Recital 38; COPPA (under 13); Cal. Civ. Code 1798.120(c).
-    """
-    return age < identity_law().minors.own_name_from
 
 
 class Country(Strict):

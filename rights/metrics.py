@@ -40,6 +40,8 @@ class Fate(StrEnum):
     NOTHING_HELD = "nothing_held"
     """Answered: there was nothing to comply with."""
     WITHDRAWN = "withdrawn"
+    PASSED_ON = "passed_on"
+    """Another controller answers it."""
     JOINED = "joined"
     """Answered together with an earlier one of the same person, which is counted for itself."""
     OPEN = "open"
@@ -55,6 +57,7 @@ _FATES: Final[Mapping[Conclusion, Fate]] = MappingProxyType(
         Conclusion.UNPROVEN: Fate.DENIED,
         Conclusion.NOT_DONE: Fate.DENIED,
         Conclusion.WITHDRAWN: Fate.WITHDRAWN,
+        Conclusion.PASSED_ON: Fate.PASSED_ON,
         Conclusion.JOINED: Fate.JOINED,
     }
 )

@@ -119,6 +119,17 @@ class ToldBy(Strict):
         return self
 
 
+class SubProcessor(Strict):
+    """One that a processor has work for it (GDPR Art. 28(2), (4))."""
+
+    name: Name
+    country: Country
+
+
+Proof = Literal["word", "certificate", "report"]
+"""What a processor owes as proof that it has erased (Art. 28(3)(h)): its word, a certificate, an audit's report."""
+
+
 class Recipient(Strict):
     """Somebody who is given data."""
 
@@ -131,19 +142,41 @@ class Recipient(Strict):
     transfer: Transfer = Transfer()
     gets: tuple[str, ...] = ()
     """Systems of the data map, or collections as SYSTEM.COLLECTION, from which it has data."""
+    shows: tuple[str, ...] = ()
+    """Published collections, as SYSTEM.COLLECTION, that it may have links to or copies of, though nobody gave it any: a
+    search engine, an archive."""
     knows_by: tuple[str, ...] = ()
     """The kinds of identity by which it finds a person; a notice names these, and no others."""
     told_by: ToldBy
     answers_within_days: int = Field(default=30, ge=1, le=365)
+    processors: tuple[SubProcessor, ...] = ()
+    """Its own processors: it has confirmed an erasure only once it confirms it of them, too."""
+    proof: Proof = "word"
     answers_requests: bool = False
     """It answers the people whose data this is: we are its processor (role controller, Art. 28(3)(e)), or the
     arrangement of joint controllers says so (role joint, Art. 26)."""
 
     @model_validator(mode="after")
-    def _has_data(self) -> Self:
-        if bool(self.gets) == (self.role == "authority"):
-            raise ValueError("gets names what a recipient has data of; an authority gets nothing but by its demands")
+    def _has_something(self) -> Self:
+        if self.role == "authority":
+            if self.gets or self.shows:
+                raise ValueError("an authority gets nothing but by its demands: take gets and shows out")
+        elif not (self.gets or self.shows):
+            raise ValueError("gets is empty: name the systems or collections that it has data of")
+        if self.shows and (self.role == "processor" or self.told_by.system):
+            raise ValueError("shows is of another controller, who is told by email or post")
         return self
+
+    @model_validator(mode="after")
+    def _of_a_processor(self) -> Self:
+        if self.role != "processor" and (self.processors or self.proof != "word"):
+            raise ValueError("processors and proof are of a contract with a processor: its role is another")
+        return self
+
+    @property
+    def owes(self) -> tuple[str, ...]:
+        """What beside its own word its confirmation of an erasure has to bring, as codes."""
+        return (*(("processors",) if self.processors else ()), *((self.proof,) if self.proof != "word" else ()))
 
     @model_validator(mode="after")
     def _can_be_passed_to(self) -> Self:
@@ -187,6 +220,16 @@ class Register(Strict):
             if any(one.has(system, name) for system, names in changed.items() for name in names)
         }
 
+    def shown_by(self, published: Mapping[str, Collection[str]]) -> dict[str, Recipient]:
+        """Who may have links to published collections, or copies of them; `published` are collections by system."""
+        places = {f"{system}.{name}" for system, names in published.items() for name in names}
+        return {handle: one for handle, one in self.recipients.items() if not places.isdisjoint(one.shows)}
+
+
+UNPUBLISHED: Final = "unpublished"
+"""What other controllers are told of: what had been made public is erased, and the person asks the same of links to it
+and copies of it (GDPR Art. 17(2))."""
+
 
 def told_act(right: Right) -> Operation | None:
     """The operation of a right that recipients are told of; None: they are told of nothing. An objection and a
@@ -208,7 +251,10 @@ def described(recipient: Recipient) -> str:
         Mechanism.BCR: ", by binding corporate rules",
         Mechanism.DEROGATION: f", by way of exception (Art. 49(1)({recipient.transfer.ground}))",
     }[recipient.transfer.mechanism]
-    return f"{recipient.name} ({recipient.country}, {recipient.role}{way})"
+    own = ", ".join(f"{one.name} ({one.country})" for one in recipient.processors)
+    return (
+        f"{recipient.name} ({recipient.country}, {recipient.role}{way}{f'; its own processors: {own}' if own else ''})"
+    )
 
 
 def read_register(file: str, text: str) -> Register:

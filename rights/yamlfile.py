@@ -24,8 +24,13 @@ class FileError(ValueError):
     """Something in a file that cannot stand. The text names file, line and path, and says what to write instead."""
 
     def __init__(self, file: str, line: int, path: str, advice: str) -> None:
-        super().__init__(f"{file}:{line}: {path or 'the file'}: {advice}")
+        super().__init__(_in_one_line(f"{file}:{line}: {path or 'the file'}: {advice}"))
         self.file, self.line, self.path, self.advice = file, line, path, advice
+
+
+def _in_one_line(text: str) -> str:
+    """A text as one line of a terminal shows it: a key may hold a line's end, or what is no letter at all."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class FileErrors(ValueError):

@@ -27,8 +27,8 @@ def grounds_page(grounds: Mapping[str, Ground]) -> Page:
         (
             (
                 Cell(code, "strong"),
-                ground.effect,
-                ground.article,
+                ", ".join(ground.effects),
+                f"{ground.article}, until {ground.limit.until}" if ground.limit else ground.article,
                 ground.says,
                 ", ".join(ground.needs),
                 f"{ground.approver or ''}{', dpo is asked' if ground.dpo else ''}",

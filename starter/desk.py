@@ -101,6 +101,12 @@ def strangers(register: Register, data_map: DataMap, *, required: bool) -> list[
                 f"{name} is somebody else's system: write recipient: NAME into its map, a name of the register"
             )
     for handle, one in register.recipients.items():
+        for place in one.shows:
+            system_name, _, collection = place.partition(".")
+            known = data_map.systems.get(system_name)
+            shown = known.collections.get(collection) if known else None
+            if shown is None or not shown.published:
+                found.append(f"the register says that {handle} shows {place}: the data map has no such published place")
         named = [*one.gets, *([one.told_by.system] if one.told_by.system else [])]
         for place in named:
             system_name, _, collection = place.partition(".")

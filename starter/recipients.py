@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from ledger.notices import Notice
+from ledger.notices import Answer, Notice
 from rights.recipients import Recipient, Refused, Register
 from rights.value import Value
 from starter.show import Cell, Page
@@ -83,7 +83,15 @@ def register_page(register: Register) -> Page:
     if not register.recipients:
         return Page().line("no recipients: name the register in the setting recipients")
     rows = [
-        (name, one.name, one.country, one.role, str(one.transfer.mechanism), ", ".join(one.gets), how(one))
+        (
+            name,
+            one.name,
+            one.country,
+            one.role,
+            str(one.transfer.mechanism),
+            ", ".join((*one.gets, *one.shows)),
+            how(one),
+        )
         for name, one in register.recipients.items()
     ]
     return Page().grid(("recipient", "who", "country", "role", "transfer", "has data of", "told by"), rows)
@@ -109,11 +117,17 @@ def notices_page(told: Sequence[Notice], register: Register) -> Page:
             _name(register, one.recipient),
             one.operation,
             f"{one.told_at:%Y-%m-%d}, by {one.how}",
-            f"{one.answer} {one.answered_on}" if one.answer else f"awaited until {one.due_on}",
+            _answer(one),
         )
         for one in told
     ]
     return Page().grid(("recipient", "who", "of what", "told", "answer"), rows)
+
+
+def _answer(one: Notice) -> str:
+    if one.answer is Answer.CONFIRMED_ALONE:
+        return f"{one.answer} {one.answered_on}; the rest is awaited until {one.due_on}"
+    return f"{one.answer} {one.answered_on}" if one.answer else f"awaited until {one.due_on}"
 
 
 def _name(register: Register, handle: str) -> str:

@@ -37,6 +37,7 @@ _COMMANDS = {
     Code.UNTIED: "identity status {request}",
     Code.APPEAL: "appeal show {about}",
     Code.RECIPIENT: "recipient list --request {request}",
+    Code.PUBLISHED: "recipient published {request}",
     Code.APPROVAL: "request approve {request}",
 }
 """Tasks that no ruling settles, and the command to begin with."""

@@ -84,6 +84,7 @@ def propose(
     from rights.approvers import Approvers
     from rights.decision import Decided, Exempt, Role, Word, check
     from rights.exempt import exempt
+    from rights.reckoning import local_day
     from rights.request import Right
     from starter.desk import desk, now
     from starter.weigh import refuse_unfit
@@ -96,7 +97,7 @@ def propose(
         staff = _staff(by)
         row = at.ledger.request(_request(request))
         texts = _evidence(evidence or ())
-        needs = check(decided, row.right, row.regimes, texts)
+        needs = check(decided, row.right, row.regimes, texts, local_day(now(), row.clock.zone))
         if decided.word is Word.REFUSE and row.right is Right.OBJECTION:
             refuse_unfit(at.ledger, row.id, decided.ground, now())
         if decided.parts:

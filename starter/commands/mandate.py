@@ -3,6 +3,7 @@
 The one rule: what a paper says, and the name of whoever asks, is sealed; nothing of it is printed.
 """
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -98,20 +99,27 @@ def minor(
     request: RequestId,
     by: By,
     age: Annotated[int, typer.Option("--age", metavar="YEARS", min=0, max=17, help="In years.", show_default=False)],
+    country: Annotated[
+        str, typer.Option("--country", metavar="COUNTRY", help="Where they live, such as NL.", show_default=False)
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Note that the person is a child or a teenager.
 
     From 13 on they ask in their own name, and no document is asked of them; for younger ones a parent or guardian asks.
+    Where the law of their country names another age, that counts (rights/law/minors.yaml).
 
-    Example: habeas identity minor 01kap2v7q4m8w3x9yd5tgh6jzr --age 15 --by 'support desk'
+    Example: habeas identity minor 01kap2v7q4m8w3x9yd5tgh6jzr --age 15 --country NL --by 'support desk'
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, role
     from starter.show import Page, answer
 
+    if country and not re.fullmatch(r"[A-Za-z]{2}", country):
+        raise Failure(Exit.USAGE, "--country is a code of two letters such as NL")
     with desk() as at:
-        guarded = at.ledger.note_age(ledger_id(request, "request"), age, by=role(by, "--by"), at=now())
+        request_id, who = ledger_id(request, "request"), role(by, "--by")
+        guarded = at.ledger.note_age(request_id, age, by=who, at=now(), country=country)
         said = "a parent or guardian asks: keep their mandate" if guarded else "asks in their own name"
         answer({"guardian": guarded}, Page().line(said), as_json=as_json)
 

@@ -80,16 +80,23 @@ def answered(
     ],
     answer: Annotated[
         str,
-        typer.Argument(metavar="ANSWER", help="confirmed, refused, impossible or no_answer.", show_default=False),
+        typer.Argument(
+            metavar="ANSWER", help="confirmed, confirmed_alone, refused, impossible or no_answer.", show_default=False
+        ),
     ],
     by: By,
     on: On = None,
+    with_processors: Annotated[
+        bool, typer.Option("--with-processors", help="It confirms for its own processors, too.")
+    ] = False,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
     """Enter what a recipient has answered to what it was told in a request.
 
-    impossible: telling it has proved impossible, or would take disproportionate effort; --note-file says why.
+    confirmed_alone: it confirms for itself, and not for its own processors, or without the proof that it owes; that
+    stays open. impossible: telling it has proved impossible, or would take disproportionate effort; --note-file says
+    why.
 
     Example: habeas recipient answered 01kap2v7q4m8w3x9yd5tgh6jzr mailchimp confirmed --by 'support desk' --on
     2026-11-20
@@ -117,5 +124,28 @@ def answered(
             at=now(),
             note=note,
             by=role(by, "--by"),
+            of_processors=with_processors,
         )
     put({"answer": answer, "notices": count}, Page().line(Cell(f"{recipient}: {answer}", "good")), as_json=as_json)
+
+
+@recipients.command()
+def published(request: RequestId, by: By, note_file: NoteFile = None, as_json: Json = False) -> None:
+    """Enter what was done so that links to erased data that had been public, and copies of it, go elsewhere, too.
+
+    The controllers that the register names are told by themselves (GDPR Art. 17(2)). --note-file says which further
+    steps were taken, or why none was reasonable; it is kept sealed.
+
+    Example: habeas recipient published 01kap2v7q4m8w3x9yd5tgh6jzr --by 'web desk' --note-file steps.txt
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text, role
+    from starter.show import Cell, Page
+    from starter.show import answer as put
+
+    if note_file is None:
+        raise Failure(Exit.USAGE, "--note-file: say which steps were taken, or why none was reasonable")
+    note = read_text(note_file, "--note-file")
+    with desk() as at:
+        at.ledger.steps_taken(ledger_id(request, "request"), note=note, by=role(by, "--by"), at=now())
+    put({"entered": True}, Page().line(Cell("the steps taken are on record", "good")), as_json=as_json)

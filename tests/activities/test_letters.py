@@ -350,6 +350,20 @@ def test_every_code_that_the_law_files_know_has_words_in_every_language() -> Non
             assert wanted <= set(catalogue(language).words[table]), (language, table)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("law", "code", "provision"),
+    [("nz", "nz_53_d", "Privacy Act 2020 s. 53(d)"), ("au-app", "app_12_3_b", "APP 12.3(b)")],
+)
+def test_MET_05_a_refusal_under_those_laws_names_their_provision_and_says_it_in_words(
+    law: str, code: str, provision: str, language: Language
+) -> None:
+    said = facts(LetterKind.REFUSAL, law=law, ground=code, provision=provision, language=language)
+    text = " ".join(render(said, OFFICE).text.split())
+    assert provision in text
+    assert catalogue(language).word(code, "grounds") in text
+
+
 def test_a_code_without_words_is_no_letter() -> None:
     with pytest.raises(LetterIncomplete, match=r"grounds\.of_tomorrow needs words in en"):
         render(facts(LetterKind.REFUSAL, ground="of_tomorrow"), OFFICE)

@@ -3,12 +3,18 @@
 import json
 from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import pytest
+
+from activities.lettering import recipients_told
 from activities.opening import Ask
 from activities.store import FileStore
 from activities.telling import TellingActivities
 from activities.tools import Tools
+from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
+from ledger.notices import Answer
 from rights.plan import Operation
 from rights.receipt import Count, Outcome, Receipt, Tally
 from rights.recipients import Recipient, Register
@@ -16,7 +22,7 @@ from rights.request import Phase, Right
 from tests.ledger.builders import ANNA, AT, a_map, a_step, opened_id
 
 
-def recipient(*gets: str) -> Recipient:
+def recipient(*gets: str, **more: object) -> Recipient:
     return Recipient.model_validate(
         {
             "name": "Acme GmbH",
@@ -25,6 +31,7 @@ def recipient(*gets: str) -> Recipient:
             "gets": list(gets),
             "knows_by": ["email"],
             "told_by": {"email": "privacy@acme.example"},
+            **more,
         }
     )
 
@@ -45,3 +52,63 @@ def test_REC_04_whoever_has_what_was_corrected_is_told_and_nobody_else(ledger: L
     ]
     said = json.loads(ledger.unseal(request_id, "file", "letter/recipient_notice/0") or b"")
     assert said["about"] == [["email", ANNA[0].value]]
+
+
+HOST = {"name": "Host Ltd", "country": "IE"}
+
+
+def erased_from_shop(ledger: Ledger, folder: Path, **of_acme: object) -> str:
+    """An erasure that has erased, and told of it; its id."""
+    request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING)
+    tally = Tally(counts=(Count(collection="customers", found=1, erased=1),))
+    ledger.keep_receipt(Receipt(step=a_step(request_id), outcome=Outcome.DONE, tally=tally, at=AT))
+    register = Register(recipients={"acme": recipient("shop.customers", **of_acme)})
+    tools = Tools(ledger, {}, a_map(), FileStore(folder), environment="test", register=register)
+    TellingActivities(tools).tell(Ask(request_id=request_id, as_of=AT))
+    return request_id
+
+
+def waiting(ledger: Ledger, request_id: str) -> list[tuple[str, str]]:
+    return [(task.code, task.about) for task in ledger.tasks(request_id=request_id) if task.code != "post_out"]
+
+
+def answer(ledger: Ledger, request_id: str, word: Answer, note: str | None = None, **more: bool) -> None:
+    ledger.answered(request_id, "acme", word, on=AT.date(), at=AT, note=note, by="desk", **more)
+
+
+def test_ERA_06_a_processor_has_not_confirmed_before_it_confirms_for_its_own_processors(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    request_id = erased_from_shop(ledger, tmp_path, processors=[HOST], proof="certificate")
+    said = json.loads(ledger.unseal(request_id, "file", "letter/recipient_notice/0") or b"")
+    assert (said["processors"], said["proof"]) == (["Host Ltd"], "certificate")
+
+    with pytest.raises(LedgerRefusal, match="processors of its own"):
+        answer(ledger, request_id, Answer.CONFIRMED, "certificate 4")
+    answer(ledger, request_id, Answer.CONFIRMED_ALONE)
+    assert waiting(ledger, request_id) == [("recipient", "acme")], "told, and not confirmed: it is still waited for"
+    with pytest.raises(LedgerRefusal, match="owes a proof"):
+        answer(ledger, request_id, Answer.CONFIRMED, of_processors=True)
+    answer(ledger, request_id, Answer.CONFIRMED, "certificate 4", of_processors=True)
+
+    assert waiting(ledger, request_id) == []
+    assert [one.answer for one in ledger.notices(request_id)] == [Answer.CONFIRMED]
+    assert ledger.verify().sound
+
+
+def test_what_its_own_connector_has_erased_says_nothing_of_its_own_processors(ledger: Ledger, tmp_path: Path) -> None:
+    request_id = erased_from_shop(ledger, tmp_path, processors=[HOST], told_by={"system": "shop"})
+    assert [one.answer for one in ledger.notices(request_id)] == [Answer.CONFIRMED_ALONE]
+    assert waiting(ledger, request_id) == [("recipient", "acme")]
+    told = recipients_told(ledger.notices(request_id), Register(), ZoneInfo("Europe/Berlin"))
+    assert [one.answer for one in told or ()] == ["confirmed_alone"], "and so the answer to the person says it"
+
+    alone = erased_from_shop(ledger, tmp_path, told_by={"system": "shop"})
+    assert [one.answer for one in ledger.notices(alone)] == [Answer.CONFIRMED], "who has none has erased it all"
+    assert waiting(ledger, alone) == []
+
+
+def test_whoever_was_told_and_has_not_answered_is_not_said_to_have_confirmed(ledger: Ledger, tmp_path: Path) -> None:
+    request_id = erased_from_shop(ledger, tmp_path)
+    told = recipients_told(ledger.notices(request_id), Register(), ZoneInfo("Europe/Berlin"))
+    assert [one.answer for one in told or ()] == ["awaited"]

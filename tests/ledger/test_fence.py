@@ -134,6 +134,20 @@ def test_a_hold_binds_however_the_address_is_capitalised(ledger: Ledger) -> None
     assert refused(ledger, request_id) is Code.HOLD
 
 
+@pytest.mark.parametrize(
+    ("typed", "held"),
+    [
+        (Identity("phone", "+49 (0)30 / 1234-56"), Identity("phone", "0049 30123456")),
+        (Identity("email", "anna.berg+shop@gmail.com"), Identity("email", "annaberg@googlemail.com")),
+    ],
+)
+def test_a_hold_binds_however_a_number_or_a_mailbox_is_written(ledger: Ledger, typed: Identity, held: Identity) -> None:
+    request_id = opened_id(ledger, identities=[typed])
+    ledger.place_hold([held], "a case", at=AT)
+
+    assert refused(ledger, request_id) is Code.HOLD
+
+
 def test_the_same_value_of_another_kind_is_another_person(ledger: Ledger) -> None:
     request_id = opened_id(ledger)
     ledger.place_hold([Identity("order_id", "4711")], "a case", at=AT)

@@ -351,6 +351,20 @@ def test_a_child_under_13_is_asked_for_by_a_parent_with_a_mandate(ledger: Ledger
     assert ledger.unseal(request, "file", "mandate/paper") == b"birth certificate", "mandates stay with the request"
 
 
+def test_CHI_01_where_the_law_says_so_a_teenager_is_asked_for_by_a_parent(ledger: Ledger, door: Door) -> None:
+    request, other = asking(ledger), asking(ledger)
+    assert ledger.note_age(other, 15, by="desk", at=AT, country="DE") is False, "in Germany they may ask alone"
+    assert ledger.note_age(request, 15, by="desk", at=AT, country="NL") is True
+    assert ledger.attest(other, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"]) is True
+    assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"]) is False
+
+    with pytest.raises(LedgerRefusal, match="in their own name"):
+        ledger.keep_mandate(request, mandate(age=15), by="desk", at=AT)
+    assert not confirmed(door, request)
+    assert ledger.keep_mandate(request, mandate(age=15, country="NL"), by="desk", at=AT) is True
+    assert confirmed(door, request)
+
+
 def test_an_agent_without_a_mandate_is_refused_and_one_with_it_is_confirmed_by_the_person(
     ledger: Ledger, door: Door
 ) -> None:

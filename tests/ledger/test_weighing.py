@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
@@ -13,7 +13,7 @@ from ledger.ledger import Ledger
 from ledger.letters import REPLY, Channel
 from ledger.proposals import Decision
 from rights.codes import Code
-from rights.decision import Decided, Element, Exempt, Needs, Role, Word, check
+from rights.decision import Decided, Element, Exempt, Needs, Role, Word, check, law
 from rights.letters import Particulars
 from rights.request import ALLOWED, Conclusion, Phase, Right
 from tests.conftest import Database
@@ -298,3 +298,23 @@ def test_what_is_erased_in_part_is_not_refused_as_if_nothing_were_done(ledger: L
     with pytest.raises(LedgerRefusal, match="carried out already"):
         proposed(ledger, request_id)
     assert ledger.decisions_of(request_id) == ()
+
+
+def test_COM_11_a_limit_that_ends_while_it_is_weighed_is_not_approved(ledger: Ledger, door: Door) -> None:
+    """On the first day after it, by the clock of the place: an hour before midnight in UTC it is that day in Berlin."""
+    code = "de_bdsg_35_3"
+    limit = law().grounds[code].limit
+    assert limit is not None
+    last = datetime.combine(limit.until, time(22, 30), UTC)
+    request_id = opened_id(ledger, Phase.LOCATING)
+    decided = Decided(word=Word.IN_PART, parts=(Exempt(category="contact", ground=code),))
+    needs = check(decided, Right.ERASURE, ["eu-gdpr"], TEXTS, limit.until)
+    made = ledger.propose(request_id, decided, needs, TEXTS, by="s-31", consult_until=later(days=3), at=AT)
+    ledger.speak(made.id, Role.DPO, "agree", by="s-04", substitute=False, at=AT)
+
+    with pytest.raises(LedgerRefusal, match=f"after {limit.until}"):
+        ledger.speak(made.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=last + timedelta(hours=1))
+    assert door("SELECT state FROM decisions") == [("proposed",)]
+    assert door("SELECT count(*) FROM decision_words WHERE role = 'counsel'") == [(0,)]
+    ledger.speak(made.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=last)
+    assert door("SELECT state FROM decisions") == [("in_force",)]

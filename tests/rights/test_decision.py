@@ -1,9 +1,24 @@
 """Decisions: what a refusal needs, and that the file of grounds is read strictly."""
 
+from datetime import timedelta
+
 import pytest
 
 from rights.cooling import ROOM, cooling_until
-from rights.decision import Decided, DecisionError, Element, Exempt, Grounds, Role, Word, check, law
+from rights.decision import (
+    Decided,
+    DecisionError,
+    Element,
+    Exempt,
+    Grounds,
+    Limits,
+    Role,
+    Word,
+    check,
+    grounds_for,
+    law,
+    limits,
+)
 from rights.details import read_details
 from rights.lawfile import read_law, shipped
 from rights.request import Right
@@ -101,3 +116,75 @@ def test_ERA_02_an_exception_keeps_a_category_and_never_refuses_the_whole(ground
 def test_COM_09_nobody_is_asked_what_they_want_a_copy_for() -> None:
     with pytest.raises(FileErrors, match="takes no details"):
         read_details(Right.ACCESS, "details.yaml", "purpose: a case against you")
+
+
+NEW_ZEALAND = [
+    *(f"s. 49(1)({part})" for part in ("a)(i", "a)(ii", "a)(iii", "b", "c", "d")),
+    *("s. 50", "s. 51", "s. 52"),
+    *(f"s. 53({letter})" for letter in "abcdefgh"),
+]
+OF_THE_LAW = {
+    "nz": [f"Privacy Act 2020 {section}" for section in NEW_ZEALAND],
+    "au-app": [f"APP 12.3({letter})" for letter in "abcdefghij"],
+}
+OF_THE_WHOLE = {"nz_53_a", "nz_53_h", "app_12_3_c"}
+"""What is said of a request, or of everything that it asks for, and so of no category alone."""
+
+
+@pytest.mark.parametrize("regime", OF_THE_LAW)
+def test_MET_05_access_is_refused_in_new_zealand_and_australia_on_a_ground_of_their_own(regime: str) -> None:
+    own = {code: one for code, one in grounds_for(Right.ACCESS, [regime]).items() if one.regimes == (regime,)}
+    assert [ground.article for ground in own.values()] == OF_THE_LAW[regime], "each provision once, and no other"
+
+    for code in own:
+        whole = Decided(word=Word.REFUSE, ground=code)
+        part = Decided(word=Word.IN_PART, parts=(Exempt(category="notes", ground=code),))
+        assert check(whole, Right.ACCESS, [regime], {Element.REASON}).approvers == (Role.COUNSEL,)
+        with pytest.raises(DecisionError, match="reason"):
+            check(whole, Right.ACCESS, [regime], set())
+        for right, laws in ((Right.RECTIFICATION, [regime]), (Right.ACCESS, [regime, *GDPR]), (Right.ACCESS, GDPR)):
+            with pytest.raises(DecisionError):
+                check(whole, right, laws, ALL)
+        if code in OF_THE_WHOLE:
+            with pytest.raises(DecisionError):
+                check(part, Right.ACCESS, [regime], ALL)
+        else:
+            assert check(part, Right.ACCESS, [regime], {Element.REASON}).consult
+
+
+def test_only_what_exempts_can_be_said_to_refuse_the_whole_as_well() -> None:
+    text = shipped("grounds.yaml").replace("nz_53_a: {effect: refuse,", "nz_53_a: {effect: refuse, whole: true,")
+    with pytest.raises(FileErrors, match="whole: true is said of what exempts"):
+        read_law(Grounds, "grounds.yaml", text)
+
+
+@pytest.mark.parametrize("code", sorted(limits().grounds))
+def test_COM_11_a_limit_of_a_state_is_no_ground_after_its_last_day(code: str) -> None:
+    ground = law().grounds[code]
+    limit = ground.limit
+    assert limit is not None
+    assert (bool(ground.article), bool(limit.lifted_when), ground.approver) == (True, True, Role.COUNSEL)
+    decided = Decided(word=Word.IN_PART, parts=(Exempt(category="notes", ground=code),))
+    right, laws = ground.rights[0], ground.regimes
+
+    assert check(decided, right, laws, ALL, limit.until).consult
+    with pytest.raises(DecisionError, match=f"after {limit.until}"):
+        check(decided, right, laws, ALL, limit.until + timedelta(days=1))
+    with pytest.raises(DecisionError):
+        check(decided, right, laws, ALL)
+    with pytest.raises(DecisionError, match="no such ground"):
+        check(decided, right, ("us-ca-ccpa",), ALL, limit.until)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (", limit: {state: DE, until: 2027-12-31,", ", limit: {state: DE,", "until"),
+        ("state: DE,", "state: Germany,", "state"),
+        ("{effect: exempt, regimes: [eu-gdpr],", "{effect: exempt,", "under a law that it names"),
+    ],
+)
+def test_a_limit_without_its_state_or_its_last_day_is_refused_with_its_line(old: str, new: str, said: str) -> None:
+    with pytest.raises(FileErrors, match=said) as wrong:
+        read_law(Limits, "limits.yaml", shipped("limits.yaml").replace(old, new, 1))
+    assert "limits.yaml:" in str(wrong.value)

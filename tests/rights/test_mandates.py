@@ -11,10 +11,10 @@ from rights.mandates import (
     Mandate,
     MandateRefusal,
     deceased_law,
-    needs_guardian,
     read_deceased,
     read_mandate,
 )
+from rights.minors import needs_guardian
 from rights.request import Right
 from rights.yamlfile import FileErrors
 
@@ -99,7 +99,7 @@ def test_every_country_says_where_its_row_is_from_and_none_of_low_confidence_is_
         ("kind: survivor\nscope: [access]\nsigned: 2026-01-01\nanswer_to: person\n", "says country, relation and died"),
         (
             "kind: lawyer\ncountry: FR\nscope: [access]\nsigned: 2026-01-01\nanswer_to: person\n",
-            "belong to kind: survivor",
+            "country belongs to kind: survivor, or parent",
         ),
         (
             "kind: lawyer\nAnna Berg: x\nscope: [access]\nsigned: 2026-01-01\nanswer_to: person\n",

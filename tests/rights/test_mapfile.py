@@ -146,6 +146,13 @@ def test_a_map_cut_or_changed_anywhere_is_read_or_refused(data: st.DataObject) -
         assert line.startswith("shop.yaml:")
 
 
+def test_a_key_with_a_line_s_end_in_it_is_named_in_one_line() -> None:
+    (line,) = wrong(SHOP.replace("{category: free_text}", '{category: free_text, "c\\n\\u2028": 1}'))
+
+    assert line.startswith("shop.yaml:")
+    assert "'c\\n\\u2028' is not a key here" in line
+
+
 def test_a_date_in_a_map_is_a_text() -> None:
     text = SHOP.replace("{category: free_text}", "{category: free_text, strategy: constant, value: 1900-01-01}")
 

@@ -5,12 +5,14 @@ Runs a small deployment on real servers, opens what it sealed with its own keys,
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf import json_format
 from google.protobuf.message import Message
@@ -18,6 +20,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import History
 from temporalio.client import ScheduleActionExecutionStartWorkflow
 from temporalio.converter import WorkflowSerializationContext
+from temporalio.service import RPCError, RPCStatusCode
 
 import worker
 from ledger.letters import said_name
@@ -26,7 +29,7 @@ from rights.details import read_details
 from rights.request import Right
 from rights.weighing import Outcome
 from starter.appeals import decide
-from starter.stack import Postgres, Temporal
+from starter.stack import Postgres, Temporal, Vendors
 from starter.weigh import decide_review
 from tests.benchmarks.campaign import NOTICE
 from tests.conftest import SEARCH_ATTRIBUTES
@@ -37,8 +40,9 @@ from tests.stories.copies import Habeas
 from tests.stories.test_clock import desk
 from tests.stories.test_portability import details, sending
 from tests.stories.test_restriction import Till, setup_denial
+from tests.stories.vendors import accepted, analytics
 from tests.world import World, shop_map
-from workflows.visibility import appeal_id, lifting_id, map_check_id
+from workflows.visibility import appeal_id, follow_up_id, lifting_id, map_check_id, relook_id, replay_id, sweep_id
 from workflows.wire import HistoryKeys, SealingCodec
 
 HERE = Path(__file__).parent / "histories"
@@ -238,12 +242,85 @@ async def _asked(home: Path, postgres: Postgres) -> None:
         await _keep(world, f"decision-review/{ledger.tenant}/{late}", "identity-proven-by-a-code")
 
 
+def afterwards() -> None:
+    """Run what follows an answer: late looks, a request that is opened again, a round over corrections, a replay."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        home = Path(folder)
+        with (
+            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": shop_map()}) as world,
+        ):
+            world.start_worker()
+            habeas, ledger, tenant = Habeas(world), world.ledger, world.ledger.tenant
+            since = world.now() - timedelta(hours=1)
+            back = world.open("erasure", [("email", "c7@shop.example")])
+            world.wait_closed(back)
+            with psycopg.connect(world.shop, autocommit=True) as shop:
+                shop.execute("INSERT INTO customers VALUES (7007, 'c7@shop.example', 'Seven', NULL)")
+            ledger.call_relooks(at=world.now() + timedelta(days=8))
+            world.rule(back, world.wait_task(back, "returned"), "retry")
+            world.wait_closed(back)
+            asyncio.run(_ended(world, relook_id(tenant, back)))
+            asyncio.run(_keep(world, relook_id(tenant, back), "relook-residue"))
+            asyncio.run(_keep(world, f"erasure/{tenant}/{back}", "erasure-returned-erased-again"))
+            (home / "corrections.yaml").write_text(
+                "corrections:\n  - {system: shop, collection: customers, values: {full_name: Anna Quartz}}\n"
+            )
+            corrected = habeas.open(
+                "rectification", "--details", str(home / "corrections.yaml"), email="c6@shop.example"
+            )
+            world.wait_task(corrected, "accuracy")
+            habeas("rectification", "decide", corrected, "--accept", "all")
+            world.wait_closed(corrected)
+            ledger.ask_for_looks(at=world.now() + timedelta(days=8))
+            asyncio.run(_begun(world, follow_up_id(tenant, corrected)))
+            asyncio.run(_keep(world, follow_up_id(tenant, corrected), "follow-corrections-last"))
+            words = ("--system", "shop", "--since", since.isoformat(), "--by", "operations")
+            replay = habeas.json("replay", *words)["replay"]
+            world.wait(lambda: ledger.replay(replay).over, 60, "the replay's end")
+            asyncio.run(_ended(world, replay_id(tenant, replay)))
+            asyncio.run(_keep(world, replay_id(tenant, replay), "replay-clean"))
+
+
+def sweeps() -> None:
+    """Run erasures that one call carries out for many."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres, Vendors() as vendors:
+        home = Path(folder)
+        os.environ |= {
+            "TEST_AMPLITUDE_KEY": "amplitude-project-key",
+            "TEST_AMPLITUDE_SECRET": "amplitude-project-secret",
+        }
+        vendors.seed([{"id": n, "email": f"c{n}@shop.example", "name": f"Name {n}"} for n in range(1, 21)])
+        with (
+            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": shop_map(), "analytics": analytics(vendors)}) as world,
+        ):
+            requests = [world.open("erasure", [("email", f"c{n}@shop.example")]) for n in (7, 8)]
+            world.start_worker()
+            world.wait(lambda: all(accepted(world, one) for one in requests), 90, "the vendor's yes")
+            run = sweep_id("analytics", world.ledger.tenant)
+            asyncio.run(_ended(world, run))
+            asyncio.run(_keep(world, run, "sweep-of-two"))
+
+
+async def _begun(world: World, workflow_id: str) -> None:
+    """Wait for the end of a run that is begun by and by."""
+    for _ in range(100):
+        try:
+            return await _ended(world, workflow_id)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            await asyncio.sleep(0.3)
+    sys.exit(f"{workflow_id} is not begun")
+
+
 async def _ended(world: World, workflow_id: str) -> None:
     client = await worker.connect(world.settings, world.ledger)
     await client.get_workflow_handle(workflow_id).result()
 
 
-PARTS = {one.__name__: one for one in (requests, letters, reviews, transfers, identity, appeals)}
+PARTS = {one.__name__: one for one in (requests, letters, reviews, transfers, identity, appeals, afterwards, sweeps)}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

@@ -14,13 +14,20 @@ from temporalio.worker import Replayer
 from tests.workflows.fingerprint import fingerprints
 from workflows.appeal import AppealRun
 from workflows.campaign import CampaignRun
+from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
+from workflows.relook import RelookRun
+from workflows.replay import ReplayRun
 from workflows.request import REQUESTS
+from workflows.sweep import Sweep
 from workflows.upkeep import Upkeep
 from workflows.wire import HistoryKeys, plugin
 
+BESIDE = (
+    Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun, RelookRun, ReplayRun, FollowUp, Sweep
+)  # fmt: skip
 HERE = Path(__file__).parent
 HISTORIES = sorted((HERE / "histories").glob("*.json"))
 KEY = bytes(32)
@@ -33,11 +40,15 @@ def test_there_is_a_history_of_every_kind() -> None:
         "appeal",
         "campaign",
         "erasure",
+        "follow",
         "identity",
         "letters",
         "map",
+        "relook",
+        "replay",
         "restriction",
         "review",
+        "sweep",
         "transfer",
         "upkeep",
     }
@@ -50,9 +61,7 @@ def test_a_recorded_history_replays(path: Path) -> None:
 
     async def replay() -> None:
         wire = plugin(HistoryKeys(lambda _: KEY))
-        replayer = Replayer(
-            workflows=[*REQUESTS, Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun], plugins=[wire]
-        )
+        replayer = Replayer(workflows=[*REQUESTS, *BESIDE], plugins=[wire])
         await replayer.replay_workflow(history)
 
     asyncio.run(replay())

@@ -1,0 +1,89 @@
+"""Minors: up to what age a parent or guardian speaks for a child, by country.
+
+The one rule: no child loses a right because of a parent's. Where a law is not clear about who asks, either may, and
+a reading of low confidence never shuts a child out.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from rights.identity import identity_law
+from rights.lawfile import Confidence, Strict, read_law, shipped
+
+Age = Annotated[int, Field(ge=0, le=18)]
+CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""ISO 3166-1, such as FR."""
+
+
+class ChildLaw(Strict):
+    """The ages of one country, in years."""
+
+    consent_from: Age
+    own_name_from: Age | None = None
+    source: str
+    confidence: Confidence
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.own_name_from is not None:
+            if self.own_name_from > self.consent_from:
+                raise ValueError("own_name_from is above consent_from: who consents alone asks alone")
+            if self.confidence == "low":
+                raise ValueError("a reading of low confidence shuts no child out: leave own_name_from out")
+        return self
+
+
+class MinorsLaw(Strict):
+    """The table."""
+
+    version: str
+    countries: Mapping[CountryCode, ChildLaw]
+
+    def own_name_from(self, country: str = "") -> int:
+        """From which age a child asks in their own name; `country` empty: not known.
+
+        Source: the country's (`law/minors.yaml`); else `law/identity.yaml`.
+        """
+        law, usual = self.countries.get(country.upper()), identity_law().minors.own_name_from
+        if law is None:
+            return usual
+        return min(usual, law.consent_from) if law.own_name_from is None else law.own_name_from
+
+    def parent_until(self, country: str = "") -> int:
+        """Up to which age a parent may ask for a child.
+
+        Source: GDPR Art. 8(1), by member state; else as `own_name_from`.
+        """
+        law = self.countries.get(country.upper())
+        return law.consent_from if law else identity_law().minors.own_name_from
+
+
+def read_minors(file: str, text: str) -> MinorsLaw:
+    """Read a table of minors.
+
+    Raises:
+        FileErrors: what is wrong, each with file, line and path.
+    """
+    return read_law(MinorsLaw, file, text)
+
+
+@cache
+def minors_law() -> MinorsLaw:
+    """The table that ships with the engine."""
+    return read_minors("minors.yaml", shipped("minors.yaml"))
+
+
+def needs_guardian(age: int, country: str = "") -> bool:
+    """Whether a child of an age is asked for by a parent or guardian, and cannot ask in their own name.
+
+    Source: GDPR Art. 8, Recital 38; COPPA (under 13); Cal. Civ. Code 1798.120(c); national law.
+    """
+    return age < minors_law().own_name_from(country)
+
+
+def parent_may_ask(age: int, country: str = "") -> bool:
+    """Whether a parent may ask for a child of an age; the child may too, unless `needs_guardian`."""
+    return age < minors_law().parent_until(country)
