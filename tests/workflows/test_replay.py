@@ -13,6 +13,7 @@ from temporalio.worker import Replayer
 
 from tests.workflows.fingerprint import fingerprints
 from workflows.appeal import AppealRun
+from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
 from workflows.following import FollowUp
 from workflows.letters import Letters
@@ -26,7 +27,8 @@ from workflows.upkeep import Upkeep
 from workflows.wire import HistoryKeys, plugin
 
 BESIDE = (
-    Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun, RelookRun, ReplayRun, FollowUp, Sweep
+    Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun, RelookRun, ReplayRun, FollowUp, Sweep,
+    AuthorityRequest,
 )  # fmt: skip
 HERE = Path(__file__).parent
 HISTORIES = sorted((HERE / "histories").glob("*.json"))
@@ -38,6 +40,7 @@ def test_there_is_a_history_of_every_kind() -> None:
     assert {path.stem.split("-")[0] for path in HISTORIES} == {
         "access",
         "appeal",
+        "authority",
         "campaign",
         "erasure",
         "follow",
