@@ -25,6 +25,7 @@ from activities.authorities import AuthorityActivities
 from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
+from activities.deferring import DeferringActivities
 from activities.following import FollowingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
@@ -61,6 +62,7 @@ from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
 from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
+from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
@@ -197,7 +199,8 @@ def build_worker(
     transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
     relooking, replaying = RelookActivities(tools), ReplayActivities(tools)
-    following, authority = FollowingActivities(tools), AuthorityActivities(tools)
+    authority = AuthorityActivities(tools)
+    following, deferring = FollowingActivities(tools), DeferringActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -214,6 +217,7 @@ def build_worker(
             RelookRun,
             ReplayRun,
             AuthorityRequest,
+            DeferredRun,
         ],
         activities=[
             opening.open,
@@ -252,6 +256,7 @@ def build_worker(
             closing.close,
             transmission.destination,
             transmission.transmit,
+            deferring.review,
             following.due,
             following.look,
             following.looked,

@@ -4,6 +4,7 @@ The one rule: the conclusion is computed from receipts and looks in the ledger, 
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import orjson
@@ -24,6 +25,7 @@ from rights import weighing
 from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
+from rights.deferred import Deferral, deferred
 from rights.holds import STOPPED
 from rights.letters import TOLD_BEFORE, answer_kind
 from rights.plan import Operation, Plan
@@ -178,7 +180,7 @@ class ClosingActivities:
                 file_until=ask.as_of + terms.file,
                 parcel_until=ask.as_of + terms.parcel,
                 disputed_until=ask.as_of + terms.disputed,
-                letter=self._letter(ask, row, conclusion),
+                letter=self._letter(ask, row, conclusion, books),
                 ending=ending,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
@@ -207,24 +209,38 @@ class ClosingActivities:
             erased = tuple(one for one in tools.ledger.identities(row.id) if one.kind not in shared)
         # A correction is looked at again by a run of its own (activities/following.py).
         relook = done and row.right is Right.ERASURE and bool(relooked(receipts))
-        if erased is None and not relook and not ask.again:
+        rest = self._rest(ask, row, receipts) if row.right is Right.ERASURE and done else None
+        if erased is None and not relook and not ask.again and rest is None:
             return None
         return Ending(
             erased=erased,
             whole=not (row.decided and row.decided.parts),
             relook_at=ask.as_of + tools.terms.relook if relook else None,
             again=ask.again,
+            deferred=rest,
         )
+
+    def _rest(self, ask: Ask, row: RequestRow, receipts: list[Receipt]) -> Deferral | None:
+        """What it leaves for a time. Whom counsel has told hears nothing of the engine later either."""
+        rest = deferred(receipts, ask.as_of)
+        return rest and rest.model_copy(update={"told": not self._tools.ledger.answered_by_counsel(row.id)})
 
     def _by_counsel(self, row: RequestRow, conclusion: Conclusion) -> bool:
         """Whether counsel has answered it, since a hold that must stay secret touches it."""
         maybe = row.right in STOPPED and conclusion is Conclusion.IN_PART
         return maybe and self._tools.ledger.answered_by_counsel(row.id)
 
-    def _letter(self, ask: Ask, row: RequestRow, conclusion: Conclusion) -> str | None:
-        """The letter that tells how it ended: once, and not where counsel has written it."""
+    def _letter(
+        self, ask: Ask, row: RequestRow, conclusion: Conclusion, books: Mapping[str, Sequence[Books]]
+    ) -> str | None:
+        """The letter that tells how it ended: once, and not where counsel has written it. Of the rest of an earlier
+        request nothing is told while nothing of it is gone: the person knows that it stays."""
         if not self._tools.mail or ask.again or self._by_counsel(row, conclusion):
             return None
+        if row.right is Right.ERASURE and conclusion is Conclusion.IN_PART:
+            gone = any(book.erased for of in books.values() for book in of)
+            if not gone and self._tools.ledger.carries_out(row.id):
+                return None
         return _letter(row, conclusion)
 
     def _given(self, row: RequestRow) -> Given:

@@ -47,6 +47,7 @@ from connectors.protocol import (
 from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
+from rights.holdlaw import ground_of
 from rights.holds import as_held
 from rights.plan import Operation, Step
 from rights.receipt import Count, Receipt, Tally
@@ -130,7 +131,8 @@ class FulfilActivities:
         ready.answered(answer)
         again = knowing(self._tools, doing.step, ready.learnt) if ready.learnt else ()
         receipt = receipt_of(doing.step, Learned(answer, again) if again else answer, doing.as_of)
-        return as_held(receipt, ready.holding, due=is_due(known.request.clock, doing.as_of))
+        due = is_due(known.request.clock, doing.as_of)
+        return as_held(receipt, ready.holding, partial(ground_of, regimes=known.request.regimes), due=due)
 
     def _attempt(self, doing: Doing, known: AtStep, work: Doer, beat: Beat) -> tuple[Ready, Answer | ConnectorError]:
         ready = make_ready(self._tools, doing, known, beat)

@@ -4,6 +4,7 @@ The one rule: what is spared is read with the step, and the fence lets nothing t
 of that very moment.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,7 +16,7 @@ from connectors.traits import Spares
 from ledger.steps import AtStep
 from rights.datamap import DataMap, System
 from rights.deadlines import Clock
-from rights.holds import NOTHING, Holding, from_day, spare
+from rights.holds import NOTHING, Holding, Reason, from_day, spare
 from rights.plan import Operation, Plan, Step, SystemPlan, make_plan
 
 _SPARES: Final = {Operation.ERASE, Operation.VERIFY}
@@ -55,7 +56,7 @@ def under_holds(
     part, system = plan.of(step.system), data_map.systems[step.system]
     if not known.held or step.operation not in {*_SPARES, *_CHANGES}:
         return UnderHolds(part, system, connector)
-    holding = _holding(known, as_of)
+    holding = _holding(known, as_of, system, today)
     scopes = list(holding.scopes.values())
     if not any(scope.covered(system, today) for scope in scopes):
         # They cover nothing in it, by whichever map.
@@ -74,10 +75,15 @@ def under_holds(
     return UnderHolds(made.model_copy(update={"works": works}), held_map.systems[step.system], around, holding)
 
 
-def _holding(known: AtStep, as_of: datetime) -> Holding:
+def _holding(known: AtStep, as_of: datetime, system: System, today: System) -> Holding:
+    why: defaultdict[str, set[Reason]] = defaultdict(set)
+    for terms in known.held.values():
+        for collection in () if terms.secret(as_of.date()) else terms.scope.covered(system, today):
+            why[collection].add(terms.reason)
     secrets = [terms.secret(as_of.date()) for terms in known.held.values()]
     return Holding(
         scopes={one: terms.scope for one, terms in known.held.items()},
+        reasons={collection: frozenset(reasons) for collection, reasons in why.items()},
         told=not all(secrets),
         secret=any(secrets) and not known.answered,
         answered=any(secrets) and known.answered,

@@ -15,6 +15,9 @@ from ledger.standing import Standing
 from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
 from rights.decision import Decided, Element, article
+from rights.evidence import ASKED_AT
+from rights.holdlaw import ground_of
+from rights.holds import GROUND
 from rights.letters import (
     ANSWERS,
     RESULTS,
@@ -97,7 +100,7 @@ def facts_of(
         language=language,
         child=child,
         right=row.right,
-        received=local(row.clock.received_at),
+        received=local(_asked_at(standing)),
         zone=row.clock.zone,
         due=local(row.clock.legal_due),
         to=to or Party(),
@@ -105,6 +108,13 @@ def facts_of(
         systems=_systems(standing, data_map, kind),
         processing=_processing(standing, data_map, kind, register or Register()),
     )
+
+
+def _asked_at(standing: Standing) -> datetime:
+    """When the person asked: of what carries out the rest of an earlier request, when they asked for that."""
+    opened = next((event.body for event in standing.events if event.kind == "opened"), {})
+    asked = opened.get(ASKED_AT)
+    return datetime.fromisoformat(asked) if asked else standing.request.clock.received_at
 
 
 def _processing(
@@ -275,7 +285,16 @@ def told_in_the_end(standing: Standing, data_map: DataMap | None) -> tuple[Answe
         standing.books,
         {name: system.backups for name, system in systems.items()},
         row.clock.zone,
+        lambda name: _held(standing, name),
     )
+
+
+def _held(standing: Standing, system: str) -> str:
+    """The ground on which a hold has stopped all work in a system. Only an erasure has a provision for that."""
+    if standing.request.right is not Right.ERASURE:
+        return GROUND
+    reasons = [one.reason for one in standing.held if not one.systems or system in one.systems]
+    return ground_of(sorted(set(reasons)), standing.request.regimes)
 
 
 def _asked_about(standing: Standing, name: str, data_map: DataMap | None) -> bool:

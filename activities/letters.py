@@ -14,6 +14,7 @@ from jinja2.runtime import Context
 from activities.catalogue import BREAK, END, LINK, VALUE, Catalogue, NoWords, Words, catalogue, clean
 from activities.layout import Block, Document, Shape, Span, html_of, text_of
 from rights.audience import PSEUDONYM, Answered, State, internal_ids
+from rights.holdlaw import provision_in
 from rights.letterlaw import authorities, lacking, sayings
 from rights.letters import LetterFacts, LetterKind, Office
 from rights.receipt import Kept
@@ -199,7 +200,8 @@ def _state(words: Catalogue, right: Right | None, kind: LetterKind, told: Answer
             return words.say("states.accepted") + found
         case State.OUTSTANDING:
             yet = "outstanding_yet" if kind is LetterKind.INTERIM_ANSWER else "outstanding"
-            return words.say(f"states.{yet}") + found + (f"; {erased}" if erased else "")
+            held = f": {_ground(words, told.held)}" if told.held else ""
+            return words.say(f"states.{yet}") + found + (f"; {erased}" if erased else "") + held
         case State.DONE:
             kept = f", {words.say('states.but_kept')}" if told.kept else ""
             return _done(words, right, told) + kept + (f" ({erased})" if erased else found)
@@ -214,11 +216,19 @@ def _done(words: Catalogue, right: Right | None, told: Answered) -> Words:
 
 
 def _kept(words: Catalogue, kept: Kept) -> Words:
-    ground = words.say("states.pseudonym") if kept.ground == PSEUDONYM else kept.ground
+    ground = words.say("states.pseudonym") if kept.ground == PSEUDONYM else _ground(words, kept.ground)
     rows = words.count(kept.rows, "record")
     if kept.until:
         return words.say("states.kept", n=rows, day=words.day(kept.until), ground=ground)
     return words.say("states.kept_open", n=rows, ground=ground)
+
+
+def _ground(words: Catalogue, ground: str) -> str:
+    """A ground in the letter's language, if it is a hold's: of that no more than the provision is told."""
+    provision = provision_in(ground)
+    if provision is None:
+        return ground
+    return words.say("states.held") + (f" ({provision})" if provision else "")
 
 
 _MARKED: Final = re.compile(f"([{VALUE}{LINK}])([^{END}]*){END}")

@@ -8,6 +8,7 @@ import json
 from temporalio import activity
 
 from activities.calls import FINAL_WORDS, by_word
+from activities.deferring import beyond_the_rest
 from activities.opening import Ask, outline
 from activities.tools import Tools
 from ledger.standing import RequestRow
@@ -71,7 +72,8 @@ class PlanningActivities:
         shape = outline(plan, tools)
         fed = data_map.fed_by(planning.late)
         holding = tuple(name for name in planning.holding if name not in fed)
-        needs_approval = not row.approved and not set(shape.approve).isdisjoint(holding)
+        asks = not set(shape.approve).isdisjoint(holding) or beyond_the_rest(tools, row)
+        needs_approval = not row.approved and asks
         if holding:
             there = Phase.APPROVING if needs_approval else Phase.FULFILLING
             tools.ledger.move(ask.request_id, there, at=ask.as_of)

@@ -343,6 +343,7 @@ class _Work:
                 # Its own wish: it is joined to no other request of the same person.
                 details=anew_key(replay.id, request_id).encode(),
                 assurance=REPLAYED,
+                ground=REPLAYED,
                 second_factor=True,
                 data_map=self._map(),
             ).request_id

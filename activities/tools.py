@@ -123,9 +123,9 @@ class Tools:
         """The live connector of a system, as a decision leaves it for a request; None when this worker's map does not
         have that system any more."""
         live = self.connectors.get(system.system)
-        if live is None or self.build is None or row is None or row.map_digest != self.data_map.digest:
+        if live is None or self.build is None or row is None or row.decided is None or not row.decided.parts:
             return live
-        if row.decided is None or not row.decided.parts:
+        if self.pinned(row.map_digest).systems.get(system.system) != self.data_map.systems[system.system]:
             return live
         if system == self.data_map.systems[system.system]:
             return live

@@ -46,6 +46,7 @@ class UpkeepActivities:
         self._tools.ledger.announce("reconcile", at=round.as_of)
         self._tools.ledger.ask_for_reviews(at=round.as_of)
         self._tools.ledger.call_relooks(at=round.as_of)
+        self._tools.ledger.call_deferrals(at=round.as_of)
         self._tools.ledger.ask_about_holds(at=round.as_of)
         self._tools.ledger.ask_for_looks(at=round.as_of)
 

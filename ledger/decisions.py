@@ -50,6 +50,7 @@ ELSEWHERE: Final = {
     Code.CONTESTED: "look at it again and say so (habeas automated decide)",
     Code.DECISION: "approve the decision, drop it, or propose one (habeas decision)",
     Code.CONSULTATION: "agree to the decision or dissent (habeas decision)",
+    Code.FEE: "enter that the fee was paid (habeas decision paid), or was not (unpaid)",
     Code.STOPPED: "two agents say what becomes of it (habeas request review)",
     Code.UNTIED: "prove it (habeas identity send-code), vouch for it (attest --proves), or leave it out (leave-out)",
     Code.RECIPIENT: "enter what the recipient answers (habeas recipient answered)",

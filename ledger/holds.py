@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 
+from ledger.deferrals import OF_HOLD, wake_deferred
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_people
 from ledger.holddesk import put_on_desk, settle_desk
@@ -187,7 +188,7 @@ class Holds(Store):
         """Ask for a release, or, as a second person, carry it out; whether the hold is released now. No effect if it
         was released before. Its reason is kept until `file_until`.
 
-        What it stopped goes on by itself, unless another hold covers it.
+        What it stopped goes on by itself, unless another hold covers it; what was answered meanwhile is come back to.
 
         Raises:
             LedgerRefusal: there is none of this id, or the same person asks twice.
@@ -206,6 +207,7 @@ class Holds(Store):
                 self._journal(connection, "hold_release_asked", body, at, key=hold_id)
                 return False
             touched = list(connection.scalars(_TOUCHED, self._of(hold_id)))
+            left_over = list(connection.scalars(OF_HOLD, self._of(hold_id)))
             connection.execute(
                 update(holds).where(holds.c.tenant == self.tenant, holds.c.id == hold_id).values(released_at=at)
             )
@@ -221,6 +223,7 @@ class Holds(Store):
             )
             for request_id in touched:
                 post(connection, self.tenant, "wake", request_id, at)
+            wake_deferred(self, connection, left_over, at)
             self._journal(connection, "hold_released", {"hold": hold_id, "by": by, **kept}, at, key=hold_id)
         return True
 

@@ -20,8 +20,13 @@ _LOCK: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam
 _PUT: Final = upsert(keks).on_conflict_do_nothing()
 
 
+_APART: Final = {"file", "deferred"}
+"""Purposes with a key-encryption key of their own each month."""
+
+
 class Keks:
-    """The key-encryption keys of one tenant: one a month, one a month for request files, and one for the house."""
+    """The key-encryption keys of one tenant: one a month, one a month each for request files and for what comes back
+    later, and one for the house."""
 
     def __init__(self, engine: Engine, tenant: str, keys: KeyProvider) -> None:
         self._engine, self._tenant, self._keys = engine, tenant, keys
@@ -29,9 +34,9 @@ class Keks:
 
     def of_month(self, purpose: str, at: datetime) -> str:
         """The id of the key that new data keys come under."""
-        # The request file outlives the rest by years. Under the same key it would keep everybody's identities of that
-        # month readable in old backups.
-        kind = "-file" if purpose == "file" else ""
+        # These outlive the rest by years. Under the same key they would keep everybody's identities of that month
+        # readable in old backups.
+        kind = f"-{purpose}" if purpose in _APART else ""
         name = f"{self._tenant}-{at.astimezone(UTC):%Y-%m}{kind}"
         found = self._known.get(name)
         if found is None:

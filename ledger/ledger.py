@@ -13,11 +13,14 @@ from ledger.campaigns import Campaigns
 from ledger.cases import Cases
 from ledger.categories import Categories
 from ledger.clocks import Clocks
+from ledger.contracts import Contracts
 from ledger.cooling import Cooling
 from ledger.datapoints import DataPoints
 from ledger.decisions import Decisions
+from ledger.deferrals import Deferrals
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
+from ledger.fees import Fees
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
@@ -51,7 +54,6 @@ from ledger.sweeps import Sweeps
 from ledger.told import Told
 from ledger.transmissions import Transmissions
 from ledger.verify import Verification
-from ledger.weighing import Weighing
 from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
@@ -63,7 +65,7 @@ class Ledger(
     Requests,
     Cases,
     Linking,
-    Weighing,
+    Fees,
     Cooling,
     Attesting,
     DataPoints,
@@ -74,6 +76,7 @@ class Ledger(
     Passing,
     Notices,
     Publishing,
+    Contracts,
     Decisions,
     Appeals,
     Standings,
@@ -106,6 +109,7 @@ class Ledger(
     Evidences,
     Erasures,
     Relooks,
+    Deferrals,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

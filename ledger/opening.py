@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.clocks import clock_column, keep_rulesets
 from ledger.cooling import Cooling
+from ledger.deferrals import CarriedOn, carry_on
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel, queue_letter
@@ -25,6 +26,7 @@ from ledger.requests import Opened
 from ledger.vault import OF_REQUEST, Sealed
 from rights.datamap import DataMap
 from rights.deadlines import Clock, acting
+from rights.evidence import ASKED_AT
 from rights.identity import Proof
 from rights.letters import LetterKind
 from rights.request import Phase, Right
@@ -107,6 +109,8 @@ class Opening(Cooling):
         second_factor: bool = False,
         reply: Channel | None = None,
         data_map: DataMap | None = None,
+        ground: str = "",
+        carries_on: CarriedOn | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
@@ -117,7 +121,9 @@ class Opening(Cooling):
         `proof` is what a system says of the asker, `proves` the identities that it is of, `assurance` a word on why
         nothing more is asked; all are kept.
         `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
+        `ground` is the word of the ground of an erasure, and whose it is (`rights.erasing.stated_ground`).
         `data_map`: what it is about, where that is not the whole map of the day on which it begins.
+        `carries_on`: the answered request whose rest it carries out, under the decision on that one.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right, other identities or other details.
@@ -150,11 +156,23 @@ class Opening(Cooling):
         }
 
         def commit() -> Opened:
-            said = {"assurance": assurance} if assurance else {}
+            said = {name: word for name, word in (("assurance", assurance), ("ground", ground)) if word}
+            if carries_on:
+                said[ASKED_AT] = carries_on.asked_at.isoformat()
             made = new_id(received_at)
             its_proof = proof and proof.model_copy(update={"vouches": of_whom(self._people, made, proves)})
             return self._open(
-                made, row, identities, free_text, details, received_at, its_proof, said, second_factor, reply
+                made,
+                row,
+                identities,
+                free_text,
+                details,
+                received_at,
+                its_proof,
+                said,
+                second_factor,
+                reply,
+                carries_on,
             )
 
         return self._with_kek(commit)
@@ -171,6 +189,7 @@ class Opening(Cooling):
         said: Mapping[str, str],
         second_factor: bool,
         reply: Channel | None,
+        carries_on: CarriedOn | None,
     ) -> Opened:
         digests = self._people.digests(identities)
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
@@ -180,6 +199,8 @@ class Opening(Cooling):
             values += (Sealed("working", DETAILS, details),)
         if reply is not None:
             values += (Sealed("working", REPLY, reply.sealed()),)
+        if carries_on:
+            values += tuple(Sealed("working", name, value) for name, value in carries_on.known.items())
         rows = {f"row_{name}": value for name, value in row.items()} | {
             "row_id": request_id,
             "purposes": list(keys),
@@ -197,6 +218,8 @@ class Opening(Cooling):
                 return self._opened_before(connection, row, digests, details)
             if second_factor and row["right"] == Right.ERASURE:
                 self.waive_cooling(connection, request_id)
+            if carries_on:
+                carry_on(self, connection, carries_on.request_id, request_id, at)
             if proof:
                 keep_first_proof(connection, self.tenant, request_id, proof)
             self._journal(connection, "opened", body, at, request_id=request_id)

@@ -19,7 +19,7 @@ from ledger.models_restrictions import restrictions
 from ledger.outbox import post
 from ledger.relooks import whole
 from ledger.store import AnyRow, Store
-from rights.evidence import REPLAYED
+from rights.evidence import CARRIED_ON
 from rights.request import Right
 from rights.value import Value
 
@@ -344,7 +344,7 @@ class Replays(Store):
         )
         with self._look() as connection:
             body = connection.scalar(query)
-        return body is not None and orjson.loads(body).get("assurance") == REPLAYED
+        return body is not None and orjson.loads(body).get("assurance") in CARRIED_ON
 
 
 def _replay(row: AnyRow) -> Replay:

@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.checkpoints import Checkpoint
 from ledger.clocks import laws_of
+from ledger.deferrals import Deferrals, end_deferral
 from ledger.erasures import Erasures
 from ledger.errors import LedgerRefusal
 from ledger.followups import What, look_again
@@ -37,7 +38,8 @@ from ledger.models_restrictions import restrictions
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.relooks import Relooks
 from ledger.tasks import settle_tasks
-from ledger.vault import OF_REQUEST, Purpose, Sealed
+from ledger.vault import OF_REQUEST, DataKey, Purpose, Sealed
+from rights.deferred import Deferral
 from rights.details import Details, details_of
 from rights.receipt import Books
 from rights.request import TRANSITIONS, Conclusion, Phase, Right
@@ -115,9 +117,11 @@ class Ending(Value):
     """When it is looked at again; None: never."""
     again: bool = False
     """It was closed before, and opened again."""
+    deferred: Deferral | None = None
+    """What it has left for a time, and is come back to."""
 
 
-class Requests(Linking, Erasures, Relooks):
+class Requests(Linking, Erasures, Relooks, Deferrals):
     """Verbs on requests; `open_request` is in ledger/opening.py, what people decide in ledger/decisions.py."""
 
     def identities(self, request_id: str) -> tuple[Identity, ...]:
@@ -225,57 +229,64 @@ class Requests(Linking, Erasures, Relooks):
             LedgerRefusal: it was closed with another conclusion.
         """
         keys = self._known_keys() if ending and ending.erased is not None else []
-        with self._begin() as connection:
-            closed = connection.execute(
-                _MOVE[Phase.CLOSED]
-                .values(closed_at=at, conclusion=conclusion.value)
-                .returning(requests.c.right, requests.c.regime, requests.c.clocks),
-                {"of": self.tenant, "request_id": request_id},
-            ).first()
-            if closed:
-                kept = recourse_until(closed.right, laws_of(closed), conclusion, at)
-                days: dict[Purpose, datetime] = {
-                    # With the identities go the digests by which the fence finds a copy that was refused.
-                    "working": max(working_until, kept),
-                    "history": working_until,
-                    "pseudonym": at,
-                    "parcel": parcel_until,
-                    "file": file_until,
-                    "disputed": disputed_until,
-                }
-                connection.execute(
-                    _KEEP_KEYS,
-                    {
-                        "of": self.tenant,
-                        "request_id": request_id,
-                        "purposes": list(days),
-                        "days": list(days.values()),
-                    },
-                )
-                if look_on:
-                    look_again(connection, self.tenant, request_id, What.RECTIFICATION, look_on)
-                settle_tasks(
-                    self,
-                    connection,
-                    at,
-                    tasks.c.request_id == request_id,
-                    # A letter is still to be posted when everything else is done.
-                    tasks.c.code.not_in([code.value for code in OF_LETTERS]),
-                    tasks.c.step_key.not_like("%/recipient/%"),
-                )
-                body = {
-                    "conclusion": conclusion,
-                    "books": {system: list(of) for system, of in books.items()},
-                }
-                if letter:
-                    queue_letter(self, connection, request_id, letter, at, only_if_known=True)
-                if ending:
-                    ground = f"{closed.regime}: {closed.right}"
-                    self._outlive(connection, request_id, ending, keys, ground, at)
-                self._wake_waiting(connection, request_id, at)
-                self._journal(connection, "closed", body, at, request_id=request_id)
-            else:
-                self._refuse_other_conclusion(connection, request_id, conclusion)
+
+        def commit() -> None:
+            later = self._make_deferred_key(at) if ending and ending.deferred else None
+            with self._begin() as connection:
+                closed = connection.execute(
+                    _MOVE[Phase.CLOSED]
+                    .values(closed_at=at, conclusion=conclusion.value)
+                    .returning(requests.c.right, requests.c.regime, requests.c.clocks),
+                    {"of": self.tenant, "request_id": request_id},
+                ).first()
+                if closed:
+                    kept = recourse_until(closed.right, laws_of(closed), conclusion, at)
+                    days: dict[Purpose, datetime] = {
+                        # With the identities go the digests by which the fence finds a copy that was refused.
+                        "working": max(working_until, kept),
+                        "history": working_until,
+                        "pseudonym": at,
+                        "parcel": parcel_until,
+                        "file": file_until,
+                        "disputed": disputed_until,
+                    }
+                    connection.execute(
+                        _KEEP_KEYS,
+                        {
+                            "of": self.tenant,
+                            "request_id": request_id,
+                            "purposes": list(days),
+                            "days": list(days.values()),
+                        },
+                    )
+                    if look_on:
+                        look_again(connection, self.tenant, request_id, What.RECTIFICATION, look_on)
+                    settle_tasks(
+                        self,
+                        connection,
+                        at,
+                        tasks.c.request_id == request_id,
+                        # A letter is still to be posted when everything else is done.
+                        tasks.c.code.not_in([code.value for code in OF_LETTERS]),
+                        tasks.c.step_key.not_like("%/recipient/%"),
+                    )
+                    body = {
+                        "conclusion": conclusion,
+                        "books": {system: list(of) for system, of in books.items()},
+                    }
+                    if letter:
+                        queue_letter(self, connection, request_id, letter, at, only_if_known=True)
+                    if ending:
+                        ground = f"{closed.regime}: {closed.right}"
+                        self._outlive(connection, request_id, ending, keys, ground, later, at)
+                    self._wake_waiting(connection, request_id, at)
+                    self._journal(connection, "closed", body, at, request_id=request_id)
+                    if ending and ending.deferred:
+                        self._journal_deferral(connection, request_id, ending.deferred, at)
+                else:
+                    self._refuse_other_conclusion(connection, request_id, conclusion)
+
+        self._with_kek(commit)
         self.checkpoint(at=at)
 
     def _outlive(
@@ -285,8 +296,14 @@ class Requests(Linking, Erasures, Relooks):
         ending: Ending,
         keys: Sequence[bytes],
         ground: str,
+        later: DataKey | None,
         at: datetime,
     ) -> None:
+        if later and ending.deferred:
+            self._defer(connection, request_id, ending.deferred, later, at)
+        elif ending.again:
+            # What it had left before is answered anew.
+            end_deferral(self, connection, request_id, None, at)
         if ending.erased is not None:
             self._remember_erasure(
                 connection, request_id, ending.erased, keys, ground, at, whole=ending.whole, relook_at=ending.relook_at

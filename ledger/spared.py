@@ -57,6 +57,8 @@ def touching(tenant: _Sql, request: _Sql, system: _Sql) -> ScalarSelect[Any]:
     terms = func.jsonb_build_object(
         literal_column("'scope'"),
         hold_terms.c.scope,
+        literal_column("'reason'"),
+        hold_terms.c.reason,
         literal_column("'disclosure'"),
         hold_terms.c.disclosure,
         literal_column("'tell_from'"),
@@ -72,9 +74,16 @@ def answered(tenant: _Sql, request: _Sql) -> Exists:
     )
 
 
-def told_of(tenant: _Sql, request: _Sql) -> Exists:
-    """Whether one is in force that may be told of today."""
-    return _holds(hold_terms.c.hold_id, tenant, request).where(~secret(func.current_date())).exists()
+def told_of(tenant: _Sql, request: _Sql) -> ScalarSelect[Any]:
+    """Why those are in force that may be told of today, and the systems that each can touch; NULL: there are none."""
+    about = func.jsonb_build_object(
+        literal_column("'reason'"),
+        hold_terms.c.reason,
+        literal_column("'systems'"),
+        func.to_jsonb(hold_terms.c.systems),
+    )
+    told = _holds(func.jsonb_agg(about.distinct()), tenant, request).where(~secret(func.current_date()))
+    return told.scalar_subquery()
 
 
 def blocking() -> tuple[_Sql, ...]:

@@ -27,6 +27,7 @@ from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.deadlines import Clock, acting
 from rights.decision import Decided, Word
+from rights.holds import Reason
 from rights.plan import Plan
 from rights.receipt import Books, Receipt
 from rights.request import Conclusion, Phase, Right
@@ -121,6 +122,14 @@ class KeyState(Value):
     """From when no backup of the ledger can open what it sealed; None while it lives."""
 
 
+class ToldHold(Value):
+    """What may be told of a hold: why it is, and nothing of whose word or matter."""
+
+    reason: Reason
+    systems: tuple[str, ...] = ()
+    """Those that it can touch; none: any."""
+
+
 class Standing(Value):
     """All there is to tell of a request."""
 
@@ -132,8 +141,8 @@ class Standing(Value):
     books: Mapping[str, tuple[Books, ...]]
     """Per system, as they were closed; empty before."""
     keys: tuple[KeyState, ...]
-    held: bool
-    """A hold on the person is in force, and may be told of."""
+    held: tuple[ToldHold, ...]
+    """The holds on the person that are in force and may be told of."""
     in_flight: int
     """Destructive calls that may still be running."""
 
@@ -273,7 +282,7 @@ class Standings(Store):
                 plan=newest_plan(connection, self.tenant, request_id),
                 books=_books(written),
                 keys=tuple(self._key_state(row) for row in connection.execute(_KEYS, its)),
-                held=bool(connection.scalar(_HELD, its)),
+                held=tuple(ToldHold.model_validate(one) for one in connection.scalar(_HELD, its) or ()),
                 in_flight=connection.scalar(_IN_FLIGHT, its) or 0,
             )
 

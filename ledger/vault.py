@@ -35,10 +35,11 @@ from ledger.keys import KEY_BYTES, NONCE_BYTES, KeyProvider
 from ledger.models import case_keys, request_subjects, vault
 from ledger.models_letters import campaign_people
 
-Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed", "identity"]
+Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed", "identity", "deferred"]
 """What is sealed together and destroyed together: working (identities, anchors, candidates), the request file (texts as
 received, notes), the run's history in Temporal, the parcel, the key of pseudonyms, what was written over and may be
-disputed, and the copy of a document that proves who somebody is."""
+disputed, the copy of a document that proves who somebody is, and what is needed to come back to what a hold or a duty
+has kept."""
 OF_REQUEST: Final[tuple[Purpose, ...]] = ("working", "history", "file")
 """What every request is opened with, and cannot be carried on without."""
 

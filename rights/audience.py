@@ -5,14 +5,16 @@ a hold, changes nothing in what the person is told: the work is outstanding, lik
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from rights.backups import Backups
+from rights.codes import Code
 from rights.course import COURSES
+from rights.holds import GROUND
 from rights.plan import Operation, out_of_backups
 from rights.receipt import Books, Certainty, Kept, Outcome, Receipt
 from rights.request import Right
@@ -133,6 +135,8 @@ class Answered(Told):
 
     erased: int = 0
     """Records that are gone, or tell nothing of the person any more."""
+    held: str = ""
+    """Why it was not done, where a hold that may be told stood in the way of all of it: the ground."""
     backups: Lingering | None = None
     """None: nothing was erased, or there are no backups."""
 
@@ -144,17 +148,27 @@ def answer(
     books: Mapping[str, Sequence[Books]],
     backups: Mapping[str, Backups | None],
     zone: str,
+    held: Callable[[str], str] = lambda _system: GROUND,
 ) -> tuple[Answered, ...]:
-    """What the person is told at the end. `backups` is what the map says of each system's; days are those of `zone`."""
+    """What the person is told at the end. `backups` is what the map says of each system's; days are those of `zone`;
+    `held` words the ground of a system that a hold has stopped, which only a hold that may be told is said to have."""
+    stopped = _stopped(right, receipts)
     lingering = linger(receipts, books, backups, zone)
     return tuple(
         Answered(
             **dict(told),
             erased=_erased(books.get(told.system, ()), [r for r in receipts if r.step.system == told.system]),
+            held=held(told.system) if told.state is State.OUTSTANDING and told.system in stopped else "",
             backups=lingering.get(told.system),
         )
         for told in interim(right, systems, receipts)
     )
+
+
+def _stopped(right: Right, receipts: Sequence[Receipt]) -> frozenset[str]:
+    """The systems whose last act says that a hold has stopped it. One that must stay secret is not said to."""
+    last = {r.step.system: r for r in receipts if r.step.operation in {COURSES[right].act, Operation.VERIFY}}
+    return frozenset(name for name, r in last.items() if r.outcome is Outcome.HELD and r.code == Code.HOLD)
 
 
 def linger(

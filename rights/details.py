@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from rights.detail import Details as Details
+from rights.erasing import ErasureDetails
 from rights.objections import ConsentWithdrawalDetails, DecisionReviewDetails, ObjectionDetails, OptOutDetails
 from rights.portability import PortabilityDetails
 from rights.rectification import RectificationDetails
@@ -18,6 +19,7 @@ from rights.restriction import RestrictionDetails
 from rights.yamlfile import FileError, FileErrors, read
 
 MODELS: Final[Mapping[Right, type[Details]]] = {
+    Right.ERASURE: ErasureDetails,
     Right.PORTABILITY: PortabilityDetails,
     Right.RESTRICTION: RestrictionDetails,
     Right.RECTIFICATION: RectificationDetails,
@@ -33,6 +35,9 @@ def needs_details(right: Right) -> bool:
     """Whether a right cannot be carried out without more being said."""
     model = MODELS.get(right)
     if model is None:
+        return False
+    if right is Right.ERASURE:
+        # Nobody owes a reason for it; where one is given, the ground is.
         return False
     try:
         model()

@@ -15,10 +15,11 @@ from rights.clockwork import ClockEvent, NotAllowedError, replayed
 from rights.course import COURSES
 from rights.deadlines import Clock
 from rights.decision import Word, article, law
+from rights.erasing import NONE_STATED, Why, provision_of
 from rights.plan import Operation
 from rights.receipt import Books, Certainty, Outcome, Receipt, most_open, vouching
 from rights.regimes import Regime
-from rights.request import Right
+from rights.request import Conclusion, Right
 from rights.value import Value
 
 FORMAT: Final = "urn:habeas:evidence:1"
@@ -29,7 +30,13 @@ RECEIPTS: Final = ("look", "receipt", "settled")
 
 REPLAYED: Final = "replayed"
 """What the journal says instead of a proof of a request that carries another one out anew."""
-_AT_THE_OPENING: Final = {"none_needed": "none_needed", REPLAYED: "earlier_request"}
+DEFERRED: Final = "deferred"
+"""The same of one that comes back to what an answered one had to leave."""
+ASKED_AT: Final = "asked_at"
+"""Of such a one, when the person asked for it: the day that letters name."""
+CARRIED_ON: Final = frozenset({REPLAYED, DEFERRED})
+"""Both are about what the map has of the earlier request's systems, and no more."""
+_AT_THE_OPENING: Final = {"none_needed": "none_needed", **dict.fromkeys(sorted(CARRIED_ON), "earlier_request")}
 """On whose word a request was opened as proven, by what its entry says of that; else the door's."""
 
 Document = dict[str, Any]
@@ -111,6 +118,8 @@ def describe(tenant: str, request_id: str, entries: Sequence[Noted], sources: So
         },
         "identity": _identity(opened, known),
         "decision": _decision(known),
+        # Nothing is added to what was signed of requests that were opened before the journal had it.
+        **({"basis": _basis(opened, known, clocks, _acted(end, receipts))} if "ground" in opened.body else {}),
         "said_by_people": list(_said(known)),
         "dates": [_dates(clock, right, known, end.at, sources.laws.get(clock.ruleset)) for clock in clocks],
         "data_map": _newest(known, "map_pinned", "digest"),
@@ -167,14 +176,17 @@ def _decision(entries: Sequence[Noted]) -> Document:
     """The decision in force; without one, what a proven person asks for is granted."""
     proposed = {entry.key: entry for entry in entries if entry.kind == "proposed"}
     in_force: Noted | None = None
+    word = ""
     for entry in entries:
         if entry.kind == "decided" or (entry.kind == "proposed" and _needs_nobody(entry)):
             in_force = proposed.get(entry.key)
+            # A fee that was not paid has become a refusal.
+            word = entry.body.get("word", "")
     if in_force is None:
         return {"word": Word.GRANT.value, "recorded": False, "grounds": []}
     said = in_force.body["decided"]
     return {
-        "word": said["word"],
+        "word": word or said["word"],
         "recorded": True,
         "at": moment(in_force.at),
         "grounds": [{"code": code, "provision": article(code)} for code in _grounds(said)],
@@ -186,6 +198,33 @@ def _decision(entries: Sequence[Noted]) -> Document:
             if e.key == in_force.key and e.kind in {"approve_decision", "agree", "dissent", "consultation_lapsed"}
         ],
     }
+
+
+def _basis(opened: Noted, entries: Sequence[Noted], clocks: Sequence[Clock], acted: bool) -> Document | None:
+    """Why an erasure was owed, and who says so; None where nothing was erased. What nobody has stated is not made
+    up: what a proven person has asked for, and the controller has not contested, is carried out as that.
+
+    Source: GDPR Art. 17(1), 5(2).
+    """
+    if not acted:
+        return None
+    decided = _decision(entries)
+    if decided["grounds"] and decided["word"] == Word.GRANT:
+        return {"by": "decision", "grounds": decided["grounds"]}
+    word = opened.body["ground"]
+    if word in CARRIED_ON:
+        return {"by": "earlier_request", "grounds": []}
+    if word == NONE_STATED:
+        return {"by": "asked_and_not_contested", "grounds": []}
+    said = {"code": Why(word).code if word in set(Why) else word, "word": word}
+    return {"by": "person", "grounds": [{**said, "provision": provision_of(word, [c.regime for c in clocks])}]}
+
+
+def _acted(end: Noted, receipts: Sequence[Receipt]) -> bool:
+    """Whether an erasure was carried out, if only a part of it before it was taken back."""
+    acts = [receipt for receipt in receipts if receipt.step.operation is Operation.ERASE]
+    done = any(receipt.tally.changed or receipt.outcome.settled for receipt in acts)
+    return done or end.body["conclusion"] in {Conclusion.ANSWERED, Conclusion.IN_PART}
 
 
 def _needs_nobody(proposed: Noted) -> bool:

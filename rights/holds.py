@@ -5,7 +5,7 @@ itself the whole system is kept, since what was kept can still be erased. A hold
 that a system has not come to yet (GDPR Art. 17(3)(b) and (e), Art. 18(1)(c)).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -163,6 +163,8 @@ class Holding(Value):
 
     scopes: Mapping[str, Scope] = {}
     """By hold."""
+    reasons: Mapping[str, frozenset[Reason]] = {}
+    """Why those that may be told keep what they do, by collection."""
     told: bool = False
     """One of them may be told."""
     secret: bool = False
@@ -243,8 +245,15 @@ def _keep(system: System, work: Work, day: date) -> Keep:
     return Keep(ground=GROUND, column=column, cutoff=cutoff, months=_NEVER)
 
 
-def as_held(receipt: Receipt, holding: Holding, *, due: bool) -> Receipt:
-    """What a receipt says of work that left something because of holds.
+def as_held(
+    receipt: Receipt,
+    holding: Holding,
+    ground: Callable[[Collection[Reason]], str] = lambda _reasons: GROUND,
+    *,
+    due: bool,
+) -> Receipt:
+    """What a receipt says of work that left something because of holds. `ground` words it, with the provision of the
+    law, by the reasons of holds that may be told.
 
     Before the answer is due a hold that may be told is waited for; when it is, what stays is said with its ground.
     A secret one is a step that a system has not come to yet, with nothing of the hold in its counts.
@@ -258,7 +267,7 @@ def as_held(receipt: Receipt, holding: Holding, *, due: bool) -> Receipt:
         return put_off(bare)
     if holding.answered:
         return left_open(bare)
-    return receipt
+    return receipt.model_copy(update={"tally": _worded(receipt.tally, holding, ground)})
 
 
 def put_off(receipt: Receipt) -> Receipt:
@@ -272,6 +281,18 @@ def put_off(receipt: Receipt) -> Receipt:
 def left_open(receipt: Receipt) -> Receipt:
     """A step that the answer of counsel has ended, and of which nothing says that it was held."""
     return receipt.model_copy(update={"outcome": Outcome.PENDING, "code": str(Code.DEFERRED), "about": ""})
+
+
+def _worded(tally: Tally, holding: Holding, ground: Callable[[Collection[Reason]], str]) -> Tally:
+    # Where the whole system is kept so that a part can be, all of them are why.
+    everyone = frozenset().union(*holding.reasons.values())
+
+    def worded(count: Count) -> Count:
+        said = ground(sorted(holding.reasons.get(count.collection, everyone)))
+        kept = (one.model_copy(update={"ground": said}) if one.ground == GROUND else one for one in count.kept)
+        return count.model_copy(update={"kept": tuple(kept)})
+
+    return Tally(counts=tuple(map(worded, tally.counts)))
 
 
 def _without(tally: Tally) -> Tally:

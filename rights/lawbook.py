@@ -12,6 +12,8 @@ from typing import Final
 from rights.authorities import authority_law
 from rights.clockwork import extensions
 from rights.decision import law, limits
+from rights.fees import fee_law
+from rights.holdlaw import hold_law
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
@@ -28,7 +30,9 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "authorities.yaml": authority_law,
         "deceased.yaml": deceased_law,
         "extensions.yaml": extensions,
+        "fees.yaml": fee_law,
         "grounds.yaml": law,
+        "holds.yaml": hold_law,
         "identity.yaml": identity_law,
         "letters.yaml": letter_law,
         "limits.yaml": limits,

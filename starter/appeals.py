@@ -13,7 +13,9 @@ from ledger.ledger import Ledger
 from ledger.people import DETAILS
 from rights.appeals import AppealOutcome
 from rights.deadlines import start_clock
+from rights.erasing import stated_ground
 from rights.regimes import regime
+from rights.request import Right
 from starter.show import Cell, Page, day
 
 
@@ -45,6 +47,7 @@ def _redo(ledger: Ledger, appeal: Appeal, at: datetime) -> None:
     try:
         people = ledger.identities(appeal.request_id)
         details = ledger.unseal(appeal.request_id, "working", DETAILS)
+        said = ledger.details(appeal.request_id, row.right) if row.right is Right.ERASURE else None
     except (KeyGoneError, LedgerRefusal):
         raise LedgerRefusal(
             "the decision is recorded, but the identities of the request were destroyed by now: open it anew by hand "
@@ -63,6 +66,7 @@ def _redo(ledger: Ledger, appeal: Appeal, at: datetime) -> None:
         idempotency_key=f"appeal/{appeal.id}",
         confirmed=row.confirmed,
         details=details,
+        ground=stated_ground(row.right, said),
     )
     ledger.note_redone(appeal.id, opened.request_id, at=at)
 

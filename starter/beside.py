@@ -18,6 +18,7 @@ from workflows import visibility
 from workflows.appeal import AppealRun
 from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
+from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
@@ -89,6 +90,11 @@ class Beside:
         """Have an authority's demand carried on; a run that is at it hears of it, if somebody has spoken."""
         run, signal = visibility.demand_id(self._ledger.tenant, demand), "turned" if called else None
         return await self._keep_running(AuthorityRequest.run, demand, run, "a demand of an authority", signal)
+
+    async def deferred(self, request_id: str) -> bool:
+        """Have what a closed request has left waited for; a run that waits looks at once."""
+        run = visibility.deferred_id(self._ledger.tenant, request_id)
+        return await self._keep_running(DeferredRun.run, request_id, run, "come back to what is left", "refresh")
 
     async def letters(self, *, called: bool) -> bool:
         """Have letters sent; a run that is at it hears of it, if somebody has called."""

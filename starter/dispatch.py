@@ -156,6 +156,8 @@ class Dispatcher:
         """Deliver what concerns requests that were closed; None if it is no such message."""
         if message.kind == "relook":
             return await self._beside.relook(message.request_id)
+        if message.kind == "deferred":
+            return await self._beside.deferred(message.request_id)
         if message.kind == "reopen":
             return await self._reopen(message.request_id)
         if message.kind == "replay":

@@ -134,6 +134,7 @@ def shown(said: Document) -> Page:
             ("conclusion", Cell(request["conclusion"], "strong")),
             ("identity", _identity(what["identity"])),
             ("decision", _decision(what["decision"])),
+            ("erased because", _basis(what.get("basis"))),
             ("data map", what["data_map"]),
             ("laws", ", ".join(f"{one['regime']} ({one['ruleset'][:12]})" for one in what["dates"])),
         )
@@ -168,6 +169,23 @@ def _decision(said: Document) -> str:
     grounds = "; ".join(f"{one['code']} ({one['provision']})" for one in said["grounds"])
     words = ", ".join(f"{one['word']} by {one['role']}" for one in said["words"] if one["role"])
     return "; ".join(filter(None, (said["word"], grounds, words)))
+
+
+_BASES = {
+    "asked_and_not_contested": "it was asked for, and not contested; nobody has stated a ground",
+    "earlier_request": "an earlier request is carried out anew",
+    "person": "the person says",
+    "decision": "it was decided",
+}
+
+
+def _basis(said: Document | None) -> str | None:
+    """On which ground it was erased, and who says so; None of other rights."""
+    if said is None:
+        return None
+    cited = ((one["code"], one["provision"]) for one in said["grounds"])
+    grounds = "; ".join(f"{code} ({provision})" if provision else code for code, provision in cited)
+    return f"{_BASES[said['by']]}{f': {grounds}' if grounds else ''}"
 
 
 def _system(page: Page, system: Document) -> None:

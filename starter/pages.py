@@ -48,6 +48,7 @@ PURPOSES: Final = {
     "parcel": "parcel",
     "pseudonym": "key of pseudonyms",
     "disputed": "old values of what was rectified",
+    "deferred": "what it takes to come back to what stays",
 }
 _WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.DECIDING, Phase.APPROVING})
 
@@ -142,7 +143,7 @@ def show_document(
     return {
         "request": request_document(standing.request, now),
         "waits_for": waits_for(standing) or None,
-        "held": standing.held,
+        "held": bool(standing.held),
         "in_flight": standing.in_flight,
         "systems": [
             {
@@ -201,6 +202,11 @@ def _key_document(key: KeyState) -> Document:
     return {**key.model_dump(mode="json"), "what": PURPOSES.get(key.purpose, key.purpose)}
 
 
+def ending(standing: Standing) -> str:
+    """What ended the work on a request before its time: the person has taken it back, or it is another controller's."""
+    return "passed on" if any(event.kind == "passed_on" for event in standing.events) else "withdrawn"
+
+
 def show_page(
     standing: Standing,
     candidates: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -220,7 +226,7 @@ def show_page(
             ("identity", f"confirmed {minute(row.confirmed_at, zone)}" if row.confirmed_at else None),
             ("approved", minute(row.approved_at, zone) if row.approved_at else None),
             (
-                "passed on" if row.conclusion is Conclusion.PASSED_ON else "withdrawn",
+                ending(standing),
                 minute(row.withdrawn_at, zone) if row.withdrawn_at else None,
             ),
             ("closed", minute(row.closed_at, zone) if row.closed_at else None),
@@ -288,4 +294,6 @@ def _fate(key: KeyState, zone: str) -> Text:
     if key.shredded_at:
         gone = f"; out of backups by {day(key.out_of_backups_at, zone)}" if key.out_of_backups_at else ""
         return Cell(f"unreadable since {minute(key.shredded_at, zone)}{gone}", "quiet")
-    return day(key.keep_until, zone) if key.keep_until else "while the request is open"
+    if key.keep_until is None:
+        return "until nothing stays" if key.purpose == "deferred" else "while the request is open"
+    return day(key.keep_until, zone)

@@ -14,6 +14,7 @@ from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.details import MODELS, Details, needs_details
+from rights.erasing import stated_ground
 from rights.identity import Proof, Rung, circumstances_of, identity_law
 from rights.objections import (
     OPT_OUT_LAW,
@@ -120,6 +121,7 @@ def submit(
         proves=of,
         assurance="attested" if confirmed else "proven" if enough else "none_needed" if level == 0 else "",
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
+        ground=stated_ground(known, details),
         reply=_reply(people) if rules.letters else None,
         # Whoever is signed in as one person does not hurry an erasure along that is about another as well.
         second_factor=proof is not None and proof.rung is Rung.SECOND_FACTOR and whole,

@@ -136,6 +136,9 @@ REREAD: Final = timedelta(days=1)
 """How often the run of an appeal reads the ledger again: a decision that was lost with Temporal's database must not
 leave it waiting; an appeal takes weeks, and what decides on it is the ledger."""
 
+REVIEWS: Final = 12
+"""Reviews of what is left before the history starts anew: a year, about 70 events."""
+
 RECHECK: Final = timedelta(hours=6)
 """How often a workflow that waits for a person reads the ledger's decisions again: an update that was lost with
 Temporal's database must not stall a request until its due date. Four activities a day."""

@@ -95,6 +95,12 @@ def demand_id(tenant: str, demand: str) -> str:
     return f"authority/{demand}/{tenant}"
 
 
+def deferred_id(tenant: str, request_id: str) -> str:
+    """The id under which what a closed request has left is waited for. It ends with the tenant, under whose key its
+    history is sealed: that of the request is long destroyed."""
+    return f"deferred/{request_id}/{tenant}"
+
+
 def map_check_id(tenant: str) -> str:
     """The id of the schedule that compares the map with its systems, and what the ids of its runs begin with: the
     schedule adds the time."""

@@ -285,6 +285,27 @@ def tasks(as_json: Json = False) -> None:
         answer({"tasks": [one.model_dump(mode="json") for one in found]}, page, as_json=as_json)
 
 
+@holds.command("deferred")
+def deferred_(as_json: Json = False) -> None:
+    """What answered erasures have left, and is come back to by itself.
+
+    Example: habeas hold deferred
+    """
+    from starter.desk import desk
+    from starter.show import Cell, Page, answer, minute
+
+    with desk() as at:
+        found = at.ledger.deferrals()
+        page = Page()
+        for one in found:
+            until = f", not before {minute(one.not_before, at.zone)}" if one.not_before else ""
+            why = ", a hold is in force" if one.held else ""
+            page.line(Cell(f"request {one.request_id}: {', '.join(one.systems)}{until}{why}", "warn"))
+        if not found:
+            page.line(Cell("nothing is left that is come back to", "good"))
+        answer({"deferred": [one.model_dump(mode="json") for one in found]}, page, as_json=as_json)
+
+
 @holds.command("answer")
 def answer_(
     request: RequestId,

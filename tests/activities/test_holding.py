@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from connectors.sql import build
 from ledger.ledger import Ledger
 from rights.codes import Code
 from rights.datamap import DataMap, System
-from rights.holds import Scope, Terms
+from rights.holdlaw import ground_of
+from rights.holds import NOTHING, Reason, Scope, Terms, as_held
 from rights.mapfile import read_map
 from rights.plan import Operation, Step
 from rights.receipt import Outcome, Receipt, Tally
@@ -52,14 +54,19 @@ def erase(ledger: Ledger, file: Path, request_id: str, today: DataMap) -> Receip
     tools = Tools(ledger, {"shop": made(today.systems["shop"])}, today, store, environment="test", build=made)
     step = Step(request_id=request_id, system="shop", operation=Operation.ERASE)
 
+    holding = NOTHING
+
     def work() -> Tally:
+        nonlocal holding
         ready = make_ready(tools, Doing(step=step, as_of=AS_OF), read(tools, step), lambda: None)
+        holding = ready.holding
         assert isinstance(ready.connector, Erases)
         tally = ready.connector.erase(ready.call)
         assert isinstance(tally, Tally)
         return tally
 
-    return receipt_for(step, work, AS_OF)
+    receipt = receipt_for(step, work, AS_OF)
+    return as_held(receipt, holding, partial(ground_of, regimes=("eu-gdpr",)), due=True)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,7 @@ def test_what_is_held_stays_whatever_the_map_calls_it(
         door.executescript(SHOP)
         request_id = opened_id(ledger, Phase.LOCATING, identities=WHO, confirmed=True)
         ledger.pin_map(request_id, pinned, at=AT)
-        ledger.place_hold(WHO, "a case", at=AT, by="s-1", terms=Terms(scope=scope))
+        ledger.place_hold(WHO, "a case", at=AT, by="s-1", terms=Terms(scope=scope, reason=Reason.REGULATOR))
 
         receipt = erase(ledger, file, request_id, today)
 
@@ -90,4 +97,6 @@ def test_what_is_held_stays_whatever_the_map_calls_it(
         assert receipt.code == Code.HOLD
     else:
         assert receipt.outcome is Outcome.RETAINED
-        assert {kept.ground for count in receipt.tally.counts for kept in count.kept} == {"legal hold"}
+        assert {kept.ground for count in receipt.tally.counts for kept in count.kept} == {
+            "legal hold (GDPR Art. 17(3)(b))"
+        }

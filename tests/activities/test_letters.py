@@ -20,8 +20,12 @@ from pypdf import PdfReader
 from activities.catalogue import NoWords, catalogue
 from activities.letters import LetterIncomplete, LetterRefused, Rendered, render
 from activities.specimen import REFERENCE, specimen
+from rights.audience import Answered, State
+from rights.holdlaw import ground_of
+from rights.holds import Reason
 from rights.letterlaw import lacking, letter_law, results_of, sayings
 from rights.letters import LANGUAGES, Authority, Language, LetterFacts, LetterKind, Links, Office, Party, Result
+from rights.receipt import Kept
 from rights.regimes import SHIPPED
 from rights.request import Right
 
@@ -377,6 +381,24 @@ def test_a_text_that_names_a_hold_or_a_matter_does_not_leave(field: str) -> None
     with pytest.raises(LetterRefused) as refused:
         render(facts(LetterKind.REFUSAL).model_copy(update={field: "see 01KB0000000000000000000H0D"}), OFFICE)
     assert "01kb" not in str(refused.value).lower()
+
+
+@pytest.mark.parametrize("child", [False, True])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_HLD_03_what_a_hold_keeps_is_told_with_its_provision_and_nothing_of_the_hold(
+    language: Language, child: bool
+) -> None:
+    """GDPR Art. 12(4), 17(3)(e): in the letter's language, of rows that stay and of a system left alone."""
+    ground = ground_of([Reason.LITIGATION], ["eu-gdpr"])
+    kept = Answered(system="shop", state=State.DONE, found=4, kept=(Kept(ground=ground, rows=4),))
+    stopped = Answered(system="mailer", state=State.OUTSTANDING, found=1, held=ground)
+    whole = facts(LetterKind.ANSWER_ERASURE, Result.IN_PART, language=language, child=child, systems=(kept, stopped))
+
+    text = " ".join(render(whole, OFFICE).text.split())
+
+    assert text.count("GDPR Art. 17(3)(e)") == 2
+    assert "litigation" not in text
+    assert ("legal hold" in text) == (language == "en")
 
 
 def test_a_recipient_is_told_no_more_than_it_needs() -> None:

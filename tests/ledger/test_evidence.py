@@ -27,6 +27,9 @@ from ledger.keys import FileKeys
 from ledger.ledger import Ledger, connect
 from ledger.signing import Keyring, key_id, pem_of, read_public_keys
 from rights.codes import Code
+from rights.decision import Decided, Needs
+from rights.decision import Word as Said
+from rights.erasing import NONE_STATED
 from rights.evidence import REPLAYED
 from rights.plan import Operation
 from rights.receipt import Books, Certainty, Count, Kept, Outcome, Receipt, Tally
@@ -170,6 +173,54 @@ def test_it_says_on_whose_word_it_was_known_who_asks(ledger: Ledger, assurance: 
 
     said = told(ledger.signed_statement(one))["identity"]
     assert (said["confirmed"], said["by"]) == (True, by)
+
+
+@pytest.mark.parametrize(
+    ("said", "basis"),
+    [
+        (NONE_STATED, {"by": "asked_and_not_contested", "grounds": []}),
+        (
+            "consent_withdrawn",
+            {
+                "by": "person",
+                "grounds": [{"code": "gdpr_17_1_b", "word": "consent_withdrawn", "provision": "GDPR Art. 17(1)(b)"}],
+            },
+        ),
+        ("replayed", {"by": "earlier_request", "grounds": []}),
+        ("deferred", {"by": "earlier_request", "grounds": []}),
+    ],
+)
+def test_ERA_01_it_says_on_which_ground_it_was_erased_and_who_has_stated_it(
+    ledger: Ledger, said: str, basis: dict[str, Any]
+) -> None:
+    """GDPR Art. 17(1), 5(2): none of (a) to (f) stands there that nobody has stated."""
+    one = opened_id(ledger, ground=said, confirmed=True)
+    erased(one, ledger)
+    close_one(ledger, one)
+
+    assert told(ledger.signed_statement(one))["basis"] == basis
+
+
+def test_ERA_01_the_controllers_own_decision_is_what_it_was_erased_on(ledger: Ledger) -> None:
+    one = opened_id(ledger, Phase.LOCATING, ground="unlawful", confirmed=True)
+    granted = Decided(word=Said.GRANT, ground="gdpr_17_1_a")
+    ledger.propose(one, granted, Needs(approvers=(), consult=False), {}, by="s-1", consult_until=AT, at=AT)
+    erased(one, ledger)
+    close_one(ledger, one)
+
+    basis = told(ledger.signed_statement(one))["basis"]
+    assert basis == {"by": "decision", "grounds": [{"code": "gdpr_17_1_a", "provision": "GDPR Art. 17(1)(a)"}]}
+
+
+def test_what_was_taken_back_before_anything_was_erased_has_no_ground(ledger: Ledger) -> None:
+    one = opened_id(ledger, ground="unlawful", confirmed=True)
+    close_one(ledger, one, Conclusion.WITHDRAWN)
+
+    assert told(ledger.signed_statement(one))["basis"] is None
+
+
+def test_nothing_is_added_to_what_was_signed_of_older_requests(ledger: Ledger, closed: str) -> None:
+    assert "basis" not in told(ledger.signed_statement(closed))
 
 
 def test_there_is_no_personal_data_in_it(ledger: Ledger, closed: str) -> None:

@@ -7,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rights.audience import answer, interim
+from rights.codes import Code
 from rights.collection import Erase
-from rights.holds import GROUND, Disclosure, Holding, Scope, Terms, as_held, from_day, put_off, spare
+from rights.holdlaw import ground_of, hold_law, provision_in, read_hold_law
+from rights.holds import GROUND, Disclosure, Holding, Reason, Scope, Terms, as_held, from_day, put_off, spare
 from rights.mapfile import read_map
 from rights.plan import Operation, Step, make_plan
 from rights.receipt import Certainty, Count, Kept, Outcome, Receipt, Tally
 from rights.request import Right
+from rights.yamlfile import FileErrors
 from tests.world import shop_map
 
 SHOP = read_map({"shop.yaml": shop_map(retention=True)})
@@ -204,3 +207,67 @@ def test_a_hold_that_may_be_told_is_waited_for_and_then_said() -> None:
     assert "hold" not in as_held(receipt, both, due=True).model_dump_json()
     answered = as_held(receipt, Holding(scopes={"h": Scope()}, answered=True), due=True)
     assert (answered.outcome, answered.code, answered.tally.kept_rows) == (Outcome.PENDING, "deferred", 0)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "regimes", "ground"),
+    [
+        ([Reason.LITIGATION], ["eu-gdpr"], "legal hold (GDPR Art. 17(3)(e))"),
+        ([Reason.REGULATOR], ["eu-gdpr"], "legal hold (GDPR Art. 17(3)(b))"),
+        ([Reason.CLAIM, Reason.PRESERVATION], ["uk-gdpr"], "legal hold (UK GDPR Art. 17(3)(e))"),
+        ([Reason.CLAIM], ["eu-gdpr", "us-ca-ccpa"], "legal hold (GDPR Art. 17(3)(e); Civ 1798.145(a))"),
+        # An audit is no ground by itself, and this law has none that we know of: nothing is made up.
+        ([Reason.AUDIT], ["eu-gdpr"], "legal hold"),
+        ([Reason.CLAIM], ["jp-appi"], "legal hold"),
+        ([], ["eu-gdpr"], "legal hold"),
+    ],
+)
+def test_HLD_03_what_a_hold_keeps_stays_on_the_provision_of_the_law_for_its_reason(
+    reasons: list[Reason], regimes: list[str], ground: str
+) -> None:
+    assert ground_of(reasons, regimes) == ground
+    assert provision_in(ground) == ground.removeprefix("legal hold").removeprefix(" (").removesuffix(")")
+
+
+def test_other_grounds_are_no_holds() -> None:
+    assert provision_in("Tax code s. 147") is None
+    assert provision_in("legal holdings (Art. 1)") is None
+
+
+def test_HLD_03_each_collection_is_said_to_stay_for_the_holds_that_cover_it() -> None:
+    step = Step(request_id="r", system="shop", operation=Operation.ERASE)
+    kept = (Kept(ground=GROUND, rows=4), Kept(ground="tax", rows=1))
+    counts = tuple(Count(collection=name, found=5, kept=kept) for name in ("orders", "items", "messages"))
+    receipt = Receipt(step=step, outcome=Outcome.RETAINED, tally=Tally(counts=counts), at=AT)
+    why = {"orders": frozenset({Reason.CLAIM}), "items": frozenset({Reason.REGULATOR})}
+    holding = Holding(scopes={"h": Scope(), "i": Scope()}, told=True, reasons=why)
+
+    said = as_held(receipt, holding, lambda reasons: ground_of(reasons, ["eu-gdpr"]), due=True)
+
+    grounds = {count.collection: [one.ground for one in count.kept] for count in said.tally.counts}
+    assert grounds == {
+        "orders": ["legal hold (GDPR Art. 17(3)(e))", "tax"],
+        "items": ["legal hold (GDPR Art. 17(3)(b))", "tax"],
+        # It stays because the others could not stay without it.
+        "messages": ["legal hold (GDPR Art. 17(3)(e); GDPR Art. 17(3)(b))", "tax"],
+    }
+    assert said.tally.kept_rows == receipt.tally.kept_rows
+
+
+@pytest.mark.parametrize(("code", "told"), [(Code.HOLD, "on its ground"), (Code.QUEUED, ""), (Code.WITHDRAWN, "")])
+def test_HLD_03_a_system_that_a_hold_has_stopped_is_answered_with_the_ground_unless_it_is_secret(
+    code: Code, told: str
+) -> None:
+    step = Step(request_id="r", system="mailer", operation=Operation.ERASE)
+    held = Outcome.PENDING if code is Code.QUEUED else Outcome.HELD
+    receipt = Receipt(step=step, outcome=held, code=code, about="mailer", at=AT)
+
+    (said,) = answer(Right.ERASURE, ["mailer"], [receipt], {}, {}, "Europe/Berlin", lambda _: "on its ground")
+    assert said.held == told
+
+
+def test_a_slip_in_the_law_of_holds_is_refused_with_its_line() -> None:
+    text = 'version: "x"\nregimes:\n  eu-gdpr:\n    erasure: {gossip: "Art. 1"}\n    source: x\n    confidence: high\n'
+    with pytest.raises(FileErrors, match=r"holds.yaml:4"):
+        read_hold_law("holds.yaml", text)
+    assert all(one.source for one in hold_law().regimes.values())

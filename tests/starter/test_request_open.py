@@ -212,3 +212,16 @@ def test_a_right_that_no_named_law_gives_is_refused_with_the_rights_that_they_gi
     for named in (both, ()):
         taken = deployment("request", "open", "portability", *GOOD, *named)
         assert taken.code == 0, taken.err
+
+
+def test_ERA_01_the_ground_of_an_erasure_is_on_record_as_stated_or_as_not_stated(deployment: Deployment) -> None:
+    (deployment.home / "why.yaml").write_text("ground: consent_withdrawn\nnote: I said no in May\n")
+
+    stated = deployment("request", "open", "erasure", *GOOD, "--details", "why.yaml")
+    silent = deployment("request", "open", "erasure", *GOOD)
+
+    assert (stated.code, silent.code) == (0, 0), stated.err
+    opened = "SELECT body::json->>'ground', body FROM entries WHERE kind = 'opened' ORDER BY seq"
+    rows = deployment.rows(opened)
+    assert [ground for ground, _ in rows] == ["consent_withdrawn", "none_stated"]
+    assert "in May" not in str(rows), "what they say in their own words is sealed"

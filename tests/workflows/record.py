@@ -28,6 +28,7 @@ from rights.appeals import AppealOutcome
 from rights.authorities import Gag, Said, Scope, Word
 from rights.decision import Role
 from rights.details import read_details
+from rights.holds import Disclosure, Terms
 from rights.request import Right
 from rights.subject import parse_identities
 from rights.weighing import Outcome
@@ -49,6 +50,7 @@ from tests.stories.vendors import accepted, analytics
 from tests.world import World, shop_map
 from workflows.visibility import (
     appeal_id,
+    deferred_id,
     demand_id,
     follow_up_id,
     lifting_id,
@@ -296,6 +298,30 @@ def afterwards() -> None:
             asyncio.run(_keep(world, replay_id(tenant, replay), "replay-clean"))
 
 
+def comebacks() -> None:
+    """Run what comes back to what a hold has kept of an answered erasure."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        home = Path(folder)
+        with (
+            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": shop_map()}) as world,
+        ):
+            person, ledger = [("email", "c7@shop.example")], world.ledger
+            # One that counsel answers for: then the answer does not wait for its day.
+            hold = world.place_hold(person, terms=Terms(disclosure=Disclosure.COUNSEL_TEXT))
+            world.start_worker()
+            kept = world.open("erasure", person)
+            world.wait(lambda: "erase" in {r["step"]["operation"] for r in world.receipts(kept)}, 60, "the erasure")
+            ledger.answer_for(kept, by="s-7", text="As counsel we write.", at=world.now())
+            world.wait_closed(kept)
+            world.wait(lambda: ledger.deferrals()[0].next_at > world.now(), 60, "the first review")
+            world.release_hold(hold.id)
+            world.wait(lambda: not ledger.deferrals(), 60, "the rest")
+            run = deferred_id(ledger.tenant, kept)
+            asyncio.run(_ended(world, run))
+            asyncio.run(_keep(world, run, "deferred-carried-out"))
+
+
 def demands() -> None:
     """Run a demand of an authority, from its letter to the person's."""
     with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
@@ -374,7 +400,8 @@ async def _ended(world: World, workflow_id: str) -> None:
 
 
 PARTS = {
-    one.__name__: one for one in (requests, letters, reviews, transfers, identity, appeals, afterwards, sweeps, demands)
+    one.__name__: one
+    for one in (requests, letters, reviews, transfers, identity, appeals, afterwards, comebacks, sweeps, demands)
 }
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tests.workflows.fingerprint import fingerprints
 from workflows.appeal import AppealRun
 from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
+from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
@@ -29,6 +30,7 @@ from workflows.wire import HistoryKeys, plugin
 BESIDE = (
     Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun, RelookRun, ReplayRun, FollowUp, Sweep,
     AuthorityRequest,
+    DeferredRun,
 )  # fmt: skip
 HERE = Path(__file__).parent
 HISTORIES = sorted((HERE / "histories").glob("*.json"))
@@ -42,6 +44,7 @@ def test_there_is_a_history_of_every_kind() -> None:
         "appeal",
         "authority",
         "campaign",
+        "deferred",
         "erasure",
         "follow",
         "identity",

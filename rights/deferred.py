@@ -1,0 +1,80 @@
+"""What an answered erasure has left behind for a time: because of holds, and of duties to keep that end on a day.
+
+The one rule: what stays is counted, never too low: whatever is found later beyond that has come since, and is not
+erased on an old word without somebody looking (GDPR Art. 17(3)(b), (e)).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from rights.codes import Code
+from rights.holdlaw import provision_in
+from rights.plan import Operation
+from rights.receipt import Outcome, Receipt, Tally, newest
+from rights.value import Value
+
+REVIEW_EVERY: Final = timedelta(days=30)
+"""How often it is looked whether anything still keeps it, beside the word that a hold has ended: a month."""
+_DAY_OVER: Final = timedelta(days=2)
+"""From the midnight (UTC) that begins the last day of a duty until that day is over in every zone."""
+_SOONEST: Final = timedelta(days=1)
+"""After a date that has brought nothing: not before the next day."""
+
+
+class Deferral(Value):
+    """What is left of one request. Names of the map, numbers and times only."""
+
+    left: Mapping[str, Mapping[str, int]]
+    """By system and collection, how many rows stay at most."""
+    not_before: datetime | None = None
+    """When the last duty to keep ends; None: only holds keep it."""
+    told: bool = True
+    """The person was answered by the engine, so that they hear the rest as well."""
+
+
+def deferred(receipts: Sequence[Receipt], at: datetime) -> Deferral | None:
+    """What comes back later of an erasure with these receipts, those that vouch for it; None: nothing does.
+
+    What a map keeps on a ground without an end is not among it, nor what a person has given up.
+    """
+    acted, seen = newest(receipts, Operation.ERASE), newest(receipts, Operation.VERIFY)
+    left: dict[str, Mapping[str, int]] = {}
+    days = []
+    for system, act in acted.items():
+        last = seen.get(system, act)
+        kept = [one for count in last.tally.counts for one in count.kept]
+        ends = [one.until for one in kept if one.until]
+        held = any(provision_in(one.ground) is not None for one in kept) or _stopped(act) or _stopped(last)
+        if held or ends:
+            left[system] = _left(system, receipts, last.tally)
+            days += ends
+    if not left:
+        return None
+    # A day of the calendar's end is none: what has no end does not come back.
+    over = max((datetime(d.year, d.month, d.day, tzinfo=UTC) for d in days), default=None)
+    return Deferral(left=left, not_before=max(over + _DAY_OVER, at + _SOONEST) if over else None)
+
+
+def more_than(left: Mapping[str, int], tally: Tally) -> bool:
+    """Whether a look has found more in some collection than was left there."""
+    return any(count.found > left.get(count.collection, 0) for count in tally.counts)
+
+
+def _stopped(receipt: Receipt) -> bool:
+    """Whether a hold has stopped a step as a whole, told or not."""
+    told = receipt.outcome is Outcome.HELD and receipt.code == Code.HOLD
+    return told or (receipt.outcome is Outcome.PENDING and receipt.code == Code.DEFERRED)
+
+
+def _left(system: str, receipts: Sequence[Receipt], last: Tally) -> dict[str, int]:
+    mine = [receipt for receipt in receipts if receipt.step.system == system]
+    looks = [receipt.tally for receipt in mine if receipt.step.operation is Operation.LOCATE]
+    acts = [receipt.tally for receipt in mine if receipt.step.operation is Operation.ERASE]
+    names = dict.fromkeys(count.collection for tally in (*looks, last) for count in tally.counts)
+    left = {}
+    for name in names:
+        # A rewritten row is still led to by its key, which a look before an erasure counts.
+        seen = max((tally.of(name).found for tally in looks), default=0)
+        left[name] = max(last.of(name).found, seen - sum(tally.of(name).erased for tally in acts), 0)
+    return left
