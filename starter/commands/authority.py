@@ -109,7 +109,7 @@ def decide(
     ],
     ground: Annotated[
         str,
-        typer.Option("--ground", metavar="CODE", help="A ground that authority show lists.", show_default=False),
+        typer.Option("--ground", metavar="GROUND", help="A ground that authority show lists.", show_default=False),
     ],
     by: Seat,
     reason_file: Annotated[
