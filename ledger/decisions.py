@@ -53,6 +53,7 @@ ELSEWHERE: Final = {
     Code.FEE: "enter that the fee was paid (habeas decision paid), or was not (unpaid)",
     Code.STOPPED: "two agents say what becomes of it (habeas request review)",
     Code.UNTIED: "prove it (habeas identity send-code), vouch for it (attest --proves), or leave it out (leave-out)",
+    Code.MINOR: "say whether it is a child's data (habeas minor rule)",
     Code.RECIPIENT: "enter what the recipient answers (habeas recipient answered)",
     Code.PUBLISHED: "enter which steps were taken (habeas recipient published)",
     Code.APPEAL: "decide on the appeal (habeas appeal decide)",

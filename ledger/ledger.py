@@ -32,6 +32,7 @@ from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
 from ledger.metrics import Metrics
+from ledger.minors import Minors
 from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -67,6 +68,9 @@ class Ledger(
     Linking,
     Fees,
     Cooling,
+    Minors,
+    Restrictions,
+    Liftings,
     Attesting,
     DataPoints,
     Categories,
@@ -87,8 +91,6 @@ class Ledger(
     Holds,
     HoldDesk,
     Gates,
-    Restrictions,
-    Liftings,
     Rectifications,
     FollowUps,
     Outbox,

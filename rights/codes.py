@@ -34,6 +34,7 @@ class Code(StrEnum):
     APPROVAL = "approval"
     IDENTITY = "identity"
     UNTIED = "untied"
+    MINOR = "minor"
     QUEUED = "queued"
     MAP_CHANGED = "map_changed"
     RULED_OUT = "ruled_out"
@@ -121,6 +122,7 @@ ADVICE: dict[Code, str] = {
     Code.APPROVAL: "The erasure waits for approval. Read the preview (habeas request preview), then approve it.",
     Code.IDENTITY: "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it.",
     Code.UNTIED: "Something was given beside what is proven, and nothing says that it is the same person's, so the request waits and nothing is looked for (habeas identity status names it). Have it proven (habeas identity send-code), vouch for it once it is compared (attest --proves), or leave it out of the request (leave-out).",
+    Code.MINOR: "Somebody says that this is a child's data, and it is put out of use; nothing is erased before somebody else says so too. Look into it, then say what it is (habeas minor rule): a child's, and it is erased at once; or not, and it is given free.",
     Code.QUEUED: "Waits for others, so that the system is asked once for many people. Nothing to do: it goes on within minutes.",
     Code.MAP_CHANGED: "The data map this request was planned on is not the worker's any more. Rule 'retry' to plan again on the present map.",
     Code.RULED_OUT: "An agent ruled that this step is given up; the answer has to say so.",

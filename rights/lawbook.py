@@ -20,6 +20,7 @@ from rights.mandates import deceased_law
 from rights.metrics import record_law
 from rights.minors import minors_law
 from rights.recipients import transfers
+from rights.recognition import recognition_law
 from rights.regimes import SHIPPED, regime
 from rights.weighing import objections, reviews
 from rights.withheld import every_item
@@ -38,6 +39,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "limits.yaml": limits,
         "minors.yaml": minors_law,
         "objection.yaml": objections,
+        "recognition.yaml": recognition_law,
         "records.yaml": record_law,
         "review.yaml": reviews,
         "transfers.yaml": transfers,

@@ -30,6 +30,7 @@ from starter.commands import (
     letter,
     local,
     metrics,
+    minor,
     optout,
     recipient,
     rectification,
@@ -50,6 +51,7 @@ from starter.commands import lettering as _lettering  # noqa: F401 - adds its co
 from starter.commands import mandate as _mandate  # noqa: F401 - adds its commands to identity.identities
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import passing as _passing  # noqa: F401 - adds its commands to request.requests
+from starter.commands import recognise as _recognise  # noqa: F401 - adds its commands to request.requests
 from starter.commands import ruling as _ruling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import ENDINGS, EPILOG, Exit, Failure, complain, explain
@@ -136,6 +138,7 @@ app.add_typer(letter.letters, name="letter")
 app.add_typer(campaign.campaigns, name="campaign")
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
+app.add_typer(minor.minors, name="minor")
 app.add_typer(hold.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.add_typer(weigh.objections, name="objection")

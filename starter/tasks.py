@@ -35,6 +35,7 @@ _COMMANDS = {
     **dict.fromkeys((Code.DECISION, Code.CONSULTATION, Code.FEE), "decision show {request}"),
     Code.STOPPED: "request review {request} release | withdraw",
     Code.UNTIED: "identity status {request}",
+    Code.MINOR: "minor rule {request} child | not_child",
     Code.APPEAL: "appeal show {about}",
     Code.RECIPIENT: "recipient list --request {request}",
     Code.PUBLISHED: "recipient published {request}",
