@@ -9,6 +9,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Final
 
+from rights.authorities import authority_law
 from rights.clockwork import extensions
 from rights.decision import law, limits
 from rights.fees import fee_law
@@ -27,6 +28,7 @@ from rights.yamlfile import FileError, FileErrors
 
 READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
     {
+        "authorities.yaml": authority_law,
         "deceased.yaml": deceased_law,
         "extensions.yaml": extensions,
         "fees.yaml": fee_law,

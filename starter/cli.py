@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from starter.commands import (
     appeal,
+    authority,
     campaign,
     clock,
     connector,
@@ -146,6 +147,7 @@ app.add_typer(optout.optouts, name="optout")
 app.add_typer(optout.suppressions, name="suppression")
 app.add_typer(suppress.suppress, name="suppress")
 app.add_typer(replay.replays, name="replay")
+app.add_typer(authority.authorities, name="authority")
 app.command("deadline")(deadline.deadline)
 app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(recipient.recipients, name="recipient")
