@@ -7,6 +7,7 @@ verb is one transaction, and time is an argument.
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
 from ledger.attesting import Attesting
+from ledger.authorities import Authorities
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
@@ -100,6 +101,7 @@ class Ledger(
     Metrics,
     Suppressions,
     Replays,
+    Authorities,
     Mailroom,
     LetterDesk,
     Campaigns,

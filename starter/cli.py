@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from starter.commands import (
     appeal,
+    authority,
     campaign,
     clock,
     connector,
@@ -50,6 +51,7 @@ from starter.commands import lettering as _lettering  # noqa: F401 - adds its co
 from starter.commands import mandate as _mandate  # noqa: F401 - adds its commands to identity.identities
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import passing as _passing  # noqa: F401 - adds its commands to request.requests
+from starter.commands import recognise as _recognise  # noqa: F401 - adds its commands to request.requests
 from starter.commands import ruling as _ruling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import ENDINGS, EPILOG, Exit, Failure, complain, explain
@@ -145,6 +147,7 @@ app.add_typer(optout.optouts, name="optout")
 app.add_typer(optout.suppressions, name="suppression")
 app.add_typer(suppress.suppress, name="suppress")
 app.add_typer(replay.replays, name="replay")
+app.add_typer(authority.authorities, name="authority")
 app.command("deadline")(deadline.deadline)
 app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(recipient.recipients, name="recipient")

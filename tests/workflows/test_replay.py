@@ -13,6 +13,7 @@ from temporalio.worker import Replayer
 
 from tests.workflows.fingerprint import fingerprints
 from workflows.appeal import AppealRun
+from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
 from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
@@ -28,6 +29,7 @@ from workflows.wire import HistoryKeys, plugin
 
 BESIDE = (
     Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun, RelookRun, ReplayRun, FollowUp, Sweep,
+    AuthorityRequest,
     DeferredRun,
 )  # fmt: skip
 HERE = Path(__file__).parent
@@ -40,6 +42,7 @@ def test_there_is_a_history_of_every_kind() -> None:
     assert {path.stem.split("-")[0] for path in HISTORIES} == {
         "access",
         "appeal",
+        "authority",
         "campaign",
         "deferred",
         "erasure",
