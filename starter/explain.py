@@ -100,12 +100,14 @@ def _clock(standing: Standing, clock: Clock, which: str) -> Iterator[Line]:
         "of the day",
     )
     internal = steps.get("extended internal due" if clock.extended else "internal due")
+    shorter = f", and no longer than {clock.within // timedelta(hours=1)} hours from receipt" if clock.within else ""
     yield Line(
         about=f"Internal due date{which}",
-        rule="the engine works towards the last working day on or before the earliest reading of the term",
+        rule="the engine works towards the last working day on or before the earliest reading of the term" + shorter,
         fact=internal.because if internal else "the term is not counted while the clock stands still",
-        result=f"due {day(clock.internal_due, clock.zone)}, a {day_of(clock.internal_due, tz):%A}, "
-        "at the end of the day",
+        result=f"due {minute(clock.internal_due, clock.zone)}"
+        if clock.within
+        else f"due {day(clock.internal_due, clock.zone)}, a {day_of(clock.internal_due, tz):%A}, at the end of the day",
     )
     if (again.internal_due, again.legal_due) != (clock.internal_due, clock.legal_due):
         yield Line(

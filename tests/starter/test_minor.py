@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 from rights.minors import Source
@@ -57,3 +58,11 @@ def test_a_slip_in_a_report_starts_nothing(deployment: Deployment) -> None:
         assert code in {1, 2}
         assert "nobody" not in said
     assert deployment.rows("SELECT count(*) FROM requests") == [(0,)]
+
+
+def test_why_its_date_is_near_is_explained(deployment: Deployment) -> None:
+    code, out, _ = report(deployment)
+    assert code == 0
+    said = deployment("explain", json.loads(out)["id"]).out
+    assert "no longer than 48 hours from receipt" in said
+    assert "differ from today's rules" not in said
