@@ -122,6 +122,8 @@ def specimen(
         suppressed=True,
         categories=("contact", "payment"),
         about=(("email", "anna@example.org"),),
+        disputed=("contact",),
+        disputed_statement="This is the place of what the person has to say of it.",
         processors=("Example Hosting",),
         proof="certificate",
         operation="erased",

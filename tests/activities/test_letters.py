@@ -403,7 +403,7 @@ def test_HLD_03_what_a_hold_keeps_is_told_with_its_provision_and_nothing_of_the_
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_REC_06_what_is_disputed_is_told_to_a_recipient_with_the_persons_words(language: Language) -> None:
-    plain = facts(LetterKind.RECIPIENT_NOTICE, language=language)
+    plain = facts(LetterKind.RECIPIENT_NOTICE, language=language, disputed=(), disputed_statement=None)
     noted = plain.model_copy(update={"disputed": ("address",), "disputed_statement": "I never lived there."})
 
     assert "I never lived there." in render(noted, OFFICE).text

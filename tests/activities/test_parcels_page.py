@@ -101,7 +101,7 @@ def test_REC_06_what_the_person_disputes_stands_with_the_data_in_every_copy(stor
     data_map = read_map({"shop.yaml": MAP})
     clock = start_clock(regime("eu-gdpr"), datetime(2026, 11, 1, tzinfo=UTC), "Europe/Berlin")
     step = Step(request_id=REQUEST, system="shop", operation=Operation.EXPORT)
-    given = Receipt(step=step, outcome=Outcome.DONE, exported=True, at=datetime(2026, 11, 2, tzinfo=UTC))
+    given = Receipt(step=step, outcome=Outcome.DONE, digest="0" * 64, size=1, at=datetime(2026, 11, 2, tzinfo=UTC))
     told = ParcelFacts.of(REQUEST, data_map, clock, {"shop": given}, disputes=[noted])
 
     bag = opened(store, tmp_path, [export("orders", ORDERS)], told)

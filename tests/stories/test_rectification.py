@@ -116,7 +116,7 @@ def test_com_03_a_rectification_that_is_refused_as_a_whole_ends_so_and_its_answe
     note = ("rectification", "note", request)
     noted = typed(habeas, *note, "--statement-file", str(world.home / "words.txt"), "--by", "support desk")
     assert (noted["fields"], noted["statement"]) == (["shop.customers.full_name"], True)
-    copy = world.open("access", ANNA)
+    copy = world.open("access", [ANNA])
     world.wait_closed(copy)
     page = (delivered(world, copy) / "data/index.html").read_text()
     assert "full_name. Your statement: I have always been called Quartz." in page
