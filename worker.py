@@ -21,6 +21,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
 from activities.appeals import AppealActivities
+from activities.authorities import AuthorityActivities
 from activities.campaign import CampaignActivities
 from activities.closing import ClosingActivities
 from activities.deciding import DecidingActivities
@@ -59,6 +60,7 @@ from starter.health import Health, missing_attributes
 from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
+from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
 from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
@@ -197,6 +199,7 @@ def build_worker(
     transmission = TransmissionActivities(tools)
     identity = IdentityActivities(tools)
     relooking, replaying = RelookActivities(tools), ReplayActivities(tools)
+    authority = AuthorityActivities(tools)
     following, deferring = FollowingActivities(tools), DeferringActivities(tools)
     return Worker(
         client,
@@ -213,6 +216,7 @@ def build_worker(
             CampaignRun,
             RelookRun,
             ReplayRun,
+            AuthorityRequest,
             DeferredRun,
         ],
         activities=[
@@ -266,6 +270,7 @@ def build_worker(
             relooking.due,
             relooking.settle,
             replaying.advance,
+            authority.carry_on,
             identity.channels,
             identity.codes,
             identity.remind,

@@ -28,12 +28,13 @@ from rights.codes import Code
 from rights.course import COURSES
 from rights.deferred import Deferral, deferred
 from rights.holds import STOPPED
-from rights.letters import TOLD_BEFORE, answer_kind
+from rights.letters import TOLD_BEFORE, LetterKind, answer_kind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest, vouching
 from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
+from rights.restriction import Ground
 from rights.several import owed
 from rights.subject import Identity
 from rights.value import Value
@@ -247,6 +248,10 @@ class ClosingActivities:
             gone = any(book.erased for of in books.values() for book in of)
             if not gone and self._tools.ledger.carries_out(row.id):
                 return None
+        if row.right is Right.RESTRICTION and conclusion is Conclusion.ANSWERED:
+            restriction = self._tools.ledger.restriction(row.id)
+            if restriction and restriction.ground is Ground.MINOR:
+                return LetterKind.MINOR_RESTRICTED.value
         return _letter(row, conclusion)
 
     def _given(self, row: RequestRow) -> Given:

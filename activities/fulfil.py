@@ -6,7 +6,7 @@ or given up; any other look is always carried out.
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -29,7 +29,7 @@ from activities.calls import (
 )
 from activities.holding import held_anew, is_due
 from activities.outcomes import Answer, Learned, Queued, Spooled, answer_of, receipt_for, receipt_of
-from activities.parcels import spool
+from activities.parcels import only_planned, spool
 from activities.store import StoreError
 from activities.tools import Tools
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
@@ -39,7 +39,6 @@ from connectors.protocol import (
     Candidate,
     Connector,
     Erases,
-    Export,
     Exports,
     Look,
     Pending,
@@ -50,7 +49,7 @@ from rights.audience import mask
 from rights.codes import Code
 from rights.holdlaw import ground_of
 from rights.holds import as_held
-from rights.plan import Operation, Step, Work
+from rights.plan import Operation, Step
 from rights.receipt import Count, Receipt, Tally
 
 Doer = Callable[[Connector, Call, Step], Answer]
@@ -174,7 +173,7 @@ class FulfilActivities:
             exports = connector.export(call)
             if isinstance(exports, Pending):
                 return exports
-            wanted = _wanted(exports, call.work)
+            wanted = only_planned(exports, call.work)
             spooled = spool(tools.store, step.request_id, step.system, wanted, key=key, beat=call.beat)
         except StoreError:
             raise Retryable(Code.STORE, step.system) from None
@@ -237,18 +236,6 @@ class FulfilActivities:
             ledger, name = self._tools.ledger, f"candidates/{step.system}"
             shown = _numbered(ledger.unseal(step.request_id, "working", name), candidates)
             ledger.seal(step.request_id, "working", name, json.dumps(shown).encode(), at=wall_clock())
-
-
-def _wanted(exports: Iterator[Export], works: Sequence[Work]) -> Iterator[Export]:
-    """The files that the plan has delivered: a connector may give more than fields, and some of that stays."""
-    left_out = {work.collection for work in works if work.left_out}
-    no_files = {work.collection for work in works if not work.files}
-    for export in exports:
-        if export.collection in left_out or (export.name and export.collection in no_files):
-            for _ in export.pages:
-                pass
-        else:
-            yield export
 
 
 def _numbered(sealed: bytes | None, candidates: tuple[Candidate, ...]) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ parcel key; shredding that key is what makes them unreadable.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -22,6 +22,7 @@ from activities.sealing import PAGE, SealBroken, sealed, unseal
 from activities.spool import BadExport, SpoolResult, digest_of, fill
 from activities.store import NotStored, Store, StoreError, StoreFull, replacing
 from connectors.protocol import Export
+from rights.plan import Work
 from rights.redaction import NOTHING, Mark, Redacted
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "discard",
+    "only_planned",
     "open_parcel",
     "package",
     "parcel_name",
@@ -92,6 +94,18 @@ def spool(
     """
     with sealed(store, spool_name(request_id, system), key) as out:
         return fill(out, system, exports, beat)
+
+
+def only_planned(exports: Iterator[Export], works: Sequence[Work]) -> Iterator[Export]:
+    """The files that the plan has delivered: a connector may give more than fields, and some of that stays."""
+    left_out = {work.collection for work in works if work.left_out}
+    no_files = {work.collection for work in works if not work.files}
+    for export in exports:
+        if export.collection in left_out or (export.name and export.collection in no_files):
+            for _ in export.pages:
+                pass
+        else:
+            yield export
 
 
 def package(

@@ -110,6 +110,11 @@ class Sheet:
         return 2 * json_bytes + 32 * cells
 
     @property
+    def columns(self) -> frozenset[str]:
+        """The names that the rows have, as far as they were read; `MORE` stands for those beyond the most."""
+        return frozenset((*self.shown_columns, *self._columns, *((MORE,) if self._more else ())))
+
+    @property
     def full(self) -> bool:
         """Whether all has been seen that is to be shown."""
         return len(self.shown) >= SHOWN_ROWS or self._room <= 0

@@ -39,6 +39,7 @@ from rights.several import taken_last
 _Sql = ColumnElement[Any]
 _tenant = bindparam("tenant", type_=Text)
 _PROPOSED: Final[_Sql] = literal_column("'proposed'")
+_CHARGED: Final[_Sql] = literal_column("'charged'")
 _IN_FORCE: Final[_Sql] = literal_column("'in_force'")
 _CLOSED: Final[_Sql] = literal_column("'closed'")
 COPIES: Final[tuple[_Sql, ...]] = tuple(literal_column(f"'{right}'") for right in Right if right.copies)
@@ -154,7 +155,7 @@ def fence_columns(request: _Sql) -> tuple[_Sql, ...]:
     """What the fence reads beside holds: in the statement that it makes anyway. Parameters `tenant`, `recourse` and
     `recourse_since`."""
     return (
-        decision_is(_PROPOSED, request).label("weighing"),
+        or_(decision_is(_PROPOSED, request), decision_is(_CHARGED, request)).label("weighing"),
         _word.where(decisions.c.request_id == request).scalar_subquery().label("decided"),
         _stopped.where(coolings.c.request_id == request).scalar_subquery().label("cooling"),
         and_(_erases, _others(request)).label("copy_first"),
@@ -209,6 +210,7 @@ _GATES: Final = (
     select(
         requests.c.id,
         _of(decisions.c.id, _PROPOSED).label("proposed"),
+        _of(decisions.c.id, _CHARGED).label("charged"),
         _of(decisions.c.consult_until, _PROPOSED).label("consult_until"),
         _of(decisions.c.id, _IN_FORCE).label("decision"),
         _of(decisions.c.body["word"].astext, _IN_FORCE).label("word"),
@@ -261,7 +263,8 @@ def read_gates(connection: Connection, tenant: str, request_ids: Sequence[str]) 
     rows = connection.execute(_GATES, {"tenant": tenant, "ids": list(request_ids)})
     return {
         row.id: Gate(
-            weighing=row.proposed is not None,
+            weighing=row.proposed is not None or row.charged is not None,
+            fee=row.charged is not None,
             consult_until=row.consult_until,
             refused=row.word == "refuse",
             decision=row.decision or "",

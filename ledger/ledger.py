@@ -7,11 +7,13 @@ verb is one transaction, and time is an argument.
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
 from ledger.attesting import Attesting
+from ledger.authorities import Authorities
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
 from ledger.categories import Categories
 from ledger.clocks import Clocks
+from ledger.contracts import Contracts
 from ledger.cooling import Cooling
 from ledger.datapoints import DataPoints
 from ledger.decisions import Decisions
@@ -19,6 +21,7 @@ from ledger.deferrals import Deferrals
 from ledger.disputes import Disputes
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
+from ledger.fees import Fees
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
@@ -30,6 +33,7 @@ from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
 from ledger.metrics import Metrics
+from ledger.minors import Minors
 from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -52,7 +56,6 @@ from ledger.sweeps import Sweeps
 from ledger.told import Told
 from ledger.transmissions import Transmissions
 from ledger.verify import Verification
-from ledger.weighing import Weighing
 from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
@@ -65,8 +68,11 @@ class Ledger(
     Requests,
     Cases,
     Linking,
-    Weighing,
+    Fees,
     Cooling,
+    Minors,
+    Restrictions,
+    Liftings,
     Attesting,
     DataPoints,
     Categories,
@@ -76,6 +82,7 @@ class Ledger(
     Passing,
     Notices,
     Publishing,
+    Contracts,
     Decisions,
     Appeals,
     Standings,
@@ -86,8 +93,6 @@ class Ledger(
     Holds,
     HoldDesk,
     Gates,
-    Restrictions,
-    Liftings,
     Rectifications,
     FollowUps,
     Outbox,
@@ -98,6 +103,7 @@ class Ledger(
     Metrics,
     Suppressions,
     Replays,
+    Authorities,
     Mailroom,
     LetterDesk,
     Campaigns,

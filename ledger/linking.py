@@ -17,6 +17,7 @@ from ledger.decisions import Decisions
 from ledger.gates import COPIES, follows, laws_in, of_one_person, read_gates, waiting_for
 from ledger.models import request_subjects, requests
 from ledger.models_deciding import links
+from ledger.models_minors import minor_reports
 from ledger.outbox import post
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.store import AnyRow, written
@@ -66,6 +67,10 @@ _CANDIDATES: Final = (
         requests.c.confirmed_at.is_not(None),
         requests.c.withdrawn_at.is_(None),
         ~follows(links, requests),
+        # What is said to be a child's waits for no other erasure.
+        ~select(minor_reports.c.request_id)
+        .where(minor_reports.c.tenant == _new.c.tenant, minor_reports.c.request_id == _new.c.id)
+        .exists(),
     )
     .group_by(_new.c.id, _new.c.received_at)
     .order_by(_new.c.id)

@@ -18,6 +18,7 @@ from ledger.standing import ROWS, request_row
 from ledger.store import AnyRow
 from rights.clockwork import ClockEvent
 from rights.deadlines import Clock
+from rights.decision import Word
 from rights.metrics import Facts, Line, lines_of
 from rights.reckoning import local_day
 from rights.regimes import Regime
@@ -84,7 +85,10 @@ def _facts(row: AnyRow, clocks: Sequence[Clock], said: Sequence[AnyRow]) -> Fact
     """What rows and journal say of a request."""
     request = request_row(row)
     zone = clocks[0].zone
-    grounds: list[str] = list(request.decided.codes) if request.decided else []
+    grounds: list[str] = []
+    if request.decided and request.decided.word in {Word.IN_PART, Word.REFUSE}:
+        # What it was granted on is no ground of a denial.
+        grounds += request.decided.codes
     letters: dict[str, date | None] = {}
     events: list[ClockEvent] = []
     came_in = ""

@@ -16,6 +16,7 @@ from ledger.deferrals import CarriedOn, carry_on
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel, queue_letter
+from ledger.minors import MinorReport, keep_report
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
@@ -111,6 +112,7 @@ class Opening(Cooling):
         data_map: DataMap | None = None,
         ground: str = "",
         carries_on: CarriedOn | None = None,
+        minor: MinorReport | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
@@ -124,6 +126,7 @@ class Opening(Cooling):
         `ground` is the word of the ground of an erasure, and whose it is (`rights.erasing.stated_ground`).
         `data_map`: what it is about, where that is not the whole map of the day on which it begins.
         `carries_on`: the answered request whose rest it carries out, under the decision on that one.
+        `minor`: an erasure, since somebody has said that it is a child's data (`ledger.minors`).
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right, other identities or other details.
@@ -173,6 +176,7 @@ class Opening(Cooling):
                 second_factor,
                 reply,
                 carries_on,
+                minor,
             )
 
         return self._with_kek(commit)
@@ -190,6 +194,7 @@ class Opening(Cooling):
         second_factor: bool,
         reply: Channel | None,
         carries_on: CarriedOn | None,
+        minor: MinorReport | None,
     ) -> Opened:
         digests = self._people.digests(identities)
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
@@ -216,7 +221,7 @@ class Opening(Cooling):
         with self._begin() as connection:
             if connection.execute(_OPEN, rows).first() is None:
                 return self._opened_before(connection, row, digests, details)
-            if second_factor and row["right"] == Right.ERASURE:
+            if (second_factor or minor) and row["right"] == Right.ERASURE:
                 self.waive_cooling(connection, request_id)
             if carries_on:
                 carry_on(self, connection, carries_on.request_id, request_id, at)
@@ -225,6 +230,7 @@ class Opening(Cooling):
             self._journal(connection, "opened", body, at, request_id=request_id)
             if row["map_digest"]:
                 self._journal(connection, "map_pinned", {"digest": row["map_digest"]}, at, request_id=request_id)
+            keep_report(self, connection, request_id, minor, at)
             if reply is not None:
                 queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
         return Opened(request_id=request_id, new=True)

@@ -19,7 +19,7 @@ from rights.decision import Decided, Element, Role
 from rights.value import Value
 
 Said = Literal["approve", "agree", "dissent", "lapsed"]
-State = Literal["proposed", "in_force", "dropped", "replaced"]
+State = Literal["proposed", "charged", "in_force", "dropped", "replaced"]
 
 
 class Spoken(Value):
@@ -57,6 +57,7 @@ class Decision(Value):
 
 
 _WORDS: Final[Mapping[str, str]] = {
+    "charged": "approved, and its fee not paid yet",
     "in_force": "in force",
     "dropped": "dropped",
     "replaced": "replaced by a later one",
@@ -102,7 +103,7 @@ class Proposals(Decisions):
             select(decisions.c.id).where(
                 decisions.c.tenant == self.tenant,
                 decisions.c.request_id == request_id,
-                decisions.c.state == "proposed",
+                decisions.c.state.in_(["proposed", "charged"]),
             )
         )
         return found

@@ -21,8 +21,9 @@ from ledger.proposals import Decision, Proposals, Said, State
 from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
 from rights.approvers import same_person
+from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
-from rights.decision import Decided, Element, Needs, Role, Word, article, ended
+from rights.decision import Decided, Element, Needs, Role, Word, article, ended, fee_article
 from rights.letters import LetterKind, Particulars
 from rights.plan import Operation
 from rights.reckoning import local_day
@@ -59,11 +60,13 @@ class Weighing(Proposals):
                 raise LedgerRefusal(
                     f"the request is {row.phase}: what has begun is not decided any more; take it back, or let it end"
                 )
-            if decided.word is Word.REFUSE and self._has_changed(connection, request_id):
+            if decided.word in {Word.REFUSE, Word.FEE} and self._has_changed(connection, request_id):
                 raise LedgerRefusal(
                     "something of it is carried out already, so it is not refused any more: take it back, or let it end"
                 )
             if (open_one := self._open_decision(connection, request_id)) is not None:
+                if self._decision(connection, open_one).state == "charged":
+                    raise LedgerRefusal(f"decision {open_one} asks for a fee: enter first that it was paid, or was not")
                 raise LedgerRefusal(f"decision {open_one} is being weighed: approve it or drop it first")
             if alone:
                 self._replace(connection, request_id, at)
@@ -191,23 +194,49 @@ class Weighing(Proposals):
 
     def _put_in_force(self, connection: Connection, row: AnyRow, decision: Decision, at: datetime) -> None:
         self._replace(connection, row.id, at)
+        if decision.decided.word is Word.FEE:
+            self._charge(connection, row, decision, at)
+            return
         self._settle_decision(connection, row.id, decision.id, "in_force", at)
         if decision.decided.word is Word.REFUSE:
             self._tell_refusal(connection, row.id, decision, at)
         body = {"decision": decision.id, "word": decision.decided.word}
         self._journal(connection, "decided", body, at, request_id=row.id, key=decision.id)
 
-    def _tell_refusal(self, connection: Connection, request_id: str, decision: Decision, at: datetime) -> None:
-        """Queue the letter that refuses, with the reasons as they were approved (GDPR Art. 12(4))."""
+    def _charge(self, connection: Connection, row: AnyRow, decision: Decision, at: datetime) -> None:
+        """Ask for the fee: by a letter, with a task until somebody enters what became of it, and to the clock."""
+        self._settle_decision(connection, row.id, decision.id, "charged", at)
+        said = self._said_of(connection, decision)
+        queue_letter(
+            self,
+            connection,
+            row.id,
+            LetterKind.FEE_ASKED,
+            at,
+            said=said.model_dump_json(exclude_none=True).encode(),
+        )
+        put_task(self, connection, row.id, f"{row.id}/decision/{Code.FEE}/0", Code.FEE, "decision", at)
+        self._journal(connection, "charged", {"decision": decision.id}, at, request_id=row.id, key=decision.id)
+        asked = ClockEvent(turn=Turn.FEE_ASKED, day=local_day(at, row.zone))
+        self.turn_clock_in(connection, row.id, asked, at=at)
+
+    def _said_of(self, connection: Connection, decision: Decision) -> Particulars:
+        """What a decision gives its letter: ground, provision, and the reasons as they were approved."""
         texts = self._texts(connection, decision)
-        ground = decision.decided.ground
-        said = Particulars(
+        ground, fee = decision.decided.ground, decision.decided.fee
+        charged = fee is not None and decision.decided.word is Word.FEE
+        return Particulars(
             ground=ground,
-            provision=texts.get(Element.LAW) or article(ground),
+            provision=texts.get(Element.LAW) or (fee_article(ground) if charged else article(ground)),
             reason=texts.get(Element.REASON),
             abuse_objective=texts.get(Element.OBJECTIVE),
             abuse_subjective=texts.get(Element.SUBJECTIVE),
+            fee=str(fee) if charged else None,
         )
+
+    def _tell_refusal(self, connection: Connection, request_id: str, decision: Decision, at: datetime) -> None:
+        """Queue the letter that refuses, with the reasons as they were approved (GDPR Art. 12(4))."""
+        said = self._said_of(connection, decision)
         abuse = said.abuse_objective and said.abuse_subjective
         before = connection.scalar(
             select(func.count()).where(

@@ -28,6 +28,8 @@ class Turn(StrEnum):
     IDENTITY_RECEIVED = "identity_received"
     CLARIFICATION_ASKED = "clarification_asked"
     CLARIFICATION_RECEIVED = "clarification_received"
+    FEE_ASKED = "fee_asked"
+    FEE_PAID = "fee_paid"
     ACKNOWLEDGED = "acknowledged"
     EXTENDED = "extended"
     RECEIPT_CORRECTED = "receipt_corrected"
@@ -36,6 +38,7 @@ class Turn(StrEnum):
 ANSWERS: Final = {
     Turn.IDENTITY_RECEIVED: Turn.IDENTITY_ASKED,
     Turn.CLARIFICATION_RECEIVED: Turn.CLARIFICATION_ASKED,
+    Turn.FEE_PAID: Turn.FEE_ASKED,
 }
 """Which turn each answer answers."""
 
@@ -123,9 +126,9 @@ def _check(
             _check_receipt(events, new, now)
         case Turn.ACKNOWLEDGED if new.turn in days:
             raise NotAllowedError("the receipt was acknowledged before")
-        case Turn.IDENTITY_ASKED | Turn.CLARIFICATION_ASKED if new.turn in days:
+        case Turn.IDENTITY_ASKED | Turn.CLARIFICATION_ASKED | Turn.FEE_ASKED if new.turn in days:
             raise NotAllowedError("it was asked for before: what stops the clock is asked for once, and at once")
-        case Turn.IDENTITY_RECEIVED | Turn.CLARIFICATION_RECEIVED:
+        case Turn.IDENTITY_RECEIVED | Turn.CLARIFICATION_RECEIVED | Turn.FEE_PAID:
             _check_answer(days, new)
     if new.turn is not Turn.RECEIPT_CORRECTED and new.day < received:
         raise NotAllowedError(f"the request came in on {received}: this cannot have been before")
@@ -191,6 +194,7 @@ def replayed(
         local_day(clock.received_at, clock.zone),
         identity=_question(events, Turn.IDENTITY_ASKED, Turn.IDENTITY_RECEIVED),
         clarification=_question(events, Turn.CLARIFICATION_ASKED, Turn.CLARIFICATION_RECEIVED),
+        fee=_question(events, Turn.FEE_ASKED, Turn.FEE_PAID),
     )
     try:
         dates = reckon(law, facts, clock.holidays, right)

@@ -34,6 +34,7 @@ class Code(StrEnum):
     APPROVAL = "approval"
     IDENTITY = "identity"
     UNTIED = "untied"
+    MINOR = "minor"
     QUEUED = "queued"
     MAP_CHANGED = "map_changed"
     RULED_OUT = "ruled_out"
@@ -69,6 +70,7 @@ class Code(StrEnum):
     CHANGED_BACK = "changed_back"
     DECISION = "decision"
     CONSULTATION = "consultation"
+    FEE = "fee"
     NOT_GRANTED = "not_granted"
     COOLING = "cooling"
     STOPPED = "stopped"
@@ -113,13 +115,14 @@ ADVICE: dict[Code, str] = {
     Code.MANUAL: "Only a person can do this. Follow the instructions in the data map, then rule 'done' or 'retry'.",
     Code.HOLD: "A hold covers this person. What it covers is not destroyed while it is in force; it goes on by itself once it is released, and the person is answered by the due date in any case.",
     Code.DEFERRED: "What is left here waits for a date.",
-    Code.WITHDRAWN: "The request was withdrawn.",
+    Code.WITHDRAWN: "The request was withdrawn, or passed on to another controller.",
     Code.UNSUPPORTED: "The connector cannot do this operation. Do it by hand in the system and rule 'done', or rule 'give_up' and say so in the answer.",
     Code.TOO_LARGE: "The system's description is larger than the connector can take on at once. Split it into several systems in the data map, restart the worker, then rule 'retry'.",
     Code.STORE: "The parcel store cannot be written to, most often because the disk is full. Make room; the step goes on by itself, or at once when ruled 'retry'.",
     Code.APPROVAL: "The erasure waits for approval. Read the preview (habeas request preview), then approve it.",
     Code.IDENTITY: "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it.",
     Code.UNTIED: "Something was given beside what is proven, and nothing says that it is the same person's, so the request waits and nothing is looked for (habeas identity status names it). Have it proven (habeas identity send-code), vouch for it once it is compared (attest --proves), or leave it out of the request (leave-out).",
+    Code.MINOR: "Somebody says that this is a child's data, and it is put out of use; nothing is erased before somebody else says so too. Look into it, then say what it is (habeas minor rule): a child's, and it is erased at once; or not, and it is given free.",
     Code.QUEUED: "Waits for others, so that the system is asked once for many people. Nothing to do: it goes on within minutes.",
     Code.MAP_CHANGED: "The data map this request was planned on is not the worker's any more. Rule 'retry' to plan again on the present map.",
     Code.RULED_OUT: "An agent ruled that this step is given up; the answer has to say so.",
@@ -155,6 +158,7 @@ ADVICE: dict[Code, str] = {
     Code.NOT_SEARCHED: "The texts of the table named could not be searched, most often because that takes longer than statement_timeout allows, so nothing was concluded. Add the index that habeas map check --live names or raise the limit, restart the worker, then rule 'retry'.",
     Code.DECISION: "A decision on the request is proposed, and nothing is destroyed before it is settled. Read it (habeas decision show), then approve or drop it.",
     Code.CONSULTATION: "The data protection officer is asked about a decision, until the time shown with it. Read it (habeas decision show), then agree or dissent; without an answer it goes on then.",
+    Code.FEE: "The person was asked for a fee, and nothing is done before it is paid. Enter that it was paid (habeas decision paid), or that it was not (unpaid): then the request is refused on the same ground.",
     Code.NOT_GRANTED: "A decision in force refuses the request, so nothing was destroyed.",
     Code.COOLING: "The cooling-off of the erasure is not over, so nothing was destroyed. Nothing to do: it goes on by itself.",
     Code.STOPPED: "Somebody with the token of the notice has stopped this erasure, and nothing is destroyed. Find out who asked for what, then two agents say so: habeas request review, release or withdraw.",

@@ -59,6 +59,14 @@ class Clock(Value):
     extended: bool = False
     still_since: date | None = None
     """The clock stands still since this day, for an answer of the person; both due dates are what they were then."""
+    within: timedelta | None = None
+    """A shorter term of the engine's own that it works towards, from the receipt on; the law's stays as it is."""
+
+    def hurried(self, within: timedelta) -> "Clock":
+        """The same clock, with a shorter term to work towards."""
+        return self.model_copy(
+            update={"within": within, "internal_due": min(self.internal_due, self.received_at + within)}
+        )
 
     @property
     def interim_due(self) -> datetime:
@@ -160,10 +168,11 @@ def resolve(
     if extended:
         legal, internal = dates.extended_legal_due or legal, dates.extended_internal_due or internal
     notice = dates.extension_notice_by
+    internally = until or (end_of_day(internal, zone) if internal else clock.internal_due)
     return clock.model_copy(
         update={
             "legal_due": until or (end_of_day(legal, zone) if legal else clock.legal_due),
-            "internal_due": until or (end_of_day(internal, zone) if internal else clock.internal_due),
+            "internal_due": min(internally, clock.received_at + clock.within) if clock.within else internally,
             "notice_by": end_of_day(notice, zone) if notice and not extended else None,
             "acknowledge_by": end_of_day(dates.acknowledge_by, zone)
             if dates.acknowledge_by and not acknowledged

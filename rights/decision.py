@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from rights.fees import Fee
 from rights.lawfile import Strict, read_law, shipped
 from rights.regimes import SHIPPED
 from rights.request import Right
@@ -38,6 +39,9 @@ class Word(StrEnum):
     IN_PART = "in_part"
     """All but the categories that are exempted, each on its ground."""
     REFUSE = "refuse"
+    FEE = "fee"
+    """A reasonable fee instead of a refusal: it waits, and is carried out once that is paid; unpaid, it is refused on
+    the same ground."""
 
 
 class Element(StrEnum):
@@ -82,6 +86,8 @@ class Ground(Strict):
     needs: tuple[Element, ...] = ()
     approver: Literal[Role.COUNSEL, Role.DELEGATE] | None = None
     dpo: bool = False
+    fee: str = ""
+    """Of what refuses: the provision by which a fee may be asked for instead; empty where none may."""
     limit: Limit | None = None
 
     @model_validator(mode="after")
@@ -91,6 +97,8 @@ class Ground(Strict):
                 raise ValueError(f"'{name}' is no regime: habeas deadline --list shows them")
         if self.limit and (self.effect == "grant" or not self.regimes):
             raise ValueError("a limit takes something, and under a law that it names: write effect: exempt and regimes")
+        if self.fee and self.effect != "refuse":
+            raise ValueError("a fee is asked for instead of a refusal: take fee out, or write effect: refuse")
         if self.whole and self.effect != "exempt":
             raise ValueError("whole: true is said of what exempts: what refuses refuses the whole request anyhow")
         if self.effect != "grant" and (self.approver is None or Element.REASON not in self.needs):
@@ -169,8 +177,10 @@ class Decided(Value):
 
     word: Word
     ground: str = ""
-    """Of a grant or a refusal; a grant in part has them in its parts."""
+    """Of a grant, a refusal or a fee; a grant in part has them in its parts."""
     parts: tuple[Exempt, ...] = ()
+    fee: Fee | None = None
+    """What is asked for, of a fee; it stays on record where an unpaid one has become a refusal."""
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -196,6 +206,12 @@ def article(code: str) -> str:
     return ground.article if ground else code
 
 
+def fee_article(code: str) -> str:
+    """The provision by which a fee is asked for on a ground."""
+    ground = law().grounds.get(code)
+    return ground.fee if ground else code
+
+
 def ended(decided: Decided, day: date) -> str | None:
     """What keeps a decision from coming into force on a day: a limit that has ended by then, in a sentence; None where
     nothing does."""
@@ -212,7 +228,31 @@ def grounds_for(right: Right, regimes: Collection[str]) -> dict[str, Ground]:
     return {code: ground for code, ground in law().grounds.items() if ground.applies(right, regimes)}
 
 
-_EFFECT: Final[Mapping[Word, str]] = {Word.GRANT: "grant", Word.IN_PART: "exempt", Word.REFUSE: "refuse"}
+_EFFECT: Final[Mapping[Word, str]] = {
+    Word.GRANT: "grant",
+    Word.IN_PART: "exempt",
+    Word.REFUSE: "refuse",
+    Word.FEE: "refuse",
+}
+
+
+def _require_whole(decided: Decided) -> None:
+    """See that a decision says what its word needs, and nothing that belongs to another."""
+    if decided.word is Word.IN_PART:
+        if not decided.parts or decided.ground:
+            raise DecisionError(
+                "a grant in part names the categories that it leaves out, each with its ground: CATEGORY=GROUND"
+            )
+        if len({part.category for part in decided.parts}) < len(decided.parts):
+            raise DecisionError("a category is left out on one ground: name it once")
+    elif decided.parts:
+        raise DecisionError(
+            f"only a grant in part leaves categories out: write in_part, or take them out of '{decided.word}'"
+        )
+    elif decided.word in {Word.REFUSE, Word.FEE} and not decided.ground:
+        raise DecisionError("a refusal stands on a coded ground: habeas decision grounds lists them")
+    if (decided.word is Word.FEE) is not (decided.fee is not None):
+        raise DecisionError("a fee names its amount, and nothing else has one: fee, with --fee as 'EUR 12.50'")
 
 
 def check(
@@ -225,19 +265,7 @@ def check(
     Raises:
         DecisionError: it cannot; nothing was decided.
     """
-    if decided.word is Word.IN_PART:
-        if not decided.parts or decided.ground:
-            raise DecisionError(
-                "a grant in part names the categories that it leaves out, each with its ground: CATEGORY=GROUND"
-            )
-        if len({part.category for part in decided.parts}) < len(decided.parts):
-            raise DecisionError("a category is left out on one ground: name it once")
-    elif decided.parts:
-        raise DecisionError(
-            f"only a grant in part leaves categories out: write in_part, or take them out of '{decided.word}'"
-        )
-    elif decided.word is Word.REFUSE and not decided.ground:
-        raise DecisionError("a refusal stands on a coded ground: habeas decision grounds lists them")
+    _require_whole(decided)
     there = grounds_for(right, regimes)
     found = []
     for code in decided.codes:
@@ -247,6 +275,8 @@ def check(
                 f"there is no such ground to {_WORDS[decided.word]} {right} under {' and '.join(regimes)}: "
                 "habeas decision grounds lists those there are"
             )
+        if decided.word is Word.FEE and not ground.fee:
+            raise DecisionError(f"no fee may be asked for on {code}: refuse on it, or grant what is asked")
         found.append(ground)
     if over := ended(decided, on):
         raise DecisionError(over)
@@ -263,6 +293,7 @@ _WORDS: Final[Mapping[Word, str]] = {
     Word.GRANT: "grant",
     Word.IN_PART: "leave a category out of",
     Word.REFUSE: "refuse",
+    Word.FEE: "ask for a fee for",
 }
 _WHY: Final[Mapping[Element, str]] = {
     Element.REASON: "the person is told why, so the reason has to be on record",

@@ -176,14 +176,17 @@ def _decision(entries: Sequence[Noted]) -> Document:
     """The decision in force; without one, what a proven person asks for is granted."""
     proposed = {entry.key: entry for entry in entries if entry.kind == "proposed"}
     in_force: Noted | None = None
+    word = ""
     for entry in entries:
         if entry.kind == "decided" or (entry.kind == "proposed" and _needs_nobody(entry)):
             in_force = proposed.get(entry.key)
+            # A fee that was not paid has become a refusal.
+            word = entry.body.get("word", "")
     if in_force is None:
         return {"word": Word.GRANT.value, "recorded": False, "grounds": []}
     said = in_force.body["decided"]
     return {
-        "word": said["word"],
+        "word": word or said["word"],
         "recorded": True,
         "at": moment(in_force.at),
         "grounds": [{"code": code, "provision": article(code)} for code in _grounds(said)],

@@ -14,7 +14,9 @@ class Gate(Value):
     """What stands between a request and its work."""
 
     weighing: bool = False
-    """A decision is proposed, and not approved yet."""
+    """A decision is proposed and not approved yet, or the fee that it asks for is not paid yet."""
+    fee: bool = False
+    """The latter."""
     consult_until: datetime | None = None
     """Until when the data protection officer may answer; None: nobody is asked, or it is over."""
     refused: bool = False

@@ -9,8 +9,10 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Final
 
+from rights.authorities import authority_law
 from rights.clockwork import extensions
 from rights.decision import law, limits
+from rights.fees import fee_law
 from rights.holdlaw import hold_law
 from rights.identity import identity_law
 from rights.letterlaw import letter_law
@@ -18,6 +20,7 @@ from rights.mandates import deceased_law
 from rights.metrics import record_law
 from rights.minors import minors_law
 from rights.recipients import transfers
+from rights.recognition import recognition_law
 from rights.regimes import SHIPPED, regime
 from rights.weighing import objections, reviews
 from rights.withheld import every_item
@@ -25,8 +28,10 @@ from rights.yamlfile import FileError, FileErrors
 
 READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
     {
+        "authorities.yaml": authority_law,
         "deceased.yaml": deceased_law,
         "extensions.yaml": extensions,
+        "fees.yaml": fee_law,
         "grounds.yaml": law,
         "holds.yaml": hold_law,
         "identity.yaml": identity_law,
@@ -34,6 +39,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "limits.yaml": limits,
         "minors.yaml": minors_law,
         "objection.yaml": objections,
+        "recognition.yaml": recognition_law,
         "records.yaml": record_law,
         "review.yaml": reviews,
         "transfers.yaml": transfers,

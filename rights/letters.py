@@ -34,6 +34,8 @@ class LetterKind(StrEnum):
     CLARIFICATION_ASKED = "clarification_asked"
     INTERIM_ANSWER = "interim_answer"
     COOLING_OFF_NOTICE = "cooling_off_notice"
+    FEE_ASKED = "fee_asked"
+    """A reasonable fee, instead of a refusal; nothing is done before it is paid."""
     ANSWER_ACCESS = "answer_access"
     ANSWER_CATEGORIES = "answer_categories"
     """To who is proven surely enough for the categories of what is held, and not for a copy."""
@@ -56,6 +58,8 @@ class LetterKind(StrEnum):
     """To a recipient of the data, not to the person."""
     FORWARDED_REQUEST = "forwarded_request"
     """To the controller that a request belongs to."""
+    CONTRACT_ENDED = "contract_ended"
+    """To a processor: everything is to be erased, or given back."""
     PASSED_ON = "passed_on"
     """To the person: who has the request now, and answers it."""
     RECIPIENTS_LIST = "recipients_list"
@@ -68,7 +72,7 @@ class LetterKind(StrEnum):
     @property
     def to_person(self) -> bool:
         """False for those that go to a recipient of the data."""
-        return self not in {LetterKind.RECIPIENT_NOTICE, LetterKind.FORWARDED_REQUEST}
+        return self not in {LetterKind.RECIPIENT_NOTICE, LetterKind.FORWARDED_REQUEST, LetterKind.CONTRACT_ENDED}
 
 
 class Result(StrEnum):
@@ -236,6 +240,8 @@ class Particulars(Strict):
     """C-526/24: the circumstances that show the purpose of the rules is not met."""
     abuse_subjective: Text | None = None
     """C-526/24: what shows the intention to gain an advantage by artificial means."""
+    fee: Name | None = None
+    """fee_asked: the amount, such as ``EUR 12.50``."""
     question: Text | None = None
     asked: tuple[Code, ...] = ()
     """What is asked for, as codes: code_by_email, account_login, data_points, mandate, ..."""
@@ -281,6 +287,12 @@ class Particulars(Strict):
     """recipient_notice: categories or fields that it is about."""
     about: tuple[tuple[Code, Name], ...] = ()
     """Of both letters to a recipient: the identities by which it finds the record; no more than it needs."""
+    contract: Name | None = None
+    """contract_ended: what it stands in."""
+    ends_on: date | None = None
+    """contract_ended: the last day of the contract."""
+    choice: Literal["erase", "return"] | None = None
+    """contract_ended: what is to become of everything."""
     processors: tuple[Name, ...] = ()
     """recipient_notice: the recipient's own processors, for whom it is to confirm as well."""
     disputed: tuple[Name, ...] = ()

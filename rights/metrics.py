@@ -21,6 +21,7 @@ from pydantic import Field, field_validator
 from rights.clockwork import ANSWERS as ANSWERING_TURNS
 from rights.clockwork import ClockEvent, Turn, replayed
 from rights.deadlines import Clock
+from rights.fees import fee_restarts
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.letters import ANSWERS, LetterKind, answer_kind
 from rights.regimes import SHIPPED, Regime
@@ -188,6 +189,8 @@ def days_taken(clock: Clock, law: Regime, events: Sequence[ClockEvent], right: R
     for answer, asked in ANSWERING_TURNS.items():
         if asked in turns and answer not in turns:
             if asked is Turn.IDENTITY_ASKED and law.identity == "restarts":
+                return None
+            if asked is Turn.FEE_ASKED and fee_restarts(law.regime):
                 return None
             before.append(ClockEvent(turn=answer, day=answered))
     _, dates = replayed(clock, law, before, right)

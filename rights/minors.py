@@ -1,10 +1,12 @@
-"""Minors: up to what age a parent or guardian speaks for a child, by country.
+"""Minors: up to what age a parent or guardian speaks for a child, by country; and the lane of data that is a child's.
 
 The one rule: no child loses a right because of a parent's. Where a law is not clear about who asks, either may, and
 a reading of low confidence never shuts a child out.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
 from functools import cache
 from typing import Annotated, Self
 
@@ -36,11 +38,48 @@ class ChildLaw(Strict):
         return self
 
 
+class Source(StrEnum):
+    """Who says that data is a child's. Nobody has to prove it to have the data put out of use."""
+
+    STAFF = "staff"
+    PARENT = "parent"
+    SYSTEM = "system"
+    """Such as a check of ages, or an import."""
+
+
+class Indication(StrEnum):
+    """What a second person has gone by who says that data is a child's. No document is asked of the child."""
+
+    AGE_ON_FILE = "age_on_file"
+    DOCUMENT_SEEN = "document_seen"
+    """That somebody else has shown, such as a parent or a school; nobody keeps it."""
+    GUARDIAN = "guardian"
+    """What a parent or guardian has said."""
+    CONTENT = "content"
+    """What the data itself says."""
+
+
+class LaneLaw(Strict):
+    """The terms of a report that data is a child's, from the report on."""
+
+    answer_hours: Annotated[int, Field(ge=1, le=7 * 24)]
+    """Within so many it is put out of use, ruled on, and erased or given free."""
+    review_days: Annotated[int, Field(ge=1, le=365)]
+    """When it is looked at what is still out of use, since a hold or a duty to keep it has kept it."""
+    source: str
+    confidence: Confidence
+
+    @property
+    def within(self) -> timedelta:
+        return timedelta(hours=self.answer_hours)
+
+
 class MinorsLaw(Strict):
     """The table."""
 
     version: str
     countries: Mapping[CountryCode, ChildLaw]
+    lane: LaneLaw
 
     def own_name_from(self, country: str = "") -> int:
         """From which age a child asks in their own name; `country` empty: not known.

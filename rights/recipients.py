@@ -135,7 +135,9 @@ class Recipient(Strict):
 
     name: Name
     country: Country
-    role: Literal["processor", "controller", "joint"] = "processor"
+    role: Literal["processor", "controller", "joint", "authority"] = "processor"
+    """authority: it demands data (habeas authority). What it is given in an inquiry makes it no recipient (GDPR Art.
+    4(9)), so it `gets` nothing: no copy names it and no notice goes there."""
     basis: Basis
     transfer: Transfer = Transfer()
     gets: tuple[str, ...] = ()
@@ -156,7 +158,10 @@ class Recipient(Strict):
 
     @model_validator(mode="after")
     def _has_something(self) -> Self:
-        if not (self.gets or self.shows):
+        if self.role == "authority":
+            if self.gets or self.shows:
+                raise ValueError("an authority gets nothing but by its demands: take gets and shows out")
+        elif not (self.gets or self.shows):
             raise ValueError("gets is empty: name the systems or collections that it has data of")
         if self.shows and (self.role == "processor" or self.told_by.system):
             raise ValueError("shows is of another controller, who is told by email or post")
@@ -175,8 +180,10 @@ class Recipient(Strict):
 
     @model_validator(mode="after")
     def _can_be_passed_to(self) -> Self:
-        if self.answers_requests and self.role == "processor":
-            raise ValueError("answers_requests: a processor answers nobody; its role is controller or joint")
+        if self.answers_requests and self.role in {"processor", "authority"}:
+            raise ValueError(
+                "answers_requests: a processor answers nobody, nor an authority; its role is controller or joint"
+            )
         if self.answers_requests and (self.told_by.system or not self.knows_by):
             raise ValueError(
                 "answers_requests needs knows_by, and told_by with email or post: a request goes by letter"

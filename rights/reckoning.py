@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from rights.fees import fee_restarts
 from rights.regimes import Regime
 from rights.request import Right
 from rights.terms import Calendar, Term
@@ -41,6 +42,8 @@ class Events:
     received: date
     identity: Question | None = None
     clarification: Question | None = None
+    fee: Question | None = None
+    """When a fee was asked for, and paid."""
     appealed: date | None = None
 
 
@@ -117,7 +120,11 @@ def reckon(regime: Regime, events: Events, holidays: AnyOf[date] = (), right: Ri
 
 
 def _in_order(events: Events) -> None:
-    for what, question in (("identity", events.identity), ("the clarification", events.clarification)):
+    for what, question in (
+        ("identity", events.identity),
+        ("the clarification", events.clarification),
+        ("the fee", events.fee),
+    ):
         if question and question.asked < events.received:
             raise ValueError(f"{what} cannot have been asked for before the request was received")
         if question and question.received and question.received < question.asked:
@@ -128,12 +135,16 @@ def _in_order(events: Events) -> None:
 
 def _starts(regime: Regime, events: Events, dates: Dates) -> bool:
     """From which day the term counts; True while it has not begun."""
-    if regime.identity != "restarts" or events.identity is None:
-        return False
-    if events.identity.received is None:
-        return True
-    dates.starts = max(dates.receipt_day, events.identity.received)
-    dates.say("term starts", dates.starts, f"what proves identity came on that day ({regime.source})")
+    waited = []
+    if regime.identity == "restarts" and events.identity:
+        waited.append(("what proves identity came", events.identity))
+    if events.fee and fee_restarts(regime.regime):
+        waited.append(("the fee was paid", events.fee))
+    for what, question in waited:
+        if question.received is None:
+            return True
+        dates.starts = max(dates.starts, question.received)
+        dates.say("term starts", dates.starts, f"{what} on {question.received} ({regime.source})")
     return False
 
 

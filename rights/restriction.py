@@ -31,11 +31,14 @@ class Ground(StrEnum):
     """(c) We need the data no longer; the person does, for legal claims."""
     OBJECTION = "objection"
     """(d) The person has objected, and it is not settled yet whose grounds weigh more."""
+    MINOR = "minor"
+    """It is said to be the data of a child, which is put out of use before anybody looks into that; no ground of
+    Art. 18, and the engine's way to Art. 17(1)(f)."""
 
     @property
     def article(self) -> str:
         """The provision."""
-        return f"GDPR Art. 18(1)({_LETTERS[self]})"
+        return "GDPR Art. 17(1)(f)" if self is Ground.MINOR else f"GDPR Art. 18(1)({_LETTERS[self]})"
 
 
 _LETTERS: Final[Mapping[Ground, str]] = MappingProxyType(

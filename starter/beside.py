@@ -16,6 +16,7 @@ from activities.mailsetup import LIFE
 from activities.tools import Tools
 from workflows import visibility
 from workflows.appeal import AppealRun
+from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
 from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
@@ -47,6 +48,8 @@ class Beside:
                 await self.lift(restriction.request_id)
         for replay in await asyncio.to_thread(partial(self._ledger.replays, under_way_only=True)):
             await self.replay(replay.id)
+        for demand in await asyncio.to_thread(partial(self._ledger.demands, open_only=True)):
+            await self.demand(demand.id, called=False)
         await self._keep_letters_going()
 
     async def appeal(self, request_id: str) -> bool:
@@ -82,6 +85,11 @@ class Beside:
         """Have past requests carried out anew in a system; no effect on what is at it."""
         run = visibility.replay_id(self._ledger.tenant, replay)
         return await self._keep_running(ReplayRun.run, replay, run, "carry out anew what a backup has undone")
+
+    async def demand(self, demand: str, *, called: bool) -> bool:
+        """Have an authority's demand carried on; a run that is at it hears of it, if somebody has spoken."""
+        run, signal = visibility.demand_id(self._ledger.tenant, demand), "turned" if called else None
+        return await self._keep_running(AuthorityRequest.run, demand, run, "a demand of an authority", signal)
 
     async def deferred(self, request_id: str) -> bool:
         """Have what a closed request has left waited for; a run that waits looks at once."""

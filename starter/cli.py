@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from starter.commands import (
     appeal,
+    authority,
     campaign,
     clock,
     connector,
@@ -29,6 +30,7 @@ from starter.commands import (
     letter,
     local,
     metrics,
+    minor,
     optout,
     recipient,
     rectification,
@@ -42,11 +44,14 @@ from starter.commands import (
     transfer,
     weigh,
 )
+from starter.commands import contract as _contract  # noqa: F401 - adds its commands to recipient.recipients
 from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
+from starter.commands import fee as _fee  # noqa: F401 - adds its commands to decision.decisions
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import mandate as _mandate  # noqa: F401 - adds its commands to identity.identities
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
 from starter.commands import passing as _passing  # noqa: F401 - adds its commands to request.requests
+from starter.commands import recognise as _recognise  # noqa: F401 - adds its commands to request.requests
 from starter.commands import ruling as _ruling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import telling as _telling  # noqa: F401 - adds its commands to request.requests
 from starter.exits import ENDINGS, EPILOG, Exit, Failure, complain, explain
@@ -133,6 +138,7 @@ app.add_typer(letter.letters, name="letter")
 app.add_typer(campaign.campaigns, name="campaign")
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
+app.add_typer(minor.minors, name="minor")
 app.add_typer(hold.holds, name="hold")
 app.add_typer(ledger.parcels, name="parcel")
 app.add_typer(weigh.objections, name="objection")
@@ -141,6 +147,7 @@ app.add_typer(optout.optouts, name="optout")
 app.add_typer(optout.suppressions, name="suppression")
 app.add_typer(suppress.suppress, name="suppress")
 app.add_typer(replay.replays, name="replay")
+app.add_typer(authority.authorities, name="authority")
 app.command("deadline")(deadline.deadline)
 app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(recipient.recipients, name="recipient")

@@ -12,7 +12,13 @@ from ledger.standing import RequestRow
 from rights.decision import Element, Ground, Word, article
 from starter.show import Cell, Page, Tone, day, minute
 
-_TONE: Final[Mapping[str, Tone]] = {"in_force": "good", "proposed": "warn", "dropped": "quiet", "replaced": "quiet"}
+_TONE: Final[Mapping[str, Tone]] = {
+    "in_force": "good",
+    "proposed": "warn",
+    "charged": "warn",
+    "dropped": "quiet",
+    "replaced": "quiet",
+}
 
 
 def grounds_document(grounds: Mapping[str, Ground]) -> dict[str, Any]:
@@ -76,6 +82,7 @@ def _add(page: Page, decision: Decision, texts: Mapping[Element, str], zone: str
     page.heading(Cell(f"decision {decision.id}: {decided.word}, {decision.state}", _TONE[decision.state]))
     page.pairs(
         (
+            ("fee", str(decided.fee) if decided.fee else None),
             ("ground", f"{decided.ground} ({article(decided.ground)})" if decided.ground else None),
             *((f"without {part.category}", f"{part.ground} ({article(part.ground)})") for part in decided.parts),
             ("proposed", f"{minute(decision.proposed_at, zone)} by {decision.proposed_by}"),

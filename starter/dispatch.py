@@ -146,6 +146,8 @@ class Dispatcher:
             return True
         if message.kind == "campaign":
             return await self._beside.campaign(str(message.body["campaign"]))
+        if message.kind == "demand":
+            return await self._beside.demand(str(message.body["demand"]), called=True)
         if message.kind == "letters":
             return await self._beside.letters(called=True)
         return None

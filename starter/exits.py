@@ -95,6 +95,7 @@ _BY_CLASS: Final[dict[str, Exit]] = {
     "rights.yamlfile.FileErrors": Exit.BAD,
     "starter.submit.SubmissionError": Exit.USAGE,
     "connectors.registry.SetupError": Exit.USAGE,
+    "rights.authorities.AuthorityError": Exit.REFUSED,
     "rights.decision.DecisionError": Exit.REFUSED,
     "starter.stack.child.StackError": Exit.AWAY,
     "ledger.errors.LedgerRefusal": Exit.REFUSED,

@@ -79,7 +79,7 @@ def beside(ledger: Ledger, standing: Standing) -> Beside:
 
 
 def _decided(ledger: Ledger, row: RequestRow) -> Iterator[str]:
-    if row.decided is None or row.decided.word is Word.GRANT:
+    if row.decided is None or row.decided.word in {Word.GRANT, Word.FEE}:
         return
     yield from [f"Provision: {article(row.decided.ground)}."] if row.decided.ground else told_of(row)
     (decision,) = [one for one in ledger.decisions_of(row.id) if one.state == "in_force"]

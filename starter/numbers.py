@@ -50,8 +50,8 @@ def numbers_document(year: int, requests: int, numbers: Sequence[Numbers]) -> di
 def numbers_page(year: int, requests: int, numbers: Sequence[Numbers]) -> Page:
     """The numbers as a page."""
     page = Page().line(f"{plural(requests, 'request')} came in in {year}")
-    columns = ("law", "right", "received", "complied", "in part", "denied", "nothing held", "withdrawn", "joined",
-               "open", "mean", "median", "of")  # fmt: skip
+    fates = [fate.replace("_", " ") for fate in Fate]
+    columns = ("law", "right", "received", *fates, "mean", "median", "of")
     page.grid(
         columns,
         (

@@ -202,6 +202,11 @@ def _key_document(key: KeyState) -> Document:
     return {**key.model_dump(mode="json"), "what": PURPOSES.get(key.purpose, key.purpose)}
 
 
+def ending(standing: Standing) -> str:
+    """What ended the work on a request before its time: the person has taken it back, or it is another controller's."""
+    return "passed on" if any(event.kind == "passed_on" for event in standing.events) else "withdrawn"
+
+
 def show_page(
     standing: Standing,
     candidates: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -221,7 +226,7 @@ def show_page(
             ("identity", f"confirmed {minute(row.confirmed_at, zone)}" if row.confirmed_at else None),
             ("approved", minute(row.approved_at, zone) if row.approved_at else None),
             (
-                "passed on" if row.conclusion is Conclusion.PASSED_ON else "withdrawn",
+                ending(standing),
                 minute(row.withdrawn_at, zone) if row.withdrawn_at else None,
             ),
             ("closed", minute(row.closed_at, zone) if row.closed_at else None),

@@ -7,9 +7,11 @@ from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from ledger.contracts import ContractEnd
 from ledger.notices import Answer, Notice
 from rights.recipients import Recipient, Refused, Register
 from rights.value import Value
+from starter.contracts import still_open
 from starter.show import Cell, Page
 
 
@@ -23,11 +25,19 @@ class Looked(Value):
     """When its basis ends, if that is soon."""
     review_on: date | None = None
     """When its transfer is to be reviewed, if that is soon."""
+    contract: str = ""
+    """What is still to be done since its contract is over, or ends."""
+    owed: bool = False
+    """Whether that is late: nobody has asked, it has refused, or its day is past."""
 
 
-def look_over(register: Register, day: date, regimes: Collection[str], days: int) -> list[Looked]:
-    """Every recipient as of a day; what ends within so many `days` counts as soon."""
+def look_over(
+    register: Register, day: date, regimes: Collection[str], days: int, ends: Sequence[ContractEnd] = ()
+) -> list[Looked]:
+    """Every recipient as of a day; what ends within so many `days` counts as soon. `ends`: what processors were asked
+    at the end of their contracts, also those who have left the register."""
     soon = day + timedelta(days=days)
+    open_ = still_open(register, ends, day)
 
     def near(when: date | None) -> date | None:
         return when if when and when <= soon else None
@@ -38,14 +48,23 @@ def look_over(register: Register, day: date, regimes: Collection[str], days: int
             refused=register.refuses(handle, day, regimes),
             ends=near(one.basis.until),
             review_on=near(one.transfer.review_on),
+            contract=open_[handle][0] if handle in open_ else "",
+            owed=handle in open_ and open_[handle][1],
         )
         for handle, one in register.recipients.items()
+    ] + [
+        Looked(recipient=handle, refused=Refused.UNKNOWN, contract=text, owed=late)
+        for handle, (text, late) in open_.items()
+        if handle not in register.recipients
     ]
 
 
 def checked_document(found: Sequence[Looked]) -> dict[str, Any]:
     """What was found, as JSON."""
-    return {"recipients": [one.model_dump(mode="json") for one in found], "sound": not any(o.refused for o in found)}
+    return {
+        "recipients": [one.model_dump(mode="json") for one in found],
+        "sound": not any(o.refused or o.owed for o in found),
+    }
 
 
 def checked_page(found: Sequence[Looked]) -> Page:
@@ -58,7 +77,9 @@ def checked_page(found: Sequence[Looked]) -> Page:
             page.line(Cell(f"{one.recipient}: its basis ends on {one.ends}", "warn"))
         if one.review_on and not one.refused:
             page.line(Cell(f"{one.recipient}: its transfer is to be reviewed by {one.review_on}", "warn"))
-    if not any(one.refused or one.ends or one.review_on for one in found):
+        if one.contract:
+            page.line(Cell(f"{one.recipient}: {one.contract}", "bad" if one.owed else "warn"))
+    if not any(one.refused or one.ends or one.review_on or one.contract for one in found):
         page.line(Cell(f"{len(found)} recipients: each may be sent what it is given", "good"))
     return page
 

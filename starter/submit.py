@@ -5,11 +5,12 @@ that commit is the time of receipt.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
-from typing import Final
+from datetime import date, datetime, timedelta
+from typing import Final, NamedTuple
 
 from ledger.ledger import Ledger
 from ledger.letters import Channel
+from ledger.minors import MinorReport
 from ledger.requests import Opened
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
@@ -39,6 +40,17 @@ class SubmissionError(ValueError):
     """Something in a new request cannot stand. One sentence that says what to do, without any value that was typed."""
 
 
+class Lane(NamedTuple):
+    """What is said to be a child's data goes a way of its own (`starter.minors`)."""
+
+    within: timedelta
+    """What the engine works towards, from the receipt on."""
+    reply: Channel | None
+    """Where a parent is written to; None: nobody is known, and a person sees to it."""
+    report: MinorReport | None = None
+    """With the erasure: it does not wait to be thought over, but for a second person's ruling."""
+
+
 class Rules(Value):
     """What the settings say about every new request."""
 
@@ -64,6 +76,7 @@ def submit(
     proof: Proof | None = None,
     proves: Sequence[str] = (),
     regimes: Sequence[str] = (),
+    lane: Lane | None = None,
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
@@ -75,6 +88,7 @@ def submit(
         proves: names of the identities that this is of (`rights.tying.names_of`); may be left out where one is given.
         regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
+        lane: a report that it is a child's data; nobody but a parent is written to.
 
     Raises:
         SubmissionError: something cannot stand; nothing was started.
@@ -101,7 +115,9 @@ def submit(
     laws = [_law(name) for name in dict.fromkeys(regimes or (_usual_law(rules, details),))]
     if regimes:
         _refuse_unknown_to_all(laws, known)
-    clock, *further = (start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws)
+    clocks = [start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws]
+    clock, *further = (one.hurried(lane.within) for one in clocks) if lane else clocks
+    written_to = lane.reply if lane else _reply(people)
     asked = [law.regime for law in laws]
     level = identity_law().needed_under(known, asked, circumstances_of(details))
     of = _proven(proof, people, proves, free=level == 0)
@@ -122,9 +138,10 @@ def submit(
         assurance="attested" if confirmed else "proven" if enough else "none_needed" if level == 0 else "",
         details=None if details is None else details.model_dump_json(exclude_none=True).encode(),
         ground=stated_ground(known, details),
-        reply=_reply(people) if rules.letters else None,
+        reply=written_to if rules.letters else None,
         # Whoever is signed in as one person does not hurry an erasure along that is about another as well.
         second_factor=proof is not None and proof.rung is Rung.SECOND_FACTOR and whole,
+        minor=lane.report if lane else None,
     )
     if details is not None and is_immediate(known, details):
         # Before anything else, and again by the run: the door may die between its two commits.

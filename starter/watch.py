@@ -16,7 +16,7 @@ from rights.course import COURSES
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
 from rights.request import Right
-from starter.pages import concluded, waits_for
+from starter.pages import concluded, ending, waits_for
 from starter.show import MARK, Cell, Page, Text, Tone, render, screen
 from starter.systems import OUTCOME_TONE
 
@@ -91,7 +91,7 @@ def dated_changes(standing: Standing) -> list[tuple[datetime, Change]]:
     for moment, change in (
         (row.confirmed_at, ("identity", "confirmed", "")),
         (row.approved_at, ("preview", "approved", "")),
-        (row.withdrawn_at, ("request", "withdrawn", "")),
+        (row.withdrawn_at, ("request", ending(standing), "")),
     ):
         if moment:
             found.append((moment, change))

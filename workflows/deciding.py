@@ -58,11 +58,12 @@ class Deciding:
         self._know(gate)
         run.enter(Phase.DECIDING)
         until = gate.consult_until
+        fee = gate.fee
         asked = until is not None and until > workflow.now()
         await run.wait(
             str(Code.DECISION),
-            Code.CONSULTATION if asked else Code.DECISION,
-            lambda: not self._gate.weighing,
+            Code.CONSULTATION if asked else Code.FEE if fee else Code.DECISION,
+            lambda: not self._gate.weighing or self._gate.fee is not fee,
             self._left(until) if asked else None,
         )
 

@@ -90,6 +90,11 @@ def replay_id(tenant: str, replay: str) -> str:
     return f"replay/{replay}/{tenant}"
 
 
+def demand_id(tenant: str, demand: str) -> str:
+    """The id under which an authority's demand is carried on."""
+    return f"authority/{demand}/{tenant}"
+
+
 def deferred_id(tenant: str, request_id: str) -> str:
     """The id under which what a closed request has left is waited for. It ends with the tenant, under whose key its
     history is sealed: that of the request is long destroyed."""

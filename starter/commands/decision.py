@@ -45,10 +45,11 @@ def grounds(
 @decisions.command()
 def propose(
     request: RequestId,
-    word: Annotated[str, typer.Argument(metavar="WORD", help="grant, in_part or refuse.", show_default=False)],
+    word: Annotated[str, typer.Argument(metavar="WORD", help="grant, in_part, refuse or fee.", show_default=False)],
     by: Seat,
     ground: Annotated[
-        str, typer.Option("--ground", metavar="GROUND", help="grant, refuse: the coded ground.", show_default=False)
+        str,
+        typer.Option("--ground", metavar="GROUND", help="grant, refuse, fee: the coded ground.", show_default=False),
     ] = "",
     leave_out: Annotated[
         list[str] | None,
@@ -69,6 +70,12 @@ def propose(
             show_default=False,
         ),
     ] = None,
+    fee: Annotated[
+        str | None,
+        typer.Option(
+            "--fee", metavar="AMOUNT", help="fee: what is asked for, such as 'EUR 12.50'.", show_default=False
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Propose a decision.
@@ -84,6 +91,7 @@ def propose(
     from rights.approvers import Approvers
     from rights.decision import Decided, Exempt, Role, Word, check
     from rights.exempt import exempt
+    from rights.fees import read_fee
     from rights.reckoning import local_day
     from rights.request import Right
     from starter.desk import desk, now
@@ -92,13 +100,17 @@ def propose(
     if word not in set(Word):
         raise Failure(Exit.USAGE, f"WORD is one of {', '.join(Word)}")
     parts = tuple(Exempt(category=name, ground=code) for name, code in _pairs(leave_out or (), "--leave-out"))
-    decided = Decided(word=Word(word), ground=ground, parts=parts)
+    try:
+        amount = read_fee(fee) if fee else None
+    except ValueError as error:
+        raise Failure(Exit.USAGE, f"--fee: {error}") from None
+    decided = Decided(word=Word(word), ground=ground, parts=parts, fee=amount)
     with desk() as at:
         staff = _staff(by)
         row = at.ledger.request(_request(request))
         texts = _evidence(evidence or ())
         needs = check(decided, row.right, row.regimes, texts, local_day(now(), row.clock.zone))
-        if decided.word is Word.REFUSE and row.right is Right.OBJECTION:
+        if decided.word in {Word.REFUSE, Word.FEE} and row.right is Right.OBJECTION:
             refuse_unfit(at.ledger, row.id, decided.ground, now())
         if decided.parts:
             data_map = at.ledger.pinned_map(row.map_digest) if row.map_digest else at.data_map

@@ -54,9 +54,10 @@ def check(
     ] = 30,
     as_json: Json = False,
 ) -> None:
-    """Check to whom nothing may be sent today, and whose basis or transfer ends soon.
+    """Check to whom nothing may be sent today, whose basis or transfer ends soon, and what contracts that are over owe.
 
-    Exit 1 if somebody of the register may be sent nothing.
+    Exit 1 if somebody of the register may be sent nothing, or has not confirmed in time, at the end of its contract,
+    that everything is erased or given back.
 
     Example: habeas recipient check --days 60
     """
@@ -66,9 +67,9 @@ def check(
     from starter.show import answer
 
     with desk() as at:
-        found = look_over(at.register, local_day(now(), at.zone), [at.settings.regime], days)
+        found = look_over(at.register, local_day(now(), at.zone), [at.settings.regime], days, at.ledger.contract_ends())
         answer(checked_document(found), checked_page(found), as_json=as_json)
-    if any(one.refused for one in found):
+    if any(one.refused or one.owed for one in found):
         raise typer.Exit(Exit.BAD)
 
 

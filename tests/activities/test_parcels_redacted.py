@@ -8,8 +8,7 @@ from pathlib import Path
 import bagit
 import pytest
 
-from activities.fulfil import _wanted
-from activities.parcels import open_parcel, package, spool
+from activities.parcels import only_planned, open_parcel, package, spool
 from activities.store import FileStore
 from connectors.protocol import Export
 from rights.plan import Work
@@ -98,7 +97,7 @@ def test_what_the_plan_leaves_out_is_read_past(work: Work, given: list[str]) -> 
         return Export(export.collection, export.media_type, read(), export.name)  # type: ignore[arg-type]
 
     wanted = []
-    for one in _wanted((told(one) for one in exports()), [work]):
+    for one in only_planned((told(one) for one in exports()), [work]):
         wanted.append("file" if one.name else "table")
         for _ in one.pages:
             pass

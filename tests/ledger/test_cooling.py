@@ -11,7 +11,8 @@ from ledger.ledger import Ledger
 from ledger.letters import REPLY, Channel
 from ledger.proofcodes import Reached
 from rights.codes import Code
-from rights.letters import Particulars
+from rights.letterlaw import sayings
+from rights.letters import LetterKind, Particulars
 from rights.request import Phase, Right
 from rights.subject import Identity
 from tests.conftest import Database
@@ -187,3 +188,17 @@ def test_an_erasure_that_waits_for_nothing_is_told_of_in_no_notice(ledger: Ledge
     ledger.cool(opened_id(ledger, confirmed=True), AT, at=AT)
 
     assert door("SELECT count(*) FROM letters") == [(0,)]
+
+
+def test_ERA_15_who_says_nothing_a_second_time_has_it_carried_out(ledger: Ledger, door: Door) -> None:
+    """11 CCR 7020(d), 7004: a second confirmation may be asked for online; none is, so none can stand in the way."""
+    request_id = cooling(ledger)
+    said = {one.element for one in sayings(LetterKind.COOLING_OFF_NOTICE, "us-ca-ccpa", None, None)}
+    assert {"stop_link", "after_stop"} <= said
+    assert not {element for element in said if "confirm" in element}, "it says how to stop it, and asks for nothing"
+
+    assert ledger.cool(request_id, UNTIL, at=UNTIL).cooling == "over"
+    ledger.move(request_id, Phase.LOCATING, at=UNTIL)
+
+    assert enter(ledger, request_id), "without another word of anybody"
+    assert door("SELECT code FROM tasks WHERE request_id = %s AND code IN ('cooling', 'identity')", request_id) == []

@@ -15,7 +15,7 @@ from tests.starter.conftest import PERSON, Deployment, one_sentence
 def test_MET_02_the_numbers_of_a_year_and_the_record_say_what_the_ledger_has(deployment: Deployment) -> None:
     now = datetime.now(UTC)
     took = [2, 4, 9]
-    asked = str((now - timedelta(days=0)).date())
+    asked = str((now - timedelta(days=1)).date())
     ids = [deployment.open("--regime", "us-ca-ccpa", "--channel", "web") for _ in took]
     deployment.open("--regime", "us-ca-ccpa", right="access")
     deployment.open(right="access")

@@ -121,6 +121,42 @@ def test_an_abusive_request_is_refused_by_four_eyes_with_both_elements_and_a_dis
 
 
 @pytest.mark.soak
+def test_COM_04_a_fee_is_asked_for_and_waited_for_and_the_copy_is_made_once_it_is_paid(
+    world: World, desk: Desk
+) -> None:
+    paying, silent = desk.open("access", "c7@shop.example"), desk.open("access", "c7@shop.example")
+    texts = evidence(desk, "reason", "objective", "subjective")
+    propose = ("decision", "propose", paying, "fee", "--ground", "gdpr_12_5_excessive", "--by", "s-31")
+    assert "a fee names its amount" in desk.refused(*propose, *texts)
+    assert "no more" in desk.refused(*propose, *texts, "--fee", "EUR 1.505")
+    made = {}
+    for request in (paying, silent):
+        words = [request if word == paying else word for word in propose]
+        made[request] = desk(*words, *texts, "--fee", "EUR 12.50")["id"]
+        desk("decision", "agree", made[request], "--by", "s-04")
+        assert desk("decision", "approve", made[request], "--by", "s-17")["state"] == "charged"
+    world.start_worker()
+    for request in (paying, silent):
+        world.wait(lambda of=request: world.phase(of) == "deciding", 60, "the fee to be waited for")
+    assert world.receipts(paying) == world.receipts(silent) == [], "no system was asked anything"
+
+    desk("decision", "paid", made[paying], "--by", "s-31")
+    desk("decision", "unpaid", made[silent], "--by", "s-31")
+    world.wait_closed(paying)
+    world.wait_closed(silent)
+
+    assert (world.conclusion(paying), world.conclusion(silent)) == ("answered", "refused")
+    assert world.query("SELECT count(*) FROM entries WHERE kind = 'parcel' AND request_id = %s", paying) == [(1,)]
+    assert world.receipts(silent) == []
+    assert "Provision: GDPR Art. 12(5)(b)." in desk("request", "answer", silent)["text"]
+    assert world.query("SELECT kind, request_id FROM letters WHERE kind IN ('fee_asked', 'excessive_refusal')"
+                       " ORDER BY kind, request_id") == sorted(
+        [("excessive_refusal", silent), ("fee_asked", paying), ("fee_asked", silent)]
+    )  # fmt: skip
+    assert world.ledger.verify().sound
+
+
+@pytest.mark.soak
 def test_a_category_that_a_claim_needs_is_kept_on_its_ground_and_the_rest_is_erased(world: World, desk: Desk) -> None:
     world.write_maps(
         {

@@ -25,9 +25,14 @@ from temporalio.service import RPCError, RPCStatusCode
 import worker
 from ledger.letters import said_name
 from rights.appeals import AppealOutcome
+from rights.authorities import Gag, Said, Scope, Word
+from rights.decision import Role
 from rights.details import read_details
+from rights.holds import Disclosure, Terms
 from rights.request import Right
+from rights.subject import parse_identities
 from rights.weighing import Outcome
+from rights.yamlfile import read
 from starter.appeals import decide
 from starter.stack import Postgres, Temporal, Vendors
 from starter.weigh import decide_review
@@ -37,12 +42,23 @@ from tests.smtp_sink import Sink
 from tests.starter.transfers import Other
 from tests.stories.asking import DIRECTORY
 from tests.stories.copies import Habeas
+from tests.stories.test_authority import DEMAND, REGISTER
 from tests.stories.test_clock import desk
 from tests.stories.test_portability import details, sending
 from tests.stories.test_restriction import Till, setup_denial
 from tests.stories.vendors import accepted, analytics
 from tests.world import World, shop_map
-from workflows.visibility import appeal_id, follow_up_id, lifting_id, map_check_id, relook_id, replay_id, sweep_id
+from workflows.visibility import (
+    appeal_id,
+    deferred_id,
+    demand_id,
+    follow_up_id,
+    lifting_id,
+    map_check_id,
+    relook_id,
+    replay_id,
+    sweep_id,
+)
 from workflows.wire import HistoryKeys, SealingCodec
 
 HERE = Path(__file__).parent / "histories"
@@ -282,6 +298,69 @@ def afterwards() -> None:
             asyncio.run(_keep(world, replay_id(tenant, replay), "replay-clean"))
 
 
+def comebacks() -> None:
+    """Run what comes back to what a hold has kept of an answered erasure."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        home = Path(folder)
+        with (
+            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": shop_map()}) as world,
+        ):
+            person, ledger = [("email", "c7@shop.example")], world.ledger
+            # One that counsel answers for: then the answer does not wait for its day.
+            hold = world.place_hold(person, terms=Terms(disclosure=Disclosure.COUNSEL_TEXT))
+            world.start_worker()
+            kept = world.open("erasure", person)
+            world.wait(lambda: "erase" in {r["step"]["operation"] for r in world.receipts(kept)}, 60, "the erasure")
+            ledger.answer_for(kept, by="s-7", text="As counsel we write.", at=world.now())
+            world.wait_closed(kept)
+            world.wait(lambda: ledger.deferrals()[0].next_at > world.now(), 60, "the first review")
+            world.release_hold(hold.id)
+            world.wait(lambda: not ledger.deferrals(), 60, "the rest")
+            run = deferred_id(ledger.tenant, kept)
+            asyncio.run(_ended(world, run))
+            asyncio.run(_keep(world, run, "deferred-carried-out"))
+
+
+def demands() -> None:
+    """Run a demand of an authority, from its letter to the person's."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        home = Path(folder)
+        with (
+            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+            World(home, postgres, temporal, maps={"shop": shop_map()}) as world,
+        ):
+            (home / "recipients.yaml").write_text(REGISTER)
+            world.start_worker(HABEAS_RECIPIENTS=str(home / "recipients.yaml"))
+            ledger, at = world.ledger, world.now()
+            said = read(Said, "demand", DEMAND, "a demand")
+            people = parse_identities([("email", "c7@shop.example")])
+            demand = ledger.receive_demand(said, people, regime="eu-gdpr", zone="Europe/Berlin", by="s-17", at=at)
+            run = demand_id(ledger.tenant, demand.id)
+            for question in demand.asked:
+                ledger.answer_question(
+                    demand.id, question, met=True, known_contact=True, by="s-17", note=None, at=world.now()
+                )
+            scope = Scope(collections=said.demanded)
+            ledger.decide_demand(
+                demand.id,
+                Word.DISCLOSE,
+                "legal_obligation",
+                scope,
+                reason="it is owed",
+                by="s-17",
+                seat=Role.COUNSEL,
+                at=world.now(),
+            )
+            ledger.approve_demand(demand.id, by="s-21", seat=Role.DELEGATE, note=None, at=world.now())
+            world.wait(lambda: ledger.demand(demand.id).sealed_at, 60, "the parcel")
+            ledger.hand_over(demand.id, by="s-17", at=world.now())
+            ledger.change_gag(demand.id, Gag.NONE, None, by="s-17", note=None, at=world.now())
+            ledger.told_of_demand(demand.id, by="s-17", text="what was handed over", at=world.now())
+            asyncio.run(_ended(world, run))
+            asyncio.run(_keep(world, run, "authority-disclosed"))
+
+
 def sweeps() -> None:
     """Run erasures that one call carries out for many."""
     with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres, Vendors() as vendors:
@@ -320,7 +399,10 @@ async def _ended(world: World, workflow_id: str) -> None:
     await client.get_workflow_handle(workflow_id).result()
 
 
-PARTS = {one.__name__: one for one in (requests, letters, reviews, transfers, identity, appeals, afterwards, sweeps)}
+PARTS = {
+    one.__name__: one
+    for one in (requests, letters, reviews, transfers, identity, appeals, afterwards, comebacks, sweeps, demands)
+}
 
 if __name__ == "__main__":
     for part in sys.argv[1:] or PARTS:

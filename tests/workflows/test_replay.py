@@ -13,7 +13,9 @@ from temporalio.worker import Replayer
 
 from tests.workflows.fingerprint import fingerprints
 from workflows.appeal import AppealRun
+from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
+from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
@@ -26,7 +28,9 @@ from workflows.upkeep import Upkeep
 from workflows.wire import HistoryKeys, plugin
 
 BESIDE = (
-    Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun, RelookRun, ReplayRun, FollowUp, Sweep
+    Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun, RelookRun, ReplayRun, FollowUp, Sweep,
+    AuthorityRequest,
+    DeferredRun,
 )  # fmt: skip
 HERE = Path(__file__).parent
 HISTORIES = sorted((HERE / "histories").glob("*.json"))
@@ -38,7 +42,9 @@ def test_there_is_a_history_of_every_kind() -> None:
     assert {path.stem.split("-")[0] for path in HISTORIES} == {
         "access",
         "appeal",
+        "authority",
         "campaign",
+        "deferred",
         "erasure",
         "follow",
         "identity",

@@ -1,0 +1,461 @@
+"""Demands of authorities for people's data: what is asked first, who decides on which ground, when the person hears.
+
+The one rule: nothing goes to an authority before every question that applies is answered with yes and two people have
+said so, on a ground of the law; and then no more than they said (GDPR Art. 48; SCC clause 15). In an emergency one
+person's word is enough, and a second looks at it afterwards.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Final, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, StringConstraints, model_validator
+
+from rights.datamap import DataMap
+from rights.decision import Role
+from rights.lawfile import Strict, read_law, shipped
+from rights.recipients import Country, Handle, families
+from rights.reckoning import local_day
+from rights.value import Value
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+Place = Annotated[str, StringConstraints(pattern=r"^[^.\s]+\.[^\s]+$")]
+"""SYSTEM.COLLECTION, as the data map has them."""
+
+SEATS: Final = (Role.COUNSEL, Role.DELEGATE)
+"""The two who decide; each is needed once."""
+
+
+class Kind(StrEnum):
+    """What the authority has sent."""
+
+    COURT_ORDER = "court_order"
+    WARRANT = "warrant"
+    PRODUCTION_ORDER = "production_order"
+    SUBPOENA = "subpoena"
+    REQUEST = "request"
+    """It asks, and does not order."""
+
+
+class Gag(StrEnum):
+    """Whether the person may hear of it."""
+
+    NONE = "none"
+    UNTIL = "until"
+    OPEN = "open"
+    """Forbidden until somebody lifts it."""
+
+
+class Circumstance(StrEnum):
+    """What a question or a ground depends on."""
+
+    ABROAD = "abroad"
+    CLAUSES = "clauses"
+    """The data came here under the standard contractual clauses."""
+    GAG = "gag"
+    EMERGENCY = "emergency"
+
+
+class Word(StrEnum):
+    """What is decided."""
+
+    DISCLOSE = "disclose"
+    IN_PART = "in_part"
+    REFUSE = "refuse"
+    CHALLENGE = "challenge"
+    """Nothing is handed over while it is challenged; what becomes of it is another decision."""
+
+    @property
+    def gives(self) -> bool:
+        """Whether anything is handed over."""
+        return self in {Word.DISCLOSE, Word.IN_PART}
+
+
+class Waits(StrEnum):
+    """What a demand waits for."""
+
+    CHECK = "check"
+    DECIDE = "decide"
+    APPROVE = "approve"
+    RESOLVE = "resolve"
+    """A challenge is under way; its outcome is a new decision."""
+    SEAL = "seal"
+    """The engine puts the parcel together; where it could not, `trouble` says why."""
+    HAND_OVER = "hand_over"
+    REVIEW = "review"
+    """An emergency was decided by one person: a second looks at it."""
+    TELL = "tell"
+    """The person is to be told, and may be."""
+    GAG = "gag"
+    """The person is to be told, once that is not forbidden any more."""
+
+
+class AuthorityError(ValueError):
+    """What was said of a demand cannot stand; one sentence that says what to do."""
+
+
+class Check(Strict):
+    """A question that has to be answered."""
+
+    asks: str
+    source: str
+    when: tuple[Circumstance, ...] = ()
+    """All of these have to be so; none: it is always asked."""
+    emergency: bool = False
+    """It is answered before a disclosure in an emergency too; the others afterwards."""
+
+
+class Ground(Strict):
+    """One coded reason."""
+
+    effects: tuple[Word, ...] = Field(min_length=1)
+    source: str
+    says: str
+    when: tuple[Circumstance, ...] = ()
+    fails: str | None = None
+    """The question that was answered with no; of grounds to give nothing."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        gives = {word.gives for word in self.effects}
+        if gives != {self.fails is None}:
+            raise ValueError("a ground gives something, or says by `fails` which question was answered with no")
+        return self
+
+
+class AuthorityLaw(Strict):
+    """The file."""
+
+    version: str
+    source: str
+    checks: dict[str, Check]
+    grounds: dict[str, Ground]
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name, ground in self.grounds.items():
+            if ground.fails is not None and ground.fails not in self.checks:
+                raise ValueError(f"{name} fails a question that is not there")
+        return self
+
+
+@cache
+def authority_law() -> AuthorityLaw:
+    """The questions and grounds that ship with the engine."""
+    return read_law(AuthorityLaw, "authorities.yaml", shipped("authorities.yaml"))
+
+
+class Said(Strict):
+    """A demand as somebody enters it, in one YAML file."""
+
+    authority: Handle
+    """Its name in the register of recipients."""
+    country: Country
+    kind: Kind
+    basis: Text
+    """The provision that it names."""
+    reference: Text | None = None
+    """Its file number."""
+    demanded: tuple[Place, ...] = Field(min_length=1)
+    due_on: date
+    gag: Gag = Gag.NONE
+    gag_until: date | None = None
+    """until: the last day on which the person may not hear of it."""
+    gag_basis: Text | None = None
+    """The provision that forbids it."""
+    clauses: bool = False
+    """The data came here under the standard contractual clauses."""
+    emergency: bool = False
+
+    @model_validator(mode="after")
+    def _gag(self) -> Self:
+        if (self.gag is Gag.UNTIL) != (self.gag_until is not None):
+            raise ValueError("gag_until goes with gag: until, and that with gag_until")
+        if (self.gag is Gag.NONE) != (self.gag_basis is None):
+            raise ValueError("a gag has its gag_basis, and nothing else has: who forbids to tell says by which law")
+        return self
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What people wrote; it is sealed."""
+        found = {"basis": self.basis, "reference": self.reference, "gag_basis": self.gag_basis}
+        return {name: text for name, text in found.items() if text}
+
+
+class Scope(Value):
+    """What is handed over: names of the data map."""
+
+    collections: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    """Categories whose fields stay here."""
+
+    def fields(self, data_map: DataMap, place: str) -> tuple[str, ...]:
+        """The fields of a collection that are handed over."""
+        system, _, name = place.partition(".")
+        collection = data_map.systems[system].collections[name]
+        return tuple(n for n, one in collection.fields.items() if one.export and one.category not in self.without)
+
+    def of(self, system: str) -> tuple[str, ...]:
+        """The collections of a system."""
+        places = (place.partition(".") for place in self.collections)
+        return tuple(name for of, _, name in places if of == system)
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The systems that are looked into, each once."""
+        return tuple(dict.fromkeys(place.partition(".")[0] for place in self.collections))
+
+
+class Demand(Value):
+    """A demand as it stands: codes, names of the map and of the register, days."""
+
+    id: str
+    authority: str
+    country: str
+    regime: str
+    zone: str
+    kind: Kind
+    demanded: tuple[str, ...]
+    received_at: datetime
+    received_by: str
+    due_on: date
+    gag: Gag = Gag.NONE
+    gag_until: date | None = None
+    gagged: bool = False
+    """Whether it was ever forbidden to tell the person."""
+    clauses: bool = False
+    emergency: bool = False
+    answers: Mapping[str, bool] = Field(default_factory=dict)
+    """Question by question; None of those that nobody has answered."""
+    word: Word | None = None
+    ground: str = ""
+    scope: Scope = Scope()
+    decided_by: str = ""
+    decided_as: Role | None = None
+    decided_at: datetime | None = None
+    approved_by: str = ""
+    approved_at: datetime | None = None
+    sealed_at: datetime | None = None
+    digest: str = ""
+    """SHA-256 of the ZIP that was sealed, hex."""
+    size: int = 0
+    rows: Mapping[str, int] = Field(default_factory=dict)
+    """Rows by SYSTEM.COLLECTION."""
+    trouble: str = ""
+    """Why it could not be sealed: a code."""
+    trouble_at: str = ""
+    """In which system."""
+    handed_at: datetime | None = None
+    handed_by: str = ""
+    told_at: datetime | None = None
+    told_by: str = ""
+    closed_at: datetime | None = None
+
+    @property
+    def circumstances(self) -> frozenset[Circumstance]:
+        """What its questions and grounds depend on."""
+        found = {
+            Circumstance.ABROAD: any(self.country not in family.home for family in families([self.regime])),
+            Circumstance.CLAUSES: self.clauses,
+            Circumstance.GAG: self.gag is not Gag.NONE,
+            Circumstance.EMERGENCY: self.emergency,
+        }
+        return frozenset(one for one, so in found.items() if so)
+
+    @property
+    def asked(self) -> dict[str, Check]:
+        """The questions that apply, by code."""
+        return {n: c for n, c in authority_law().checks.items() if self.circumstances.issuperset(c.when)}
+
+    @property
+    def unanswered(self) -> tuple[str, ...]:
+        """Questions that nobody has answered."""
+        return tuple(name for name in self.asked if name not in self.answers)
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the decision binds: two have spoken, or one in an emergency that gives something."""
+        if self.word is None:
+            return False
+        return self.approved_at is not None or (self.emergency and self.word.gives)
+
+    @property
+    def gives(self) -> bool:
+        """Whether a decision in force hands something over."""
+        return self.in_force and self.word is not None and self.word.gives
+
+    @property
+    def owes_notice(self) -> bool:
+        """Whether the person is to hear of it: under the clauses of every demand (15.1(a)), else of what is handed
+        over."""
+        return self.told_at is None and (self.clauses or self.gives)
+
+    @property
+    def told_from(self) -> datetime | None:
+        """From when the person may be told; None: from no day that anybody knows."""
+        if self.gag is Gag.OPEN:
+            return None
+        if self.gag is Gag.NONE or self.gag_until is None:
+            return self.received_at
+        return datetime.combine(self.gag_until + timedelta(days=1), time(0), ZoneInfo(self.zone))
+
+    def may_tell(self, at: datetime) -> bool:
+        """Whether nothing forbids to tell the person."""
+        return self.told_from is not None and self.told_from <= at
+
+    def overdue(self, at: datetime) -> bool:
+        """Whether its day is past and the authority has no answer."""
+        answered = self.handed_at or (self.in_force and not self.gives)
+        return self.closed_at is None and not answered and local_day(at, self.zone) > self.due_on
+
+    def waits_for(self, at: datetime) -> tuple[Waits, ...]:
+        """What is to be done now, the next first; GAG and SEAL are no person's."""
+        if self.closed_at:
+            return ()
+        found = [self._next()]
+        if self.emergency and self.gives and self.approved_at is None:
+            found.append(Waits.REVIEW)
+        if self.gives and self.approved_at and self.unanswered:
+            # A gag that came later has a question of its own.
+            found.append(Waits.CHECK)
+        if self.owes_notice:
+            found.append(Waits.TELL if self.may_tell(at) else Waits.GAG)
+        return tuple(one for one in found if one)
+
+    def _next(self) -> Waits | None:
+        if self.word is None:
+            early = self.emergency and not set(self.must_first) & set(self.unanswered)
+            return Waits.CHECK if self.unanswered and not early else Waits.DECIDE
+        if not self.in_force:
+            return Waits.APPROVE
+        if self.word is Word.CHALLENGE:
+            return Waits.RESOLVE
+        if not self.gives or self.handed_at:
+            return None
+        return Waits.HAND_OVER if self.sealed_at else Waits.SEAL
+
+    @property
+    def must_first(self) -> tuple[str, ...]:
+        """Questions that are answered before anything is handed over."""
+        return tuple(name for name, check in self.asked.items() if check.emergency or not self.emergency)
+
+    def next_change(self, at: datetime) -> datetime | None:
+        """When something becomes due by itself: the end of a gag, or the day after the one that the authority set."""
+        over = datetime.combine(self.due_on + timedelta(days=1), time(0), ZoneInfo(self.zone))
+        ends = self.told_from if self.told_at is None and self.gag is Gag.UNTIL else None
+        return min((one for one in (over, ends) if one and one > at), default=None)
+
+
+def require(data_map: DataMap, places: Iterable[str]) -> None:
+    """See that the data map has these collections.
+
+    Raises:
+        AuthorityError: it lacks one.
+    """
+    for place in places:
+        system, _, name = place.partition(".")
+        if system not in data_map.systems or name not in data_map.systems[system].collections:
+            raise AuthorityError("a collection is SYSTEM.COLLECTION, both as the data map has them: habeas map show")
+
+
+def check_answer(demand: Demand, question: str, *, known_contact: bool, met: bool) -> None:
+    """Whether a question can be answered so.
+
+    Raises:
+        AuthorityError: it is not asked of this demand; or an authority that the register does not know is said to be
+            authenticated.
+    """
+    if question not in demand.asked:
+        raise AuthorityError("that is not asked of this demand: habeas authority show lists the questions")
+    if question == "authenticated" and met and not known_contact:
+        raise AuthorityError(
+            "an authority is asked back by a contact that is known beforehand: enter it into the register of "
+            "recipients, role authority, with the country of the demand, and then ask there"
+        )
+
+
+def check_word(demand: Demand, word: Word, code: str, scope: Scope) -> None:
+    """Whether a decision can stand.
+
+    Raises:
+        AuthorityError: it cannot; nothing was decided.
+    """
+    ground = authority_law().grounds.get(code)
+    if ground is None or word not in ground.effects or not demand.circumstances.issuperset(ground.when):
+        fit = [n for n, g in authority_law().grounds.items() if word in g.effects and demand.circumstances >= {*g.when}]
+        raise AuthorityError(f"that is no ground to {word} this demand: take one of {', '.join(fit)}")
+    if not word.gives:
+        if scope != Scope():
+            raise AuthorityError("whoever gives nothing names no collections")
+        if demand.answers.get(ground.fails or "") is not False:
+            raise AuthorityError(f"this ground says that '{ground.fails}' is answered with no: enter that first")
+        return
+    if missing := [name for name in demand.must_first if demand.answers.get(name) is not True]:
+        raise AuthorityError(
+            f"nothing is handed over before every question is answered with yes: '{missing[0]}' is not"
+        )
+    if demand.emergency and code != "vital_interests":
+        raise AuthorityError("what is handed over in an emergency stands on vital_interests")
+    if not scope.collections or not set(scope.collections) <= set(demand.demanded):
+        raise AuthorityError("name collections that are demanded, and no others")
+    whole = set(scope.collections) == set(demand.demanded) and not scope.without
+    if whole != (word is Word.DISCLOSE):
+        raise AuthorityError(
+            "disclose is all that is demanded; in_part names fewer collections, or leaves categories out"
+        )
+
+
+Fate = Literal["open", "disclosed", "disclosed_in_part", "refused", "challenged"]
+
+
+def fate(demand: Demand) -> Fate:
+    """What has become of a demand, in one word."""
+    if not demand.in_force or demand.word is None:
+        return "open"
+    if demand.word.gives:
+        if demand.handed_at is None:
+            return "open"
+        return "disclosed" if demand.word is Word.DISCLOSE else "disclosed_in_part"
+    return "refused" if demand.word is Word.REFUSE else "challenged"
+
+
+class Count(Value):
+    """Demands of one country and kind in a year; numbers only (SCC clause 15.1(c))."""
+
+    country: str
+    kind: Kind
+    received: int
+    authorities: int
+    gagged: int
+    emergencies: int
+    fates: Mapping[str, int]
+
+
+def transparency(demands: Iterable[Demand], year: int) -> list[Count]:
+    """What came in in a year, by country and kind, and what became of it."""
+    groups: dict[tuple[str, Kind], list[Demand]] = {}
+    for one in demands:
+        if local_day(one.received_at, one.zone).year == year:
+            groups.setdefault((one.country, one.kind), []).append(one)
+    return [
+        Count(
+            country=country,
+            kind=kind,
+            received=len(group),
+            authorities=len({one.authority for one in group}),
+            gagged=sum(one.gagged for one in group),
+            emergencies=sum(one.emergency for one in group),
+            fates=dict(sorted(Counter(map(fate, group)).items())),
+        )
+        for (country, kind), group in sorted(groups.items())
+    ]
+
+
+def categories_known(data_map: DataMap, named: Collection[str]) -> bool:
+    """Whether the data map has these categories."""
+    known = {f.category for s in data_map.systems.values() for c in s.collections.values() for f in c.fields.values()}
+    return set(named) <= known

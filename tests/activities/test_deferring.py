@@ -1,0 +1,123 @@
+"""What comes back goes by a request of its own, no further than what was left; where more is there, a person looks."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from activities.deferring import DeferringActivities
+from activities.opening import Ask
+from activities.planning import Planning, PlanningActivities
+from activities.store import FileStore
+from activities.tools import Tools
+from ledger.ledger import Ledger
+from rights.datamap import DataMap
+from rights.plan import Operation
+from rights.receipt import Outcome
+from rights.request import Phase
+from tests.ledger.builders import ANNA, AT, a_map, a_receipt, a_step, later, release
+from tests.ledger.conftest import Door
+from tests.ledger.test_deferrals import left_behind
+
+Make = Callable[[DataMap], Tools]
+
+
+@pytest.fixture
+def make(ledger: Ledger, tmp_path: Path) -> Make:
+    return lambda data_map: Tools(ledger, {}, data_map, FileStore(tmp_path), environment="test")
+
+
+def two_systems() -> DataMap:
+    """The shop's map with a second system."""
+    shop = a_map().systems["shop"]
+    return DataMap.of({"shop": shop, "crm": shop.model_copy(update={"system": "crm"})})
+
+
+def carried_out(tools: Tools, request_id: str) -> str:
+    """The request that a review opens."""
+    reviewed = DeferringActivities(tools).review(Ask(request_id=request_id, as_of=later(days=900)))
+    assert reviewed.over
+    left = tools.ledger.deferral(request_id)
+    assert left
+    assert left.by_request
+    return left.by_request
+
+
+def asks_a_person(tools: Tools, request_id: str, **found: int) -> bool:
+    """Whether a preview has to be approved once so many rows were found."""
+    at = later(days=901)
+    tools.ledger.move(request_id, Phase.LOCATING, at=at)
+    tools.ledger.keep_receipt(a_receipt(a_step(request_id, Operation.LOCATE), Outcome.DONE, at=at, **found))
+    planning = Planning(ask=Ask(request_id=request_id, as_of=at), round=0, holding=("shop",))
+    return PlanningActivities(tools).plan(planning).needs_approval
+
+
+def test_it_looks_every_month_and_on_the_very_day_of_a_date(ledger: Ledger, make: Make) -> None:
+    deferring = DeferringActivities(make(a_map()))
+    hold = ledger.place_hold(ANNA, "a court case", at=AT, by="s-9")
+    request_id = left_behind(ledger, not_before=later(days=70))
+
+    def next_days(days: float) -> float:
+        reviewed = deferring.review(Ask(request_id=request_id, as_of=later(days=days)))
+        assert not reviewed.over
+        return reviewed.next_in_seconds / 86_400
+
+    assert [next_days(0), next_days(30), next_days(60)] == [30, 30, 10]
+    assert next_days(70) == 30, "the hold is there still"
+    release(ledger, hold.id)
+    assert deferring.review(Ask(request_id=request_id, as_of=later(days=70))).over
+    assert deferring.review(Ask(request_id=request_id, as_of=later(days=70))).over, "and it was opened once"
+    assert len(ledger.open_requests()) == 1
+
+
+def test_it_is_about_the_systems_in_which_something_was_left_as_todays_map_has_them(ledger: Ledger, make: Make) -> None:
+    tools = make(two_systems())
+    made = carried_out(tools, left_behind(ledger))
+    row = ledger.request(made)
+    assert set(tools.pinned(row.map_digest).systems) == {"shop"}
+    assert (row.confirmed, row.clock.received_at) == (True, later(days=900))
+    assert not asks_a_person(tools, made, orders=3)
+
+
+def test_what_a_decision_has_left_out_of_the_first_request_stays_out_of_the_rest(
+    ledger: Ledger, door: Door, make: Make
+) -> None:
+    tools = make(two_systems())
+    request_id = left_behind(ledger)
+    body = {"word": "in_part", "parts": [{"category": "contact", "ground": "gdpr_17_3_e"}]}
+    door(
+        "INSERT INTO decisions (tenant, id, request_id, body, state, approvers, consult, proposed_by, proposed_at) "
+        "SELECT tenant, 'a-decision', id, %s, 'in_force', '{}', false, 's-1', received_at FROM requests WHERE id = %s",
+        json.dumps(body),
+        request_id,
+    )
+
+    row = ledger.request(carried_out(tools, request_id))
+
+    assert row.decided == ledger.request(request_id).decided
+    kept = tools.map_of(row).systems["shop"].collections["customers"]
+    assert kept != tools.data_map.systems["shop"].collections["customers"]
+
+
+@pytest.mark.parametrize("found", [{"orders": 4}, {"orders": 3, "customers": 1}])
+def test_a_person_approves_where_more_is_there_than_was_left(ledger: Ledger, make: Make, found: dict[str, int]) -> None:
+    tools = make(a_map())
+    made = carried_out(tools, left_behind(ledger))
+    assert asks_a_person(tools, made, **found), "somebody may have come back since"
+    assert ledger.request(made).phase is Phase.APPROVING
+
+
+def test_where_a_system_has_left_the_map_all_of_it_is_looked_into_and_a_person_approves(
+    ledger: Ledger, make: Make
+) -> None:
+    renamed = a_map().systems["shop"].model_copy(update={"system": "shop2"})
+    tools = make(DataMap.of({"shop2": renamed}))
+    made = carried_out(tools, left_behind(ledger))
+    assert ledger.request(made).map_digest == tools.data_map.digest
+    at = later(days=901)
+    ledger.move(made, Phase.LOCATING, at=at)
+    ledger.keep_receipt(a_receipt(a_step(made, Operation.LOCATE, system="shop2"), Outcome.DONE, at=at, orders=1))
+    planning = Planning(ask=Ask(request_id=made, as_of=at + timedelta(minutes=1)), round=0, holding=("shop2",))
+    assert PlanningActivities(tools).plan(planning).needs_approval

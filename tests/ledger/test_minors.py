@@ -1,0 +1,131 @@
+"""Reports that data is a child's: nobody's word alone erases any."""
+
+from datetime import timedelta
+
+import pytest
+
+from ledger.errors import LedgerRefusal
+from ledger.ledger import Ledger
+from ledger.minors import MinorReport
+from rights.clockwork import ClockEvent, Turn
+from rights.codes import Code
+from rights.identity import Rung
+from rights.mandates import Mandate
+from rights.minors import Indication, Source, minors_law
+from rights.request import Phase, Right
+from rights.restriction import Ground
+from tests.ledger.builders import ANNA, AT, a_clock, later, open_one, opened_id
+from tests.ledger.conftest import Door
+
+WITHIN = minors_law().lane.within
+NOTICE = timedelta(days=7)
+
+
+def reported(ledger: Ledger, restriction: str = "", *, by: str = "support desk") -> str:
+    """An erasure that somebody has reported, on its way; its id."""
+    kept = restriction or open_one(ledger, right=Right.RESTRICTION, confirmed=True).request_id
+    report = MinorReport(Source.STAFF, by, kept)
+    made = ledger.open_request(
+        Right.ERASURE, "eu-gdpr", ANNA, a_clock().hurried(WITHIN), received_at=AT, minor=report
+    ).request_id
+    ledger.move(made, Phase.CONFIRMING, at=AT)
+    return made
+
+
+def confirmed(door: Door, request: str) -> bool:
+    return door("SELECT confirmed_at IS NOT NULL FROM requests WHERE id = %s", request) == [(True,)]
+
+
+def tasks(door: Door, request: str) -> list[str]:
+    found = door("SELECT code FROM tasks WHERE request_id = %s AND settled_at IS NULL ORDER BY id", request)
+    return [code for (code,) in found]
+
+
+def test_CHI_02_nothing_is_erased_on_the_word_of_whoever_reports_it(ledger: Ledger, door: Door) -> None:
+    request = reported(ledger)
+    assert tasks(door, request) == [Code.MINOR], "somebody is asked at once"
+
+    with pytest.raises(LedgerRefusal, match="a second person has to look"):
+        ledger.rule_child(request, Indication.CONTENT, by="Support Desk ", at=later(hours=1))
+    # Nor by any other door.
+    for role in ("support desk", "somebody else"):
+        with pytest.raises(LedgerRefusal, match="mandate"):
+            ledger.confirm_identity(request, at=AT, note=role)
+    assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"]) is False
+    assert not confirmed(door, request)
+    assert tasks(door, request) == [Code.MINOR]
+    assert door("SELECT word FROM minor_reports") == [(None,)]
+
+
+def test_CHI_02_a_hundred_false_reports_erase_nothing(ledger: Ledger, door: Door) -> None:
+    restriction = open_one(ledger, right=Right.RESTRICTION, confirmed=True).request_id
+    for _ in range(100):
+        reported(ledger, restriction)
+
+    assert door("SELECT count(*) FROM requests WHERE \"right\" = 'erasure' AND confirmed_at IS NOT NULL") == [(0,)]
+    assert door("SELECT count(*) FROM intents") == [(0,)]
+
+
+def test_CHI_02_a_second_persons_ruling_begins_the_erasure_without_cooling_off(ledger: Ledger, door: Door) -> None:
+    request = reported(ledger)
+
+    assert ledger.rule_child(request, Indication.AGE_ON_FILE, by="privacy desk", at=later(hours=2)) is True
+
+    assert confirmed(door, request)
+    assert tasks(door, request) == []
+    assert ledger.gate(request).cooling == "waived"
+    assert door("SELECT word, indication FROM minor_reports") == [("child", "age_on_file")]
+    assert ledger.rule_child(request, Indication.AGE_ON_FILE, by="privacy desk", at=later(hours=3)) is False
+    with pytest.raises(LedgerRefusal, match="ruled on already"):
+        ledger.rule_not_child(request, by="privacy desk", at=later(hours=3), notice=NOTICE)
+
+
+def test_a_parents_mandate_carries_it_as_it_does_everywhere(ledger: Ledger, door: Door) -> None:
+    request = reported(ledger)
+    body = {"kind": "parent", "scope": ["erasure"], "signed": "2026-02-01", "answer_to": "person", "age": 9}
+    assert ledger.keep_mandate(request, Mandate.model_validate(body), by="support desk", at=AT) is False
+    assert not confirmed(door, request)
+    assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"]) is True
+    assert confirmed(door, request)
+
+
+def test_what_is_no_childs_is_given_free_and_never_erased(ledger: Ledger, door: Door) -> None:
+    restriction = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, right=Right.RESTRICTION, confirmed=True)
+    ledger.begin_restriction(restriction, Ground.MINOR, at=AT, review_on=later(days=30))
+    request = reported(ledger, restriction)
+
+    assert ledger.rule_not_child(request, by="privacy desk", at=later(hours=1), notice=NOTICE) is True
+
+    taken_back = door("SELECT id FROM requests WHERE withdrawn_at IS NOT NULL")
+    assert {id for (id,) in taken_back} == {request, restriction}, "what is still being locked gives it free itself"
+    assert ledger.rule_not_child(request, by="privacy desk", at=later(hours=1), notice=NOTICE) is False
+    with pytest.raises(LedgerRefusal):
+        ledger.rule_child(request, Indication.CONTENT, by="a third", at=later(hours=2))
+    assert not confirmed(door, request)
+
+
+def test_a_report_waits_for_no_other_erasure_of_the_person(ledger: Ledger, door: Door) -> None:
+    slow = opened_id(ledger, Phase.CONFIRMING, confirmed=True)
+    request = reported(ledger)
+    ledger.rule_child(request, Indication.CONTENT, by="privacy desk", at=AT)
+
+    assert ledger.join(request, (), at=AT).lead == ""
+    assert ledger.join(opened_id(ledger, Phase.CONFIRMING, confirmed=True), (), at=AT).lead in {slow, request}
+
+
+def test_its_clock_is_short_and_stays_so_when_it_is_moved(ledger: Ledger) -> None:
+    request = reported(ledger)
+    clock = ledger.request(request).clock
+    assert clock.internal_due == AT + WITHIN
+    assert clock.legal_due == a_clock().legal_due, "what the law sets stays"
+
+    moved = ClockEvent(turn=Turn.ACKNOWLEDGED, day=AT.date())
+    ledger.turn_clock(request, moved, at=later(hours=1))
+    assert ledger.request(request).clock.internal_due == AT + WITHIN
+
+
+def test_the_ruling_is_no_ruling_on_a_step(ledger: Ledger, door: Door) -> None:
+    request = reported(ledger)
+    ((task,),) = door("SELECT id FROM tasks WHERE request_id = %s", request)
+    with pytest.raises(LedgerRefusal, match="habeas minor rule"):
+        ledger.rule(request, task, "done", at=AT)

@@ -1,0 +1,91 @@
+"""`habeas authority`, as counsel types it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.starter.conftest import PERSON, Deployment, one_sentence
+
+DEMAND = """
+authority: police-berlin
+country: DE
+kind: production_order
+basis: canary section 95 StPO
+demanded: [shop.customers]
+due_on: 2026-01-15
+gag: open
+gag_basis: canary section 95a StPO
+"""
+
+
+def receive(deployment: Deployment, text: str = DEMAND, email: str = PERSON) -> Any:
+    file = deployment.home / "demand.yaml"
+    file.write_text(text)
+    words = ("authority", "receive", "--by", "s-17", "--details", str(file), "--identities", "-", "--json")
+    return deployment(*words, given=f"email={email}")
+
+
+def test_a_demand_is_seen_by_nobody_who_works_on_requests(deployment: Deployment) -> None:
+    request = deployment.open()
+    pages = [("request", "show", request, "--json"), ("request", "list"), ("task", "list"), ("hold", "tasks")]
+    before = [deployment(*page).out for page in pages]
+
+    demand = receive(deployment).json["id"]
+
+    assert [deployment(*page).out for page in pages] == before
+    shown = deployment("authority", "show", demand)
+    assert "2026-01-15" in shown.out
+    assert PERSON not in shown.out
+    assert "canary" not in deployment.everything()
+
+
+def test_a_late_demand_says_so_and_what_it_waits_for(deployment: Deployment) -> None:
+    demand = receive(deployment).json["id"]
+
+    (listed,) = deployment("authority", "list", "--json").json["demands"]
+
+    assert (listed["id"], listed["overdue"], listed["waits_for"]) == (demand, True, ["check"])
+    assert deployment("authority", "count", "--year", str(listed["received_at"])[:4], "--json").json["demands"] == [
+        {
+            "country": "DE",
+            "kind": "production_order",
+            "received": 1,
+            "authorities": 1,
+            "gagged": 1,
+            "emergencies": 0,
+            "fates": {"open": 1},
+        }
+    ]
+
+
+def test_an_authority_that_the_register_does_not_know_is_not_authenticated(deployment: Deployment) -> None:
+    demand = receive(deployment).json["id"]
+    words = ("authority", "check", demand, "authenticated", "yes", "--by", "s-17")
+
+    assert (refused := deployment(*words)).code == 5
+    assert one_sentence(refused.err)
+    (deployment.home / "recipients.yaml").write_text(
+        "recipients:\n  police-berlin: {name: Police, country: DE, role: authority, told_by: {post: [Police]}, "
+        "basis: {kind: law, document: section 95 StPO, since: 2024-01-01}}\n"
+    )
+    file = deployment.home / "habeas.toml"
+    file.write_text(f"recipients = {json.dumps(str(Path('recipients.yaml')))}\n{file.read_text()}")
+    assert deployment(*words, "--json").json["questions"]["authenticated"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (DEMAND.replace("shop.customers", "shop.customerz"), 5),
+        (DEMAND.replace("gag_basis: canary section 95a StPO", ""), 1),
+        (f"{DEMAND}whom: {PERSON}\n", 1),
+    ],
+)
+def test_a_slip_takes_nothing_in(deployment: Deployment, text: str, code: int) -> None:
+    answer = receive(deployment, text)
+
+    assert answer.code == code
+    assert PERSON not in answer.err
+    assert deployment.rows("SELECT count(*) FROM demands") == [(0,)]
