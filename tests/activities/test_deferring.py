@@ -1,5 +1,6 @@
 """What comes back goes by a request of its own, no further than what was left; where more is there, a person looks."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from rights.plan import Operation
 from rights.receipt import Outcome
 from rights.request import Phase
 from tests.ledger.builders import ANNA, AT, a_map, a_receipt, a_step, later, release
+from tests.ledger.conftest import Door
 from tests.ledger.test_deferrals import left_behind
 
 Make = Callable[[DataMap], Tools]
@@ -77,6 +79,26 @@ def test_it_is_about_the_systems_in_which_something_was_left_as_todays_map_has_t
     assert set(tools.pinned(row.map_digest).systems) == {"shop"}
     assert (row.confirmed, row.clock.received_at) == (True, later(days=900))
     assert not asks_a_person(tools, made, orders=3)
+
+
+def test_what_a_decision_has_left_out_of_the_first_request_stays_out_of_the_rest(
+    ledger: Ledger, door: Door, make: Make
+) -> None:
+    tools = make(two_systems())
+    request_id = left_behind(ledger)
+    body = {"word": "in_part", "parts": [{"category": "contact", "ground": "gdpr_17_3_e"}]}
+    door(
+        "INSERT INTO decisions (tenant, id, request_id, body, state, approvers, consult, proposed_by, proposed_at) "
+        "SELECT tenant, 'a-decision', id, %s, 'in_force', '{}', false, 's-1', received_at FROM requests WHERE id = %s",
+        json.dumps(body),
+        request_id,
+    )
+
+    row = ledger.request(carried_out(tools, request_id))
+
+    assert row.decided == ledger.request(request_id).decided
+    kept = tools.map_of(row).systems["shop"].collections["customers"]
+    assert kept != tools.data_map.systems["shop"].collections["customers"]
 
 
 @pytest.mark.parametrize("found", [{"orders": 4}, {"orders": 3, "customers": 1}])
