@@ -8,13 +8,14 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from activities.calls import wall_clock
 from activities.tools import Tools
 from connectors.errors import Held, NeedsHuman, Unsupported
 from connectors.protocol import Call, Connector, Intent, Look, Rectifies, Restricted, Restricts, unkept
 from rights.codes import Code
+from rights.minors import minors_law
 from rights.plan import Step
 from rights.receipt import Count, Tally
 from rights.request import Right
@@ -123,6 +124,8 @@ class Acting:
             ground, extent = details.ground, details.extent
             if details.review_on:
                 review_on = datetime.combine(details.review_on, as_of.timetz())
+            elif ground is Ground.MINOR:
+                review_on = as_of + timedelta(days=minors_law().lane.review_days)
         systems = self._tools.map_of(ledger.request(step.request_id)).systems.values()
         ledger.begin_restriction(
             step.request_id,

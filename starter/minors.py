@@ -4,7 +4,7 @@ The one rule: the restriction comes first, so that whatever dies in between, nob
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from ledger.ledger import Ledger
@@ -66,7 +66,6 @@ def report(
             raise SubmissionError(f"the parent's address: {error}") from None
     if key is not None and not 1 <= len(key) <= MAX_KEY:
         raise SubmissionError(f"an idempotency key of a report has 1 to {MAX_KEY} characters")
-    review_on = (at + timedelta(days=law.review_days)).date()
     restriction = submit(
         ledger,
         data_map,
@@ -74,7 +73,7 @@ def report(
         Right.RESTRICTION,
         identities,
         received_at=at,
-        details=RestrictionDetails(ground=Ground.MINOR, review_on=review_on),
+        details=RestrictionDetails(ground=Ground.MINOR),
         idempotency_key=key and f"minor/restriction/{key}",
         regimes=regimes,
         lane=Lane(law.within, reply),

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from ledger.errors import LedgerRefusal
+from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
 from ledger.minors import MinorReport
 from rights.clockwork import ClockEvent, Turn
@@ -14,7 +15,7 @@ from rights.mandates import Mandate
 from rights.minors import Indication, Source, minors_law
 from rights.request import Phase, Right
 from rights.restriction import Ground
-from tests.ledger.builders import ANNA, AT, a_clock, later, open_one, opened_id
+from tests.ledger.builders import ANNA, AT, a_clock, enter, later, open_one, opened_id, release
 from tests.ledger.conftest import Door
 
 WITHIN = minors_law().lane.within
@@ -129,3 +130,15 @@ def test_the_ruling_is_no_ruling_on_a_step(ledger: Ledger, door: Door) -> None:
     ((task,),) = door("SELECT id FROM tasks WHERE request_id = %s", request)
     with pytest.raises(LedgerRefusal, match="habeas minor rule"):
         ledger.rule(request, task, "done", at=AT)
+
+
+def test_CHI_02_a_hold_stops_it_as_it_stops_every_erasure(ledger: Ledger) -> None:
+    request = reported(ledger)
+    ledger.rule_child(request, Indication.CONTENT, by="privacy desk", at=AT)
+    hold = ledger.place_hold(ANNA[1:], "a case", at=AT, by="s-1")
+
+    with pytest.raises(FenceRefused) as closed:
+        enter(ledger, request)
+    assert closed.value.code is Code.HOLD
+    release(ledger, hold.id)
+    enter(ledger, request)

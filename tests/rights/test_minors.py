@@ -52,6 +52,18 @@ def test_CHI_01_a_parent_may_ask_up_to_the_age_of_consent_of_the_country(country
         parent(age, country).carry(Right.ERASURE, TODAY)
 
 
+@pytest.mark.parametrize(
+    "right", [Right.ACCESS, Right.ERASURE, Right.OBJECTION, Right.OPT_OUT, Right.CONSENT_WITHDRAWAL]
+)
+def test_CHI_04_a_parent_of_a_child_under_13_reviews_deletes_and_refuses_more(right: Right) -> None:
+    """16 CFR 312.6(a): review, refuse further use or collection, have deleted."""
+    mine = parent(12, "US").model_copy(update={"scope": (right,)})
+    mine.carry(right, TODAY)
+    assert not mine.to_confirm, "the child confirms nothing"
+    with pytest.raises(MandateRefusal, match="in their own name"):
+        mine.model_copy(update={"age": 13}).carry(right, TODAY)
+
+
 def test_a_teenager_asks_alone_unless_a_law_says_who_exercises_the_rights() -> None:
     assert not needs_guardian(13, "DE"), "that a parent may ask takes nothing from a child"
     assert [needs_guardian(age, "BR") for age in (11, 12)] == [True, False]
