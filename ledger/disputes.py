@@ -101,7 +101,7 @@ class Disputes(Requests):
             VaultError: the statement was changed or moved.
         """
         with self._look() as connection:
-            return next(iter(self._noted(connection, [request_id])), None)
+            return next(iter(self._noted_disputes(connection, [request_id])), None)
 
     def disputes_of(self, request_id: str, shared_kinds: Collection[str]) -> tuple[Noted, ...]:
         """What the person of a request disputes, by whatever they are known by alone. `shared_kinds` are kinds of
@@ -117,7 +117,7 @@ class Disputes(Requests):
         tokens = self._tokens(_alone(people))
         with self._look() as connection:
             ids = connection.scalars(_WHOSE, {"of": self.tenant, "tokens": tokens}).all()
-            return self._noted(connection, sorted(ids))
+            return self._noted_disputes(connection, sorted(ids))
 
     def say_of_dispute(self, request_id: str, statement: str, *, by: str, at: datetime) -> None:
         """Put the person's own statement, or another one, with what they dispute.
@@ -126,7 +126,7 @@ class Disputes(Requests):
             LedgerRefusal: nothing of this request is noted as disputed.
         """
         with self._begin() as connection:
-            self._known(connection, request_id)
+            self._known_dispute(connection, request_id)
             self._put_statement(connection, request_id, statement, at)
             self._journal(connection, "dispute_stated", {"by": by}, at, request_id=request_id)
 
@@ -137,18 +137,18 @@ class Disputes(Requests):
             LedgerRefusal: nothing of this request is noted as disputed.
         """
         with self._begin() as connection:
-            self._known(connection, request_id)
-            self._end(connection, request_id, "withdrawn", at, by=by)
+            self._known_dispute(connection, request_id)
+            self._end_dispute(connection, request_id, "withdrawn", at, by=by)
 
     def end_disputes(self, request_id: str, shared_kinds: Collection[str], *, at: datetime) -> int:
         """Take the notes of a person away whose data a request has erased; how many."""
         ended = [one.request_id for one in self.disputes_of(request_id, shared_kinds)]
         with self._begin() as connection:
             for noted in ended:
-                self._end(connection, noted, "erased", at)
+                self._end_dispute(connection, noted, "erased", at)
         return len(ended)
 
-    def _end(self, connection: Connection, request_id: str, why: str, at: datetime, *, by: str = "") -> None:
+    def _end_dispute(self, connection: Connection, request_id: str, why: str, at: datetime, *, by: str = "") -> None:
         for table in (dispute_tokens, disputes):
             connection.execute(delete(table).where(table.c.tenant == self.tenant, table.c.request_id == request_id))
         # The statement is destroyed by upkeep, which leaves alone what a hold covers.
@@ -160,26 +160,26 @@ class Disputes(Requests):
         key = self._vault.key(connection, request_id, "dispute")
         self._vault.put(connection, request_id, key, Sealed("dispute", STATEMENT, statement.encode()), at)
 
-    def _known(self, connection: Connection, request_id: str) -> None:
+    def _known_dispute(self, connection: Connection, request_id: str) -> None:
         its = {"of": self.tenant, "id": request_id}
-        if connection.scalar(_RIGHT, its) != Right.RECTIFICATION or not self._fields(connection, [request_id]):
+        if connection.scalar(_RIGHT, its) != Right.RECTIFICATION or not self._disputed_fields(connection, [request_id]):
             raise LedgerRefusal("nothing of this request is noted as disputed (any more)")
 
-    def _fields(self, connection: Connection, ids: list[str]) -> dict[str, list[Disputed]]:
+    def _disputed_fields(self, connection: Connection, ids: list[str]) -> dict[str, list[Disputed]]:
         found: defaultdict[str, list[Disputed]] = defaultdict(list)
         for row in connection.execute(_OF, {"of": self.tenant, "ids": ids}):
             place = {name: getattr(row, name) for name in _PLACE}
             found[row.request_id].append(Disputed(number=len(found[row.request_id]) + 1, at=0, **place))
         return found
 
-    def _noted(self, connection: Connection, ids: list[str]) -> tuple[Noted, ...]:
+    def _noted_disputes(self, connection: Connection, ids: list[str]) -> tuple[Noted, ...]:
         return tuple(
             Noted(
                 request_id=one,
                 fields=tuple(fields),
                 statement=(self._vault.get(connection, one, "dispute", STATEMENT) or b"").decode(),
             )
-            for one, fields in self._fields(connection, ids).items()
+            for one, fields in self._disputed_fields(connection, ids).items()
         )
 
 
