@@ -95,6 +95,7 @@ class AuthorityActivities:
         except ConnectorError as error:
             # For a person: their next word on the demand, or the next look at it, tries again.
             self._tools.ledger.note_demand_trouble(demand.id, error.code, error.about, at=at)
+            discard(self._tools.store, demand.id, demand.scope.systems)
         except LedgerRefusal:
             # The decision was changed meanwhile: what was sealed under the old one is thrown away.
             discard(self._tools.store, demand.id, demand.scope.systems, parcel=True)

@@ -11,6 +11,7 @@ import orjson
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.disputes import note_refused
 from activities.facts import ParcelFacts
 from activities.matters import OF_MATTERS
 from activities.opening import Ask
@@ -113,6 +114,7 @@ class ClosingActivities:
                 {**newest(receipts, Operation.LOCATE), **exported},
                 right=row.right,
                 regimes=row.regimes,
+                disputes=ledger.disputes_of(row.id, tools.pinned(row.map_digest).shared_kinds),
                 register=tools.register,
                 controller=office.controller,
                 contact=office.dpo,
@@ -171,6 +173,7 @@ class ClosingActivities:
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
             ending = self._ending(ask, row, receipts, conclusion)
+            note_refused(tools, row, ask.as_of, conclusion)
             working = max(terms.working, _appealable(row), terms.relook)
             ledger.close(
                 ask.request_id,
@@ -185,6 +188,9 @@ class ClosingActivities:
                 ending=ending,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
+            if ending and ending.erased is not None and ending.whole and conclusion is Conclusion.ANSWERED:
+                # Nothing is left that it could stand beside.
+                ledger.end_disputes(row.id, tools.pinned(row.map_digest).shared_kinds, at=ask.as_of)
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.PASSED_ON, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, what is refused is not decided on, and what
             # is passed on is for another to decide.

@@ -17,6 +17,7 @@ from rights.plan import Operation, applies, kept_from_copies
 from rights.portable import NotPorted, looked_into, origin, ported
 from rights.receipt import Outcome, Receipt
 from rights.recipients import Register, described
+from rights.rectification import Noted
 from rights.regimes import regime, titles
 from rights.request import Right
 from rights.value import Value
@@ -33,6 +34,14 @@ class Part(StrEnum):
     """Not in this parcel, for whatever reason (what a person hands over by hand, too); the parcel says so."""
     BY_HAND = "by_hand"
     """Portability: not looked into, since what is kept by hand never goes along."""
+
+
+class Contested(Value):
+    """What the person disputes in a collection and was not corrected."""
+
+    fields: tuple[str, ...]
+    statement: str = ""
+    """In their own words, if they have given any."""
 
 
 class CollectionFacts(Value):
@@ -52,6 +61,8 @@ class CollectionFacts(Value):
     """The fields that tell one row from every other, as far as they are delivered."""
     field_categories: dict[str, str] = Field(default_factory=dict)
     """The category of each field that is delivered and has one."""
+    disputed: tuple[Contested, ...] = ()
+    """What the person disputes here and was not corrected, each refusal with their statement."""
     categories: tuple[str, ...] = ()
     purpose: str = ""
     lawful_basis: str = ""
@@ -110,6 +121,7 @@ class ParcelFacts(Value):
         *,
         right: Right = Right.ACCESS,
         regimes: Sequence[str] = (),
+        disputes: Sequence[Noted] = (),
         register: Register | None = None,
         controller: str = "",
         contact: str = "",
@@ -120,7 +132,7 @@ class ParcelFacts(Value):
 
         `receipts` holds, per system, the newest receipt of its export, or of its locate where nothing was exported. A
         system of the map without one counts as outstanding. `regimes` are the laws it is asked under; else the clock's.
-        `register` has the recipients by name.
+        `register` has the recipients by name, `disputes` what the person disputes and was not corrected.
         """
         asked = tuple(regimes) or (clock.regime,)
         zone = ZoneInfo(clock.zone)
@@ -134,7 +146,7 @@ class ParcelFacts(Value):
             zone=clock.zone,
             map_digest=data_map.digest,
             systems=tuple(
-                _system(system, receipts.get(name), asked, right, register or Register())
+                _beside(_system(system, receipts.get(name), asked, right, register or Register()), disputes)
                 for name, system in sorted(data_map.systems.items())
             ),
             controller=controller,
@@ -166,6 +178,20 @@ class ParcelFacts(Value):
             for name in asked
             if not getattr(facts, name)
         )
+
+
+def _beside(system: SystemFacts, disputes: Sequence[Noted]) -> SystemFacts:
+    """The facts with what the person disputes of each collection."""
+
+    def told(facts: CollectionFacts) -> CollectionFacts:
+        found = []
+        for noted in disputes:
+            here = (one for one in noted.fields if (one.system, one.collection) == (system.system, facts.collection))
+            if fields := tuple(one.field for one in here):
+                found.append(Contested(fields=fields, statement=noted.statement))
+        return facts.model_copy(update={"disputed": tuple(found)}) if found else facts
+
+    return system.model_copy(update={"collections": tuple(map(told, system.collections))})
 
 
 def _system(

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from activities.facts import ParcelFacts
+from activities.restricting import STATEMENT
 from ledger.notes import note_text
 from ledger.notices import Notice
 from ledger.standing import Standing
@@ -189,6 +190,7 @@ def _recorded(
     if kind is LetterKind.LAPSE:
         found["ground"] = "identity_unproven"
     if kind is LetterKind.ANSWER_RECTIFICATION:
+        found |= _beside(standing)
         found["corrected"] = tuple(
             Corrected(system=receipt.step.system, collection=count.collection)
             for receipt in standing.receipts
@@ -197,6 +199,17 @@ def _recorded(
             if count.rectified
         )
     return found
+
+
+def _beside(standing: Standing) -> dict[str, Any]:
+    """Whether the person's own statement stands beside what they dispute: only once somebody has put it there."""
+    noted = [event.body for event in standing.events if event.kind == "dispute_noted"]
+    if not noted:
+        return {}
+    if not any(body["statement"] for body in noted):
+        return {"disputed_note": False}
+    put = [r for r in standing.receipts if r.step.system == STATEMENT and r.outcome.settled]
+    return {"disputed_note": True} if put else {}
 
 
 def _locked(body: Mapping[str, Any]) -> Locked:

@@ -126,7 +126,15 @@ def _said(words: Catalogue, element: str, values: Mapping[str, Any]) -> Words:
 
 def _check_inside(facts: LetterFacts) -> None:
     """Whatever a person has typed goes through the audience: no id of a hold, a matter or a task leaves the house."""
-    for name in ("reason", "statement", "question", "provision", "abuse_objective", "abuse_subjective"):
+    for name in (
+        "reason",
+        "statement",
+        "question",
+        "provision",
+        "abuse_objective",
+        "abuse_subjective",
+        "disputed_statement",
+    ):
         if internal_ids(getattr(facts, name) or "", facts.reference):
             raise LetterRefused(f"{name} names an id of this engine other than the request's: take it out of the text")
 

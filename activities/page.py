@@ -21,7 +21,7 @@ import orjson
 
 from activities.bag import Filed
 from activities.delivery import Delivered, Named
-from activities.facts import CollectionFacts, ParcelFacts, Part, SystemFacts
+from activities.facts import CollectionFacts, Contested, ParcelFacts, Part, SystemFacts
 from activities.sheets import SHOWN_CHARACTERS, SHOWN_COLUMNS, SHOWN_ROWS, Sheet
 
 FORMULA_NOTE: Final = (
@@ -210,6 +210,7 @@ def _collection(anchor: str, facts: CollectionFacts, delivered: Delivered) -> st
     }
     # What Art. 15 asks only where there is something to say: another source than the person, a transfer abroad.
     further = {
+        "You dispute, and it was not corrected": "<br>".join(map(_contested, facts.disputed)),
         "Where it came from": _shown(facts.source),
         "Sent to other countries": _shown(facts.transfers),
         "Left out of this copy": _shown(", ".join(facts.left_out)),
@@ -229,6 +230,12 @@ def _collection(anchor: str, facts: CollectionFacts, delivered: Delivered) -> st
         f'<span class="count">{_holds(delivered)}</span></h3>\n<dl>\n{listed}\n</dl>\n'
         f'{table}{_note(sheet)}\n<p class="files">{which} in full: {links}</p>\n{_files(delivered.named)}</article>'
     )
+
+
+def _contested(one: Contested) -> str:
+    """What the person disputes, with their own statement in full: whoever reads the one reads the other."""
+    said = f" Your statement: {_shown(one.statement, len(one.statement))}" if one.statement else ""
+    return f"{_shown(', '.join(one.fields))}.{said}"
 
 
 def _files(named: Named | None) -> str:

@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.calls import FINAL_WORDS
 from activities.corrections import seal_corrections
+from activities.disputes import note_refused
 from activities.opening import Ask
 from activities.tools import Tools
 from connectors.protocol import Correction
@@ -78,6 +79,7 @@ class RestrictingActivities:
         decided = ledger.accuracy(request_id)
         if decided is None:
             return asked.model_copy(update={"decide": True, "closed": ledger.gate(request_id).closed})
+        note_refused(self._tools, ledger.request(request_id), ask.as_of)
         wanted = details.accepted(decided)
         systems = tuple(dict.fromkeys(one.system for one in wanted))
         for name in systems:

@@ -123,6 +123,8 @@ def specimen(
         suppressed=True,
         categories=("contact", "payment"),
         about=(("email", "anna@example.org"),),
+        disputed=("contact",),
+        disputed_statement="This is the place of what the person has to say of it.",
         contract="Agreement 17",
         ends_on=date(2026, 12, 31),
         choice="erase",

@@ -7,6 +7,7 @@ only while there is a basis for sending it anything.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from temporalio import activity
@@ -21,6 +22,7 @@ from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
 from rights.recipients import TOLD, UNPUBLISHED, Recipient, told_act
 from rights.reckoning import local_day
+from rights.rectification import Disputed, Noted
 from rights.request import Phase, may_move
 from rights.subject import Identity
 
@@ -51,6 +53,7 @@ class TellingActivities:
             ledger.move(ask.request_id, Phase.TELLING, at=ask.as_of)
         day = local_day(ask.as_of, row.clock.zone)
         people = ledger.identities(ask.request_id)
+        noted = ledger.disputes_of(ask.request_id, data_map.shared_kinds) if act in _GOES_ON else ()
         drafts = []
         for handle, recipient in concerned.items():
             own = recipient.told_by.system is not None
@@ -60,7 +63,8 @@ class TellingActivities:
                 continue
             about = [one for one in people if one.kind in recipient.knows_by]
             categories = sorted(_categories(recipient, changed, data_map))
-            drafts.append(_draft(handle, recipient, act, day, receipts, about, categories))
+            beside = _disputed(recipient, noted, data_map) if act in _GOES_ON else {}
+            drafts.append(_draft(handle, recipient, act, day, receipts, about, categories, beside))
         were = _named(public, data_map)
         drafts += [self._of_links(handle, shown[handle], day, row.regimes, people, were) for handle in sorted(shown)]
         if public:
@@ -101,6 +105,7 @@ class TellingActivities:
         changed, data_map = _changed(receipts, Operation.RESTRICT), tools.pinned(row.map_digest)
         lifts = [r for r in receipts if r.step.operation is Operation.LIFT]
         day, people = local_day(ask.as_of, row.clock.zone), ledger.identities(ask.request_id)
+        noted = ledger.disputes_of(ask.request_id, data_map.shared_kinds)
         drafts = []
         for handle in sorted(told):
             recipient = tools.register.recipients.get(handle)
@@ -110,7 +115,8 @@ class TellingActivities:
                 continue
             about = [one for one in people if one.kind in recipient.knows_by]
             categories = sorted(_categories(recipient, changed, data_map))
-            drafts.append(_draft(handle, recipient, Operation.LIFT, day, lifts, about, categories))
+            beside = _disputed(recipient, noted, data_map)
+            drafts.append(_draft(handle, recipient, Operation.LIFT, day, lifts, about, categories, beside))
         return ledger.tell(ask.request_id, drafts, at=ask.as_of)
 
 
@@ -185,6 +191,33 @@ def _categories(recipient: Recipient, changed: Mapping[str, set[str]], data_map:
     return found
 
 
+def _named_field(one: Disputed, data_map: DataMap) -> str:
+    """The category of a field; of one without any, or that has left the map, its name."""
+    system = data_map.systems.get(one.system)
+    collection = system.collections.get(one.collection) if system else None
+    field = collection.fields.get(one.field) if collection else None
+    return (field.category if field else None) or one.field
+
+
+_GOES_ON: Final = frozenset({Operation.RECTIFY, Operation.RESTRICT})
+"""Acts after which whoever is told of them still has the data, and may use it one day."""
+
+
+def _disputed(recipient: Recipient, noted: Iterable[Noted], data_map: DataMap) -> dict[str, object]:
+    """What a recipient hears of what the person disputes in data that it has and that was not corrected."""
+    places: list[str] = []
+    said: list[str] = []
+    for one in noted:
+        theirs = [field for field in one.fields if recipient.has(field.system, field.collection)]
+        for field in theirs:
+            places.append(_named_field(field, data_map))
+        if theirs and one.statement:
+            said.append(one.statement)
+    if not places:
+        return {}
+    return {"disputed": sorted(set(places)), "disputed_statement": "\n\n".join(said) or None}
+
+
 def _draft(
     handle: str,
     recipient: Recipient,
@@ -193,6 +226,7 @@ def _draft(
     receipts: Iterable[Receipt],
     about: list[Identity],
     categories: list[str],
+    beside: Mapping[str, object],
 ) -> Draft:
     due = day + timedelta(days=recipient.answers_within_days)
     told_by = recipient.told_by
@@ -212,6 +246,7 @@ def _draft(
         about,
         categories,
         owes=recipient.owes if act is Operation.ERASE else (),
+        beside=beside,
     )
 
 
@@ -224,6 +259,7 @@ def _letter(
     categories: list[str],
     *,
     owes: tuple[str, ...] = (),
+    beside: Mapping[str, object] = MappingProxyType({}),
 ) -> Draft:
     """What is told by letter."""
     said = Particulars.model_validate(
@@ -234,6 +270,7 @@ def _letter(
             "respond_by": due,
             "processors": [one.name for one in recipient.processors] if "processors" in owes else [],
             "proof": recipient.proof if recipient.proof in owes else None,
+            **beside,
         }
     )
     by = recipient.told_by

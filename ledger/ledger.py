@@ -18,6 +18,7 @@ from ledger.cooling import Cooling
 from ledger.datapoints import DataPoints
 from ledger.decisions import Decisions
 from ledger.deferrals import Deferrals
+from ledger.disputes import Disputes
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
 from ledger.fees import Fees
@@ -63,6 +64,7 @@ __all__ = ["Ledger", "connect"]
 class Ledger(
     Opening,
     Beginning,
+    Disputes,
     Requests,
     Cases,
     Linking,

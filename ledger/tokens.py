@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 
 from ledger.models import case_keys
+from ledger.models_disputes import dispute_tokens
 from ledger.models_restore import erasure_tokens
 from ledger.models_suppression import suppressions
 from ledger.store import Store
@@ -100,7 +101,7 @@ class Tokens(Store):
         """Bring every stored token under the newest key; how many were under an older one. Safe to be cut off, and to
         be run beside another."""
         keys = self._token_keys()
-        renewed = sum(self._renew(table, keys) for table in (suppressions, erasure_tokens))
+        renewed = sum(self._renew(table, keys) for table in (suppressions, erasure_tokens, dispute_tokens))
         if renewed:
             with self._begin() as connection:
                 self._journal(connection, "tokens_renewed", {"key": len(keys), "tokens": renewed}, at)

@@ -35,17 +35,20 @@ from ledger.keys import KEY_BYTES, NONCE_BYTES, KeyProvider
 from ledger.models import case_keys, request_subjects, vault
 from ledger.models_letters import campaign_people
 
-Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed", "identity", "deferred"]
+Purpose = Literal["working", "file", "history", "parcel", "pseudonym", "disputed", "identity", "deferred", "dispute"]
 """What is sealed together and destroyed together: working (identities, anchors, candidates), the request file (texts as
 received, notes), the run's history in Temporal, the parcel, the key of pseudonyms, what was written over and may be
-disputed, the copy of a document that proves who somebody is, and what is needed to come back to what a hold or a duty
-has kept."""
+disputed, the copy of a document that proves who somebody is, what is needed to come back to what a hold or a duty has
+kept, and the person's own statement on what they dispute and was not corrected."""
 OF_REQUEST: Final[tuple[Purpose, ...]] = ("working", "history", "file")
 """What every request is opened with, and cannot be carried on without."""
 
 _PARENTS: Final[Mapping[str, Purpose]] = {"disputed": "file"}
 """Under whose key-encryption key a key lies that is made later. What is kept for long lies under the file's: else it
 would keep everybody's identities of that month readable in old backups."""
+_LASTING: Final[frozenset[str]] = frozenset({"dispute"})
+"""What no day ends. Its key lies under the house's own: under that of a month it would keep all of that month readable
+in old backups."""
 _VERSION: Final = b"\x01"
 _HEADER: Final = len(_VERSION) + NONCE_BYTES
 
@@ -153,9 +156,12 @@ class Vault:
         if found and found.wrapped:
             return self._keys.unwrap(found.kek, found.wrapped)
         parent = connection.execute(_HOLD_KEY, {**where, "purpose": _PARENTS.get(purpose, "working")}).first()
-        if found or parent is None or parent.kek is None:
+        lasting = purpose in _LASTING
+        if found or parent is None or not (parent.kek or lasting):
             raise LedgerRefusal(f"the case has no key for '{purpose}' and gets none: it is unknown or was shredded")
-        made = self._wrapped(parent.kek)
+        if lasting:
+            self.keks.lock(connection)
+        made = self._wrapped(self.keks.of_house(connection) if lasting else parent.kek)
         if connection.execute(_ADD_KEY_ONCE, self._row(case_id, purpose, made)).rowcount:
             return made.plain
         # Another transaction has made it meanwhile.

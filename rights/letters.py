@@ -295,6 +295,10 @@ class Particulars(Strict):
     """contract_ended: what is to become of everything."""
     processors: tuple[Name, ...] = ()
     """recipient_notice: the recipient's own processors, for whom it is to confirm as well."""
+    disputed: tuple[Name, ...] = ()
+    """recipient_notice: categories or fields of it that the person disputes and that were not corrected."""
+    disputed_statement: Text | None = None
+    """recipient_notice: the person's own statement on that."""
     proof: Code | None = None
     """recipient_notice: the proof that it owes: certificate, report."""
     operation: Literal["erased", "rectified", "restricted", "lifted", "opted_out", "unpublished"] | None = None

@@ -40,6 +40,16 @@ class Disputed(Value):
     field: str
 
 
+class Noted(Value):
+    """What stays as it is though the person disputes it (APP 13.4; 11 CCR 7023(f))."""
+
+    request_id: str
+    """The request by which they did."""
+    fields: tuple[Disputed, ...]
+    statement: str = Field(default="", repr=False)
+    """Their own, if they have given one; for their copies and whoever is told of the data, and nowhere else."""
+
+
 class Refusal(StrEnum):
     """Why a field is not corrected."""
 
@@ -134,3 +144,9 @@ class RectificationDetails(Details):
             if one.number in decided.accepted:
                 kept.setdefault(one.at, {})[one.field] = self.corrections[one.at].values[one.field]
         return tuple(self.corrections[at].model_copy(update={"values": values}) for at, values in kept.items())
+
+    def refused(self, decided: Accuracy | None, *, whole: bool) -> tuple[Disputed, ...]:
+        """The fields that stay as they are: those that were refused, or all if the whole was (`whole`)."""
+        if whole:
+            return self.fields
+        return tuple(one for one in self.fields if decided and one.number in decided.refused)

@@ -93,6 +93,56 @@ def statement(request: RequestId, as_json: Json = False) -> None:
 
 
 @rectifications.command()
+def note(
+    request: RequestId,
+    statement_file: Annotated[
+        str | None,
+        typer.Option(
+            "--statement-file",
+            metavar="FILE",
+            help="The person's own statement on it; it replaces one given before.",
+            show_default=False,
+        ),
+    ] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="The person takes back what they dispute.")] = False,
+    by: MaybeBy = None,
+    as_json: Json = False,
+) -> None:
+    """Show what stays noted as disputed after a refusal; put a statement with it, or take it back for the person.
+
+    Every later copy for the person has it, and so has what recipients are told, until it is taken back.
+
+    Example: habeas rectification note 01kap2v7q4m8w3x9yd5tgh6jzr --statement-file statement.txt --by s-17
+    """
+    from rights.rectification import Noted
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text
+    from starter.show import Page, answer
+
+    if (statement_file or withdraw) and not by:
+        raise Failure(Exit.USAGE, "say who enters it: --by STAFF")
+    if statement_file and withdraw:
+        raise Failure(Exit.USAGE, "what is taken back has no statement: give one of --statement-file and --withdraw")
+    text = read_text(statement_file, "--statement-file") if statement_file else ""
+    if statement_file and not text.strip():
+        raise Failure(Exit.USAGE, "the statement is empty")
+    with desk() as at:
+        request_id = ledger_id(request, "request")
+        at.ledger.request(request_id)
+        if text:
+            at.ledger.say_of_dispute(request_id, text, by=by or "", at=now())
+        if withdraw:
+            at.ledger.withdraw_dispute(request_id, by=by or "", at=now())
+        noted = at.ledger.dispute(request_id) or Noted(request_id=request_id, fields=())
+    fields = [f"{one.system}.{one.collection}.{one.field}" for one in noted.fields]
+    page = Page().line("nothing is noted as disputed" if not fields else f"disputed: {', '.join(fields)}")
+    if noted.statement:
+        page.line("with the person's own statement")
+    document = {"request_id": request_id, "fields": fields, "statement": bool(noted.statement)}
+    answer(document, page, as_json=as_json)
+
+
+@rectifications.command()
 def decide(
     request: RequestId,
     accept: Annotated[

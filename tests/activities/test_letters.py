@@ -401,6 +401,16 @@ def test_HLD_03_what_a_hold_keeps_is_told_with_its_provision_and_nothing_of_the_
     assert ("legal hold" in text) == (language == "en")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_REC_06_what_is_disputed_is_told_to_a_recipient_with_the_persons_words(language: Language) -> None:
+    plain = facts(LetterKind.RECIPIENT_NOTICE, language=language, disputed=(), disputed_statement=None)
+    noted = plain.model_copy(update={"disputed": ("address",), "disputed_statement": "I never lived there."})
+
+    assert "I never lived there." in render(noted, OFFICE).text
+    assert "- address" in render(noted, OFFICE).text
+    assert len(render(plain, OFFICE).text) < len(render(noted, OFFICE).text)
+
+
 def test_a_recipient_is_told_no_more_than_it_needs() -> None:
     """GDPR Art. 19, 5(1)(c): what was done, to which data, of whom; not why, and not who else has it."""
     letter = render(facts(LetterKind.RECIPIENT_NOTICE, reason="a private matter", ground="gdpr_17_1_b"), OFFICE)

@@ -14,6 +14,7 @@ from rights.deadlines import start_clock
 from rights.mapfile import read_map
 from rights.plan import Operation, Step
 from rights.receipt import Outcome, Receipt
+from rights.rectification import Disputed, Noted
 from rights.regimes import regime
 from tests.activities.parcel_samples import REQUEST, export, facts, lines, opened
 
@@ -88,6 +89,39 @@ def test_everything_article_15_asks_is_on_the_page(store: FileStore, tmp_path: P
         "1 November 2026", "22 November 2026", "1 December 2026", REQUEST,
     ):  # fmt: skip
         assert asked in text
+
+
+def test_REC_06_what_the_person_disputes_stands_with_the_data_in_every_copy(store: FileStore, tmp_path: Path) -> None:
+    """APP 13.4: whoever reads the one reads the other, on the page and by a program."""
+    noted = Noted(
+        request_id=REQUEST,
+        fields=tuple(Disputed(number=1, at=0, system=s, collection=c, field="note") for s, c in PLACES),
+        statement="It was <never> like that. " * 200,
+    )
+    data_map = read_map({"shop.yaml": MAP})
+    clock = start_clock(regime("eu-gdpr"), datetime(2026, 11, 1, tzinfo=UTC), "Europe/Berlin")
+    step = Step(request_id=REQUEST, system="shop", operation=Operation.EXPORT)
+    given = Receipt(step=step, outcome=Outcome.DONE, digest="0" * 64, size=1, at=datetime(2026, 11, 2, tzinfo=UTC))
+    told = ParcelFacts.of(REQUEST, data_map, clock, {"shop": given}, disputes=[noted])
+
+    bag = opened(store, tmp_path, [export("orders", ORDERS)], told)
+
+    text = page(bag).text
+    assert "You dispute, and it was not corrected note. Your statement: It was <never> like that." in text
+    assert text.count("It was <never> like that.") == 200
+    (shop,) = json.loads((bag / "data/about.json").read_text())["systems"]
+    assert shop["collections"][0]["disputed"] == [{"fields": ["note"], "statement": noted.statement}]
+
+
+PLACES = [("shop", "orders"), ("crm", "leads")]
+MAP = """
+system: shop
+owner: commerce
+connector: memory
+backups: none
+collections:
+  orders: {key: [id], fields: {id: {}, note: {category: free_text}, email: {identity: email}}}
+"""
 
 
 def test_what_the_map_leaves_open_is_said_to_be_open(store: FileStore, tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ from activities.tools import Tools
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.notices import Answer
+from rights.letters import Particulars
 from rights.plan import Operation
 from rights.receipt import Count, Outcome, Receipt, Tally
 from rights.recipients import Recipient, Register
+from rights.rectification import Disputed
 from rights.request import Phase, Right
 from tests.ledger.builders import ANNA, AT, a_map, a_step, opened_id
 
@@ -52,6 +54,30 @@ def test_REC_04_whoever_has_what_was_corrected_is_told_and_nobody_else(ledger: L
     ]
     said = json.loads(ledger.unseal(request_id, "file", "letter/recipient_notice/0") or b"")
     assert said["about"] == [["email", ANNA[0].value]]
+
+
+def test_REC_06_whoever_has_what_is_disputed_hears_that_with_what_was_corrected(ledger: Ledger, tmp_path: Path) -> None:
+    """APP 13.4, 11 CCR 7023(f): of its own data alone, and with the person's own words."""
+    earlier = opened_id(ledger, right=Right.RECTIFICATION)
+    places = [("customers", "name"), ("orders", "note")]
+    fields = [Disputed(number=1, at=0, system="shop", collection=c, field=f) for c, f in places]
+    ledger.note_dispute(earlier, fields, ANNA, statement="It was never so.", at=AT)
+    request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, right=Right.RECTIFICATION)
+    counts = (Count(collection="customers", found=1, rectified=1),)
+    ledger.keep_receipt(
+        Receipt(step=a_step(request_id, Operation.RECTIFY), outcome=Outcome.DONE, tally=Tally(counts=counts), at=AT)
+    )
+    register = Register(recipients={"acme": recipient("shop.customers")})
+    tools = Tools(ledger, {}, a_map(), FileStore(tmp_path), environment="test", register=register)
+
+    assert TellingActivities(tools).tell(Ask(request_id=request_id, as_of=AT)) == 1
+
+    said = Particulars.model_validate_json(ledger.unseal(request_id, "file", "letter/recipient_notice/0") or b"")
+    assert (said.disputed, said.disputed_statement) == (("name",), "It was never so.")
+    assert erased_from_shop(ledger, tmp_path)
+    (erasure,) = [one for one in ledger.requests() if one.right is Right.ERASURE]
+    of_erasure = Particulars.model_validate_json(ledger.unseal(erasure.id, "file", "letter/recipient_notice/0") or b"")
+    assert of_erasure.disputed == (), "what is to be erased is not told more of"
 
 
 HOST = {"name": "Host Ltd", "country": "IE"}

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from activities.corrections import disputed
 from starter.cli import app
+from tests.stories.test_access import delivered
 from tests.stories.test_restriction import ANNA, Till, habeas, look_now, opened, shop, till, typed
 from tests.world import World, dump
 
@@ -110,6 +111,16 @@ def test_com_03_a_rectification_that_is_refused_as_a_whole_ends_so_and_its_answe
     assert dump(world.shop) == before
     answer = habeas.invoke(app, ["request", "answer", request])
     assert answer.exit_code == 0
+    # REC-06: the copy that she asks for next has the note, with her own words.
+    (world.home / "words.txt").write_text("I have always been called Quartz.")
+    note = ("rectification", "note", request)
+    noted = typed(habeas, *note, "--statement-file", str(world.home / "words.txt"), "--by", "support desk")
+    assert (noted["fields"], noted["statement"]) == (["shop.customers.full_name"], True)
+    copy = world.open("access", [ANNA])
+    world.wait_closed(copy)
+    page = (delivered(world, copy) / "data/index.html").read_text()
+    assert "full_name. Your statement: I have always been called Quartz." in page
+    assert not typed(habeas, *note, "--withdraw", "--by", "support desk")["fields"]
     for told in ("have not changed the data", "was checked and is accurate", "The register says so.", "complain"):
         assert told in answer.stdout
 
