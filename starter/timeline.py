@@ -45,6 +45,7 @@ _PLAIN: Final[Mapping[str, str]] = {
     "approve": "A person approved what is to be done.",
     "withdraw": "The person took the request back.",
     "confirm_identity": "It was confirmed that the asker is the person.",
+    "minor_ruled": "It was ruled on whether the data is a child's.",
     "decided": "The decision came into force.",
     "approve_decision": "The decision was approved.",
     "agree": "The data protection officer agreed.",

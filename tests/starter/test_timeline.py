@@ -10,7 +10,9 @@ from starter.timeline import _PLAIN, _WORDS, sentence
 from tests.ledger.builders import AT, a_step
 
 ROOT = Path(__file__).parent.parent.parent
-_OF_NO_REQUEST = re.compile(r"hold_|campaign_|kek_|stamped|suppression_|tokens_|systems_known|replay_|contract_")
+_OF_NO_REQUEST = re.compile(
+    r"hold_|campaign_|kek_|stamped|suppression_|tokens_|systems_known|replay_|contract_|demand_|deferr"
+)
 
 
 def test_every_kind_of_entry_about_a_request_has_words() -> None:
