@@ -184,5 +184,6 @@ def resolve(
 
 
 def end_of_day(day: date, zone: str) -> datetime:
-    """23:59:59 of a local day, as UTC."""
-    return datetime.combine(day, time(23, 59, 59), ZoneInfo(zone)).astimezone(UTC)
+    """23:59:59 of a local day, as UTC; the second one, where clocks are put back at midnight."""
+    ends = (datetime.combine(day, time(23, 59, 59, fold=fold), ZoneInfo(zone)) for fold in (0, 1))
+    return max(one.astimezone(UTC) for one in ends)

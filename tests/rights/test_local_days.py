@@ -40,6 +40,7 @@ ENABLED = sorted(name for name in SHIPPED if regime(name).enabled)
         (date(2026, 4, 5), "Australia/Lord_Howe", "2026-04-05T13:29:59Z"),  # 24 hours and a half
         (date(2011, 12, 29), "Pacific/Apia", "2011-12-30T09:59:59Z"),
         (date(2011, 12, 31), "Pacific/Apia", "2011-12-31T09:59:59Z"),  # the day after the 29th
+        (date(2024, 4, 6), "America/Santiago", "2024-04-07T03:59:59Z"),  # its last hour comes twice
         (date(2026, 9, 5), "America/Santiago", "2026-09-06T03:59:59Z"),  # the next day begins at one
         (date(2028, 2, 29), "Pacific/Kiritimati", "2028-02-29T09:59:59Z"),
     ],
