@@ -19,7 +19,8 @@ from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from ledger.vault import Purpose, Sealed
 from rights.approvers import same_person
-from rights.authorities import Demand, Gag, Said, Scope, Word, check_answer, check_word
+from rights.authorities import Demand, Gag, Said, Scope, check_answer, check_word
+from rights.authoritylaw import Word
 from rights.decision import Role
 from rights.subject import Identity, parse_identities
 

@@ -5,19 +5,18 @@ said so, on a ground of the law; and then no more than they said (GDPR Art. 48; 
 person's word is enough, and a second looks at it afterwards.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from functools import cache
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, model_validator
 
+from rights.authoritylaw import Check, Circumstance, Word, authority_law
 from rights.datamap import DataMap
 from rights.decision import Role
-from rights.lawfile import Strict, read_law, shipped
+from rights.lawfile import Strict
 from rights.recipients import Country, Handle, families
 from rights.reckoning import local_day
 from rights.value import Value
@@ -50,31 +49,6 @@ class Gag(StrEnum):
     """Forbidden until somebody lifts it."""
 
 
-class Circumstance(StrEnum):
-    """What a question or a ground depends on."""
-
-    ABROAD = "abroad"
-    CLAUSES = "clauses"
-    """The data came here under the standard contractual clauses."""
-    GAG = "gag"
-    EMERGENCY = "emergency"
-
-
-class Word(StrEnum):
-    """What is decided."""
-
-    DISCLOSE = "disclose"
-    IN_PART = "in_part"
-    REFUSE = "refuse"
-    CHALLENGE = "challenge"
-    """Nothing is handed over while it is challenged; what becomes of it is another decision."""
-
-    @property
-    def gives(self) -> bool:
-        """Whether anything is handed over."""
-        return self in {Word.DISCLOSE, Word.IN_PART}
-
-
 class Waits(StrEnum):
     """What a demand waits for."""
 
@@ -96,57 +70,6 @@ class Waits(StrEnum):
 
 class AuthorityError(ValueError):
     """What was said of a demand cannot stand; one sentence that says what to do."""
-
-
-class Check(Strict):
-    """A question that has to be answered."""
-
-    asks: str
-    source: str
-    when: tuple[Circumstance, ...] = ()
-    """All of these have to be so; none: it is always asked."""
-    emergency: bool = False
-    """It is answered before a disclosure in an emergency too; the others afterwards."""
-
-
-class Ground(Strict):
-    """One coded reason."""
-
-    effects: tuple[Word, ...] = Field(min_length=1)
-    source: str
-    says: str
-    when: tuple[Circumstance, ...] = ()
-    fails: str | None = None
-    """The question that was answered with no; of grounds to give nothing."""
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        gives = {word.gives for word in self.effects}
-        if gives != {self.fails is None}:
-            raise ValueError("a ground gives something, or says by `fails` which question was answered with no")
-        return self
-
-
-class AuthorityLaw(Strict):
-    """The file."""
-
-    version: str
-    source: str
-    checks: dict[str, Check]
-    grounds: dict[str, Ground]
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        for name, ground in self.grounds.items():
-            if ground.fails is not None and ground.fails not in self.checks:
-                raise ValueError(f"{name} fails a question that is not there")
-        return self
-
-
-@cache
-def authority_law() -> AuthorityLaw:
-    """The questions and grounds that ship with the engine."""
-    return read_law(AuthorityLaw, "authorities.yaml", shipped("authorities.yaml"))
 
 
 class Said(Strict):
@@ -407,52 +330,6 @@ def check_word(demand: Demand, word: Word, code: str, scope: Scope) -> None:
         raise AuthorityError(
             "disclose is all that is demanded; in_part names fewer collections, or leaves categories out"
         )
-
-
-Fate = Literal["open", "disclosed", "disclosed_in_part", "refused", "challenged"]
-
-
-def fate(demand: Demand) -> Fate:
-    """What has become of a demand, in one word."""
-    if not demand.in_force or demand.word is None:
-        return "open"
-    if demand.word.gives:
-        if demand.handed_at is None:
-            return "open"
-        return "disclosed" if demand.word is Word.DISCLOSE else "disclosed_in_part"
-    return "refused" if demand.word is Word.REFUSE else "challenged"
-
-
-class Count(Value):
-    """Demands of one country and kind in a year; numbers only (SCC clause 15.1(c))."""
-
-    country: str
-    kind: Kind
-    received: int
-    authorities: int
-    gagged: int
-    emergencies: int
-    fates: Mapping[str, int]
-
-
-def transparency(demands: Iterable[Demand], year: int) -> list[Count]:
-    """What came in in a year, by country and kind, and what became of it."""
-    groups: dict[tuple[str, Kind], list[Demand]] = {}
-    for one in demands:
-        if local_day(one.received_at, one.zone).year == year:
-            groups.setdefault((one.country, one.kind), []).append(one)
-    return [
-        Count(
-            country=country,
-            kind=kind,
-            received=len(group),
-            authorities=len({one.authority for one in group}),
-            gagged=sum(one.gagged for one in group),
-            emergencies=sum(one.emergency for one in group),
-            fates=dict(sorted(Counter(map(fate, group)).items())),
-        )
-        for (country, kind), group in sorted(groups.items())
-    ]
 
 
 def categories_known(data_map: DataMap, named: Collection[str]) -> bool:

@@ -9,7 +9,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Final
 
-from rights.authorities import authority_law
+from rights.authoritylaw import authority_law
 from rights.clockwork import extensions
 from rights.decision import law, limits
 from rights.fees import fee_law

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from rights.authorities import Count, Demand, Gag, Waits, authority_law
+from rights.authorities import Demand, Gag, Waits
+from rights.authoritylaw import authority_law
+from rights.transparency import Count
 from starter.show import Cell, Page, minute
 
 SAYS: Final[Mapping[Waits, str]] = {

@@ -143,7 +143,8 @@ def decide(
     Example: habeas authority decide 01kap2v7q4m8w3x9yd5tgh6jzr in_part --ground legal_obligation --by s-17
     --reason-file why.txt --collection shop.orders
     """
-    from rights.authorities import Scope, Word, categories_known
+    from rights.authorities import Scope, categories_known
+    from rights.authoritylaw import Word
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text
 
@@ -334,8 +335,8 @@ def count(
 
     Example: habeas authority count --year 2026
     """
-    from rights.authorities import transparency
     from rights.reckoning import local_day
+    from rights.transparency import transparency
     from starter.authorities import counts_document, counts_page
     from starter.desk import desk, now
     from starter.show import answer

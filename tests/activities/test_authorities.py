@@ -10,7 +10,8 @@ from activities.opening import Ask
 from activities.store import FileStore
 from activities.tools import Tools
 from ledger.ledger import Ledger
-from rights.authorities import Gag, Word
+from rights.authorities import Gag
+from rights.authoritylaw import Word
 from rights.mapfile import read_map
 from rights.recipients import Register
 from tests.activities.test_replaying import MAP

@@ -8,7 +8,8 @@ import pytest
 from ledger.authorities import Authorities
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
-from rights.authorities import AuthorityError, Demand, Gag, Kind, Said, Scope, Waits, Word
+from rights.authorities import AuthorityError, Demand, Gag, Kind, Said, Scope, Waits
+from rights.authoritylaw import Word
 from rights.decision import Role
 from tests.ledger.builders import ANNA, AT, later, opened_id
 from tests.ledger.conftest import Door

@@ -7,20 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rights.authorities import (
-    AuthorityError,
-    Demand,
-    Gag,
-    Kind,
-    Said,
-    Scope,
-    Waits,
-    Word,
-    authority_law,
-    check_word,
-    transparency,
-)
+from rights.authorities import AuthorityError, Demand, Gag, Kind, Said, Scope, Waits, check_word
+from rights.authoritylaw import Word, authority_law
 from rights.decision import Role
+from rights.transparency import transparency
 from rights.yamlfile import FileErrors, read
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -25,7 +25,8 @@ from temporalio.service import RPCError, RPCStatusCode
 import worker
 from ledger.letters import said_name
 from rights.appeals import AppealOutcome
-from rights.authorities import Gag, Said, Scope, Word
+from rights.authorities import Gag, Said, Scope
+from rights.authoritylaw import Word
 from rights.decision import Role
 from rights.details import read_details
 from rights.holds import Disclosure, Terms
