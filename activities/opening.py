@@ -268,9 +268,10 @@ def _cools(row: RequestRow, tools: Tools) -> bool:
 
 
 def _tells(tools: Tools, right: Right, data_map: DataMap) -> bool:
-    if right is Right.ERASURE and any(
-        collection.published for system in data_map.systems.values() for collection in system.collections.values()
-    ):
+    every = [collection for system in data_map.systems.values() for collection in system.collections.values()]
+    if right is Right.ERASURE and any(one.published for one in every):
+        return True
+    if right is Right.RECTIFICATION and any(one.worked_out_from for one in every):
         return True
     return bool(tools.register.recipients) and told_act(right) is not None
 

@@ -46,8 +46,9 @@ class TellingActivities:
         data_map = tools.pinned(row.map_digest)
         changed = _opted_out(receipts, data_map) if act is Operation.SUPPRESS else _changed(receipts, act)
         public = _published(changed, data_map) if act is Operation.ERASE else {}
+        remade = data_map.worked_out_from(changed) if act is Operation.RECTIFY else []
         concerned, shown = tools.register.told_of(changed), tools.register.shown_by(public)
-        if not (concerned or public):
+        if not (concerned or public or remade):
             return 0
         if may_move(row.phase, Phase.TELLING):
             ledger.move(ask.request_id, Phase.TELLING, at=ask.as_of)
@@ -70,6 +71,8 @@ class TellingActivities:
         if public:
             places = sorted(f"{system}.{name}" for system, names in public.items() for name in names)
             ledger.note_published(ask.request_id, places, were, due_on=day + _ANSWERS, at=ask.as_of)
+        if remade:
+            ledger.note_worked_out(ask.request_id, remade, due_on=day + _ANSWERS, at=ask.as_of)
         return ledger.tell(ask.request_id, drafts, at=ask.as_of)
 
     def _of_links(

@@ -55,6 +55,7 @@ ELSEWHERE: Final = {
     Code.UNTIED: "prove it (habeas identity send-code), vouch for it (attest --proves), or leave it out (leave-out)",
     Code.MINOR: "say whether it is a child's data (habeas minor rule)",
     Code.RECIPIENT: "enter what the recipient answers (habeas recipient answered)",
+    Code.WORKED_OUT: "enter what became of it (habeas rectification remade)",
     Code.PUBLISHED: "enter which steps were taken (habeas recipient published)",
     Code.APPEAL: "decide on the appeal (habeas appeal decide)",
 }

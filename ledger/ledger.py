@@ -44,6 +44,7 @@ from ledger.quotas import Quotas
 from ledger.receipts import Receipts
 from ledger.rectifications import Rectifications
 from ledger.relooks import Relooks
+from ledger.remaking import Remaking
 from ledger.replays import Replays
 from ledger.requests import Requests
 from ledger.restrictions import Restrictions
@@ -82,6 +83,7 @@ class Ledger(
     Passing,
     Notices,
     Publishing,
+    Remaking,
     Contracts,
     Decisions,
     Appeals,

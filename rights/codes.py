@@ -52,6 +52,7 @@ class Code(StrEnum):
     EGRESS = "egress"
     RECIPIENT = "recipient"
     PUBLISHED = "published"
+    WORKED_OUT = "worked_out"
     ACKNOWLEDGE = "acknowledge"
     NOT_EXTENDED = "not_extended"
     LEGAL_HOLD = "legal_hold"
@@ -168,6 +169,7 @@ ADVICE: dict[Code, str] = {
     Code.EGRESS: "The register of recipients has no basis today for sending the recipient named anything: its contract is over, or its transfer abroad has no way that reaches its country or is overdue for review (habeas recipient check says which). Nothing was sent. Renew it and correct the register, restart the worker and rule 'retry', or rule 'give_up' and say so in the answer. Where it is about telling a recipient what was done, tell it in another way and enter what it answers (habeas recipient answered).",
     Code.RECIPIENT: "The recipient named was told what was done and has not answered yet, or not for its own processors. When it has, enter it: habeas recipient answered; ask again once the day named is past.",
     Code.PUBLISHED: "What is erased had been made public. Other controllers may have links to it, or copies: those whom the register names are told by themselves. See what else can reasonably be done to tell others (GDPR Art. 17(2)), do it, and enter it: habeas recipient published.",
+    Code.WORKED_OUT: "What is named is worked out from data that was corrected. Have it made anew from what is right now, as your own job does it, or find that it does not rest on what was corrected; then enter it: habeas rectification remade.",
     Code.APPEAL: "The person appeals against the answer. Somebody who has not decided on the request decides, with reasons: habeas appeal decide, before the day that habeas appeal show names.",
     Code.DEADLINE: "The legal due date is three days away, or past. See what the request waits on (habeas explain) and see to that, or have the term extended while a notice is still in time (habeas clock extend); then rule 'done', or 'give_up' if nothing can be done.",
     Code.ACKNOWLEDGE: "The law sets a day by which the receipt has to be acknowledged, and it is near. Send the acknowledgement and enter it (habeas clock acknowledge), then rule 'done'; rule 'give_up' if none is to be sent.",

@@ -142,6 +142,8 @@ class Collection(Strict):
     """Rows are about other people too: a person goes through them before they are delivered."""
     published: bool = False
     """We have made it public: others may have links to it, and copies of it (GDPR Art. 17(2))."""
+    worked_out_from: tuple[str, ...] = ()
+    """COLLECTION or SYSTEM.COLLECTION that its rows are worked out from: a correction there has them made anew."""
     purpose: str = ""
     lawful_basis: str = ""
     uses: tuple[Scope, ...] = ()

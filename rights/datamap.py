@@ -103,6 +103,11 @@ class System(Strict):
         fields = (about for collection in self.collections.values() for about in collection.fields.values())
         return kind in self.followed_kinds and sum(kind in {about.identity, about.yields} for about in fields) > 1
 
+    def makes_from(self, collection: str) -> tuple[str, ...]:
+        """What a collection is worked out from: SYSTEM.COLLECTION."""
+        named = self.collections[collection].worked_out_from
+        return tuple(one if "." in one else f"{self.system}.{one}" for one in named)
+
     @field_validator("system")
     @classmethod
     def _named(cls, name: str) -> str:
@@ -265,6 +270,19 @@ class DataMap(BaseModel):
     systems: dict[str, System]
     digest: str
     """SHA-256 over the systems in a canonical form, hex: a comment or the order of keys does not change it."""
+
+    def worked_out_from(self, changed: Mapping[str, Iterable[str]]) -> list[str]:
+        """What is worked out, at any remove, from collections of systems: SYSTEM.COLLECTION, in order."""
+        made_from = {
+            f"{system}.{name}": set(whole.makes_from(name))
+            for system, whole in self.systems.items()
+            for name in whole.collections
+        }
+        known = {f"{system}.{name}" for system, names in changed.items() for name in names}
+        found: set[str] = set()
+        while more := {place for place, of in made_from.items() if of & (known | found)} - found:
+            found |= more
+        return sorted(found - known)
 
     @property
     def identity_kinds(self) -> tuple[str, ...]:

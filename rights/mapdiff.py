@@ -119,13 +119,17 @@ def _collection(system: str, name: str, old: Collection | None, new: Collection 
         text = f"{_ROWS[new.erase]}{ground}{table}, where before {_ROWS[old.erase]}"
         yield Change(effect=effect, newly=True, system=system, collection=name, text=text)
     yield from _duties(system, name, old.retention, new.retention)
-    yield from _public(system, name, old, new)
+    yield from _beyond(system, name, old, new)
     yield from _parts(system, name, old, new)
     for field in sorted({*old.fields, *new.fields}):
         yield from _field(system, name, field, old, new)
 
 
-def _public(system: str, name: str, old: Collection, new: Collection) -> Iterator[Change]:
+def _beyond(system: str, name: str, old: Collection, new: Collection) -> Iterator[Change]:
+    if old.worked_out_from != new.worked_out_from:
+        of = ", ".join(new.worked_out_from) or "nothing"
+        text = f"it counts as worked out from {of}: a correction there has it made anew"
+        yield Change(effect=Effect.OTHER, newly=True, system=system, collection=name, text=text)
     if old.published is not new.published:
         text = "its rows count as made public: others are told to erase links and copies"
         yield Change(effect=Effect.OTHER, newly=new.published, system=system, collection=name, text=text)

@@ -55,7 +55,11 @@ def read_map(files: Mapping[str, str]) -> DataMap:
         placed[system.system] = (file, lines)
         errors += _backups_errors(file, system, lines)
     if not errors:
-        errors = [*_feeding_errors(systems, placed), *_directory_errors(systems, placed)]
+        errors = [
+            *_feeding_errors(systems, placed),
+            *_directory_errors(systems, placed),
+            *_source_errors(systems, placed),
+        ]
     if errors:
         raise MapErrors(errors)
     return DataMap.of(systems)
@@ -106,6 +110,21 @@ def _feeding_errors(systems: Mapping[str, System], placed: Mapping[str, tuple[st
             file, lines = placed[circle[0]]
             advice = f"systems feed each other in a circle, {' -> '.join(circle)}: take one out"
             errors.append(MapError(file, lines.at(("feeds",)), "feeds", advice))
+    return errors
+
+
+def _source_errors(systems: Mapping[str, System], placed: Mapping[str, tuple[str, Lines]]) -> list[MapError]:
+    """What is worked out from a collection that nobody describes would never be made anew."""
+    known = {f"{name}.{collection}" for name, system in systems.items() for collection in system.collections}
+    errors = []
+    for name, system in systems.items():
+        file, lines = placed[name]
+        for collection in system.collections:
+            for place in system.makes_from(collection):
+                if place not in known:
+                    path: tuple[str | int, ...] = ("collections", collection, "worked_out_from")
+                    advice = f"no file describes '{place}': write COLLECTION of this file, or SYSTEM.COLLECTION"
+                    errors.append(MapError(file, lines.at(path), dotted(path), advice))
     return errors
 
 

@@ -39,6 +39,7 @@ _COMMANDS = {
     Code.APPEAL: "appeal show {about}",
     Code.RECIPIENT: "recipient list --request {request}",
     Code.PUBLISHED: "recipient published {request}",
+    Code.WORKED_OUT: "rectification remade {request}",
     Code.APPROVAL: "request approve {request}",
 }
 """Tasks that no ruling settles, and the command to begin with."""

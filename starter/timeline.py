@@ -41,6 +41,7 @@ _SURE: Final = {
     "attested": "attested: a person says so; the engine could not look",
 }
 _PLAIN: Final[Mapping[str, str]] = {
+    "remade": "What was worked out from corrected data was made anew, or found not to rest on it.",
     "published_steps": "It was entered what was done so that links and copies elsewhere go.",
     "approve": "A person approved what is to be done.",
     "withdraw": "The person took the request back.",
@@ -224,6 +225,7 @@ def _accuracy(body: Body) -> str:
 
 _WORDS: Final[Mapping[str, Callable[[Body], str]]] = {
     "published": lambda body: f"What was erased had been made public: {', '.join(body['places'])}.",
+    "worked_out": lambda body: f"Worked out from what was corrected: {', '.join(body['places'])}.",
     "passed_on": lambda body: f"Passed on to {body['to']}, which answers it.",
     "opened": _opened,
     "clock": _clock,

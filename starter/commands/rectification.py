@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from starter.commands.options import Json, MaybeBy, ReasonFile, RequestId
+from starter.commands.options import By, Json, MaybeBy, NoteFile, ReasonFile, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -140,6 +140,24 @@ def note(
         page.line("with the person's own statement")
     document = {"request_id": request_id, "fields": fields, "statement": bool(noted.statement)}
     answer(document, page, as_json=as_json)
+
+
+@rectifications.command()
+def remade(request: RequestId, by: By, note_file: NoteFile = None, as_json: Json = False) -> None:
+    """Enter that what was worked out from corrected data was made anew, or does not rest on what was wrong.
+
+    The task `worked_out` names it, by what the data map says under `worked_out_from`. The note is kept sealed.
+
+    Example: habeas rectification remade 01kap2v7q4m8w3x9yd5tgh6jzr --by 'credit desk'
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text, role
+    from starter.show import Cell, Page, answer
+
+    note = read_text(note_file, "--note-file") if note_file else None
+    with desk() as at:
+        at.ledger.remade(ledger_id(request, "request"), note=note, by=role(by, "--by"), at=now())
+    answer({"entered": True}, Page().line(Cell("it is on record as made anew", "good")), as_json=as_json)
 
 
 @rectifications.command()

@@ -21,7 +21,7 @@ FEE = Fee(currency="EUR", minor=1250)
 BOTH = {Element.REASON, Element.OBJECTIVE, Element.SUBJECTIVE}
 
 
-@given(st.sampled_from([("EUR", 2), ("JPY", 0), ("KWD", 3)]), st.integers(1, 10**9))
+@given(st.sampled_from([("EUR", 2), ("JPY", 0), ("KWD", 3)]), st.integers(1, 10**9 - 1))
 def test_an_amount_is_exact_and_reads_as_it_is_written(currency: tuple[str, int], minor: int) -> None:
     name, digits = currency
     fee = Fee(currency=name, minor=minor)
