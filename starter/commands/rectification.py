@@ -104,7 +104,7 @@ def note(
             show_default=False,
         ),
     ] = None,
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="The person takes back what they dispute.")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="The person takes back what they said of it.")] = False,
     by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
