@@ -28,14 +28,19 @@ ELSEWHERE = {
     "request open portability --identities person.txt": "test_portability has another controller",
     "transfer receipt": "test_portability has another controller",
     "habeas receive": "test_portability starts it",
+    "request pass-on": "test_recipients passes one on",
+    "decision propose REQUEST fee": "test_deciding has a fee asked for and paid",
+    "decision paid": "test_deciding has a fee asked for and paid",
+    "decision unpaid": "test_deciding has a fee asked for and paid",
 }
 """What is left to other stories, and which."""
 
 FILES = {
     "person.txt": f"email={PERSON}\n",
+    "child.txt": "email=c9@shop.example\n",
     "name.txt": OTHER,
     "addresses.txt": f"{PERSON}\nnobody@shop.example\n",
-    **{f"{name}.txt": "This is why." for name in ("reasons", "why", "o", "s", "dissent")},
+    **{f"{name}.txt": "This is why." for name in ("reasons", "why", "o", "s", "dissent", "what", "steps")},
 }
 REGISTER = """
 recipients:
@@ -47,6 +52,14 @@ recipients:
     gets: [shop.customers]
     knows_by: [email]
     told_by: {email: privacy@partner.example}
+  mailer:
+    name: Mailer Ltd
+    country: IE
+    role: processor
+    basis: {kind: contract, document: DPA 3, since: 2024-01-01, until: 2099-12-31}
+    gets: [shop.customers]
+    knows_by: [email]
+    told_by: {email: privacy@mailer.example}
 """
 
 
@@ -90,6 +103,7 @@ class Reader:
         self.typed.append(line)
         for name, form in (
             ("REQUEST", r"request (\w{26}) received"),
+            ("REPORT", r"report (\w{26}) received"),
             ("REDACTION", r"habeas review restore \w+ (\w{26})"),
             ("DECISION", r"decision (\w{26})"),
         ):
@@ -131,7 +145,10 @@ def closed(reader: Reader) -> None:
 
 
 def recipients(reader: Reader) -> None:
+    reader.world.set_up_mail(host="127.0.0.1", port=9, plaintext=True)
     (reader.world.home / "recipients.yaml").write_text(REGISTER)
+    messages = "  messages:\n    key: [id]\n"
+    reader.world.write_maps({"shop": shop_map().replace(messages, f"{messages}    published: true\n")})
     reader.world.environment["HABEAS_RECIPIENTS"] = str(reader.world.home / "recipients.yaml")
     reader.names["REQUEST"] = reader.world.open("erasure", [("email", PERSON)])
 
@@ -143,6 +160,8 @@ def discovery(reader: Reader) -> None:
 
 
 def rectification(reader: Reader) -> None:
+    orders = "  orders:\n    key: [id]\n"
+    reader.world.write_maps({"shop": shop_map().replace(orders, f"{orders}    worked_out_from: [customers]\n")})
     (reader.world.home / "details.yaml").write_text(
         "corrections:\n"
         "  - {system: shop, collection: customers, values: {full_name: Anna Quartz, phone: null}}\n"
