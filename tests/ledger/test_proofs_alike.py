@@ -96,8 +96,8 @@ def measured(ledger: Ledger, verb: Verb, more: Verb | None = None) -> float:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("verb", ["have a code sent", "check a code", "check data points"])
 def test_known_and_unknown_people_are_answered_in_the_same_time(ledger: Ledger, verb: str) -> None:
-    # Once in a thousand times chance alone is over the limit, and more often on a machine that does other work in bursts;
-    # three times in a row it is not chance.
+    # Once in a thousand times chance alone is over the limit, and more often on a machine that does other work in
+    # bursts; three times in a row it is not chance.
     assert min(abs(measured(ledger, VERBS[verb])) for _ in range(3)) < LIMIT
 
 
