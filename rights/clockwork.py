@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from rights.deadlines import Clock, end_of_day, resolve
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.reckoning import Dates, Events, Question, local_day, reckon
-from rights.regimes import Regime, titles
+from rights.regimes import Regime, RegimeName, titles
 from rights.request import Right
 from rights.value import Value
 
@@ -76,7 +76,7 @@ class _Grounds(Strict):
 class _Extensions(Strict):
     version: str
     default: _Grounds
-    regimes: dict[str, _Grounds] = Field(default_factory=dict)
+    regimes: dict[RegimeName, _Grounds] = Field(default_factory=dict)
 
 
 @cache

@@ -7,10 +7,10 @@ import re
 from functools import cache
 from typing import Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from rights.lawfile import Confidence, Strict, read_law, shipped
-from rights.regimes import SHIPPED
+from rights.regimes import RegimeName
 from rights.value import Value
 
 _DECIMALS: Final = {
@@ -64,15 +64,7 @@ class FeeLaw(Strict):
 
     version: str
     default: _Rule
-    regimes: dict[str, _Rule]
-
-    @field_validator("regimes")
-    @classmethod
-    def _known(cls, regimes: dict[str, _Rule]) -> dict[str, _Rule]:
-        for name in regimes:
-            if name not in SHIPPED:
-                raise ValueError(f"'{name}' is no regime: habeas deadline --list shows them")
-        return regimes
+    regimes: dict[RegimeName, _Rule]
 
 
 @cache

@@ -6,13 +6,10 @@ hold itself nothing is told.
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Self
-
-from pydantic import model_validator
 
 from rights.holds import GROUND, Reason
 from rights.lawfile import Confidence, Strict, read_law, shipped
-from rights.regimes import SHIPPED
+from rights.regimes import RegimeName
 
 
 class _Provisions(Strict):
@@ -23,14 +20,7 @@ class _Provisions(Strict):
 
 class _HoldLaw(Strict):
     version: str
-    regimes: dict[str, _Provisions]
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        for name in self.regimes:
-            if name not in SHIPPED:
-                raise ValueError(f"'{name}' is no regime: habeas deadline --list shows them")
-        return self
+    regimes: dict[RegimeName, _Provisions]
 
 
 def read_hold_law(file: str, text: str) -> _HoldLaw:

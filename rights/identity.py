@@ -13,7 +13,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 
 from rights.lawfile import Confidence, Strict, read_law, shipped
-from rights.regimes import SHIPPED
+from rights.regimes import SHIPPED, RegimeName
 from rights.request import Right
 from rights.value import Value
 
@@ -169,7 +169,7 @@ class Policy(Strict):
 class _Section(Strict):
     """One law's differences from the default."""
 
-    of: tuple[str, ...] = ()
+    of: tuple[RegimeName, ...] = ()
     source: str
     confidence: Confidence
     needs: Mapping[Right, Level] = {}
@@ -233,9 +233,8 @@ class IdentityLaw(Strict):
             if missing := sorted(str(name) for name in names if name not in said):
                 raise ValueError(f"{where}: '{missing[0]}' is missing: add it")
         for name, section in self.regimes.items():
-            for regime in section.of or (name,):
-                if regime not in SHIPPED:
-                    raise ValueError(f"regimes.{name}: '{regime}' is no regime that ships with the engine")
+            if not section.of and name not in SHIPPED:
+                raise ValueError(f"regimes.{name}: '{name}' is no regime that ships with the engine: name them by of")
         if self.default.point_levels:
             raise ValueError("default.point_levels: data points alone never release a copy: leave it out")
         return self

@@ -16,7 +16,7 @@ from statistics import median
 from types import MappingProxyType
 from typing import Final
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from rights.clockwork import ANSWERS as ANSWERING_TURNS
 from rights.clockwork import ClockEvent, Turn, replayed
@@ -24,7 +24,7 @@ from rights.deadlines import Clock
 from rights.fees import fee_restarts
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.letters import ANSWERS, LetterKind, answer_kind
-from rights.regimes import SHIPPED, Regime
+from rights.regimes import Regime, RegimeName
 from rights.request import Conclusion, Right
 from rights.several import taken_last
 from rights.terms import Calendar, keep_until
@@ -244,15 +244,7 @@ class Records(Strict):
 
     version: str
     source: str
-    regimes: dict[str, Keeping]
-
-    @field_validator("regimes")
-    @classmethod
-    def _known(cls, regimes: dict[str, Keeping]) -> dict[str, Keeping]:
-        for name in regimes:
-            if name not in SHIPPED:
-                raise ValueError(f"'{name}' is no regime: habeas deadline --list shows them")
-        return regimes
+    regimes: dict[RegimeName, Keeping]
 
 
 @cache

@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, model_validator
 from rights.course import COURSES
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.plan import Operation
+from rights.regimes import RegimeName
 from rights.request import Right
 
 TOLD: Final[Mapping[Operation, str]] = {
@@ -284,7 +285,7 @@ class Framework(Adequate):
 class Family(Strict):
     """Laws that look at other countries in the same way."""
 
-    regimes: tuple[str, ...]
+    regimes: tuple[RegimeName, ...]
     source: str
     home: tuple[str, ...]
     adequate: dict[str, Adequate]

@@ -8,9 +8,9 @@ import hashlib
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from rights.lawfile import Strict
 from rights.request import Right
@@ -98,6 +98,16 @@ _FOLDER: Final = resources.files("rights") / "regimes"
 
 SHIPPED: Final = frozenset(file.name.removesuffix(".yaml") for file in _FOLDER.iterdir() if file.name.endswith(".yaml"))
 """The regimes that ship with the engine, those that are not enabled among them."""
+
+
+def _known(name: str) -> str:
+    if name not in SHIPPED:
+        raise ValueError(f"'{name}' is no regime: habeas deadline --list shows them")
+    return name
+
+
+RegimeName = Annotated[str, AfterValidator(_known)]
+"""How a file of law names one that ships."""
 
 
 def text_of(name: str) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from rights.lawfile import Confidence, Strict, read_law, shipped
-from rights.regimes import SHIPPED
+from rights.regimes import RegimeName
 from rights.several import due_first
 from rights.suppression import Scope
 from rights.terms import keep_until
@@ -72,14 +72,12 @@ class _Term(Strict):
 class _Reviews(Strict):
     version: str
     default: _Term
-    regimes: dict[str, _Term]
+    regimes: dict[RegimeName, _Term]
 
     @model_validator(mode="after")
-    def _known(self) -> Self:
-        for name in self.regimes:
-            if name not in SHIPPED:
-                raise ValueError(f"'{name}' is no regime: habeas deadline --list shows them")
-            if self.regimes[name].confidence == "low" and self.regimes[name].days > self.default.days:
+    def _sure(self) -> Self:
+        for name, term in self.regimes.items():
+            if term.confidence == "low" and term.days > self.default.days:
                 raise ValueError(
                     f"'{name}': a reading of low confidence makes nobody wait longer than the default does"
                 )

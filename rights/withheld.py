@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import field_validator
 
 from rights.lawfile import Strict, read_law, shipped
-from rights.regimes import SHIPPED
+from rights.regimes import RegimeName
 from rights.value import Value
 
 _FILE: Final = "withheld.yaml"
@@ -61,15 +61,7 @@ class Withheld(Value):
 
 class _Law(Strict):
     everywhere: tuple[Item, ...]
-    regimes: dict[str, tuple[Item, ...]]
-
-    @field_validator("regimes")
-    @classmethod
-    def _known(cls, regimes: dict[str, tuple[Item, ...]]) -> dict[str, tuple[Item, ...]]:
-        for name in regimes:
-            if name not in SHIPPED:
-                raise ValueError(f"no regime is called '{name}'")
-        return regimes
+    regimes: dict[RegimeName, tuple[Item, ...]]
 
 
 def read_withheld(file: str, text: str) -> _Law:

@@ -98,7 +98,7 @@ def test_a_column_that_only_sounds_like_one_is_not(column: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("everywhere: []\nregimes:\n  eu-gpdr: []\n", 2),
+        ("everywhere: []\nregimes:\n  eu-gpdr: []\n", 3),
         ("everywhere:\n  - item: a\n    says: b\n    source: c\n    categories: []\nregimes: {}\n", 5),
         ("everywhere:\n  - item: a\n    says: b\n    sauce: c\n    source: c\n    categories: [d]\nregimes: {}\n", 4),
         ("everywhere: []\n", 1),
