@@ -188,9 +188,8 @@ class ClosingActivities:
                 ending=ending,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
-            if ending and ending.erased is not None and ending.whole and conclusion is Conclusion.ANSWERED:
-                # Nothing is left that it could stand beside.
-                ledger.end_disputes(row.id, tools.pinned(row.map_digest).shared_kinds, at=ask.as_of)
+        if row.right is Right.ERASURE:
+            self._end_disputes(ask, row, conclusion, books)
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.PASSED_ON, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, what is refused is not decided on, and what
             # is passed on is for another to decide.
@@ -204,6 +203,19 @@ class ClosingActivities:
             rows_erased=sum(b.erased for of in books.values() for b in of),
             rows_exported=sum(r.tally.found for r in exported.values()),
         )
+
+    def _end_disputes(
+        self, ask: Ask, row: RequestRow, conclusion: Conclusion, books: Mapping[str, Sequence[Books]]
+    ) -> None:
+        """Take away what is noted as disputed where nothing is left that it could stand beside: everywhere once all is
+        erased, else where the books say so. What other systems hold, a request about some of them does not know. Asked
+        again after a crash."""
+        tools, gone = self._tools, None
+        if conclusion is not Conclusion.ANSWERED or tools.ledger.limited(row.id):
+            gone = {f"{s}.{one.collection}" for s, of in books.items() for one in of if _nothing_left(one)}
+        if gone is None or gone:
+            shared = tools.pinned(row.map_digest).shared_kinds
+            tools.ledger.end_disputes(row.id, shared, at=ask.as_of, gone=gone)
 
     def _ending(self, ask: Ask, row: RequestRow, receipts: list[Receipt], conclusion: Conclusion) -> Ending | None:
         """What has to outlive the request: whom it has erased, and when that is looked at again."""
@@ -291,6 +303,11 @@ def relooked(receipts: list[Receipt]) -> tuple[str, ...]:
     """The systems of which it was said that it was looked again: they are looked at once more, days later."""
     seen = newest(receipts, Operation.VERIFY)
     return tuple(name for name, receipt in seen.items() if receipt.certainty is Certainty.VERIFIED)
+
+
+def _nothing_left(books: Books) -> bool:
+    """Whether no row of a collection is left, and none with a pseudonym."""
+    return books.erased > 0 and not books.after and not books.pseudonymised
 
 
 def _corrected(row: RequestRow, receipts: list[Receipt]) -> bool:

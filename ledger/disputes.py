@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, delete, 
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
-from ledger.models import case_keys, requests
+from ledger.models import case_keys, entries, requests
 from ledger.models_disputes import dispute_tokens, disputes
 from ledger.requests import Requests
 from ledger.vault import Sealed
@@ -47,6 +47,15 @@ _OVER: Final = (
     )
     .values(keep_until=bindparam("at"))
 )
+_ENDED: Final = (
+    select(entries.c.seq)
+    .where(
+        entries.c.tenant == bindparam("of"),
+        entries.c.request_id == bindparam("id"),
+        entries.c.kind == literal_column("'dispute_ended'"),
+    )
+    .limit(1)
+)
 _RIGHT: Final = (
     select(requests.c.right)
     .where(requests.c.tenant == bindparam("of"), requests.c.id == bindparam("id"))
@@ -66,7 +75,8 @@ class Disputes(Requests):
         statement: str = "",
         at: datetime,
     ) -> int:
-        """Note that these fields are disputed and stay as they are; how many were not noted before.
+        """Note that these fields are disputed and stay as they are; how many were not noted before. None once the note
+        of this request has ended: what the person has taken back stays so, and its key is gone.
 
         `identities` are those that tell the person from all others: a note that several people could be meant by would
         show somebody else's word. `statement` is the person's own, sealed.
@@ -78,6 +88,8 @@ class Disputes(Requests):
         if not rows:
             return 0
         with self._begin() as connection:
+            if connection.scalar(_ENDED, {"of": self.tenant, "id": request_id}) is not None:
+                return 0
             new = sum(connection.execute(upsert(disputes).on_conflict_do_nothing(), row).rowcount for row in rows)
             if not new:
                 return 0
@@ -140,9 +152,16 @@ class Disputes(Requests):
             self._known_dispute(connection, request_id)
             self._end_dispute(connection, request_id, "withdrawn", at, by=by)
 
-    def end_disputes(self, request_id: str, shared_kinds: Collection[str], *, at: datetime) -> int:
-        """Take the notes of a person away whose data a request has erased; how many."""
-        ended = [one.request_id for one in self.disputes_of(request_id, shared_kinds)]
+    def end_disputes(
+        self, request_id: str, shared_kinds: Collection[str], *, at: datetime, gone: Collection[str] | None = None
+    ) -> int:
+        """Take the notes of a person away whose data a request has erased; how many. `gone`: only those on collections
+        of which nothing is left, as SYSTEM.COLLECTION."""
+        ended = [
+            one.request_id
+            for one in self.disputes_of(request_id, shared_kinds)
+            if gone is None or {f"{field.system}.{field.collection}" for field in one.fields} <= set(gone)
+        ]
         with self._begin() as connection:
             for noted in ended:
                 self._end_dispute(connection, noted, "erased", at)

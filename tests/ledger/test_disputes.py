@@ -91,6 +91,15 @@ def test_it_is_noted_once(ledger: Ledger, door: Door) -> None:
     assert found.statement == STATEMENT
 
 
+def test_what_was_taken_back_while_the_request_is_open_is_not_noted_again_at_its_end(ledger: Ledger) -> None:
+    refused = noted(ledger)
+    ledger.withdraw_dispute(refused, by="s-17", at=AT)
+    ledger.shred_due(as_of=later(days=1))
+
+    assert ledger.note_dispute(refused, [NAME], ANNA, statement=STATEMENT, at=later(days=1)) == 0
+    assert ledger.dispute(refused) is None
+
+
 def test_it_goes_with_the_data(ledger: Ledger) -> None:
     noted(ledger)
     erasure = opened_id(ledger, identities=(ANNA[1],))
