@@ -47,7 +47,9 @@ def _redo(ledger: Ledger, appeal: Appeal, at: datetime) -> None:
     try:
         people = ledger.identities(appeal.request_id)
         details = ledger.unseal(appeal.request_id, "working", DETAILS)
-        said = ledger.details(appeal.request_id, row.right) if row.right is Right.ERASURE else None
+        # One that carries another out has a mark of the engine's where an asker's details are.
+        asked = row.right is Right.ERASURE and not ledger.limited(row.id)
+        said = ledger.details(row.id, row.right) if asked else None
     except (KeyGoneError, LedgerRefusal):
         raise LedgerRefusal(
             "the decision is recorded, but the identities of the request were destroyed by now: open it anew by hand "

@@ -142,7 +142,7 @@ def rule(
         else:
             notice = timedelta(days=at.settings.restriction_notice_days)
             fresh = at.ledger.rule_not_child(request_id, by=who, at=now(), notice=notice)
-            said = "it is no child's data: nothing is erased, and it is given free once the person is told"
+            said = "it is no child's data: nothing more is erased, and it is given free once the person is told"
         words = said if fresh else f"said before: {said}"
         answer({"word": word, "new": fresh}, Page().line(Cell(words, "good")), as_json=as_json)
 

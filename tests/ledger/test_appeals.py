@@ -1,6 +1,7 @@
 """An appeal has a clock of its own, is decided once, and by somebody who has not decided before."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,10 @@ from tests.ledger.conftest import Door
 ZONE = "Europe/Berlin"
 
 
-def answered(ledger: Ledger, *laws: str) -> str:
+def answered(ledger: Ledger, *laws: str, **more: Any) -> str:
     clock, *further = (start_clock(regime(law), AT, ZONE) for law in laws or ("us-va",))
-    one = ledger.open_request(Right.ERASURE, clock.regime, ANNA, clock, received_at=AT, further=further, confirmed=True)
+    more |= {"further": further, "confirmed": True}
+    one = ledger.open_request(Right.ERASURE, clock.regime, ANNA, clock, received_at=AT, **more)
     close_one(ledger, one.request_id, at=later(days=10))
     return one.request_id
 
@@ -159,6 +161,14 @@ def test_a_reversed_answer_is_carried_out_anew_once(ledger: Ledger, door: Door) 
     assert (anew.right, anew.regime, anew.confirmed) == (Right.ERASURE, "us-va", True)
     assert ledger.identities(after.redone_by) == ledger.identities(request_id)
     assert ledger.verify().sound
+
+
+@pytest.mark.parametrize("how", ["deferred", "replayed"])
+def test_what_has_carried_out_the_rest_of_another_request_is_carried_out_anew_as_well(ledger: Ledger, how: str) -> None:
+    request_id = answered(ledger, details=f"{how}/a-mark-of-the-engine".encode(), assurance=how)
+    appeal = ledger.open_appeal(request_id, received_at=later(days=20), at=later(days=20))
+    after, _ = decide(ledger, appeal.id, AppealOutcome.REVERSED, reasons="go", by="delegate", at=later(days=25))
+    assert after.redone_by
 
 
 def test_when_the_identities_are_gone_a_person_is_told_and_the_decision_stands(ledger: Ledger) -> None:
