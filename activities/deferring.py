@@ -90,11 +90,12 @@ def _map_for(left: Deferred, today: DataMap) -> DataMap:
 
 def beyond_the_rest(tools: Tools, row: RequestRow) -> bool:
     """Of a request that carries out what an earlier one had to leave: whether it would take more along. Somebody who
-    was erased may have come back since, or the map has changed so that nobody can tell."""
-    left = tools.ledger.carries_out(row.id) if row.right is Right.ERASURE else None
-    if left is None:
+    was erased may have come back since, or the map, or what the earlier one has left once more, has changed so that
+    nobody can tell."""
+    if row.right is not Right.ERASURE or tools.ledger.carried_on(row.id) != DEFERRED:
         return False
-    if not set(left.systems) <= tools.pinned(row.map_digest).systems.keys():
+    left = tools.ledger.carries_out(row.id)
+    if left is None or not set(left.systems) <= tools.pinned(row.map_digest).systems.keys():
         return True
     looks = newest(tools.ledger.receipts(row.id), Operation.LOCATE)
     return any(more_than(left.left.get(name, {}), look.tally) for name, look in looks.items())

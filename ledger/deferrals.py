@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, REPRESENTATIVE
 from ledger.models import case_keys, hold_subjects, holds, request_subjects, requests, vault
@@ -199,8 +200,10 @@ class Deferrals(Store):
         )
         with self._begin() as connection:
             due = list(connection.scalars(late, {"of": self.tenant, "before": at - _CALL_AGAIN}))
+            if due:
+                called = update(deferrals).where(deferrals.c.tenant == self.tenant, deferrals.c.request_id.in_(due))
+                connection.execute(called.values(next_at=at))
             for request_id in due:
-                connection.execute(update(deferrals).where(*_here).values(next_at=at), _its(self, request_id))
                 post(connection, self.tenant, "deferred", request_id, at)
         return len(due)
 
@@ -291,15 +294,20 @@ class Deferrals(Store):
 
 def carry_on(store: Store, connection: Connection, earlier: str, request_id: str, at: datetime) -> None:
     """Note, in the transaction that opens it, which request carries out what an earlier one has left. The decision on
-    that one holds for it as well: its exceptions, on their grounds."""
+    that one holds for it as well: its exceptions, on their grounds.
+
+    Raises:
+        LedgerRefusal: nothing of that is left any more; nothing is opened.
+    """
+    if not end_deferral(store, connection, earlier, request_id, at):
+        raise LedgerRefusal("what this request had left was seen to meanwhile")
     same = [c for c in decisions.c if c.name not in {"id", "request_id"}]
     found = select(literal(new_id(at)).label("id"), literal(request_id).label("request_id"), *same).where(
         decisions.c.tenant == store.tenant, decisions.c.request_id == earlier, decisions.c.state == "in_force"
     )
     connection.execute(insert(decisions).from_select(["id", "request_id", *(c.name for c in same)], found))
-    if end_deferral(store, connection, earlier, request_id, at):
-        body = {"request": earlier, "by": request_id}
-        store._journal(connection, "deferred_carried_out", body, at, key=earlier)
+    body = {"request": earlier, "by": request_id}
+    store._journal(connection, "deferred_carried_out", body, at, key=earlier)
 
 
 def end_deferral(store: Store, connection: Connection, request_id: str, by_request: str | None, at: datetime) -> bool:

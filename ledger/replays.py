@@ -339,12 +339,16 @@ class Replays(Store):
     def limited(self, request_id: str) -> bool:
         """Whether a request carries another one out anew, in the systems of the map it was opened with and in no
         other."""
+        return self.carried_on(request_id) in CARRIED_ON
+
+    def carried_on(self, request_id: str) -> str | None:
+        """What the journal says instead of a proof, of a request that was opened without one (`CARRIED_ON`)."""
         query = select(entries.c.body).where(
             entries.c.tenant == self.tenant, entries.c.request_id == request_id, entries.c.kind == "opened"
         )
         with self._look() as connection:
             body = connection.scalar(query)
-        return body is not None and orjson.loads(body).get("assurance") in CARRIED_ON
+        return orjson.loads(body).get("assurance") if body else None
 
 
 def _replay(row: AnyRow) -> Replay:

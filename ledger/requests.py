@@ -239,52 +239,52 @@ class Requests(Linking, Erasures, Relooks, Deferrals):
                     .returning(requests.c.right, requests.c.regime, requests.c.clocks),
                     {"of": self.tenant, "request_id": request_id},
                 ).first()
-                if closed:
-                    kept = recourse_until(closed.right, laws_of(closed), conclusion, at)
-                    days: dict[Purpose, datetime] = {
-                        # With the identities go the digests by which the fence finds a copy that was refused.
-                        "working": max(working_until, kept),
-                        "history": working_until,
-                        "pseudonym": at,
-                        "parcel": parcel_until,
-                        "file": file_until,
-                        "disputed": disputed_until,
-                    }
-                    connection.execute(
-                        _KEEP_KEYS,
-                        {
-                            "of": self.tenant,
-                            "request_id": request_id,
-                            "purposes": list(days),
-                            "days": list(days.values()),
-                        },
-                    )
-                    if look_on:
-                        look_again(connection, self.tenant, request_id, What.RECTIFICATION, look_on)
-                    settle_tasks(
-                        self,
-                        connection,
-                        at,
-                        tasks.c.request_id == request_id,
-                        # A letter is still to be posted when everything else is done.
-                        tasks.c.code.not_in([code.value for code in OF_LETTERS]),
-                        tasks.c.step_key.not_like("%/recipient/%"),
-                    )
-                    body = {
-                        "conclusion": conclusion,
-                        "books": {system: list(of) for system, of in books.items()},
-                    }
-                    if letter:
-                        queue_letter(self, connection, request_id, letter, at, only_if_known=True)
-                    if ending:
-                        ground = f"{closed.regime}: {closed.right}"
-                        self._outlive(connection, request_id, ending, keys, ground, later, at)
-                    self._wake_waiting(connection, request_id, at)
-                    self._journal(connection, "closed", body, at, request_id=request_id)
-                    if ending and ending.deferred:
-                        self._journal_deferral(connection, request_id, ending.deferred, at)
-                else:
+                if closed is None:
                     self._refuse_other_conclusion(connection, request_id, conclusion)
+                    return
+                kept = recourse_until(closed.right, laws_of(closed), conclusion, at)
+                days: dict[Purpose, datetime] = {
+                    # With the identities go the digests by which the fence finds a copy that was refused.
+                    "working": max(working_until, kept),
+                    "history": working_until,
+                    "pseudonym": at,
+                    "parcel": parcel_until,
+                    "file": file_until,
+                    "disputed": disputed_until,
+                }
+                connection.execute(
+                    _KEEP_KEYS,
+                    {
+                        "of": self.tenant,
+                        "request_id": request_id,
+                        "purposes": list(days),
+                        "days": list(days.values()),
+                    },
+                )
+                if look_on:
+                    look_again(connection, self.tenant, request_id, What.RECTIFICATION, look_on)
+                settle_tasks(
+                    self,
+                    connection,
+                    at,
+                    tasks.c.request_id == request_id,
+                    # A letter is still to be posted when everything else is done.
+                    tasks.c.code.not_in([code.value for code in OF_LETTERS]),
+                    tasks.c.step_key.not_like("%/recipient/%"),
+                )
+                body = {
+                    "conclusion": conclusion,
+                    "books": {system: list(of) for system, of in books.items()},
+                }
+                if letter:
+                    queue_letter(self, connection, request_id, letter, at, only_if_known=True)
+                if ending:
+                    ground = f"{closed.regime}: {closed.right}"
+                    self._outlive(connection, request_id, ending, keys, ground, later, at)
+                self._wake_waiting(connection, request_id, at)
+                self._journal(connection, "closed", body, at, request_id=request_id)
+                if ending and ending.deferred:
+                    self._journal_deferral(connection, request_id, ending.deferred, at)
 
         self._with_kek(commit)
         self.checkpoint(at=at)

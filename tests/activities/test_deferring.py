@@ -13,6 +13,7 @@ from activities.planning import Planning, PlanningActivities
 from activities.store import FileStore
 from activities.tools import Tools
 from ledger.ledger import Ledger
+from rights.codes import Code
 from rights.datamap import DataMap
 from rights.plan import Operation
 from rights.receipt import Outcome
@@ -107,6 +108,16 @@ def test_a_person_approves_where_more_is_there_than_was_left(ledger: Ledger, mak
     made = carried_out(tools, left_behind(ledger))
     assert asks_a_person(tools, made, **found), "somebody may have come back since"
     assert ledger.request(made).phase is Phase.APPROVING
+
+
+def test_a_person_approves_where_the_earlier_request_has_left_something_once_more(ledger: Ledger, make: Make) -> None:
+    tools = make(a_map())
+    request_id = left_behind(ledger)
+    made = carried_out(tools, request_id)
+    ledger.reopen(request_id, {"shop": Code.RESTORED}, at=later(days=900))
+    left_behind(ledger, request_id=request_id)
+
+    assert asks_a_person(tools, made, orders=3), "nobody can tell any more how much this one was opened for"
 
 
 def test_where_a_system_has_left_the_map_all_of_it_is_looked_into_and_a_person_approves(

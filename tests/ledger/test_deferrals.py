@@ -3,6 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
+from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.requests import Ending
 from rights.codes import Code
@@ -163,6 +166,16 @@ def test_a_request_that_is_open_again_sees_to_the_rest_itself(ledger: Ledger) ->
     close_one(ledger, request_id, Conclusion.ANSWERED, ending=Ending(erased=ANNA, again=True))
     assert not is_due(ledger, request_id, later(days=1))
     assert ledger.deferrals() == []
+
+
+def test_nothing_is_opened_for_what_was_seen_to_meanwhile(ledger: Ledger) -> None:
+    request_id = left_behind(ledger)
+    ledger.reopen(request_id, {"shop": Code.RESTORED}, at=AT)
+    close_one(ledger, request_id, Conclusion.ANSWERED, ending=Ending(erased=ANNA, again=True))
+
+    with pytest.raises(LedgerRefusal, match="seen to meanwhile"):
+        carry_out(ledger, request_id, later(days=1))
+    assert ledger.open_requests() == []
 
 
 def test_a_look_that_nobody_has_made_is_asked_for_again(ledger: Ledger, door: Door) -> None:
