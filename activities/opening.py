@@ -250,7 +250,7 @@ class OpeningActivities:
             interim=ledger.interim_asked(request_id),
             identity=waiting(tools, row),
             matters=matters_of(tools, row),
-            tells=_tells(tools, row.right, tools.pinned(row.map_digest)) and not ledger.limited(request_id),
+            tells=_tells(tools, row.right, tools.pinned(row.map_digest)) and not _told_before(tools, request_id),
             read_at=ask.as_of,
             gate=ledger.gate(request_id),
             cools=_cools(row, self._tools),
@@ -274,6 +274,13 @@ def _tells(tools: Tools, right: Right, data_map: DataMap) -> bool:
     if right is Right.RECTIFICATION and any(one.worked_out_from for one in every):
         return True
     return bool(tools.register.recipients) and told_act(right) is not None
+
+
+def _told_before(tools: Tools, request_id: str) -> bool:
+    """Whether recipients know of it from an earlier request: of what is done once more after a restore, and not of the
+    rest that an answered erasure had to leave."""
+    ledger = tools.ledger
+    return ledger.limited(request_id) and ledger.carries_out(request_id) is None
 
 
 def _seen_through(receipts: Sequence[Receipt]) -> set[str]:
