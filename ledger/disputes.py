@@ -117,7 +117,7 @@ class Disputes(Requests):
         tokens = self._tokens(_alone(people))
         with self._look() as connection:
             ids = connection.scalars(_WHOSE, {"of": self.tenant, "tokens": tokens}).all()
-            return self._noted_disputes(connection, sorted(ids))
+            return self._noted_disputes(connection, sorted(ids)) if ids else ()
 
     def say_of_dispute(self, request_id: str, statement: str, *, by: str, at: datetime) -> None:
         """Put the person's own statement, or another one, with what they dispute.
