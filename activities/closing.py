@@ -11,7 +11,7 @@ import orjson
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.disputes import note_refused
+from activities.disputes import end_erased, note_refused
 from activities.facts import ParcelFacts
 from activities.matters import OF_MATTERS
 from activities.opening import Ask
@@ -174,6 +174,9 @@ class ClosingActivities:
             terms = tools.terms
             ending = self._ending(ask, row, receipts, conclusion)
             note_refused(tools, row, ask.as_of, conclusion)
+            if ending and ending.whole:
+                # Before it is closed: what is closed is not closed once more.
+                end_erased(tools, row, ask.as_of, conclusion, receipts, books)
             working = max(terms.working, _appealable(row), terms.relook)
             ledger.close(
                 ask.request_id,
@@ -188,8 +191,6 @@ class ClosingActivities:
                 ending=ending,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
-        if row.right is Right.ERASURE:
-            self._end_disputes(ask, row, conclusion, books)
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.PASSED_ON, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, what is refused is not decided on, and what
             # is passed on is for another to decide.
@@ -203,19 +204,6 @@ class ClosingActivities:
             rows_erased=sum(b.erased for of in books.values() for b in of),
             rows_exported=sum(r.tally.found for r in exported.values()),
         )
-
-    def _end_disputes(
-        self, ask: Ask, row: RequestRow, conclusion: Conclusion, books: Mapping[str, Sequence[Books]]
-    ) -> None:
-        """Take away what is noted as disputed where nothing is left that it could stand beside: everywhere once all is
-        erased, else where the books say so. What other systems hold, a request about some of them does not know. Asked
-        again after a crash."""
-        tools, gone = self._tools, None
-        if conclusion is not Conclusion.ANSWERED or tools.ledger.limited(row.id):
-            gone = {f"{s}.{one.collection}" for s, of in books.items() for one in of if _nothing_left(one)}
-        if gone is None or gone:
-            shared = tools.pinned(row.map_digest).shared_kinds
-            tools.ledger.end_disputes(row.id, shared, at=ask.as_of, gone=gone)
 
     def _ending(self, ask: Ask, row: RequestRow, receipts: list[Receipt], conclusion: Conclusion) -> Ending | None:
         """What has to outlive the request: whom it has erased, and when that is looked at again."""
@@ -303,11 +291,6 @@ def relooked(receipts: list[Receipt]) -> tuple[str, ...]:
     """The systems of which it was said that it was looked again: they are looked at once more, days later."""
     seen = newest(receipts, Operation.VERIFY)
     return tuple(name for name, receipt in seen.items() if receipt.certainty is Certainty.VERIFIED)
-
-
-def _nothing_left(books: Books) -> bool:
-    """Whether no row of a collection is left, and none with a pseudonym."""
-    return books.erased > 0 and not books.after and not books.pseudonymised
 
 
 def _corrected(row: RequestRow, receipts: list[Receipt]) -> bool:

@@ -75,8 +75,8 @@ class Disputes(Requests):
         statement: str = "",
         at: datetime,
     ) -> int:
-        """Note that these fields are disputed and stay as they are; how many were not noted before. None once the note
-        of this request has ended: what the person has taken back stays so, and its key is gone.
+        """Note that these fields are disputed and stay as they are; how many were not noted before. None once all that
+        this request had noted has ended: what the person has taken back stays so, and its key is gone.
 
         `identities` are those that tell the person from all others: a note that several people could be meant by would
         show somebody else's word. `statement` is the person's own, sealed.
@@ -88,7 +88,7 @@ class Disputes(Requests):
         if not rows:
             return 0
         with self._begin() as connection:
-            if connection.scalar(_ENDED, {"of": self.tenant, "id": request_id}) is not None:
+            if self._is_over(connection, request_id):
                 return 0
             new = sum(connection.execute(upsert(disputes).on_conflict_do_nothing(), row).rowcount for row in rows)
             if not new:
@@ -129,7 +129,7 @@ class Disputes(Requests):
         tokens = self._tokens(_alone(people))
         with self._look() as connection:
             ids = connection.scalars(_WHOSE, {"of": self.tenant, "tokens": tokens}).all()
-            return self._noted_disputes(connection, sorted(ids))
+            return self._noted_disputes(connection, sorted(ids)) if ids else ()
 
     def say_of_dispute(self, request_id: str, statement: str, *, by: str, at: datetime) -> None:
         """Put the person's own statement, or another one, with what they dispute.
@@ -153,19 +153,31 @@ class Disputes(Requests):
             self._end_dispute(connection, request_id, "withdrawn", at, by=by)
 
     def end_disputes(
-        self, request_id: str, shared_kinds: Collection[str], *, at: datetime, gone: Collection[str] | None = None
+        self, request_id: str, shared_kinds: Collection[str], systems: Collection[str], *, at: datetime
     ) -> int:
-        """Take the notes of a person away whose data a request has erased; how many. `gone`: only those on collections
-        of which nothing is left, as SYSTEM.COLLECTION."""
-        ended = [
-            one.request_id
-            for one in self.disputes_of(request_id, shared_kinds)
-            if gone is None or {f"{field.system}.{field.collection}" for field in one.fields} <= set(gone)
-        ]
+        """Take away what the person of a request disputes in systems in which it has left nothing; how many notes have
+        ended by that. One that is about another system too stays for what is there."""
+        found = self.disputes_of(request_id, shared_kinds)
+        of = {noted.request_id: {one.system for one in noted.fields} for noted in found}
+        ended = [noted for noted, theirs in of.items() if theirs <= set(systems)]
+        if all(theirs.isdisjoint(systems) for theirs in of.values()):
+            return 0
         with self._begin() as connection:
-            for noted in ended:
-                self._end_dispute(connection, noted, "erased", at)
+            for noted, theirs in of.items():
+                if noted in ended:
+                    self._end_dispute(connection, noted, "erased", at)
+                elif gone := theirs.intersection(systems):
+                    self._end_in(connection, noted, gone, at)
         return len(ended)
+
+    def _end_in(self, connection: Connection, request_id: str, systems: Collection[str], at: datetime) -> None:
+        connection.execute(
+            delete(disputes).where(
+                disputes.c.tenant == self.tenant, disputes.c.request_id == request_id, disputes.c.system.in_(systems)
+            )
+        )
+        body = {"why": "erased", "systems": sorted(systems)}
+        self._journal(connection, "dispute_ended", body, at, request_id=request_id)
 
     def _end_dispute(self, connection: Connection, request_id: str, why: str, at: datetime, *, by: str = "") -> None:
         for table in (dispute_tokens, disputes):
@@ -178,6 +190,10 @@ class Disputes(Requests):
     def _put_statement(self, connection: Connection, request_id: str, statement: str, at: datetime) -> None:
         key = self._vault.key(connection, request_id, "dispute")
         self._vault.put(connection, request_id, key, Sealed("dispute", STATEMENT, statement.encode()), at)
+
+    def _is_over(self, connection: Connection, request_id: str) -> bool:
+        ended = connection.scalar(_ENDED, {"of": self.tenant, "id": request_id}) is not None
+        return ended and not self._disputed_fields(connection, [request_id])
 
     def _known_dispute(self, connection: Connection, request_id: str) -> None:
         its = {"of": self.tenant, "id": request_id}

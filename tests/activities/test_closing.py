@@ -24,10 +24,10 @@ from rights.letters import ANSWERS, RESULTS, TOLD_BEFORE, Authority, LetterKind,
 from rights.mapfile import read_map
 from rights.plan import Operation, make_plan
 from rights.receipt import Certainty, Outcome, Receipt
-from rights.rectification import Accuracy, Approver, Disputed, RectificationDetails, Refusal, Wanted
+from rights.rectification import Accuracy, Approver, RectificationDetails, Refusal, Wanted
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
-from tests.ledger.builders import ANNA, AT, a_clock, a_receipt, a_step, close_one, enter, later, opened_id
+from tests.ledger.builders import AT, a_clock, a_receipt, a_step, enter, later, opened_id
 from tests.ledger.conftest import Door
 from tests.world import shop_map
 
@@ -266,30 +266,6 @@ def test_a_look_from_before_it_was_opened_again_vouches_for_nothing(
     assert closed.rows_erased == 0
     told = orjson.loads(door("SELECT body FROM entries WHERE kind = 'closed' ORDER BY seq DESC LIMIT 1")[0][0])
     assert told["books"] in ({}, {"shop": []}), "no book says that it is gone"
-
-
-@pytest.mark.parametrize(("assurance", "left"), [("", set()), ("deferred", {"crm"})])
-def test_what_is_noted_as_disputed_goes_with_the_data_and_no_further_also_after_a_crash(
-    ledger: Ledger, tmp_path: Path, assurance: str, left: set[str]
-) -> None:
-    noted = {system: opened_id(ledger, right=Right.RECTIFICATION) for system in ("shop", "crm")}
-    for system, of in noted.items():
-        field = Disputed(number=1, at=0, system=system, collection="customers", field="full_name")
-        ledger.note_dispute(of, [field], ANNA, statement="It was never so.", at=AT)
-    request = opened(ledger, Right.ERASURE, assurance=assurance)
-    look(ledger, request, customers=1)
-    enter(ledger, request)
-    ledger.keep_receipt(a_receipt(a_step(request, Operation.ERASE), customers=1))
-    seen = a_receipt(a_step(request, Operation.VERIFY))
-    ledger.keep_receipt(seen.model_copy(update={"certainty": Certainty.VERIFIED}))
-    ledger.pin_map(request, MAP, at=AT)
-    tools = Tools(ledger=ledger, connectors={}, data_map=MAP, store=FileStore(tmp_path), environment="test")
-    # The worker dies once the request is closed.
-    close_one(ledger, request, Conclusion.ANSWERED)
-
-    assert ClosingActivities(tools).close(Ask(request_id=request, as_of=AT)).conclusion is Conclusion.ANSWERED
-
-    assert {system for system, of in noted.items() if ledger.dispute(of)} == left
 
 
 def test_what_a_killed_worker_had_erased_before_a_withdrawal_is_counted_though_no_attempt_told_of_it(
