@@ -287,7 +287,7 @@ def tasks(as_json: Json = False) -> None:
 
 @holds.command("deferred")
 def deferred_(as_json: Json = False) -> None:
-    """What answered erasures have left, and is come back to by itself.
+    """List what answered erasures have left, and come back to by themselves.
 
     Example: habeas hold deferred
     """
