@@ -11,7 +11,7 @@ import orjson
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.disputes import note_refused
+from activities.disputes import end_erased, note_refused
 from activities.facts import ParcelFacts
 from activities.matters import OF_MATTERS
 from activities.opening import Ask
@@ -174,6 +174,9 @@ class ClosingActivities:
             terms = tools.terms
             ending = self._ending(ask, row, receipts, conclusion)
             note_refused(tools, row, ask.as_of, conclusion)
+            if ending and ending.whole:
+                # Before it is closed: what is closed is not closed once more.
+                end_erased(tools, row, ask.as_of, conclusion, receipts, books)
             working = max(terms.working, _appealable(row), terms.relook)
             ledger.close(
                 ask.request_id,
@@ -188,9 +191,6 @@ class ClosingActivities:
                 ending=ending,
                 look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
             )
-            if ending and ending.erased is not None and ending.whole and conclusion is Conclusion.ANSWERED:
-                # Nothing is left that it could stand beside.
-                ledger.end_disputes(row.id, tools.pinned(row.map_digest).shared_kinds, at=ask.as_of)
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.PASSED_ON, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, what is refused is not decided on, and what
             # is passed on is for another to decide.

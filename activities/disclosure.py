@@ -30,7 +30,7 @@ def seal_disclosure(
     again replaces it.
 
     Raises:
-        NeedsHuman: a system gave a field that is to stay here.
+        NeedsHuman: a system gave a field that is to stay here, or was not asked for any of a collection.
         NotStored: a system has no spool.
         SealBroken: a spool is not what was written.
         BadExport: a spool holds lines that are not JSON objects.
@@ -44,6 +44,7 @@ def seal_disclosure(
                 read = partial(unseal, source, key, name)
                 delivered += deliver(bag, _facts(demand, data_map, system), read)
         _see_that_no_more_goes(demand, data_map, delivered)
+        _see_that_it_was_asked_for(demand, data_map, delivered)
         about = _about(demand, delivered, controller)
         bag.add("data/about.json", [about], len(about))
         source_of = {"Source-Organization": controller} if controller else {}
@@ -75,6 +76,14 @@ def _see_that_no_more_goes(demand: Demand, data_map: DataMap, delivered: Sequenc
         more = one.sheet.columns - set(demand.scope.fields(data_map, place))
         if place not in demand.scope.collections or (demand.scope.without and (more or one.named)):
             raise NeedsHuman(Code.UNSUPPORTED, one.system)
+
+
+def _see_that_it_was_asked_for(demand: Demand, data_map: DataMap, delivered: Sequence[Delivered]) -> None:
+    """A collection of which no field is given is not looked into: that it has no rows is not for us to say."""
+    given = {f"{one.system}.{one.collection}" for one in delivered}
+    for place in demand.scope.collections:
+        if place not in given and not demand.scope.fields(data_map, place):
+            raise NeedsHuman(Code.UNSUPPORTED, place.partition(".")[0])
 
 
 def _rows(demand: Demand, delivered: Sequence[Delivered]) -> dict[str, int]:

@@ -156,6 +156,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
 
     outline_for = cache(lambda right, regimes: outline(plan_for(right, regimes), tools))
     systems_of = cache(lambda right: systems_for(right, tools.data_map))
+    tells = cache(lambda right: _tells(tools, right, tools.data_map))
     starts = {}
     for row, new, key, gate in tools.ledger.begin(request_ids, tools.data_map, plan_for, at=as_of):
         facts = Facts(
@@ -166,7 +167,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             withdrawn=row.withdrawn,
             round=0,
             systems=systems_of(row.right),
-            tells=_tells(tools, row.right, tools.data_map),
+            tells=tells(row.right),
             read_at=as_of,
             gate=gate,
             cools=_cools(row, tools),
@@ -250,7 +251,7 @@ class OpeningActivities:
             interim=ledger.interim_asked(request_id),
             identity=waiting(tools, row),
             matters=matters_of(tools, row),
-            tells=_tells(tools, row.right, tools.pinned(row.map_digest)) and not ledger.limited(request_id),
+            tells=_tells(tools, row.right, tools.pinned(row.map_digest)) and not _told_before(tools, request_id),
             read_at=ask.as_of,
             gate=ledger.gate(request_id),
             cools=_cools(row, self._tools),
@@ -268,12 +269,22 @@ def _cools(row: RequestRow, tools: Tools) -> bool:
 
 
 def _tells(tools: Tools, right: Right, data_map: DataMap) -> bool:
-    every = [collection for system in data_map.systems.values() for collection in system.collections.values()]
-    if right is Right.ERASURE and any(one.published for one in every):
+    if tools.register.recipients and told_act(right) is not None:
         return True
-    if right is Right.RECTIFICATION and any(one.worked_out_from for one in every):
-        return True
-    return bool(tools.register.recipients) and told_act(right) is not None
+    every = (collection for system in data_map.systems.values() for collection in system.collections.values())
+    match right:
+        case Right.ERASURE:
+            return any(one.published for one in every)
+        case Right.RECTIFICATION:
+            return any(one.worked_out_from for one in every)
+    return False
+
+
+def _told_before(tools: Tools, request_id: str) -> bool:
+    """Whether recipients know of it from an earlier request: of what is done once more after a restore, and not of the
+    rest that an answered erasure had to leave."""
+    ledger = tools.ledger
+    return ledger.limited(request_id) and ledger.carries_out(request_id) is None
 
 
 def _seen_through(receipts: Sequence[Receipt]) -> set[str]:

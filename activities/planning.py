@@ -72,8 +72,9 @@ class PlanningActivities:
         shape = outline(plan, tools)
         fed = data_map.fed_by(planning.late)
         holding = tuple(name for name in planning.holding if name not in fed)
-        asks = not set(shape.approve).isdisjoint(holding) or beyond_the_rest(tools, row)
-        needs_approval = not row.approved and asks
+        needs_approval = not row.approved and (
+            not set(shape.approve).isdisjoint(holding) or beyond_the_rest(tools, row)
+        )
         if holding:
             there = Phase.APPROVING if needs_approval else Phase.FULFILLING
             tools.ledger.move(ask.request_id, there, at=ask.as_of)

@@ -5,7 +5,7 @@ only while there is a basis for sending it anything.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -64,7 +64,7 @@ class TellingActivities:
                 continue
             about = [one for one in people if one.kind in recipient.knows_by]
             categories = sorted(_categories(recipient, changed, data_map))
-            beside = _disputed(recipient, noted, data_map) if act in _GOES_ON else {}
+            beside = _disputed(recipient, noted, data_map)
             drafts.append(_draft(handle, recipient, act, day, receipts, about, categories, beside))
         were = _named(public, data_map)
         drafts += [self._of_links(handle, shown[handle], day, row.regimes, people, were) for handle in sorted(shown)]
@@ -80,13 +80,13 @@ class TellingActivities:
         handle: str,
         recipient: Recipient,
         day: date,
-        regimes: Iterable[str],
+        regimes: Collection[str],
         people: Iterable[Identity],
         were: list[str],
     ) -> Draft:
         """What another controller is told of what had been made public."""
         due = day + timedelta(days=recipient.answers_within_days)
-        if self._tools.register.refuses(handle, day, list(regimes)):
+        if self._tools.register.refuses(handle, day, regimes):
             return Draft(handle, UNPUBLISHED, "blocked", due)
         about = [one for one in people if one.kind in recipient.knows_by]
         return _letter(handle, recipient, UNPUBLISHED, due, about, were)
@@ -212,8 +212,7 @@ def _disputed(recipient: Recipient, noted: Iterable[Noted], data_map: DataMap) -
     said: list[str] = []
     for one in noted:
         theirs = [field for field in one.fields if recipient.has(field.system, field.collection)]
-        for field in theirs:
-            places.append(_named_field(field, data_map))
+        places += [_named_field(field, data_map) for field in theirs]
         if theirs and one.statement:
             said.append(one.statement)
     if not places:

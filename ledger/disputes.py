@@ -117,7 +117,7 @@ class Disputes(Requests):
         tokens = self._tokens(_alone(people))
         with self._look() as connection:
             ids = connection.scalars(_WHOSE, {"of": self.tenant, "tokens": tokens}).all()
-            return self._noted_disputes(connection, sorted(ids))
+            return self._noted_disputes(connection, sorted(ids)) if ids else ()
 
     def say_of_dispute(self, request_id: str, statement: str, *, by: str, at: datetime) -> None:
         """Put the person's own statement, or another one, with what they dispute.
@@ -140,13 +140,32 @@ class Disputes(Requests):
             self._known_dispute(connection, request_id)
             self._end_dispute(connection, request_id, "withdrawn", at, by=by)
 
-    def end_disputes(self, request_id: str, shared_kinds: Collection[str], *, at: datetime) -> int:
-        """Take the notes of a person away whose data a request has erased; how many."""
-        ended = [one.request_id for one in self.disputes_of(request_id, shared_kinds)]
+    def end_disputes(
+        self, request_id: str, shared_kinds: Collection[str], systems: Collection[str], *, at: datetime
+    ) -> int:
+        """Take away what the person of a request disputes in systems in which it has left nothing; how many notes have
+        ended by that. One that is about another system too stays for what is there."""
+        found = self.disputes_of(request_id, shared_kinds)
+        of = {noted.request_id: {one.system for one in noted.fields} for noted in found}
+        ended = [noted for noted, theirs in of.items() if theirs <= set(systems)]
+        if all(theirs.isdisjoint(systems) for theirs in of.values()):
+            return 0
         with self._begin() as connection:
-            for noted in ended:
-                self._end_dispute(connection, noted, "erased", at)
+            for noted, theirs in of.items():
+                if noted in ended:
+                    self._end_dispute(connection, noted, "erased", at)
+                elif gone := theirs.intersection(systems):
+                    self._end_in(connection, noted, gone, at)
         return len(ended)
+
+    def _end_in(self, connection: Connection, request_id: str, systems: Collection[str], at: datetime) -> None:
+        connection.execute(
+            delete(disputes).where(
+                disputes.c.tenant == self.tenant, disputes.c.request_id == request_id, disputes.c.system.in_(systems)
+            )
+        )
+        body = {"why": "erased", "systems": sorted(systems)}
+        self._journal(connection, "dispute_ended", body, at, request_id=request_id)
 
     def _end_dispute(self, connection: Connection, request_id: str, why: str, at: datetime, *, by: str = "") -> None:
         for table in (dispute_tokens, disputes):

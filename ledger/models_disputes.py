@@ -23,7 +23,7 @@ disputes: Final = Table(
     of_request(),
 )
 """One row for each field that stays as it is though the person disputes it; it goes when they take that back, or when
-all of their data is erased."""
+nothing of them is left in that system."""
 
 dispute_tokens: Final = Table(
     "dispute_tokens",

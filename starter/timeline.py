@@ -48,7 +48,7 @@ _PLAIN: Final[Mapping[str, str]] = {
     "confirm_identity": "It was confirmed that the asker is the person.",
     "dispute_noted": "It was noted beside the data that the person disputes it.",
     "dispute_stated": "The person's own statement was put beside the data that is disputed.",
-    "dispute_ended": "The note that the data is disputed was taken away.",
+    "dispute_ended": "The note that the data is disputed was taken away, or of it what is erased.",
     "minor_ruled": "It was ruled on whether the data is a child's.",
     "decided": "The decision came into force.",
     "approve_decision": "The decision was approved.",

@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 
 from activities.deferring import DeferringActivities
-from activities.opening import Ask
+from activities.opening import Ask, OpeningActivities
 from activities.planning import Planning, PlanningActivities
 from activities.store import FileStore
 from activities.tools import Tools
 from ledger.ledger import Ledger
 from rights.datamap import DataMap
+from rights.evidence import REPLAYED
 from rights.plan import Operation
 from rights.receipt import Outcome
+from rights.recipients import Register
 from rights.request import Phase
-from tests.ledger.builders import ANNA, AT, a_map, a_receipt, a_step, later, release
+from tests.activities.test_telling import recipient
+from tests.ledger.builders import ANNA, AT, a_map, a_receipt, a_step, later, opened_id, release
 from tests.ledger.conftest import Door
 from tests.ledger.test_deferrals import left_behind
 
@@ -79,6 +82,20 @@ def test_it_is_about_the_systems_in_which_something_was_left_as_todays_map_has_t
     assert set(tools.pinned(row.map_digest).systems) == {"shop"}
     assert (row.confirmed, row.clock.received_at) == (True, later(days=900))
     assert not asks_a_person(tools, made, orders=3)
+
+
+def test_recipients_hear_of_the_rest_when_it_goes_and_of_a_replay_once(ledger: Ledger, tmp_path: Path) -> None:
+    """GDPR Art. 19: what was kept of an answered erasure was told to nobody then."""
+    register = Register(recipients={"acme": recipient("shop.orders")})
+    tools = Tools(ledger, {}, a_map(), FileStore(tmp_path), environment="test", register=register)
+    rest = carried_out(tools, left_behind(ledger))
+    anew = opened_id(ledger, assurance=REPLAYED, ground=REPLAYED, confirmed=True)
+    ledger.pin_map(anew, tools.data_map, at=AT)
+
+    def tells(request_id: str) -> bool:
+        return OpeningActivities(tools)._facts(Ask(request_id=request_id, as_of=AT)).tells
+
+    assert (tells(rest), tells(anew)) == (True, False)
 
 
 def test_what_a_decision_has_left_out_of_the_first_request_stays_out_of_the_rest(

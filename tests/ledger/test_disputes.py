@@ -99,9 +99,27 @@ def test_it_goes_with_the_data(ledger: Ledger) -> None:
     noted(ledger)
     erasure = opened_id(ledger, identities=(ANNA[1],))
 
-    assert ledger.end_disputes(erasure, (), at=later(days=1)) == 1
+    assert ledger.end_disputes(erasure, (), {"shop"}, at=later(days=1)) == 1
     assert ledger.disputes_of(erasure, ()) == ()
-    assert ledger.end_disputes(erasure, (), at=later(days=1)) == 0
+    assert ledger.end_disputes(erasure, (), {"shop"}, at=later(days=1)) == 0
+
+
+def test_it_stays_for_what_another_system_has(ledger: Ledger, door: Door) -> None:
+    refused = opened_id(ledger, right=Right.RECTIFICATION)
+    elsewhere = NAME.model_copy(update={"system": "crm"})
+    ledger.note_dispute(refused, [NAME, elsewhere], ANNA, statement=STATEMENT, at=AT)
+    erasure = opened_id(ledger)
+
+    assert ledger.end_disputes(erasure, (), {"mail"}, at=later(days=1)) == 0
+    assert door("SELECT count(*) FROM entries WHERE kind = 'dispute_ended'") == [(0,)]
+    for _ in range(2):
+        assert ledger.end_disputes(erasure, (), {"shop"}, at=later(days=1)) == 0
+        (left,) = ledger.disputes_of(erasure, ())
+        assert ([one.system for one in left.fields], left.statement) == (["crm"], STATEMENT)
+    assert door("SELECT count(*) FROM entries WHERE kind = 'dispute_ended'") == [(1,)]
+
+    assert ledger.end_disputes(erasure, (), {"crm"}, at=later(days=2)) == 1
+    assert ledger.disputes_of(erasure, ()) == ()
 
 
 def test_it_is_found_after_the_keys_of_tokens_were_turned(ledger: Ledger) -> None:

@@ -43,8 +43,9 @@ def test_trf_04_an_authority_is_given_what_two_people_decided_and_the_person_hea
     world.start_worker()
     habeas = Habeas(world)
 
-    def stands(column: str) -> object:
-        return world.query(f"SELECT {column} FROM demands")[0][0]
+    def stands() -> tuple[object, ...]:
+        """When it was sealed, and closed."""
+        return world.query("SELECT sealed_at, closed_at FROM demands")[0]
 
     who = ("--by", "s-17")
     demand = habeas.json(
@@ -62,7 +63,7 @@ def test_trf_04_an_authority_is_given_what_two_people_decided_and_the_person_hea
     assert not list(Path(world.settings.parcels).rglob("*.*")), "one person's word leaves nothing anywhere"
 
     habeas("authority", "approve", demand, "--by", "s-21")
-    world.wait(lambda: stands("sealed_at"), 60, "the parcel")
+    world.wait(lambda: stands()[0], 60, "the parcel")
     shown = habeas.json("authority", "disclose", demand, *who, "--out", str(out))
 
     with zipfile.ZipFile(io.BytesIO(out.read_bytes())) as archive:
@@ -81,11 +82,11 @@ def test_trf_04_an_authority_is_given_what_two_people_decided_and_the_person_hea
 
     letter = ("authority", "told", demand, *who, "--text-file", str(reason))
     assert "gag is in force" in habeas(*letter, code=5)
-    assert stands("closed_at") is None
+    assert stands()[1] is None
     habeas("authority", "gag", demand, "none", *who)
     assert "tell: tell the person" in habeas("authority", "show", demand)
     habeas(*letter)
-    world.wait(lambda: stands("closed_at"), 60, "the demand's end")
+    world.wait(lambda: stands()[1], 60, "the demand's end")
     kept = world.query("SELECT count(*) FROM case_keys WHERE case_id = %s AND keep_until IS NOT NULL", demand)
     assert kept == [(3,)], "identities, file and parcel have their day"
     year = str(world.now().year)

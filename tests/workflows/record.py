@@ -8,6 +8,8 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,24 @@ HERE = Path(__file__).parent / "histories"
 KEY = bytes(32)
 
 
+@contextmanager
+def _servers() -> Iterator[tuple[Path, Postgres]]:
+    """A folder and a PostgreSQL server of a part's own."""
+    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
+        yield Path(folder), postgres
+
+
+@contextmanager
+def _world(**maps: str) -> Iterator[World]:
+    """A small deployment on servers of its own."""
+    with (
+        _servers() as (home, postgres),
+        Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
+        World(home, postgres, temporal, maps=maps) as world,
+    ):
+        yield world
+
+
 async def _keep(world: World, workflow_id: str, name: str) -> None:
     client = await worker.connect(world.settings, world.ledger)
     events = [event async for event in client.get_workflow_handle(workflow_id).fetch_history_events()]
@@ -109,77 +129,62 @@ async def _checked(world: World) -> str:
 
 def requests() -> None:
     """Run an access, an erasure, upkeep and a check of the map."""
-    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
-        home = Path(folder)
-        with (
-            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
-            World(home, postgres, temporal, maps={"shop": shop_map("approve", retention=True)}) as world,
-        ):
-            world.start_worker(HABEAS_MAP_CHECK_EVERY="P1D")
-            tenant = world.ledger.tenant
-            access = world.open("access", [("email", "c3@shop.example")])
-            world.wait_closed(access)
-            erasure = world.open("erasure", [("email", "c7@shop.example")], confirmed=False)
-            world.wait(lambda: world.phase(erasure) == "confirming", 30, "the question")
-            world.ledger.confirm_identity(erasure, at=world.now(), note="")
-            world.wait(lambda: world.phase(erasure) == "approving", 30, "the approval")
-            world.ledger.approve(erasure, at=world.now(), note="")
-            world.wait_closed(erasure)
-            asyncio.run(_keep(world, f"access/{tenant}/{access}", "access-answered"))
-            asyncio.run(_keep(world, f"erasure/{tenant}/{erasure}", "erasure-approved-in-part"))
-            asyncio.run(_keep(world, f"upkeep/{tenant}", "upkeep-first-round"))
-            world.wait(lambda: world.ledger.map_check() is not None, 60, "the map's first check")
-            asyncio.run(_keep(world, asyncio.run(_checked(world)), "map-check-first"))
+    with _world(shop=shop_map("approve", retention=True)) as world:
+        world.start_worker(HABEAS_MAP_CHECK_EVERY="P1D")
+        tenant = world.ledger.tenant
+        access = world.open("access", [("email", "c3@shop.example")])
+        world.wait_closed(access)
+        erasure = world.open("erasure", [("email", "c7@shop.example")], confirmed=False)
+        world.wait(lambda: world.phase(erasure) == "confirming", 30, "the question")
+        world.ledger.confirm_identity(erasure, at=world.now(), note="")
+        world.wait(lambda: world.phase(erasure) == "approving", 30, "the approval")
+        world.ledger.approve(erasure, at=world.now(), note="")
+        world.wait_closed(erasure)
+        asyncio.run(_keep(world, f"access/{tenant}/{access}", "access-answered"))
+        asyncio.run(_keep(world, f"erasure/{tenant}/{erasure}", "erasure-approved-in-part"))
+        asyncio.run(_keep(world, f"upkeep/{tenant}", "upkeep-first-round"))
+        world.wait(lambda: world.ledger.map_check() is not None, 60, "the map's first check")
+        asyncio.run(_keep(world, asyncio.run(_checked(world)), "map-check-first"))
 
 
 def letters() -> None:
     """Run a campaign by mail, and keep the histories of it and of the letters."""
     mapped = shop_map().replace("    purpose: to run", "    lawful_basis: contract\n    purpose: to run")
-    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres, Sink() as sink:
-        home = Path(folder)
-        with (
-            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
-            World(home, postgres, temporal, maps={"shop": mapped}) as world,
-        ):
-            world.set_up_mail(host="localhost", port=sink.port, ca_file=str(sink.certificate))
-            (home / "notice.yaml").write_text(NOTICE)
-            habeas = Habeas(world)
-            habeas("campaign", "prepare", "policy", "--notice", str(home / "notice.yaml"))
-            habeas("campaign", "start", "policy")
-            world.start_worker()
-            world.wait(lambda: world.query("SELECT state FROM campaigns") == [("ended",)], 60, "the campaign's end")
-            campaign, tenant = world.ledger.campaign("policy").id, world.ledger.tenant
-            asyncio.run(_ended(world, f"campaign/{campaign}/{tenant}"))
-            asyncio.run(_ended(world, f"letters/{tenant}"))
-            asyncio.run(_keep(world, f"campaign/{campaign}/{tenant}", "campaign-ended"))
-            asyncio.run(_keep(world, f"letters/{tenant}", "letters-sent"))
+    with Sink() as sink, _world(shop=mapped) as world:
+        world.set_up_mail(host="localhost", port=sink.port, ca_file=str(sink.certificate))
+        (world.home / "notice.yaml").write_text(NOTICE)
+        habeas = Habeas(world)
+        habeas("campaign", "prepare", "policy", "--notice", str(world.home / "notice.yaml"))
+        habeas("campaign", "start", "policy")
+        world.start_worker()
+        world.wait(lambda: world.query("SELECT state FROM campaigns") == [("ended",)], 60, "the campaign's end")
+        campaign, tenant = world.ledger.campaign("policy").id, world.ledger.tenant
+        asyncio.run(_ended(world, f"campaign/{campaign}/{tenant}"))
+        asyncio.run(_ended(world, f"letters/{tenant}"))
+        asyncio.run(_keep(world, f"campaign/{campaign}/{tenant}", "campaign-ended"))
+        asyncio.run(_keep(world, f"letters/{tenant}", "letters-sent"))
 
 
 def reviews() -> None:
     """Run a restriction that is reviewed, then lifted, and a decision that is looked at again, late."""
-    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
-        home = Path(folder)
-        mapped = shop_map(extra="options: {restrict: row_security}")
-        with (
-            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
-            World(home, postgres, temporal, maps={"shop": mapped}) as world,
-        ):
-            till = Till(world)
-            setup_denial(world, till)
-            world.start_worker(HABEAS_RESTRICTION_NOTICE_DAYS="0")
-            habeas, tenant = Habeas(world), world.ledger.tenant
-            (home / "restriction.yaml").write_text("ground: claims\n")
-            request = habeas.open("restriction", "--details", str(home / "restriction.yaml"))
-            world.wait_closed(request)
-            until = world.now().date() + timedelta(days=90)
-            habeas("restriction", "review", request, "--until", str(until))
-            habeas("restriction", "lift", request, "--because", "not_needed", "--notice-days", "0")
-            habeas("request", "rule", request, "done", "--task", world.wait_task(request, "post_out"))
-            asyncio.run(_ended(world, lifting_id(tenant, request)))
-            asyncio.run(_keep(world, f"restriction/{tenant}/{request}", "restriction-answered"))
-            asyncio.run(_keep(world, lifting_id(tenant, request), "restriction-reviewed-lifted"))
-        (home / "late").mkdir()
-        asyncio.run(_decided_late(home / "late", postgres))
+    mapped = shop_map(extra="options: {restrict: row_security}")
+    with _world(shop=mapped) as world:
+        till = Till(world)
+        setup_denial(world, till)
+        world.start_worker(HABEAS_RESTRICTION_NOTICE_DAYS="0")
+        habeas, tenant = Habeas(world), world.ledger.tenant
+        (world.home / "restriction.yaml").write_text("ground: claims\n")
+        request = habeas.open("restriction", "--details", str(world.home / "restriction.yaml"))
+        world.wait_closed(request)
+        until = world.now().date() + timedelta(days=90)
+        habeas("restriction", "review", request, "--until", str(until))
+        habeas("restriction", "lift", request, "--because", "not_needed", "--notice-days", "0")
+        habeas("request", "rule", request, "done", "--task", world.wait_task(request, "post_out"))
+        asyncio.run(_ended(world, lifting_id(tenant, request)))
+        asyncio.run(_keep(world, f"restriction/{tenant}/{request}", "restriction-answered"))
+        asyncio.run(_keep(world, lifting_id(tenant, request), "restriction-reviewed-lifted"))
+    with _servers() as (home, postgres):
+        asyncio.run(_decided_late(home, postgres))
 
 
 async def _decided_late(home: Path, postgres: Postgres) -> None:
@@ -196,8 +201,8 @@ async def _decided_late(home: Path, postgres: Postgres) -> None:
 
 def appeals() -> None:
     """Run an appeal that is decided."""
-    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
-        asyncio.run(_appealed(Path(folder), postgres))
+    with _servers() as (home, postgres):
+        asyncio.run(_appealed(home, postgres))
 
 
 async def _appealed(home: Path, postgres: Postgres) -> None:
@@ -215,24 +220,18 @@ async def _appealed(home: Path, postgres: Postgres) -> None:
 
 def transfers() -> None:
     """Run a copy that goes straight to another controller."""
-    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
-        home = Path(folder)
-        with (
-            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
-            World(home, postgres, temporal, maps={"shop": shop_map()}) as world,
-            Other(home / "other", Ed25519PrivateKey.generate()) as other,
-        ):
-            habeas = sending(world, other)
-            world.start_worker()
-            request = habeas.open("portability", "--details", details(world))
-            world.wait_closed(request)
-            asyncio.run(_keep(world, f"portability/{world.ledger.tenant}/{request}", "transfer-taken-in"))
+    with _world(shop=shop_map()) as world, Other(world.home / "other", Ed25519PrivateKey.generate()) as other:
+        habeas = sending(world, other)
+        world.start_worker()
+        request = habeas.open("portability", "--details", details(world))
+        world.wait_closed(request)
+        asyncio.run(_keep(world, f"portability/{world.ledger.tenant}/{request}", "transfer-taken-in"))
 
 
 def identity() -> None:
     """Run a request whose asker never answers, and one that is proven by a code."""
-    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
-        asyncio.run(_asked(Path(folder), postgres))
+    with _servers() as (home, postgres):
+        asyncio.run(_asked(home, postgres))
 
 
 async def _asked(home: Path, postgres: Postgres) -> None:
@@ -261,120 +260,101 @@ async def _asked(home: Path, postgres: Postgres) -> None:
 
 def afterwards() -> None:
     """Run what follows an answer: late looks, a request that is opened again, a round over corrections, a replay."""
-    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
-        home = Path(folder)
-        with (
-            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
-            World(home, postgres, temporal, maps={"shop": shop_map()}) as world,
-        ):
-            world.start_worker()
-            habeas, ledger, tenant = Habeas(world), world.ledger, world.ledger.tenant
-            since = world.now() - timedelta(hours=1)
-            back = world.open("erasure", [("email", "c7@shop.example")])
-            world.wait_closed(back)
-            with psycopg.connect(world.shop, autocommit=True) as shop:
-                shop.execute("INSERT INTO customers VALUES (7007, 'c7@shop.example', 'Seven', NULL)")
-            ledger.call_relooks(at=world.now() + timedelta(days=8))
-            world.rule(back, world.wait_task(back, "returned"), "retry")
-            world.wait_closed(back)
-            asyncio.run(_ended(world, relook_id(tenant, back)))
-            asyncio.run(_keep(world, relook_id(tenant, back), "relook-residue"))
-            asyncio.run(_keep(world, f"erasure/{tenant}/{back}", "erasure-returned-erased-again"))
-            (home / "corrections.yaml").write_text(
-                "corrections:\n  - {system: shop, collection: customers, values: {full_name: Anna Quartz}}\n"
-            )
-            corrected = habeas.open(
-                "rectification", "--details", str(home / "corrections.yaml"), email="c6@shop.example"
-            )
-            world.wait_task(corrected, "accuracy")
-            habeas("rectification", "decide", corrected, "--accept", "all")
-            world.wait_closed(corrected)
-            ledger.ask_for_looks(at=world.now() + timedelta(days=8))
-            asyncio.run(_begun(world, follow_up_id(tenant, corrected)))
-            asyncio.run(_keep(world, follow_up_id(tenant, corrected), "follow-corrections-last"))
-            words = ("--system", "shop", "--since", since.isoformat(), "--by", "operations")
-            replay = habeas.json("replay", *words)["replay"]
-            world.wait(lambda: ledger.replay(replay).over, 60, "the replay's end")
-            asyncio.run(_ended(world, replay_id(tenant, replay)))
-            asyncio.run(_keep(world, replay_id(tenant, replay), "replay-clean"))
+    with _world(shop=shop_map()) as world:
+        world.start_worker()
+        habeas, ledger, tenant = Habeas(world), world.ledger, world.ledger.tenant
+        since = world.now() - timedelta(hours=1)
+        back = world.open("erasure", [("email", "c7@shop.example")])
+        world.wait_closed(back)
+        with psycopg.connect(world.shop, autocommit=True) as shop:
+            shop.execute("INSERT INTO customers VALUES (7007, 'c7@shop.example', 'Seven', NULL)")
+        ledger.call_relooks(at=world.now() + timedelta(days=8))
+        world.rule(back, world.wait_task(back, "returned"), "retry")
+        world.wait_closed(back)
+        asyncio.run(_ended(world, relook_id(tenant, back)))
+        asyncio.run(_keep(world, relook_id(tenant, back), "relook-residue"))
+        asyncio.run(_keep(world, f"erasure/{tenant}/{back}", "erasure-returned-erased-again"))
+        (world.home / "corrections.yaml").write_text(
+            "corrections:\n  - {system: shop, collection: customers, values: {full_name: Anna Quartz}}\n"
+        )
+        corrected = habeas.open(
+            "rectification", "--details", str(world.home / "corrections.yaml"), email="c6@shop.example"
+        )
+        world.wait_task(corrected, "accuracy")
+        habeas("rectification", "decide", corrected, "--accept", "all")
+        world.wait_closed(corrected)
+        ledger.ask_for_looks(at=world.now() + timedelta(days=8))
+        asyncio.run(_begun(world, follow_up_id(tenant, corrected)))
+        asyncio.run(_keep(world, follow_up_id(tenant, corrected), "follow-corrections-last"))
+        words = ("--system", "shop", "--since", since.isoformat(), "--by", "operations")
+        replay = habeas.json("replay", *words)["replay"]
+        world.wait(lambda: ledger.replay(replay).over, 60, "the replay's end")
+        asyncio.run(_ended(world, replay_id(tenant, replay)))
+        asyncio.run(_keep(world, replay_id(tenant, replay), "replay-clean"))
 
 
 def comebacks() -> None:
     """Run what comes back to what a hold has kept of an answered erasure."""
-    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
-        home = Path(folder)
-        with (
-            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
-            World(home, postgres, temporal, maps={"shop": shop_map()}) as world,
-        ):
-            person, ledger = [("email", "c7@shop.example")], world.ledger
-            # One that counsel answers for: then the answer does not wait for its day.
-            hold = world.place_hold(person, terms=Terms(disclosure=Disclosure.COUNSEL_TEXT))
-            world.start_worker()
-            kept = world.open("erasure", person)
-            world.wait(lambda: "erase" in {r["step"]["operation"] for r in world.receipts(kept)}, 60, "the erasure")
-            ledger.answer_for(kept, by="s-7", text="As counsel we write.", at=world.now())
-            world.wait_closed(kept)
-            world.wait(lambda: ledger.deferrals()[0].next_at > world.now(), 60, "the first review")
-            world.release_hold(hold.id)
-            world.wait(lambda: not ledger.deferrals(), 60, "the rest")
-            run = deferred_id(ledger.tenant, kept)
-            asyncio.run(_ended(world, run))
-            asyncio.run(_keep(world, run, "deferred-carried-out"))
+    with _world(shop=shop_map()) as world:
+        person, ledger = [("email", "c7@shop.example")], world.ledger
+        # One that counsel answers for: then the answer does not wait for its day.
+        hold = world.place_hold(person, terms=Terms(disclosure=Disclosure.COUNSEL_TEXT))
+        world.start_worker()
+        kept = world.open("erasure", person)
+        world.wait(lambda: "erase" in {r["step"]["operation"] for r in world.receipts(kept)}, 60, "the erasure")
+        ledger.answer_for(kept, by="s-7", text="As counsel we write.", at=world.now())
+        world.wait_closed(kept)
+        world.wait(lambda: ledger.deferrals()[0].next_at > world.now(), 60, "the first review")
+        world.release_hold(hold.id)
+        world.wait(lambda: not ledger.deferrals(), 60, "the rest")
+        run = deferred_id(ledger.tenant, kept)
+        asyncio.run(_ended(world, run))
+        asyncio.run(_keep(world, run, "deferred-carried-out"))
 
 
 def demands() -> None:
     """Run a demand of an authority, from its letter to the person's."""
-    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres:
-        home = Path(folder)
-        with (
-            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
-            World(home, postgres, temporal, maps={"shop": shop_map()}) as world,
-        ):
-            (home / "recipients.yaml").write_text(REGISTER)
-            world.start_worker(HABEAS_RECIPIENTS=str(home / "recipients.yaml"))
-            ledger, at = world.ledger, world.now()
-            said = read(Said, "demand", DEMAND, "a demand")
-            people = parse_identities([("email", "c7@shop.example")])
-            demand = ledger.receive_demand(said, people, regime="eu-gdpr", zone="Europe/Berlin", by="s-17", at=at)
-            run = demand_id(ledger.tenant, demand.id)
-            for question in demand.asked:
-                ledger.answer_question(
-                    demand.id, question, met=True, known_contact=True, by="s-17", note=None, at=world.now()
-                )
-            scope = Scope(collections=said.demanded)
-            ledger.decide_demand(
-                demand.id,
-                Word.DISCLOSE,
-                "legal_obligation",
-                scope,
-                reason="it is owed",
-                by="s-17",
-                seat=Role.COUNSEL,
-                at=world.now(),
+    with _world(shop=shop_map()) as world:
+        (world.home / "recipients.yaml").write_text(REGISTER)
+        world.start_worker(HABEAS_RECIPIENTS=str(world.home / "recipients.yaml"))
+        ledger, at = world.ledger, world.now()
+        said = read(Said, "demand", DEMAND, "a demand")
+        people = parse_identities([("email", "c7@shop.example")])
+        demand = ledger.receive_demand(said, people, regime="eu-gdpr", zone="Europe/Berlin", by="s-17", at=at)
+        run = demand_id(ledger.tenant, demand.id)
+        for question in demand.asked:
+            ledger.answer_question(
+                demand.id, question, met=True, known_contact=True, by="s-17", note=None, at=world.now()
             )
-            ledger.approve_demand(demand.id, by="s-21", seat=Role.DELEGATE, note=None, at=world.now())
-            world.wait(lambda: ledger.demand(demand.id).sealed_at, 60, "the parcel")
-            ledger.hand_over(demand.id, by="s-17", at=world.now())
-            ledger.change_gag(demand.id, Gag.NONE, None, by="s-17", note=None, at=world.now())
-            ledger.told_of_demand(demand.id, by="s-17", text="what was handed over", at=world.now())
-            asyncio.run(_ended(world, run))
-            asyncio.run(_keep(world, run, "authority-disclosed"))
+        scope = Scope(collections=said.demanded)
+        ledger.decide_demand(
+            demand.id,
+            Word.DISCLOSE,
+            "legal_obligation",
+            scope,
+            reason="it is owed",
+            by="s-17",
+            seat=Role.COUNSEL,
+            at=world.now(),
+        )
+        ledger.approve_demand(demand.id, by="s-21", seat=Role.DELEGATE, note=None, at=world.now())
+        world.wait(lambda: ledger.demand(demand.id).sealed_at, 60, "the parcel")
+        ledger.hand_over(demand.id, by="s-17", at=world.now())
+        ledger.change_gag(demand.id, Gag.NONE, None, by="s-17", note=None, at=world.now())
+        ledger.told_of_demand(demand.id, by="s-17", text="what was handed over", at=world.now())
+        asyncio.run(_ended(world, run))
+        asyncio.run(_keep(world, run, "authority-disclosed"))
 
 
 def sweeps() -> None:
     """Run erasures that one call carries out for many."""
-    with tempfile.TemporaryDirectory() as folder, Postgres(durable=False) as postgres, Vendors() as vendors:
-        home = Path(folder)
+    with Vendors() as vendors:
         os.environ |= {
             "TEST_AMPLITUDE_KEY": "amplitude-project-key",
             "TEST_AMPLITUDE_SECRET": "amplitude-project-secret",
         }
         vendors.seed([{"id": n, "email": f"c{n}@shop.example", "name": f"Name {n}"} for n in range(1, 21)])
-        with (
-            Temporal(search_attributes=SEARCH_ATTRIBUTES) as temporal,
-            World(home, postgres, temporal, maps={"shop": shop_map(), "analytics": analytics(vendors)}) as world,
-        ):
+        with _world(shop=shop_map(), analytics=analytics(vendors)) as world:
             requests = [world.open("erasure", [("email", f"c{n}@shop.example")]) for n in (7, 8)]
             world.start_worker()
             world.wait(lambda: all(accepted(world, one) for one in requests), 90, "the vendor's yes")
