@@ -218,7 +218,7 @@ def disclose(
             raise Failure(Exit.USAGE, "there is a file of that name already: name another with --out, or say --replace")
         store = FileStore(at.settings.parcels)
         verify_parcel(store, found.id, key, digest=found.digest)
-        if not os.access(out.absolute().parent, os.W_OK):
+        if out.is_dir() or not os.access(out.absolute().parent, os.W_OK):
             raise Failure(Exit.USAGE, "the file of --out cannot be written: name one in a directory of yours")
         # On record first: nothing lies anywhere that nobody knows of.
         after = at.ledger.hand_over(found.id, by=who, at=now())
