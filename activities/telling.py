@@ -14,8 +14,7 @@ from temporalio import activity
 
 from activities.opening import Ask
 from activities.tools import Tools
-from ledger.letters import Channel
-from ledger.notices import Answer, Draft, Notice
+from ledger.notices import Answer, Draft, Notice, reached_by
 from rights.datamap import DataMap
 from rights.letters import Particulars
 from rights.plan import Operation
@@ -275,7 +274,5 @@ def _letter(
             **beside,
         }
     )
-    by = recipient.told_by
-    channel = Channel("email", by.email) if by.email else Channel("post", "\n".join(by.post))
-    channel = channel._replace(name=recipient.name)
+    channel = reached_by(recipient)
     return Draft(handle, told, channel.kind, due, channel=channel, said=said.model_dump_json().encode(), owes=owes)

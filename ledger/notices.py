@@ -21,6 +21,7 @@ from ledger.tasks import put_task, settle_tasks
 from ledger.vault import Sealed
 from rights.codes import Code
 from rights.letters import LetterKind
+from rights.recipients import Recipient
 from rights.reckoning import local_day
 from rights.value import Value
 
@@ -70,6 +71,13 @@ class Draft(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<a notice to {self.recipient}>"
+
+
+def reached_by(recipient: Recipient) -> Channel:
+    """Where a letter to a recipient goes: one whose `told_by` is no system."""
+    by = recipient.told_by
+    kind: Literal["email", "post"] = "email" if by.email else "post"
+    return Channel(kind, by.email or "\n".join(by.post), recipient.name)
 
 
 _AWAITED: Final = {None, Answer.CONFIRMED_ALONE.value}

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, model_validator
 
-from rights.authoritylaw import Check, Circumstance, Word, authority_law
+from rights.authoritylaw import Check, Circumstance, Ground, Word, authority_law
 from rights.datamap import DataMap
 from rights.decision import Role
 from rights.lawfile import Strict
@@ -195,6 +195,11 @@ class Demand(Value):
         return {n: c for n, c in authority_law().checks.items() if self.circumstances.issuperset(c.when)}
 
     @property
+    def grounds(self) -> dict[str, Ground]:
+        """The grounds that there are for or against it, by code."""
+        return {n: g for n, g in authority_law().grounds.items() if self.circumstances.issuperset(g.when)}
+
+    @property
     def unanswered(self) -> tuple[str, ...]:
         """Questions that nobody has answered."""
         return tuple(name for name in self.asked if name not in self.answers)
@@ -307,9 +312,9 @@ def check_word(demand: Demand, word: Word, code: str, scope: Scope) -> None:
     Raises:
         AuthorityError: it cannot; nothing was decided.
     """
-    ground = authority_law().grounds.get(code)
-    if ground is None or word not in ground.effects or not demand.circumstances.issuperset(ground.when):
-        fit = [n for n, g in authority_law().grounds.items() if word in g.effects and demand.circumstances >= {*g.when}]
+    fit = {name: ground for name, ground in demand.grounds.items() if word in ground.effects}
+    ground = fit.get(code)
+    if ground is None:
         raise AuthorityError(f"that is no ground to {word} this demand: take one of {', '.join(fit)}")
     if not word.gives:
         if scope != Scope():

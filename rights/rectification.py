@@ -6,7 +6,7 @@ may have a statement put beside what they still dispute.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -14,7 +14,9 @@ from rights.datamap import DataMap
 from rights.detail import Details
 from rights.value import Value
 
-Text = Annotated[str, StringConstraints(max_length=20_000)]
+LONGEST: Final = 20_000
+"""Characters of a value or of a statement."""
+Text = Annotated[str, StringConstraints(max_length=LONGEST)]
 """A text somebody typed."""
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from rights.authorities import Demand, Gag, Waits
-from rights.authoritylaw import authority_law
 from rights.transparency import Count
 from starter.show import Cell, Page, minute
 
@@ -27,11 +26,10 @@ SAYS: Final[Mapping[Waits, str]] = {
 
 def demand_document(demand: Demand, at: datetime) -> dict[str, Any]:
     """A demand as JSON."""
-    grounds = {n: g for n, g in authority_law().grounds.items() if demand.circumstances.issuperset(g.when)}
     return {
         **demand.model_dump(mode="json"),
         "questions": {name: demand.answers.get(name) for name in demand.asked},
-        "grounds": {name: list(ground.effects) for name, ground in grounds.items()},
+        "grounds": {name: list(ground.effects) for name, ground in demand.grounds.items()},
         "waits_for": list(demand.waits_for(at)),
         "overdue": demand.overdue(at),
     }
@@ -76,8 +74,7 @@ def demand_page(demand: Demand, at: datetime) -> Page:
             ("ground", "to", "says", "provision"),
             (
                 (Cell(name, "strong"), ", ".join(ground.effects), ground.says, ground.source)
-                for name, ground in authority_law().grounds.items()
-                if demand.circumstances.issuperset(ground.when)
+                for name, ground in demand.grounds.items()
             ),
         )
     for one in demand.waits_for(at):

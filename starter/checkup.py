@@ -25,6 +25,10 @@ REACH: Final = 5.0
 """Seconds that Temporal gets to answer; a healthy one takes milliseconds."""
 
 
+_OPENS: Final = frozenset({"keys", "checkpoint_key", "ledger"})
+"""What has to be well before the ledger can be asked anything."""
+
+
 class Check(Value):
     """One thing that was looked at."""
 
@@ -51,12 +55,13 @@ def check_all() -> list[Check]:
     found = [Check(name="settings", ok=True, about=f"tenant {settings.tenant}, environment {settings.environment}")]
     for check in (_keys, _checkpoint_key, _checkpoints, _parcels, _ledger, _temporal):
         found.append(check(settings))
+    opens = all(check.ok for check in found if check.name in _OPENS)
     law = list(_law())
     found += law
     if all(check.ok for check in law):
         # Neither a letter nor a map can be read without the law.
         found.append(_letters(settings))
-        found += _records(settings)
+        found += _records(settings, ask=opens)
         found += _map(settings)
     return found
 
@@ -100,20 +105,25 @@ def _letters(settings: Settings) -> Check:
     )
 
 
-def _records(settings: Settings) -> Iterator[Check]:
-    """Whether a request's file is kept for as long as the laws want it that requests are asked under."""
+def _records(settings: Settings, *, ask: bool) -> Iterator[Check]:
+    """Whether a request's file is kept for as long as the laws want it that requests are asked under; `ask`: the ledger
+    can be asked which these are. If not, it has a line of its own, and the law of the settings alone is looked at."""
     from rights.metrics import too_short
-    from starter.desk import open_ledger
 
     regimes = {settings.regime}
-    try:
+
+    def look() -> str:
+        from starter.desk import open_ledger
+
         ledger = open_ledger(settings)
         try:
-            regimes |= ledger.regimes_asked()
+            regimes.update(ledger.regimes_asked())
         finally:
             ledger.close_connections()
-    except Exception:  # noqa: BLE001, S110 - a ledger that cannot be asked has a line of its own above
-        pass
+        return "the laws that requests are asked under were read"
+
+    if ask and not (asked := _checked("records", look, _advice("see that the ledger can be read"))).ok:
+        yield asked
     for name, kept in too_short(settings.file_days, regimes).items():
         yield Check(
             name="file_days",

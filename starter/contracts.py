@@ -65,10 +65,11 @@ def still_open(register: Register, ends: Sequence[ContractEnd], day: date) -> di
                 "its contract is over, and nobody has asked for all data to go or come back: habeas recipient end",
                 True,
             )
-    for end in ends:
+    # What was asked last stands for what was asked before: it alone can be answered.
+    for end in {end.recipient: end for end in ends}.values():
         known_as = register.recipients.get(end.recipient)
         goes_on = known_as is not None and known_as.basis.until != end.ends_on and known_as.basis.in_force(day)
-        if end.settled or goes_on:
+        if end.settled or goes_on or end.recipient in said:
             continue
         what = f"asked to {end.choice} everything at the end of its contract on {end.ends_on}"
         if end.answer is Answer.REFUSED:

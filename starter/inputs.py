@@ -154,6 +154,11 @@ def read_day(text: str, option: str) -> date:
         raise Failure(Exit.USAGE, f"{option} is a day such as 2026-11-20") from None
 
 
+def maybe_day(text: str | None, option: str) -> date | None:
+    """The same of an option that may be left out."""
+    return None if text is None else read_day(text, option)
+
+
 def said_by_a_system(signed_in: str | None, assurance: int | None, at: datetime) -> Proof | None:
     """What a system says of the asker, as a proof; None: it says nothing.
 

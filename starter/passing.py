@@ -7,8 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from ledger.ledger import Ledger
-from ledger.letters import Channel
-from ledger.notices import Draft
+from ledger.notices import Draft, reached_by
 from rights.letters import LetterKind, Particulars
 from rights.recipients import Register
 from rights.reckoning import local_day
@@ -42,15 +41,14 @@ def pass_on(
     if not about:
         raise Failure(Exit.REFUSED, "it would find nobody: nothing was given that it knows people by (knows_by)")
     due = day + timedelta(days=recipient.answers_within_days)
-    told = recipient.told_by
-    channel = Channel("email", told.email) if told.email else Channel("post", "\n".join(told.post))
+    channel = reached_by(recipient)
     said = Particulars.model_validate({"about": [(one.kind, one.value) for one in about], "respond_by": due})
     draft = Draft(
         to,
         PASSED_ON,
         channel.kind,
         due,
-        channel=channel._replace(name=recipient.name),
+        channel=channel,
         said=said.model_dump_json(exclude_none=True).encode(),
         kind=LetterKind.FORWARDED_REQUEST,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starter.commands.options import By, Identities, Identity, Json, NoteFile, Seat
+from starter.commands.options import By, Identities, Identity, Json, NoteFile, Replace, Seat, ToldFile, Year
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def disclose(
     demand: DemandId,
     by: By,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the ZIP goes.", show_default=False)],
-    replace: Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")] = False,
+    replace: Replace = False,
     as_json: Json = False,
 ) -> None:
     """Take out what was sealed for an authority, to hand it over; it is on record from then on.
@@ -218,7 +218,7 @@ def disclose(
             raise Failure(Exit.USAGE, "there is a file of that name already: name another with --out, or say --replace")
         store = FileStore(at.settings.parcels)
         verify_parcel(store, found.id, key, digest=found.digest)
-        if not os.access(out.absolute().parent, os.W_OK):
+        if out.is_dir() or not os.access(out.absolute().parent, os.W_OK):
             raise Failure(Exit.USAGE, "the file of --out cannot be written: name one in a directory of yours")
         # On record first: nothing lies anywhere that nobody knows of.
         after = at.ledger.hand_over(found.id, by=who, at=now())
@@ -249,12 +249,12 @@ def gag(
     """
     from rights.authorities import Gag
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_day, read_text, role
+    from starter.inputs import ledger_id, maybe_day, read_text, role
 
     if state not in set(Gag) or (state == Gag.UNTIL) is (until is None):
         raise Failure(Exit.USAGE, f"GAG is one of {', '.join(Gag)}; --until goes with until, and that with --until")
     note = read_text(note_file, "--note-file") if note_file else None
-    day = read_day(until, "--until") if until else None
+    day = maybe_day(until, "--until")
     with desk() as at:
         found = ledger_id(demand, "demand")
         after = at.ledger.change_gag(found, Gag(state), day, by=role(by, "--by"), note=note, at=now())
@@ -265,10 +265,7 @@ def gag(
 def told(
     demand: DemandId,
     by: By,
-    text_file: Annotated[
-        str,
-        typer.Option("--text-file", metavar="FILE", help="What was written to the person; sealed.", show_default=False),
-    ],
+    text_file: ToldFile,
     as_json: Json = False,
 ) -> None:
     """Note that the person was told of a demand. Refused while a gag is in force.
@@ -317,20 +314,7 @@ def show(demand: DemandId, as_json: Json = False) -> None:
 
 
 @authorities.command()
-def count(
-    year: Annotated[
-        int | None,
-        typer.Option(
-            "--year",
-            metavar="YEAR",
-            min=2000,
-            max=2999,
-            help="Of the demands that came in in this year; last year unless given.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
+def count(year: Year = None, as_json: Json = False) -> None:
     """Count a year's demands by country and kind, and what became of them: what may be published.
 
     Example: habeas authority count --year 2026

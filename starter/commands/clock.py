@@ -128,6 +128,7 @@ def extend(
     """
     from rights.clockwork import ClockEvent, Turn, extension_grounds
     from starter.desk import desk
+    from starter.inputs import maybe_day
 
     with desk() as at:
         if ground is None:
@@ -139,7 +140,7 @@ def extend(
             raise Failure(
                 Exit.USAGE, "--send is for a notice still to be sent, --on for the day of one that was: give one"
             )
-        event = ClockEvent(turn=Turn.EXTENDED, day=_day(on, at), ground=ground, until=_until(until))
+        event = ClockEvent(turn=Turn.EXTENDED, day=_day(on, at), ground=ground, until=maybe_day(until, "--until"))
         if send:
             _send(at, request, event, by, note_file, as_json)
             return
@@ -213,21 +214,9 @@ def _id(text: str) -> str:
 def _day(text: str | None, at: "Desk") -> date:
     from rights.reckoning import local_day
     from starter.desk import now
+    from starter.inputs import maybe_day
 
-    if text is None:
-        return local_day(now(), at.zone)
-    return _date(text)
-
-
-def _until(text: str | None) -> date | None:
-    return None if text is None else _date(text)
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Failure(Exit.USAGE, "write a date as 2026-11-26") from None
+    return maybe_day(text, "--on") or local_day(now(), at.zone)
 
 
 def _turn(request: str, turn: "object | None", on: str | None, by: str, note_file: str | None, as_json: bool) -> None:

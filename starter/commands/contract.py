@@ -3,13 +3,12 @@
 The one rule: the letter has nobody's data in it, and it counts as done only once it is confirmed.
 """
 
-from datetime import date
 from typing import Annotated, get_args
 
 import typer
 
 from starter.commands.lettering import FormOption, LanguageOption, put
-from starter.commands.options import By, Json, On, Out
+from starter.commands.options import By, Json, On, Out, WithProcessors
 from starter.commands.recipient import recipients
 from starter.exits import Exit, Failure
 
@@ -64,9 +63,7 @@ def ended(
     ],
     by: By,
     on: On = None,
-    with_processors: Annotated[
-        bool, typer.Option("--with-processors", help="It confirms for its own processors, too.")
-    ] = False,
+    with_processors: WithProcessors = False,
     with_proof: Annotated[bool, typer.Option("--with-proof", help="It has given the proof that it owes.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -80,16 +77,13 @@ def ended(
     from ledger.notices import Answer
     from rights.reckoning import local_day
     from starter.desk import desk, now
-    from starter.inputs import role
+    from starter.inputs import maybe_day, role
     from starter.show import Cell, Page
     from starter.show import answer as said
 
     if answer not in set(ANSWERS):
         raise Failure(Exit.USAGE, f"ANSWER is one of {', '.join(ANSWERS)}")
-    try:
-        day = date.fromisoformat(on) if on else None
-    except ValueError:
-        raise Failure(Exit.USAGE, "--on: write a date as 2026-11-26") from None
+    day = maybe_day(on, "--on")
     with desk() as at:
         at.ledger.contract_answered(
             recipient,

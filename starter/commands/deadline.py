@@ -13,15 +13,6 @@ from starter.commands.options import Json
 from starter.exits import Exit, Failure
 
 
-def _day(text: str | None, option: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Failure(Exit.USAGE, f"{option}: write a date as 2026-11-26") from None
-
-
 def _moment(text: str) -> date | datetime:
     """A date, or an instant; an instant without an offset would be a different one in every place."""
     try:
@@ -92,6 +83,7 @@ def deadline(
     from rights.regimes import regime as law_of
     from rights.request import Right
     from starter.deadlines import dates_document, dates_page, laws_document, laws_page, public_holidays, zone_of
+    from starter.inputs import maybe_day
     from starter.show import answer
 
     if list_:
@@ -107,20 +99,20 @@ def deadline(
     law = law_of(regime)
 
     def question(asked: str | None, came: str | None, name: str) -> Question | None:
-        when = _day(asked, f"--{name}-asked")
+        when = maybe_day(asked, f"--{name}-asked")
         if when is None:
             if came is not None:
                 raise Failure(Exit.USAGE, f"--{name}-received: add --{name}-asked, when it was asked for")
             return None
-        return Question(when, _day(came, f"--{name}-received"))
+        return Question(when, maybe_day(came, f"--{name}-received"))
 
     events = Events(
         received=local_day(_moment(received), zone_of(tz)),
         identity=question(identity_asked, identity_received, "identity"),
         clarification=question(clarification_asked, clarification_received, "clarification"),
-        appealed=_day(appealed, "--appealed"),
+        appealed=maybe_day(appealed, "--appealed"),
     )
-    given = {_day(text, "--holiday") for text in holiday or ()}
+    given = {maybe_day(text, "--holiday") for text in holiday or ()}
     free = {day for day in given if day} | public_holidays(calendar, events.received.year)
     try:
         dates = reckon(law, events, free, Right(right) if right else None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starter.commands.options import Json, RequestId
+from starter.commands.options import Json, Replace, RequestId
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 evidences = typer.Typer(no_args_is_help=True, help="Signed evidence of closed requests, and checking it.")
 
 Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where it goes.", show_default=False)]
-Replace = Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")]
 Without = Annotated[
     bool, typer.Option("--without-timestamp", help="Do not ask the time-stamping authority of the settings.")
 ]

@@ -3,12 +3,10 @@
 The one rule: whoever enters it says so with an opaque id, and the ledger does the rest.
 """
 
-from datetime import date
 from typing import Literal
 
 from starter.commands.decision import DecisionId, decisions
 from starter.commands.options import Json, NoteFile, On, Seat
-from starter.exits import Exit, Failure
 
 
 @decisions.command()
@@ -34,14 +32,11 @@ def _settle(
 ) -> None:
     from starter.deciding import decision_document, decision_page
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text, staff_id
+    from starter.inputs import ledger_id, maybe_day, read_text, staff_id
     from starter.show import answer
 
     note = read_text(note_file, "--note-file") if note_file else None
-    try:
-        day = date.fromisoformat(on) if on else None
-    except ValueError:
-        raise Failure(Exit.USAGE, "--on: write a date as 2026-11-26") from None
+    day = maybe_day(on, "--on")
     with desk() as at:
         settled = at.ledger.settle_fee(
             ledger_id(decision, "decision"), word, by=staff_id(by), at=now(), on=day, note=note

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from starter.commands.options import By, Identities, Identity, Json, NoteFile, RequestId
+from starter.commands.options import By, Identities, Identity, Json, NoteFile, RequestId, ToldFile
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def place(
     from rights.holds import Authority, Disclosure, Reason, Terms
     from rights.subject import parse_identities
     from starter.desk import desk, now
-    from starter.inputs import identity_pairs, read_day, read_text
+    from starter.inputs import identity_pairs, maybe_day, read_text
     from starter.show import answer
     from starter.submit import MAX_TEXT
 
@@ -106,14 +106,14 @@ def place(
         raise Failure(Exit.USAGE, "--tell-from goes with --disclosure after, and that with --tell-from")
     people = parse_identities(identity_pairs(identity or (), identities))
     with desk() as at:
-        scope = _scope(at.data_map, system or (), collection or (), category or (), _day(since, "--since"))
+        scope = _scope(at.data_map, system or (), collection or (), category or (), maybe_day(since, "--since"))
         terms = Terms(
             scope=scope,
             reason=Reason(_one_of(reason, Reason, "--reason")),
             authority=Authority(_one_of(authority, Authority, "--authority")),
             disclosure=Disclosure(kind),
-            tell_from=read_day(tell_from, "--tell-from") if tell_from else None,
-            review_on=_day(review_on, "--review-on"),
+            tell_from=maybe_day(tell_from, "--tell-from"),
+            review_on=maybe_day(review_on, "--review-on"),
         )
         hold = at.ledger.place_hold(people, text, at=now(), by=_person(by), terms=terms)
         answer(document(hold), _line(hold), as_json=as_json)
@@ -287,7 +287,7 @@ def tasks(as_json: Json = False) -> None:
 
 @holds.command("deferred")
 def deferred_(as_json: Json = False) -> None:
-    """What answered erasures have left, and is come back to by itself.
+    """List what answered erasures have left, and come back to by themselves.
 
     Example: habeas hold deferred
     """
@@ -310,10 +310,7 @@ def deferred_(as_json: Json = False) -> None:
 def answer_(
     request: RequestId,
     by: By,
-    text_file: Annotated[
-        str,
-        typer.Option("--text-file", metavar="FILE", help="What was written to the person; sealed.", show_default=False),
-    ],
+    text_file: ToldFile,
     as_json: Json = False,
 ) -> None:
     """Note that counsel has answered a request that a secret hold touches.
@@ -386,12 +383,6 @@ def _one_of(word: str, kinds: Any, option: str) -> str:
     if word not in set(kinds):
         raise Failure(Exit.USAGE, f"{option} is one of {', '.join(kinds)}")
     return word
-
-
-def _day(text: str | None, option: str) -> date | None:
-    from starter.inputs import read_day
-
-    return read_day(text, option) if text else None
 
 
 def _person(by: str) -> str:

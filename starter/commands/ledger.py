@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import Json, RequestId
+from starter.commands.options import Json, Replace, RequestId
 from starter.exits import Exit, Failure
 
 ledger = typer.Typer(no_args_is_help=True, help="The journal, and the proof that nobody changed it.")
@@ -78,7 +78,7 @@ def open_(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where the ZIP goes.", show_default="REQUEST.zip")
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")] = False,
+    replace: Replace = False,
     as_json: Json = False,
 ) -> None:
     """Decrypt a parcel into an ordinary ZIP.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import Json
+from starter.commands.options import Json, Year
 from starter.exits import Exit, Failure
 
 metrics = typer.Typer(no_args_is_help=True, help="The record of requests, and the numbers of a year.")
@@ -31,17 +31,7 @@ def _check(regimes: list[str] | None, as_json: bool, as_csv: bool) -> frozenset[
 
 @metrics.command()
 def count(
-    year: Annotated[
-        int | None,
-        typer.Option(
-            "--year",
-            metavar="YEAR",
-            min=2000,
-            max=2999,
-            help="Of the requests that came in in this year; last year unless given.",
-            show_default=False,
-        ),
-    ] = None,
+    year: Year = None,
     regime: Regimes = None,
     as_csv: Csv = False,
     as_json: Json = False,
@@ -100,14 +90,12 @@ def list_(
     from rights.reckoning import local_day
     from rights.terms import keep_until
     from starter.desk import desk, now
+    from starter.inputs import maybe_day
     from starter.numbers import lines_csv, lines_document, lines_page
     from starter.show import answer
 
     wanted = _check(regime, as_json, as_csv)
-    try:
-        day = date.fromisoformat(since) if since else None
-    except ValueError:
-        raise Failure(Exit.USAGE, "--since: write a date as 2026-11-26") from None
+    day = maybe_day(since, "--since")
     with desk() as at:
         today = local_day(now(), at.zone)
         first = day or keep_until(today, -24, 0, end_of_year=False)

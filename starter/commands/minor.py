@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import By, Identities, Identity, Json, RequestId
+from starter.commands.options import AskedUnder, By, IdempotencyKey, Identities, Identity, Json, ReceivedFile, RequestId
 from starter.exits import Exit, Failure
 
 minors = typer.Typer(no_args_is_help=True, help="Data that is said to be a child's: report it, rule on it.")
@@ -32,23 +32,9 @@ def report(
             show_default=False,
         ),
     ] = None,
-    text_file: Annotated[
-        str | None,
-        typer.Option("--text-file", metavar="FILE", help="The report as it came in, from a file or - ; kept sealed."),
-    ] = None,
-    idempotency_key: Annotated[
-        str | None,
-        typer.Option(
-            "--idempotency-key",
-            metavar="KEY",
-            help="Your name for this report: given again, it finds the same one.",
-            show_default=False,
-        ),
-    ] = None,
-    regime: Annotated[
-        list[str] | None,
-        typer.Option("--regime", metavar="REGIME", help="The law, if not the one of the settings.", show_default=False),
-    ] = None,
+    text_file: ReceivedFile = None,
+    idempotency_key: IdempotencyKey = None,
+    regime: AskedUnder = None,
     as_json: Json = False,
 ) -> None:
     """Report that data may be a child's, and was collected by accident.

@@ -81,3 +81,48 @@ Identities = Annotated[
         show_default=False,
     ),
 ]
+ReceivedFile = Annotated[
+    str | None,
+    typer.Option(
+        "--text-file",
+        metavar="FILE",
+        help="Its words as they came in, from a file or - ; kept sealed.",
+        show_default=False,
+    ),
+]
+ToldFile = Annotated[
+    str,
+    typer.Option("--text-file", metavar="FILE", help="What was written to the person; sealed.", show_default=False),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key",
+        metavar="KEY",
+        help="Your name for it: given again, it finds the same one.",
+        show_default=False,
+    ),
+]
+AskedUnder = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--regime",
+        metavar="REGIME",
+        help="The law it is asked under, if not the one of the settings. Given again, the clocks of all run, and the "
+        "earliest counts.",
+        show_default=False,
+    ),
+]
+WithProcessors = Annotated[bool, typer.Option("--with-processors", help="It confirms for its own processors, too.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")]
+Year = Annotated[
+    int | None,
+    typer.Option(
+        "--year",
+        metavar="YEAR",
+        min=2000,
+        max=2999,
+        help="Of what came in in this year; last year unless given.",
+        show_default=False,
+    ),
+]

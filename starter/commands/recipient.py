@@ -3,12 +3,11 @@
 The one rule: what the register says is shown as it is; of a request, no identity is.
 """
 
-from datetime import date
 from typing import Annotated
 
 import typer
 
-from starter.commands.options import By, Json, NoteFile, On, RequestId
+from starter.commands.options import By, Json, NoteFile, On, RequestId, WithProcessors
 from starter.exits import Exit, Failure
 
 recipients = typer.Typer(no_args_is_help=True, help="The recipients of data, and what they were told.")
@@ -87,9 +86,7 @@ def answered(
     ],
     by: By,
     on: On = None,
-    with_processors: Annotated[
-        bool, typer.Option("--with-processors", help="It confirms for its own processors, too.")
-    ] = False,
+    with_processors: WithProcessors = False,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
@@ -105,17 +102,14 @@ def answered(
     from ledger.notices import Answer
     from rights.reckoning import local_day
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text, role
+    from starter.inputs import ledger_id, maybe_day, read_text, role
     from starter.show import Cell, Page
     from starter.show import answer as put
 
     if answer not in set(Answer):
         raise Failure(Exit.USAGE, f"ANSWER is one of {', '.join(Answer)}")
     note = read_text(note_file, "--note-file") if note_file else None
-    try:
-        day = date.fromisoformat(on) if on else None
-    except ValueError:
-        raise Failure(Exit.USAGE, "--on: write a date as 2026-11-26") from None
+    day = maybe_day(on, "--on")
     with desk() as at:
         count = at.ledger.answered(
             ledger_id(request, "request"),

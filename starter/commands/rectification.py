@@ -114,25 +114,26 @@ def note(
 
     Example: habeas rectification note 01kap2v7q4m8w3x9yd5tgh6jzr --statement-file statement.txt --by s-17
     """
-    from rights.rectification import Noted
+    from rights.rectification import LONGEST, Noted
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, maybe_role, read_text
     from starter.show import Page, answer
 
-    if (statement_file or withdraw) and not by:
+    who = maybe_role(by, "--by") or ""
+    if (statement_file or withdraw) and not who:
         raise Failure(Exit.USAGE, "say who enters it: --by STAFF")
     if statement_file and withdraw:
         raise Failure(Exit.USAGE, "what is taken back has no statement: give one of --statement-file and --withdraw")
     text = read_text(statement_file, "--statement-file") if statement_file else ""
-    if statement_file and not text.strip():
-        raise Failure(Exit.USAGE, "the statement is empty")
+    if statement_file and not (text.strip() and len(text) <= LONGEST):
+        raise Failure(Exit.USAGE, f"--statement-file gives a statement of 1 to {LONGEST:,} characters")
     with desk() as at:
         request_id = ledger_id(request, "request")
         at.ledger.request(request_id)
         if text:
-            at.ledger.say_of_dispute(request_id, text, by=by or "", at=now())
+            at.ledger.say_of_dispute(request_id, text, by=who, at=now())
         if withdraw:
-            at.ledger.withdraw_dispute(request_id, by=by or "", at=now())
+            at.ledger.withdraw_dispute(request_id, by=who, at=now())
         noted = at.ledger.dispute(request_id) or Noted(request_id=request_id, fields=())
     fields = [f"{one.system}.{one.collection}.{one.field}" for one in noted.fields]
     page = Page().line("nothing is noted as disputed" if not fields else f"disputed: {', '.join(fields)}")
@@ -193,7 +194,7 @@ def decide(
     """
     from rights.rectification import Accuracy, Approver, Refusal
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, maybe_role, read_text
     from starter.show import Cell, Page, answer, plural
 
     grounds, approvers = [g.value for g in Refusal], [a.value for a in Approver]
@@ -206,6 +207,7 @@ def decide(
             raise Failure(Exit.USAGE, f"--refuse is written NUMBERS=GROUND, with a ground of {', '.join(grounds)}")
         refused |= dict.fromkeys(_numbers(numbers, "--refuse"), Refusal(ground))
     reason = read_text(reason_file, "--reason-file") if reason_file else None
+    who = maybe_role(by, "--by")
     with desk() as at:
         request_id = ledger_id(request, "request")
         details = _details(at.ledger, request_id)
@@ -219,7 +221,7 @@ def decide(
         except ValueError as error:
             raise Failure(Exit.USAGE, str(error)) from None
         systems = [one.system for one in details.fields]
-        fresh = at.ledger.decide_accuracy(request_id, decided, systems=systems, at=now(), reason=reason, by=by)
+        fresh = at.ledger.decide_accuracy(request_id, decided, systems=systems, at=now(), reason=reason, by=who)
     said = f"{plural(len(accepted), 'field')} to be corrected, {len(refused)} refused"
     line = Cell(said if fresh else f"{said}; decided so before", "good")
     answer({"accepted": list(accepted), "refused": refused, "new": fresh}, Page().line(line), as_json=as_json)

@@ -9,7 +9,18 @@ from typing import Annotated, Final
 
 import typer
 
-from starter.commands.options import Identities, Identity, Json, MaybeBy, NoteFile, Proves, RequestId
+from starter.commands.options import (
+    AskedUnder,
+    IdempotencyKey,
+    Identities,
+    Identity,
+    Json,
+    MaybeBy,
+    NoteFile,
+    Proves,
+    ReceivedFile,
+    RequestId,
+)
 from starter.exits import Exit, Failure
 
 requests = typer.Typer(no_args_is_help=True, help="Open requests, see how they stand, decide on them.")
@@ -31,15 +42,7 @@ def open_(
     ],
     identity: Identity = None,
     identities: Identities = None,
-    text_file: Annotated[
-        str | None,
-        typer.Option(
-            "--text-file",
-            metavar="FILE",
-            help="The request as it was received, from a file or - ; kept sealed.",
-            show_default=False,
-        ),
-    ] = None,
+    text_file: ReceivedFile = None,
     details: Annotated[
         str | None,
         typer.Option(
@@ -50,15 +53,7 @@ def open_(
             show_default=False,
         ),
     ] = None,
-    idempotency_key: Annotated[
-        str | None,
-        typer.Option(
-            "--idempotency-key",
-            metavar="KEY",
-            help="Your name for this request: given again, it finds the same one.",
-            show_default=False,
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
     confirmed_by: Annotated[
         str | None,
         typer.Option(
@@ -112,16 +107,7 @@ def open_(
             show_default=False,
         ),
     ] = None,
-    regime: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--regime",
-            metavar="REGIME",
-            help="The law it is asked under, if not the one of the settings. Given again, the clocks of all run, and "
-            "the earliest counts.",
-            show_default=False,
-        ),
-    ] = None,
+    regime: AskedUnder = None,
     as_json: Json = False,
 ) -> None:
     """Receive a request.

@@ -56,7 +56,7 @@ def rule(
     Example: habeas request rule 01kap2v7q4m8w3x9yd5tgh6jzr give_up --task 01kap30c2m6n8r1v5t9w4x7yzb
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_day, read_text
+    from starter.inputs import ledger_id, maybe_day, read_text
     from starter.tasks import chosen
 
     ruling = _ruling(word)
@@ -64,7 +64,7 @@ def rule(
         raise Failure(Exit.USAGE, "choose and --person belong together: habeas request show lists the candidates")
     if on is not None and ruling != "done":
         raise Failure(Exit.USAGE, "--on goes with done: it says on which day it was done")
-    day = read_day(on, "--on") if on else None
+    day = maybe_day(on, "--on")
     note = read_text(note_file, "--note-file") if note_file else None
     with desk() as at:
         request_id, task_id = ledger_id(request, "request"), ledger_id(task, "task")

@@ -80,6 +80,20 @@ def test_whose_contract_is_over_is_said_until_it_has_confirmed(ledger: Ledger) -
     assert looked(ledger, register(until=None))[0].contract == "", "unless the contract goes on after all"
 
 
+def test_what_was_asked_last_stands_for_what_was_asked_before(ledger: Ledger) -> None:
+    ask(ledger, register(until=DAY - timedelta(days=60)))
+    ledger.contract_answered("acme", Answer.REFUSED, on=DAY, at=AT, by="desk")
+    of = register()
+    assert "nobody has asked" in looked(ledger, of)[0].contract, "it went on after all, and is over now"
+    ask(ledger, of)
+    assert looked(ledger, of)[0].owed is False
+
+    ledger.contract_answered("acme", Answer.CONFIRMED, on=DAY, at=AT, by="desk", of_processors=True, with_proof=True)
+
+    assert looked(ledger, of)[0].contract == ""
+    assert looked(ledger, Register()) == []
+
+
 @pytest.mark.parametrize(("choice", "told"), [("erase", "Please erase then all"), ("return", "give us back then")])
 def test_the_letter_asks_for_everything_and_has_nobodys_data_in_it(ledger: Ledger, choice: str, told: str) -> None:
     of = register()

@@ -105,7 +105,7 @@ def test_what_is_no_childs_is_given_free_and_never_erased(ledger: Ledger, door: 
     assert not confirmed(door, request)
 
 
-def test_a_report_waits_for_no_other_erasure_of_the_person(ledger: Ledger, door: Door) -> None:
+def test_a_report_waits_for_no_other_erasure_of_the_person(ledger: Ledger) -> None:
     slow = opened_id(ledger, Phase.CONFIRMING, confirmed=True)
     request = reported(ledger)
     ledger.rule_child(request, Indication.CONTENT, by="privacy desk", at=AT)

@@ -6,6 +6,11 @@ from typing import Any
 
 import pytest
 
+from activities import parcels
+from rights.authorities import Scope
+from rights.authoritylaw import Word
+from rights.decision import Role
+from starter.desk import desk, now
 from tests.starter.conftest import PERSON, Deployment, one_sentence
 
 DEMAND = """
@@ -25,6 +30,16 @@ def receive(deployment: Deployment, text: str = DEMAND, email: str = PERSON) -> 
     file.write_text(text)
     words = ("authority", "receive", "--by", "s-17", "--details", str(file), "--identities", "-", "--json")
     return deployment(*words, given=f"email={email}")
+
+
+def known(deployment: Deployment) -> None:
+    """The register has the authority."""
+    (deployment.home / "recipients.yaml").write_text(
+        "recipients:\n  police-berlin: {name: Police, country: DE, role: authority, told_by: {post: [Police]}, "
+        "basis: {kind: law, document: section 95 StPO, since: 2024-01-01}}\n"
+    )
+    file = deployment.home / "habeas.toml"
+    file.write_text(f"recipients = {json.dumps(str(Path('recipients.yaml')))}\n{file.read_text()}")
 
 
 def test_a_demand_is_seen_by_nobody_who_works_on_requests(deployment: Deployment) -> None:
@@ -66,13 +81,32 @@ def test_an_authority_that_the_register_does_not_know_is_not_authenticated(deplo
 
     assert (refused := deployment(*words)).code == 5
     assert one_sentence(refused.err)
-    (deployment.home / "recipients.yaml").write_text(
-        "recipients:\n  police-berlin: {name: Police, country: DE, role: authority, told_by: {post: [Police]}, "
-        "basis: {kind: law, document: section 95 StPO, since: 2024-01-01}}\n"
-    )
-    file = deployment.home / "habeas.toml"
-    file.write_text(f"recipients = {json.dumps(str(Path('recipients.yaml')))}\n{file.read_text()}")
+    known(deployment)
     assert deployment(*words, "--json").json["questions"]["authenticated"] is True
+
+
+def test_what_cannot_be_written_is_not_on_record_as_handed_over(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known(deployment)
+    demand = receive(deployment, DEMAND.replace("gag: open\ngag_basis: canary section 95a StPO\n", "")).json["id"]
+    scope, at = Scope(collections=("shop.customers",)), now()
+    with desk() as here:
+        ledger = here.ledger
+        for question in ledger.demand(demand).asked:
+            ledger.answer_question(demand, question, met=True, known_contact=True, by="s-17", note=None, at=at)
+        ground = "legal_obligation"
+        ledger.decide_demand(demand, Word.DISCLOSE, ground, scope, reason="why", by="s-17", seat=Role.COUNSEL, at=at)
+        ledger.approve_demand(demand, by="s-21", seat=Role.DELEGATE, note=None, at=at)
+        ledger.case_key(demand, "parcel", create=True)
+        ledger.keep_disclosure(demand, "d" * 64, 1, {}, decided_at=at, at=at)
+    monkeypatch.setattr(parcels, "verify_parcel", lambda *_args, **_more: None)
+
+    refused = deployment("authority", "disclose", demand, "--by", "s-17", "--replace", "--out", str(deployment.home))
+
+    assert (refused.code, one_sentence(refused.err)) == (2, True)
+    assert deployment.rows("SELECT handed_at FROM demands") == [(None,)]
+    assert deployment.rows("SELECT count(*) FROM entries WHERE kind = 'demand_disclosed'") == [(0,)]
 
 
 @pytest.mark.parametrize(

@@ -71,3 +71,22 @@ def test_MET_01_a_file_kept_for_less_than_a_law_of_the_deployment_asks_is_warned
     ]
     deployment.setting("file_days", 731)
     assert warned() == []
+
+
+def test_a_ledger_that_cannot_be_asked_under_which_laws_there_are_requests_is_no_silence(
+    deployment: Deployment,
+) -> None:
+    def found() -> dict[str, tuple[bool, str]]:
+        checks = deployment("config", "check", "--json").json["checks"]
+        return {check["name"]: (check["ok"], check["about"]) for check in checks}
+
+    assert "records" not in found(), "it has nothing to say where all is well"
+    file = deployment.home / "habeas.toml"
+    whole = file.read_text()
+    file.write_text(f'{whole}\n[evidence]\nretired_keys = ["canary.pem"]\n')
+    assert found()["records"] == (False, "evidence.retired_keys")
+    file.write_text(whole)
+    deployment.rows("ALTER TABLE requests RENAME TO elsewhere")
+    assert found()["records"] == (False, "it does not work")
+    (deployment.home / "ledger-url").write_text("postgresql://a:canary@127.0.0.1:1/none")
+    assert (found()["ledger"], "records" in found()) == ((False, "no answer"), False), "that is said once"

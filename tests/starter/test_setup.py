@@ -327,3 +327,24 @@ def test_what_escapes_everybody_is_named_and_not_quoted() -> None:
     assert {(line["kind"], line["error"]) for line in escaped} == {
         ("destructor", "ValueError"), ("thread", "KeyError"), ("process", "RuntimeError"),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("day", ["", "canary", "2026-02-30"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"decision paid {'0' * 26} --by s-31 --on",
+        f"recipient answered {'0' * 26} mailer confirmed --by desk --on",
+        "recipient ended mailer confirmed --by desk --on",
+        "metrics list --since",
+        f"hold review {'0' * 26} --by s-21 --until",
+        f"clock resume {'0' * 26} --for identity --by desk --on",
+        "deadline eu-gdpr --received 2026-11-26 --appealed",
+    ],
+)
+def test_a_day_that_is_none_is_refused_by_the_name_of_its_option(deployment: Deployment, words: str, day: str) -> None:
+    answer = deployment(*words.split(), day)
+
+    assert answer.code == 2
+    assert answer.err.count(f"{words.split()[-1]} is a day such as 2026-11-20") == 1
+    assert "canary" not in answer.err
