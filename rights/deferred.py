@@ -5,7 +5,7 @@ erased on an old word without somebody looking (GDPR Art. 17(3)(b), (e)).
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from rights.codes import Code
@@ -18,6 +18,8 @@ REVIEW_EVERY: Final = timedelta(days=30)
 """How often it is looked whether anything still keeps it, beside the word that a hold has ended: a month."""
 _DAY_OVER: Final = timedelta(days=2)
 """From the midnight (UTC) that begins the last day of a duty until that day is over in every zone."""
+_LAST: Final = date.max - _DAY_OVER
+"""A day beyond it, at the end of the calendar, is none: what has no end does not come back."""
 _SOONEST: Final = timedelta(days=1)
 """After a date that has brought nothing: not before the next day."""
 
@@ -44,14 +46,13 @@ def deferred(receipts: Sequence[Receipt], at: datetime) -> Deferral | None:
     for system, act in acted.items():
         last = seen.get(system, act)
         kept = [one for count in last.tally.counts for one in count.kept]
-        ends = [one.until for one in kept if one.until]
+        ends = [one.until for one in kept if one.until and one.until <= _LAST]
         held = any(provision_in(one.ground) is not None for one in kept) or _stopped(act) or _stopped(last)
         if held or ends:
             left[system] = _left(system, receipts, last.tally)
             days += ends
     if not left:
         return None
-    # A day of the calendar's end is none: what has no end does not come back.
     over = max((datetime(d.year, d.month, d.day, tzinfo=UTC) for d in days), default=None)
     return Deferral(left=left, not_before=max(over + _DAY_OVER, at + _SOONEST) if over else None)
 

@@ -39,6 +39,16 @@ def test_what_a_hold_keeps_is_come_back_to_without_a_date(ground: str) -> None:
     assert (left.left, left.not_before) == ({"shop": {"orders": 4}}, None)
 
 
+def test_the_end_of_the_calendar_is_no_date() -> None:
+    never = Kept(ground="tax law", until=date.max, rows=1)
+    assert deferred(looked(never, found=1), AT) is None
+
+    # As a system says it that keeps what is held from a day on.
+    left = deferred(looked(Kept(ground=GROUND, until=date.max, rows=4), never), AT)
+    assert left is not None
+    assert left.not_before is None
+
+
 def test_the_last_of_several_dates_counts_and_its_day_is_over_in_every_zone() -> None:
     dates = [Kept(ground="tax law", until=date(year, 12, 31), rows=1) for year in (2027, 2034, 2030)]
     left = deferred(looked(*dates, Kept(ground=GROUND, rows=1)), AT)
