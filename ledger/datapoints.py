@@ -14,22 +14,30 @@ from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.models_identity import identity_tries
 from ledger.proofs import PROVEN_BEFORE, Proofs
-from ledger.reach import REACH, Reached, reached
+from ledger.reach import REACH, Reached, alike
 from rights.identity import Channel as Kind
 from rights.identity import Proof, Rung, identity_law
 from rights.subject import Identity, comparable
 
 _SHORTEST: Final = 4
 """Characters of a data point that may count; less is guessed."""
+_ALIKE: Final = 32
+"""What a try is written down under is brought to a multiple of this many: it takes as long for somebody whom the
+directory does not know, of whom there is little, as for somebody whom it knows."""
 _LOCK_TRIES: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("of"), 0)))
 _digests = bindparam("digests", type_=ARRAY(LargeBinary))
-_TRIED: Final = (
-    select(func.count())
-    .where(identity_tries.c.tenant == bindparam("of"), identity_tries.c.digest == func.any(_digests))
-    .group_by(identity_tries.c.digest)
-    .order_by(func.count().desc())
-    .limit(1)
+_marks = func.unnest(_digests).table_valued("mark").render_derived()
+_tries = (
+    select(identity_tries.c.id)
+    .where(identity_tries.c.tenant == bindparam("of"), identity_tries.c.digest == _marks.c.mark)
+    .correlate(_marks)
+    .limit(bindparam("most"))
+    .lateral("tries")
 )
+_TRIED: Final = select(
+    func.max(select(func.count()).select_from(_tries).correlate(_marks).scalar_subquery())
+).select_from(_marks)
+"""The most tries of any mark; no more of them are looked at than matter, whoever was tried often."""
 _KEEP_TRY: Final = insert(identity_tries).from_select(
     ["tenant", "digest", "id", "at"],
     select(
@@ -72,8 +80,9 @@ class DataPoints(Proofs):
                 )
             reach = self._vault.get(connection, request_id, "working", REACH)
             given = self._given(connection, request_id)
-            spent = self._spend_try(connection, given, reached(reach), at)
-            matched = _matching(points, [] if spent else [p for p in reached(reach) if not p.fresh(at)])
+            ways = alike(reach)
+            spent = self._spend_try(connection, given, ways, at)
+            matched = _matching(points, [] if spent else [p for p in ways if not p.fresh(at)])
             self._set_case(connection, request_id, point_tries=case.point_tries + 1)
             body = {"try": case.point_tries + 1}
             self._journal(connection, "points_checked", body, at, request_id=request_id)
@@ -89,6 +98,9 @@ class DataPoints(Proofs):
         law, people = identity_law().point_window, self._people
         known = [(one.kind, one.value) for one in given]
         known += [pair for point in points for pair in ((point.channel, point.value), *point.beside)]
+        known = list(dict.fromkeys(known))
+        nobody = new_id(at)
+        known += [("", f"{nobody}/{number}") for number in range(-len(known) % _ALIKE)]
         digests = sorted({people.mark(f"TRY\0{kind}\0{comparable(value, casefold=True)}") for kind, value in known})
         connection.execute(_LOCK_TRIES, {"of": f"{self.tenant}/tries"})
         since = at - timedelta(days=law.days)
@@ -96,7 +108,7 @@ class DataPoints(Proofs):
         connection.execute(delete(identity_tries).where(mine, identity_tries.c.at <= since))
         # The same statements, however many there are.
         its = {"of": self.tenant, "digests": digests, "made": new_id(at), "now": at}
-        most = connection.scalar(_TRIED, its)
+        most = connection.scalar(_TRIED, {"most": law.tries, **its})
         connection.execute(_KEEP_TRY, its)
         return (most or 0) >= law.tries
 

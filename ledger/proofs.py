@@ -19,7 +19,7 @@ from ledger.outbox import post
 from ledger.papers import Papers
 from ledger.people import GIVEN, sealed_identities
 from ledger.proven import keep_proof, mark_of, proof_of, way_of
-from ledger.reach import REACH, in_doubt, reached, rows_of
+from ledger.reach import REACH, alike, in_doubt, reached, rows_of
 from ledger.store import AnyRow
 from ledger.tasks import put_task, settle_tasks
 from rights.approvers import same_person
@@ -244,7 +244,7 @@ class Proofs(Papers, Clocks):
             for name, one in names_of(sealed_identities(sealed.get(GIVEN))).items()
         )
         when = at or max(proof.at for proof in proofs)
-        rows = rows_of(self._people, row.id, reached(sealed.get(REACH)), when)
+        rows = rows_of(self._people, row.id, alike(sealed.get(REACH)), when)
         return standing(identity_law(), Right(row.right), laws_of(row), given, rows, proofs)
 
     def _stands(self, connection: Connection, request_id: str, proofs: Sequence[Proof]) -> Standing:

@@ -3,6 +3,7 @@
 The one rule: a contact that was changed a few days ago tells nothing of whose anything is.
 """
 
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -16,6 +17,12 @@ from rights.tying import Row
 
 REACH: Final = "reach"
 """The name in the vault (`working`) of what the directory has told: how the person is reached."""
+
+
+_NOBODY: Final = "nobody"
+"""The channel of a way that leads to nobody."""
+_ALIKE: Final = 8
+"""Ways are brought to a multiple of this many; hardly anybody has more."""
 
 
 class Reached(NamedTuple):
@@ -36,13 +43,30 @@ class Reached(NamedTuple):
         return self.changed_at is not None and self.changed_at.astimezone(UTC) > at - timedelta(days=days)
 
 
+def _nobodys() -> Reached:
+    """A way to reach nobody: nothing that anybody says fits it, nor anything of any row."""
+    value, beside = (secrets.token_urlsafe(16) for _ in range(2))
+    return Reached(_NOBODY, value, None, ((_NOBODY, value), (_NOBODY, beside)))
+
+
 def sealed_reach(points: Iterable[Reached], *, doubt: bool) -> bytes:
-    """As it lies in the vault. `doubt`: several people match, so it has told of nobody."""
+    """As it lies in the vault. `doubt`: several people match, so it has told of nobody.
+
+    It is filled up with ways to reach nobody: whoever has to go through it takes as long for somebody whom the
+    directory does not know as for somebody whom it knows.
+    """
+    points = list(points)
+    points += [_nobodys() for _ in range(-len(points) % _ALIKE if points else _ALIKE)]
     return orjson.dumps({"doubt": doubt, "points": [[p.channel, p.value, p.changed_at, p.beside] for p in points]})
 
 
 def reached(sealed: bytes | None) -> list[Reached]:
-    """Read back what `sealed_reach` wrote; nothing of nothing."""
+    """Read back what `sealed_reach` was told; nothing of nothing."""
+    return [point for point in alike(sealed) if point.channel != _NOBODY]
+
+
+def alike(sealed: bytes | None) -> list[Reached]:
+    """The same, with the ways to reach nobody: for whatever is compared with what somebody says."""
     if sealed is None:
         return []
     return [
