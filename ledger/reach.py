@@ -83,12 +83,17 @@ def in_doubt(sealed: bytes | None) -> bool:
 
 
 def rows_of(people: People, request_id: str, points: Sequence[Reached], at: datetime) -> tuple[Row, ...]:
-    """The rows that the contact points stand in, as digests."""
+    """The rows that the contact points stand in, as digests. Ways to reach nobody take their time and are no rows: they
+    would be people whom the directory does not know."""
     fresh = {mark_of(people, request_id, p.channel, p.value) for p in points if p.fresh(at)}
-    return tuple(
-        Row(
-            marks=frozenset(mark_of(people, request_id, kind, value) for kind, value in p.beside) - fresh,
-            ways=frozenset(() if p.fresh(at) else (way_of(people, p.channel, p.value).hex(),)),
+    rows = [
+        (
+            p.channel,
+            Row(
+                marks=frozenset(mark_of(people, request_id, kind, value) for kind, value in p.beside) - fresh,
+                ways=frozenset(() if p.fresh(at) else (way_of(people, p.channel, p.value).hex(),)),
+            ),
         )
         for p in points
-    )
+    ]
+    return tuple(row for channel, row in rows if channel != _NOBODY)

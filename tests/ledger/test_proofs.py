@@ -285,6 +285,18 @@ def twice_proven(ledger: Ledger, request: str) -> bool:
     return proven
 
 
+def test_an_address_in_a_row_that_names_nobody_is_that_of_the_one_person_whom_the_directory_knows(
+    ledger: Ledger,
+) -> None:
+    """As the ways that make a known person and an unknown one look alike are nobody's, they take nothing from it."""
+    request = asking(ledger, points=[KNOWN[0], KNOWN[2]._replace(beside=())])
+    code, _ = sent(ledger, request, "file")
+    assert ledger.check_code(request, code, at=AT) is False
+    code, channel = sent(ledger, request, "post")
+    assert channel is not None
+    assert ledger.check_code(request, code, at=AT) is True
+
+
 @pytest.mark.parametrize("beside", [(("email", MAIL),), (("email", MAIL), ("customer_id", "4712"))])
 def test_an_identity_that_is_not_tied_to_who_was_proven_keeps_the_request_unproven_until_somebody_vouches(
     ledger: Ledger, door: Door, beside: tuple[tuple[str, str], ...]
