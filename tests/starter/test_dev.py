@@ -57,7 +57,11 @@ class Dev:
 def dev(state: Path) -> Iterator[Dev]:
     """Start it, wait until it says that it runs, and kill it in the end if it still does."""
     process = subprocess.Popen(
-        [*command(), "dev"], stdout=subprocess.PIPE, text=True, env=environment() | {"HABEAS_STATE": str(state)}
+        [*command(), "dev"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment() | {"HABEAS_STATE": str(state)},
     )
     assert process.stdout is not None
     try:
