@@ -102,8 +102,8 @@ class MinorWatch(Store):
                 # Whom somebody has proven, or ruled on, the directory is not asked about any more.
                 whole = not directory or row.read_at is not None or row.confirmed_at is not None
                 if whole or at >= row.reported_at + law.restrict_within:
-                    self._tell(row.request_id, whole, at, sms, mail)
-            late += self._see_to(row, law, desk, at)
+                    self._tell_of_report(row.request_id, whole, at, sms, mail)
+            late += self._see_to_report(row, law, desk, at)
         return late
 
     def puts_out_of_use(self, restriction_id: str) -> bool:
@@ -112,13 +112,13 @@ class MinorWatch(Store):
         with self._look() as connection:
             return connection.execute(select(minor_reports.c.request_id).where(*its)).first() is not None
 
-    def _tell(self, request_id: str, whole: bool, at: datetime, sms: str, mail: bool) -> None:
+    def _tell_of_report(self, request_id: str, whole: bool, at: datetime, sms: str, mail: bool) -> None:
         """Write to the channels on file that were not written to yet; `whole`: there will be no more of them."""
         with self._begin() as connection:
             row = connection.execute(_LOCK, {"of": self.tenant, "id": request_id}).one()
             if row.told_at is not None or row.word == "not_child":
                 return
-            before = self._told(connection, request_id, row.told)
+            before = self._told_so_far(connection, request_id, row.told)
             channels = channels_on_file(self, connection, request_id, sms=sms) if mail else []
             new = [one for one in channels if one not in before]
             if new:
@@ -147,11 +147,11 @@ class MinorWatch(Store):
             if new or whole:
                 self._journal(connection, "minor_told", {"channels": told}, at, request_id=request_id)
 
-    def _told(self, connection: Connection, request_id: str, told: int) -> list[Channel]:
+    def _told_so_far(self, connection: Connection, request_id: str, told: int) -> list[Channel]:
         sealed = self._vault.get_all(connection, request_id, "working", *(told_channel(one) for one in range(told)))
         return [Channel.unsealed(one) for one in sealed.values()]
 
-    def _see_to(self, row: AnyRow, law: LaneLaw, desk: Set[tuple[str, Code]], at: datetime) -> list[Late]:
+    def _see_to_report(self, row: AnyRow, law: LaneLaw, desk: Set[tuple[str, Code]], at: datetime) -> list[Late]:
         """Put on the desk what is late of a report, and take off what no longer is."""
         over = row.erased_at is not None or row.word == "not_child"
         in_use = not over and row.restricted not in _OUT_OF_USE and at >= row.reported_at + law.restrict_within
@@ -163,25 +163,25 @@ class MinorWatch(Store):
         ):
             lies = (row.request_id, code) in desk
             if is_late and not lies:
-                late += self._put(row, code, about, at)
+                late += self._put_late(row, code, about, at)
             elif lies and not is_late:
-                self._settle(row, code, at)
+                self._settle_late(row, code, at)
         level = law.asked_in_vain(row.reported_at, at)
         if not over and row.word is None and level > row.level:
-            late += self._escalate(row.request_id, level, at)
+            late += self._ask_again(row.request_id, level, at)
         return late
 
-    def _put(self, row: AnyRow, code: Code, about: str, at: datetime) -> list[Late]:
+    def _put_late(self, row: AnyRow, code: Code, about: str, at: datetime) -> list[Late]:
         with self._begin() as connection:
             made = put_task(self, connection, row.request_id, f"{row.request_id}/minor/{code}/0", code, about, at)
         return [Late(row.request_id, code)] if made else []
 
-    def _settle(self, row: AnyRow, code: Code, at: datetime) -> None:
+    def _settle_late(self, row: AnyRow, code: Code, at: datetime) -> None:
         its = (tasks.c.request_id == row.request_id, tasks.c.code == code.value)
         with self._begin() as connection:
             settle_tasks(self, connection, at, *its)
 
-    def _escalate(self, request_id: str, level: int, at: datetime) -> list[Late]:
+    def _ask_again(self, request_id: str, level: int, at: datetime) -> list[Late]:
         """Ask for a ruling one level up: the task says how often it was asked for in vain."""
         with self._begin() as connection:
             row = connection.execute(_LOCK, {"of": self.tenant, "id": request_id}).one()

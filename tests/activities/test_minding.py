@@ -21,7 +21,7 @@ def test_CHI_02_upkeep_minds_reports_each_minute(ledger: Ledger, door: Door, tmp
     for minutes in (1, 15, 16, 60):
         upkeep.reconcile(Round(as_of=later(minutes=minutes)))
 
-    desk = dict(door(DESK, request))
+    desk: dict[str, str] = dict(door(DESK, request))
     assert desk.keys() == {Code.MINOR, Code.MINOR_IN_USE, Code.POST_OUT}, "no mail is set up, so a person posts it"
     assert desk[Code.POST_OUT] == LetterKind.MINOR_RESTRICTED
     assert desk[Code.MINOR] == "asked for once in vain"
