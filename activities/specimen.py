@@ -32,6 +32,7 @@ _RIGHTS: Final = {kind: right for right, kind in ANSWERS.items()} | {
     LetterKind.PASSED_ON: Right.ACCESS,
     LetterKind.RESTRICTION_TO_BE_LIFTED: Right.RESTRICTION,
     LetterKind.MINOR_RESTRICTED: Right.RESTRICTION,
+    LetterKind.MINOR_CLEARED: Right.RESTRICTION,
 }
 
 _GROUNDS: Final = {

@@ -34,6 +34,7 @@ from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
 from ledger.metrics import Metrics
 from ledger.minors import Minors
+from ledger.minorwatch import MinorWatch
 from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -72,6 +73,7 @@ class Ledger(
     Fees,
     Cooling,
     Minors,
+    MinorWatch,
     Restrictions,
     Liftings,
     Attesting,

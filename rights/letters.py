@@ -69,6 +69,8 @@ class LetterKind(StrEnum):
     RECIPIENTS_LIST = "recipients_list"
     MINOR_RESTRICTED = "minor_restricted"
     """A minor's data does not move until somebody has looked at it."""
+    MINOR_CLEARED = "minor_cleared"
+    """It is no minor's data: it is given free."""
     TRANSMISSION_DONE = "transmission_done"
     POLICY_CHANGE = "policy_change"
     WITHDRAWN = "withdrawn"
