@@ -143,6 +143,7 @@ def _check_inside(facts: LetterFacts) -> None:
         "abuse_objective",
         "abuse_subjective",
         "disputed_statement",
+        "demand_basis",
     ):
         if internal_ids(getattr(facts, name) or "", facts.reference):
             raise LetterRefused(f"{name} names an id of this engine other than the request's: take it out of the text")

@@ -94,6 +94,9 @@ ToldFile = Annotated[
     str,
     typer.Option("--text-file", metavar="FILE", help="What was written to the person; sealed.", show_default=False),
 ]
+ToExporter = Annotated[
+    bool, typer.Option("--exporter", help="The letter to whoever gave us the data, not the person's.")
+]
 IdempotencyKey = Annotated[
     str | None,
     typer.Option(
