@@ -46,6 +46,7 @@ from starter.commands import (
 )
 from starter.commands import contract as _contract  # noqa: F401 - adds its commands to recipient.recipients
 from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
+from starter.commands import demandletters as _demandletters  # noqa: F401 - adds its commands to authority
 from starter.commands import fee as _fee  # noqa: F401 - adds its commands to decision.decisions
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import mandate as _mandate  # noqa: F401 - adds its commands to identity.identities

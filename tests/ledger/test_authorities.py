@@ -8,9 +8,10 @@ import pytest
 from ledger.authorities import Authorities
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
-from rights.authorities import AuthorityError, Demand, Gag, Kind, Said, Scope, Waits
+from rights.authorities import AuthorityError, Demand, Scope, Waits
 from rights.authoritylaw import Word
 from rights.decision import Role
+from rights.demandfile import Gag, Kind, Said
 from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, later, opened_id
 from tests.world import dump

@@ -27,9 +27,10 @@ from temporalio.service import RPCError, RPCStatusCode
 import worker
 from ledger.letters import said_name
 from rights.appeals import AppealOutcome
-from rights.authorities import Gag, Said, Scope
+from rights.authorities import Scope
 from rights.authoritylaw import Word
 from rights.decision import Role
+from rights.demandfile import Gag, Said
 from rights.details import read_details
 from rights.holds import Disclosure, Terms
 from rights.request import Right
