@@ -21,6 +21,7 @@ from starter.commands import (
     campaign,
     clock,
     connector,
+    cooling,
     deadline,
     decision,
     evidence,
@@ -135,6 +136,7 @@ app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")
 app.add_typer(transfer.transfers, name="transfer")
 app.command("receive")(transfer.receive)
+app.command("stop-page")(cooling.stop_page)
 app.add_typer(letter.letters, name="letter")
 app.add_typer(campaign.campaigns, name="campaign")
 app.add_typer(restriction.restrictions, name="restriction")
