@@ -46,7 +46,6 @@ from starter.commands import (
     weigh,
 )
 from starter.commands import contract as _contract  # noqa: F401 - adds its commands to recipient.recipients
-from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import demandletters as _demandletters  # noqa: F401 - adds its commands to authority
 from starter.commands import fee as _fee  # noqa: F401 - adds its commands to decision.decisions
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
