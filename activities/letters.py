@@ -85,6 +85,7 @@ def render(facts: LetterFacts, office: Office) -> Rendered:
         LetterRefused: a text in it names something that is kept inside.
     """
     _check_inside(facts)
+    facts = _with_links(facts, office)
     words = _words(facts)
     values = _values(facts, office)
     blocks: list[Block] = []
@@ -109,6 +110,14 @@ def render(facts: LetterFacts, office: Office) -> Rendered:
     if missing:
         raise LetterIncomplete(facts.kind, missing)
     return Rendered(_document(words, facts, office, blocks), office.fonts)
+
+
+def _with_links(facts: LetterFacts, office: Office) -> LetterFacts:
+    """The same, with a link to the page that takes the token, where the office has one."""
+    if not (office.stop_page and facts.stop_token):
+        return facts
+    link = f"{office.stop_page.rstrip('/')}/{facts.stop_token}"
+    return facts.model_copy(update={"links": facts.links.model_copy(update={"stop": link})})
 
 
 def _words(facts: LetterFacts) -> Catalogue:

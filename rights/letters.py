@@ -413,6 +413,11 @@ class Office(Strict):
     appeals: Text = Field(
         default="", description="Where an appeal goes (laws of US states).", examples=["appeals@example.com"]
     )
+    stop_page: Url | None = Field(
+        default=None,
+        description="Where `habeas stop-page` is reached from outside: the notice of an erasure has a link there.",
+        examples=["https://privacy.example.com/stop"],
+    )
     opt_out: Text = Field(
         default="",
         description="Where a person opts out of sale and sharing (California).",
