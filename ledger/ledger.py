@@ -27,6 +27,7 @@ from ledger.followups import FollowUps
 from ledger.gates import Gates
 from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
+from ledger.incidents import Incidents
 from ledger.letterdesk import LetterDesk
 from ledger.liftings import Liftings
 from ledger.linking import Linking
@@ -106,6 +107,7 @@ class Ledger(
     Suppressions,
     Replays,
     Authorities,
+    Incidents,
     Mailroom,
     LetterDesk,
     Campaigns,
