@@ -155,8 +155,10 @@ def _requests(store: Store, connection: Connection, about: About) -> list[AnyRow
     )
     if len(rows) < len(wanted):
         raise LedgerRefusal("there is no request of this id")
-    packed = select(entries.c.request_id).distinct().where(
-        entries.c.tenant == store.tenant, entries.c.request_id.in_(about.parcels), entries.c.kind == "parcel"
+    packed = (
+        select(entries.c.request_id)
+        .distinct()
+        .where(entries.c.tenant == store.tenant, entries.c.request_id.in_(about.parcels), entries.c.kind == "parcel")
     )
     if about.parcels and len(connection.execute(packed).all()) < len(about.parcels):
         raise LedgerRefusal("this request has no parcel, or none yet: name the request itself (--request)")

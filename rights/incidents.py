@@ -30,7 +30,7 @@ class Origin(StrEnum):
     RELOOK = "relook"
     """A look days after an answer has found what was erased."""
     PARCEL = "parcel"
-    """Somebody has disputed a parcel."""
+    """Somebody has reported a parcel: it went wrong."""
 
 
 class Waits(StrEnum):

@@ -50,7 +50,7 @@ def open_(
         list[str] | None,
         typer.Option(
             "--system",
-            metavar="SYSTEM",
+            metavar="NAME",
             help="A system of the data map that it happened in. May be given again.",
             show_default=False,
         ),
@@ -142,7 +142,7 @@ def notify(
     on: Annotated[
         str | None,
         typer.Option(
-            "--on",
+            "--notified-at",
             metavar="WHEN",
             help="When it went out, such as 2026-11-20T14:30; now unless given.",
             show_default=False,
@@ -176,7 +176,7 @@ def notify(
     with desk() as at:
         after = at.ledger.notify_of_incident(
             ledger_id(incident, "incident"),
-            _moment(on, "--on", at.zone, now()),
+            _moment(on, "--notified-at", at.zone, now()),
             by=role(by, "--by"),
             text=text,
             reason=reason,

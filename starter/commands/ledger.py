@@ -133,13 +133,13 @@ def open_(
 
 
 @parcels.command()
-def dispute(request: RequestId, by: By, note_file: NoteFile = None, as_json: Json = False) -> None:
+def report(request: RequestId, by: By, note_file: NoteFile = None, as_json: Json = False) -> None:
     """Say that a parcel went to the wrong person, or holds somebody else's data.
 
     An incident is opened at once (habeas incident): nobody opens the parcel any more, the request stands still, and the
     hours to tell the authority run from now.
 
-    Example: habeas parcel dispute 01kap2v7q4m8w3x9yd5tgh6jzr --by s-17 --note-file what.txt
+    Example: habeas parcel report 01kap2v7q4m8w3x9yd5tgh6jzr --by s-17 --note-file what.txt
     """
     from ledger.incidents import About
     from rights.incidentlaw import Kind
