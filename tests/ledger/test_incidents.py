@@ -26,7 +26,14 @@ DAY = timedelta(days=1)
 
 
 def open_it(ledger: Ledger, *requests: str, kind: Kind = Kind.ACCESS, **more: Any) -> Incident:
-    said = {"aware_at": AT, "regime": "eu-gdpr", "zone": "Europe/Berlin", "by": "s-17", "note": CANARY, "at": AT}
+    said: dict[str, Any] = {
+        "aware_at": AT,
+        "regime": "eu-gdpr",
+        "zone": "Europe/Berlin",
+        "by": "s-17",
+        "note": CANARY,
+        "at": AT,
+    }
     about = more.pop("about", About(requests=requests))
     return ledger.open_incident(kind, about, **said | more).incident
 

@@ -4,12 +4,14 @@ import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.incidents import About
 from rights.incidentlaw import Kind
 from rights.incidents import Threat
+from rights.request import Right
 from starter.stack import Postgres
 from tests.stories.copies import Habeas
 from tests.stories.test_clock import Desk, desk, shown
@@ -33,14 +35,15 @@ def told(world: World, kind: str) -> list[dict[str, object]]:
 async def waits_on(at: Desk, request: str, code: str) -> None:
     """Until the request's own run says that it waits on this."""
     run = at.client.get_workflow_handle_for(
-        ErasureRequest.run, visibility.workflow_id("erasure", at.world.ledger.tenant, request)
+        ErasureRequest.run, visibility.workflow_id(Right.ERASURE, at.world.ledger.tenant, request)
     )
+    standing = None
     for _ in range(200):
         standing = await run.query(ErasureRequest.standing)
         if standing.waiting_on == code:
             return
         await asyncio.sleep(0.2)
-    raise AssertionError(f"it waits on {standing.waiting_on!r} in {standing.phase}")
+    raise AssertionError(f"it stands so: {standing}")
 
 
 def test_art_33_a_run_stands_still_at_the_fence_72_hours_run_and_it_goes_on(home: Path, postgres: Postgres) -> None:
@@ -55,7 +58,7 @@ def test_art_33_a_run_stands_still_at_the_fence_72_hours_run_and_it_goes_on(home
             # Approved, and a moment later a breach is known: the run hears of the approval alone.
             now = await at.now()
             ledger.approve(request, at=now)
-            law = {"regime": "eu-gdpr", "zone": "Europe/Berlin", "by": "s-17", "note": CANARY}
+            law: dict[str, Any] = {"regime": "eu-gdpr", "zone": "Europe/Berlin", "by": "s-17", "note": CANARY}
             opened = ledger.open_incident(Kind.ACCESS, About(requests=(request,)), aware_at=now - HOUR, at=now, **law)
             incident = opened.incident.id
             await at.dispatcher.deliver_once()
