@@ -11,6 +11,7 @@ from temporalio import activity
 from activities.opening import Ask
 from activities.tools import Tools
 from rights.deadlines import Risk
+from rights.incidents import Waits
 from rights.value import Value
 
 LAST_HOURS = 12
@@ -20,7 +21,7 @@ LAST_HOURS = 12
 class Followed(Value):
     """How far an incident is."""
 
-    waits_for: tuple[str, ...] = ()
+    waits_for: tuple[Waits, ...] = ()
     """Nothing once it is closed."""
     risk: Risk = Risk.ON_TRACK
     due_at: datetime | None = None

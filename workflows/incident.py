@@ -12,6 +12,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.incidents import Followed, IncidentActivities
     from activities.opening import Ask
+    from rights.deadlines import Risk
+    from rights.incidents import Waits
     from workflows import policies, visibility
 
 
@@ -30,7 +32,7 @@ class IncidentRun:
     @workflow.run
     async def run(self, incident_id: str) -> None:
         """Wait, and remind; there is nothing to return that the ledger does not have."""
-        shown: tuple[str, str] | None = None
+        shown: tuple[Waits, Risk] | None = None
         while True:
             self._turned = False
             followed: Followed = await workflow.execute_local_activity_method(
@@ -41,7 +43,7 @@ class IncidentRun:
             first = followed.waits_for[0]
             if (first, followed.risk) != shown:
                 shown = first, followed.risk
-                workflow.upsert_search_attributes(visibility.at_incident(first, followed.risk))
+                workflow.upsert_search_attributes(visibility.at_incident(str(first), followed.risk))
                 due = f", the authority by {followed.due_at:%Y-%m-%d %H:%M} UTC" if followed.due_at else ""
                 left = ", ".join(f"`{one}`" for one in followed.waits_for)
                 workflow.set_current_details(f"**incident**, waiting on {left}{due}")

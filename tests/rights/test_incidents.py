@@ -90,7 +90,7 @@ def test_what_nobody_has_assessed_is_owed_and_a_recorded_unlikely_is_not() -> No
 
 
 def test_art_34_where_the_risk_is_high_the_people_are_told_as_well() -> None:
-    known = {"notified_at": FRIDAY + HOUR, "threat": Threat.HIGH}
+    known: dict[str, Any] = {"notified_at": FRIDAY + HOUR, "threat": Threat.HIGH}
 
     assert incident(**known).waits_for() == (Waits.TELL,)
     assert incident(**known, told_at=FRIDAY + HOUR).waits_for() == (Waits.CLOSE,)
