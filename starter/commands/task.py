@@ -23,10 +23,11 @@ def list_tasks(
     from starter.incidents import add_incidents, incident_document
     from starter.inputs import ledger_id
     from starter.show import Page, answer
-    from starter.tasks import candidates_of, open_tasks, task_document, tasks_page
+    from starter.tasks import candidates_of, on_desk, open_tasks, task_document, tasks_page
 
     with desk() as at:
-        found = open_tasks(at.ledger.tasks(request_id=ledger_id(request, "request") if request else None))
+        every = at.ledger.tasks(request_id=ledger_id(request, "request") if request else None)
+        found = on_desk(at, open_tasks(every), now())
         document = {"tasks": [task_document(t, candidates_of(at.ledger, t)) for t in found]}
         incidents = [] if request else at.ledger.incidents(open_only=True)
         document["incidents"] = [incident_document(one, now()) for one in incidents]
