@@ -16,7 +16,7 @@ from ledger.deferrals import CarriedOn, carry_on
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel, queue_letter
-from ledger.minors import MinorReport, keep_report
+from ledger.minors import MinorReport, keep_report, need_mandate
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
@@ -113,6 +113,7 @@ class Opening(Cooling):
         ground: str = "",
         carries_on: CarriedOn | None = None,
         minor: MinorReport | None = None,
+        by_parent: bool = False,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
@@ -127,6 +128,7 @@ class Opening(Cooling):
         `data_map`: what it is about, where that is not the whole map of the day on which it begins.
         `carries_on`: the answered request whose rest it carries out, under the decision on that one.
         `minor`: an erasure, since somebody has said that it is a child's data (`ledger.minors`).
+        `by_parent`: nobody but a parent may ask for it, so nothing is proven without their mandate.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right, other identities or other details.
@@ -177,6 +179,7 @@ class Opening(Cooling):
                 reply,
                 carries_on,
                 minor,
+                by_parent,
             )
 
         return self._with_kek(commit)
@@ -195,6 +198,7 @@ class Opening(Cooling):
         reply: Channel | None,
         carries_on: CarriedOn | None,
         minor: MinorReport | None,
+        by_parent: bool,
     ) -> Opened:
         digests = self._people.digests(identities)
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
@@ -231,6 +235,7 @@ class Opening(Cooling):
             if row["map_digest"]:
                 self._journal(connection, "map_pinned", {"digest": row["map_digest"]}, at, request_id=request_id)
             keep_report(self, connection, request_id, minor, at)
+            need_mandate(self, connection, request_id, minor is not None or by_parent)
             if reply is not None:
                 queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
         return Opened(request_id=request_id, new=True)
