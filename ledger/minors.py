@@ -94,7 +94,11 @@ def need_mandate(store: Store, connection: Connection, request_id: str, needed: 
     if not needed:
         return
     row = {"tenant": store.tenant, "request_id": request_id, "mandate_needed": True}
-    connection.execute(upsert(identity_cases), row)
+    # A proof that came with the request has made a row already.
+    its_key = [identity_cases.c.tenant, identity_cases.c.request_id]
+    connection.execute(
+        upsert(identity_cases).on_conflict_do_update(index_elements=its_key, set_={"mandate_needed": True}), row
+    )
 
 
 class Minors(Restrictions, Liftings, Attesting):

@@ -72,12 +72,12 @@ _END_REFUSALS: Final = (
     update(suppressions)
     .where(
         suppressions.c.tenant == bindparam("of"),
-        suppressions.c.scope == bindparam("scope"),
+        suppressions.c.scope == bindparam("refused"),
         suppressions.c.until.is_(None),
         suppressions.c.request_id.in_(
             select(_refusals.c.request_id).where(
                 _refusals.c.tenant == bindparam("of"),
-                _refusals.c.scope == bindparam("scope"),
+                _refusals.c.scope == bindparam("refused"),
                 _refusals.c.until.is_(None),
                 _refusals.c.token == func.any(bindparam("tokens", type_=ARRAY(LargeBinary))),
             )
@@ -223,7 +223,7 @@ class Suppressions(Tokens):
         article = parent_laws().laws[law].consent.ways[way]
         tokens = self._tokens(identities)
         with self._begin() as connection:
-            its = {"of": self.tenant, "tokens": tokens, "scope": Scope.COLLECTION.value, "at": at}
+            its = {"of": self.tenant, "tokens": tokens, "refused": Scope.COLLECTION.value, "at": at}
             ended = connection.execute(_END_REFUSALS, its).rowcount
             if ended:
                 body = {"entries": ended, "law": law, "way": way, "article": article, "by": by}
