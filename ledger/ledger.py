@@ -7,7 +7,6 @@ verb is one transaction, and time is an argument.
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
 from ledger.attesting import Attesting
-from ledger.authorities import Authorities
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
@@ -18,6 +17,7 @@ from ledger.cooling import Cooling
 from ledger.datapoints import DataPoints
 from ledger.decisions import Decisions
 from ledger.deferrals import Deferrals
+from ledger.demandletters import DemandLetters
 from ledger.disputes import Disputes
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
@@ -107,7 +107,7 @@ class Ledger(
     Metrics,
     Suppressions,
     Replays,
-    Authorities,
+    DemandLetters,
     Mailroom,
     LetterDesk,
     Campaigns,

@@ -6,7 +6,7 @@ counsel may correct, not advice.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Final, Literal
@@ -125,15 +125,21 @@ class Ground(Strict):
 
 
 class Recourse(Strict):
-    """How long what was asked for is kept for the person's remedies."""
+    """How long what was asked for is kept for the person's remedies: in months, or in days."""
 
-    months: int
+    months: int = 0
+    days: int = 0
     source: str
 
     @model_validator(mode="after")
     def _possible(self) -> "Recourse":
-        Term(months=self.months)
+        Term(months=self.months, days=self.days)
         return self
+
+    @property
+    def lasts(self) -> timedelta:
+        """No shorter than the law's: a month is its longest, and the last of the days counts as a whole."""
+        return timedelta(days=31 * self.months if self.months else self.days + 1)
 
 
 class Grounds(Strict):
