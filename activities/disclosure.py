@@ -74,7 +74,8 @@ def _see_that_no_more_goes(demand: Demand, data_map: DataMap, delivered: Sequenc
     for one in delivered:
         place = f"{one.system}.{one.collection}"
         more = one.sheet.columns - set(demand.scope.fields(data_map, place))
-        if place not in demand.scope.collections or (demand.scope.without and (more or one.named)):
+        cut = demand.scope.without or demand.scope.days
+        if place not in demand.scope.collections or (demand.scope.without and more) or (cut and one.named):
             raise NeedsHuman(Code.UNSUPPORTED, one.system)
 
 
@@ -99,5 +100,7 @@ def _about(demand: Demand, delivered: Sequence[Delivered], controller: str) -> b
         "from": controller,
         "collections": _rows(demand, delivered),
         "left_out": list(demand.scope.without),
+        "days": demand.scope.days.model_dump(mode="json") if demand.scope.days else None,
+        "rows_without_a_day": demand.scope.undated or demand.scope.days is None,
     }
     return json.dumps(told, ensure_ascii=False, indent=2).encode() + b"\n"

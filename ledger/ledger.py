@@ -25,8 +25,10 @@ from ledger.fees import Fees
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
+from ledger.heldback import HoldPlaces
 from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
+from ledger.incidents import Incidents
 from ledger.letterdesk import LetterDesk
 from ledger.liftings import Liftings
 from ledger.linking import Linking
@@ -96,6 +98,7 @@ class Ledger(
     Fence,
     Holds,
     HoldDesk,
+    HoldPlaces,
     Gates,
     Rectifications,
     FollowUps,
@@ -108,6 +111,7 @@ class Ledger(
     Suppressions,
     Replays,
     DemandLetters,
+    Incidents,
     Mailroom,
     LetterDesk,
     Campaigns,

@@ -23,6 +23,7 @@ from ledger.outbox import CHANNEL
 from ledger.people import DETAILS, GIVEN, identities_text
 from ledger.plans import keep_map
 from ledger.proven import keep_first_proof, of_whom
+from ledger.remembering import Decided, take_over
 from ledger.requests import Opened
 from ledger.vault import OF_REQUEST, Sealed
 from rights.datamap import DataMap
@@ -114,6 +115,7 @@ class Opening(Cooling):
         carries_on: CarriedOn | None = None,
         minor: MinorReport | None = None,
         by_parent: bool = False,
+        decided: Decided | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
@@ -129,6 +131,7 @@ class Opening(Cooling):
         `carries_on`: the answered request whose rest it carries out, under the decision on that one.
         `minor`: an erasure, since somebody has said that it is a child's data (`ledger.minors`).
         `by_parent`: nobody but a parent may ask for it, so nothing is proven without their mandate.
+        `decided`: what was decided on the past request that it carries out anew.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right, other identities or other details.
@@ -180,6 +183,7 @@ class Opening(Cooling):
                 carries_on,
                 minor,
                 by_parent,
+                decided,
             )
 
         return self._with_kek(commit)
@@ -199,6 +203,7 @@ class Opening(Cooling):
         carries_on: CarriedOn | None,
         minor: MinorReport | None,
         by_parent: bool,
+        decided: Decided | None,
     ) -> Opened:
         digests = self._people.digests(identities)
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
@@ -236,6 +241,7 @@ class Opening(Cooling):
                 self._journal(connection, "map_pinned", {"digest": row["map_digest"]}, at, request_id=request_id)
             keep_report(self, connection, request_id, minor, at)
             need_mandate(self, connection, request_id, minor is not None or by_parent)
+            take_over(self, connection, request_id, decided, at)
             if reply is not None:
                 queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
         return Opened(request_id=request_id, new=True)
