@@ -124,7 +124,7 @@ async def _reseal(message: Message, opens: SealingCodec, seals: SealingCodec) ->
 
 async def _waits_on(world: World, workflow_id: str) -> str:
     client = await worker.connect(world.settings, world.ledger)
-    run = client.get_workflow_handle_for(ErasureRequest.run, workflow_id)
+    run = client.get_workflow_handle(workflow_id)
     return (await run.query(ErasureRequest.standing)).waiting_on
 
 
