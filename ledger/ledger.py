@@ -56,6 +56,7 @@ from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.told import Told
 from ledger.transmissions import Transmissions
+from ledger.uses import Uses
 from ledger.verify import Verification
 from ledger.weighings import Weighings
 
@@ -106,6 +107,7 @@ class Ledger(
     Suppressions,
     Replays,
     Authorities,
+    Uses,
     Mailroom,
     LetterDesk,
     Campaigns,
