@@ -28,6 +28,8 @@ def state() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="habeas-dev-") as folder:
         Path(folder).chmod(0o711)
         yield Path(folder) / "state"
+        # The servers of one that was killed go by themselves, and write until they have gone.
+        assert until(lambda: not processes_in(Path(folder)))
 
 
 class Dev:
