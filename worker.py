@@ -29,6 +29,7 @@ from activities.deferring import DeferringActivities
 from activities.following import FollowingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
+from activities.incidents import IncidentActivities
 from activities.jws import load_signing_key
 from activities.mailing import MailActivities
 from activities.mapcheck import MapCheckActivities
@@ -58,6 +59,7 @@ from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.evidence import open_authority
 from starter.health import Health, missing_attributes
+from starter.holdplaces import places_lost
 from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
@@ -65,6 +67,7 @@ from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
 from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
+from workflows.incident import IncidentRun
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
@@ -203,6 +206,7 @@ def build_worker(
     authority = AuthorityActivities(tools)
     following, deferring = FollowingActivities(tools), DeferringActivities(tools)
     using = UsingActivities(tools)
+    incident = IncidentActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -219,6 +223,7 @@ def build_worker(
             RelookRun,
             ReplayRun,
             AuthorityRequest,
+            IncidentRun,
             DeferredRun,
         ],
         activities=[
@@ -274,6 +279,7 @@ def build_worker(
             relooking.settle,
             replaying.advance,
             authority.carry_on,
+            incident.follow,
             identity.channels,
             identity.codes,
             identity.remind,
@@ -313,6 +319,8 @@ async def run(
     client = await _connected(settings, ledger, stop, metrics_port, keys)
     if client is None:
         return
+    if slipping := await asyncio.to_thread(places_lost, ledger, tools.data_map):
+        raise SetupError(slipping)
     if missing := await missing_attributes(client):
         raise RuntimeError(f"Temporal does not know the search attributes {', '.join(missing)}: run habeas migrate")
     worker = build_worker(settings, client, tools, interceptors=interceptors)

@@ -15,6 +15,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.calls import Beat, beating
+from activities.demandcut import only_days
 from activities.demandletters import write_due_letters
 from activities.disclosure import Handing, as_rows, seal_disclosure
 from activities.mailsetup import LIFE
@@ -25,9 +26,10 @@ from activities.tools import Tools
 from connectors.errors import ConnectorError, NeedsHuman, Retryable, Unsupported
 from connectors.protocol import Call, Exports, Intent, Pending
 from ledger.errors import LedgerRefusal
-from rights.authorities import Demand, Gag, Waits
+from rights.authorities import Demand, Waits
 from rights.codes import Code
 from rights.datamap import System
+from rights.demandfile import Gag
 from rights.plan import make_plan
 from rights.receipt import Tally
 from rights.reckoning import local_day
@@ -68,6 +70,9 @@ class AuthorityActivities:
         write_due_letters(self._tools, demand, at)
         demand = ledger.demand(demand.id)
         terms = self._tools.terms
+        if demand.objected_at and demand.in_force and not demand.gives:
+            # What an unsound word had sealed is nobody's any more.
+            discard(self._tools.store, demand.id, (), parcel=True)
         if not demand.waits_for(at) and (wait := self._may_come_back(demand, at)):
             return Carried(state=Waits.LETTER, next_in_seconds=wait.total_seconds())
         if not demand.waits_for(at):
@@ -123,6 +128,8 @@ class AuthorityActivities:
         self._may_send(demand.authority, "", demand, at)
         people = ledger.demand_people(demand.id)
         key = ledger.case_key(demand.id, "parcel", create=True)
+        if undatable := demand.scope.undatable(tools.data_map):
+            raise NeedsHuman(Code.MAP_CHANGED, undatable[0].partition(".")[0])
         # All systems are asked for before any is looked into: a demand on two gives both or none.
         parts = [self._system(name, demand, at) for name in demand.scope.systems]
         try:
@@ -158,7 +165,11 @@ class AuthorityActivities:
         if isinstance(exports, Pending):
             raise Unsupported(Code.UNSUPPORTED, system.system)
         try:
+<<<<<<< HEAD
             given = as_rows(only_planned(exports, call.work))
+=======
+            given = only_days(_as_rows(only_planned(exports, call.work)), demand, system)
+>>>>>>> main
             spool(self._tools.store, demand.id, system.system, given, key=key, beat=beat)
         except BadExport:
             raise NeedsHuman(Code.UNSUPPORTED, system.system) from None
@@ -186,8 +197,8 @@ class AuthorityActivities:
             if name not in wanted:
                 return {"export": (), "left_out": True, "files": False}
             fields = scope.fields(data_map, f"{system.system}.{name}")
-            # A file cannot be cut: where a category stays here, so do files.
-            return {"export": fields, "withheld": (), "files": not scope.without}
+            # A file cannot be cut: where a category or a day stays here, so do files.
+            return {"export": fields, "withheld": (), "files": not scope.without and scope.days is None}
 
         return Call(
             key=f"{demand.id}/{system.system}/export",

@@ -6,6 +6,7 @@ The one rule: the conclusion is computed from receipts and looks in the ledger, 
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Final
 
 import orjson
 from temporalio import activity
@@ -20,7 +21,8 @@ from activities.restricting import Owed, end_restriction, owed_in
 from activities.store import StoreError
 from activities.tools import Tools
 from activities.transmission import FILES
-from ledger.requests import Ending
+from ledger.remembering import Remembered
+from ledger.requests import Ending, StandsStill
 from ledger.standing import RequestRow
 from rights import weighing
 from rights.appeals import WINDOW
@@ -28,6 +30,7 @@ from rights.codes import Code
 from rights.course import COURSES
 from rights.deferred import Deferral, deferred
 from rights.holds import STOPPED
+from rights.lasting import lasting
 from rights.letters import TOLD_BEFORE, LetterKind, answer_kind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest, vouching
@@ -39,6 +42,13 @@ from rights.several import owed
 from rights.subject import Identity
 from rights.value import Value
 from rights.weighing import Matter, Weighing
+
+_REMEMBERED: Final = frozenset(
+    right
+    for right, course in COURSES.items()
+    if course.act in {Operation.RESTRICT, Operation.RECTIFY, Operation.SUPPRESS}
+)
+"""Rights of which it is remembered for whom what was done, when all else of them is shredded."""
 
 
 class Given(Value):
@@ -55,6 +65,11 @@ class Closed(Value):
     systems: int
     rows_erased: int = 0
     rows_exported: int = 0
+    stopped: bool = False
+    """It is not closed yet: it stands still for an incident."""
+
+
+_STANDS_STILL: Final = Closed(conclusion=Conclusion.NOT_DONE, systems=0, stopped=True)
 
 
 class Unaccounted(Value):
@@ -154,6 +169,8 @@ class ClosingActivities:
         tools = self._tools
         ledger = tools.ledger
         row = ledger.request(ask.request_id)
+        if row.incident and row.phase is not Phase.CLOSED:
+            return _STANDS_STILL
         # What was seen before it was opened again, and done once more, vouches for nothing.
         receipts = vouching(ledger.receipts(ask.request_id), COURSES[row.right].act)
         located = newest(receipts, Operation.LOCATE)
@@ -178,19 +195,23 @@ class ClosingActivities:
                 # Before it is closed: what is closed is not closed once more.
                 end_erased(tools, row, ask.as_of, conclusion, receipts, books)
             working = max(terms.working, _appealable(row), terms.relook)
-            ledger.close(
-                ask.request_id,
-                conclusion,
-                books=books,
-                at=ask.as_of,
-                working_until=ask.as_of + working,
-                file_until=ask.as_of + terms.file,
-                parcel_until=ask.as_of + terms.parcel,
-                disputed_until=ask.as_of + terms.disputed,
-                letter=self._letter(ask, row, conclusion, books),
-                ending=ending,
-                look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
-            )
+            try:
+                ledger.close(
+                    ask.request_id,
+                    conclusion,
+                    books=books,
+                    at=ask.as_of,
+                    working_until=ask.as_of + working,
+                    file_until=ask.as_of + terms.file,
+                    parcel_until=ask.as_of + terms.parcel,
+                    disputed_until=ask.as_of + terms.disputed,
+                    letter=self._letter(ask, row, conclusion, books),
+                    ending=ending,
+                    look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
+                )
+            except StandsStill:
+                # Since this began; what was done above is done again, to the same effect.
+                return _STANDS_STILL
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.PASSED_ON, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, what is refused is not decided on, and what
             # is passed on is for another to decide.
@@ -217,7 +238,8 @@ class ClosingActivities:
         # A correction is looked at again by a run of its own (activities/following.py).
         relook = done and row.right is Right.ERASURE and bool(relooked(receipts))
         rest = self._rest(ask, row, receipts) if row.right is Right.ERASURE and done else None
-        if erased is None and not relook and not ask.again and rest is None:
+        act = self._act(row) if done and row.right in _REMEMBERED else None
+        if erased is None and not relook and not ask.again and rest is None and act is None:
             return None
         return Ending(
             erased=erased,
@@ -225,7 +247,18 @@ class ClosingActivities:
             relook_at=ask.as_of + tools.terms.relook if relook else None,
             again=ask.again,
             deferred=rest,
+            act=act,
         )
+
+    def _act(self, row: RequestRow) -> Remembered | None:
+        """What it has had done, for the day on which a backup is restored that does not have it."""
+        ledger, pinned = self._tools.ledger, self._tools.pinned(row.map_digest)
+        details = ledger.details(row.id, row.right)
+        said = lasting(details, pinned) if details else None
+        if said is None:
+            return None
+        known = tuple(one for one in ledger.identities(row.id) if one.kind not in pinned.shared_kinds)
+        return Remembered(people=known, details=said)
 
     def _rest(self, ask: Ask, row: RequestRow, receipts: list[Receipt]) -> Deferral | None:
         """What it leaves for a time. Whom counsel has told hears nothing of the engine later either."""

@@ -25,8 +25,10 @@ from ledger.fees import Fees
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
+from ledger.heldback import HoldPlaces
 from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
+from ledger.incidents import Incidents
 from ledger.letterdesk import LetterDesk
 from ledger.liftings import Liftings
 from ledger.linking import Linking
@@ -97,6 +99,7 @@ class Ledger(
     Fence,
     Holds,
     HoldDesk,
+    HoldPlaces,
     Gates,
     Rectifications,
     FollowUps,
@@ -110,6 +113,7 @@ class Ledger(
     Replays,
     DemandLetters,
     Uses,
+    Incidents,
     Mailroom,
     LetterDesk,
     Campaigns,

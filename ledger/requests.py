@@ -37,6 +37,8 @@ from ledger.models import case_keys, chain_heads, request_subjects, requests, ta
 from ledger.models_restrictions import restrictions
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.relooks import Relooks
+from ledger.remembering import Remembered, Remembering
+from ledger.stopped import stands_still
 from ledger.tasks import settle_tasks
 from ledger.vault import OF_REQUEST, DataKey, Purpose, Sealed
 from rights.deferred import Deferral
@@ -99,6 +101,10 @@ _MOVE: Final = {
 }
 
 
+class StandsStill(LedgerRefusal):
+    """A request is not closed while it stands still for an incident."""
+
+
 class Opened(Value):
     """A request, and whether this call has opened it."""
 
@@ -119,9 +125,11 @@ class Ending(Value):
     """It was closed before, and opened again."""
     deferred: Deferral | None = None
     """What it has left for a time, and is come back to."""
+    act: Remembered | None = None
+    """What it has stopped, restricted or corrected, and for whom."""
 
 
-class Requests(Linking, Erasures, Relooks, Deferrals):
+class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
     """Verbs on requests; `open_request` is in ledger/opening.py, what people decide in ledger/decisions.py."""
 
     def identities(self, request_id: str) -> tuple[Identity, ...]:
@@ -226,15 +234,17 @@ class Requests(Linking, Erasures, Relooks, Deferrals):
         No effect, but for another checkpoint, if it was closed so before.
 
         Raises:
+            StandsStill: it does, for an incident.
             LedgerRefusal: it was closed with another conclusion.
         """
-        keys = self._known_keys() if ending and ending.erased is not None else []
+        keys = self._known_keys() if ending and (ending.erased is not None or ending.act) else []
 
         def commit() -> None:
             later = self._make_deferred_key(at) if ending and ending.deferred else None
             with self._begin() as connection:
                 closed = connection.execute(
                     _MOVE[Phase.CLOSED]
+                    .where(~stands_still(requests.c.tenant, requests.c.id))
                     .values(closed_at=at, conclusion=conclusion.value)
                     .returning(requests.c.right, requests.c.regime, requests.c.clocks),
                     {"of": self.tenant, "request_id": request_id},
@@ -310,17 +320,22 @@ class Requests(Linking, Erasures, Relooks, Deferrals):
             )
         elif ending.relook_at:
             self._plan_relook(connection, request_id, ending.relook_at)
+        if ending.act:
+            self._remember_act(connection, request_id, ending.act, keys, at)
         if ending.again:
             self._end_reopening(connection, request_id)
 
     def _refuse_other_conclusion(self, connection: Connection, request_id: str, conclusion: Conclusion) -> None:
-        before = connection.scalar(
-            select(requests.c.conclusion).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
-        )
-        if before is None:
+        still = stands_still(requests.c.tenant, requests.c.id).label("still")
+        found = connection.execute(
+            select(requests.c.conclusion, still).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
+        ).first()
+        if found and found.conclusion is None and found.still:
+            raise StandsStill("the request stands still for an incident: it is closed once that is lifted")
+        if found is None or found.conclusion is None:
             raise LedgerRefusal("there is no request of this id")
-        if before != conclusion:
-            raise LedgerRefusal(f"the request was closed as {before}, so not as {conclusion}")
+        if found.conclusion != conclusion:
+            raise LedgerRefusal(f"the request was closed as {found.conclusion}, so not as {conclusion}")
 
     def checkpoint(self, *, at: datetime) -> Checkpoint | None:
         """Sign the head of the journal and place it outside; None if nothing is journaled or no place was given."""

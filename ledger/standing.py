@@ -23,6 +23,7 @@ from ledger.models import (
 from ledger.models_deciding import decisions, links
 from ledger.plans import newest_plan
 from ledger.spared import told_of
+from ledger.stopped import stopped_by
 from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.deadlines import Clock, acting
@@ -62,6 +63,9 @@ class RequestRow(Value):
 
     lead: str | None = None
     """The earlier request whose answer names this one too."""
+
+    incident: str | None = None
+    """The incident that it stands still for."""
 
     @property
     def regimes(self) -> tuple[str, ...]:
@@ -180,7 +184,10 @@ _answered_with = (
     .scalar_subquery()
     .label("lead")
 )
-ROWS: Final = select(requests, _ruled, _decided, _answered_with).where(requests.c.tenant == bindparam("tenant"))
+_stands_still = stopped_by(requests.c.tenant, requests.c.id).label("incident")
+ROWS: Final = select(requests, _ruled, _decided, _answered_with, _stands_still).where(
+    requests.c.tenant == bindparam("tenant")
+)
 ROW: Final = ROWS.where(requests.c.id == bindparam("id"))
 # Said outright, not as a parameter: else a prepared statement could not use the partial index.
 _is_open = requests.c.phase != literal_column("'closed'")
@@ -350,6 +357,7 @@ def request_row(row: AnyRow) -> RequestRow:
         conclusion=row.conclusion,
         ruled=row.ruled,
         lead=row.lead,
+        incident=row.incident,
         decided=Decided.model_validate(row.decided) if row.decided else None,
     )
 

@@ -100,6 +100,8 @@ class Code(StrEnum):
     MAIL_UNSURE = "mail_unsure"
     RETURNED = "returned"
     RESTORED = "restored"
+    INCIDENT = "incident"
+    UNDONE = "undone"
 
 
 ADVICE: dict[Code, str] = {
@@ -130,7 +132,7 @@ ADVICE: dict[Code, str] = {
     Code.MINOR_IN_USE: "What is said to be a child's data was to be out of use within minutes of the report, and is not everywhere yet. See what the restriction waits on (habeas minor list names it, then habeas explain) and see to that, or have whoever runs the system take it out of use by hand. It goes off the desk by itself once everything is out of use, or once it is gone.",
     Code.MINOR_NOT_GONE: "A second person has said that this is a child's data, and it was to be gone within a day of that. See what the erasure waits on (habeas explain) and see to that; what a hold or a duty to keep covers stays, out of use. It goes off the desk by itself once the erasure is closed.",
     Code.MINOR: "Somebody says that this is a child's data, and it is put out of use; nothing is erased before somebody else says so too. Look into it, then say what it is (habeas minor rule): a child's, and it is erased at once; or not, and it is given free.",
-    Code.QUEUED: "Waits for others, so that the system is asked once for many people. Nothing to do: it goes on within minutes.",
+    Code.QUEUED: "Waits for its turn in the system: until the system can take it, or is asked once for many people together. Nothing to do: it goes on by itself.",
     Code.MAP_CHANGED: "The data map this request was planned on is not the worker's any more. Rule 'retry' to plan again on the present map.",
     Code.RULED_OUT: "An agent ruled that this step is given up; the answer has to say so.",
     Code.ADDRESS: "The system's name, or a redirect of its own, leads to an address that is not allowed, so nothing was sent there. If the address is right, list it in the data map (options: hosts or private), restart the worker, then rule 'retry'.",
@@ -140,7 +142,7 @@ ADVICE: dict[Code, str] = {
     Code.LATE: "The system took the work on, and is not done within its own term. Ask the vendor; rule 'retry' to look again.",
     Code.THIRD_PARTIES: "Messages to be delivered also concern other people. Read them, then rule 'choose' with the numbers of those that may be delivered; the others are left out.",
     Code.TOO_MANY_LINKS: "The person's rows name more identities for other systems than the engine follows for one request, so nothing was concluded from the look. See whether a field of the data map with 'identity' or 'yields' holds what it should; what is really one person's has to be seen to by hand: then rule 'give_up', and say so in the answer.",
-    Code.LEGAL_HOLD: "The bucket itself holds objects of this person under a legal hold; everything else is erased. When the hold is taken off, rule 'retry'.",
+    Code.LEGAL_HOLD: "The system itself holds data of this person under a legal hold; everything else is erased. It is looked each day whether the hold is off; rule 'retry' to look at once. The answer says by its date that it stays, and what is left is come back to once a month.",
     Code.MFA_DELETE: "The bucket lets versions be deleted only by its owner with a second factor (MFA delete), so nothing was destroyed. Delete them by hand, or suspend MFA delete and rule 'retry'.",
     Code.ARCHIVED: "Objects of this person are archived and must be restored before they can be read. Restore them, or set restore_days in the data map and restart the worker, then rule 'retry'.",
     Code.NO_PLACE: "An identity has a slash or another character that the key template has no place for, so objects were not looked for by it. Look for them by hand; then rule 'give_up', and say in the answer what came of it.",
@@ -191,6 +193,8 @@ ADVICE: dict[Code, str] = {
     Code.TRANSFER_REFUSED: "The receiver did not take the data in, or its receipt is not right; how far it has come there is not known. Ask them (their log says why), then rule 'retry', or 'give_up' to hand the parcel to the person instead.",
     Code.RETURNED: "Days after the request was answered a look finds the person again, where they had been erased, or a field that says again what was corrected; the request is open again. Find out what writes it. Rule 'retry' to do it once more; 'done' if the person has come back of their own accord and these rows are new; 'give_up' if it cannot be done.",
     Code.RESTORED: "The system was restored from a backup, so what was done there is done again. Nothing to do: it goes on by itself (habeas replay show).",
+    Code.INCIDENT: "The request stands still for an incident: nothing of it is changed, handed over, sent or closed. It goes on by itself once that is lifted (habeas incident lift) or the incident is closed.",
+    Code.UNDONE: "The system named was restored from a backup, which has undone what this request had done there, and what that was is destroyed by now, so the engine cannot do it again. Find out from your own records what it was (habeas request show says when and under which right), do it by hand in the system, then rule 'done'; rule 'give_up' if nobody can tell.",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }
 """For the person whose desk the task lies on; one or two sentences, the first says what is, the second what to do."""

@@ -27,6 +27,7 @@ from starter.commands import (
     evidence,
     hold,
     identity,
+    incident,
     ledger,
     letter,
     local,
@@ -47,6 +48,7 @@ from starter.commands import (
     weigh,
 )
 from starter.commands import contract as _contract  # noqa: F401 - adds its commands to recipient.recipients
+from starter.commands import demandletters as _demandletters  # noqa: F401 - adds its commands to authority
 from starter.commands import fee as _fee  # noqa: F401 - adds its commands to decision.decisions
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import mandate as _mandate  # noqa: F401 - adds its commands to identity.identities
@@ -151,6 +153,7 @@ app.add_typer(optout.suppressions, name="suppression")
 app.add_typer(suppress.suppress, name="suppress")
 app.add_typer(replay.replays, name="replay")
 app.add_typer(authority.authorities, name="authority")
+app.add_typer(incident.incidents, name="incident")
 app.command("deadline")(deadline.deadline)
 app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(recipient.recipients, name="recipient")
