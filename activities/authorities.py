@@ -165,11 +165,7 @@ class AuthorityActivities:
         if isinstance(exports, Pending):
             raise Unsupported(Code.UNSUPPORTED, system.system)
         try:
-<<<<<<< HEAD
-            given = as_rows(only_planned(exports, call.work))
-=======
-            given = only_days(_as_rows(only_planned(exports, call.work)), demand, system)
->>>>>>> main
+            given = only_days(as_rows(only_planned(exports, call.work)), demand, system)
             spool(self._tools.store, demand.id, system.system, given, key=key, beat=beat)
         except BadExport:
             raise NeedsHuman(Code.UNSUPPORTED, system.system) from None

@@ -103,14 +103,9 @@ def _see_that_no_more_goes(handing: Handing, data_map: DataMap, delivered: Seque
     """A document may bring keys of its own, and one that is downloaded comes whole."""
     for one in delivered:
         place = f"{one.system}.{one.collection}"
-<<<<<<< HEAD
         more = one.sheet.columns - set(handing.scope.fields(data_map, place))
-        if place not in handing.scope.collections or (handing.scope.without and (more or one.named)):
-=======
-        more = one.sheet.columns - set(demand.scope.fields(data_map, place))
-        cut = demand.scope.without or demand.scope.days
-        if place not in demand.scope.collections or (demand.scope.without and more) or (cut and one.named):
->>>>>>> main
+        cut = handing.scope.without or handing.scope.days
+        if place not in handing.scope.collections or (handing.scope.without and more) or (cut and one.named):
             raise NeedsHuman(Code.UNSUPPORTED, one.system)
 
 
@@ -132,14 +127,9 @@ def _about(handing: Handing, delivered: Sequence[Delivered], controller: str) ->
     told = {
         **handing.told,
         "from": controller,
-<<<<<<< HEAD
         "collections": _rows(handing, delivered),
         "left_out": list(handing.scope.without),
-=======
-        "collections": _rows(demand, delivered),
-        "left_out": list(demand.scope.without),
-        "days": demand.scope.days.model_dump(mode="json") if demand.scope.days else None,
-        "rows_without_a_day": demand.scope.undated or demand.scope.days is None,
->>>>>>> main
+        "days": handing.scope.days.model_dump(mode="json") if handing.scope.days else None,
+        "rows_without_a_day": handing.scope.undated or handing.scope.days is None,
     }
     return json.dumps(told, ensure_ascii=False, indent=2).encode() + b"\n"
