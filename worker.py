@@ -45,6 +45,7 @@ from activities.telling import TellingActivities
 from activities.tools import Terms, Tools, Transfers
 from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
+from activities.using import UsingActivities
 from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
@@ -204,6 +205,7 @@ def build_worker(
     relooking, replaying = RelookActivities(tools), ReplayActivities(tools)
     authority = AuthorityActivities(tools)
     following, deferring = FollowingActivities(tools), DeferringActivities(tools)
+    using = UsingActivities(tools)
     incident = IncidentActivities(tools)
     return Worker(
         client,
@@ -263,6 +265,7 @@ def build_worker(
             transmission.transmit,
             deferring.review,
             following.due,
+            using.seal,
             following.look,
             following.looked,
             upkeep.reconcile,
