@@ -56,7 +56,11 @@ class Acting:
             NeedsHuman: NOT_LOCKED, what came in meanwhile keeps coming.
         """
         able = _able(connector, step)
-        self._begin(step, call.as_of)
+        if self._tools.ledger.request(step.request_id).right is Right.ERASURE:
+            # Nobody has asked for it: what had to stay is put out of use, and goes (ledger/rests.py).
+            self._tools.ledger.lock_rest(step.request_id, step.system, at=call.as_of)
+        else:
+            self._begin(step, call.as_of)
         restricted, open_ = self._locked(able, call, step), _NOTHING
         for _ in range(AGAIN):
             call = replace(call, restricted=restricted.state)

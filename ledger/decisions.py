@@ -30,8 +30,8 @@ from rights.request import Phase, Right, may_say
 Ruling = Literal["retry", "give_up", "done", "choose"]
 """An agent's word on a task: try again; leave it and say so; it is done by hand; these rows are the person's."""
 
-_ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED}
-"""Tasks that no step waits for: they are about the clock."""
+_ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED, Code.REST_IN_USE}
+"""Tasks that no step waits for: they are about the clock, or about what an erasure has left."""
 _BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, Code.RETURNED, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
@@ -155,9 +155,11 @@ class Decisions(Clocks):
                 )
                 .with_for_update(key_share=True)
             ).first()
-            if task is None or not (_of_lifting(task) or self._of_look(connection, task)):
-                # A restriction is lifted, and corrections are looked at, long after their request is closed. And what
-                # was taken back is closed once it was looked at what had been done.
+            after = task is not None and (_of_lifting(task) or task.code == Code.REST_IN_USE)
+            if task is None or not (after or self._of_look(connection, task)):
+                # A restriction is lifted, corrections are looked at, and what an erasure had to leave is seen to, long
+                # after their request is closed. And what was taken back is closed once it was looked at what had been
+                # done.
                 (_refuse_closed if task is not None and _of_account(task) else _refuse_over)(row)
             if task is None:
                 raise LedgerRefusal("the request has no task of this id")

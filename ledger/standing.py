@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Integer, Select, Text, bindparam, cast, func, literal_column, select
+from sqlalchemy import ARRAY, Integer, Select, Text, bindparam, cast, func, literal_column, select
 
 from ledger.clocks import clocks_of
 from ledger.errors import LedgerRefusal
@@ -21,6 +21,7 @@ from ledger.models import (
     tasks,
 )
 from ledger.models_deciding import decisions, links
+from ledger.models_rests import rest_locks
 from ledger.plans import newest_plan
 from ledger.spared import told_of
 from ledger.store import AnyRow, Store
@@ -62,6 +63,9 @@ class RequestRow(Value):
 
     lead: str | None = None
     """The earlier request whose answer names this one too."""
+
+    rests: tuple[str, ...] = ()
+    """The systems in which what an erasure had to leave is locked away."""
 
     @property
     def regimes(self) -> tuple[str, ...]:
@@ -180,7 +184,18 @@ _answered_with = (
     .scalar_subquery()
     .label("lead")
 )
-ROWS: Final = select(requests, _ruled, _decided, _answered_with).where(requests.c.tenant == bindparam("tenant"))
+_rests = func.array(
+    select(rest_locks.c.system)
+    .where(
+        rest_locks.c.tenant == requests.c.tenant,
+        rest_locks.c.request_id == requests.c.id,
+        rest_locks.c.over_at.is_(None),
+    )
+    .order_by(rest_locks.c.system)
+    .scalar_subquery(),
+    type_=ARRAY(Text),
+).label("rests")
+ROWS: Final = select(requests, _ruled, _decided, _answered_with, _rests).where(requests.c.tenant == bindparam("tenant"))
 ROW: Final = ROWS.where(requests.c.id == bindparam("id"))
 # Said outright, not as a parameter: else a prepared statement could not use the partial index.
 _is_open = requests.c.phase != literal_column("'closed'")
@@ -351,6 +366,7 @@ def request_row(row: AnyRow) -> RequestRow:
         ruled=row.ruled,
         lead=row.lead,
         decided=Decided.model_validate(row.decided) if row.decided else None,
+        rests=tuple(row.rests),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from rights.codes import Code
 from rights.holdlaw import provision_in
 from rights.plan import Operation
-from rights.receipt import Outcome, Receipt, Tally, newest
+from rights.receipt import Kept, Outcome, Receipt, Tally, newest
 from rights.value import Value
 
 REVIEW_EVERY: Final = timedelta(days=30)
@@ -55,6 +55,11 @@ def deferred(receipts: Sequence[Receipt], at: datetime) -> Deferral | None:
         return None
     over = max((datetime(d.year, d.month, d.day, tzinfo=UTC) for d in days), default=None)
     return Deferral(left=left, not_before=max(over + _DAY_OVER, at + _SOONEST) if over else None)
+
+
+def comes_back(kept: Kept) -> bool:
+    """Whether rows are kept for a time: by a hold, or until a day."""
+    return provision_in(kept.ground) is not None or (kept.until is not None and kept.until <= _LAST)
 
 
 def more_than(left: Mapping[str, int], tally: Tally) -> bool:
