@@ -7,7 +7,6 @@ request goes on, a person is asked, and nothing says that it was done.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
 
 from temporalio import activity
 
@@ -19,9 +18,7 @@ from ledger.steps import AtStep
 from rights.codes import Code
 from rights.plan import Operation, Step
 from rights.receipt import Outcome, Receipt, newest, vouching
-from rights.rests import NOTHING, Rest, rest_of
-
-_LOOKED: Final = frozenset({Operation.ERASE, Operation.VERIFY})
+from rights.rests import NOTHING, Rest, locked_away, rest_of
 
 
 class RestingActivities:
@@ -38,7 +35,9 @@ class RestingActivities:
         row = ledger.request(step.request_id)
         receipts = ledger.receipts(step.request_id)
         rest = NOTHING if row.withdrawn else _rest(receipts, step.system)
-        if rest.anything and (done := _locked_since(receipts, step.system)):
+        mine = [receipt for receipt in receipts if receipt.step.system == step.system]
+        if rest.anything and (done := locked_away(mine)):
+            # An attempt whose answer was lost has done it.
             return done
         receipt = None
         if step.system in row.rests:
@@ -87,14 +86,6 @@ class RestingActivities:
 def _rest(receipts: Sequence[Receipt], system: str) -> Rest:
     good = vouching(receipts, Operation.ERASE)
     return rest_of(newest(good, Operation.ERASE).get(system), newest(good, Operation.VERIFY).get(system))
-
-
-def _locked_since(receipts: Sequence[Receipt], system: str) -> Receipt | None:
-    """The receipt of what was locked away since the system was last looked at: an attempt that was cut has done it."""
-    mine = [receipt for receipt in receipts if receipt.step.system == system]
-    after = [n for n, receipt in enumerate(mine) if receipt.step.operation in _LOOKED]
-    since = mine[max(after, default=-1) + 1 :]
-    return next((r for r in reversed(since) if r.step.operation is Operation.RESTRICT and _locked(r)), None)
 
 
 def _locked(receipt: Receipt) -> bool:

@@ -5,14 +5,14 @@ stays on any other ground, and where it is not known what stays, is left as it i
 California: 11 CCR 7022).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rights.codes import Code
 from rights.collection import Erase
 from rights.datamap import System
 from rights.deferred import comes_back
-from rights.plan import Work
+from rights.plan import Operation, Work
 from rights.receipt import Outcome, Receipt
 from rights.value import Value
 
@@ -52,6 +52,21 @@ class Rest(Value):
         return shell and erase is Erase.DELETE and name in self.kept
 
 
+def locked_away(receipts: Sequence[Receipt]) -> Receipt | None:
+    """Of one system's receipts, in their order, the one of what is locked away now; None: nothing is known to be."""
+    acts = [r for r in receipts if r.step.operation in _ACTS]
+    last = acts[-1] if acts else None
+    locked = last is not None and last.step.operation is Operation.RESTRICT and last.outcome is Outcome.DONE
+    return last if locked else None
+
+
+def all_locked(receipts: Sequence[Receipt], seen: Receipt) -> bool:
+    """Whether everything of one system that the last word on it says to stay is locked away."""
+    lock = locked_away(receipts)
+    kept = {count.collection for count in seen.tally.counts if count.kept}
+    return lock is not None and kept <= {count.collection for count in lock.tally.counts if count.found}
+
+
 def _pointed_to(system: System, names: Iterable[str]) -> set[str]:
     """The collections that rows of some point to, and those that these point to."""
     found: set[str] = set()
@@ -63,6 +78,7 @@ def _pointed_to(system: System, names: Iterable[str]) -> set[str]:
     return found
 
 
+_ACTS: Final = frozenset({Operation.ERASE, Operation.RESTRICT, Operation.LIFT})
 NOTHING: Final = Rest()
 
 

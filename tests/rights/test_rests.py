@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rights.audience import interim
 from rights.codes import Code
 from rights.datamap import System
 from rights.deferred import deferred
 from rights.holds import GROUND
 from rights.mapfile import read_map
 from rights.plan import Operation, make_plan
-from rights.receipt import Count, Kept, Outcome
+from rights.receipt import Count, Kept, Outcome, Receipt
 from rights.request import Right
 from rights.rests import NOTHING, Rest, rest_of
 from tests.rights.test_deferred import AT, looked, receipt
@@ -99,3 +100,27 @@ def test_whatever_is_locked_is_come_back_to(kept: list[Kept]) -> None:
     receipts = looked(*kept, found=len(kept))
     if rest_of(*receipts[1:]).anything:
         assert deferred(receipts, AT)
+
+
+def test_it_is_told_only_where_all_that_stays_is_locked_now() -> None:
+    stayed = [*looked(HELD, found=1), receipt(Operation.RESTRICT, Outcome.DONE, Count(collection="orders", found=1))]
+    lifted, again = receipt(Operation.LIFT), receipt(Operation.ERASE, Outcome.RETAINED)
+    looked_again = stayed[2]
+    beside = receipt(
+        Operation.VERIFY,
+        Outcome.RETAINED,
+        Count(collection="orders", found=1, kept=(HELD,)),
+        Count(collection="letters", found=1, kept=(FOR_EVER,)),
+    )
+
+    def told(*receipts: Receipt) -> bool:
+        (one,) = interim(Right.ERASURE, ["shop"], receipts)
+        return one.locked
+
+    assert told(*stayed)
+    assert told(*stayed, looked_again), "the look of a week later finds it, since it is there"
+    assert not told(*stayed[:3])
+    assert not told(*stayed, lifted)
+    assert not told(*stayed, again, looked_again)
+    assert not told(*stayed, beside), "not where only a part is"
+    assert not told(*stayed[:3], receipt(Operation.RESTRICT, Outcome.HELD, code=Code.HOLD))
