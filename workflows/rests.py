@@ -45,8 +45,8 @@ class Rests:
 
     async def open_what_is_over(self) -> None:
         """Before the end: open what is locked away and not waited for, since the request was taken back, or nothing of
-        the person was found there any more."""
-        for system in sorted(self._all_locked):
+        the person was found there any more. A request that is open again sees to no more than it was opened for."""
+        for system in () if self._run.facts.reopened else sorted(self._all_locked):
             act = self._run.receipts.get((system, Operation.ERASE))
             if self._run.withdrawn or act is None:
                 await self._done(system)
