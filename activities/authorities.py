@@ -8,14 +8,16 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.calls import Beat, beating
+from activities.demandletters import write_due_letters
 from activities.disclosure import seal_disclosure
+from activities.mailsetup import LIFE
 from activities.opening import Ask
 from activities.parcels import BadExport, discard, only_planned, spool
 from activities.spool import CSV
@@ -64,7 +66,11 @@ class AuthorityActivities:
             self._seal(demand, at)
             demand = ledger.demand(demand.id)
         self._note_days(demand, at)
+        write_due_letters(self._tools, demand, at)
+        demand = ledger.demand(demand.id)
         terms = self._tools.terms
+        if not demand.waits_for(at) and (wait := self._may_come_back(demand, at)):
+            return Carried(state=Waits.LETTER, next_in_seconds=wait.total_seconds())
         if not demand.waits_for(at):
             ledger.close_demand(
                 demand.id,
@@ -76,6 +82,13 @@ class AuthorityActivities:
             return Carried(state="over", over=True)
         change = demand.next_change(at)
         return Carried(state=demand.waits_for(at)[0], next_in_seconds=(change - at).total_seconds() if change else None)
+
+    def _may_come_back(self, demand: Demand, at: datetime) -> timedelta | None:
+        """How long a letter that was mailed may still come back, so that the demand is not over."""
+        if self._tools.mail is None or self._tools.mail.mailbox is None:
+            return None
+        until = self._tools.ledger.demand_letters_out(demand.id, LIFE, at=at)
+        return until - at if until else None
 
     def _note_days(self, demand: Demand, at: datetime) -> None:
         """Say in the log what has become late or free; who looks at the list sees it there."""

@@ -251,7 +251,8 @@ class ClosingActivities:
         if row.right is Right.RESTRICTION and conclusion is Conclusion.ANSWERED:
             restriction = self._tools.ledger.restriction(row.id)
             if restriction and restriction.ground is Ground.MINOR:
-                return LetterKind.MINOR_RESTRICTED.value
+                # A report has told every channel on file of it (ledger/minorwatch.py).
+                return None if self._tools.ledger.puts_out_of_use(row.id) else LetterKind.MINOR_RESTRICTED.value
         return _letter(row, conclusion)
 
     def _given(self, row: RequestRow) -> Given:

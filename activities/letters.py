@@ -85,6 +85,7 @@ def render(facts: LetterFacts, office: Office) -> Rendered:
         LetterRefused: a text in it names something that is kept inside.
     """
     _check_inside(facts)
+    facts = _with_links(facts, office)
     words = _words(facts)
     values = _values(facts, office)
     blocks: list[Block] = []
@@ -111,6 +112,14 @@ def render(facts: LetterFacts, office: Office) -> Rendered:
     return Rendered(_document(words, facts, office, blocks), office.fonts)
 
 
+def _with_links(facts: LetterFacts, office: Office) -> LetterFacts:
+    """The same, with a link to the page that takes the token, where the office has one."""
+    if not (office.stop_page and facts.stop_token):
+        return facts
+    link = f"{office.stop_page.rstrip('/')}/{facts.stop_token}"
+    return facts.model_copy(update={"links": facts.links.model_copy(update={"stop": link})})
+
+
 def _words(facts: LetterFacts) -> Catalogue:
     words = catalogue(facts.language, facts.child)
     words.add_filter("standing", _standing)
@@ -134,6 +143,7 @@ def _check_inside(facts: LetterFacts) -> None:
         "abuse_objective",
         "abuse_subjective",
         "disputed_statement",
+        "demand_basis",
     ):
         if internal_ids(getattr(facts, name) or "", facts.reference):
             raise LetterRefused(f"{name} names an id of this engine other than the request's: take it out of the text")

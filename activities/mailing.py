@@ -25,7 +25,7 @@ from connectors.errors import ConnectorError
 from connectors.mailbox.session import Elsewhere
 from ledger.letters import Channel, Letter
 from rights.codes import Code
-from rights.letters import LetterKind
+from rights.letters import OF_DEMANDS, LetterKind
 from rights.value import Value
 
 BATCH: Final = 100
@@ -127,8 +127,10 @@ class MailActivities:
             ledger.letter_refused(letter, "not_written", at=as_of)
             return 0
         extra = {REQUEST_HEADER: letter.request_id} if letter.request_id else {CAMPAIGN_HEADER: letter.case_id}
+        if letter.kind in OF_DEMANDS:
+            extra = {}
         # A campaign says the same to all, and a code is for whoever gets the mail and for nobody else.
-        keeps = letter.request_id and letter.kind != LetterKind.IDENTITY_CODE
+        keeps = letter.kind not in {LetterKind.POLICY_CHANGE, LetterKind.IDENTITY_CODE}
         kept = _kept(channel, written) if keeps else None
         try:
             text = as_mail(mail.server, channel.address, channel.name, written, letter.message_id, as_of, extra)

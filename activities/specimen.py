@@ -32,6 +32,7 @@ _RIGHTS: Final = {kind: right for right, kind in ANSWERS.items()} | {
     LetterKind.PASSED_ON: Right.ACCESS,
     LetterKind.RESTRICTION_TO_BE_LIFTED: Right.RESTRICTION,
     LetterKind.MINOR_RESTRICTED: Right.RESTRICTION,
+    LetterKind.MINOR_CLEARED: Right.RESTRICTION,
 }
 
 _GROUNDS: Final = {
@@ -134,6 +135,15 @@ def specimen(
         made_public=("reviews",),
         purposes=("direct marketing",),
         controller="Example Provider",
+        requester="Example Police (DE)",
+        demand_kind="production_order",
+        demanded=("contact", "payment"),
+        demand_basis="This is the place of the provision that the authority names.",
+        response="examined",
+        disclosed=("contact",),
+        disclosed_rows=4,
+        disclosed_on=date(2026, 11, 20),
+        was_forbidden=True,
         title="Privacy notice, version 4",
         changes=("We use another carrier.",),
     )  # fmt: skip

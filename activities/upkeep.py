@@ -39,7 +39,8 @@ class UpkeepActivities:
     @activity.defn(name="reconcile", no_thread_cancel_exception=True)
     def reconcile(self, round: Round) -> None:
         """Ask the dispatcher to compare the open requests of the ledger with the living runs, and people to review the
-        restrictions and the holds whose day has come; and have looked at what is looked at again.
+        restrictions and the holds whose day has come; have looked at what is looked at again; and see that data of a
+        child is out of use, ruled on and gone in time.
 
         The comparison itself needs a Temporal client, which belongs to the doors (starter/dispatch.py).
         """
@@ -49,6 +50,15 @@ class UpkeepActivities:
         self._tools.ledger.call_deferrals(at=round.as_of)
         self._tools.ledger.ask_about_holds(at=round.as_of)
         self._tools.ledger.ask_for_looks(at=round.as_of)
+        self._mind_minors(round.as_of)
+
+    def _mind_minors(self, at: datetime) -> None:
+        tools = self._tools
+        late = tools.ledger.mind_reports(
+            at=at, sms=tools.sms, mail=tools.mail is not None, directory=tools.data_map.directory is not None
+        )
+        for one in late:
+            structlog.get_logger().error("minor_late", request_id=one.request_id, code=str(one.code), in_vain=one.level)
 
     @activity.defn(name="destroy", no_thread_cancel_exception=True)
     def destroy(self, round: Round) -> Kept:

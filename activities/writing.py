@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from activities.demandletters import House, render_about
 from activities.lettering import facts_of, recipients_told
 from activities.letters import Rendered, render
 from activities.mails import Written, once
@@ -14,7 +15,8 @@ from activities.tools import Tools
 from ledger.errors import LedgerRefusal
 from ledger.letters import Letter, said_name
 from rights.campaign import Notice
-from rights.letters import LANGUAGES, Language, LetterFacts, LetterKind, Links, Particulars
+from rights.demandletters import OF
+from rights.letters import LANGUAGES, OF_DEMANDS, Language, LetterFacts, LetterKind, Links, Particulars
 
 Write = Callable[[Letter, datetime], Written]
 """The letter; raises ValueError where it cannot be written, because something it must say is missing."""
@@ -33,6 +35,10 @@ class Writer:
         Raises:
             ValueError: something that it must say is missing, or must not leave.
         """
+        if letter.kind in OF_DEMANDS:
+            demand = self._tools.ledger.demand(letter.case_id)
+            rendered = render_about(House.of(self._tools), demand, OF[letter.kind], as_of)
+            return _mail(rendered, self._language(letter))
         if letter.request_id is None:
             return self._notice(letter, as_of)
         return _mail(self.render(letter, as_of), self._language(letter))

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from ledger.demandmail import withhold_letters
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
+from ledger.letters import REPLY, Channel
 from ledger.models import case_keys, entries
 from ledger.models_authorities import demands
 from ledger.notes import keep_note, make_note
@@ -22,6 +24,7 @@ from rights.approvers import same_person
 from rights.authorities import Demand, Gag, Said, Scope, check_answer, check_word
 from rights.authoritylaw import Word
 from rights.decision import Role
+from rights.demandletters import Whom
 from rights.subject import Identity, parse_identities
 
 _ALL: Final = select(demands).where(demands.c.tenant == bindparam("of"))
@@ -45,7 +48,7 @@ class Authorities(Store):
                 received_at=at,
                 received_by=by,
                 gagged=said.gag is not Gag.NONE,
-                **said.model_dump(include=set(Demand.model_fields)),
+                **said.model_dump(include=set(Demand.model_fields), exclude_none=True),
             )
             keys: dict[Purpose, Any] = {purpose: self._vault.make_key(purpose, at) for purpose in ("working", "file")}
             notes = [make_note(name, text) for name, text in said.texts.items()]
@@ -58,9 +61,13 @@ class Authorities(Store):
                     self._vault.add_key(connection, demand.id, purpose, key)
                 sealed = Sealed("working", _PEOPLE, pairs)
                 self._vault.put(connection, demand.id, keys["working"].plain, sealed, at)
+                if where := said.person:
+                    to = Channel("email" if where.email else "post", where.email or "\n".join(where.post), where.name)
+                    reply = Sealed("working", REPLY, to.sealed())
+                    self._vault.put(connection, demand.id, keys["working"].plain, reply, at)
                 for value in (value for note in notes for value in note.values):
                     self._vault.put(connection, demand.id, keys["file"].plain, value, at)
-                told = said.model_dump(mode="json", exclude={"basis", "reference", "gag_basis"})
+                told = said.model_dump(mode="json", exclude={"basis", "reference", "gag_basis", "person"})
                 body = {**told, "demand": demand.id, "by": by, "identities": len(people), "regime": regime}
                 body["notes"] = [note.said for note in notes]
                 self._call_demand(connection, demand.id, at)
@@ -211,13 +218,16 @@ class Authorities(Store):
         """
         with self._begin() as connection:
             demand = self._lock_demand(connection, demand_id)
-            if demand.closed_at or demand.told_at:
+            if demand.closed_at or (demand.told_at and demand.responded_at and not demand.owes_notice):
                 raise LedgerRefusal("it is over, or the person was told: there is nothing left to forbid")
             gagged = demand.gagged or gag is not Gag.NONE
+            changed = demand.model_copy(update={"gag": gag, "gag_until": until})
+            # Under a new gag what has not gone out stays here, and is written anew once the gag is over.
+            kept_back = [] if changed.may_tell(at) else withhold_letters(self, connection, demand_id, at)
             self._change_demand(connection, demand_id, gag=gag.value, gag_until=until, gagged=gagged)
             kept = keep_note(self, connection, demand_id, f"gag/{new_id(at)}", note, at)
             self._call_demand(connection, demand_id, at)
-            body = {"demand": demand_id, "gag": gag, "until": until, "by": by, **kept}
+            body = {"demand": demand_id, "gag": gag, "until": until, "by": by, "letters_kept_back": kept_back, **kept}
             self._journal(connection, "demand_gag", body, at, key=demand_id)
         return self.demand(demand_id)
 
@@ -231,9 +241,11 @@ class Authorities(Store):
             demand = self._lock_demand(connection, demand_id)
             if not demand.may_tell(at):
                 raise LedgerRefusal("the person may not be told yet: a gag is in force (habeas authority gag)")
-            if not demand.told_at:
+            if demand.told_at is None or demand.owes_notice:
                 if not demand.owes_notice:
                     raise LedgerRefusal("nothing is to be told: no decision in force hands anything over")
+                # What is told in other words is not told by ours as well.
+                withhold_letters(self, connection, demand_id, at, Whom.PERSON)
                 self._change_demand(connection, demand_id, told_at=at, told_by=by)
                 kept = keep_note(self, connection, demand_id, "told", text, at)
                 self._call_demand(connection, demand_id, at)

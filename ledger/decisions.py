@@ -54,6 +54,8 @@ ELSEWHERE: Final = {
     Code.STOPPED: "two agents say what becomes of it (habeas request review)",
     Code.UNTIED: "prove it (habeas identity send-code), vouch for it (attest --proves), or leave it out (leave-out)",
     Code.MINOR: "say whether it is a child's data (habeas minor rule)",
+    Code.MINOR_IN_USE: "see to what the restriction waits on; it goes off the desk once the data is out of use",
+    Code.MINOR_NOT_GONE: "see to what the erasure waits on; it goes off the desk once that is closed",
     Code.RECIPIENT: "enter what the recipient answers (habeas recipient answered)",
     Code.WORKED_OUT: "enter what became of it (habeas rectification remade)",
     Code.PUBLISHED: "enter which steps were taken (habeas recipient published)",

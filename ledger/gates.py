@@ -5,11 +5,12 @@ destroyed past them.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
+    Column,
     ColumnElement,
     Connection,
     DateTime,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
 from ledger.models import entries, request_subjects, requests
+from ledger.models_appeals import appeals
 from ledger.models_deciding import coolings, decisions, links
 from ledger.store import AnyRow, Store
 from rights.codes import Code
@@ -46,8 +48,6 @@ COPIES: Final[tuple[_Sql, ...]] = tuple(literal_column(f"'{right}'") for right i
 """Rights whose copy is made before anything is erased."""
 _UNSATISFIED: Final = (Conclusion.REFUSED, Conclusion.IN_PART, Conclusion.CATEGORIES, Conclusion.NOT_DONE)
 """Ends of a request for a copy after which the person may complain of not having all of it."""
-_MONTH: Final = 31
-"""Days of a month in which the person may complain: the longest."""
 
 
 def laws_in(clocks: _Sql) -> ColumnElement[Any]:
@@ -117,11 +117,35 @@ def _others(request: _Sql) -> Exists:
 
 
 def _recourse(request: _Sql) -> Exists:
-    """Whether a copy was refused, or given in part, under a law that keeps the data for the person's remedies.
+    """Whether a copy was refused, or given in part, under a law that keeps the data for the person's remedies; or
+    whether they have appealed against what they were answered, under any law, and it is not decided.
 
     Of somebody who was proven: anybody can have a request refused, and it delays nobody.
     """
     mine, theirs, other = request_subjects.alias("kept"), request_subjects.alias("its"), requests.alias("refused")
+    terms = (
+        func.unnest(
+            bindparam("recourse", type_=ARRAY(Text)),
+            bindparam("recourse_since", type_=ARRAY(DateTime(timezone=True))),
+        )
+        .table_valued(Column("law", Text), Column("since", DateTime(timezone=True)))
+        .render_derived("term")
+    )
+    term = (
+        select(literal_column("1"))
+        .select_from(terms)
+        # Under whichever of its laws it is kept.
+        .where(
+            or_(other.c.regime == terms.c.law, laws_in(other.c.clocks).has_key(terms.c.law)),
+            other.c.closed_at > terms.c.since,
+        )
+        .exists()
+    )
+    appealed = (
+        select(appeals.c.id)
+        .where(appeals.c.tenant == other.c.tenant, appeals.c.request_id == other.c.id, appeals.c.closed_at.is_(None))
+        .exists()
+    )
     return (
         select(other.c.id)
         .select_from(of_one_person(mine, theirs, other))
@@ -131,13 +155,10 @@ def _recourse(request: _Sql) -> Exists:
             other.c.id != request,
             other.c.right.in_(COPIES),
             or_(other.c.confirmed_at.is_not(None), other.c.conclusion == literal_column(f"'{Conclusion.CATEGORIES}'")),
-            # Under whichever of its laws it is kept.
             or_(
-                other.c.regime == func.any(bindparam("recourse", type_=ARRAY(Text))),
-                laws_in(other.c.clocks).has_any(bindparam("recourse", type_=ARRAY(Text))),
+                and_(other.c.conclusion.in_([literal_column(f"'{ended}'") for ended in _UNSATISFIED]), term),
+                appealed,
             ),
-            other.c.conclusion.in_([literal_column(f"'{ended}'") for ended in _UNSATISFIED]),
-            other.c.closed_at > bindparam("recourse_since", type_=DateTime(timezone=True)),
         )
         .exists()
     )
@@ -179,13 +200,9 @@ def closed_by(found: AnyRow) -> Code | None:
 
 
 def recourse(at: datetime) -> dict[str, object]:
-    """The parameters of those columns: which laws keep data for how long after a copy was refused.
-
-    The longest term counts for all; there is one such law today.
-    """
+    """The parameters of those columns: which laws keep data after a copy was refused, and since when that counts."""
     kept = law().recourse
-    months = max((one.months for one in kept.values()), default=0)
-    return {"recourse": list(kept), "recourse_since": at - timedelta(days=_MONTH * months)}
+    return {"recourse": list(kept), "recourse_since": [at - one.lasts for one in kept.values()]}
 
 
 def recourse_until(right: str, regimes: Iterable[str], conclusion: Conclusion, closed_at: datetime) -> datetime:
@@ -193,8 +210,8 @@ def recourse_until(right: str, regimes: Iterable[str], conclusion: Conclusion, c
     of its laws."""
     if not Right(right).copies or conclusion not in _UNSATISFIED:
         return closed_at
-    kept = (law().recourse[regime].months for regime in regimes if regime in law().recourse)
-    return taken_last([closed_at, *(closed_at + timedelta(days=_MONTH * months) for months in kept)])
+    kept = (law().recourse[regime].lasts for regime in regimes if regime in law().recourse)
+    return taken_last([closed_at, *(closed_at + lasts for lasts in kept)])
 
 
 def _of(column: _Sql, state: _Sql) -> ScalarSelect[Any]:

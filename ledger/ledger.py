@@ -7,7 +7,6 @@ verb is one transaction, and time is an argument.
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
 from ledger.attesting import Attesting
-from ledger.authorities import Authorities
 from ledger.beginning import Beginning
 from ledger.campaigns import Campaigns
 from ledger.cases import Cases
@@ -18,6 +17,7 @@ from ledger.cooling import Cooling
 from ledger.datapoints import DataPoints
 from ledger.decisions import Decisions
 from ledger.deferrals import Deferrals
+from ledger.demandletters import DemandLetters
 from ledger.disputes import Disputes
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
@@ -34,6 +34,7 @@ from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
 from ledger.metrics import Metrics
 from ledger.minors import Minors
+from ledger.minorwatch import MinorWatch
 from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -73,6 +74,7 @@ class Ledger(
     Fees,
     Cooling,
     Minors,
+    MinorWatch,
     Restrictions,
     Liftings,
     Attesting,
@@ -106,7 +108,7 @@ class Ledger(
     Metrics,
     Suppressions,
     Replays,
-    Authorities,
+    DemandLetters,
     Mailroom,
     LetterDesk,
     Campaigns,

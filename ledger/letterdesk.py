@@ -30,6 +30,7 @@ from ledger.store import Store
 from ledger.tasks import put_task, settle_tasks
 from ledger.told import letter_told, lock_told
 from rights.codes import Code
+from rights.letters import OF_DEMANDS
 
 _AGAIN: Final = {LetterState.BOUNCED, LetterState.REFUSED, LetterState.UNSURE, LetterState.TO_POST}
 
@@ -169,6 +170,8 @@ class LetterDesk(Store):
             if row is None:
                 raise LedgerRefusal("there is no letter of this id")
             found = read_letter(row)
+            if found.kind in OF_DEMANDS:
+                raise LedgerRefusal("a letter about a demand is posted where mail failed: habeas authority letter")
             _again(self, connection, found, at)
             if found.request_id:
                 said = {"letter": found.id, "state": LetterState.QUEUED}

@@ -51,9 +51,11 @@ class Liftings(Store):
         notice: timedelta,
         told: str | None = None,
         note: str | None = None,
+        letter: str | None = None,
     ) -> bool:
         """Have a restriction lifted: the person is told, whole days of `notice` pass, then it is; False if that was
-        asked for before. `told` is what the letter says of it beyond the coded reason.
+        asked for before. `told` is what the letter says of it beyond the coded reason; `letter` the id of one that
+        tells of it already, in place of one of its own.
 
         Raises:
             LedgerRefusal: there is no restriction in force.
@@ -63,7 +65,7 @@ class Liftings(Store):
             if found.lift_asked_at:
                 return False
             said = Particulars(ground=reason.value, reason=told or None, lift_on=(at + notice).date())
-            letter = self._tell_of_lifting(connection, found, said, at)
+            letter = letter or self._tell_of_lifting(connection, found, said, at)
             asked = {"lift_reason": reason.value, "lift_asked_at": at, "notice_days": notice.days, "letter": letter}
             connection.execute(CHANGE.values(**asked), {"of": self.tenant, "id": request_id})
             settle_review(self, connection, request_id, at)

@@ -13,6 +13,7 @@ from sqlalchemy import Interval, bindparam, exists, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.clocks import Clocks
+from ledger.demandmail import demand_letter_settled, lock_demand_of
 from ledger.errors import LedgerRefusal
 from ledger.letters import (
     POST_WITHIN,
@@ -31,6 +32,7 @@ from ledger.tasks import put_task, settle_tasks
 from ledger.told import MOVING, letter_told, lock_told
 from ledger.vault import Sealed
 from rights.codes import Code
+from rights.letters import OF_DEMANDS, LetterKind
 
 _TASK: Final = {
     LetterState.UNSURE: Code.MAIL_UNSURE,
@@ -46,7 +48,7 @@ _TO_SEND: Final = (
     select(*columns)
     .where(*_queued, _ready)
     # What somebody asked for goes before a campaign's thousands.
-    .order_by(letters.c.request_id.is_(None), letters.c.queued_at, letters.c.id)
+    .order_by(letters.c.kind == literal_column(f"'{LetterKind.POLICY_CHANGE}'"), letters.c.queued_at, letters.c.id)
     .limit(bindparam("most"))
 )
 _LEFT: Final = select(
@@ -215,6 +217,8 @@ class Mailroom(Clocks):
         with self._begin() as connection:
             if state is LetterState.SENT and letter.kind in MOVING:
                 lock_told(self, connection, letter.request_id)
+            if letter.kind in OF_DEMANDS:
+                lock_demand_of(self, connection, letter)
             done = connection.execute(
                 update(letters)
                 .where(
@@ -227,6 +231,9 @@ class Mailroom(Clocks):
             ).rowcount
             if not done:
                 return False
+            if letter.kind in OF_DEMANDS:
+                demand_letter_settled(self, connection, letter, state, code, at)
+                return True
             if letter.request_id is None:
                 # A campaign's letters are counted, and journaled with its pages.
                 return True

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.attesting import Attesting
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
+from ledger.letters import Channel, letter_id, queue_letter
 from ledger.liftings import Liftings
 from ledger.models import requests, tasks
 from ledger.models_identity import identity_cases
@@ -26,6 +27,7 @@ from ledger.tasks import put_task, settle_tasks
 from rights.approvers import same_person
 from rights.codes import Code
 from rights.identity import BY_STEPS, Proof, Rung
+from rights.letters import LetterKind, Particulars
 from rights.minors import Indication, Source
 from rights.request import Phase, may_say
 from rights.restriction import Ended
@@ -59,6 +61,10 @@ class Reported(Value):
     word: Word | None = None
     indication: Indication | None = None
     ruled_at: datetime | None = None
+    told: int = 0
+    """Channels on file that were written to."""
+    level: int = 0
+    """How often a ruling was asked for in vain."""
 
 
 def keep_report(
@@ -79,7 +85,7 @@ def keep_report(
     connection.execute(upsert(minor_reports), row)
     connection.execute(upsert(identity_cases), {**its, "mandate_needed": True})
     kept = keep_note(store, connection, request_id, "minor/reported_by", report.by, at)
-    put_task(store, connection, request_id, _key(request_id), Code.MINOR, "identity", at)
+    put_task(store, connection, request_id, ruling_key(request_id), Code.MINOR, "identity", at)
     body = {"source": report.source, "restriction": report.restriction_id, **kept}
     store._journal(connection, "minor_reported", body, at, request_id=request_id)
 
@@ -145,6 +151,7 @@ class Minors(Restrictions, Liftings, Attesting):
             row = self._known_row(connection, request_id)
             found = self._to_rule(connection, request_id, "not_child", by)
             if found is not None:
+                self._tell_cleared(connection, request_id, found.told, at, notice)
                 self._note_ruling(connection, request_id, at, word="not_child")
                 kept = keep_note(self, connection, request_id, f"minor/ruled_by/{new_id(at)}", by, at)
                 self._decide(
@@ -159,7 +166,8 @@ class Minors(Restrictions, Liftings, Attesting):
         restriction = self.restriction(report.restriction_id)
         if self._how_far(report.restriction_id)[0] == Phase.CLOSED and restriction and restriction.lifted_at is None:
             # One that is still at it has it lifted when it has ended.
-            self.ask_to_lift(report.restriction_id, Ended.NOT_NEEDED, at=at, notice=notice)
+            letter = self._letter_of_clearing(request_id, report.told)
+            self.ask_to_lift(report.restriction_id, Ended.NOT_NEEDED, at=at, notice=notice, letter=letter)
         return found is not None
 
     def _to_rule(self, connection: Connection, request_id: str, word: Word, by: str) -> AnyRow | None:
@@ -183,8 +191,30 @@ class Minors(Restrictions, Liftings, Attesting):
             .where(minor_reports.c.tenant == self.tenant, minor_reports.c.request_id == request_id)
             .values(word=word, indication=indication, ruled_at=at)
         )
-        its = (tasks.c.request_id == request_id, tasks.c.step_key == _key(request_id))
+        its = (tasks.c.request_id == request_id, tasks.c.step_key == ruling_key(request_id))
         settle_tasks(self, connection, at, *its, ruling=word)
+
+    def _tell_cleared(
+        self, connection: Connection, request_id: str, told: int, at: datetime, notice: timedelta
+    ) -> None:
+        """Queue word that it is no child's data to every channel that was told that it might be."""
+        said = Particulars(lift_on=(at + notice).date()).model_dump_json(exclude_none=True).encode()
+        for number in range(told):
+            channel, kind = told_channel(number), LetterKind.MINOR_CLEARED
+            queue_letter(self, connection, request_id, kind, at, number=number, said=said, channel=channel)
+
+    def _letter_of_clearing(self, request_id: str, told: int) -> str | None:
+        """The letter on which the lifting waits; None: nobody was told, and the restriction tells of its end itself.
+        The last one told is the surest: the directory's channels come after those that were given."""
+        if not told:
+            return None
+        sent = [one for one in range(told) if self._is_mailed(request_id, one)]
+        return letter_id(request_id, LetterKind.MINOR_CLEARED, (sent or [told - 1])[-1])
+
+    def _is_mailed(self, request_id: str, number: int) -> bool:
+        with self._look() as connection:
+            sealed = self._vault.get(connection, request_id, "working", told_channel(number))
+        return sealed is not None and Channel.unsealed(sealed).kind == "email"
 
     def _take_back(self, request_id: str, at: datetime) -> None:
         phase, withdrawn_at = self._how_far(request_id)
@@ -207,8 +237,14 @@ def _role(store: Store, request_id: str, role: str) -> bytes:
     return store._people.mark(f"ROLE\0{request_id}\0{same_person(role)}")
 
 
-def _key(request_id: str) -> str:
+def ruling_key(request_id: str) -> str:
+    """The key of the task to rule."""
     return f"{request_id}/minor/ruling/0"
+
+
+def told_channel(number: int) -> str:
+    """The name in the vault (`working`) of a channel that was told of a report."""
+    return f"channel/minor/{number}"
 
 
 _NOT_REPORTED: Final = "nobody has reported that this is a child's data: habeas minor list shows what was reported"

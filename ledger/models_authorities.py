@@ -46,6 +46,9 @@ demands: Final = Table(
     Column("handed_by", Text, nullable=False, server_default=""),
     moment("told_at", nullable=True),
     Column("told_by", Text, nullable=False, server_default=""),
+    Column("exporter", Text, nullable=False, server_default=""),
+    Column("language", Text, nullable=False, server_default=""),
+    Column("letters", JSONB, nullable=False, server_default="{}"),
     moment("closed_at", nullable=True),
 )
 """One row for each; what it said before stands in the journal. Apart from requests: who works on a person's request

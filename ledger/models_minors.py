@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Column, LargeBinary, Table, Text
 
-from ledger.columns import key, moment, of_request, tenant
+from ledger.columns import count, key, moment, of_request, tenant
 from ledger.models import metadata
 
 minor_reports: Final = Table(
@@ -19,7 +19,11 @@ minor_reports: Final = Table(
     Column("word", Text),
     Column("indication", Text),
     moment("ruled_at", nullable=True),
+    count("told"),
+    moment("told_at", nullable=True),
+    count("level"),
     of_request(),
 )
 """`request_id` erases once ruled so, `restriction_id` has put the data out of use. `reporter` is a keyed digest of
-a role; `word`: child or not_child, empty while nobody has ruled."""
+a role; `word`: child or not_child, empty while nobody has ruled. `told` channels were written to, all that there
+are once `told_at` is set; `level` is how often a ruling was asked for in vain."""

@@ -17,6 +17,7 @@ from rights.authoritylaw import Check, Circumstance, Ground, Word, authority_law
 from rights.datamap import DataMap
 from rights.decision import Role
 from rights.lawfile import Strict
+from rights.letters import Language
 from rights.recipients import Country, Handle, families
 from rights.reckoning import local_day
 from rights.value import Value
@@ -64,12 +65,35 @@ class Waits(StrEnum):
     """An emergency was decided by one person: a second looks at it."""
     TELL = "tell"
     """The person is to be told, and may be."""
+    POST = "post"
+    """A letter of ours cannot go by mail: a person posts it."""
+    LETTER = "letter"
+    """A letter is on its way."""
     GAG = "gag"
     """The person is to be told, once that is not forbidden any more."""
 
 
+UNDER_WAY: Final = frozenset({"queued", "sending"})
+BY_HAND: Final = frozenset({"to_post", "bounced", "refused", "unsure"})
+"""States of a letter that a person has to see to."""
+
+
 class AuthorityError(ValueError):
     """What was said of a demand cannot stand; one sentence that says what to do."""
+
+
+class Reach(Strict):
+    """Where somebody is written to."""
+
+    name: str = Field(default="", max_length=200)
+    email: str | None = Field(default=None, pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")
+    post: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] = ()
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.email) is bool(self.post):
+            raise ValueError("write one of: email, post")
+        return self
 
 
 class Said(Strict):
@@ -92,7 +116,19 @@ class Said(Strict):
     """The provision that forbids it."""
     clauses: bool = False
     """The data came here under the standard contractual clauses."""
+    exporter: Handle | None = None
+    """clauses: whoever gave us the data, by its name in the register of recipients."""
     emergency: bool = False
+    person: Reach | None = None
+    """Where the person is written to; without it a person of ours posts the letter."""
+    language: Language | None = None
+    """Of the letters; else that of the settings."""
+
+    @model_validator(mode="after")
+    def _exporter(self) -> Self:
+        if self.exporter and not self.clauses:
+            raise ValueError("exporter goes with clauses: true, since only under these it is told")
+        return self
 
     @model_validator(mode="after")
     def _gag(self) -> Self:
@@ -151,7 +187,9 @@ class Demand(Value):
     gagged: bool = False
     """Whether it was ever forbidden to tell the person."""
     clauses: bool = False
+    exporter: str = ""
     emergency: bool = False
+    language: str = ""
     answers: Mapping[str, bool] = Field(default_factory=dict)
     """Question by question; None of those that nobody has answered."""
     word: Word | None = None
@@ -176,6 +214,8 @@ class Demand(Value):
     handed_by: str = ""
     told_at: datetime | None = None
     told_by: str = ""
+    letters: Mapping[str, str] = Field(default_factory=dict)
+    """How the newest letter stands that was not taken back, by whom it goes to."""
     closed_at: datetime | None = None
 
     @property
@@ -219,8 +259,16 @@ class Demand(Value):
     @property
     def owes_notice(self) -> bool:
         """Whether the person is to hear of it: under the clauses of every demand (15.1(a)), else of what is handed
-        over."""
-        return self.told_at is None and (self.clauses or self.gives)
+        over; and once more of what is handed over after they were told of something else."""
+        untold = self.told_at is None or (self.handed_at is not None and self.told_at < self.handed_at)
+        return untold and (self.clauses or self.gives)
+
+    @property
+    def responded_at(self) -> datetime | None:
+        """Since when the authority has its answer; None: it has none yet."""
+        if self.gives:
+            return self.handed_at
+        return self.approved_at if self.in_force else None
 
     @property
     def told_from(self) -> datetime | None:
@@ -241,7 +289,7 @@ class Demand(Value):
         return self.closed_at is None and not answered and local_day(at, self.zone) > self.due_on
 
     def waits_for(self, at: datetime) -> tuple[Waits, ...]:
-        """What is to be done now, the next first; GAG and SEAL are no person's."""
+        """What is to be done now, the next first; GAG, SEAL and LETTER are no person's."""
         if self.closed_at:
             return ()
         found = [self._next()]
@@ -250,8 +298,16 @@ class Demand(Value):
         if self.gives and self.approved_at and self.unanswered:
             # A gag that came later has a question of its own.
             found.append(Waits.CHECK)
-        if self.owes_notice:
+        states = dict(self.letters)
+        person = states.pop("person", "")
+        if self.owes_notice and person not in UNDER_WAY | BY_HAND:
             found.append(Waits.TELL if self.may_tell(at) else Waits.GAG)
+        elif self.owes_notice:
+            states["person"] = person
+        if BY_HAND.intersection(states.values()):
+            found.append(Waits.POST)
+        if UNDER_WAY.intersection(states.values()):
+            found.append(Waits.LETTER)
         return tuple(one for one in found if one)
 
     def _next(self) -> Waits | None:
@@ -274,7 +330,7 @@ class Demand(Value):
     def next_change(self, at: datetime) -> datetime | None:
         """When something becomes due by itself: the end of a gag, or the day after the one that the authority set."""
         over = datetime.combine(self.due_on + timedelta(days=1), time(0), ZoneInfo(self.zone))
-        ends = self.told_from if self.told_at is None and self.gag is Gag.UNTIL else None
+        ends = self.told_from if self.gag is Gag.UNTIL else None
         return min((one for one in (over, ends) if one and one > at), default=None)
 
 

@@ -35,6 +35,8 @@ class Code(StrEnum):
     IDENTITY = "identity"
     UNTIED = "untied"
     MINOR = "minor"
+    MINOR_IN_USE = "minor_in_use"
+    MINOR_NOT_GONE = "minor_not_gone"
     QUEUED = "queued"
     MAP_CHANGED = "map_changed"
     RULED_OUT = "ruled_out"
@@ -124,6 +126,8 @@ ADVICE: dict[Code, str] = {
     Code.APPROVAL: "The erasure waits for approval. Read the preview (habeas request preview), then approve it.",
     Code.IDENTITY: "The asker's identity is not confirmed yet. Check it by the means you have, then confirm it.",
     Code.UNTIED: "Something was given beside what is proven, and nothing says that it is the same person's, so the request waits and nothing is looked for (habeas identity status names it). Have it proven (habeas identity send-code), vouch for it once it is compared (attest --proves), or leave it out of the request (leave-out).",
+    Code.MINOR_IN_USE: "What is said to be a child's data was to be out of use within minutes of the report, and is not everywhere yet. See what the restriction waits on (habeas minor list names it, then habeas explain) and see to that, or have whoever runs the system take it out of use by hand. It goes off the desk by itself once everything is out of use, or once it is gone.",
+    Code.MINOR_NOT_GONE: "A second person has said that this is a child's data, and it was to be gone within a day of that. See what the erasure waits on (habeas explain) and see to that; what a hold or a duty to keep covers stays, out of use. It goes off the desk by itself once the erasure is closed.",
     Code.MINOR: "Somebody says that this is a child's data, and it is put out of use; nothing is erased before somebody else says so too. Look into it, then say what it is (habeas minor rule): a child's, and it is erased at once; or not, and it is given free.",
     Code.QUEUED: "Waits for others, so that the system is asked once for many people. Nothing to do: it goes on within minutes.",
     Code.MAP_CHANGED: "The data map this request was planned on is not the worker's any more. Rule 'retry' to plan again on the present map.",
@@ -167,7 +171,7 @@ ADVICE: dict[Code, str] = {
     Code.STOPPED: "Somebody with the token of the notice has stopped this erasure, and nothing is destroyed. Find out who asked for what, then two agents say so: habeas request review, release or withdraw.",
     Code.COPY_FIRST: "The same person has asked for a copy of the data, which is made before anything is erased. Nothing to do here: it goes on when that request has its parcel, or is closed.",
     Code.JOINED: "An earlier request of the same person asks the same. Nothing to do: the answer to that one names both.",
-    Code.RECOURSE: "A copy of this person's data was refused or given in part, and the law keeps the data for as long as the person may complain (PIPEDA s. 8(8)), so nothing was destroyed. Rule 'retry' once that time is over, or 'give_up' and say so in the answer.",
+    Code.RECOURSE: "A copy of this person's data was refused or given in part, and the law keeps the data for as long as the person may complain (PIPEDA s. 8(8), Singapore's PDPA s. 22A), or they have appealed against that answer and it is not decided, so nothing was destroyed. Rule 'retry' once that is over, or 'give_up' and say so in the answer.",
     Code.EGRESS: "The register of recipients has no basis today for sending the recipient named anything: its contract is over, or its transfer abroad has no way that reaches its country or is overdue for review (habeas recipient check says which). Nothing was sent. Renew it and correct the register, restart the worker and rule 'retry', or rule 'give_up' and say so in the answer. Where it is about telling a recipient what was done, tell it in another way and enter what it answers (habeas recipient answered).",
     Code.RECIPIENT: "The recipient named was told what was done and has not answered yet, or not for its own processors. When it has, enter it: habeas recipient answered; ask again once the day named is past.",
     Code.PUBLISHED: "What is erased had been made public. Other controllers may have links to it, or copies: those whom the register names are told by themselves. See what else can reasonably be done to tell others (GDPR Art. 17(2)), do it, and enter it: habeas recipient published.",

@@ -6,7 +6,7 @@ counsel may correct, not advice.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Final, Literal
@@ -14,7 +14,7 @@ from typing import Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from rights.fees import Fee
-from rights.lawfile import Strict, read_law, shipped
+from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.regimes import RegimeName
 from rights.request import Right
 from rights.several import owed_if, taken_only_if
@@ -76,6 +76,10 @@ class Ground(Strict):
     """One coded reason."""
 
     effect: Literal["grant", "exempt", "refuse"]
+    confidence: Confidence
+    """How sure we are of the provision, and of what it says."""
+    enabled: bool = True
+    """Off: it is not proposed, and nothing is decided on it."""
     whole: bool = False
     """Of what exempts a category: whether the law lets the whole request be refused on it as well."""
     regimes: tuple[RegimeName, ...] = ()
@@ -92,6 +96,8 @@ class Ground(Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> "Ground":
+        if self.confidence == "low" and self.enabled:
+            raise ValueError("a reading of low confidence takes nothing: write enabled: false, or look it up")
         if self.limit and (self.effect == "grant" or not self.regimes):
             raise ValueError("a limit takes something, and under a law that it names: write effect: exempt and regimes")
         if self.fee and self.effect != "refuse":
@@ -110,6 +116,8 @@ class Ground(Strict):
     def applies(self, right: Right, regimes: Collection[str]) -> bool:
         """Whether it is a ground for this right under these laws: what takes something away has to be one under each,
         and what grants it under any (`rights.several`)."""
+        if not self.enabled:
+            return False
         if right not in self.rights or not self.regimes:
             return right in self.rights
         under = [regime in self.regimes for regime in regimes]
@@ -117,15 +125,21 @@ class Ground(Strict):
 
 
 class Recourse(Strict):
-    """How long what was asked for is kept for the person's remedies."""
+    """How long what was asked for is kept for the person's remedies: in months, or in days."""
 
-    months: int
+    months: int = 0
+    days: int = 0
     source: str
 
     @model_validator(mode="after")
     def _possible(self) -> "Recourse":
-        Term(months=self.months)
+        Term(months=self.months, days=self.days)
         return self
+
+    @property
+    def lasts(self) -> timedelta:
+        """No shorter than the law's: a month is its longest, and the last of the days counts as a whole."""
+        return timedelta(days=31 * self.months if self.months else self.days + 1)
 
 
 class Grounds(Strict):

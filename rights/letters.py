@@ -60,19 +60,35 @@ class LetterKind(StrEnum):
     """To the controller that a request belongs to."""
     CONTRACT_ENDED = "contract_ended"
     """To a processor: everything is to be erased, or given back."""
+    DEMAND_NOTICE = "demand_notice"
+    """To the person: an authority has demanded their data."""
+    DEMAND_TO_EXPORTER = "demand_to_exporter"
+    """The same to whoever has given us the data under the standard contractual clauses."""
     PASSED_ON = "passed_on"
     """To the person: who has the request now, and answers it."""
     RECIPIENTS_LIST = "recipients_list"
     MINOR_RESTRICTED = "minor_restricted"
     """A minor's data does not move until somebody has looked at it."""
+    MINOR_CLEARED = "minor_cleared"
+    """It is no minor's data: it is given free."""
     TRANSMISSION_DONE = "transmission_done"
     POLICY_CHANGE = "policy_change"
     WITHDRAWN = "withdrawn"
 
     @property
     def to_person(self) -> bool:
-        """False for those that go to a recipient of the data."""
-        return self not in {LetterKind.RECIPIENT_NOTICE, LetterKind.FORWARDED_REQUEST, LetterKind.CONTRACT_ENDED}
+        """False for those that go to a recipient of the data, or to whoever gave it."""
+        return self not in _TO_OTHERS
+
+
+_TO_OTHERS: Final = {
+    LetterKind.RECIPIENT_NOTICE,
+    LetterKind.FORWARDED_REQUEST,
+    LetterKind.CONTRACT_ENDED,
+    LetterKind.DEMAND_TO_EXPORTER,
+}
+OF_DEMANDS: Final = frozenset({LetterKind.DEMAND_NOTICE, LetterKind.DEMAND_TO_EXPORTER})
+"""Letters of a case that is no request."""
 
 
 class Result(StrEnum):
@@ -309,6 +325,22 @@ class Particulars(Strict):
     """Of an objection, opt-out or consent: which purposes stop, or go on."""
     controller: Name | None = None
     """transmission_done: who received the data; passed_on: who answers."""
+    requester: Name | None = None
+    """demand_notice: the authority, with its country."""
+    demand_kind: Code | None = None
+    """Of it: court_order, warrant, production_order, subpoena, request."""
+    demanded: tuple[Name, ...] = ()
+    """Of it: categories or collections."""
+    demand_basis: Text | None = None
+    """Of it: the provision that the authority names, as it was entered."""
+    response: Literal["examined", "challenged"] | None = None
+    """Of it, where nothing was answered for good: it is looked at, or fought."""
+    disclosed: tuple[Name, ...] = ()
+    """Of it: categories or collections of what was handed over."""
+    disclosed_rows: int | None = Field(default=None, ge=0)
+    disclosed_on: date | None = None
+    was_forbidden: bool | None = None
+    """Of it: it could not be told before, since that was forbidden."""
     title: Name | None = None
     """policy_change: the title and version of the notice."""
     changes: tuple[Text, ...] = ()
@@ -380,6 +412,11 @@ class Office(Strict):
     )
     appeals: Text = Field(
         default="", description="Where an appeal goes (laws of US states).", examples=["appeals@example.com"]
+    )
+    stop_page: Url | None = Field(
+        default=None,
+        description="Where `habeas stop-page` is reached from outside: the notice of an erasure has a link there.",
+        examples=["https://privacy.example.com/stop"],
     )
     opt_out: Text = Field(
         default="",

@@ -5,7 +5,7 @@ a reading of low confidence never shuts a child out.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Self
@@ -64,6 +64,12 @@ class LaneLaw(Strict):
 
     answer_hours: Annotated[int, Field(ge=1, le=7 * 24)]
     """Within so many it is put out of use, ruled on, and erased or given free."""
+    restrict_minutes: Annotated[int, Field(ge=1, le=24 * 60)]
+    """Within so many from the report it is out of use; else somebody is asked to see to it."""
+    ruling_hours: Annotated[int, Field(ge=1, le=48)]
+    """Each time so many have passed without a ruling it is asked for again, one level up."""
+    purge_hours: Annotated[int, Field(ge=1, le=7 * 24)]
+    """Within so many from the ruling that it is a child's it is erased; else somebody is asked to see to it."""
     review_days: Annotated[int, Field(ge=1, le=365)]
     """When it is looked at what is still out of use, since a hold or a duty to keep it has kept it."""
     source: str
@@ -72,6 +78,20 @@ class LaneLaw(Strict):
     @property
     def within(self) -> timedelta:
         return timedelta(hours=self.answer_hours)
+
+    @property
+    def restrict_within(self) -> timedelta:
+        """From the report on."""
+        return timedelta(minutes=self.restrict_minutes)
+
+    @property
+    def purge_within(self) -> timedelta:
+        """From the ruling on."""
+        return timedelta(hours=self.purge_hours)
+
+    def asked_in_vain(self, reported_at: datetime, at: datetime) -> int:
+        """How often a ruling was asked for in vain by a moment."""
+        return max(int((at - reported_at) / timedelta(hours=self.ruling_hours)), 0)
 
 
 class MinorsLaw(Strict):

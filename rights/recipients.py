@@ -136,9 +136,10 @@ class Recipient(Strict):
 
     name: Name
     country: Country
-    role: Literal["processor", "controller", "joint", "authority"] = "processor"
+    role: Literal["processor", "controller", "joint", "authority", "exporter"] = "processor"
     """authority: it demands data (habeas authority). What it is given in an inquiry makes it no recipient (GDPR Art.
-    4(9)), so it `gets` nothing: no copy names it and no notice goes there."""
+    4(9)), so it `gets` nothing: no copy names it and no notice goes there. exporter: it has given us data under the
+    standard contractual clauses and hears of demands (clause 15.1); it `gets` nothing from us either."""
     basis: Basis
     transfer: Transfer = Transfer()
     gets: tuple[str, ...] = ()
@@ -159,8 +160,10 @@ class Recipient(Strict):
 
     @model_validator(mode="after")
     def _has_something(self) -> Self:
-        if self.role == "authority":
+        if self.role in {"authority", "exporter"}:
             if self.gets or self.shows:
+                if self.role == "exporter":
+                    raise ValueError("an exporter gives data and gets none: one that gets some too is a controller")
                 raise ValueError("an authority gets nothing but by its demands: take gets and shows out")
         elif not (self.gets or self.shows):
             raise ValueError("gets is empty: name the systems or collections that it has data of")
@@ -181,10 +184,8 @@ class Recipient(Strict):
 
     @model_validator(mode="after")
     def _can_be_passed_to(self) -> Self:
-        if self.answers_requests and self.role in {"processor", "authority"}:
-            raise ValueError(
-                "answers_requests: a processor answers nobody, nor an authority; its role is controller or joint"
-            )
+        if self.answers_requests and self.role in {"processor", "authority", "exporter"}:
+            raise ValueError("answers_requests: only who is controller or joint answers people: give it that role")
         if self.answers_requests and (self.told_by.system or not self.knows_by):
             raise ValueError(
                 "answers_requests needs knows_by, and told_by with email or post: a request goes by letter"

@@ -19,7 +19,9 @@ SAYS: Final[Mapping[Waits, str]] = {
     Waits.SEAL: "the engine seals what is handed over",
     Waits.HAND_OVER: "hand it over: habeas authority disclose",
     Waits.REVIEW: "a second person looks at the emergency: habeas authority check, then approve",
-    Waits.TELL: "tell the person, and note it: habeas authority told",
+    Waits.TELL: "the person may be told: once there is an answer a letter goes by itself, sooner habeas authority told",
+    Waits.POST: "a letter cannot go by mail: print it (habeas authority letter), post it, then habeas authority told",
+    Waits.LETTER: "a letter is on its way",
     Waits.GAG: "the person may not be told yet",
 }
 
@@ -59,6 +61,8 @@ def demand_page(demand: Demand, at: datetime) -> Page:
                 f"{minute(demand.handed_at, demand.zone)} by {demand.handed_by}" if demand.handed_at else None,
             ),
             ("told", f"{minute(demand.told_at, demand.zone)} by {demand.told_by}" if demand.told_at else None),
+            ("letters", ", ".join(f"{whom}: {state}" for whom, state in sorted(demand.letters.items())) or None),
+            ("exporter", demand.exporter or None),
             ("trouble", Cell(f"{demand.trouble} {demand.trouble_at}", "bad") if demand.trouble else None),
         )
     )

@@ -21,6 +21,7 @@ from starter.commands import (
     campaign,
     clock,
     connector,
+    cooling,
     deadline,
     decision,
     evidence,
@@ -45,7 +46,6 @@ from starter.commands import (
     weigh,
 )
 from starter.commands import contract as _contract  # noqa: F401 - adds its commands to recipient.recipients
-from starter.commands import cooling as _cooling  # noqa: F401 - adds its commands to request.requests
 from starter.commands import fee as _fee  # noqa: F401 - adds its commands to decision.decisions
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import mandate as _mandate  # noqa: F401 - adds its commands to identity.identities
@@ -134,6 +134,7 @@ app.add_typer(task.tasks, name="task")
 app.add_typer(review.reviews, name="review")
 app.add_typer(transfer.transfers, name="transfer")
 app.command("receive")(transfer.receive)
+app.command("stop-page")(cooling.stop_page)
 app.add_typer(letter.letters, name="letter")
 app.add_typer(campaign.campaigns, name="campaign")
 app.add_typer(restriction.restrictions, name="restriction")

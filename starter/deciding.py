@@ -29,7 +29,7 @@ def grounds_document(grounds: Mapping[str, Ground]) -> dict[str, Any]:
 def grounds_page(grounds: Mapping[str, Ground]) -> Page:
     """The table of grounds."""
     return Page().grid(
-        ("code", "does", "provision", "in words", "needs", "approved by"),
+        ("code", "does", "provision", "in words", "needs", "approved by", "sure"),
         (
             (
                 Cell(code, "strong"),
@@ -38,6 +38,7 @@ def grounds_page(grounds: Mapping[str, Ground]) -> Page:
                 ground.says,
                 ", ".join(ground.needs),
                 f"{ground.approver or ''}{', dpo is asked' if ground.dpo else ''}",
+                ground.confidence if ground.enabled else f"{ground.confidence}, off",
             )
             for code, ground in grounds.items()
         ),

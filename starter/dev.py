@@ -17,7 +17,8 @@ from starter.company.letters import ACCOUNT
 from starter.local import ATTRIBUTES, Local
 from starter.show import Cell, Page, out
 from starter.stack import Mail, Objects, Postgres, StackError, Temporal, Vendors, free_port, state_dir
-from starter.stack.child import HANDOVER_LIMIT_S, is_free, lock
+from starter.stack.child import HANDOVER_LIMIT_S, lock
+from starter.stack.ports import claim, is_free
 
 CALM: Final = 60.0
 """Seconds that a worker must have run for its next restart to come at once."""
@@ -82,7 +83,7 @@ def _ports(path: Path) -> dict[str, int]:
     while not all(map(is_free, ports.values())) and time.monotonic() < until:
         time.sleep(0.1)
     for name in _PORTS:
-        taken = name in ports and not is_free(ports[name])
+        taken = name in ports and not claim(ports[name])
         if taken:
             out(Page().line(Cell(f"port {ports[name]} is taken by another program: {name} gets another one", "warn")))
         while name not in ports or taken:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from activities.letters import Rendered
 from ledger.letters import Channel, Letter, LetterState, said_name, text_name
-from rights.letters import Particulars
+from rights.letters import OF_DEMANDS, Particulars
 from starter.desk import Desk
 from starter.exits import Exit, Failure
 from starter.letterpress import kind_of, language_of, of_request, written
@@ -120,6 +120,8 @@ def text_of(at: Desk, letter: Letter) -> str:
         Failure: it cannot be written, or was destroyed.
     """
     _refuse_code(at, letter)
+    if letter.kind in OF_DEMANDS:
+        raise Failure(Exit.REFUSED, "this is a letter about a demand of an authority: habeas authority letter")
     sealed = at.ledger.unseal(letter.case_id, "file", text_name(letter.kind, letter.number))
     if sealed is not None:
         said = json.loads(sealed)

@@ -36,6 +36,8 @@ _COMMANDS = {
     Code.STOPPED: "request review {request} release | withdraw",
     Code.UNTIED: "identity status {request}",
     Code.MINOR: "minor rule {request} child | not_child",
+    Code.MINOR_IN_USE: "explain {about}",
+    Code.MINOR_NOT_GONE: "explain {request}",
     Code.APPEAL: "appeal show {about}",
     Code.RECIPIENT: "recipient list --request {request}",
     Code.PUBLISHED: "recipient published {request}",

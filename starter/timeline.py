@@ -50,6 +50,8 @@ _PLAIN: Final[Mapping[str, str]] = {
     "dispute_stated": "The person's own statement was put beside the data that is disputed.",
     "dispute_ended": "The note that the data is disputed was taken away, or of it what is erased.",
     "minor_ruled": "It was ruled on whether the data is a child's.",
+    "minor_told": "The channels on file were told that data is said to be a child's.",
+    "minor_unruled": "A ruling on whether the data is a child's was asked for once more, one level up.",
     "decided": "The decision came into force.",
     "approve_decision": "The decision was approved.",
     "agree": "The data protection officer agreed.",

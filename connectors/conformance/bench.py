@@ -177,6 +177,15 @@ class Reverts(Protocol):
         """From now on whatever is written into the field of a row that is there is what stood in it again, at once."""
 
 
+@runtime_checkable
+class Writes(Protocol):
+    """The system lets only some of its fields be rectified."""
+
+    @property
+    def writable(self) -> Mapping[str, frozenset[str]]:
+        """By collection."""
+
+
 class Newcomer(Protocol):
     """A row that has come into the place of a restricted one."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from connectors.conformance.bench import Dump, Person
+from connectors.conformance.bench import Dump, Person, Writes
 from connectors.conformance.suite import Trial
 from connectors.protocol import Call, Correction, Key, OldValues, Rectifies
 from connectors.strategies import text
@@ -49,7 +49,12 @@ def corrections_for(trial: Trial, person: Person) -> list[Correction]:
     for name, keys in trial.bench.rows(person).items():
         for column, about in trial.system.collections[name].fields.items():
             free = about.category and not about.identity and not about.yields and column not in joining(trial, name)
-            if keys and free and all(person.text in str(dump[name][key][column]) for key in keys):
+            if (
+                keys
+                and free
+                and _writable(trial, name, column)
+                and all(person.text in str(dump[name][key][column]) for key in keys)
+            ):
                 chosen.append(Correction(name, {column: new}))
                 break
     if not chosen:
@@ -70,10 +75,15 @@ def an_identity(trial: Trial) -> tuple[str, str, str]:
         for name, collection in trial.system.collections.items()
         for column, about in collection.fields.items()
         if about.identity and about.sharing == "unique" and column not in joining(trial, name)
+        if _writable(trial, name, column)
     ]
     if not fields:
         pytest.skip("no identity of the map can be rectified")
     return min(fields, key=lambda one: one[2] != "email")
+
+
+def _writable(trial: Trial, name: str, column: str) -> bool:
+    return not isinstance(trial.bench, Writes) or column in trial.bench.writable.get(name, ())
 
 
 def with_corrections(trial: Trial, before: Dump, person: Person, corrections: list[Correction]) -> Dump:

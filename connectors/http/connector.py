@@ -11,6 +11,7 @@ from connectors.errors import ConnectorError
 from connectors.http.erasure import Erasure
 from connectors.http.exchange import Exchange
 from connectors.http.export import Exporter
+from connectors.http.rectification import Rectification
 from connectors.http.restriction import Restriction
 from connectors.http.schema import Collection
 from connectors.http.sight import Eye, Sight
@@ -24,8 +25,8 @@ SURENESS: Final = (Certainty.ATTESTED, Certainty.COMPLETED, Certainty.VERIFIED)
 
 
 class HttpConnector:
-    """One system behind a vendor file. Has `export`, `erase` and `verify`, `restrict` and `lift`, `suppress`, `batch`
-    and `erase_many` as the file, and the collections that the map takes from it, allow."""
+    """One system behind a vendor file. Has `export`, `erase` and `verify`, `restrict` and `lift`, `suppress`,
+    `rectify`, `batch` and `erase_many` as the file, and the collections that the map takes from it, allow."""
 
     def __init__(
         self, system: System, exchange: Exchange, environment: str = "", every: timedelta | None = None
@@ -38,6 +39,7 @@ class HttpConnector:
         self._erasure = Erasure(exchange, self._eye, every)
         self._exporter = Exporter(exchange, self._eye, every)
         self._restriction = Restriction(exchange, self._eye)
+        self._rectification = Rectification(exchange, self._eye)
         self._offer()
 
     def __repr__(self) -> str:
@@ -46,7 +48,7 @@ class HttpConnector:
     @property
     def longest(self) -> timedelta:
         """How long after entering a fence one of its calls can still take effect."""
-        return self._erasure.longest
+        return max(self._erasure.longest, self._rectification.longest + self._vendor.grace)
 
     def locate(self, call: Call) -> Look:
         """Count this person's rows, and find the anchors. Of a blind vendor: what would be submitted."""
@@ -80,6 +82,8 @@ class HttpConnector:
             self.restrict, self.lift = self._restrict, self._restriction.lift
         if any(spec.suppress for spec in specs):
             self.suppress, self.stops = self._restriction.suppress, self._stops
+        if any(spec.rectify for spec in specs):
+            self.rectify = self._rectify
 
     @property
     def _stops(self) -> Mapping[str, frozenset[Scope]]:
@@ -102,6 +106,9 @@ class HttpConnector:
 
     def _restrict(self, call: Call) -> Restricted:
         return self._restriction.restrict(call, self.environment)
+
+    def _rectify(self, call: Call) -> Tally:
+        return self._rectification.rectify(call, self.environment)
 
     def _erase_many(self, calls: Sequence[Call]) -> Sequence[Tally | Pending | ConnectorError]:
         return self._erasure.erase(calls, self.environment)

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from connectors.http.schema import Collection, Erase, Vendor
+from connectors.http.schema import Collection, Erase, Rectify, Vendor
 from connectors.http.steps import Call, Download, Each, Poll, Request, Step, UntilEmpty
-from connectors.http.template import places
+from connectors.http.template import PLACE, places
 from rights.yamlfile import Path
 
 Problem = tuple[Path, str]
@@ -58,6 +58,7 @@ def _operations(vendor: Vendor) -> Iterator[Problem]:
         "erase": all(spec.erase for spec in specs),
         "restrict": any(spec.restrict for spec in specs),
         "suppress": any(spec.suppress for spec in specs),
+        "rectify": any(spec.rectify for spec in specs),
         "export": not any(spec.blind for spec in specs),
     }
     for operation, has in offered.items():
@@ -87,6 +88,10 @@ def _collection(vendor: Vendor, name: str, spec: Collection) -> Iterator[Problem
             yield from _steps((*here, what, "steps"), act.steps, {**row, "file": {"number": None}}, what)
     if (spec.restrict is None) != (spec.lift is None):
         yield (*here, "restrict" if spec.restrict else "lift"), "restrict and lift belong together: write both"
+    if spec.rectify is not None:
+        known = {**row, "new": spec.rectify.fields}
+        yield from _steps((*here, "rectify", "steps"), spec.rectify.steps, known, "rectify")
+        yield from _rectify((*here, "rectify"), spec, spec.rectify)
     if spec.erase is not None:
         yield from _steps((*here, "erase", "steps"), spec.erase.steps, {**row, "rows": spec.fields}, "erase")
         yield from _erase((*here, "erase"), spec, spec.erase)
@@ -102,6 +107,28 @@ def _erase(path: Path, spec: Collection, erase: Erase) -> Iterator[Problem]:
         yield path, "nothing shows when it is done: poll, or write term: the time that the vendor names"
 
 
+def _rectify(path: Path, spec: Collection, rectify: Rectify) -> Iterator[Problem]:
+    """What can be written, and that it is written where it was asked for, and nowhere else."""
+    texts = [(key, text) for key, text in _texts(rectify.steps, (*path, "steps"))]
+    written = {name for _, text in texts for place, name in places(text) if place == "new"}
+    by_key = any((find.by,) == spec.key for find in spec.find)
+    for number, field in enumerate(rectify.fields):
+        if field in spec.key:
+            yield (*path, "fields", number), "the key tells rows apart: it is never written to"
+        elif any(find.by == field for find in spec.find) and (spec.several or not by_key):
+            why = "several rows are" if spec.several else "and nothing but that shows it again, a row is"
+            yield (*path, "fields", number), f"{why} found by it: take it out"
+        elif field not in written:
+            yield (*path, "fields", number), f"no step writes it: put {{new.{field}?}} into a request"
+    for key, text in texts:
+        for match in PLACE.finditer(text):
+            if match[1] == "new" and len(rectify.fields) > 1 and not (match[3] and PLACE.fullmatch(text)):
+                yield key, f"only what was asked for is written: make the whole value {{new.{match[2]}?}}"
+    for number, step in enumerate(rectify.steps):
+        if step.lookup is not None:
+            yield (*path, "steps", number, "lookup"), "lookup belongs to erase: what is written twice says the same"
+
+
 def _fields(vendor: Vendor, here: Path, spec: Collection) -> Iterator[Problem]:
     """Fields that are named but not there."""
     if not spec.key:
@@ -113,6 +140,8 @@ def _fields(vendor: Vendor, here: Path, spec: Collection) -> Iterator[Problem]:
     named = [((*here, "key", n), field) for n, field in enumerate(spec.key)]
     named += [((*here, "find", n, "by"), find.by) for n, find in enumerate(spec.find)]
     named += [((*here, "links", field), field) for field in spec.links]
+    if spec.rectify:
+        named += [((*here, "rectify", "fields", n), field) for n, field in enumerate(spec.rectify.fields)]
     if spec.restrict:
         named += [((*here, "restrict", "keeps", n), field) for n, field in enumerate(spec.restrict.keeps)]
     for path, field in named:

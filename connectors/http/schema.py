@@ -152,6 +152,17 @@ class Suppress(Act):
     all there is."""
 
 
+class Rectify(Strict):
+    """Write what fields of a row are to say."""
+
+    fields: Annotated[tuple[str, ...], Field(min_length=1)]
+    """What can be written, as {new.FIELD}; of several, those that a correction is not about are to be left out of the
+    request: {new.FIELD?}."""
+    empty: str | None = None
+    """What is written where nothing is to stand. Left out: nothing can be emptied."""
+    steps: Annotated[tuple[Call, ...], Field(min_length=1)]
+
+
 class Export(Strict):
     """Files beyond the rows themselves."""
 
@@ -181,6 +192,7 @@ class Collection(Strict):
     restrict: Restrict | None = None
     lift: Act | None = None
     suppress: Suppress | None = None
+    rectify: Rectify | None = None
 
 
 class Vendor(Strict):
@@ -217,5 +229,5 @@ class Vendor(Strict):
     probe: Call | None = None
     """A call that changes nothing and shows that the credentials work."""
     collections: Annotated[dict[Name, Collection], Field(min_length=1)]
-    unsupported: dict[Literal["export", "erase", "restrict", "suppress"], str] = Field(default={})
+    unsupported: dict[Literal["export", "erase", "restrict", "suppress", "rectify"], str] = Field(default={})
     """What the vendor does not offer, and what it says instead."""

@@ -128,6 +128,24 @@ class Eye:
                     # The search by a field has found something, and nothing of it has the field.
                     raise NeedsHuman(Code.SHAPE, f"collections.{name}.fields.{find.by}")
 
+    def again(self, call: Call, name: str, row: Row) -> tuple[Row, ...]:
+        """The row as it stands at this moment, by its key; as it was given, where the file has no way to ask by that;
+        none if it is gone."""
+        number = self.by_key(name)
+        if number is None:
+            return (row,)
+        find = self.vendor.collections[name].find[number]
+        scope = self.exchange.scope(call, by=_by(find, text(row[find.by])))
+        entries = walk(self.exchange, call, find.steps, scope, {}, f"collections.{name}.find[{number}].steps")
+        read = (self._row(name, entry, scope) for entry in entries)
+        return tuple(one for one in read if one is not None and self.key(name, one) == self.key(name, row))[:1]
+
+    def by_key(self, name: str) -> int | None:
+        """Which of a collection's finds asks by the key; None if none does."""
+        spec = self.vendor.collections[name]
+        ways = (number for number, find in enumerate(spec.find) if (find.by,) == spec.key and not spec.blind)
+        return next(ways, None)
+
     def key(self, name: str, row: Row) -> Key:
         return key_of(self.system.collections[name].key, row)
 

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starter.commands.options import By, Identities, Identity, Json, NoteFile, Replace, Seat, ToldFile, Year
+from starter.commands.lettering import FormOption, LanguageOption, put
+from starter.commands.options import (
+    By,
+    Identities,
+    Identity,
+    Json,
+    NoteFile,
+    Out,
+    Replace,
+    Seat,
+    ToExporter,
+    Year,
+)
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -58,6 +70,9 @@ def receive(
         require(at.data_map, said.demanded)
         if unknown := {one.kind for one in people} - set(at.data_map.identity_kinds):
             raise Failure(Exit.USAGE, f"no system of the data map knows {len(unknown)} of the kinds of identity given")
+        giver = at.register.recipients.get(said.exporter) if said.exporter else None
+        if said.exporter and (giver is None or giver.role == "authority"):
+            raise Failure(Exit.USAGE, "exporter: the register of recipients names nobody so who could have given data")
         settings, person = at.settings, role(by, "--by")
         made = at.ledger.receive_demand(said, people, regime=settings.regime, zone=at.zone, by=person, at=now())
         _show(made, as_json)
@@ -265,22 +280,71 @@ def gag(
 def told(
     demand: DemandId,
     by: By,
-    text_file: ToldFile,
+    text_file: Annotated[
+        str | None,
+        typer.Option(
+            "--text-file",
+            metavar="FILE",
+            help="What was written to the person, where it was not the letter of authority letter; sealed.",
+            show_default=False,
+        ),
+    ] = None,
+    exporter: ToExporter = False,
     as_json: Json = False,
 ) -> None:
-    """Note that the person was told of a demand. Refused while a gag is in force.
+    """Note that the person was told of a demand, or that a letter that could not go by mail was posted.
 
-    Example: habeas authority told 01kap2v7q4m8w3x9yd5tgh6jzr --by s-17 --text-file letter.txt
+    Refused while a gag is in force.
+
+    Example: habeas authority told 01kap2v7q4m8w3x9yd5tgh6jzr --by s-17
     """
+    from rights.demandletters import Whom
     from starter.desk import desk, now
     from starter.inputs import ledger_id, read_text, role
 
-    text = read_text(text_file, "--text-file").strip()
-    if not text:
+    if exporter and text_file:
+        raise Failure(Exit.USAGE, "--text-file is of what the person was told: leave --exporter or it out")
+    text = read_text(text_file, "--text-file").strip() if text_file else None
+    if text == "":
         raise Failure(Exit.USAGE, "--text-file is empty: give what was written")
     with desk() as at:
-        found = ledger_id(demand, "demand")
-        _show(at.ledger.told_of_demand(found, by=role(by, "--by"), text=text, at=now()), as_json)
+        found, who = ledger_id(demand, "demand"), role(by, "--by")
+        if text is None:
+            whom = Whom.EXPORTER if exporter else Whom.PERSON
+            at.ledger.posted_demand_letter(found, whom, by=who, at=now())
+            _show(at.ledger.demand(found), as_json)
+        else:
+            _show(at.ledger.told_of_demand(found, by=who, text=text, at=now()), as_json)
+
+
+@authorities.command()
+def letter(
+    demand: DemandId,
+    exporter: ToExporter = False,
+    language: LanguageOption = None,
+    form: FormOption = "text",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Print the letter to the person about a demand, or to whoever gave us the data, as it reads now.
+
+    It sends nothing. Refused while a gag is in force, so that none lies about.
+
+    Example: habeas authority letter 01kap2v7q4m8w3x9yd5tgh6jzr --format pdf --out letter.pdf
+    """
+    from activities.demandletters import House
+    from rights.demandletters import Whom
+    from starter.demandletters import printed
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id
+    from starter.letterpress import language_of
+
+    chosen = language_of(language) if language else None
+    with desk() as at:
+        house = House(at.ledger, at.register, at.data_map, at.settings.office)
+        whom = Whom.EXPORTER if exporter else Whom.PERSON
+        written = printed(house, at.ledger.demand(ledger_id(demand, "demand")), whom, now(), chosen)
+    put(written, form, out, as_json=as_json)
 
 
 @authorities.command("list")

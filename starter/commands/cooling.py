@@ -1,13 +1,14 @@
-"""`habeas request stop` and `review`: an erasure that somebody stops before it begins.
+"""`habeas request stop`, `review` and `habeas stop-page`: an erasure that somebody stops before it begins.
 
 The one rule: a token stops and does nothing else; what was stopped goes on only by the word of two agents.
 """
 
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
-from starter.commands.options import Json, NoteFile, RequestId, Seat
+from starter.commands.options import Host, Json, NoteFile, Port, ReadyFile, RequestId, Seat
 from starter.commands.request import requests
 from starter.exits import Exit, Failure
 
@@ -37,6 +38,60 @@ def stop(
         fresh = at.ledger.stop(text, at=now())
     said = "stopped: nothing is erased before somebody has looked at it" if fresh else "it was stopped before"
     answer({"stopped": True, "new": fresh}, Page().line(Cell(said, "good")), as_json=as_json)
+
+
+def stop_page(
+    port: Port = 8444,
+    host: Host = "127.0.0.1",
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--certificate", metavar="FILE", help="The certificate for HTTPS, as PEM; with --key.", show_default=False
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="KEY", help="Its private key, env:NAME or file:/path.", show_default=False),
+    ] = None,
+    ready_file: ReadyFile = None,
+) -> None:
+    """Serve the page behind the link of a cooling-off notice: one button, which stops an erasure before it begins.
+
+    Looking at it changes nothing and says nothing of anybody. The setting letters.stop_page says where it is reached
+    from outside. Without a certificate it listens on this machine alone, for a proxy with HTTPS beside it. Runs until
+    it is stopped.
+
+    Example: habeas stop-page --port 8444
+    """
+    import ipaddress
+
+    from connectors.registry import resolve
+    from starter.desk import desk, now
+    from starter.endpoint import stand
+    from starter.stopping import StopPage, serve_stop_page
+
+    if (certificate is None) != (key is None):
+        raise Failure(Exit.USAGE, "--certificate and --key go together")
+    try:
+        here = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        here = host == "localhost"
+    if certificate is None and not here:
+        raise Failure(Exit.USAGE, "the page is not served to others in the clear: give --certificate and --key")
+    with desk() as at:
+        try:
+            pair = (certificate, resolve(key)) if certificate and key else None
+        except ValueError as error:
+            raise Failure(Exit.BAD, f"--key: {error}") from None
+        page = StopPage(at.ledger, at.settings.office, now)
+        scheme = "https" if pair else "http"
+        try:
+            door = serve_stop_page(page, host, port, pair)
+            stand(door, lambda taken: f"the stop page is on {scheme}://{host}:{taken}", ready_file)
+        except OSError:
+            raise Failure(
+                Exit.BAD, "the port, the certificate or the key cannot be used: see that they are there and yours"
+            ) from None
 
 
 @requests.command()

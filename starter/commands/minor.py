@@ -147,8 +147,15 @@ def list_(
     with desk() as at:
         found = at.ledger.minor_reports(open_only=not every)
         rows = [
-            (one.request_id, one.restriction_id, one.source, minute(one.reported_at, at.zone), one.word or "open")
+            (
+                one.request_id,
+                one.restriction_id,
+                one.source,
+                minute(one.reported_at, at.zone),
+                str(one.told),
+                one.word or (f"open, asked for {one.level + 1} times" if one.level else "open"),
+            )
             for one in found
         ]
-        page = Page().grid(("report", "out of use by", "source", "reported", "ruling"), rows)
+        page = Page().grid(("report", "out of use by", "source", "reported", "told", "ruling"), rows, numbers=("told",))
         answer({"reports": [one.model_dump(mode="json") for one in found]}, page, as_json=as_json)

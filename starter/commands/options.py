@@ -94,6 +94,9 @@ ToldFile = Annotated[
     str,
     typer.Option("--text-file", metavar="FILE", help="What was written to the person; sealed.", show_default=False),
 ]
+ToExporter = Annotated[
+    bool, typer.Option("--exporter", help="The letter to whoever gave us the data, not the person's.")
+]
 IdempotencyKey = Annotated[
     str | None,
     typer.Option(
@@ -125,4 +128,12 @@ Year = Annotated[
         help="Of what came in in this year; last year unless given.",
         show_default=False,
     ),
+]
+Host = Annotated[str, typer.Option("--host", metavar="HOST", help="The address to listen on.")]
+Port = Annotated[
+    int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Where to listen; 0: any that is free.")
+]
+ReadyFile = Annotated[
+    Path | None,
+    typer.Option("--ready-file", metavar="FILE", help="Write the port there once it listens.", show_default=False),
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import Json, RequestId
+from starter.commands.options import Host, Json, Port, ReadyFile, RequestId
 from starter.exits import Exit, Failure
 
 transfers = typer.Typer(no_args_is_help=True, help="Data that was sent to other controllers.")
@@ -18,14 +18,9 @@ def receive(
     config: Annotated[
         Path, typer.Argument(metavar="FILE", help="The receiving file: docs/portability.md.", show_default=False)
     ],
-    port: Annotated[
-        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Where to listen; 0: any that is free.")
-    ] = 8443,
-    host: Annotated[str, typer.Option("--host", metavar="HOST", help="The address to listen on.")] = "127.0.0.1",
-    once_ready: Annotated[
-        Path | None,
-        typer.Option("--ready-file", metavar="FILE", help="Write the port there once it listens.", show_default=False),
-    ] = None,
+    port: Port = 8443,
+    host: Host = "127.0.0.1",
+    ready_file: ReadyFile = None,
 ) -> None:
     """Take in what other controllers send, over HTTPS.
 
@@ -33,13 +28,11 @@ def receive(
 
     Example: habeas receive receiving.yaml --port 8443
     """
-    import signal
-    import threading
-
     from activities.jws import load_signing_key
     from connectors.registry import resolve
     from rights.transfer import read_receiving
     from starter.desk import load_env
+    from starter.endpoint import stand
     from starter.receiving import Intake, serve
 
     load_env()
@@ -52,16 +45,10 @@ def receive(
         key = load_signing_key(resolve(settings.signing_key))
     except ValueError as error:
         raise Failure(Exit.BAD, f"signing_key: {error}") from None
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     try:
         intake, pem = Intake(settings, key), resolve(settings.certificate_key)
-        with serve(intake, Path(settings.certificate), pem, host, port) as listening:
-            if once_ready:
-                once_ready.write_text(str(listening))
-            typer.echo(f"receiving as {settings.name} on https://{host}:{listening}", err=True)
-            stop.wait()
+        door = serve(intake, Path(settings.certificate), pem, host, port)
+        stand(door, lambda taken: f"receiving as {settings.name} on https://{host}:{taken}", ready_file)
     except OSError:
         raise Failure(
             Exit.BAD, "the port, the certificate or the quarantine cannot be used: see that they are there and yours"

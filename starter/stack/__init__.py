@@ -6,10 +6,11 @@ one rule: what is started here is ended here. No process is signalled but those 
 none of them outlives the process that started it, however that process ends.
 """
 
-from starter.stack.child import HOST, StackError, free_port
+from starter.stack.child import HOST, StackError
 from starter.stack.mail import Mail
 from starter.stack.objects import Account, Objects
 from starter.stack.place import state_dir
+from starter.stack.ports import free_port
 from starter.stack.postgres import Postgres
 from starter.stack.temporal import Temporal
 from starter.stack.vendors import Vendors

@@ -9,9 +9,7 @@ import atexit
 import contextlib
 import fcntl
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,33 +28,9 @@ STOP_LIMIT_S: Final = 20.0
 HANDOVER_LIMIT_S: Final = 10.0
 POLL_S: Final = 0.02
 
-# Below every usual range of ephemeral ports, so that between a crash and the restart on the same
-# port no outgoing connection of this machine can be given it.
-PORTS: Final = range(18_000, 32_000)
-
 
 class StackError(RuntimeError):
     """A server could not be found, started or reached; the text says which and what to do."""
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on at this moment."""
-    for port in random.SystemRandom().sample(PORTS, 200):
-        if is_free(port):
-            return port
-    raise StackError(f"No port from {PORTS.start} to {PORTS.stop} is free on {HOST}.")
-
-
-def is_free(port: int) -> bool:
-    """Whether nothing listens on a loopback port at this moment."""
-    with socket.socket() as probe:
-        # Without it a port whose last connections are still fading would look taken.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
 
 
 # Run beside each server. Its standard input ends when the starter does, be it by a kill -9; the

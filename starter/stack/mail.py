@@ -18,8 +18,9 @@ from urllib.parse import quote
 
 from imapclient import IMAPClient
 
-from starter.stack.child import HOST, Child, free_port, lock, missing
+from starter.stack.child import HOST, Child, lock, missing
 from starter.stack.place import temporary
+from starter.stack.ports import free_port
 from starter.stack.server import Server
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from starter.stack.child import HOST, Child, free_port, lock, missing
+from starter.stack.child import HOST, Child, lock, missing
 from starter.stack.place import temporary
+from starter.stack.ports import free_port
 from starter.stack.server import Server
 
 if TYPE_CHECKING:

@@ -24,8 +24,9 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from starter.stack.child import HOST, Child, StackError, free_port, lock, missing
+from starter.stack.child import HOST, Child, StackError, lock, missing
 from starter.stack.place import make_reachable, state_dir, temporary
+from starter.stack.ports import free_port
 from starter.stack.server import Server
 
 # This account exists everywhere and owns nothing.

@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from starter.stack.child import HOST, Child, StackError, free_port, lock, missing
+from starter.stack.child import HOST, Child, StackError, lock, missing
 from starter.stack.place import temporary
+from starter.stack.ports import free_port
 from starter.stack.server import Server
 
 

@@ -21,6 +21,7 @@ from ledger.ledger import Ledger
 from rights.authorities import Demand, Gag, Scope
 from rights.authoritylaw import Word
 from rights.decision import Role
+from rights.demandletters import Whom
 from rights.mapfile import read_map
 from rights.receipt import Tally
 from rights.recipients import Register, read_register
@@ -60,10 +61,10 @@ def test_trf_04_when_a_gag_ends_the_person_is_to_be_told(ledger: Ledger, door: D
     assert door(over) == [(0,)]
 
     for _ in range(2):
-        assert carried_on(ledger, tmp_path, demand.id, ends).state == "tell"
+        assert carried_on(ledger, tmp_path, demand.id, ends).state == "post", "nobody knows where the person lives"
     assert door(over) == [(1,)]
 
-    ledger.told_of_demand(demand.id, by="s-17", text="canary", at=ends)
+    ledger.posted_demand_letter(demand.id, Whom.PERSON, by="s-17", at=ends)
     assert carried_on(ledger, tmp_path, demand.id, ends).over
     assert ledger.demand(demand.id).closed_at == ends
 

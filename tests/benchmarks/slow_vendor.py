@@ -34,7 +34,7 @@ collections:
           states: {running: [running], done: [done]}
           every: 6h
           deadline: 30d
-unsupported: {restrict: no way, suppress: no way}
+unsupported: {restrict: no way, suppress: no way, rectify: no way}
 """
 MAP = """
 system: slow

@@ -19,6 +19,7 @@ from connectors.protocol import Key
 from rights.datamap import System
 from rights.mapfile import read_map
 from starter.stack.vendors import Vendors
+from starter.stack.vendors.seeding import number_of, stripe_id
 
 
 def system_of(vendors: Vendors, vendor: str, text: str, **options: Any) -> System:
@@ -36,6 +37,8 @@ class VendorBench:
     secrets: ClassVar[Mapping[str, str]]
     destroys: ClassVar[str]
     """The operation after which somebody is gone, as the fake calls it."""
+    updates: ClassVar[tuple[str, ...]] = ()
+    """Those by which rows are corrected."""
 
     def __init__(self, vendors: Vendors) -> None:
         self.vendors = vendors
@@ -68,8 +71,15 @@ class VendorBench:
 
     @contextmanager
     def cut(self) -> Iterator[None]:
-        with self._fault("timeout", self.destroys, times=1, seconds=0.01):
-            yield
+        for operation in (self.destroys, *self.updates):
+            self.vendors.fault(self.vendor, "timeout", operation, times=1, seconds=0.01)
+        yield
+        self.vendors.clear_faults()
+
+    def revert(self, collection: str, column: str) -> None:
+        """The vendor says yes, and nothing is otherwise."""
+        for operation in self.updates:
+            self.vendors.fault(self.vendor, "answer", operation, times=1_000_000, status=200, body={})
 
     @contextmanager
     def _fault(self, kind: str, operation: str = "*", times: int = 1_000_000, seconds: float = 0) -> Iterator[None]:
@@ -105,6 +115,8 @@ class MailchimpBench(VendorBench):
 
     vendor = "mailchimp"
     destroys = "member.delete"
+    updates = ("member.update",)
+    writable: ClassVar = {"members": frozenset({"first_name"})}
     secrets: ClassVar = {"key": "mailchimp-key-us1"}
     map = """
 system: newsletter
@@ -150,6 +162,8 @@ class ZendeskBench(VendorBench):
 
     vendor = "zendesk"
     destroys = "deleted_ticket.delete"
+    updates = ("user.update",)
+    writable: ClassVar = {"users": frozenset({"name", "external_id"})}
     secrets: ClassVar = {"token": "zendesk-token"}
     map = """
 system: support
@@ -187,6 +201,46 @@ collections:
     def _is_of(self, person: Person, name: str, row: Mapping[str, object]) -> bool:
         number = 900_000_000_000 + int(person.of("customer_number"))
         return row["id" if name == "users" else "requester_id"] == number
+
+
+class StripeBench(VendorBench):
+    """Customers, found by the very address that is corrected; the search lags behind."""
+
+    vendor = "stripe"
+    destroys = "jobs.run"
+    updates = ("customers.update",)
+    secrets: ClassVar = {"key": "sk_test_fake"}
+    shares = "email"
+    writable: ClassVar = {"customers": frozenset({"email", "name"})}
+    map = """
+system: payments
+owner: finance
+connector: http
+backups: none
+options: {vendor: stripe}
+collections:
+  customers:
+    erase: redact
+    key: [id]
+    fields:
+      id: {}
+      email: {category: contact, identity: email, strategy: constant, value: "[redacted]"}
+      name: {category: name, strategy: constant, value: "[redacted]"}
+"""
+
+    def seed(self, person: Person, rows: int) -> None:
+        known = {"email": person.of("email"), "name": person.text, "id": self._number(person), "charges": 1}
+        self.vendors.seed([known], ["stripe"])
+
+    def _held(self, state: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
+        yield from (row for row in state["customers"].values() if not row.get("deleted"))
+
+    def _is_of(self, person: Person, name: str, row: Mapping[str, object]) -> bool:
+        return row["id"] == stripe_id(self._number(person))
+
+    def _number(self, person: Person) -> str:
+        """Of two people with one address too."""
+        return str(number_of(f"{person.text} {person.of('email')}"))
 
 
 class AmplitudeBench(VendorBench):

@@ -10,11 +10,12 @@ from connectors.conformance import Bench, Conformance, Crash, Gate, Trial
 from connectors.conformance.erasing import Erasing
 from connectors.conformance.locating import Locating
 from connectors.conformance.outlook import found
+from connectors.conformance.rectifying import Rectifying
 from connectors.conformance.speaking import Speaking
 from connectors.conformance.verifying import Verifying
 from connectors.protocol import Restricted, Restricts
 from starter.stack.vendors import Vendors
-from tests.connectors.http_bench import AmplitudeBench, MailchimpBench, ZendeskBench
+from tests.connectors.http_bench import AmplitudeBench, MailchimpBench, StripeBench, ZendeskBench
 
 
 class _Vendor(Conformance):
@@ -50,6 +51,16 @@ class TestZendesk(_Vendor):
     @pytest.fixture
     def bench(self, vendors: Vendors) -> Iterator[Bench]:
         bench = ZendeskBench(vendors)
+        yield bench
+        bench.connector.close()
+
+
+class TestStripe(Locating, Rectifying):
+    """Those of looking and correcting: what it redacts stands for the other promises elsewhere."""
+
+    @pytest.fixture
+    def bench(self, vendors: Vendors) -> Iterator[Bench]:
+        bench = StripeBench(vendors)
         yield bench
         bench.connector.close()
 

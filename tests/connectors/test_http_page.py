@@ -24,10 +24,12 @@ def test_the_page_claims_what_the_file_does(vendor: str) -> None:
     file, claims = read_vendor(vendor, find_vendor(vendor).read_text()), documented()[vendor]
     erases = [spec.erase for spec in file.collections.values() if spec.erase]
 
-    for what in ("restrict", "suppress", "export"):
+    for what in ("restrict", "suppress", "rectify", "export"):
         offered = what == "export" or any(getattr(spec, what) for spec in file.collections.values())
         assert (claims[what] != "–") is (offered and what not in file.unsupported), what
         assert (claims[what] == "–") is bool(file.unsupported.get(what)), "and a reason is given"
+    written = {field for spec in file.collections.values() if spec.rectify for field in spec.rectify.fields}
+    assert set(re.findall(r"`(\w+)`", claims["rectify"])) == written
     assert ("events" in claims["export"]) is any(spec.export for spec in file.collections.values())
     assert ("redacted" in claims["erased"]) is any(erase.leaves == "redacted" for erase in erases)
     waits = any(isinstance(step, Poll) for erase in erases for step in erase.steps)

@@ -16,7 +16,7 @@ from connectors.conformance.gate import Gate
 from connectors.errors import Held, NeedsHuman, Retryable, Unsupported
 from connectors.http import build
 from connectors.http.connector import HttpConnector
-from connectors.protocol import Call, Pending
+from connectors.protocol import Call, Correction, OldValues, Pending
 from rights.codes import Code
 from rights.datamap import DataMap, System
 from rights.mapfile import read_map
@@ -49,7 +49,7 @@ collections:
 TAIL = """
     erase:
       steps: [{call: "DELETE /people/{row.id}", answer: none}]
-unsupported: {restrict: no way, suppress: no way}
+unsupported: {restrict: no way, suppress: no way, rectify: no way}
 """
 MAP = """
 system: small
@@ -249,7 +249,7 @@ UNTIL_EMPTY = """
             - {call: GET /visits, query: {of: "{row.id}"}, save: {visits: "[]"}}
             - {call: POST /delete, json: {visits: "{saved.visits}"}, answer: none}
           most: 4
-unsupported: {restrict: no way, suppress: no way}
+unsupported: {restrict: no way, suppress: no way, rectify: no way}
 """
 
 
@@ -291,7 +291,7 @@ STOPS = """
     suppress:
       stops: [marketing]
       steps: [{call: "POST /block", json: {id: "{row.id}"}, answer: none}]
-unsupported: {restrict: no way}
+unsupported: {restrict: no way, rectify: no way}
 """
 
 
@@ -367,7 +367,7 @@ POLLED = """
           states: {running: [running], done: [done]}
           every: 1d
           deadline: 9d
-unsupported: {restrict: no way, suppress: no way}
+unsupported: {restrict: no way, suppress: no way, rectify: no way}
 """
 
 
@@ -396,3 +396,86 @@ def test_how_often_is_a_time(server: Server, tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="options: every: write a time as a number and s, m, h or d"):
         build(small.system.model_copy(update={"options": options}), {"id": "me", "secret": "hush"})
+
+
+CORRECTABLE = """
+      - by: id
+        steps:
+          - {call: "GET /people/{by.value}", rows: "[@]"}
+    erase:
+      steps: [{call: "DELETE /people/{row.id}", answer: none}]
+    rectify:
+      fields: [email, city]
+      steps: [{call: "POST /people/{row.id}", json: {email: "{new.email?}", city: "{new.city?}"}, answer: none}]
+unsupported: {restrict: no way, suppress: no way}
+"""
+CITIES = HEAD.replace("    several: true\n", "").replace("email: email}", "email: email, city: city}")
+CITY_MAP = MAP.replace("identity: email}}", "identity: email}, city: {category: contact}}")
+
+
+class Lagging:
+    """A vendor whose search goes on showing what stood there before, and finds nobody by what stands there now."""
+
+    def __init__(self) -> None:
+        self.shown = {"id": 7, "email": ANNA, "city": "Ulm"}
+        self.held = dict(self.shown)
+
+    def __call__(self, method: str, path: str, query: dict[str, str]) -> Reply:
+        if path == "/people":
+            return 200, [self.shown] if query["email"] == self.shown["email"] else []
+        return 200, self.held
+
+
+@pytest.fixture
+def lagging(server: Server, tmp_path: Path) -> tuple[Small, Lagging]:
+    vendor = Lagging()
+    server.answer = vendor
+    find = 'call: GET /people\nquery: {email: "{by.value}"}\nrows: "[@][]"'.replace("\n", "\n  ")
+    return Small(server, tmp_path, f"- {find}", CORRECTABLE, CITIES, CITY_MAP), vendor
+
+
+def test_REC_01_what_a_lagging_search_shows_is_neither_kept_nor_believed(
+    lagging: tuple[Small, Lagging], server: Server
+) -> None:
+    small, vendor = lagging
+    vendor.held["city"] = "Bonn"
+    kept = list[OldValues]()
+
+    def answer(method: str, path: str, query: dict[str, str]) -> Reply:
+        if method == "POST":
+            vendor.held |= json.loads(server.bodies[-1])
+            return 200, {}
+        return vendor(method, path, query)
+
+    server.answer = answer
+    new = {"email": "quartz@example.org", "city": "Köln"}
+
+    tally = small.connector.rectify(small.call(corrections=(Correction("people", new),), keep=kept.append))
+
+    assert (tally.rectified, vendor.held, vendor.shown["city"]) == (1, {"id": 7, **new}, "Ulm")
+    assert kept == [{"people": {("7",): {"email": ANNA, "city": "Bonn"}}}]
+    again = small.call(corrections=(Correction("people", new),), fence=Gate(refuse=Held(Code.HOLD)))
+    assert small.connector.rectify(again).rectified == 0, "as long as it lags, too"
+
+
+def test_REC_01_a_vendor_that_says_yes_and_does_nothing_is_not_believed(lagging: tuple[Small, Lagging]) -> None:
+    small, _ = lagging
+    corrections = (Correction("people", {"city": "Köln"}),)
+
+    with pytest.raises(NeedsHuman) as caught:
+        small.connector.rectify(small.call(corrections=corrections))
+
+    assert (caught.value.code, caught.value.about) == (Code.CHANGED_BACK, "people.city")
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_what_cannot_be_emptied_is_a_persons_and_nothing_is_written(
+    lagging: tuple[Small, Lagging], server: Server, value: str | None
+) -> None:
+    small, _ = lagging
+
+    with pytest.raises(NeedsHuman) as caught:
+        small.connector.rectify(small.call(corrections=(Correction("people", {"city": value}),)))
+
+    assert (caught.value.code, caught.value.about) == (Code.VALUE, "people.city")
+    assert not [one for one in server.asked if one.startswith("POST")]

@@ -45,7 +45,7 @@ collections:
   users:
     about: people
     key: [id]
-    fields: {id: id, email: email, status: status}
+    fields: {id: id, email: email, status: status, name: name, phone: phone}
     clean: "name == 'gone'"
     find:
       - by: email
@@ -85,6 +85,9 @@ collections:
     suppress:
       stops: [marketing]
       steps: [{call: "POST /block", json: {id: "{row.id}"}}]
+    rectify:
+      fields: [name, phone]
+      steps: [{call: "PUT /users/{row.id}", json: {name: "{new.name?}", tel: "{new.phone?}"}}]
 """
 
 WRONG = {
@@ -151,6 +154,25 @@ WRONG = {
         "- {download",
         "- {poll: GET /x, state: s, states: {done: [x]}, every: 1s, deadline: 1d}\n        #",
         "the steps of an export end with a download",
+    ),
+    "a field to write that is none": (
+        "fields: [name,",
+        "fields: [nam,",
+        "rectify.fields[0]: 'nam' is not under fields",
+    ),
+    "a key to write": ("fields: [name,", "fields: [id, name,", "rectify.fields[0]: the key tells rows apart"),
+    "what rows are found by": (
+        "fields: [name,",
+        "fields: [email, name,",
+        "rectify.fields[0]: and nothing but that shows",
+    ),
+    "a field that no step writes": ('"{new.phone?}"', "x", "rectify.fields[1]: no step writes it"),
+    "what was not asked for": ("{new.name?}", "{new.name}", "make the whole value {new.name?}"),
+    "a new value elsewhere": ("POST /block", "POST /block/{new.name}", "'{new.name}' has no value here"),
+    "a look in a correction": (
+        'call: "PUT /users/{row.id}"',
+        'call: "PUT /users/{row.id}", lookup: {call: GET /x, found: x}',
+        "rectify.steps[0].lookup: lookup belongs to erase",
     ),
     "offered and denied": (
         "collections:\n",

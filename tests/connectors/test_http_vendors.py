@@ -10,12 +10,13 @@ import httpx2
 import pytest
 
 from connectors.conformance.gate import Gate
-from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
-from connectors.protocol import Batches, Export, Look, Pending, capabilities
+from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
+from connectors.protocol import Batches, Correction, Export, Look, OldValues, Pending, capabilities
 from connectors.traits import Bounded
 from rights.codes import Code
 from rights.plan import Operation
 from rights.receipt import Certainty, Tally
+from rights.subject import Identity
 from starter.stack.vendors import Vendors
 from tests.connectors.http_bench import AmplitudeBench, MailchimpBench, ZendeskBench
 from tests.connectors.http_desk import GOOGLE, STRIPE, Desk
@@ -399,10 +400,10 @@ def test_each_offers_what_its_vendor_does_and_no_more(
     base = {Operation.LOCATE, Operation.ERASE, Operation.VERIFY}
     locks = {Operation.RESTRICT, Operation.LIFT}
 
-    assert capabilities(mailchimp.connector) == base | locks | {Operation.EXPORT, Operation.SUPPRESS}
-    assert capabilities(zendesk.connector) == base | locks | {Operation.EXPORT}
+    assert capabilities(mailchimp.connector) == base | locks | {Operation.EXPORT, Operation.SUPPRESS, Operation.RECTIFY}
+    assert capabilities(zendesk.connector) == base | locks | {Operation.EXPORT, Operation.RECTIFY}
     assert capabilities(amplitude.connector) == base | {Operation.EXPORT}
-    assert capabilities(stripe.connector) == base | {Operation.EXPORT}
+    assert capabilities(stripe.connector) == base | {Operation.EXPORT, Operation.RECTIFY}
     assert capabilities(google.connector) == base
     assert [hasattr(desk.connector, "erase_many") for desk in (amplitude, stripe)] == [True, False]
     for desk in (mailchimp, zendesk, amplitude, stripe, google):
@@ -421,6 +422,115 @@ def test_a_cut_call_is_waited_for_as_long_as_the_calls_behind_its_fence_may_take
     # Mailchimp's one call may take two minutes; a look before the call counts (Amplitude, Stripe); polls do not.
     assert longest == [120 + 60, 60 * 2 + 60, 60 * 2 + 60, 60 * 2 + 60, 60 + 60]
     assert hasty.connector.longest == timedelta(seconds=5 * 2 + 2)
+
+
+# Correcting
+
+
+def said(collection: str, **values: str | None) -> Correction:
+    return Correction(collection, values)
+
+
+def test_REC_01_a_name_is_corrected_in_every_audience_and_the_old_one_kept(mailchimp: Desk) -> None:
+    kind, email = email_of(mailchimp.vendors, 3)
+    before, kept = members_of(mailchimp.vendors, email), list[OldValues]()
+    one = said("members", first_name="Änne")
+
+    tally = mailchimp.connector.rectify(mailchimp.call((kind, email), corrections=(one,), keep=kept.append))
+
+    after = members_of(mailchimp.vendors, email)
+    assert (tally.found, tally.rectified) == (2, 2)
+    assert [m["merge_fields"] for m in after] == [m["merge_fields"] | {"FNAME": "Änne"} for m in before]
+    assert [m["status"] for m in after] == [m["status"] for m in before]
+    old = {key: row["first_name"] for part in kept for key, row in part["members"].items()}
+    assert old == {(m["list_id"], m["id"]): m["merge_fields"]["FNAME"] for m in before}
+
+
+def test_REC_01_a_field_that_the_vendors_file_cannot_write_is_a_persons_and_nothing_is_changed(mailchimp: Desk) -> None:
+    kind, email = email_of(mailchimp.vendors, 3)
+    one = said("members", first_name="Änne", email="new@example.org")
+
+    with pytest.raises(Unsupported) as caught:
+        mailchimp.connector.rectify(mailchimp.call((kind, email), corrections=(one,)))
+
+    assert (caught.value.code, caught.value.about) == (Code.UNSUPPORTED, "members.first_name,email")
+    assert mailchimp.worked("member.update") == 0
+
+
+def zendesk_user(vendors: Vendors, number: int) -> dict[str, Any]:
+    user: dict[str, Any] = vendors.dump("zendesk")["users"][str(900_000_000_000 + number)]
+    return user
+
+
+ZENDESK_PHONE = ZendeskBench.map.replace(
+    "name: {category: name}", "name: {category: name}\n      phone: {category: contact}"
+)
+
+
+def test_what_is_to_stand_nowhere_is_emptied_and_stays_so_for_the_next_look(vendors: Vendors) -> None:
+    desk = Desk(vendors, "zendesk", ZENDESK_PHONE, dict(ZendeskBench.secrets))
+    before = zendesk_user(vendors, 3)
+    call = desk.call(email_of(vendors, 3), corrections=(said("users", name="Anna Quartz", phone=None),))
+
+    once = desk.connector.rectify(call)
+    again = desk.connector.rectify(call)
+
+    changed = {name: value for name, value in zendesk_user(vendors, 3).items() if before[name] != value}
+    assert (changed["name"], changed["phone"]) == ("Anna Quartz", "")
+    assert changed.keys() <= {"name", "phone", "updated_at"}
+    assert [(t.found, t.rectified) for t in (once, again)] == [(1, 1), (1, 0)]
+    assert desk.worked("user.update") == 1
+    desk.connector.close()
+
+
+def test_REC_01_a_row_that_the_vendor_shows_and_will_not_write_is_not_called_corrected(zendesk: Desk) -> None:
+    """Somebody in Zendesk's bin is found there, and a change of them is answered with 404."""
+    url = f"{zendesk.vendors.url('zendesk')}/api/v2/users/{900_000_000_003}"
+    for ticket in [
+        t for t in zendesk.vendors.dump("zendesk")["tickets"].values() if t["requester_id"] == 900_000_000_003
+    ]:
+        path = f"{zendesk.vendors.url('zendesk')}/api/v2/tickets/{ticket['id']}"
+        assert httpx2.delete(path, auth=("agent@shop.example/token", "zendesk-token")).status_code == 204
+    email = email_of(zendesk.vendors, 3)
+    assert httpx2.delete(url, auth=("agent@shop.example/token", "zendesk-token")).status_code == 200
+
+    with pytest.raises(NeedsHuman) as caught:
+        zendesk.connector.rectify(zendesk.call(email, corrections=(said("users", name="Anna Quartz"),)))
+
+    assert (caught.value.code, caught.value.about) == (Code.REFUSED, "users.name")
+    assert caught.value.tally is not None
+    assert caught.value.tally.rectified == 0
+
+
+def test_REC_01_an_address_is_corrected_and_the_person_known_by_it(stripe: Desk) -> None:
+    kind, email = email_of(stripe.vendors, 3)
+    learnt = list[Identity]()
+    one = said("customers", email="anna.quartz@example.org")
+
+    tally = stripe.connector.rectify(stripe.call((kind, email), corrections=(one,), learn=learnt.extend))
+
+    held = [c for c in stripe.vendors.dump("stripe")["customers"].values() if c["email"] == "anna.quartz@example.org"]
+    assert (tally.rectified, len(held)) == (1, 1)
+    assert Identity("email", "anna.quartz@example.org") in learnt
+    again = stripe.connector.rectify(stripe.call((kind, email), corrections=(one,)))
+    assert (again.found, again.rectified, stripe.worked("customers.update")) == (1, 0, 1)
+
+
+def test_a_write_that_is_tried_again_goes_by_the_same_key_and_another_by_another(stripe: Desk) -> None:
+    who = email_of(stripe.vendors, 3)
+    call = stripe.call(who, corrections=(said("customers", name="Anna Quartz"),))
+    stripe.vendors.fault("stripe", "error", "customers.update", times=2)
+
+    for _ in range(2):
+        with pytest.raises(Retryable):
+            stripe.connector.rectify(call)
+    assert stripe.connector.rectify(call).rectified == 1
+    other = stripe.call(who, corrections=(said("customers", name="Anna Quarz"),))
+    assert stripe.connector.rectify(other).rectified == 1
+
+    asked = stripe.vendors.traffic("stripe", "customers.update")
+    keys = [one["headers"]["idempotency-key"] for one in asked]
+    assert (len(keys), len(set(keys)), len(set(keys[:3]))) == (4, 2, 1)
 
 
 @pytest.mark.parametrize("option", ["timeout", "grace"])

@@ -43,7 +43,8 @@ BEYOND: Final[Mapping[str, set[str]]] = {
     },
     # Discovery documents name no errors; their form is that of every Google API.
     "google": {"token 200", "delete 400", "delete 401", "delete 429", "upsert 400", "upsert 401"},
-    "stripe": {"customers.list 200"},  # the core API, whose document is not among these
+    # The core API, whose document is not among these.
+    "stripe": {"customers.list 200", "customers.update 200", "customers.update 401", "customers.update 500"},
 }
 """What the documents do not say, and where the fake has it from."""
 _HOST: Final = "https://vendor.example"

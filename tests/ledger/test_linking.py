@@ -6,6 +6,7 @@ import pytest
 
 from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
+from rights.appeals import AppealOutcome
 from rights.codes import Code
 from rights.deadlines import start_clock
 from rights.regimes import regime
@@ -179,6 +180,54 @@ def test_canadas_law_keeps_the_data_while_the_person_may_complain(
     with pytest.raises(FenceRefused) as refused:
         enter(ledger, erasure, at=when)
     assert refused.value.code is Code.RECOURSE
+
+
+@pytest.mark.parametrize(
+    ("law", "conclusion", "days", "free"),
+    [
+        ("sg-pdpa", Conclusion.REFUSED, 30, False),
+        ("sg-pdpa", Conclusion.IN_PART, 30, False),
+        ("sg-pdpa", Conclusion.REFUSED, 32, True),
+        ("sg-pdpa", Conclusion.ANSWERED, 1, True),
+        ("eu-gdpr", Conclusion.REFUSED, 1, True),
+        ("ca-pipeda", Conclusion.REFUSED, 32, False),
+    ],
+)
+def test_ERA_13_singapore_keeps_what_was_refused_for_thirty_days_and_no_longer_than_its_own_law(
+    ledger: Ledger, law: str, conclusion: Conclusion, days: int, free: bool
+) -> None:
+    """PDPA s. 22A, PDP Regulations 2021 reg. 8: to the 30th day after the refusal."""
+    erasure = proven(ledger, Phase.LOCATING)
+    clock = start_clock(regime(law), AT, "Asia/Singapore")
+    copy = ledger.open_request(Right.ACCESS, law, ANNA, clock, received_at=AT, confirmed=True)
+    close_one(ledger, copy.request_id, conclusion, working_days=0)
+
+    ledger.shred_due(later(days=days))
+    if free:
+        assert enter(ledger, erasure, at=later(days=days))
+        return
+    with pytest.raises(FenceRefused) as refused:
+        enter(ledger, erasure, at=later(days=days))
+    assert refused.value.code is Code.RECOURSE
+
+
+@pytest.mark.parametrize("right", [Right.ACCESS, Right.PORTABILITY, Right.RECTIFICATION])
+def test_ERA_13_an_erasure_stops_while_an_appeal_about_a_copy_is_open(ledger: Ledger, right: Right) -> None:
+    """However the copy was answered: what it left out is what the person is after. Of no other right."""
+    erasure = proven(ledger, Phase.LOCATING)
+    clock = start_clock(regime("us-va"), AT, "America/New_York")
+    copy = ledger.open_request(right, "us-va", ANNA, clock, received_at=AT, confirmed=True).request_id
+    close_one(ledger, copy, at=later(days=10))
+    appeal = ledger.open_appeal(copy, received_at=later(days=20), at=later(days=20))
+
+    if right is Right.RECTIFICATION:
+        assert enter(ledger, erasure, at=later(days=21))
+        return
+    with pytest.raises(FenceRefused) as refused:
+        enter(ledger, erasure, at=later(days=21))
+    assert refused.value.code is Code.RECOURSE
+    ledger.decide_appeal(appeal.id, AppealOutcome.UPHELD, at=later(days=22), reasons="it was all there", by="s-90")
+    assert enter(ledger, erasure, at=later(days=23))
 
 
 def test_canadas_law_keeps_the_data_also_when_everything_else_of_the_refusal_would_be_shredded(ledger: Ledger) -> None:

@@ -15,6 +15,7 @@ from rights.mandates import Mandate
 from rights.minors import Indication, Source, minors_law
 from rights.request import Phase, Right
 from rights.restriction import Ground
+from rights.subject import Identity
 from tests.ledger.builders import ANNA, AT, a_clock, enter, later, open_one, opened_id, release
 from tests.ledger.conftest import Door
 
@@ -22,12 +23,14 @@ WITHIN = minors_law().lane.within
 NOTICE = timedelta(days=7)
 
 
-def reported(ledger: Ledger, restriction: str = "", *, by: str = "support desk") -> str:
+def reported(
+    ledger: Ledger, restriction: str = "", *, by: str = "support desk", identities: tuple[Identity, ...] = ANNA
+) -> str:
     """An erasure that somebody has reported, on its way; its id."""
     kept = restriction or open_one(ledger, right=Right.RESTRICTION, confirmed=True).request_id
     report = MinorReport(Source.STAFF, by, kept)
     made = ledger.open_request(
-        Right.ERASURE, "eu-gdpr", ANNA, a_clock().hurried(WITHIN), received_at=AT, minor=report
+        Right.ERASURE, "eu-gdpr", identities, a_clock().hurried(WITHIN), received_at=AT, minor=report
     ).request_id
     ledger.move(made, Phase.CONFIRMING, at=AT)
     return made

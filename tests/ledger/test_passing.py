@@ -133,7 +133,7 @@ def test_it_is_passed_on_once(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"role": "processor"}, "a processor answers nobody"),
+        ({"role": "processor"}, "only who is controller or joint answers people"),
         ({"told_by": {"system": "shop"}}, "goes by letter"),
         ({"knows_by": []}, "needs knows_by"),
     ],

@@ -70,6 +70,8 @@ def test_nothing_is_decided_without_a_ground_of_the_law_it_is_asked_under(
     [
         ("approver: delegate}", "approver: delegate, aprover: x}", "'aprover' is not a key here"),
         ("needs: [reason], approver: delegate}", "approver: delegate}", "needs an approver, and a reason to tell"),
+        ("effect: refuse, confidence: high", "effect: refuse, confidence: low", "takes nothing: write enabled: false"),
+        ("effect: refuse, confidence: high", "effect: refuse", "confidence"),
         ("ca-pipeda: {months: 6", "ca-pipeda: {months: 600", "no law gives more"),
     ],
 )
@@ -152,6 +154,85 @@ def test_MET_05_access_is_refused_in_new_zealand_and_australia_on_a_ground_of_th
             assert check(part, Right.ACCESS, [regime], {Element.REASON}).consult
 
 
+CORRECTION = {
+    "eu-gdpr": {"GDPR Art. 16"},
+    "us-ca-ccpa": {"11 CCR 7023(b)"},
+    "ca-pipeda": {"PIPEDA Sch. 1 cl. 4.9.5, 4.9.6"},
+    "nz": {"Privacy Act 2020 s. 22, IPP 7(2)", "Privacy Act 2020 s. 22, IPP 7(2), (3)"},
+    "au-app": {"APP 13.1"},
+    "ch-fadp": {"FADP Art. 32(1)(a)", "FADP Art. 32(1)(b)"},
+    "sg-pdpa": {"PDPA s. 22(2)", "PDPA Sixth Sch. para. 1(a)"},
+}
+
+
+@pytest.mark.parametrize("regime", CORRECTION)
+def test_MET_05_a_correction_is_refused_on_a_ground_of_its_own_law(regime: str) -> None:
+    """And on none of those on which access is refused."""
+    own = {
+        code: ground
+        for code, ground in grounds_for(Right.RECTIFICATION, [regime]).items()
+        if ground.rights == (Right.RECTIFICATION,)
+    }
+    assert {ground.article for ground in own.values()} == CORRECTION[regime]
+
+    for code in own:
+        decided = Decided(word=Word.REFUSE, ground=code)
+        assert check(decided, Right.RECTIFICATION, [regime], {Element.REASON}).approvers
+        with pytest.raises(DecisionError, match="reason"):
+            check(decided, Right.RECTIFICATION, [regime], set())
+        with pytest.raises(DecisionError):
+            check(decided, Right.ACCESS, [regime], ALL)
+
+
+OF_OTHERS = {
+    "ch-fadp": "FADP Art. 26(1)(b)",
+    "sg-pdpa": "PDPA s. 21(3)(c)",
+    "jp-appi": "APPI Art. 33(2)(i)",
+    "kr-pipa": "PIPA Art. 35(4) no. 2",
+    "ca-qc": "CQLR c. P-39.1, s. 40",
+    "za-popia": "PAIA s. 63",
+    "ca-pipeda": "PIPEDA s. 9(1)",
+    "eu-gdpr": "GDPR Art. 15(4)",
+}
+
+
+@pytest.mark.parametrize("regime", OF_OTHERS)
+def test_MET_05_what_would_harm_another_is_left_out_of_a_copy_on_the_provision_of_each_law(regime: str) -> None:
+    """Others' rights are what a copy is most often cut for: nobody has to type in the provision."""
+    [code] = [c for c, g in grounds_for(Right.ACCESS, [regime]).items() if g.article == OF_OTHERS[regime]]
+
+    part = Decided(word=Word.IN_PART, parts=(Exempt(category="notes", ground=code),))
+    assert check(part, Right.ACCESS, [regime], {Element.REASON}).approvers == (Role.COUNSEL,)
+    with pytest.raises(DecisionError):
+        check(part, Right.ACCESS, [regime, "us-ca-ccpa"], ALL)
+
+
+@pytest.mark.parametrize("regime", ["us-va", "us-co", "us-ct"])
+def test_MET_05_an_opt_out_is_never_refused_since_nobody_is_proven(regime: str) -> None:
+    """11 CCR 7060(b) has its like in these laws: what cannot be authenticated is declined, but for an opt-out."""
+    declined = [c for c, g in grounds_for(Right.ACCESS, [regime]).items() if "authenticated" in g.says]
+    assert len(declined) == 1
+    assert not set(declined) & set(grounds_for(Right.OPT_OUT, [regime]))
+
+
+def test_a_ground_that_is_off_decides_nothing() -> None:
+    """What we are not sure of takes nothing from anybody (`confidence: low` has to be off)."""
+    ground = law().grounds["nz_53_d"]
+    assert ground.applies(Right.ACCESS, ["nz"])
+    assert not ground.model_copy(update={"confidence": "low", "enabled": False}).applies(Right.ACCESS, ["nz"])
+
+
+STATES = {"AT", "DE", "DK", "GB", "IE", "IT", "MT", "NL", "SE"}
+
+
+def test_COM_11_each_state_whose_limits_were_looked_up_has_coded_ones() -> None:
+    found = {ground.limit.state for ground in limits().grounds.values() if ground.limit}
+    assert found == STATES
+    for code, ground in limits().grounds.items():
+        assert ground.limit, code
+        assert (ground.limit.state == "GB") is (ground.regimes == ("uk-gdpr",)), code
+
+
 def test_only_what_exempts_can_be_said_to_refuse_the_whole_as_well() -> None:
     text = shipped("grounds.yaml").replace("nz_53_a: {effect: refuse,", "nz_53_a: {effect: refuse, whole: true,")
     with pytest.raises(FileErrors, match="whole: true is said of what exempts"):
@@ -181,7 +262,7 @@ def test_COM_11_a_limit_of_a_state_is_no_ground_after_its_last_day(code: str) ->
     [
         (", limit: {state: DE, until: 2027-12-31,", ", limit: {state: DE,", "until"),
         ("state: DE,", "state: Germany,", "state"),
-        ("{effect: exempt, regimes: [eu-gdpr],", "{effect: exempt,", "under a law that it names"),
+        ("confidence: high, regimes: [eu-gdpr],", "confidence: high,", "under a law that it names"),
     ],
 )
 def test_a_limit_without_its_state_or_its_last_day_is_refused_with_its_line(old: str, new: str, said: str) -> None:

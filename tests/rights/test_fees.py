@@ -60,7 +60,7 @@ def test_COM_04_a_fee_needs_ground_amount_both_elements_and_an_approver(ground: 
 
 def test_COM_04_no_fee_is_asked_for_on_any_other_ground() -> None:
     charged = {code for code, ground in law().grounds.items() if ground.fee}
-    assert charged == {"gdpr_12_5_unfounded", "gdpr_12_5_excessive", "ccpa_145_h_3"}
+    assert charged == {"gdpr_12_5_unfounded", "gdpr_12_5_excessive", "ccpa_145_h_3", "va_577_b_3", "ct_518_c_3"}
     for code, ground in law().grounds.items():
         if code not in charged and ground.effect == "refuse":
             with pytest.raises(DecisionError, match="no fee"):

@@ -55,6 +55,23 @@ def test_appeals_are_explained_where_a_law_has_them_and_the_attorney_general_is_
         assert "attorney_general" not in must(LetterKind.APPEAL_OUTCOME, law, Right.ACCESS, Result.DONE)
 
 
+def test_KNO_01_california_is_told_that_the_answer_is_of_all_times_before_and_after() -> None:
+    """11 CCR 7020(e), 7024(h): so nobody has to choose a period. No other law has one, and a copy to take elsewhere
+    leaves out what was not provided, so nothing of the kind is said of it."""
+    for kind, result in (
+        (LetterKind.ACKNOWLEDGEMENT, None),
+        (LetterKind.ANSWER_ACCESS, Result.DONE),
+        (LetterKind.ANSWER_ACCESS, Result.IN_PART),
+        (LetterKind.ANSWER_CATEGORIES, None),
+    ):
+        assert "any_period" in must(kind, "us-ca-ccpa", Right.ACCESS, result)
+        assert "any_period" not in must(kind, "us-va", Right.ACCESS, result)
+        assert "any_period" not in must(kind, "eu-gdpr", Right.ACCESS, result)
+    assert "any_period" not in must(LetterKind.ACKNOWLEDGEMENT, "us-ca-ccpa", Right.ERASURE)
+    assert "any_period" not in must(LetterKind.ANSWER_ACCESS, "us-ca-ccpa", Right.ACCESS, Result.NOT_DONE)
+    assert "any_period" not in must(LetterKind.ANSWER_PORTABILITY, "us-ca-ccpa", Right.PORTABILITY, Result.DONE)
+
+
 def test_california_confirms_and_describes_the_process_and_offers_an_opt_out_when_deletion_is_denied() -> None:
     """11 CCR 7021(a), 7022(g)."""
     assert must(LetterKind.ACKNOWLEDGEMENT, "us-ca-ccpa") >= {"received", "process", "due"}

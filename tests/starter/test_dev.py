@@ -28,6 +28,8 @@ def state() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="habeas-dev-") as folder:
         Path(folder).chmod(0o711)
         yield Path(folder) / "state"
+        # The servers of one that was killed go by themselves, and write until they have gone.
+        assert until(lambda: not processes_in(Path(folder)))
 
 
 class Dev:
@@ -57,7 +59,11 @@ class Dev:
 def dev(state: Path) -> Iterator[Dev]:
     """Start it, wait until it says that it runs, and kill it in the end if it still does."""
     process = subprocess.Popen(
-        [*command(), "dev"], stdout=subprocess.PIPE, text=True, env=environment() | {"HABEAS_STATE": str(state)}
+        [*command(), "dev"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment() | {"HABEAS_STATE": str(state)},
     )
     assert process.stdout is not None
     try:

@@ -39,6 +39,7 @@ def test_trf_04_an_authority_is_given_what_two_people_decided_and_the_person_hea
     register.write_text(REGISTER)
     demand_file.write_text(DEMAND)
     reason.write_text("canary: the orders are enough")
+    world.set_up_letters()
     world.environment |= {"HABEAS_RECIPIENTS": str(register), "HABEAS_APPROVERS": json.dumps(SEATS)}
     world.start_worker()
     habeas = Habeas(world)
@@ -80,12 +81,20 @@ def test_trf_04_an_authority_is_given_what_two_people_decided_and_the_person_hea
         ("police-berlin", {"shop.orders": 4}, shown["digest"])
     ]
 
-    letter = ("authority", "told", demand, *who, "--text-file", str(reason))
-    assert "gag is in force" in habeas(*letter, code=5)
+    for early in (("told", demand, *who, "--text-file", str(reason)), ("letter", demand), ("told", demand, *who)):
+        assert "gag is in force" in habeas("authority", *early, code=5)
     assert stands()[1] is None
+    assert world.query("SELECT count(*) FROM letters") == [(0,)]
     habeas("authority", "gag", demand, "none", *who)
-    assert "tell: tell the person" in habeas("authority", "show", demand)
-    habeas(*letter)
+    world.wait(lambda: world.query("SELECT state FROM letters") == [("to_post",)], 60, "the person's letter")
+    letter = " ".join(habeas("authority", "letter", demand).split())
+    assert "Police of Berlin (DE)" in letter
+    assert "canary section 95 StPO" in letter
+    assert "handed over a part of it" in letter
+    assert "4 records" in letter
+    assert "forbidden to tell" in letter
+    assert "7 Js 11/26" not in letter, "its file number is not the person's"
+    habeas("authority", "told", demand, *who)
     world.wait(lambda: stands()[1], 60, "the demand's end")
     kept = world.query("SELECT count(*) FROM case_keys WHERE case_id = %s AND keep_until IS NOT NULL", demand)
     assert kept == [(3,)], "identities, file and parcel have their day"

@@ -2,20 +2,29 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import httpx2
 import pytest
 from temporalio.testing import WorkflowEnvironment
+from typer.testing import CliRunner
 
+from rights.letters import Office
+from starter.cli import app
 from starter.dispatch import Dispatcher
 from starter.stack import Postgres
+from starter.stopping import StopPage, serve_stop_page
 from tests.stories.test_erasure import about
 from tests.stories.virtual import pass_time, virtual
 from tests.stories.working import working
 from tests.world import World, dump, shop_map
+
+PAGE = "https://privacy.shop.example/stop"
+OFFICE = Office(controller="Shop Ltd", dpo="dpo@shop.example", stop_page=PAGE)
 
 
 @asynccontextmanager
@@ -35,9 +44,22 @@ async def until(world: World, env: WorkflowEnvironment, request: str, phase: str
     raise AssertionError(f"it is {world.phase(request)}: {json.dumps(world.query('SELECT code FROM tasks'))}")
 
 
+def link_in(world: World, letter: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The link of a notice, as its reader finds it."""
+    for name, value in (world.environment | {"HABEAS_LETTERS": OFFICE.model_dump_json(exclude_defaults=True)}).items():
+        monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(app, ["letter", "show", letter, "--text"])
+    assert done.exit_code == 0, done.stderr
+    found = re.search(rf"{PAGE}/\S+", done.stdout)
+    assert found, done.stdout
+    return found[0]
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(200)
-def test_an_erasure_waits_three_days_and_is_stopped_until_two_agents_agree(home: Path, postgres: Postgres) -> None:
+def test_an_erasure_waits_three_days_and_is_stopped_until_two_agents_agree(
+    home: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story() -> None:
         async with cooling(home, postgres) as (world, env, dispatcher):
             before = dump(world.shop)
@@ -47,9 +69,13 @@ def test_an_erasure_waits_three_days_and_is_stopped_until_two_agents_agree(home:
                 await dispatcher.deliver_once()
                 await until(world, env, request, "cooling")
                 await until(world, env, other, "cooling")
-                token = world.ledger.stop_token(request)
-                assert token is not None
-                assert world.ledger.stop(token, at=world.now())
+                link = await asyncio.to_thread(link_in, world, f"{request}.cooling_off_notice.0", monkeypatch)
+                page = StopPage(world.ledger, world.settings.office, world.now)
+                with serve_stop_page(page, "127.0.0.1", 0) as port:
+                    at = f"http://127.0.0.1:{port}{link.removeprefix(PAGE)}"
+                    assert (await asyncio.to_thread(httpx2.get, at)).status_code == 200
+                    assert world.ledger.stop_token(request), "a look stops nothing"
+                    assert (await asyncio.to_thread(httpx2.post, at)).status_code == 200
                 await dispatcher.deliver_once()
             await pass_time(env, timedelta(hours=71))
             assert dump(world.shop) == before, "nobody's wait is over"

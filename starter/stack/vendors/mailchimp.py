@@ -214,6 +214,7 @@ class Mailchimp:
         member["status"] = status
         member["merge_fields"] |= body.get("merge_fields", {})
         member["full_name"] = _full_name(member["merge_fields"])
+        member["language"] = body.get("language", member["language"])
         email = body.get("email_address", member["email_address"])
         if _hash(email) != member["id"]:
             members = self.state["members"][member["list_id"]]

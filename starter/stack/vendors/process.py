@@ -18,8 +18,9 @@ from urllib.parse import urlencode
 
 import orjson
 
-from starter.stack.child import HOST, Child, StackError, free_port, lock, missing
+from starter.stack.child import HOST, Child, StackError, lock, missing
 from starter.stack.place import temporary
+from starter.stack.ports import free_port
 from starter.stack.server import Server
 
 # Thousands of people take some seconds to seed.

@@ -1,0 +1,34 @@
+"""Letters about demands of authorities, printed.
+
+The one rule: while a gag is in force nothing is printed that tells of the demand.
+"""
+
+from datetime import datetime
+
+from activities.demandletters import House, render_about
+from activities.letters import LetterIncomplete, Rendered
+from rights.authorities import Demand
+from rights.demandletters import Whom
+from rights.letters import Language
+from starter.exits import Exit, Failure
+from starter.letterpress import advice
+
+
+def printed(house: House, demand: Demand, whom: Whom, at: datetime, language: Language | None) -> Rendered:
+    """The letter as it reads now.
+
+    Raises:
+        Failure: a gag is in force, nobody is to be told, or it lacks what it must say.
+    """
+    if not demand.may_tell(at):
+        raise Failure(Exit.REFUSED, "nobody may be told yet: a gag is in force (habeas authority gag)")
+    if whom is Whom.EXPORTER and not demand.exporter:
+        raise Failure(Exit.REFUSED, "the demand names no exporter: nobody has given us the data under the clauses")
+    if whom is Whom.PERSON and not (demand.clauses or demand.gives):
+        raise Failure(Exit.REFUSED, "nothing is to be told: no decision in force hands anything over")
+    try:
+        return render_about(house, demand, whom, at, language)
+    except LetterIncomplete as error:
+        raise Failure(Exit.USAGE, advice(error, demand.regime)) from None
+    except ValueError as error:
+        raise Failure(Exit.USAGE, str(error)) from None
