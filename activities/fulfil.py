@@ -7,7 +7,6 @@ or given up; any other look is always carried out.
 import itertools
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 
 from temporalio import activity
@@ -28,7 +27,7 @@ from activities.calls import (
     wall_clock,
 )
 from activities.holding import held_anew, is_due
-from activities.outcomes import Answer, Learned, Queued, Spooled, answer_of, receipt_for, receipt_of
+from activities.outcomes import Answer, Learned, Queued, Spooled, answer_of, as_kept, receipt_for, receipt_of
 from activities.parcels import only_planned, spool
 from activities.store import StoreError
 from activities.tools import Tools
@@ -48,15 +47,11 @@ from ledger.steps import AtStep
 from rights.audience import mask
 from rights.codes import Code
 from rights.holdlaw import ground_of
-from rights.holds import as_held
+from rights.holds import ASK_AGAIN, as_held
 from rights.plan import Operation, Step
 from rights.receipt import Count, Receipt, Tally
 
 Doer = Callable[[Connector, Call, Step], Answer]
-
-
-ASK_THE_SWEEP = timedelta(minutes=10)
-"""How long a step waits for the sweep it has joined before it asks; the sweep's answer wakes it long before."""
 
 
 class FulfilActivities:
@@ -114,6 +109,10 @@ class FulfilActivities:
             return keep(tools, doing, known, by_word(tools, step, known.word, doing.as_of))
         with beating() as beat:
             receipt = receipt_for(step, partial(self._carry_out, doing, known, work, beat), doing.as_of)
+        if receipt.code == Code.QUEUED and self._gathers(step):
+            # One that a secret hold stops as well: a system that nobody waits for, while a step of it is said to wait,
+            # would tell of the hold.
+            tools.ledger.join_sweep(step, doing.model_dump_json())
         return keep(tools, doing, known, receipt)
 
     def _carry_out(self, doing: Doing, known: AtStep, work: Doer, beat: Beat) -> Answer:
@@ -126,6 +125,8 @@ class FulfilActivities:
             # A hold was placed meanwhile, or the person is known by more: what it covers stays, and the rest goes.
             known = read(self._tools, doing.step)
             ready, answer = self._attempt(doing, known, work, beat)
+        if isinstance(answer, Held) and answer.code is Code.LEGAL_HOLD and self._says_it_stays(doing, known):
+            answer = as_kept(answer, doing.step.operation)
         if isinstance(answer, ConnectorError):
             raise answer
         ready.answered(answer)
@@ -133,6 +134,12 @@ class FulfilActivities:
         receipt = receipt_of(doing.step, Learned(answer, again) if again else answer, doing.as_of)
         due = is_due(known.request.clock, doing.as_of)
         return as_held(receipt, ready.holding, partial(ground_of, regimes=known.request.regimes), due=due)
+
+    def _says_it_stays(self, doing: Doing, known: AtStep) -> bool:
+        """Whether what a system itself holds is said to stay, and come back to later: when the person is to be
+        answered; and at once where they were, and this is the rest."""
+        due = is_due(known.request.clock, doing.as_of)
+        return due or self._tools.ledger.carries_out(doing.step.request_id) is not None
 
     def _attempt(self, doing: Doing, known: AtStep, work: Doer, beat: Beat) -> tuple[Ready, Answer | ConnectorError]:
         ready = make_ready(self._tools, doing, known, beat)
@@ -186,19 +193,19 @@ class FulfilActivities:
 
     def _swept(self, step: Step) -> Receipt | None:
         """What a sweep has answered to a step."""
-        if step.operation is not Operation.ERASE or not isinstance(self._tools.connectors.get(step.system), Batches):
-            return None
-        answer = self._tools.ledger.fetch_swept(step.key)
+        answer = self._tools.ledger.fetch_swept(step.key) if self._gathers(step) else None
         return Receipt.model_validate_json(answer) if answer else None
+
+    def _gathers(self, step: Step) -> bool:
+        """Whether a step is done together with others'."""
+        return step.operation is Operation.ERASE and isinstance(self._tools.connectors.get(step.system), Batches)
 
     def _erase(self, connector: Connector, call: Call, step: Step) -> Tally | Pending | Queued:
         if not isinstance(connector, Erases):
             raise Unsupported(Code.UNSUPPORTED, step.system)
-        if isinstance(connector, Batches) and not call.job:
+        if isinstance(connector, Batches) and self._gathers(step) and not call.job:
             # Once for many people (activities/sweep.py); what the system goes on with is asked for one by one.
-            doing = Doing(step=step, as_of=call.as_of)
-            self._tools.ledger.join_sweep(step, doing.model_dump_json())
-            return Queued(ASK_THE_SWEEP)
+            return Queued(ASK_AGAIN)
         try:
             return connector.erase(call)
         except NeedsHuman as error:

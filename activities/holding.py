@@ -16,7 +16,7 @@ from connectors.traits import LocksBeside, Spares
 from ledger.steps import AtStep
 from rights.datamap import DataMap, System
 from rights.deadlines import Clock
-from rights.holds import NOTHING, Holding, Reason, from_day, spare
+from rights.holds import NOTHING, Holding, Reason, of_days, spare
 from rights.plan import Operation, Plan, Step, SystemPlan, make_plan
 from rights.request import Right
 
@@ -69,7 +69,10 @@ def under_holds(
     if not any(scope.covered(system, today) for scope in scopes):
         # They cover nothing in it, by whichever map.
         return UnderHolds(part, system, connector, holding)
-    spares = step.operation in _SPARES and isinstance(connector, Spares)
+    # Of a hold that must stay secret nothing is done in the system before the answer is due, or counsel has given it: a
+    # system that has come to half of a person, and waits with the rest, is none that only takes its time.
+    veiled = holding.secret and not holding.told and not is_due(known.request.clock, as_of)
+    spares = step.operation in _SPARES and isinstance(connector, Spares) and not (veiled and _acts(step, under_way))
     spared = spare(data_map, step.system, scopes, today=today) if spares else None
     around = tools.made_for(spared[0].systems[step.system]) if spared else None
     if spared is None or around is None:
@@ -77,10 +80,15 @@ def under_holds(
             # Here and not at the fence: what people do by hand passes none.
             raise Held(holding.code, step.system)
         return UnderHolds(part, system, connector)
-    held_map, since = spared
+    held_map, days = spared
     made = make_plan(plan.right, held_map, plan.as_of, regimes).of(step.system)
-    works = from_day(made.works, system, since)
+    works = of_days(made.works, system, days)
     return UnderHolds(made.model_copy(update={"works": works}), held_map.systems[step.system], around, holding)
+
+
+def _acts(step: Step, under_way: bool) -> bool:
+    """Whether a step begins to change something."""
+    return step.operation in _CHANGES and not under_way
 
 
 def _holding(known: AtStep, as_of: datetime, system: System, today: System) -> Holding:

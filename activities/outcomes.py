@@ -66,6 +66,11 @@ def answer_of(work: Callable[[], T]) -> T | ConnectorError:
         return error
 
 
+def as_kept(held: Held, operation: Operation) -> Tally | Look:
+    """What a system's own hold keeps, as an answer: what stays is said, and not waited for any longer."""
+    return Look(held.tally) if operation.look else held.tally
+
+
 def receipt_of(step: Step, answer: Answer | ConnectorError, at: datetime) -> Receipt:
     """What an answer, or a refusal, means.
 

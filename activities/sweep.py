@@ -11,16 +11,18 @@ from temporalio import activity
 from activities.calls import Beat, Doing, Ready, beating, knowing, make_ready, read, wall_clock
 from activities.outcomes import answer_of, receipt_of
 from activities.tools import Tools
-from connectors.errors import ConnectorError, NeedsHuman, Retryable
+from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable
 from connectors.protocol import Batches, Pending
 from ledger.sweeps import Waiting
+from rights.codes import Code
+from rights.holds import ASK_AGAIN
 from rights.receipt import Tally
 from rights.value import Value
 
 GATHER: Final = timedelta(seconds=5)
 """Whoever comes within this time of another is swept together with them, if the system takes so many."""
 LONGEST_GATHER: Final = timedelta(minutes=5)
-"""Longer nobody waits for others to come: half of what a request waits for its sweep before it asks."""
+"""Longer nobody waits for others to come: a small part of what a request waits for its sweep before it asks."""
 SOON = timedelta(minutes=1)
 """How long a step waits that a system has put off without saying for how long."""
 ATTEMPTS = 20
@@ -100,6 +102,10 @@ class SweepActivities:
     ) -> None:
         """Give one step its answer. It is kept as a receipt by the step itself, which has one for its key."""
         ledger, step = self._tools.ledger, doing.step
+        if isinstance(answer, Held) and answer.code is Code.QUEUED:
+            # A hold that must stay secret: it stays in the queue, as one does that the system has put off.
+            ledger.put_off_sweep([step.key], ASK_AGAIN)
+            return
         if isinstance(answer, Retryable):
             if waiting.attempts < ATTEMPTS:
                 ledger.put_off_sweep([step.key], answer.after or SOON)

@@ -160,7 +160,7 @@ def _kept(fates: Iterable[Fate]) -> tuple[Kept, ...]:
 def _in_force(keep: Keep, row: Row) -> bool:
     """Whether a duty keeps a row. One without a date stays: that its term is over cannot be shown."""
     day = day_of(row.get(keep.column))
-    return day is None or day >= keep.cutoff.date()
+    return day is None or keep.cutoff.date() <= day <= (keep.last or date.max)
 
 
 def _until(keep: Keep, row: Row) -> date | None:

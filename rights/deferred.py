@@ -10,6 +10,7 @@ from typing import Final
 
 from rights.codes import Code
 from rights.holdlaw import provision_in
+from rights.holds import OBJECT_LOCK, OF_SYSTEM
 from rights.plan import Operation
 from rights.receipt import Kept, Outcome, Receipt, Tally, newest
 from rights.value import Value
@@ -30,7 +31,8 @@ class Deferral(Value):
     left: Mapping[str, Mapping[str, int]]
     """By system and collection, how many rows stay at most."""
     not_before: datetime | None = None
-    """When the last duty to keep ends; None: only holds keep it."""
+    """When the last duty to keep ends, or whether a system itself still holds it is asked again; None: only holds keep
+    it."""
     told: bool = True
     """The person was answered by the engine, so that they hear the rest as well."""
 
@@ -43,18 +45,46 @@ def deferred(receipts: Sequence[Receipt], at: datetime) -> Deferral | None:
     acted, seen = newest(receipts, Operation.ERASE), newest(receipts, Operation.VERIFY)
     left: dict[str, Mapping[str, int]] = {}
     days = []
+    unknown = False
     for system, act in acted.items():
         last = seen.get(system, act)
         kept = [one for count in last.tally.counts for one in count.kept]
         ends = [one.until for one in kept if one.until and one.until <= _LAST]
+        there = any(one.ground == OF_SYSTEM for one in kept) and last.outcome.settled
         held = any(provision_in(one.ground) is not None for one in kept) or _stopped(act) or _stopped(last)
-        if held or ends:
+        unknown |= there
+        if held or there or ends:
             left[system] = _left(system, receipts, last.tally)
             days += ends
     if not left:
         return None
-    over = max((datetime(d.year, d.month, d.day, tzinfo=UTC) for d in days), default=None)
-    return Deferral(left=left, not_before=max(over + _DAY_OVER, at + _SOONEST) if over else None)
+    over = [max(datetime(d.year, d.month, d.day, tzinfo=UTC) + _DAY_OVER, at + _SOONEST) for d in days]
+    # Nobody tells of the end of such a hold: it is looked for.
+    over += [at + REVIEW_EVERY] if unknown else []
+    return Deferral(left=left, not_before=max(over, default=None))
+
+
+class SystemHold(Value):
+    """What one system itself holds of a person. Names of the map, numbers and days only."""
+
+    system: str
+    collection: str
+    ground: str
+    rows: int
+    until: date | None = None
+    """None: nobody knows."""
+
+
+def held_by_systems(receipts: Sequence[Receipt]) -> tuple[SystemHold, ...]:
+    """What systems themselves hold of what an erasure with these receipts was to take."""
+    acted, seen = newest(receipts, Operation.ERASE), newest(receipts, Operation.VERIFY)
+    return tuple(
+        SystemHold(system=system, collection=count.collection, ground=one.ground, rows=one.rows, until=one.until)
+        for system, act in acted.items()
+        for count in seen.get(system, act).tally.counts
+        for one in count.kept
+        if one.ground in {OF_SYSTEM, OBJECT_LOCK}
+    )
 
 
 def comes_back(kept: Kept) -> bool:

@@ -8,9 +8,9 @@ that a system has not come to yet (GDPR Art. 17(3)(b) and (e), Art. 18(1)(c)).
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from rights.codes import Code
 from rights.collection import Erase
@@ -22,10 +22,15 @@ from rights.value import Value
 
 GROUND: Final = "legal hold"
 """The ground of what a hold keeps."""
+OF_SYSTEM: Final = "legal hold of the system"
+"""The ground of what a system itself holds, nobody knows until when: a legal hold that was put on it there."""
+OBJECT_LOCK: Final = "object lock"
+"""The ground of what a system itself holds until a day."""
 HOUSE: Final = "habeas"
 """The system whose data is the engine's own: request files, copies, letters. A hold on everything covers it too."""
 ASK_AGAIN: Final = timedelta(hours=1)
-"""How soon a step that a secret hold stops is tried again, as a step that a busy system has put off is."""
+"""How soon a step is tried again that waits for its turn: one that a secret hold stops, and one that waits to be done
+together with others'. The same for both, or the two could be told apart."""
 CONFIRM_WITHIN: Final = timedelta(hours=72)
 """How long a second person has to confirm a hold before others are asked; a weekend, and a day."""
 ESCALATE_EVERY: Final = timedelta(hours=24)
@@ -93,6 +98,18 @@ DESK_SAYS: Final = {
 }
 
 
+class Span(NamedTuple):
+    """Days of which rows are held; None: however early, or late."""
+
+    since: date | None
+    until: date | None
+
+    def within(self, other: "Span") -> bool:
+        """Whether another has all of its days."""
+        begins = other.since is None or (self.since is not None and self.since >= other.since)
+        return begins and (other.until is None or (self.until is not None and self.until <= other.until))
+
+
 class Scope(Value):
     """What a hold covers of the people it names; nothing said of a kind: all of it."""
 
@@ -103,7 +120,22 @@ class Scope(Value):
     """A collection with a field of such a category is held, whole rows of it."""
     since: date | None = None
     """Rows of this day and later, by the one column from which the map counts duties to keep; without one, or with
-    several, all rows. A day begins before midnight UTC in much of the world, so the day before is held as well."""
+    several, all rows, and so a row without a date. A day begins before midnight UTC in much of the world, so the day
+    before is held as well."""
+    until: date | None = None
+    """Rows of this day and earlier, by the same column. A day ends after midnight UTC elsewhere, so the day after is
+    held as well."""
+
+    @model_validator(mode="after")
+    def _is_some_time(self) -> Self:
+        if self.since and self.until and self.until < self.since:
+            raise ValueError("a hold's last day lies before its first one, so that it would hold nothing")
+        return self
+
+    @property
+    def span(self) -> "Span | None":
+        """The days it is about; None: all."""
+        return Span(self.since, self.until) if self.since or self.until else None
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -189,26 +221,26 @@ NOTHING: Final = Holding()
 
 def spare(
     data_map: DataMap, system: str, scopes: Sequence[Scope], *, today: System | None = None
-) -> tuple[DataMap, Mapping[str, date]] | None:
+) -> tuple[DataMap, Mapping[str, tuple[Span, ...]]] | None:
     """The map under holds, for one system: what is held is retained there, by this map and by `today`'s (None: the
-    same). With it, per collection held only in part, the day from which rows are held.
+    same). With it, per collection held only in part, the days of which rows are held.
 
     What the map cannot say (rows that stay would point to rows that cannot) keeps the whole system; None where not even
     that can be said, or nothing is held there.
     """
     about = data_map.systems[system]
-    held: dict[str, date | None] = {}
+    held: dict[str, tuple[Span, ...] | None] = {}
     for scope in scopes:
         for name in scope.covered(about, today or about):
             # By one column: of several, nobody has said which day is meant.
             columns = {rule.after for rule in about.collections[name].retention}
-            since = scope.since if len(columns) == 1 else None
-            before = held.get(name, since)
+            span = scope.span if len(columns) == 1 else None
+            before = held.get(name, ())
             # Of two holds the one that keeps more counts.
-            held[name] = min(before, since) if before and since else None
+            held[name] = None if span is None or before is None else _joined(before, span)
     if not held:
         return None
-    days = {name: day for name, day in held.items() if day is not None}
+    days = {name: spans for name, spans in held.items() if spans is not None}
     spared = _retained(about, held.keys() - days.keys())
     if spared is None:
         spared, days = _retained(about, about.collections.keys()), {}
@@ -227,22 +259,33 @@ def _retained(system: System, names: Collection[str]) -> System | None:
         return None
 
 
-def from_day(works: Sequence[Work], system: System, since: Mapping[str, date]) -> tuple[Work, ...]:
-    """Work that leaves rows of a day and later as they are, in the collections named."""
+def _joined(spans: tuple[Span, ...], more: Span) -> tuple[Span, ...]:
+    """Some days and more, without those that others have."""
+    if any(more.within(one) for one in spans):
+        return spans
+    return (*(one for one in spans if not one.within(more)), more)
+
+
+def of_days(works: Sequence[Work], system: System, days: Mapping[str, tuple[Span, ...]]) -> tuple[Work, ...]:
+    """Work that leaves rows of some days as they are, in the collections named."""
     return tuple(
-        work.model_copy(update={"keeps": (_keep(system, work, since[work.collection]), *work.keeps)})
-        if work.collection in since and work.erase is not Erase.RETAIN
+        work.model_copy(update={"keeps": (*(_keep(system, work, span) for span in days[work.collection]), *work.keeps)})
+        if work.collection in days and work.erase is not Erase.RETAIN
         else work
         for work in works
     )
 
 
-def _keep(system: System, work: Work, day: date) -> Keep:
+def _keep(system: System, work: Work, span: Span) -> Keep:
     column = system.collections[work.collection].retention[0].after
-    begins = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    # A row of that day's first hours in Berlin or Tokyo bears the day before by UTC.
-    cutoff = begins - timedelta(days=1) if day > date.min else begins
-    return Keep(ground=GROUND, column=column, cutoff=cutoff, months=_NEVER)
+    first, last = span.since or date.min, span.until
+    # A row of the first day's first hours in Berlin or Tokyo bears the day before by UTC, and one of the last day's
+    # last hours in New York the day after.
+    first -= timedelta(days=first > date.min)
+    if last is not None:
+        last += timedelta(days=last < date.max)
+    begins = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    return Keep(ground=GROUND, column=column, cutoff=begins, last=last, months=_NEVER)
 
 
 def as_held(

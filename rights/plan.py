@@ -68,7 +68,7 @@ class Write(Value):
 
 
 class Keep(Value):
-    """Rows a duty keeps: those whose `column` is not before `cutoff`.
+    """Rows a duty keeps: those whose `column` is not before `cutoff`, nor after `last`, and those without a day.
 
     A row's own end date is `until(value of the column)`.
     """
@@ -76,11 +76,19 @@ class Keep(Value):
     ground: str
     column: str
     cutoff: datetime
+    """Of the first day that there is: however early."""
+    last: date | None = None
+    """None: however late."""
     months: int = 0
     days: int = 0
     end_of_year: bool = False
     writes: tuple[Write, ...] = ()
     """Fields that go all the same (data minimisation of what is kept)."""
+
+    @property
+    def begins(self) -> bool:
+        """Whether there are days too early for it. A date before the calendar, which some systems write, is none."""
+        return self.cutoff.date() > date.min
 
     def until(self, start: date) -> date:
         """The last day on which a row that starts on `start` must be kept."""

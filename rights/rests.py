@@ -12,8 +12,9 @@ from rights.codes import Code
 from rights.collection import Erase
 from rights.datamap import System
 from rights.deferred import comes_back
+from rights.holds import OBJECT_LOCK, OF_SYSTEM
 from rights.plan import Operation, Work
-from rights.receipt import Outcome, Receipt
+from rights.receipt import Count, Outcome, Receipt
 from rights.value import Value
 
 
@@ -67,6 +68,11 @@ def all_locked(receipts: Sequence[Receipt], seen: Receipt) -> bool:
     return lock is not None and kept <= {count.collection for count in lock.tally.counts if count.found}
 
 
+def _locked_itself(count: Count) -> bool:
+    """Whether the system itself holds rows there, so that nothing is to be changed in it."""
+    return any(kept.ground in {OF_SYSTEM, OBJECT_LOCK} for kept in count.kept)
+
+
 def _pointed_to(system: System, names: Iterable[str]) -> set[str]:
     """The collections that rows of some point to, and those that these point to."""
     found: set[str] = set()
@@ -89,7 +95,7 @@ def rest_of(act: Receipt | None, seen: Receipt | None) -> Rest:
         return Rest(whole=True)
     if act is None or seen is None or not act.outcome.settled or seen.outcome is not Outcome.RETAINED:
         return NOTHING
-    counts = [count for count in seen.tally.counts if count.kept and not count.left]
+    counts = [count for count in seen.tally.counts if count.kept and not count.left and not _locked_itself(count)]
     return Rest(
         kept=tuple(count.collection for count in counts),
         for_a_time=tuple(count.collection for count in counts if all(map(comes_back, count.kept))),

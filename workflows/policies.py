@@ -139,6 +139,10 @@ leave it waiting; an appeal takes weeks, and what decides on it is the ledger.""
 REVIEWS: Final = 12
 """Reviews of what is left before the history starts anew: a year, about 70 events."""
 
+LOOK_AT_HOLD: Final = timedelta(days=1)
+"""How often it is looked whether a system's own hold has ended, until the person is answered; then once a month
+(rights/deferred.py)."""
+
 RECHECK: Final = timedelta(hours=6)
 """How often a workflow that waits for a person reads the ledger's decisions again: an update that was lost with
 Temporal's database must not stall a request until its due date. Four activities a day."""

@@ -139,8 +139,16 @@ class Steps:
                 await self._deciding.wait_out()
                 continue
             # Done by hand, or given up: then the step itself says so, as it does when a run was lost meanwhile.
-            await self._settle(step, Code(receipt.code))
+            await self._settle(step, Code(receipt.code), self._until_looked_at(receipt))
         return run.receipts.get((system, operation))
+
+    def _until_looked_at(self, receipt: Receipt) -> timedelta | None:
+        """How long a person is waited for before it is tried again by itself: what a system itself holds is looked at
+        each day, since nobody tells of its end, and when the person is to be answered. None: as long as it takes."""
+        if receipt.code != Code.LEGAL_HOLD:
+            return None
+        left = self._run.facts.clock.internal_due - workflow.now()
+        return min(policies.LOOK_AT_HOLD, left) if left > timedelta(0) else policies.LOOK_AT_HOLD
 
     async def _wait_for_hold(self, step: Step) -> bool:
         """Wait for the end of a hold, for a word, or until the person is to be answered all the same; False when that

@@ -91,7 +91,7 @@ def outlook_of(system: System, works: Iterable[Work], rows: Mapping[Place, Mappi
             (date.max if day is None else keep.until(day), day, keep)
             for keep in work.keeps
             for day in [day_of(row[keep.column])]
-            if day is None or day >= keep.cutoff.date()
+            if day is None or keep.cutoff.date() <= day <= (keep.last or date.max)
         ]
         if work.erase is Erase.RETAIN:
             outlook.kept[place], outlook.emptied[place] = (work.ground, None), frozenset()

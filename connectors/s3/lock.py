@@ -12,9 +12,6 @@ from typing import Final
 
 from connectors.s3.session import CONNECTIONS, Row, Session
 
-GROUND: Final = "object lock"
-"""The ground on which the bucket keeps what is locked for a term."""
-
 
 @dataclass(frozen=True, slots=True)
 class Lock:

@@ -13,11 +13,12 @@ from connectors.errors import NeedsHuman
 from connectors.fates import Fate, fate_of
 from connectors.links import Links
 from connectors.protocol import Anchors, Call, Candidate, Key, Look
-from connectors.s3.lock import GROUND, OPEN, Lock, Locks
+from connectors.s3.lock import OPEN, Lock, Locks
 from connectors.s3.session import Row, Session
 from connectors.s3.settings import Settings
 from connectors.s3.targets import Target, Targets, targets_of
 from rights.codes import Code
+from rights.holds import OBJECT_LOCK, OF_SYSTEM
 from rights.receipt import Count, Kept, Tally
 from rights.subject import Identity
 
@@ -88,11 +89,12 @@ class Survey:
         """Take a row that is surely the person's into the count."""
         self.found += 1
         self.going += due.goes
-        self.held += due.held and due.fate.due
-        if due.fate.ground:
-            rows, until = self.grounds.get(due.fate.ground, (0, date.min))
-            last = None if until is None or due.fate.until is None else max(until, due.fate.until)
-            self.grounds[due.fate.ground] = (rows + 1, last)
+        held = due.held and due.fate.due
+        self.held += held
+        if ground := OF_SYSTEM if held else due.fate.ground:
+            rows, until = self.grounds.get(ground, (0, date.min))
+            ends = None if held else due.fate.until
+            self.grounds[ground] = (rows + 1, None if until is None or ends is None else max(until, ends))
 
     @property
     def tally(self) -> Tally:
@@ -178,7 +180,7 @@ class Search:
         if lock.until is not None and not passed_over:
             day = lock.until.date()
             if not fate.stays or (fate.until is not None and fate.until < day):
-                fate = Fate(fate.place, fate.row, stays=True, ground=GROUND, until=day)
+                fate = Fate(fate.place, fate.row, stays=True, ground=OBJECT_LOCK, until=day)
         return Due(found.row, fate, held=lock.hold, governed=lock.until is not None and passed_over)
 
     def survey(self) -> Survey:

@@ -259,13 +259,22 @@ class Fates:
             told.append(value.label(f"{LINK}{field}"))
         return told
 
+    def _in_force(self, name: str, number: int, keep: Keep, day: Sql) -> Sql:
+        """Whether a duty keeps a row, by its day."""
+        within = []
+        if keep.begins:
+            within.append(day >= self.scope.dialect.given(slot("c", name, str(number)), Date()))
+        if keep.last:
+            within.append(day <= self.scope.dialect.given(slot("t", name, str(number)), Date()))
+        return or_(day.is_(None), and_(true(), *within))
+
     def _signs(self, name: str, table: FromClause) -> list[Sql]:
         """What decides a row's fate."""
         work = self.scope.works[name]
         days = [day_of(self.scope.column(name, keep.column), table.c[keep.column], keep) for keep in work.keeps]
         force = [
-            or_(day.is_(None), day >= self.scope.dialect.given(slot("c", name, str(number)), Date()))
-            for number, day in enumerate(days)
+            self._in_force(name, number, keep, day)
+            for number, (keep, day) in enumerate(zip(work.keeps, days, strict=True))
         ]
         terms = zip(force, work.keeps, days, strict=True)
         duty: list[Sql] = [case((held, self._number(keep, day))) for held, keep, day in terms]

@@ -236,5 +236,7 @@ def _once(page: bytes) -> bytes:
 
 def _shape(work: Work) -> Shape:
     """A work without what differs from day to day."""
-    keeps = tuple((k.ground, k.column, k.months, k.days, k.end_of_year, k.writes) for k in work.keeps)
+    keeps = tuple(
+        (k.ground, k.column, k.begins, k.last is None, k.months, k.days, k.end_of_year, k.writes) for k in work.keeps
+    )
     return (work.collection, work.export, work.erase, work.ground, work.writes, keeps, work.locks)

@@ -41,7 +41,8 @@ def fit(column: Column, text: str) -> str | None:
 
 def slot(kind: str, collection: str, field: str = "") -> str:
     """The name of a list in the document: i identities, s shared ones, a anchors, k keys, m mine, x others,
-    w keys of shared rows by a link that may be cut, c the cutoff of a duty to keep; and, of earlier steps of a look,
+    w keys of shared rows by a link that may be cut, c the cutoff of a duty to keep, t its last day;
+    and, of earlier steps of a look,
     l rows that others link to (while a circle is followed, those of it that were found last), n keys of those that are
     the person's alone, f rows that stay, h and d rows of a subject collection that are the person's and of which it is
     open, r rows of a circle that are the person's, b rows of a batch or, of a collection, a list of its keys;
@@ -58,7 +59,10 @@ def document(call: Call, scope: Scope) -> dict[str, object]:
         values.update(searched_for(words_of(call), scope.catalogue.engine))
     for work in call.work:
         for number, keep in enumerate(work.keeps):
-            values[slot("c", work.collection, str(number))] = keep.cutoff.date().isoformat()
+            if keep.begins:
+                values[slot("c", work.collection, str(number))] = keep.cutoff.date().isoformat()
+            if keep.last:
+                values[slot("t", work.collection, str(number))] = keep.last.isoformat()
     return values
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from starter.commands.deferred import add_system_holds, deferred, held_by_systems_of, listed
 from starter.commands.options import By, Identities, Identity, Json, NoteFile, RequestId, ToldFile
 from starter.exits import Exit, Failure
 
@@ -65,6 +66,15 @@ def place(
             show_default=False,
         ),
     ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="DATE",
+            help="Only rows of this day and earlier, by the same column; a row without a date is held.",
+            show_default=False,
+        ),
+    ] = None,
     disclosure: Annotated[
         str,
         typer.Option(
@@ -106,7 +116,8 @@ def place(
         raise Failure(Exit.USAGE, "--tell-from goes with --disclosure after, and that with --tell-from")
     people = parse_identities(identity_pairs(identity or (), identities))
     with desk() as at:
-        scope = _scope(at.data_map, system or (), collection or (), category or (), maybe_day(since, "--since"))
+        days = maybe_day(since, "--since"), maybe_day(until, "--until")
+        scope = _scope(at.data_map, system or (), collection or (), category or (), *days)
         terms = Terms(
             scope=scope,
             reason=Reason(_one_of(reason, Reason, "--reason")),
@@ -192,7 +203,7 @@ def release(
 def list_(
     all_: Annotated[bool, typer.Option("--all", help="Those that were released too.")] = False, as_json: Json = False
 ) -> None:
-    """List holds, and whether each is in force.
+    """List holds, and whether each is in force; and what systems hold by themselves.
 
     Example: habeas hold list --all
     """
@@ -219,7 +230,10 @@ def list_(
             )
         else:
             page.line("no hold")
-        answer({"holds": [document(h) for h in found]}, page, as_json=as_json)
+        theirs = held_by_systems_of(at.ledger)
+        add_system_holds(page, theirs)
+        said = {"holds": [document(h) for h in found], "of_systems": listed(theirs)}
+        answer(said, page, as_json=as_json)
 
 
 @holds.command()
@@ -236,12 +250,11 @@ def show(hold: HoldId, as_json: Json = False) -> None:
         found = at.ledger.hold_standing(ledger_id(hold, "hold"))
         scope = found.terms.scope
         named = (*scope.systems, *scope.collections, *scope.categories)
-        day = f", of {scope.since} and later" if scope.since else ""
         page = Page().heading(f"Hold {found.id}")
         page.pairs(
             (
                 ("stands", str(found)),
-                ("covers", (", ".join(named) or "everything, in every system") + day),
+                ("covers", (", ".join(named) or "everything, in every system") + _days(scope)),
                 ("reason", f"{found.terms.reason}; the words are sealed"),
                 ("authority", str(found.terms.authority)),
                 ("the person is told", _told(found)),
@@ -285,25 +298,7 @@ def tasks(as_json: Json = False) -> None:
         answer({"tasks": [one.model_dump(mode="json") for one in found]}, page, as_json=as_json)
 
 
-@holds.command("deferred")
-def deferred_(as_json: Json = False) -> None:
-    """List what answered erasures have left, and come back to by themselves.
-
-    Example: habeas hold deferred
-    """
-    from starter.desk import desk
-    from starter.show import Cell, Page, answer, minute
-
-    with desk() as at:
-        found = at.ledger.deferrals()
-        page = Page()
-        for one in found:
-            until = f", not before {minute(one.not_before, at.zone)}" if one.not_before else ""
-            why = ", a hold is in force" if one.held else ""
-            page.line(Cell(f"request {one.request_id}: {', '.join(one.systems)}{until}{why}", "warn"))
-        if not found:
-            page.line(Cell("nothing is left that is come back to", "good"))
-        answer({"deferred": [one.model_dump(mode="json") for one in found]}, page, as_json=as_json)
+holds.command("deferred")(deferred)
 
 
 @holds.command("answer")
@@ -362,7 +357,21 @@ def _settled(hold: "Hold") -> bool:
     return hold.confirmed_at is not None or hold.released_at is not None
 
 
-def _scope(data_map: "DataMap", systems: Any, collections: Any, categories: Any, since: date | None) -> "Scope":
+def _days(scope: "Scope") -> str:
+    match scope.since, scope.until:
+        case None, None:
+            return ""
+        case None, until:
+            return f", of {until} and earlier"
+        case since, None:
+            return f", of {since} and later"
+        case since, until:
+            return f", of {since} to {until}"
+
+
+def _scope(
+    data_map: "DataMap", systems: Any, collections: Any, categories: Any, since: date | None, until: date | None
+) -> "Scope":
     """A scope of names that the data map has, so that a slip holds nothing by mistake."""
     from rights.exempt import categories as known
     from rights.holds import HOUSE, Scope
@@ -376,7 +385,15 @@ def _scope(data_map: "DataMap", systems: Any, collections: Any, categories: Any,
             raise Failure(Exit.USAGE, "--collection is SYSTEM.COLLECTION, both as the data map has them")
     if not set(categories) <= known(data_map):
         raise Failure(Exit.USAGE, "--category names a category that no field of the data map has")
-    return Scope(systems=tuple(systems), collections=tuple(collections), categories=tuple(categories), since=since)
+    if since and until and until < since:
+        raise Failure(Exit.USAGE, "--until lies before --since, so that nothing would be held")
+    return Scope(
+        systems=tuple(systems),
+        collections=tuple(collections),
+        categories=tuple(categories),
+        since=since,
+        until=until,
+    )
 
 
 def _one_of(word: str, kinds: Any, option: str) -> str:

@@ -1,16 +1,19 @@
 """Which holds cover which work, and what anybody may be told of one."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from connectors.fates import fate_of
 from rights.audience import answer, interim
 from rights.codes import Code
 from rights.collection import Erase
 from rights.holdlaw import ground_of, hold_law, provision_in, read_hold_law
-from rights.holds import GROUND, Disclosure, Holding, Reason, Scope, Terms, as_held, from_day, put_off, spare
+from rights.holds import GROUND, Disclosure, Holding, Reason, Scope, Span, Terms, as_held, of_days, put_off, spare
 from rights.mapfile import read_map
 from rights.plan import Operation, Step, make_plan
 from rights.receipt import Certainty, Count, Kept, Outcome, Receipt, Tally
@@ -59,10 +62,8 @@ def test_of_two_holds_the_one_that_keeps_more_counts() -> None:
     later = Scope(collections=("shop.orders",), since=date(2023, 1, 1))
     made = spare(SHOP, "shop", [later, late])
     assert made is not None
-    assert made[1] == {"orders": date(2020, 1, 1)}
-    works = from_day(
-        make_plan(Right.ERASURE, made[0], AT, "eu-gdpr").of("shop").works, made[0].systems["shop"], made[1]
-    )
+    assert made[1] == {"orders": (Span(date(2020, 1, 1), None),)}
+    works = of_days(make_plan(Right.ERASURE, made[0], AT, "eu-gdpr").of("shop").works, made[0].systems["shop"], made[1])
     orders = next(work for work in works if work.collection == "orders")
     assert (orders.keeps[0].ground, orders.keeps[0].writes) == (GROUND, ())
     assert orders.keeps[0].until(date(2021, 1, 1)) == date.max, "no day of its own"
@@ -95,10 +96,58 @@ def test_where_the_map_counts_from_several_columns_a_day_holds_all_rows() -> Non
 def test_a_day_begins_before_midnight_utc_somewhere() -> None:
     made = spare(SHOP, "shop", [Scope(collections=("shop.orders",), since=date(2020, 1, 1))])
     assert made is not None
-    works = from_day(make_plan(Right.ERASURE, made[0], AT, "eu-gdpr").of("shop").works, SHOP.systems["shop"], made[1])
+    works = of_days(make_plan(Right.ERASURE, made[0], AT, "eu-gdpr").of("shop").works, SHOP.systems["shop"], made[1])
     (orders,) = (work for work in works if work.collection == "orders")
     # 2020-01-01 00:30 in Berlin is 2019-12-31 23:30 by UTC.
     assert orders.keeps[0].cutoff.date() == date(2019, 12, 31)
+
+
+ORDERS = SHOP.systems["shop"].collections["orders"]
+_some_day = st.dates(date(1999, 1, 1), date(2030, 12, 31))
+
+
+def held_by(scopes: Sequence[Scope], day: date | None) -> bool:
+    """Whether holds keep an order of a day, as connectors read the plan."""
+    made = spare(SHOP, "shop", scopes)
+    assert made is not None
+    works = of_days(make_plan(Right.ERASURE, made[0], AT, "eu-gdpr").of("shop").works, SHOP.systems["shop"], made[1])
+    (orders,) = (work for work in works if work.collection == "orders")
+    fate = fate_of({"id": 1, "customer_id": 1, "note": "a", "created_at": day}, orders, ORDERS, shell=False)
+    return fate.stays and fate.ground == GROUND
+
+
+@given(st.lists(st.tuples(st.none() | _some_day, st.none() | _some_day), min_size=1, max_size=3), st.none() | _some_day)
+def test_HLD_01_rows_of_the_days_of_some_hold_are_held_and_no_others(
+    ranges: list[tuple[date | None, date | None]], day: date | None
+) -> None:
+    ranges = [(b, a) if a and b and b < a else (a, b) for a, b in ranges]
+    holds = [Scope(collections=("shop.orders",), since=since, until=until) for since, until in ranges]
+    edge = timedelta(days=1)  # a day begins and ends at other moments elsewhere
+
+    def has(since: date | None, until: date | None) -> bool:
+        return day is None or ((since is None or day >= since - edge) and (until is None or day <= until + edge))
+
+    assert held_by(holds, day) is any(has(*one) for one in ranges)
+
+
+def test_HLD_01_a_last_day_holds_all_rows_where_the_map_says_no_column() -> None:
+    made = spare(SHOP, "shop", [Scope(collections=("shop.messages",), until=date(2020, 1, 1))])
+    assert made is not None
+    assert made[1] == {}
+    assert made[0].systems["shop"].collections["messages"].erase is Erase.RETAIN
+
+
+def test_HLD_01_two_ranges_hold_nothing_of_what_lies_between_them() -> None:
+    first = Scope(collections=("shop.orders",), since=date(2018, 1, 1), until=date(2018, 12, 31))
+    second = Scope(collections=("shop.orders",), since=date(2024, 1, 1), until=date(2024, 12, 31))
+
+    days = [date(2018, 6, 1), date(2021, 6, 1), date(2024, 6, 1)]
+    assert [held_by([first, second], day) for day in days] == [True, False, True]
+
+
+def test_HLD_01_a_range_that_would_hold_nothing_is_none() -> None:
+    with pytest.raises(ValidationError, match="before its first one"):
+        Scope(since=date(2024, 1, 2), until=date(2024, 1, 1))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from rights.audience import interim
 from rights.codes import Code
 from rights.datamap import System
 from rights.deferred import deferred
-from rights.holds import GROUND
+from rights.holds import GROUND, OBJECT_LOCK, OF_SYSTEM
 from rights.mapfile import read_map
 from rights.plan import Operation, make_plan
 from rights.receipt import Count, Kept, Outcome, Receipt
@@ -92,6 +92,11 @@ def test_nothing_is_locked_of_what_is_not_carried_out() -> None:
     # A look that finds more than is kept.
     more = Count(collection="orders", found=2, kept=(HELD,))
     assert rest_of(act, receipt(Operation.VERIFY, Outcome.RETAINED, more)) == NOTHING
+
+
+@pytest.mark.parametrize("ground", [OF_SYSTEM, OBJECT_LOCK])
+def test_what_the_system_itself_locks_is_left_alone(ground: str) -> None:
+    assert not left(orders=(Kept(ground=ground, until=date(2034, 1, 1), rows=1), TAXED)).anything
 
 
 @given(st.lists(st.sampled_from([HELD, TAXED, FOR_EVER]), min_size=1, max_size=4))

@@ -44,9 +44,15 @@ def test_a_hold_is_placed_confirmed_shown_and_released_by_two(deployment: Deploy
 
 
 def test_a_hold_shows_what_it_covers_and_what_is_told(deployment: Deployment) -> None:
-    hold = placed(deployment, "--collection", "shop.customers", "--disclosure", "after", "--tell-from", "2027-05-01")
+    days = ("--since", "2024-01-01", "--until", "2024-06-30")
+    hold = placed(
+        deployment, "--collection", "shop.customers", *days, "--disclosure", "after", "--tell-from", "2027-05-01"
+    )
 
     shown = deployment("hold", "show", hold).out
+    scope = deployment("hold", "show", hold, "--json").json["scope"]
+    assert (scope["since"], scope["until"]) == ("2024-01-01", "2024-06-30")
+    assert "of 2024-01-01 to 2024-06-30" in shown
     assert "shop.customers" in shown
     assert "not before 2027-05-01" in shown
     assert PERSON not in shown
@@ -83,9 +89,10 @@ def test_a_hold_needs_a_reason_one_can_read(deployment: Deployment, given: str) 
         ("--disclosure", "after"),
         ("--tell-from", "2027-05-01"),
         ("--disclosure", "never"),
+        ("--since", "2024-03-01", "--until", "2024-02-28"),
     ],
 )
-def test_a_slip_holds_nothing_by_mistake(deployment: Deployment, slip: tuple[str, str]) -> None:
+def test_a_slip_holds_nothing_by_mistake(deployment: Deployment, slip: tuple[str, ...]) -> None:
     reason = deployment.home / "reason.txt"
     reason.write_text("a case")
     who = ("--by", "s-1", "--identity", f"email={PERSON}", "--reason-file", str(reason))

@@ -51,10 +51,25 @@ def test_only_what_is_held_stays_and_goes_when_the_hold_ends(world: World) -> No
 
 
 @pytest.mark.soak
-def test_a_hold_of_a_day_keeps_rows_of_that_day_and_later(world: World) -> None:
+@pytest.mark.parametrize(
+    ("days", "kept"),
+    [
+        ({"since": "2018-06-01"}, {"2018", "2021", "2024"}),
+        # Of 2024 it is the duty to keep that has them, and their note goes.
+        ({"until": "2018-06-01"}, {"2015", "2018"}),
+        ({"since": "2018-06-02", "until": "2021-05-31"}, {"2018", "2021"}),
+    ],
+)
+def test_HLD_01_a_hold_of_some_days_keeps_rows_of_those_and_no_others(
+    world: World, days: dict[str, str], kept: set[str]
+) -> None:
     world.write_maps({"shop": shop_map(retention=True)})
     before = about(dump(world.shop), 7)["orders"]
-    scope = Scope(collections=("shop.orders",), since="2018-06-01")  # type: ignore[arg-type]
+    with psycopg.connect(world.shop) as connection:
+        # Nobody can say that a row without a date is not of those days.
+        connection.execute("ALTER TABLE orders ALTER created_at DROP NOT NULL")
+        connection.execute("INSERT INTO orders VALUES (9999, 7, 'undated', NULL)")
+    scope = Scope.model_validate({"collections": ("shop.orders",), **days})
     world.place_hold(ANNA, terms=Terms(scope=scope))
     world.start_worker()
     request = world.open("erasure", ANNA)
@@ -62,7 +77,11 @@ def test_a_hold_of_a_day_keeps_rows_of_that_day_and_later(world: World) -> None:
 
     with psycopg.connect(world.shop) as connection:
         rows = connection.execute("SELECT to_jsonb(o)::text FROM orders o WHERE customer_id = 7").fetchall()
-    assert {row for (row,) in rows} == {row for row in before if "2015-" not in row}
+    whole = {row for (row,) in rows if '"note": "' in row}
+    assert {row for row in whole if "undated" not in row} == {
+        row for row in before if any(f"{year}-" in row for year in kept)
+    }
+    assert len(whole) == len(kept) + 1, "and the one without a date"
 
 
 @pytest.mark.soak
