@@ -270,7 +270,7 @@ class Settings(BaseSettings):
     disputed_days: int = Field(
         default=180,
         ge=0,
-        description="Days after closing until the old values of what was rectified are destroyed.",
+        description="Days after closing until old and new values of what was rectified are destroyed.",
         examples=[180],
     )
     relook_days: int = Field(

@@ -58,6 +58,7 @@ from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.evidence import open_authority
 from starter.health import Health, missing_attributes
+from starter.holdplaces import places_lost
 from starter.mailserver import build_mail
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
@@ -312,6 +313,8 @@ async def run(
     client = await _connected(settings, ledger, stop, metrics_port, keys)
     if client is None:
         return
+    if slipping := await asyncio.to_thread(places_lost, ledger, tools.data_map):
+        raise SetupError(slipping)
     if missing := await missing_attributes(client):
         raise RuntimeError(f"Temporal does not know the search attributes {', '.join(missing)}: run habeas migrate")
     worker = build_worker(settings, client, tools, interceptors=interceptors)

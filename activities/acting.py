@@ -5,15 +5,15 @@ is not as it should be, and what no longer denies anybody is found out in the sa
 """
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from activities.calls import wall_clock
 from activities.tools import Tools
 from connectors.errors import Held, NeedsHuman, Unsupported
-from connectors.protocol import Call, Connector, Intent, Look, Rectifies, Restricted, Restricts, unkept
+from connectors.protocol import Call, Connector, Fence, Intent, Look, Rectifies, Restricted, Restricts, unkept
 from rights.codes import Code
 from rights.minors import minors_law
 from rights.plan import Step
@@ -56,12 +56,10 @@ class Acting:
             NeedsHuman: NOT_LOCKED, what came in meanwhile keeps coming.
         """
         able = _able(connector, step)
-        if self._tools.ledger.request(step.request_id).right is Right.ERASURE:
-            # Nobody has asked for it: what had to stay is put out of use, and goes (ledger/rests.py).
-            self._tools.ledger.lock_rest(step.request_id, step.system, at=call.as_of)
-        else:
-            self._begin(step, call.as_of)
+        call = replace(call, fence=self._beginning(call, step))
         restricted, open_ = self._locked(able, call, step), _NOTHING
+        # Where nothing was to be locked away: what comes later is.
+        self._begin(step, call.as_of)
         for _ in range(AGAIN):
             call = replace(call, restricted=restricted.state)
             if not (open_ := left(able.restrict, call)):
@@ -114,12 +112,33 @@ class Acting:
             self._seal(step, restricted.state)
         return restricted
 
+    def _beginning(self, call: Call, step: Step) -> Fence:
+        """The fence, behind which the restriction is written down before anything is locked away; a call that it stops
+        has restricted nobody."""
+
+        @contextmanager
+        def begun(planned: Mapping[str, int], look: Tally) -> Iterator[Intent]:
+            with call.fence(planned, look) as intent:
+                try:
+                    self._begin(step, call.as_of)
+                except BaseException:
+                    # Nothing is changed, so nothing is left to be looked for.
+                    intent.done(Tally())
+                    raise
+                yield intent
+
+        return begun
+
     def _begin(self, step: Step, as_of: datetime) -> None:
-        """Write the restriction down before anything is locked away."""
+        """Write the restriction down; no effect if it is."""
         ledger = self._tools.ledger
         if ledger.restriction(step.request_id):
             return
         right = ledger.request(step.request_id).right
+        if right is Right.ERASURE:
+            # Nobody has asked for it: what had to stay is put out of use, and goes (ledger/rests.py).
+            ledger.lock_rest(step.request_id, step.system, at=as_of)
+            return
         extent = Extent()
         ground, review_on = _GROUNDS.get(right, Ground.ACCURACY), as_of + self._tools.terms.review
         if right is Right.RESTRICTION:

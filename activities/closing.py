@@ -6,6 +6,7 @@ The one rule: the conclusion is computed from receipts and looks in the ledger, 
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Final
 
 import orjson
 from temporalio import activity
@@ -20,6 +21,7 @@ from activities.restricting import Owed, end_restriction, owed_in
 from activities.store import StoreError
 from activities.tools import Tools
 from activities.transmission import FILES
+from ledger.remembering import Remembered
 from ledger.requests import Ending
 from ledger.standing import RequestRow
 from rights import weighing
@@ -28,6 +30,7 @@ from rights.codes import Code
 from rights.course import COURSES
 from rights.deferred import Deferral, deferred
 from rights.holds import STOPPED
+from rights.lasting import lasting
 from rights.letters import TOLD_BEFORE, LetterKind, answer_kind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest, vouching
@@ -39,6 +42,13 @@ from rights.several import owed
 from rights.subject import Identity
 from rights.value import Value
 from rights.weighing import Matter, Weighing
+
+_REMEMBERED: Final = frozenset(
+    right
+    for right, course in COURSES.items()
+    if course.act in {Operation.RESTRICT, Operation.RECTIFY, Operation.SUPPRESS}
+)
+"""Rights of which it is remembered for whom what was done, when all else of them is shredded."""
 
 
 class Given(Value):
@@ -217,7 +227,8 @@ class ClosingActivities:
         # A correction is looked at again by a run of its own (activities/following.py).
         relook = done and row.right is Right.ERASURE and bool(relooked(receipts))
         rest = self._rest(ask, row, receipts) if row.right is Right.ERASURE and done else None
-        if erased is None and not relook and not ask.again and rest is None:
+        act = self._act(row) if done and row.right in _REMEMBERED else None
+        if erased is None and not relook and not ask.again and rest is None and act is None:
             return None
         return Ending(
             erased=erased,
@@ -225,7 +236,18 @@ class ClosingActivities:
             relook_at=ask.as_of + tools.terms.relook if relook else None,
             again=ask.again,
             deferred=rest,
+            act=act,
         )
+
+    def _act(self, row: RequestRow) -> Remembered | None:
+        """What it has had done, for the day on which a backup is restored that does not have it."""
+        ledger, pinned = self._tools.ledger, self._tools.pinned(row.map_digest)
+        details = ledger.details(row.id, row.right)
+        said = lasting(details, pinned) if details else None
+        if said is None:
+            return None
+        known = tuple(one for one in ledger.identities(row.id) if one.kind not in pinned.shared_kinds)
+        return Remembered(people=known, details=said)
 
     def _rest(self, ask: Ask, row: RequestRow, receipts: list[Receipt]) -> Deferral | None:
         """What it leaves for a time. Whom counsel has told hears nothing of the engine later either."""

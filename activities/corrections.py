@@ -25,7 +25,10 @@ def seal_corrections(
         {"collection": one.collection, "values": dict(one.values), "key": None if one.key is None else list(one.key)}
         for one in corrections
     ]
-    ledger.seal(request_id, "working", f"corrections/{system}", json.dumps(body).encode(), at=at)
+    text = json.dumps(body).encode()
+    ledger.seal(request_id, "working", f"corrections/{system}", text, at=at)
+    # With the values that are written over, for as long as these: a backup may have to be corrected once more.
+    ledger.seal(request_id, "disputed", f"corrections/{system}", text, at=at)
 
 
 def read_corrections(sealed: bytes | None) -> tuple[Correction, ...]:
@@ -34,6 +37,15 @@ def read_corrections(sealed: bytes | None) -> tuple[Correction, ...]:
         Correction(one["collection"], one["values"], None if one["key"] is None else tuple(one["key"]))
         for one in json.loads(sealed or b"[]")
     )
+
+
+def kept_corrections(ledger: Ledger, request_id: str, system: str) -> tuple[Correction, ...]:
+    """What a request has corrected in a system, as long as its old values are kept; none once they are not.
+
+    Raises:
+        VaultError: it was changed or moved, or its key-encryption key is gone.
+    """
+    return read_corrections(ledger.unseal(request_id, "disputed", f"corrections/{system}"))
 
 
 def keep_old(ledger: Ledger, step: Step, clock: Callable[[], datetime], old: OldValues) -> None:

@@ -222,7 +222,7 @@ def _collection(anchor: str, facts: CollectionFacts, delivered: Delivered) -> st
     }
     statements = [(term, text) for term, text in (asked | further).items() if text]
     listed = "\n".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in statements)
-    table = _one_row(sheet) if sheet.rows == 1 else _grid(anchor, delivered) if sheet.rows else ""
+    table = _one_row(delivered) if sheet.rows == 1 else _grid(anchor, delivered) if sheet.rows else ""
     links = " · ".join(map(_link, delivered.files))
     which = "The row" if sheet.rows == 1 else f"All {sheet.rows:,} rows"
     return (
@@ -278,14 +278,19 @@ def _grid(anchor: str, delivered: Delivered) -> str:
     )
 
 
-def _one_row(sheet: Sheet) -> str:
+def _one_row(delivered: Delivered) -> str:
     """A single row, one value a line: that reads better on any screen."""
+    sheet = delivered.sheet
     [row] = sheet.shown
     body = "\n".join(
         f'<tr><th scope="row">{_shown(name, SHOWN_CHARACTERS)}</th>{_cell(row.get(name))}</tr>'
         for name in sheet.shown_columns
     )
-    return f'<div class="rows"><table class="one"><tbody>\n{body}\n</tbody></table></div>\n'
+    label = f"The row of {delivered.collection}"
+    return (
+        f'<div class="rows" role="region" tabindex="0" aria-label="{_shown(label)}"><table class="one"><tbody>\n'
+        f"{body}\n</tbody></table></div>\n"
+    )
 
 
 def _note(sheet: Sheet) -> str:

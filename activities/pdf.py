@@ -2,11 +2,16 @@
 
 The one rule: whatever is in a letter, it is all on the paper: long words are broken, long texts go on to further pages,
 and a character that no font has is a box and not a gap.
+
+For whoever has it read out, every text is tagged as a heading or a paragraph, in the order of reading; what is only
+drawn (fold marks, page numbers) is marked as no part of it. An item of a list is a paragraph that begins with its
+bullet, and a paragraph that goes on over a page is two: fpdf2 knows no nested structure. So it is tagged, and not said
+to be PDF/UA.
 """
 
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, time
 from functools import cache
 from importlib import resources
@@ -15,6 +20,7 @@ from typing import Any, Final
 
 from fpdf import FPDF
 from fpdf.enums import WrapMode, XPos, YPos
+from fpdf.prefs import ViewerPreferences
 
 from activities.layout import Block, Document, Shape
 
@@ -63,6 +69,8 @@ class _Paper(FPDF):
 
     def __init__(self, document: Document, fonts: tuple[str, ...]) -> None:
         super().__init__(format="A4")
+        self._kind = ""
+        """What is being written, as PDF names it; empty between texts."""
         self.document = document
         self._known = _known(fonts)
         for style, file in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
@@ -77,28 +85,55 @@ class _Paper(FPDF):
         self.set_auto_page_break(True, BOTTOM)
         self.set_lang(document.language)
         self.set_title(self._fit(document.heading))
+        # Readers announce the title, and not the name of the file.
+        self.viewer_preferences = ViewerPreferences(display_doc_title=True)
         self.set_creation_date(datetime.combine(document.written_on, time(), UTC))
         self.add_page()
 
     def _fit(self, text: str) -> str:
         return "".join(char if _printable(char, self._known) else BOX for char in text)
 
+    def add_page(self, *args: Any, **kwargs: Any) -> None:
+        """Begin a page. A text that runs on is closed before the foot of the old one, and goes on as of its kind."""
+        if self._kind:
+            self._out("EMC")
+        super().add_page(*args, **kwargs)
+        if self._kind:
+            self._begin()
+
+    @contextmanager
+    def _tagged(self, kind: str) -> Iterator[None]:
+        """What is written within is of one kind to whoever has it read out: H1, H2 or P."""
+        self._kind = kind
+        self._begin()
+        yield
+        self._out("EMC")
+        self._kind = ""
+
+    def _begin(self) -> None:
+        number = self.struct_builder.next_mcid_for_page(self.page)
+        self._add_marked_content(struct_type=f"/{self._kind}", mcid=number)
+        self._out(f"/{self._kind} <</MCID {number}>> BDC")
+
     def _put(
         self,
         text: str,
         *,
+        kind: str = "P",
         style: str = "",
         size: float = SIZE,
         width: float = 0,
         line: float = LINE,
         own: bool = False,
     ) -> None:
-        """`own`: the text is one value, and runs in the direction of its first letter."""
+        """`own`: the text is one value, and runs in the direction of its first letter. `kind` is empty within an item,
+        which is tagged as a whole."""
         self.set_font(FONT, style, size)
         self.set_text_shaping(True, direction=None if own else "ltr")
-        self.multi_cell(
-            width, line, self._fit(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode=WrapMode.WORD
-        )
+        with self._tagged(kind) if kind else nullcontext():
+            self.multi_cell(
+                width, line, self._fit(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode=WrapMode.WORD
+            )
 
     @contextmanager
     def _margin(self, left: float, right: float = RIGHT) -> Iterator[None]:
@@ -125,7 +160,7 @@ class _Paper(FPDF):
         self.set_y(max(self.get_y() + 6, BODY_TOP - 12.5))
         self._put(f"{document.date}\n{document.reference}", size=9, line=4.6)
         self.ln(4)
-        self._put(document.heading, style="B", size=12, line=6)
+        self._put(document.heading, style="B", size=12, line=6, kind="H1")
         self.ln(3)
 
     def block(self, block: Block) -> None:
@@ -137,7 +172,7 @@ class _Paper(FPDF):
             # Never the last line of a page.
             if self.will_page_break(4 * LINE):
                 self.add_page()
-            self._put(text, style="B")
+            self._put(text, style="B", kind="H2")
             self.ln(1)
             return
         if block.shape is Shape.ITEM:
@@ -145,9 +180,10 @@ class _Paper(FPDF):
                 self.add_page()
             self.set_font(FONT, "", SIZE)
             self.set_text_shaping(True, direction="ltr")
-            self.text(LEFT + 1, self.get_y() + LINE * 0.72, "•")
-            with self._margin(LEFT + 5):
-                self._put(text, own=own)
+            with self._tagged("P"):
+                self.text(LEFT + 1, self.get_y() + LINE * 0.72, "•")
+                with self._margin(LEFT + 5):
+                    self._put(text, own=own, kind="")
             self.ln(1)
             return
         self._put(text, own=own)
@@ -155,6 +191,7 @@ class _Paper(FPDF):
 
     def footer(self) -> None:
         """Fold marks on the first page; reference and page on each."""
+        self._out("/Artifact BMC")
         self.set_draw_color(150)
         self.set_line_width(0.2)
         if self.page_no() == 1:
@@ -165,6 +202,7 @@ class _Paper(FPDF):
         self.set_text_shaping(True, direction="ltr")
         page = self.document.page.replace("{page}", str(self.page_no())).replace("{pages}", self.str_alias_nb_pages)
         self.cell(0, 4, self._fit(f"{self.document.reference} · {page}"), align="L")
+        self._out("EMC")
 
 
 def _printable(char: str, known: frozenset[int]) -> bool:

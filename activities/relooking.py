@@ -3,6 +3,9 @@
 The one rule: only a look that was made and found nothing is clean; everything else opens the request again.
 """
 
+from datetime import timedelta
+from typing import Final
+
 import structlog
 from pydantic import Field
 from temporalio import activity
@@ -14,6 +17,9 @@ from ledger.errors import LedgerRefusal
 from rights.codes import Code
 from rights.plan import Operation, Step
 from rights.value import Value
+
+AGAIN: Final = timedelta(days=1)
+"""When it is looked once more at a system in which something that was left is being erased."""
 
 
 class Relooking(Value):
@@ -62,8 +68,16 @@ class RelookActivities:
     @activity.defn(name="relook_settle", no_thread_cancel_exception=True)
     def settle(self, relooked: Relooked) -> None:
         """Note what was found, and open the request again where it is not clean."""
-        ledger, ask, found = self._tools.ledger, relooked.ask, relooked.found
+        ledger, ask = self._tools.ledger, relooked.ask
         log = structlog.get_logger()
+        expected = self._coming_back(ask)
+        found = {
+            name: code for name, code in relooked.found.items() if code is not Code.RETURNED or name not in expected
+        }
+        if relooked.found and not found:
+            # What is there has not returned: it had been left, and is being come back to.
+            ledger.postpone_relook(ask.request_id, ask.as_of + AGAIN)
+            return
         try:
             if ledger.settle_relook(ask.request_id, found, clean=not found, at=ask.as_of) and found:
                 log.error("reopened", request_id=ask.request_id, systems=len(found))
@@ -71,3 +85,14 @@ class RelookActivities:
             # Nothing that could be looked by is left; the ledger keeps that it is not known.
             ledger.settle_relook(ask.request_id, {}, clean=False, at=ask.as_of)
             log.error("not_reopened", request_id=ask.request_id, systems=len(found))
+
+    def _coming_back(self, ask: Ask) -> frozenset[str]:
+        """The systems in which what the request had to leave is erased just now: what kept it has ended, and the
+        request that carries it out is open, or about to be."""
+        ledger = self._tools.ledger
+        left = ledger.deferral(ask.request_id)
+        if left is None:
+            return frozenset()
+        by = left.by_request
+        comes = left.due(ask.as_of) if left.over_at is None else by is not None and ledger.request(by).phase.open
+        return frozenset(left.systems if comes else ())

@@ -5,8 +5,8 @@ about is opened again, and where the vault is shredded the people are read from 
 recognised by token. What cannot be told is counted as such, and nobody hears that it was done.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,18 +15,20 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.calls import Beat, beating
+from activities.pastacts import PastActs
+from activities.rollcall import Found, RollCall
 from activities.tools import Tools
 from connectors.errors import ConnectorError
-from connectors.protocol import Connector
-from connectors.rolls import Roll, Rolls
 from connectors.traits import Quarantines
 from ledger.erasures import PastErasure
 from ledger.errors import LedgerRefusal
+from ledger.remembering import Decided
 from ledger.replays import Replay, anew_key
 from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import DataMap, Mode, System, stricter
 from rights.deadlines import start_clock
+from rights.detail import Details
 from rights.evidence import REPLAYED
 from rights.plan import Operation
 from rights.receipt import Certainty, vouching
@@ -35,15 +37,10 @@ from rights.request import Conclusion, Right
 from rights.subject import Identity
 from rights.value import Value
 
-PAGE: Final = 500
-"""Rows read at once; a few kilobytes of identities in memory."""
 SOON: Final = timedelta(seconds=2)
 LATER: Final = timedelta(minutes=1)
 """How long to wait for the requests that carry it out: a person's erasure takes seconds, and a person's word longer."""
 _EVER: Final = datetime(1, 1, 2, tzinfo=UTC)
-
-_Found = dict[str, set[Identity]]
-"""Of past erasures, by request: who was recognised."""
 
 
 class Replaying(Value):
@@ -169,10 +166,12 @@ class _Work:
 
     def __init__(self, tools: Tools, replay: Replay, system: System, at: datetime, beat: Beat) -> None:
         self._tools, self._ledger, self._replay, self._system = tools, tools.ledger, replay, system
-        self._at, self._beat = at, beat
+        self._at = at
         self._dry = bool(replay.report.get("dry"))
         self._unclear: Counter[str] = Counter()
         """What cannot be told, by why: counts."""
+        self._roll = RollCall(tools, system, beat)
+        self._acts = PastActs(tools, replay, system, at, self._unclear, self._roll)
 
     def carry_out(self) -> dict[str, object]:
         """Open again, or anew, all that matters; in numbers what it comes to."""
@@ -186,27 +185,29 @@ class _Work:
         again = sum(self._again(one.request_id) for one in known)
         anew = self._those_at_work() if since else 0
         anew += self._recognised(rest)
-        others = self._others(since) if since else 0
+        again += sum(self._again(request_id) for request_id in self._acts.again())
+        anew += sum(self._open_anew(*act) for act in self._acts.anew())
         return {
             "erasures": len(past),
-            "opened_again": again + others,
+            "opened_again": again,
             "opened_anew": anew,
             "indeterminate": {why: number for why, number in self._unclear.items() if number},
         }
 
     def left(self) -> int:
-        """How many past erasures have somebody in the system again who should be gone."""
+        """How many past requests have somebody in the system whom they were not done for: erasures of whom somebody is
+        there again, and others that were not opened."""
         kept = {
             child.request_id
             for child in self._ledger.replay_children(self._replay.id)
             if child.conclusion not in {Conclusion.ANSWERED, Conclusion.NOTHING_HELD}
         }
-        if not self._listed:
+        if not self._roll.listed:
             # Then the looks of the requests are all there is to go by.
             return 0
         past = {one.request_id: one for one in self._past()}
         carried = {self._ledger.opened_anew(self._replay.id, one) or one for one in self._scan(past)}
-        return len(carried - kept)
+        return len(carried - kept) + self._acts.left()
 
     def _past(self) -> list[PastErasure]:
         """The erasures that matter, without those that this replay has opened anew itself."""
@@ -258,8 +259,8 @@ class _Work:
         for one in past.values():
             if not one.tokens and not one.known:
                 self._count("nothing_to_recognise_by")
-        found: _Found = {}
-        if self._listed:
+        found: Found = {}
+        if self._roll.listed:
             found = self._scan(past)
         elif past:
             # A bucket or a mailbox has no list of people: whom no vault knows cannot be looked for.
@@ -274,54 +275,18 @@ class _Work:
                 made += self._open_anew(request_id, people)
         return made
 
-    def _scan(self, past: dict[str, PastErasure]) -> _Found:
+    def _scan(self, past: dict[str, PastErasure]) -> Found:
         """Who of past erasures is in the system, by every field that tells one person from all others."""
-        found: defaultdict[str, set[Identity]] = defaultdict(set)
-        for name, kinds in self._fields.items() if past else ():
-            for people in self._pages(name, kinds) if kinds else ():
-                for one, erased in zip(people, self._ledger.erased(people), strict=True):
-                    for was in erased:
-                        if was.request_id in past:
-                            found[was.request_id].add(one)
-        return found
 
-    @property
-    def _fields(self) -> dict[str, dict[str, str | None]]:
-        """By collection, the fields that tell one person from all others, and the kind of each."""
-        return {
-            name: {f: about.identity for f, about in c.identities.items() if about.sharing == "unique"}
-            for name, c in self._system.collections.items()
-        }
+        def among(people: Sequence[Identity]) -> list[list[str]]:
+            return [[was.request_id for was in erased] for erased in self._ledger.erased(people)]
 
-    @property
-    def _listed(self) -> bool:
-        """Whether the system can say whom it has."""
-        return isinstance(self._connector, Rolls) and any(self._fields.values())
+        found = self._roll.recognised(among) if past else {}
+        return {request_id: people for request_id, people in found.items() if request_id in past}
 
-    @property
-    def _connector(self) -> Connector | None:
-        return self._tools.connectors.get(self._system.system)
-
-    def _pages(self, collection: str, kinds: dict[str, str | None]) -> Iterator[list[Identity]]:
-        """The identities of everybody in a collection, page by page."""
-        connector = self._connector
-        if not isinstance(connector, Rolls):
-            return
-        after: tuple[str, ...] = ()
-        while True:
-            self._beat()
-            page = connector.roll(Roll(self._system, collection, tuple(kinds), PAGE, after))
-            yield [
-                Identity(kind, value)
-                for row in page.rows
-                for field, kind in kinds.items()
-                if kind and (value := row.get(field))
-            ]
-            if page.over:
-                return
-            after = page.last
-
-    def _open_anew(self, request_id: str, people: set[Identity]) -> bool:
+    def _open_anew(
+        self, request_id: str, people: set[Identity], details: Details | None = None, decided: Decided | None = None
+    ) -> bool:
         """Open a request that carries a past one out in this system alone, about whom the system itself has."""
         if self._dry:
             return True
@@ -330,9 +295,9 @@ class _Work:
         if made is None:
             row = ledger.request(request_id)
             zone, holidays = row.clock.zone, row.clock.holidays
-            clock, *further = (start_clock(regime(law), self._at, zone, holidays, Right.ERASURE) for law in row.regimes)
+            clock, *further = (start_clock(regime(law), self._at, zone, holidays, row.right) for law in row.regimes)
             made = ledger.open_request(
-                Right.ERASURE,
+                row.right,
                 clock.regime,
                 sorted(people, key=lambda one: (one.kind, one.value)),
                 clock,
@@ -340,12 +305,13 @@ class _Work:
                 received_at=self._at,
                 idempotency_key=anew_key(replay.id, request_id),
                 confirmed=True,
-                # Its own wish: it is joined to no other request of the same person.
-                details=anew_key(replay.id, request_id).encode(),
+                details=details.model_dump_json().encode() if details else None,
+                # By which it is its own wish, too: it is joined to no other request of the same person.
                 assurance=REPLAYED,
-                ground=REPLAYED,
+                ground=REPLAYED if row.right is Right.ERASURE else "",
                 second_factor=True,
                 data_map=self._map(),
+                decided=decided,
             ).request_id
         ledger.note_replayed(replay.id, request_id, made, at=self._at)
         return True
@@ -355,20 +321,6 @@ class _Work:
         have come back since."""
         system = self._system if self._replay.since else stricter(self._system, Mode.APPROVE)
         return DataMap.of({system.system: system})
-
-    def _others(self, since: datetime) -> int:
-        """Restrictions, corrections and what was to stop."""
-        opened = 0
-        for act in self._ledger.other_acts(self._system.system, since):
-            if not act.in_force:
-                continue
-            if not act.closed:
-                self._count(f"open_{act.right}")
-            elif not act.known:
-                self._count(f"shredded_{act.right}")
-            else:
-                opened += self._again(act.request_id)
-        return opened
 
     def _count(self, why: str, number: int = 1) -> None:
         self._unclear[why] += number

@@ -14,6 +14,8 @@ from activities.disputes import note_refused
 from activities.opening import Ask
 from activities.tools import Tools
 from connectors.protocol import Correction
+from ledger.heldback import HeldBack
+from ledger.restrictions import notice_key
 from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.plan import Operation, Step
@@ -143,7 +145,12 @@ def end_restriction(tools: Tools, ask: Ask) -> None:
     found = ledger.restriction(ask.request_id)
     if found and found.stage is Stage.IN_FORCE:
         reason = ENDED.get(ledger.request(ask.request_id).right, Ended.ASKED)
-        ledger.ask_to_lift(ask.request_id, reason, at=ask.as_of, notice=tools.terms.notice)
+        try:
+            ledger.ask_to_lift(ask.request_id, reason, at=ask.as_of, notice=tools.terms.notice)
+        except HeldBack:
+            # It stays restricted, and the person is told nothing that would not be done; somebody looks after it.
+            key = notice_key(ask.request_id)
+            ledger.open_task(ask.request_id, key, Code.RESTRICTION_REVIEW, "restriction", at=ask.as_of)
 
 
 class Owed(Value):

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, literal_column, select, update
 from ledger.clocks import Clocks
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
+from ledger.heldback import Covers, HeldBack, destroys_by_hand, held_back
 from ledger.letterdesk import rule_on_letter
 from ledger.models import entries, requests, tasks
 from ledger.models_deciding import coolings
@@ -30,8 +31,9 @@ from rights.request import Phase, Right, may_say
 Ruling = Literal["retry", "give_up", "done", "choose"]
 """An agent's word on a task: try again; leave it and say so; it is done by hand; these rows are the person's."""
 
-_ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED, Code.REST_IN_USE}
-"""Tasks that no step waits for: they are about the clock, or about what an erasure has left."""
+_ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED, Code.UNDONE, Code.REST_IN_USE}
+"""Tasks that no step waits for: they are about the clock, about what nobody but a person can do once more, or about
+what an erasure has left."""
 _BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, Code.RETURNED, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
@@ -132,6 +134,7 @@ class Decisions(Clocks):
         note: str | None = None,
         chosen: bytes | None = None,
         on: date | None = None,
+        covers: Covers | None = None,
     ) -> bool:
         """Rule on a task; False if it was ruled so before. The task stays open until the ruling is carried out.
 
@@ -140,10 +143,16 @@ class Decisions(Clocks):
         `chosen` goes with 'choose' alone: which rows are the person's and which are not, in the words of the activities
         that read it; it is sealed as ``rulings/SYSTEM`` among the working identities.
 
+        What people destroy by hand passes no fence: 'done' of it is asked here whether a hold stands in the way.
+        `covers` tells what a hold's scope covers in a system; None: whatever it can touch.
+
         Raises:
+            HeldBack: a hold does.
             LedgerRefusal: the task is not open, the ruling makes no sense for it, or it was ruled otherwise.
         """
         with self._begin() as connection:
+            if ruling == "done":
+                self._people.lock_shredding(connection, self.tenant)
             ruled = rule_on_letter(self, connection, request_id, task_id, ruling, at=at, note=note, on=on)
             if ruled is not None:
                 return ruled
@@ -157,10 +166,12 @@ class Decisions(Clocks):
                 )
                 .with_for_update(key_share=True)
             ).first()
-            after = task is not None and (_of_lifting(task) or task.code == Code.REST_IN_USE)
-            if task is None or not (after or self._of_look(connection, task)):
-                # A restriction is lifted, corrections are looked at, and what an erasure had to leave is seen to, long
-                # after their request is closed. And what was taken back is closed once it was looked at what had been
+            after = task is not None and (
+                _of_lifting(task) or task.code in {Code.UNDONE, Code.REST_IN_USE} or self._of_look(connection, task)
+            )
+            if not after:
+                # A restriction is lifted, corrections are looked at, a backup is restored, and what an erasure had to
+                # leave is seen to long after. And what was taken back is closed once it was looked at what had been
                 # done.
                 (_refuse_closed if task is not None and _of_account(task) else _refuse_over)(row)
             if task is None:
@@ -168,6 +179,8 @@ class Decisions(Clocks):
             if task.ruling == ruling:
                 return False
             _refuse_ruling(task, ruling, chosen)
+            if ruling == "done":
+                self._refuse_held(connection, task, at, covers)
             # Nothing waits for it: with a person's word the task is settled.
             alone = task.code in _ALONE
             connection.execute(
@@ -243,6 +256,14 @@ class Decisions(Clocks):
                 body = {"tasks": settled}
                 self._journal(connection, "tasks_settled", body, at, request_id=request_id, key=step_key)
         return settled
+
+    def _refuse_held(self, connection: Connection, task: AnyRow, at: datetime, covers: Covers | None) -> None:
+        """Refuse that something was destroyed by hand under a hold; no hold is placed meanwhile."""
+        if not destroys_by_hand(Code(task.code), task.step_key):
+            return
+        system = task.step_key.split("/")[1]
+        if code := held_back(self, connection, task.request_id, system, at, covers):
+            raise HeldBack(code, f"the task in '{system}' cannot be called done")
 
     def _of_look(self, connection: Connection, task: AnyRow) -> bool:
         """Whether a task is about what is looked at again after the closing."""

@@ -25,6 +25,7 @@ from ledger.fees import Fees
 from ledger.fence import Fence
 from ledger.followups import FollowUps
 from ledger.gates import Gates
+from ledger.heldback import HoldPlaces
 from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
 from ledger.letterdesk import LetterDesk
@@ -97,6 +98,7 @@ class Ledger(
     Fence,
     Holds,
     HoldDesk,
+    HoldPlaces,
     Gates,
     Rectifications,
     FollowUps,

@@ -12,11 +12,21 @@ from sqlalchemy import update as change
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
 from ledger.followups import What, end_looks
+from ledger.heldback import HeldBack, held_back
 from ledger.letters import LetterState, queue_letter
 from ledger.models import case_keys, tasks
 from ledger.models_letters import letters
 from ledger.outbox import post
-from ledger.restrictions import CHANGE, LOCK, ONE, lock_restriction, note_restriction, request_row, settle_review
+from ledger.restrictions import (
+    CHANGE,
+    CHANGED,
+    LOCK,
+    ONE,
+    lock_restriction,
+    note_restriction,
+    request_row,
+    settle_review,
+)
 from ledger.store import AnyRow, Store
 from ledger.tasks import settle_tasks
 from rights.letters import LetterKind, Particulars
@@ -58,12 +68,17 @@ class Liftings(Store):
         tells of it already, in place of one of its own.
 
         Raises:
+            HeldBack: a hold stands in the way, so that nobody is told what would not be done then.
             LedgerRefusal: there is no restriction in force.
         """
         with self._begin() as connection:
+            self._people.lock_learning(connection, self.tenant, request_id)
             found = lock_restriction(self, connection, request_id)
             if found.lift_asked_at:
                 return False
+            for system in sorted(connection.scalars(CHANGED, {"of": self.tenant, "id": request_id})):
+                if code := held_back(self, connection, request_id, system, at):
+                    raise HeldBack(code, f"what is locked away in '{system}' cannot be put back for now")
             said = Particulars(ground=reason.value, reason=told or None, lift_on=(at + notice).date())
             letter = letter or self._tell_of_lifting(connection, found, said, at)
             asked = {"lift_reason": reason.value, "lift_asked_at": at, "notice_days": notice.days, "letter": letter}

@@ -8,14 +8,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import ARRAY, Connection, Text, and_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import ARRAY, Connection, Text, and_, bindparam, cast, func, literal_column, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.chain import Said, append
 from ledger.clocks import Clocks, laws_of
 from ledger.decisions import Decisions
 from ledger.gates import COPIES, follows, laws_in, of_one_person, read_gates, waiting_for
-from ledger.models import request_subjects, requests
+from ledger.models import entries, request_subjects, requests
 from ledger.models_deciding import links
 from ledger.models_minors import minor_reports
 from ledger.outbox import post
@@ -26,6 +27,7 @@ from ledger.weighing import ask_to_decide
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.details import MODELS, details_of
+from rights.evidence import REPLAYED
 from rights.gate import Gate
 from rights.identity import circumstances_of, identity_law
 from rights.reckoning import local_day
@@ -98,6 +100,12 @@ _LEAD: Final = (
         requests.c.withdrawn_at.is_(None),
     )
     .with_for_update(read=True)
+)
+_REPLAYED: Final = select(entries.c.seq).where(
+    entries.c.tenant == bindparam("tenant"),
+    entries.c.request_id == func.any(bindparam("ids", type_=ARRAY(Text))),
+    entries.c.kind == literal_column("'opened'"),
+    cast(entries.c.body, JSONB)["assurance"].astext == REPLAYED,
 )
 _UNSEEN: Final = {Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING, Phase.COOLING}
 """Phases in which nothing was looked for yet."""
@@ -219,6 +227,9 @@ class Linking(Decisions, Clocks):
             return []
         asked = vault.get_all(connection, request_id, "working", GIVEN, DETAILS)
         sealed = vault.get_all(connection, lead, "working", GIVEN, LEARNED, DETAILS)
+        if connection.execute(_REPLAYED, {"tenant": self.tenant, "ids": [request_id, lead]}).first():
+            # Either carries a past one out anew, in one system: nobody's new wish is answered by that.
+            return []
         if asked.get(DETAILS) != sealed.get(DETAILS):
             # The same right, and not the same wish: another field to correct, something else to stop.
             return []

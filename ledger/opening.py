@@ -23,6 +23,7 @@ from ledger.outbox import CHANNEL
 from ledger.people import DETAILS, GIVEN, identities_text
 from ledger.plans import keep_map
 from ledger.proven import keep_first_proof, of_whom
+from ledger.remembering import Decided, take_over
 from ledger.requests import Opened
 from ledger.vault import OF_REQUEST, Sealed
 from rights.datamap import DataMap
@@ -113,6 +114,7 @@ class Opening(Cooling):
         ground: str = "",
         carries_on: CarriedOn | None = None,
         minor: MinorReport | None = None,
+        decided: Decided | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
@@ -127,6 +129,7 @@ class Opening(Cooling):
         `data_map`: what it is about, where that is not the whole map of the day on which it begins.
         `carries_on`: the answered request whose rest it carries out, under the decision on that one.
         `minor`: an erasure, since somebody has said that it is a child's data (`ledger.minors`).
+        `decided`: what was decided on the past request that it carries out anew.
 
         Raises:
             LedgerRefusal: the idempotency key was used for another right, other identities or other details.
@@ -177,6 +180,7 @@ class Opening(Cooling):
                 reply,
                 carries_on,
                 minor,
+                decided,
             )
 
         return self._with_kek(commit)
@@ -195,6 +199,7 @@ class Opening(Cooling):
         reply: Channel | None,
         carries_on: CarriedOn | None,
         minor: MinorReport | None,
+        decided: Decided | None,
     ) -> Opened:
         digests = self._people.digests(identities)
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
@@ -231,6 +236,7 @@ class Opening(Cooling):
             if row["map_digest"]:
                 self._journal(connection, "map_pinned", {"digest": row["map_digest"]}, at, request_id=request_id)
             keep_report(self, connection, request_id, minor, at)
+            take_over(self, connection, request_id, decided, at)
             if reply is not None:
                 queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
         return Opened(request_id=request_id, new=True)

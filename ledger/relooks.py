@@ -127,6 +127,19 @@ class Relooks(Store):
             return None
         return Relook(request_id=row.request_id, due_at=row.due_at, looked_at=row.looked_at, found=row.found)
 
+    def postpone_relook(self, request_id: str, until: datetime) -> None:
+        """Have a late look made later, that nobody has noted yet; what it needs is kept for as long."""
+        with self._begin() as connection:
+            connection.execute(
+                update(relooks)
+                .where(
+                    relooks.c.tenant == self.tenant,
+                    relooks.c.request_id == request_id,
+                    relooks.c.looked_at.is_(None),
+                )
+                .values(due_at=until, called_at=None)
+            )
+
     def settle_relook(self, request_id: str, open_again: Mapping[str, Code], *, clean: bool, at: datetime) -> bool:
         """Note what a late look has found, and open the request again for the systems of which it says something; False
         if that was noted before."""

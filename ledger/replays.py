@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import bindparam, func, insert, literal_column, select, update
+from sqlalchemy import bindparam, case, func, insert, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
@@ -19,6 +19,7 @@ from ledger.models_restrictions import restrictions
 from ledger.outbox import post
 from ledger.relooks import whole
 from ledger.store import AnyRow, Store
+from rights.course import COURSES
 from rights.evidence import CARRIED_ON
 from rights.request import Right
 from rights.value import Value
@@ -43,6 +44,7 @@ _restricted = (
     )
     .exists()
 )
+_did = func.split_part(entries.c.key, "/", 3)
 _acted = (
     select(entries.c.seq)
     .where(
@@ -50,7 +52,11 @@ _acted = (
         entries.c.request_id == requests.c.id,
         entries.c.kind == literal_column("'settled'"),
         func.split_part(entries.c.key, "/", 2) == bindparam("system"),
-        func.split_part(entries.c.key, "/", 3).in_(("restrict", "rectify", "suppress", "erase")),
+        # What is closed has done what its right is about: an objection that was refused had restricted, and no more.
+        or_(
+            _did == case({right.value: str(COURSES[right].act) for right in _ACTS}, value=requests.c.right),
+            requests.c.closed_at.is_(None) & _did.in_(("restrict", "rectify", "suppress", "erase")),
+        ),
         entries.c.at >= bindparam("since"),
     )
     .exists()
@@ -63,7 +69,20 @@ _OTHERS: Final = (
         whole(requests.c.tenant, requests.c.id).label("known"),
         _restricted.label("restricted"),
     )
-    .where(requests.c.tenant == bindparam("of"), requests.c.right.in_([right.value for right in _ACTS]), _acted)
+    .where(
+        requests.c.tenant == bindparam("of"),
+        requests.c.right.in_([right.value for right in _ACTS]),
+        _acted,
+        # What a replay has opened itself is no past request of this one.
+        ~select(replayed.c.replay_id)
+        .where(
+            replayed.c.tenant == requests.c.tenant,
+            replayed.c.replay_id == bindparam("replay"),
+            replayed.c.by_request == requests.c.id,
+            replayed.c.request_id != replayed.c.by_request,
+        )
+        .exists(),
+    )
     .order_by(requests.c.id)
 )
 _RUNNING: Final = (
@@ -251,10 +270,12 @@ class Replays(Store):
                 body = {"replay": replay_id, "state": state, **report}
                 self._journal(connection, "replay_ended", body, at)
 
-    def other_acts(self, system: str, since: datetime) -> list[PastAct]:
-        """Requests of other rights than erasure that have changed something in a system since a time."""
+    def other_acts(self, replay_id: str, system: str, since: datetime) -> list[PastAct]:
+        """Requests of other rights than erasure that have changed something in a system since a time, without those
+        that this replay has opened anew."""
         with self._look() as connection:
-            rows = connection.execute(_OTHERS, {"of": self.tenant, "system": system, "since": since})
+            its = {"of": self.tenant, "replay": replay_id, "system": system, "since": since}
+            rows = connection.execute(_OTHERS, its)
             return [
                 PastAct(
                     request_id=row.id,

@@ -37,6 +37,7 @@ from ledger.models import case_keys, chain_heads, request_subjects, requests, ta
 from ledger.models_restrictions import restrictions
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.relooks import Relooks
+from ledger.remembering import Remembered, Remembering
 from ledger.tasks import settle_tasks
 from ledger.vault import OF_REQUEST, DataKey, Purpose, Sealed
 from rights.codes import Code
@@ -120,9 +121,11 @@ class Ending(Value):
     """It was closed before, and opened again."""
     deferred: Deferral | None = None
     """What it has left for a time, and is come back to."""
+    act: Remembered | None = None
+    """What it has stopped, restricted or corrected, and for whom."""
 
 
-class Requests(Linking, Erasures, Relooks, Deferrals):
+class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
     """Verbs on requests; `open_request` is in ledger/opening.py, what people decide in ledger/decisions.py."""
 
     def identities(self, request_id: str) -> tuple[Identity, ...]:
@@ -229,7 +232,7 @@ class Requests(Linking, Erasures, Relooks, Deferrals):
         Raises:
             LedgerRefusal: it was closed with another conclusion.
         """
-        keys = self._known_keys() if ending and ending.erased is not None else []
+        keys = self._known_keys() if ending and (ending.erased is not None or ending.act) else []
 
         def commit() -> None:
             later = self._make_deferred_key(at) if ending and ending.deferred else None
@@ -311,6 +314,8 @@ class Requests(Linking, Erasures, Relooks, Deferrals):
             )
         elif ending.relook_at:
             self._plan_relook(connection, request_id, ending.relook_at)
+        if ending.act:
+            self._remember_act(connection, request_id, ending.act, keys, at)
         if ending.again:
             self._end_reopening(connection, request_id)
 

@@ -47,7 +47,7 @@ _WHO: Final = (
 )
 _AMONG: Final = _WHO.where(request_subjects.c.digest == func.any(bindparam("digests", type_=ARRAY(LargeBinary))))
 
-_CHANGED: Final = (
+CHANGED: Final = (
     select(intents.c.system)
     .where(
         intents.c.tenant == bindparam("of"),
@@ -234,7 +234,7 @@ class Restrictions(Store):
     def locked_in(self, request_id: str) -> set[str]:
         """The systems in which a request has changed something in order to restrict."""
         with self._look() as connection:
-            return set(connection.scalars(_CHANGED, self._of(request_id)))
+            return set(connection.scalars(CHANGED, self._of(request_id)))
 
     # What these have in common.
 

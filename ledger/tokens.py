@@ -33,6 +33,7 @@ from sqlalchemy import (
 
 from ledger.models import case_keys
 from ledger.models_disputes import dispute_tokens
+from ledger.models_remembered import act_tokens
 from ledger.models_restore import erasure_tokens
 from ledger.models_suppression import suppressions
 from ledger.store import Store
@@ -48,6 +49,7 @@ _KEYS: Final = select(case_keys.c.purpose, case_keys.c.kek, case_keys.c.wrapped)
     func.starts_with(case_keys.c.purpose, _FIRST),
     case_keys.c.wrapped.is_not(None),
 )
+_TABLES: Final = (suppressions, erasure_tokens, dispute_tokens, act_tokens)
 _ROTATE: Final = func.pg_advisory_xact_lock(func.hashtextextended(bindparam("turn"), 0))
 _pairs = (
     func.unnest(
@@ -101,7 +103,7 @@ class Tokens(Store):
         """Bring every stored token under the newest key; how many were under an older one. Safe to be cut off, and to
         be run beside another."""
         keys = self._token_keys()
-        renewed = sum(self._renew(table, keys) for table in (suppressions, erasure_tokens, dispute_tokens))
+        renewed = sum(self._renew(table, keys) for table in _TABLES)
         if renewed:
             with self._begin() as connection:
                 self._journal(connection, "tokens_renewed", {"key": len(keys), "tokens": renewed}, at)

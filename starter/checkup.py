@@ -63,7 +63,43 @@ def check_all() -> list[Check]:
         found.append(_letters(settings))
         found += _records(settings, ask=opens)
         found += _map(settings)
+        if opens:
+            found += _places(settings)
     return found
+
+
+def _places(settings: Settings) -> Iterator[Check]:
+    """Whether every system that a hold in force names is in the data map of the settings."""
+    from rights.mapfile import MapErrors
+    from starter.desk import load_map
+
+    try:
+        data_map = load_map(settings)
+    except (MapErrors, OSError):
+        return  # it has lines of its own
+    yield from held_places(settings, data_map)
+
+
+def held_places(settings: Settings, data_map: "DataMap") -> Iterator[Check]:
+    """Whether every system that a hold in force names is in a data map: a line where one is not. Where the ledger
+    cannot be asked, `habeas config check` says so, and no worker starts."""
+    from starter.desk import open_ledger
+    from starter.holdplaces import places_lost
+
+    lost: list[str] = []
+
+    def look() -> str:
+        ledger = open_ledger(settings)
+        try:
+            lost.append(places_lost(ledger, data_map))
+        finally:
+            ledger.close_connections()
+        return "the holds in force were read"
+
+    _checked("holds", look, _advice(""))
+    for said in filter(None, lost):
+        about, _, todo = said.partition(". ")
+        yield Check(name="holds", ok=False, about=about, advice=todo, severity="error", code="held")
 
 
 def _wrong(name: str, errors: "FileErrors") -> Iterator[Check]:

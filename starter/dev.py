@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from rights.mapfile import MapErrors, read_map
 from starter.company import Company
 from starter.company.letters import ACCOUNT
 from starter.local import ATTRIBUTES, Local
@@ -38,7 +39,28 @@ def run() -> None:
     home = state_dir()
     home.mkdir(parents=True, exist_ok=True)
     with lock(home / "lock"):
+        _refuse_old(home)
         _run(home, _ports(home / "ports.json"))
+
+
+def _refuse_old(home: Path) -> None:
+    """See that the maps of last time can still be read: they are the person's to change, and are not written anew.
+
+    Raises:
+        StackError: they cannot; the text says what is wrong, and which directory to remove.
+    """
+    maps = sorted((home / "deployment" / "maps").glob("*.yaml"))
+    if not maps:
+        return
+    try:
+        read_map({str(path): path.read_text() for path in maps})
+    except MapErrors as errors:
+        more = f" (and {len(errors.errors) - 1} more)" if len(errors.errors) > 1 else ""
+        raise StackError(
+            f"what is kept here from before has maps that do not fit this version: {errors.errors[0]}{more}. "
+            f"Correct that, or remove the directory {home} to start anew, with all that was tried there, "
+            "or set HABEAS_STATE to another one."
+        ) from None
 
 
 def _run(home: Path, ports: dict[str, int]) -> None:

@@ -47,7 +47,7 @@ PURPOSES: Final = {
     "history": "history in Temporal",
     "parcel": "parcel",
     "pseudonym": "key of pseudonyms",
-    "disputed": "old values of what was rectified",
+    "disputed": "old and new values of what was rectified",
     "deferred": "what it takes to come back to what stays",
 }
 _WAITS_FOR_A_PERSON: Final = frozenset({Phase.CONFIRMING, Phase.DECIDING, Phase.APPROVING})

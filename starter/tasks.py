@@ -5,12 +5,16 @@ The one rule: candidates come out of the vault masked, as they were sealed, and 
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ledger.decisions import settled_as, words_for
+from ledger.heldback import Covers, destroys_by_hand
 from ledger.ledger import Ledger
 from ledger.standing import Task
 from rights.codes import ADVICE, Code
+from rights.holds import Scope
+from starter.desk import Desk
 from starter.exits import Exit, Failure
 from starter.inputs import numbers
 from starter.show import Cell, Page, minute
@@ -50,6 +54,31 @@ _COMMANDS = {
 def open_tasks(tasks: Iterable[Task]) -> list[Task]:
     """Tasks nobody has ruled on."""
     return [task for task in tasks if task.settled_at is None and task.ruling is None]
+
+
+def covered_by(at: Desk) -> Covers:
+    """What a hold's scope covers in a system of the map, which is read when that is first asked; in one that the map
+    does not have, whatever it can touch."""
+
+    def covers(scope: Scope, system: str) -> bool:
+        about = at.data_map.systems.get(system)
+        return bool(scope.held(about)) if about else scope.touches(system)
+
+    return covers
+
+
+def on_desk(at: Desk, tasks: Iterable[Task], moment: datetime) -> list[Task]:
+    """Tasks as they are to be shown: one by which something would be destroyed by hand, and that a hold stands in the
+    way of, says so, in the word of the fence."""
+    covers = covered_by(at)
+    return [_as_held(at.ledger, task, moment, covers) for task in tasks]
+
+
+def _as_held(ledger: Ledger, task: Task, at: datetime, covers: Covers) -> Task:
+    if not destroys_by_hand(task.code, task.step_key):
+        return task
+    code = ledger.held_back(task.request_id, _system(task), at=at, covers=covers)
+    return task.model_copy(update={"code": code}) if code else task
 
 
 def task_document(task: Task, candidates: Sequence[Mapping[str, Any]] = ()) -> Document:

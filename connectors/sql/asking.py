@@ -43,13 +43,16 @@ class Asking:
         try:
             return act()
         except Renumbered:
-            # What was looked up is of no use to the next attempt either, whoever looked it up.
-            with self._reading:
-                self._catalogue = None
+            self.forget()
             raise
         except database.errors as error:
             trouble = error
         raise self.problem(database, trouble)
+
+    def forget(self) -> None:
+        """Look the tables up again for the next attempt: what was looked up is of no use to it, whoever did."""
+        with self._reading:
+            self._catalogue = None
 
     def streamed(self, database: Database, items: Iterator[T]) -> Iterator[T]:
         """The same for what comes piece by piece."""

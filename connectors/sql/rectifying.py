@@ -18,6 +18,7 @@ from connectors.sql import rectification
 from connectors.sql.batching import Changes
 from connectors.sql.changing import Changing
 from connectors.sql.erasure import Batch
+from connectors.sql.errors import Renumbered
 from connectors.sql.look import Sight
 from connectors.sql.programme import Programme
 from connectors.sql.rectification import about
@@ -225,6 +226,9 @@ class _Rectification:
         """Do something, and say what goes wrong in the contract's words; raised outside of the handler, as ever."""
         try:
             return act()
+        except Renumbered:
+            self._changing.asking.forget()
+            raise
         except self._writer.errors as error:
             trouble = error
         raise self._problem(self._writer, trouble)

@@ -57,7 +57,7 @@ def rule(
     """
     from starter.desk import desk, now
     from starter.inputs import ledger_id, maybe_day, read_text
-    from starter.tasks import chosen
+    from starter.tasks import chosen, covered_by
 
     ruling = _ruling(word)
     if (ruling == "choose") != (person is not None):
@@ -69,7 +69,9 @@ def rule(
     with desk() as at:
         request_id, task_id = ledger_id(request, "request"), ledger_id(task, "task")
         rows = chosen(at.ledger, request_id, task_id, person) if person is not None else None
-        fresh = at.ledger.rule(request_id, task_id, ruling, at=now(), note=note, chosen=rows, on=day)
+        fresh = at.ledger.rule(
+            request_id, task_id, ruling, at=now(), note=note, chosen=rows, on=day, covers=covered_by(at)
+        )
     decided(f"ruled {ruling}", fresh, as_json)
 
 

@@ -14,6 +14,7 @@ from starter.exits import Exit, Failure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from settings import Settings
     from starter.checkup import Check
     from starter.show import Page
 
@@ -95,7 +96,7 @@ def check_map(
         _last_check(as_json)
         return
     from rights.mapfile import MapErrors, read_map
-    from starter.checkup import Check, advised, check_systems
+    from starter.checkup import Check, advised, check_systems, held_places
     from starter.desk import load_env
     from starter.show import plural
 
@@ -126,7 +127,20 @@ def check_map(
             )
         )
         found += check_systems(data_map, live=True) if live else advised(data_map)
+        if settings := _deployed() if live else None:
+            found += held_places(settings, data_map)
     report(found, as_json)
+
+
+def _deployed() -> "Settings | None":
+    """The settings of the working directory; None where there is no deployment."""
+    from settings import SettingsError
+    from starter.desk import load_settings
+
+    try:
+        return load_settings()
+    except SettingsError:
+        return None
 
 
 def _last_check(as_json: bool) -> None:

@@ -19,12 +19,13 @@ def list_tasks(
 
     Example: habeas task list --request 01kap2v7q4m8w3x9yd5tgh6jzr
     """
-    from starter.desk import desk
+    from starter.desk import desk, now
     from starter.inputs import ledger_id
     from starter.show import answer
-    from starter.tasks import candidates_of, open_tasks, task_document, tasks_page
+    from starter.tasks import candidates_of, on_desk, open_tasks, task_document, tasks_page
 
     with desk() as at:
-        found = open_tasks(at.ledger.tasks(request_id=ledger_id(request, "request") if request else None))
+        every = at.ledger.tasks(request_id=ledger_id(request, "request") if request else None)
+        found = on_desk(at, open_tasks(every), now())
         document = {"tasks": [task_document(t, candidates_of(at.ledger, t)) for t in found]}
         answer(document, tasks_page(found, at.zone), as_json=as_json)

@@ -36,15 +36,17 @@ def show(request: RequestId, as_json: Json = False) -> None:
     from starter.desk import desk, now
     from starter.pages import show_document, show_page
     from starter.show import answer
-    from starter.tasks import candidates_of
+    from starter.tasks import candidates_of, on_desk
 
     with desk() as at:
-        standing = _standing(at, request)
+        moment = now()
+        found = _standing(at, request)
+        standing = found.model_copy(update={"tasks": tuple(on_desk(at, found.tasks, moment))})
         candidates = {t.id: candidates_of(at.ledger, t) for t in standing.tasks if t.settled_at is None}
         pinned = _pinned(at, standing)
         answer(
-            show_document(standing, candidates, now(), pinned),
-            show_page(standing, candidates, now(), at.zone, pinned),
+            show_document(standing, candidates, moment, pinned),
+            show_page(standing, candidates, moment, at.zone, pinned),
             as_json=as_json,
         )
 

@@ -28,6 +28,7 @@ from rights.letters import LANGUAGES, Authority, Language, LetterFacts, LetterKi
 from rights.receipt import Kept
 from rights.regimes import SHIPPED
 from rights.request import Right
+from tests.activities.accessible import faults
 
 OFFICE = Office(
     controller="Beispiel & Söhne GmbH",
@@ -97,6 +98,7 @@ def test_every_letter_is_whole_in_every_language_and_form(
             assert "{{" not in text
         assert ("html", (("lang", language), ("dir", "ltr"))) in page.tags
         assert not {tag for tag, _ in page.tags} & {"script", "img", "link", "iframe", "form", "object"}
+        assert faults(letter.html, language) == []  # COM-07: it can be read out
         assert REFERENCE in letter.subject
         assert "\n" not in letter.subject
 

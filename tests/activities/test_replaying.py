@@ -15,8 +15,10 @@ from rights.datamap import DataMap
 from rights.mapfile import read_map
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
-from rights.request import Conclusion, Phase
-from tests.ledger.builders import ANNA, AT, a_receipt, a_step, later, opened_id
+from rights.request import Conclusion, Phase, Right
+from rights.suppression import Scope, Source
+from tests.ledger.builders import ANNA, AT, a_receipt, a_step, close_one, later, opened_id
+from tests.ledger.conftest import Door
 
 MAP = """
 system: shop
@@ -105,3 +107,52 @@ def test_what_is_done_twice_is_opened_once(ledger: Ledger, tmp_path: Path) -> No
 
     assert (replay.report["opened_again"], replay.report["indeterminate"]) == (1, {})
     assert [child.request_id for child in ledger.replay_children(replay.id)] == [request_id]
+
+
+def acted(ledger: Ledger, right: Right, act: Operation, details: bytes, conclusion: Conclusion) -> str:
+    """A request of another right that has done something in the shop and is over."""
+    request_id = opened_id(ledger, Phase.LOCATING, right=right, details=details, confirmed=True)
+    ledger.keep_receipt(a_receipt(a_step(request_id, act), at=later(days=1)))
+    close_one(ledger, request_id, conclusion, at=later(days=2))
+    return request_id
+
+
+def test_an_objection_that_was_refused_is_not_carried_out_after_a_restore(ledger: Ledger, tmp_path: Path) -> None:
+    """It had restricted while it was weighed, and that is lifted."""
+    objection = b'{"scope": "legitimate_interest"}'
+    request_id = acted(ledger, Right.OBJECTION, Operation.RESTRICT, objection, Conclusion.REFUSED)
+
+    replay = carried_out(ledger, tmp_path)
+
+    assert (replay.report["opened_again"], replay.report["indeterminate"]) == (0, {})
+    assert ledger.reopenings(request_id) == {}
+
+
+def test_what_a_consent_has_ended_since_is_not_stopped_once_more(ledger: Ledger, tmp_path: Path) -> None:
+    objection = b'{"scope": "marketing"}'
+    request_id = acted(ledger, Right.OBJECTION, Operation.SUPPRESS, objection, Conclusion.ANSWERED)
+    ledger.suppress(request_id, ANNA, [Scope.MARKETING, Scope.MARKETING_PROFILING], source=Source.PERSON, at=AT)
+    preview = ledger.begin_replay("shop", AT, dry=True, by="operations", at=later(days=3))
+    assert carried_out(ledger, tmp_path, preview, 3).report["opened_again"] == 1
+
+    ledger.clear_suppression(ANNA, at=later(days=5), by="support")
+
+    assert carried_out(ledger, tmp_path).report["opened_again"] == 0
+    assert ledger.reopenings(request_id) == {}
+
+
+def test_what_was_shredded_and_is_not_remembered_is_a_persons_task_once(
+    ledger: Ledger, tmp_path: Path, door: Door
+) -> None:
+    """Closed by a version that kept no tokens of it: counted, and asked about, and never passed over."""
+    request_id = acted(ledger, Right.OPT_OUT, Operation.SUPPRESS, b'{"of": ["sale"]}', Conclusion.ANSWERED)
+    ledger.shred(request_id, ["working", "file", "history"], as_of=later(days=8))
+
+    replay = carried_out(ledger, tmp_path)
+    ended = carried_out(ledger, tmp_path, replay.id, 10)
+
+    assert (ended.state, ended.report["indeterminate"]) == ("unsure", {"shredded_opt-out": 1})
+    ((task, code),) = door("SELECT id, code FROM tasks WHERE settled_at IS NULL")
+    assert code == Code.UNDONE
+    assert ledger.rule(request_id, task, "done", at=later(days=11))
+    assert door("SELECT count(*) FROM tasks WHERE settled_at IS NULL") == [(0,)]

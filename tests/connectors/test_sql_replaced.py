@@ -82,3 +82,15 @@ def test_a_call_under_way_is_told_so_too_when_another_one_has_looked_them_up_fir
     assert shop.rows(noted) == [(2,)], "what was counted under old numbers is undone"
     shop.connector.rectify(call)
     assert shop.rows("SELECT id, note FROM orders ORDER BY id") == [(11, "noted"), (12, "noted"), (13, "noted")]
+
+
+def test_a_correction_that_is_the_first_to_find_it_out_has_the_tables_looked_up_again(shop: Place) -> None:
+    """Nothing else may come by for days, as where corrections and opt-outs alone are done again after a restore."""
+    shop.door.execute(RESTORED)
+    correction = Correction("orders", {"note": "noted"})
+
+    with pytest.raises(Retryable):
+        shop.connector.rectify(shop.call(ONE, corrections=(correction,)))
+    shop.connector.rectify(shop.call(ONE, corrections=(correction,)))
+
+    assert shop.rows("SELECT count(*) FROM orders WHERE note = 'noted'") == [(3,)]

@@ -131,7 +131,7 @@ def test_what_cannot_be_told_is_not_called_clean_and_the_application_stays_out(
     world.wait_task(rectified, "accuracy")
     typed(habeas, "rectification", "decide", rectified, "--accept", "all")
     world.wait_closed(rectified)
-    world.ledger.shred(rectified, ALL, as_of=world.now())
+    world.ledger.shred(rectified, (*ALL, "disputed"), as_of=world.now())
     restore()
 
     done = replay(world, habeas, since)

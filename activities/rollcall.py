@@ -1,0 +1,71 @@
+"""Whom a system has, read page by page and compared with what the ledger remembers by token.
+
+The one rule: identities are in memory for the length of a page, and only those that were recognised go on.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from activities.calls import Beat
+from activities.tools import Tools
+from connectors.protocol import Connector
+from connectors.rolls import Roll, Rolls
+from rights.datamap import System
+from rights.subject import Identity
+
+PAGE: Final = 500
+"""Rows read at once; a few kilobytes of identities in memory."""
+
+Found = dict[str, set[Identity]]
+"""Of past requests, by id: who was recognised."""
+
+
+class RollCall:
+    """The list of all people of one system."""
+
+    def __init__(self, tools: Tools, system: System, beat: Beat) -> None:
+        self._connector: Connector | None = tools.connectors.get(system.system)
+        self._system, self._beat = system, beat
+        self._fields = {
+            name: {f: about.identity for f, about in c.identities.items() if about.sharing == "unique"}
+            for name, c in system.collections.items()
+        }
+        """By collection, the fields that tell one person from all others, and the kind of each."""
+
+    @property
+    def listed(self) -> bool:
+        """Whether the system can say whom it has."""
+        return isinstance(self._connector, Rolls) and any(self._fields.values())
+
+    def recognised(self, of: Callable[[Sequence[Identity]], Sequence[Iterable[str]]]) -> Found:
+        """Who of past requests is in the system; `of` gives the requests of each of some identities, in their order.
+
+        Raises:
+            ConnectorError: the system cannot be read for now.
+        """
+        found: defaultdict[str, set[Identity]] = defaultdict(set)
+        for people in self._pages():
+            for one, requests in zip(people, of(people), strict=True):
+                for request_id in requests:
+                    found[request_id].add(one)
+        return dict(found)
+
+    def _pages(self) -> Iterator[list[Identity]]:
+        """The identities of everybody, page by page."""
+        connector = self._connector
+        if not isinstance(connector, Rolls):
+            return
+        for collection, kinds in self._fields.items():
+            after: tuple[str, ...] = ()
+            over = not kinds
+            while not over:
+                self._beat()
+                page = connector.roll(Roll(self._system, collection, tuple(kinds), PAGE, after))
+                yield [
+                    Identity(kind, value)
+                    for row in page.rows
+                    for field, kind in kinds.items()
+                    if kind and (value := row.get(field))
+                ]
+                over, after = page.over, page.last
