@@ -29,6 +29,7 @@ from activities.deferring import DeferringActivities
 from activities.following import FollowingActivities
 from activities.fulfil import FulfilActivities
 from activities.identity import IdentityActivities
+from activities.incidents import IncidentActivities
 from activities.jws import load_signing_key
 from activities.mailing import MailActivities
 from activities.mapcheck import MapCheckActivities
@@ -66,6 +67,7 @@ from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
 from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
+from workflows.incident import IncidentRun
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
@@ -203,6 +205,7 @@ def build_worker(
     relooking, replaying = RelookActivities(tools), ReplayActivities(tools)
     authority = AuthorityActivities(tools)
     following, deferring = FollowingActivities(tools), DeferringActivities(tools)
+    incident = IncidentActivities(tools)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -219,6 +222,7 @@ def build_worker(
             RelookRun,
             ReplayRun,
             AuthorityRequest,
+            IncidentRun,
             DeferredRun,
         ],
         activities=[
@@ -274,6 +278,7 @@ def build_worker(
             relooking.settle,
             replaying.advance,
             authority.carry_on,
+            incident.follow,
             identity.channels,
             identity.codes,
             identity.remind,

@@ -51,8 +51,9 @@ FINAL_WORDS = frozenset({"done", "give_up"})
 FOR_A_PERSON = frozenset({Outcome.HELD, Outcome.UNSUPPORTED, Outcome.NEEDS_HUMAN})
 """Outcomes that put the step on somebody's desk."""
 
-BEFORE_THE_WORK = {Code.DECISION, Code.NOT_GRANTED, Code.COOLING, Code.COPY_FIRST}
-"""Why the fence is closed to what has come too soon; the run waits for it (workflows/deciding.py)."""
+BEFORE_THE_WORK = {Code.DECISION, Code.NOT_GRANTED, Code.COOLING, Code.COPY_FIRST, Code.INCIDENT}
+"""Why the fence is closed to what has come too soon, or in the middle of an incident; the run waits for it
+(workflows/deciding.py)."""
 
 PHASES = {
     Operation.CHANNELS: Phase.CONFIRMING,

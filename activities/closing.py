@@ -22,7 +22,7 @@ from activities.store import StoreError
 from activities.tools import Tools
 from activities.transmission import FILES
 from ledger.remembering import Remembered
-from ledger.requests import Ending
+from ledger.requests import Ending, StandsStill
 from ledger.standing import RequestRow
 from rights import weighing
 from rights.appeals import WINDOW
@@ -65,6 +65,11 @@ class Closed(Value):
     systems: int
     rows_erased: int = 0
     rows_exported: int = 0
+    stopped: bool = False
+    """It is not closed yet: it stands still for an incident."""
+
+
+_STANDS_STILL: Final = Closed(conclusion=Conclusion.NOT_DONE, systems=0, stopped=True)
 
 
 class Unaccounted(Value):
@@ -164,6 +169,8 @@ class ClosingActivities:
         tools = self._tools
         ledger = tools.ledger
         row = ledger.request(ask.request_id)
+        if row.incident and row.phase is not Phase.CLOSED:
+            return _STANDS_STILL
         # What was seen before it was opened again, and done once more, vouches for nothing.
         receipts = vouching(ledger.receipts(ask.request_id), COURSES[row.right].act)
         located = newest(receipts, Operation.LOCATE)
@@ -188,19 +195,23 @@ class ClosingActivities:
                 # Before it is closed: what is closed is not closed once more.
                 end_erased(tools, row, ask.as_of, conclusion, receipts, books)
             working = max(terms.working, _appealable(row), terms.relook)
-            ledger.close(
-                ask.request_id,
-                conclusion,
-                books=books,
-                at=ask.as_of,
-                working_until=ask.as_of + working,
-                file_until=ask.as_of + terms.file,
-                parcel_until=ask.as_of + terms.parcel,
-                disputed_until=ask.as_of + terms.disputed,
-                letter=self._letter(ask, row, conclusion, books),
-                ending=ending,
-                look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
-            )
+            try:
+                ledger.close(
+                    ask.request_id,
+                    conclusion,
+                    books=books,
+                    at=ask.as_of,
+                    working_until=ask.as_of + working,
+                    file_until=ask.as_of + terms.file,
+                    parcel_until=ask.as_of + terms.parcel,
+                    disputed_until=ask.as_of + terms.disputed,
+                    letter=self._letter(ask, row, conclusion, books),
+                    ending=ending,
+                    look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
+                )
+            except StandsStill:
+                # Since this began; what was done above is done again, to the same effect.
+                return _STANDS_STILL
         if conclusion in {Conclusion.WITHDRAWN, Conclusion.PASSED_ON, Conclusion.REFUSED}:
             # Whoever takes a request back wants nothing restricted for it, what is refused is not decided on, and what
             # is passed on is for another to decide.

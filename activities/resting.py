@@ -11,7 +11,7 @@ from functools import partial
 from temporalio import activity
 
 from activities.acting import Acting
-from activities.calls import FINAL_WORDS, FOR_A_PERSON, Beat, Doing, beating, by_word, make_ready, read
+from activities.calls import BEFORE_THE_WORK, FINAL_WORDS, FOR_A_PERSON, Beat, Doing, beating, by_word, make_ready, read
 from activities.outcomes import Answer, receipt_for
 from activities.tools import Tools
 from ledger.steps import AtStep
@@ -75,10 +75,11 @@ class RestingActivities:
         return answer
 
     def _say_in_use(self, receipt: Receipt, doing: Doing) -> None:
-        """Put on a person's desk that what stays is not locked away: not where the map has no way to, nor where a hold
-        that must stay secret stands in the way, which looks like a busy system."""
+        """Put on a person's desk that what stays is not locked away: not where the map has no way to, or the request
+        itself waits, nor where a hold that must stay secret stands in the way, which looks like a busy system."""
         unable = receipt.outcome is Outcome.UNSUPPORTED and receipt.code == Code.UNSUPPORTED
-        if (receipt.outcome in FOR_A_PERSON and not unable) or receipt.outcome is Outcome.NOTHING_HELD:
+        waits = receipt.code in BEFORE_THE_WORK
+        if (receipt.outcome in FOR_A_PERSON and not (unable or waits)) or receipt.outcome is Outcome.NOTHING_HELD:
             step = receipt.step
             self._tools.ledger.open_task(step.request_id, step.key, Code.REST_IN_USE, step.system, at=doing.as_of)
 

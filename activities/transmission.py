@@ -70,12 +70,16 @@ class TransmissionActivities:
         """Send the parcel; empty once its receipt is kept, else the code of what a person has to see to.
 
         Nothing is sent of a request that was taken back, whether or not its run has heard of that: it is empty as well.
+        Nor of one that stands still for an incident: it is INCIDENT.
         Nor is any parcel but the one that is named: a ledger that was restored may know another one, or none, and then
         it is ANOTHER_PARCEL.
         """
         tools, ask = self._tools, sending.ask
-        if tools.ledger.request(ask.request_id).withdrawn:
+        row = tools.ledger.request(ask.request_id)
+        if row.withdrawn:
             return ""
+        if row.incident:
+            return Code.INCIDENT
         parcel, details = tools.ledger.parcel(ask.request_id), self._details(ask.request_id)
         if details is None or details.destination is None:
             return Code.NO_RECEIVER

@@ -62,6 +62,7 @@ ELSEWHERE: Final = {
     Code.WORKED_OUT: "enter what became of it (habeas rectification remade)",
     Code.PUBLISHED: "enter which steps were taken (habeas recipient published)",
     Code.APPEAL: "decide on the appeal (habeas appeal decide)",
+    Code.INCIDENT: "lift the incident, or close it (habeas incident)",
 }
 """Tasks with a verb of their own."""
 

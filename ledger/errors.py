@@ -3,6 +3,7 @@
 * LedgerError
   - LedgerRefusal   the verb makes no sense as things stand; the text is a sentence for the person who asked
     - FenceRefused  (ledger/fence.py) a destructive call must not happen now; carries a code
+    - StandsStill   (ledger/requests.py) a request is not closed while an incident has it stand still
   - VaultError      something sealed cannot be opened
     - KeyGoneError  because its key-encryption key is not there (any more)
   - ChainError      the chain's head is not where the entries end

@@ -219,7 +219,8 @@ class Fence(Store):
 
         `planned` is the rows about to be changed per collection, `look` what was there before: of a request's first
         call in a system it opens the books. LIFT puts back what was restricted: that goes on after the request is
-        closed or taken back. SUPPRESS goes on under a hold, which is noted. RESTRICT goes on after the closing while
+        closed or taken back. SUPPRESS goes on under a hold, which is noted, and where the request stands still for an
+        incident. RESTRICT goes on after the closing while
         the restriction is in force, and not once it is being lifted; RECTIFY while it is looked whether the correction
         lasts. The fuse for people erased stops none of these. `spared` are holds whose
         rows the call leaves as they are: any other that touches the system stops it.
@@ -256,7 +257,7 @@ class Fence(Store):
                 raise LedgerRefusal("the request is closed: nothing is destroyed for it any more")
             if (code := held_by(found)) and not stops:
                 raise FenceRefused(code)
-            if not lifting and (code := closed_by(found)):
+            if not lifting and (code := closed_by(found)) and not (stops and code is Code.INCIDENT):
                 raise FenceRefused(code)
             over = found.phase == Phase.CLOSED
             if not (lifting or stops or over) and found.others >= max_people_per_hour:

@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from ledger.models import entries, request_subjects, requests
 from ledger.models_appeals import appeals
 from ledger.models_deciding import coolings, decisions, links
+from ledger.stopped import stands_still, stopped_by
 from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.decision import law
@@ -181,11 +182,14 @@ def fence_columns(request: _Sql) -> tuple[_Sql, ...]:
         _stopped.where(coolings.c.request_id == request).scalar_subquery().label("cooling"),
         and_(_erases, _others(request)).label("copy_first"),
         and_(_erases, _recourse(request)).label("recourse"),
+        stands_still(_tenant, request).label("incident"),
     )
 
 
 def closed_by(found: AnyRow) -> Code | None:
     """Why the fence is closed by a row of those columns; None: it is not."""
+    if found.incident:
+        return Code.INCIDENT
     if found.weighing:
         return Code.DECISION
     if found.decided == "refuse":
@@ -236,6 +240,7 @@ _GATES: Final = (
         coolings.c.state.label("cooling"),
         coolings.c.until.label("cooling_until"),
         and_(_erases, _others(requests.c.id)).label("copy_first"),
+        stopped_by(requests.c.tenant, requests.c.id).label("incident"),
     )
     .select_from(
         requests.outerjoin(
@@ -290,6 +295,7 @@ def read_gates(connection: Connection, tenant: str, request_ids: Sequence[str]) 
             copy_first=row.copy_first,
             cooling=row.cooling or "",
             cooling_until=row.cooling_until,
+            incident=row.incident or "",
         )
         for row in rows
     }

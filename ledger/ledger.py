@@ -28,6 +28,7 @@ from ledger.gates import Gates
 from ledger.heldback import HoldPlaces
 from ledger.holddesk import HoldDesk
 from ledger.holds import Holds
+from ledger.incidents import Incidents
 from ledger.letterdesk import LetterDesk
 from ledger.liftings import Liftings
 from ledger.linking import Linking
@@ -111,6 +112,7 @@ class Ledger(
     Suppressions,
     Replays,
     DemandLetters,
+    Incidents,
     Mailroom,
     LetterDesk,
     Campaigns,

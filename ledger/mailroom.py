@@ -28,6 +28,7 @@ from ledger.letters import (
 )
 from ledger.models import tasks
 from ledger.models_letters import letters, mailboxes
+from ledger.stopped import stands_still
 from ledger.tasks import put_task, settle_tasks
 from ledger.told import MOVING, letter_told, lock_told
 from ledger.vault import Sealed
@@ -43,7 +44,9 @@ _TASK: Final = {
 """What a person is asked where a letter does not go on by itself."""
 
 _ready = (letters.c.due_at.is_(None)) | (letters.c.due_at <= func.clock_timestamp())
-_queued = (letters.c.tenant == bindparam("of"), letters.c.state == literal_column("'queued'"))
+_goes = ~stands_still(letters.c.tenant, letters.c.request_id)
+"""Nothing is sent for a request that stands still for an incident."""
+_queued = (letters.c.tenant == bindparam("of"), letters.c.state == literal_column("'queued'"), _goes)
 _TO_SEND: Final = (
     select(*columns)
     .where(*_queued, _ready)
@@ -56,7 +59,7 @@ _LEFT: Final = select(
 ).where(*_queued)
 _SENDING: Final = (
     update(letters)
-    .where(*this, letters.c.state == LetterState.QUEUED.value)
+    .where(*this, letters.c.state == LetterState.QUEUED.value, _goes)
     .values(state=LetterState.SENDING.value, sending_at=func.clock_timestamp())
 )
 _IN_DOUBT: Final = (

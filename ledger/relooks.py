@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
+from ledger.incidents import residue_found
 from ledger.models import case_keys, requests
 from ledger.models_restore import relooks, reopenings
 from ledger.outbox import post
@@ -142,8 +143,12 @@ class Relooks(Store):
 
     def settle_relook(self, request_id: str, open_again: Mapping[str, Code], *, clean: bool, at: datetime) -> bool:
         """Note what a late look has found, and open the request again for the systems of which it says something; False
-        if that was noted before."""
+        if that was noted before. Where something has come back, an incident is opened."""
         found = "clean" if clean else "residue" if Code.RETURNED in open_again.values() else "unsure"
+        return self._with_kek(lambda: self._settle_relook(request_id, open_again, found, at))
+
+    def _settle_relook(self, request_id: str, open_again: Mapping[str, Code], found: str, at: datetime) -> bool:
+        key = self._vault.make_key("file", at) if found == "residue" else None
         with self._begin() as connection:
             self._people.lock_holds(connection, self.tenant)
             its = (
@@ -165,6 +170,9 @@ class Relooks(Store):
                 return False
             if not connection.execute(update(relooks).where(*its).values(looked_at=at, found=found)).rowcount:
                 return False
+            if key:
+                back = tuple(sorted(system for system, code in open_again.items() if code is Code.RETURNED))
+                residue_found(self, connection, request_id, back, key, at)
             body = {"found": found, "systems": sorted(open_again)}
             self._journal(connection, "relook", body, at, request_id=request_id)
         return True

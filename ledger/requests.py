@@ -38,6 +38,7 @@ from ledger.models_restrictions import restrictions
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.relooks import Relooks
 from ledger.remembering import Remembered, Remembering
+from ledger.stopped import stands_still
 from ledger.tasks import settle_tasks
 from ledger.vault import OF_REQUEST, DataKey, Purpose, Sealed
 from rights.codes import Code
@@ -99,6 +100,10 @@ _MOVE: Final = {
     .values({"phase": phase.value} | ({"approved_at": null()} if phase is Phase.LOCATING else {}))
     for phase in Phase
 }
+
+
+class StandsStill(LedgerRefusal):
+    """A request is not closed while it stands still for an incident."""
 
 
 class Opened(Value):
@@ -230,6 +235,7 @@ class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
         No effect, but for another checkpoint, if it was closed so before.
 
         Raises:
+            StandsStill: it does, for an incident.
             LedgerRefusal: it was closed with another conclusion.
         """
         keys = self._known_keys() if ending and (ending.erased is not None or ending.act) else []
@@ -239,6 +245,7 @@ class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
             with self._begin() as connection:
                 closed = connection.execute(
                     _MOVE[Phase.CLOSED]
+                    .where(~stands_still(requests.c.tenant, requests.c.id))
                     .values(closed_at=at, conclusion=conclusion.value)
                     .returning(requests.c.right, requests.c.regime, requests.c.clocks),
                     {"of": self.tenant, "request_id": request_id},
@@ -320,13 +327,16 @@ class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
             self._end_reopening(connection, request_id)
 
     def _refuse_other_conclusion(self, connection: Connection, request_id: str, conclusion: Conclusion) -> None:
-        before = connection.scalar(
-            select(requests.c.conclusion).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
-        )
-        if before is None:
+        still = stands_still(requests.c.tenant, requests.c.id).label("still")
+        found = connection.execute(
+            select(requests.c.conclusion, still).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
+        ).first()
+        if found and found.conclusion is None and found.still:
+            raise StandsStill("the request stands still for an incident: it is closed once that is lifted")
+        if found is None or found.conclusion is None:
             raise LedgerRefusal("there is no request of this id")
-        if before != conclusion:
-            raise LedgerRefusal(f"the request was closed as {before}, so not as {conclusion}")
+        if found.conclusion != conclusion:
+            raise LedgerRefusal(f"the request was closed as {found.conclusion}, so not as {conclusion}")
 
     def checkpoint(self, *, at: datetime) -> Checkpoint | None:
         """Sign the head of the journal and place it outside; None if nothing is journaled or no place was given."""

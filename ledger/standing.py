@@ -24,6 +24,7 @@ from ledger.models_deciding import decisions, links
 from ledger.models_rests import rest_locks
 from ledger.plans import newest_plan
 from ledger.spared import told_of
+from ledger.stopped import stopped_by
 from ledger.store import AnyRow, Store
 from rights.codes import Code
 from rights.deadlines import Clock, acting
@@ -66,6 +67,9 @@ class RequestRow(Value):
 
     rests: tuple[str, ...] = ()
     """The systems in which what an erasure had to leave is locked away."""
+
+    incident: str | None = None
+    """The incident that it stands still for."""
 
     @property
     def regimes(self) -> tuple[str, ...]:
@@ -195,7 +199,10 @@ _rests = func.array(
     .scalar_subquery(),
     type_=ARRAY(Text),
 ).label("rests")
-ROWS: Final = select(requests, _ruled, _decided, _answered_with, _rests).where(requests.c.tenant == bindparam("tenant"))
+_stands_still = stopped_by(requests.c.tenant, requests.c.id).label("incident")
+ROWS: Final = select(requests, _ruled, _decided, _answered_with, _stands_still, _rests).where(
+    requests.c.tenant == bindparam("tenant")
+)
 ROW: Final = ROWS.where(requests.c.id == bindparam("id"))
 # Said outright, not as a parameter: else a prepared statement could not use the partial index.
 _is_open = requests.c.phase != literal_column("'closed'")
@@ -365,6 +372,7 @@ def request_row(row: AnyRow) -> RequestRow:
         conclusion=row.conclusion,
         ruled=row.ruled,
         lead=row.lead,
+        incident=row.incident,
         decided=Decided.model_validate(row.decided) if row.decided else None,
         rests=tuple(row.rests),
     )

@@ -99,6 +99,7 @@ class Code(StrEnum):
     MAIL_UNSURE = "mail_unsure"
     RETURNED = "returned"
     RESTORED = "restored"
+    INCIDENT = "incident"
     UNDONE = "undone"
 
 
@@ -191,6 +192,7 @@ ADVICE: dict[Code, str] = {
     Code.TRANSFER_REFUSED: "The receiver did not take the data in, or its receipt is not right; how far it has come there is not known. Ask them (their log says why), then rule 'retry', or 'give_up' to hand the parcel to the person instead.",
     Code.RETURNED: "Days after the request was answered a look finds the person again, where they had been erased, or a field that says again what was corrected; the request is open again. Find out what writes it. Rule 'retry' to do it once more; 'done' if the person has come back of their own accord and these rows are new; 'give_up' if it cannot be done.",
     Code.RESTORED: "The system was restored from a backup, so what was done there is done again. Nothing to do: it goes on by itself (habeas replay show).",
+    Code.INCIDENT: "The request stands still for an incident: nothing of it is changed, handed over, sent or closed. It goes on by itself once that is lifted (habeas incident lift) or the incident is closed.",
     Code.UNDONE: "The system named was restored from a backup, which has undone what this request had done there, and what that was is destroyed by now, so the engine cannot do it again. Find out from your own records what it was (habeas request show says when and under which right), do it by hand in the system, then rule 'done'; rule 'give_up' if nobody can tell.",
     Code.INTERIM: "The due date comes near and the answer is not whole yet. Send the person what is done and what is outstanding (habeas request interim prints it), then rule 'done'; rule 'give_up' if it is not to be sent.",
 }

@@ -30,6 +30,8 @@ class Gate(Value):
     cooling: Literal["", "waived", "running", "frozen", "over"] = ""
     """waived, running, frozen or over; empty: it has not begun."""
     cooling_until: datetime | None = None
+    incident: str = ""
+    """The incident that the request stands still for, by its id."""
 
     @property
     def closed(self) -> bool:

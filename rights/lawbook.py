@@ -15,6 +15,7 @@ from rights.decision import law, limits
 from rights.fees import fee_law
 from rights.holdlaw import hold_law
 from rights.identity import identity_law
+from rights.incidentlaw import incident_law
 from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
 from rights.metrics import record_law
@@ -35,6 +36,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "grounds.yaml": law,
         "holds.yaml": hold_law,
         "identity.yaml": identity_law,
+        "incidents.yaml": incident_law,
         "letters.yaml": letter_law,
         "limits.yaml": limits,
         "minors.yaml": minors_law,

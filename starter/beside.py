@@ -20,6 +20,7 @@ from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
 from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
+from workflows.incident import IncidentRun
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.relook import RelookRun
@@ -50,6 +51,8 @@ class Beside:
             await self.replay(replay.id)
         for demand in await asyncio.to_thread(partial(self._ledger.demands, open_only=True)):
             await self.demand(demand.id, called=False)
+        for incident in await asyncio.to_thread(partial(self._ledger.incidents, open_only=True)):
+            await self.incident(incident.id, called=False)
         await self._keep_letters_going()
 
     async def appeal(self, request_id: str) -> bool:
@@ -90,6 +93,30 @@ class Beside:
         """Have an authority's demand carried on; a run that is at it hears of it, if somebody has spoken."""
         run, signal = visibility.demand_id(self._ledger.tenant, demand), "turned" if called else None
         return await self._keep_running(AuthorityRequest.run, demand, run, "a demand of an authority", signal)
+
+    async def incident(self, incident: str, *, called: bool) -> bool:
+        """Have an incident followed; a run that is at it hears of it, if somebody has spoken."""
+        found = await asyncio.to_thread(self._ledger.incident, incident)
+        handle = visibility.incident_id(self._ledger.tenant, incident)
+        if found.closed_at:
+            # Nothing is started for it; one that still runs ends.
+            try:
+                await self._client.get_workflow_handle(handle).signal("turned", rpc_timeout=RPC)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+            return True
+        await self._client.start_workflow(
+            IncidentRun.run,
+            incident,
+            id=handle,
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal="turned" if called else None,
+            search_attributes=visibility.incident_starts(self._ledger.tenant, found, datetime.now(UTC)),
+            static_summary=f"incident ({found.kind}), the authority by {found.due_at:%Y-%m-%d %H:%M} UTC",
+        )
+        return True
 
     async def deferred(self, request_id: str) -> bool:
         """Have what a closed request has left waited for; a run that waits looks at once."""

@@ -27,6 +27,7 @@ from starter.commands import (
     evidence,
     hold,
     identity,
+    incident,
     ledger,
     letter,
     local,
@@ -149,6 +150,7 @@ app.add_typer(optout.suppressions, name="suppression")
 app.add_typer(suppress.suppress, name="suppress")
 app.add_typer(replay.replays, name="replay")
 app.add_typer(authority.authorities, name="authority")
+app.add_typer(incident.incidents, name="incident")
 app.command("deadline")(deadline.deadline)
 app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(recipient.recipients, name="recipient")

@@ -148,6 +148,8 @@ class Dispatcher:
             return await self._beside.campaign(str(message.body["campaign"]))
         if message.kind == "demand":
             return await self._beside.demand(str(message.body["demand"]), called=True)
+        if message.kind == "incident":
+            return await self._beside.incident(str(message.body["incident"]), called=True)
         if message.kind == "letters":
             return await self._beside.letters(called=True)
         return None

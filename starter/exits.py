@@ -97,6 +97,7 @@ _BY_CLASS: Final[dict[str, Exit]] = {
     "connectors.registry.SetupError": Exit.USAGE,
     "rights.authorities.AuthorityError": Exit.REFUSED,
     "rights.decision.DecisionError": Exit.REFUSED,
+    "rights.incidents.IncidentError": Exit.REFUSED,
     "starter.stack.child.StackError": Exit.AWAY,
     "ledger.errors.LedgerRefusal": Exit.REFUSED,
     "ledger.errors.KeyGoneError": Exit.REFUSED,

@@ -47,6 +47,7 @@ _COMMANDS = {
     Code.PUBLISHED: "recipient published {request}",
     Code.WORKED_OUT: "rectification remade {request}",
     Code.APPROVAL: "request approve {request}",
+    Code.INCIDENT: "incident show {about}",
 }
 """Tasks that no ruling settles, and the command to begin with."""
 

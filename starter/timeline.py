@@ -106,6 +106,8 @@ _PLAIN: Final[Mapping[str, str]] = {
     "appeal_deadline": "The due date of the appeal came near.",
     "answered_by_counsel": "Counsel wrote to the person.",
     "identity_left_out": "Something that was given, and was not proven, was left out of the request.",
+    "stood_still": "An incident was opened; the request stands still for it.",
+    "went_on": "The incident was lifted or closed; the request goes on.",
     "replayed": "Carried out anew, in a system that was restored or is new to the data map.",
 }
 

@@ -36,12 +36,22 @@ class Deciding:
         """Whether something has to be waited for, by what the ledger said last."""
         return self._gate.closed
 
+    async def moving(self) -> None:
+        """Wait while the request stands still for an incident, also where it was taken back or refused meanwhile."""
+        run = self._run
+        await run.read_if_told()
+        if self._gate.incident and run.facts.phase.open:
+            await run.wait(str(Code.INCIDENT), Code.INCIDENT, lambda: not self._gate.incident, whatever=True)
+
     async def settled(self) -> None:
-        """Wait until nothing is being weighed, and no earlier request is about to answer this one too."""
+        """Wait until nothing is being weighed, no earlier request is about to answer this one too, and no incident has
+        it stand still."""
         run = self._run
         await run.read_if_told()
         while not run.stopped:
-            if self._gate.refused:
+            if self._gate.incident:
+                await self.moving()
+            elif self._gate.refused:
                 await run.do(DecidingActivities.wait_for_decision, run.ask())
                 run.ended = True
             elif self._gate.weighing:

@@ -39,7 +39,7 @@ class RequestLife:
         self._run = Run()
         self._deciding = Deciding(self._run)
         self._steps = Steps(self._run, self._deciding)
-        self._rests = Rests(self._run, self._steps)
+        self._rests = Rests(self._run, self._steps, self._deciding)
         self._steps.before_waiting = self._rests.lock_held
         self._proving = Proving(self._run, self._steps, self._deciding)
         self._late: dict[str, asyncio.Task[None]] = {}
@@ -63,13 +63,12 @@ class RequestLife:
                     await self._account()
                     await self._tell()
                 await self._rests.open_what_is_over()
-            again = bool(run.facts.reopened)
-            closed: Closed = await run.do(ClosingActivities.close, run.ask().model_copy(update={"again": again}))
+            closed = await self._close()
         finally:
             run.end()
         run.enter(Phase.CLOSED)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return Closing(**closed.model_dump())
+        return Closing(**closed.model_dump(exclude={"stopped"}))
 
     # What a person or a system may say while it runs. The ledger knows it already; this only wakes the run.
 
@@ -180,8 +179,20 @@ class RequestLife:
         names = {*owed.systems, *(run.facts.reopened if run.withdrawn else ())}
         await asyncio.gather(*(self._steps.await_system(name, Operation.VERIFY) for name in sorted(names)))
 
+    async def _close(self) -> Closed:
+        """Close the request; not while it stands still for an incident, which the ledger knows best."""
+        run = self._run
+        while True:
+            await self._deciding.moving()
+            again = bool(run.facts.reopened)
+            closed: Closed = await run.do(ClosingActivities.close, run.ask().model_copy(update={"again": again}))
+            if not closed.stopped:
+                return closed
+            await run.read()
+
     async def _tell(self) -> None:
         """Tell the recipients of what was changed, also where the rest was taken back."""
+        await self._deciding.moving()
         if self._run.facts.tells and not self._run.ended:
             self._run.enter(Phase.TELLING)
             await self._run.do(TellingActivities.tell, self._run.ask())
@@ -287,9 +298,10 @@ class RequestLife:
         if self._course.act:
             await self._act(self._course.act, planned)
         while self._course.packages and not run.stopped:
+            await self._deciding.moving()
             digest = await steps.package()
             sends = digest and run.opening.right is Right.PORTABILITY and not run.stopped
-            if not sends or await hand_over(run, steps, digest):
+            if not sends or await hand_over(run, steps, self._deciding, digest):
                 return
 
     async def _act(self, act: Operation, planned: Planned) -> None:

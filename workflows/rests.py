@@ -8,13 +8,14 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.calls import Doing
+    from activities.calls import BEFORE_THE_WORK, Doing
     from activities.planning import PlanningActivities, Stuck
     from activities.resting import RestingActivities
     from rights.codes import Code
     from rights.plan import Operation, Step
     from rights.receipt import Outcome, Receipt
     from rights.rests import rest_of
+    from workflows.deciding import Deciding
     from workflows.run import Run
     from workflows.steps import Steps
 
@@ -22,8 +23,8 @@ with workflow.unsafe.imports_passed_through():
 class Rests:
     """The rests of one erasure."""
 
-    def __init__(self, run: Run, steps: Steps) -> None:
-        self._run, self._steps = run, steps
+    def __init__(self, run: Run, steps: Steps, deciding: Deciding) -> None:
+        self._run, self._steps, self._deciding = run, steps, deciding
         self._locked: set[str] = set()
         """Where this run has locked something away."""
 
@@ -56,7 +57,8 @@ class Rests:
         return self._locked.union(self._run.facts.resting.locked)
 
     async def _done(self, system: str) -> bool:
-        """One attempt, with Temporal's; False if a person has asked for another."""
+        """One attempt, with Temporal's; False if another is to be made, since a person asks for it, or what stood in
+        the way is over."""
         run = self._run
         step = Step(request_id=run.opening.request_id, system=system, operation=Operation.RESTRICT, round=run.round)
         doing = Doing(step=step, as_of=workflow.now())
@@ -70,6 +72,9 @@ class Rests:
             return True
         if receipt is None:
             return True
+        if receipt.code in BEFORE_THE_WORK:
+            await self._deciding.wait_out()
+            return False
         if receipt.step.operation is Operation.RESTRICT:
             if receipt.outcome is Outcome.DONE:
                 self._locked.add(system)

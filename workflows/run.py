@@ -105,21 +105,36 @@ class Run:
         """Whether something was said since `heard` was that number."""
         return self._heard > before
 
-    async def wait(self, key: str, code: Code, ready: Callable[[], bool], at_most: timedelta | None = None) -> bool:
-        """Wait for a person; True when what was waited for has come. The ledger is read again now and then."""
+    async def wait(
+        self,
+        key: str,
+        code: Code,
+        ready: Callable[[], bool],
+        at_most: timedelta | None = None,
+        *,
+        whatever: bool = False,
+    ) -> bool:
+        """Wait for a person; True when what was waited for has come. The ledger is read again now and then.
+
+        `whatever`: also where the present work is to end.
+        """
+
+        def over() -> bool:
+            return ready() or (self.stopped and not whatever)
+
         self._begin_anew_if_long()
         until = workflow.now() + at_most if at_most else None
         self.waiting[key] = str(code)
         self._show()
         self._mind_the_clock()
         try:
-            while not (ready() or self.stopped):
+            while not over():
                 left = until - workflow.now() if until else policies.RECHECK
                 if left <= timedelta(0):
                     break
                 try:
                     await workflow.wait_condition(
-                        lambda: ready() or self.stopped or self._stale,
+                        lambda: over() or self._stale,
                         timeout=min(left, policies.RECHECK),
                         timeout_summary=f"waiting on {code}",
                     )

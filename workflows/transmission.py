@@ -9,11 +9,12 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.transmission import ANOTHER_PARCEL, Sending, TransmissionActivities
     from rights.codes import Code
+    from workflows.deciding import Deciding
     from workflows.run import Run
     from workflows.steps import Steps
 
 
-async def hand_over(run: Run, steps: Steps, digest: str) -> bool:
+async def hand_over(run: Run, steps: Steps, deciding: Deciding, digest: str) -> bool:
     """Send the parcel where the person has asked for it; nothing where they have not. `digest` is that of the parcel
     that was packed just now: no other is sent in its place. False if the ledger knows another one, so that it has to be
     packed anew."""
@@ -31,6 +32,10 @@ async def hand_over(run: Run, steps: Steps, digest: str) -> bool:
                 raise
             if not await steps.out_of_attempts("transmission", error):
                 return True
+            continue
+        if code == Code.INCIDENT:
+            await run.read()
+            await deciding.moving()
             continue
         if code == ANOTHER_PARCEL:
             return False

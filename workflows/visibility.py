@@ -17,6 +17,7 @@ from temporalio.common import (
 
 from rights.codes import Code
 from rights.deadlines import Clock, Risk
+from rights.incidents import Incident
 from rights.request import Phase, Right
 from workflows.messages import Standing
 
@@ -31,6 +32,8 @@ RISK: Final = SearchAttributeKey.for_keyword("HabeasRisk")
 
 APPEALED: Final = "appealed"
 """What stands for the phase of an appeal."""
+INCIDENT: Final = "incident"
+"""The same of an incident."""
 
 KEYS: Final[tuple[SearchAttributeKey[Any], ...]] = (
     RIGHT,
@@ -95,6 +98,11 @@ def demand_id(tenant: str, demand: str) -> str:
     return f"authority/{demand}/{tenant}"
 
 
+def incident_id(tenant: str, incident: str) -> str:
+    """The id under which an incident is followed."""
+    return f"incident/{incident}/{tenant}"
+
+
 def deferred_id(tenant: str, request_id: str) -> str:
     """The id under which what a closed request has left is waited for. It ends with the tenant, under whose key its
     history is sealed: that of the request is long destroyed."""
@@ -138,6 +146,26 @@ def at_appeal(right: Right, tenant: str, clock: Clock, regimes: Sequence[str], n
             SearchAttributePair(RISK, str(clock.risk(now))),
         ]
     )
+
+
+def incident_starts(tenant: str, incident: Incident, now: datetime) -> TypedSearchAttributes:
+    """The attributes that the run of an incident starts with; its hours end by law, and are worked towards."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(REGIME, list(incident.regimes)),
+            SearchAttributePair(PHASE, INCIDENT),
+            SearchAttributePair(WAITING_ON, str(incident.waits_for()[0])),
+            SearchAttributePair(TENANT, tenant),
+            SearchAttributePair(DUE_AT, incident.due_at),
+            SearchAttributePair(LEGAL_DUE_AT, incident.due_at),
+            SearchAttributePair(RISK, str(incident.risk(now))),
+        ]
+    )
+
+
+def at_incident(waiting_on: str, risk: Risk) -> list[SearchAttributeUpdate[Any]]:
+    """The update for an incident of which something was said, or whose end came nearer."""
+    return [WAITING_ON.value_set(waiting_on), RISK.value_set(str(risk))]
 
 
 def now_in(phase: Phase, waiting_on: str) -> list[SearchAttributeUpdate[Any]]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import Json, Replace, RequestId
+from starter.commands.options import By, Json, NoteFile, Replace, RequestId
 from starter.exits import Exit, Failure
 
 ledger = typer.Typer(no_args_is_help=True, help="The journal, and the proof that nobody changed it.")
@@ -96,6 +96,8 @@ def open_(
     request_id = ledger_id(request, "request")
     target = out or Path(f"{request_id}.zip")
     with desk() as at:
+        if stopped := at.ledger.request(request_id).incident:
+            raise Failure(Exit.REFUSED, f"an incident has this parcel stand still: habeas incident show {stopped}")
         packed = [e for e in at.ledger.standing(request_id).events if e.kind == "parcel"]
         if not packed:
             raise Failure(
@@ -128,3 +130,35 @@ def open_(
         )
     )
     answer({"file": str(target), "size": opened.size, "sha256": opened.digest}, page, as_json=as_json)
+
+
+@parcels.command()
+def report(request: RequestId, by: By, note_file: NoteFile = None, as_json: Json = False) -> None:
+    """Say that a parcel went to the wrong person, or holds somebody else's data.
+
+    An incident is opened at once (habeas incident): nobody opens the parcel any more, the request stands still, and the
+    hours to tell the authority run from now.
+
+    Example: habeas parcel report 01kap2v7q4m8w3x9yd5tgh6jzr --by s-17 --note-file what.txt
+    """
+    from ledger.incidents import About
+    from rights.incidentlaw import Kind
+    from rights.incidents import Origin
+    from starter.commands.incident import show_incident
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text, role
+
+    note = read_text(note_file, "--note-file") if note_file else None
+    with desk() as at:
+        opened = at.ledger.open_incident(
+            Kind.WRONG_RECIPIENT,
+            About(parcels=(ledger_id(request, "request"),)),
+            aware_at=now(),
+            regime=at.settings.regime,
+            zone=at.zone,
+            by=role(by, "--by"),
+            note=note,
+            at=now(),
+            origin=Origin.PARCEL,
+        )
+        show_incident(opened.incident, as_json, in_flight=opened.in_flight)

@@ -81,7 +81,7 @@ def test_what_is_found_opens_the_request_again_and_the_journal_vouches_for_it(le
     assert (row.phase, row.conclusion, row.closed_at) == (Phase.VERIFYING, None, None)
     assert ledger.reopenings(request_id) == {"shop": Code.RETURNED}
     assert found(ledger, request_id) == "residue"
-    assert door("SELECT kind FROM outbox ORDER BY id DESC LIMIT 1") == [("reopen",)]
+    assert door("SELECT kind FROM outbox ORDER BY id DESC LIMIT 2") == [("incident",), ("reopen",)]
     assert ledger.verify().sound
     assert ledger.shred_due(later(days=5000)) == [], "what is open loses nothing"
 

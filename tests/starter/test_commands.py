@@ -92,8 +92,8 @@ def test_one_thing_has_one_option_in_all_commands() -> None:
             by_placeholder[option.metavar or ""].add(name)
 
     assert by_placeholder["STAFF"] == {"--by", "--confirmed-by", "--taken-by", "--approved-by"}
-    assert by_placeholder["WHEN"] == {"--received-at", *CALCULATOR}
-    assert by_placeholder["REQUEST"] == {"--request", "--before"}
+    assert by_placeholder["WHEN"] == {"--received-at", "--aware", "--notified-at", *CALCULATOR}
+    assert by_placeholder["REQUEST"] == {"--request", "--before", "--parcel"}
     assert {name for name in by_placeholder["FILE"] if not name.endswith("-file")} == FILES
     for word in ("RIGHT", "REGIME", "SCOPE", "GROUND", "KIND", "LANGUAGE", "FORMAT", "CHANNEL", "PHASE", "COLLECTION"):
         assert by_placeholder[word] <= {f"--{word.lower()}"}, word

@@ -40,7 +40,10 @@ FILES = {
     "child.txt": "email=c9@shop.example\n",
     "name.txt": OTHER,
     "addresses.txt": f"{PERSON}\nnobody@shop.example\n",
-    **{f"{name}.txt": "This is why." for name in ("reasons", "why", "o", "s", "dissent", "what", "steps")},
+    **{
+        f"{name}.txt": "This is why."
+        for name in ("reasons", "why", "o", "s", "dissent", "what", "steps", "notice", "letter")
+    },
 }
 REGISTER = """
 recipients:
@@ -106,6 +109,7 @@ class Reader:
             ("REPORT", r"report (\w{26}) received"),
             ("REDACTION", r"habeas review restore \w+ (\w{26})"),
             ("DECISION", r"decision (\w{26})"),
+            ("INCIDENT", r"Incident (\w{26})"),
         ):
             if found := re.search(form, done.stdout):
                 self.names[name] = found[1]
@@ -142,6 +146,11 @@ def objection(reader: Reader) -> None:
 
 def closed(reader: Reader) -> None:
     reader.names["REQUEST"] = reader.world.open("access", [("email", PERSON)])
+
+
+def incidents(reader: Reader) -> None:
+    reader.world.environment["HABEAS_APPROVERS"] = json.dumps({"dpo": {"holder": "s-9"}})
+    closed(reader)
 
 
 def recipients(reader: Reader) -> None:
@@ -185,6 +194,7 @@ PAGES: dict[str, Callable[[Reader], None]] = {
     "data-map.md": nothing,
     "deadlines.md": deadlines,
     "decisions.md": decisions,
+    "incidents.md": incidents,
     "letters.md": letters,
     "objection.md": objection,
     "parcel.md": closed,

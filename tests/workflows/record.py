@@ -25,6 +25,7 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 import worker
+from ledger.incidents import About
 from ledger.letters import said_name
 from rights.appeals import AppealOutcome
 from rights.authorities import Gag, Said, Scope
@@ -32,6 +33,8 @@ from rights.authoritylaw import Word
 from rights.decision import Role
 from rights.details import read_details
 from rights.holds import Disclosure, Terms
+from rights.incidentlaw import Kind
+from rights.incidents import Threat
 from rights.request import Right
 from rights.subject import parse_identities
 from rights.weighing import Outcome
@@ -51,11 +54,13 @@ from tests.stories.test_portability import details, sending
 from tests.stories.test_restriction import Till, setup_denial
 from tests.stories.vendors import accepted, analytics
 from tests.world import World, shop_map
+from workflows.request import ErasureRequest
 from workflows.visibility import (
     appeal_id,
     deferred_id,
     demand_id,
     follow_up_id,
+    incident_id,
     lifting_id,
     map_check_id,
     relook_id,
@@ -115,6 +120,12 @@ async def _reseal(message: Message, opens: SealingCodec, seals: SealingCodec) ->
         for child in children:
             if isinstance(child, Message):
                 await _reseal(child, opens, seals)
+
+
+async def _waits_on(world: World, workflow_id: str) -> str:
+    client = await worker.connect(world.settings, world.ledger)
+    run = client.get_workflow_handle_for(ErasureRequest.run, workflow_id)
+    return (await run.query(ErasureRequest.standing)).waiting_on
 
 
 async def _checked(world: World) -> str:
@@ -346,6 +357,33 @@ def demands() -> None:
         asyncio.run(_keep(world, run, "authority-disclosed"))
 
 
+def incidents() -> None:
+    """Run an incident, from what stands still for it to its end; and an erasure that it has stopped."""
+    with _world(shop=shop_map("approve")) as world:
+        world.start_worker()
+        ledger = world.ledger
+        stopped = world.open("erasure", [("email", "c7@shop.example")])
+        world.wait(lambda: world.phase(stopped) == "approving", 60, "the preview")
+        law: dict[str, Any] = {"regime": "eu-gdpr", "zone": "Europe/Berlin", "by": "s-17", "note": None}
+        at = world.now()
+        incident = ledger.open_incident(
+            Kind.ACCESS, About(requests=(stopped,)), aware_at=at - timedelta(hours=71), at=at, **law
+        ).incident
+        reminded = "SELECT reminded FROM incidents WHERE reminded IS NOT NULL"
+        world.wait(lambda: world.query(reminded), 60, "the reminder")
+        ledger.approve(stopped, at=world.now())
+        run = f"erasure/{ledger.tenant}/{stopped}"
+        world.wait(lambda: asyncio.run(_waits_on(world, run)) == "incident", 60, "the request that stands still")
+        ledger.notify_of_incident(incident.id, world.now(), by="s-17", text=None, reason=None, at=world.now())
+        ledger.advise_incident(incident.id, Threat.RISK, reason="why", by="s-9", at=world.now())
+        ledger.close_incident(incident.id, by="s-17", note="what", file_until=at, at=world.now())
+        world.wait_closed(stopped)
+        followed = incident_id(ledger.tenant, incident.id)
+        asyncio.run(_ended(world, followed))
+        asyncio.run(_keep(world, followed, "incident-closed"))
+        asyncio.run(_keep(world, run, "erasure-stood-still"))
+
+
 def sweeps() -> None:
     """Run erasures that one call carries out for many."""
     with Vendors() as vendors:
@@ -382,7 +420,19 @@ async def _ended(world: World, workflow_id: str) -> None:
 
 PARTS = {
     one.__name__: one
-    for one in (requests, letters, reviews, transfers, identity, appeals, afterwards, comebacks, sweeps, demands)
+    for one in (
+        requests,
+        letters,
+        reviews,
+        transfers,
+        identity,
+        appeals,
+        afterwards,
+        comebacks,
+        sweeps,
+        demands,
+        incidents,
+    )
 }
 
 if __name__ == "__main__":

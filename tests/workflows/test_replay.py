@@ -17,6 +17,7 @@ from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
 from workflows.deferred import DeferredRun
 from workflows.following import FollowUp
+from workflows.incident import IncidentRun
 from workflows.letters import Letters
 from workflows.lifting import RestrictionLifting
 from workflows.mapcheck import MapCheck
@@ -29,7 +30,7 @@ from workflows.wire import HistoryKeys, plugin
 
 BESIDE = (
     Upkeep, MapCheck, Letters, CampaignRun, RestrictionLifting, AppealRun, RelookRun, ReplayRun, FollowUp, Sweep,
-    AuthorityRequest,
+    AuthorityRequest, IncidentRun,
     DeferredRun,
 )  # fmt: skip
 HERE = Path(__file__).parent
@@ -48,6 +49,7 @@ def test_there_is_a_history_of_every_kind() -> None:
         "erasure",
         "follow",
         "identity",
+        "incident",
         "letters",
         "map",
         "relook",

@@ -1,0 +1,239 @@
+"""What an incident stops, that nothing slips past it, and what is on record of it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ledger.errors import LedgerRefusal
+from ledger.fence import FenceRefused
+from ledger.incidents import About
+from ledger.ledger import Ledger
+from ledger.requests import StandsStill
+from rights.codes import Code
+from rights.incidentlaw import How, Kind
+from rights.incidents import Incident, IncidentError, Origin, Threat, Waits
+from rights.plan import Operation
+from rights.request import Conclusion, Phase, Right
+from tests.ledger.builders import ANNA, AT, OTTO, close_one, enter, later, opened_id
+from tests.ledger.conftest import Door
+from tests.ledger.test_letters import ask, queue
+from tests.ledger.test_relooks import answered
+
+CANARY = "canary: a list was mailed to a Mr Example"
+DAY = timedelta(days=1)
+
+
+def open_it(ledger: Ledger, *requests: str, kind: Kind = Kind.ACCESS, **more: Any) -> Incident:
+    said: dict[str, Any] = {
+        "aware_at": AT,
+        "regime": "eu-gdpr",
+        "zone": "Europe/Berlin",
+        "by": "s-17",
+        "note": CANARY,
+        "at": AT,
+    }
+    about = more.pop("about", About(requests=requests))
+    return ledger.open_incident(kind, about, **said | more).incident
+
+
+def at_work(ledger: Ledger, **more: Any) -> str:
+    return opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, confirmed=True, **more)
+
+
+def test_the_fence_is_closed_to_what_is_named_and_to_nothing_else(ledger: Ledger) -> None:
+    mine, other = at_work(ledger), at_work(ledger, identities=OTTO)
+    incident = open_it(ledger, mine)
+
+    for operation in (Operation.ERASE, Operation.RECTIFY, Operation.RESTRICT):
+        with pytest.raises(FenceRefused) as refused:
+            enter(ledger, mine, operation=operation)
+        assert refused.value.code is Code.INCIDENT
+    assert enter(ledger, mine, operation=Operation.SUPPRESS), "what only stops something goes on"
+    assert enter(ledger, other)
+    assert (ledger.gate(mine).incident, ledger.gate(other).incident) == (incident.id, "")
+    assert ledger.request(mine).incident == incident.id
+
+    ledger.lift_incident(incident.id, by="s-17", note=None, at=later(hours=1))
+    assert enter(ledger, mine)
+    assert ledger.request(mine).incident is None
+    assert ledger.incident(incident.id).waits_for() == (Waits.NOTIFY, Waits.ADVICE), "it is still open"
+
+
+def test_whoever_opens_it_hears_of_calls_that_may_still_run(ledger: Ledger) -> None:
+    request = at_work(ledger)
+    enter(ledger, request)
+
+    opened = ledger.open_incident(
+        Kind.LOSS, About(requests=(request,)), aware_at=AT, regime="eu-gdpr", zone="UTC", by="s-17", note=None, at=AT
+    )
+
+    assert opened.in_flight == 1
+
+
+def test_nothing_enters_after_an_incident_is_open_however_they_race(ledger: Ledger, door: Door) -> None:
+    requests = [at_work(ledger) for _ in range(8)]
+
+    def enters(request: str) -> bool:
+        try:
+            return bool(enter(ledger, request))
+        except FenceRefused:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        entered = [pool.submit(enters, request) for request in requests]
+        incident = pool.submit(open_it, ledger, *requests)
+        let_through = sum(one.result() for one in entered)
+        incident.result()
+
+    (opened,) = door("SELECT seq FROM entries WHERE kind = 'incident_opened'")[0]
+    assert door("SELECT count(*) FROM entries WHERE kind = 'intent' AND seq < %s", opened) == [(let_through,)]
+    assert door("SELECT count(*) FROM entries WHERE kind = 'intent' AND seq > %s", opened) == [(0,)]
+    assert not any(enters(request) for request in requests)
+
+
+def test_it_is_not_closed_and_no_letter_goes_before_it_is_lifted(ledger: Ledger, door: Door) -> None:
+    request = ask(ledger)
+    letter = queue(ledger, request)
+    assert letter
+    incident = open_it(ledger, request)
+
+    assert ledger.letters_to_send(10) == []
+    assert ledger.letters_left()[0] == 0
+    assert not ledger.begin_sending(ledger.letter(letter), at=AT), "nor by who had read of it before"
+    with pytest.raises(StandsStill):
+        close_one(ledger, request, Conclusion.WITHDRAWN)
+    assert ledger.request(request).phase is not Phase.CLOSED
+    assert [task.code for task in ledger.tasks(request_id=request)] == [Code.INCIDENT]
+    assert door("SELECT count(*) FROM outbox WHERE kind = 'wake' AND request_id = %s", request) == [(1,)]
+
+    ledger.lift_incident(incident.id, by="s-17", note=None, at=AT)
+    assert [one.id for one in ledger.letters_to_send(10)] == [letter]
+    assert ledger.tasks(request_id=request) == []
+    close_one(ledger, request, Conclusion.WITHDRAWN)
+    assert door("SELECT count(*) FROM outbox WHERE kind = 'wake' AND request_id = %s", request) == [(2,)]
+    assert ledger.verify().sound
+
+
+def test_what_two_incidents_name_goes_on_when_both_are_lifted(ledger: Ledger) -> None:
+    request = at_work(ledger)
+    first, second = open_it(ledger, request), open_it(ledger, request)
+
+    ledger.lift_incident(first.id, by="s-17", note=None, at=AT)
+    with pytest.raises(FenceRefused):
+        enter(ledger, request)
+    ledger.lift_incident(second.id, by="s-17", note=None, at=AT)
+    assert enter(ledger, request)
+
+
+def test_hours_count_from_the_awareness_and_not_from_when_it_was_entered(ledger: Ledger) -> None:
+    incident = open_it(ledger, at_work(ledger), aware_at=AT - 2 * DAY)
+
+    assert ledger.incident(incident.id).due_at == AT + DAY
+    with pytest.raises(IncidentError, match="nobody is aware"):
+        open_it(ledger, aware_at=later(seconds=1), about=About(systems=("shop",)))
+
+
+def test_a_refused_opening_leaves_nothing(ledger: Ledger, door: Door) -> None:
+    request = at_work(ledger)
+    before = door("SELECT count(*) FROM entries")
+
+    with pytest.raises(LedgerRefusal, match="no request"):
+        open_it(ledger, request, "01kap2v7q4m8w3x9yd5tgh6jzr")
+    with pytest.raises(LedgerRefusal, match="no parcel"):
+        open_it(ledger, about=About(parcels=(request,)))
+
+    assert door("SELECT count(*) FROM entries") == before
+    assert door("SELECT count(*) FROM incidents") == [(0,)]
+    assert enter(ledger, request)
+
+
+def test_a_delay_beyond_the_hours_needs_its_recorded_reason(ledger: Ledger, door: Door) -> None:
+    incident = open_it(ledger, at_work(ledger))
+    late = AT + 3 * DAY + timedelta(minutes=1)
+
+    with pytest.raises(IncidentError, match="--reason-file"):
+        ledger.notify_of_incident(incident.id, late, by="s-17", text=None, reason=" ", at=late)
+    assert ledger.incident(incident.id).notified_at is None
+    after = ledger.notify_of_incident(incident.id, late, by="s-17", text="sent", reason=CANARY, at=late)
+    assert after.late_by == timedelta(minutes=1)
+    (body,) = door("SELECT body FROM entries WHERE kind = 'incident_notified'")[0]
+    assert '"note_digest"' in body
+    sealed = door("SELECT name FROM vault WHERE case_id = %s AND name LIKE 'late/%%'", incident.id)
+    assert len(sealed) == 1
+
+    more = ledger.notify_of_incident(incident.id, late + DAY, by="s-18", text=None, reason=None, at=late + DAY)
+    assert (more.notified_at, more.notified_by) == (late, "s-17"), "the first notice counts"
+
+
+def test_it_is_closed_when_nothing_is_left_and_what_it_stopped_goes_on(ledger: Ledger, door: Door) -> None:
+    request = at_work(ledger)
+    incident = open_it(ledger, request)
+    end: dict[str, Any] = {"by": "s-17", "note": CANARY, "file_until": later(days=1000), "at": AT}
+
+    with pytest.raises(LedgerRefusal, match="notify, advice"):
+        ledger.close_incident(incident.id, **end)
+    ledger.advise_incident(incident.id, Threat.HIGH, reason=CANARY, by="s-9", at=AT)
+    ledger.notify_of_incident(incident.id, AT, by="s-17", text=CANARY, reason=None, at=AT)
+    with pytest.raises(LedgerRefusal, match="tell"):
+        ledger.close_incident(incident.id, **end)
+    ledger.told_of_incident(incident.id, How.EACH, by="s-17", text=CANARY, at=AT)
+    closed = ledger.close_incident(incident.id, **end)
+
+    assert (closed.waits_for(), closed.stopped) == ((), ())
+    assert enter(ledger, request)
+    assert ledger.incidents(open_only=True) == []
+    assert door("SELECT keep_until IS NOT NULL FROM case_keys WHERE case_id = %s", incident.id) == [(True,)]
+    with pytest.raises(LedgerRefusal, match="closed"):
+        ledger.advise_incident(incident.id, Threat.RISK, reason="x", by="s-9", at=AT)
+    for table in ("incidents", "entries", "outbox", "tasks"):
+        assert "canary" not in str(door(f"SELECT * FROM {table}"))
+    assert ledger.verify().sound
+
+
+def test_a_reminder_is_noted_once_and_later_ones_count_down(ledger: Ledger, door: Door) -> None:
+    incident = open_it(ledger, at_work(ledger))
+
+    noted = [ledger.note_incident_reminder(incident.id, hours, at=AT) for hours in (48, 48, 24, 48, 0, 0, 4)]
+
+    assert noted == [True, False, True, False, True, False, False]
+    assert door("SELECT count(*) FROM entries WHERE kind = 'incident_due'") == [(3,)]
+
+
+def test_residue_opens_an_incident_by_itself_and_what_mends_it_goes_on(ledger: Ledger) -> None:
+    request = answered(ledger)
+    ledger.settle_relook(request, {"shop": Code.RETURNED, "crm": Code.UNREACHABLE}, clean=False, at=later(days=7))
+
+    (incident,) = ledger.incidents()
+    assert (incident.kind, incident.origin, incident.requests) == (Kind.RESIDUE, Origin.RELOOK, (request,))
+    assert (incident.systems, incident.aware_at, incident.stopped) == (("shop",), later(days=7), ())
+    assert enter(ledger, request), "to erase it once more is what ends it"
+
+    ledger.settle_relook(request, {"shop": Code.RETURNED}, clean=False, at=later(days=7))
+    assert len(ledger.incidents()) == 1
+
+
+@pytest.mark.parametrize("found", [{}, {"shop": Code.UNREACHABLE}])
+def test_a_look_that_has_found_nobody_opens_none(ledger: Ledger, found: dict[str, Code]) -> None:
+    ledger.settle_relook(answered(ledger), found, clean=not found, at=later(days=7))
+
+    assert ledger.incidents() == []
+
+
+def test_a_disputed_parcel_has_its_request_stand_still_though_it_is_closed(ledger: Ledger) -> None:
+    request = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, Phase.PACKAGING, right=Right.ACCESS, confirmed=True)
+    ledger.keep_parcel(request, "d" * 64, 10, 3, at=AT)
+    close_one(ledger, request)
+
+    incident = open_it(ledger, kind=Kind.WRONG_RECIPIENT, about=About(parcels=(request,)))
+
+    assert (incident.parcels, ledger.request(request).incident) == ((request,), incident.id)
+    assert ledger.tasks(request_id=request) == [], "a closed request has no desk"
+
+
+def test_people_are_counted_once_however_many_requests_they_have(ledger: Ledger) -> None:
+    mine, again, other = at_work(ledger), at_work(ledger, identities=ANNA[:1]), at_work(ledger, identities=OTTO)
+
+    assert ledger.how_many_people([mine, again, other]) == 2
+    assert ledger.how_many_people([]) == 0
