@@ -46,6 +46,7 @@ from activities.telling import TellingActivities
 from activities.tools import Terms, Tools, Transfers
 from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
+from activities.using import UsingActivities
 from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
@@ -205,6 +206,7 @@ def build_worker(
     relooking, replaying = RelookActivities(tools), ReplayActivities(tools)
     authority = AuthorityActivities(tools)
     following, deferring = FollowingActivities(tools), DeferringActivities(tools)
+    using = UsingActivities(tools)
     incident = IncidentActivities(tools)
     return Worker(
         client,
@@ -265,6 +267,7 @@ def build_worker(
             transmission.transmit,
             deferring.review,
             following.due,
+            using.seal,
             following.look,
             following.looked,
             upkeep.reconcile,

@@ -60,6 +60,7 @@ from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.told import Told
 from ledger.transmissions import Transmissions
+from ledger.uses import Uses
 from ledger.verify import Verification
 from ledger.weighings import Weighings
 
@@ -112,6 +113,7 @@ class Ledger(
     Suppressions,
     Replays,
     DemandLetters,
+    Uses,
     Incidents,
     Mailroom,
     LetterDesk,

@@ -23,6 +23,7 @@ from rights.minors import minors_law
 from rights.recipients import transfers
 from rights.recognition import recognition_law
 from rights.regimes import SHIPPED, regime
+from rights.uses import uses_law
 from rights.weighing import objections, reviews
 from rights.withheld import every_item
 from rights.yamlfile import FileError, FileErrors
@@ -43,6 +44,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "objection.yaml": objections,
         "recognition.yaml": recognition_law,
         "records.yaml": record_law,
+        "restriction_uses.yaml": uses_law,
         "review.yaml": reviews,
         "transfers.yaml": transfers,
         "withheld.yaml": every_item,

@@ -34,9 +34,7 @@ def told(world: World, kind: str) -> list[dict[str, object]]:
 
 async def waits_on(at: Desk, request: str, code: str) -> None:
     """Until the request's own run says that it waits on this."""
-    run = at.client.get_workflow_handle_for(
-        ErasureRequest.run, visibility.workflow_id(Right.ERASURE, at.world.ledger.tenant, request)
-    )
+    run = at.client.get_workflow_handle(visibility.workflow_id(Right.ERASURE, at.world.ledger.tenant, request))
     standing = None
     for _ in range(200):
         standing = await run.query(ErasureRequest.standing)
