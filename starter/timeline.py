@@ -85,6 +85,8 @@ _PLAIN: Final[Mapping[str, str]] = {
     "age_noted": "It was noted that the person is, or may be, a child.",
     "arrived": "It was noted by which channel the request came in.",
     "mandate_needed": "A mandate was asked for.",
+    "service_ended": "The service to the child was ended, which the deletion or refusal by itself does not do.",
+    "service_kept": "The service to the child goes on.",
     "proof": "A proof of who asks was taken in; it was not enough by itself.",
     "proof_refused": "A proof of who asks was refused.",
     "code_asked": "A code for the asker was asked for.",
