@@ -20,6 +20,7 @@ from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
 from rights.metrics import record_law
 from rights.minors import minors_law
+from rights.parents import parent_laws
 from rights.recipients import transfers
 from rights.recognition import recognition_law
 from rights.regimes import SHIPPED, regime
@@ -42,6 +43,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "limits.yaml": limits,
         "minors.yaml": minors_law,
         "objection.yaml": objections,
+        "parents.yaml": parent_laws,
         "recognition.yaml": recognition_law,
         "records.yaml": record_law,
         "restriction_uses.yaml": uses_law,
