@@ -37,6 +37,7 @@ from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
 from activities.relooking import RelookActivities
 from activities.replaying import ReplayActivities
+from activities.resting import RestingActivities
 from activities.restricting import RestrictingActivities
 from activities.stopping import StoppingActivities
 from activities.store import FileStore
@@ -196,7 +197,7 @@ def build_worker(
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     deciding = DecidingActivities(tools)
-    restricting = RestrictingActivities(tools)
+    restricting, resting = RestrictingActivities(tools), RestingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     mailing, campaign = MailActivities(tools), CampaignActivities(tools)
@@ -246,6 +247,7 @@ def build_worker(
             fulfil.suppress,
             fulfil.erase,
             fulfil.restrict,
+            resting.see_to,
             fulfil.lift,
             fulfil.rectify,
             fulfil.verify,

@@ -51,6 +51,7 @@ from ledger.remaking import Remaking
 from ledger.replays import Replays
 from ledger.requests import Requests
 from ledger.restrictions import Restrictions
+from ledger.rests import Rests
 from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
@@ -124,6 +125,7 @@ class Ledger(
     Erasures,
     Relooks,
     Deferrals,
+    Rests,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

@@ -407,6 +407,19 @@ def test_HLD_03_what_a_hold_keeps_is_told_with_its_provision_and_nothing_of_the_
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_it_is_told_that_what_stays_is_locked_away_and_nothing_where_that_is_not_known(language: Language) -> None:
+    words = {"en": "locked away", "de": "gesperrt", "fr": "bloqué", "es": "bloqueado"}[language]
+    kept = Answered(system="shop", state=State.DONE, found=4, kept=(Kept(ground="tax law", rows=4),))
+
+    def text(system: Answered) -> str:
+        said = facts(LetterKind.ANSWER_ERASURE, Result.IN_PART, language=language, systems=(system,))
+        return render(said, OFFICE).text
+
+    assert words in text(kept.model_copy(update={"locked": True}))
+    assert words not in text(kept)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_REC_06_what_is_disputed_is_told_to_a_recipient_with_the_persons_words(language: Language) -> None:
     plain = facts(LetterKind.RECIPIENT_NOTICE, language=language, disputed=(), disputed_statement=None)
     noted = plain.model_copy(update={"disputed": ("address",), "disputed_statement": "I never lived there."})
