@@ -5,7 +5,7 @@ the connectors give goes through the same spool and seal as a copy for the perso
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,20 +15,21 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.calls import Beat, beating
+from activities.demandcut import only_days
 from activities.demandletters import write_due_letters
-from activities.disclosure import seal_disclosure
+from activities.disclosure import Handing, as_rows, seal_disclosure
 from activities.mailsetup import LIFE
 from activities.opening import Ask
 from activities.parcels import BadExport, discard, only_planned, spool
-from activities.spool import CSV
 from activities.store import StoreError
 from activities.tools import Tools
 from connectors.errors import ConnectorError, NeedsHuman, Retryable, Unsupported
-from connectors.protocol import Call, Export, Exports, Intent, Pending
+from connectors.protocol import Call, Exports, Intent, Pending
 from ledger.errors import LedgerRefusal
-from rights.authorities import Demand, Gag, Waits
+from rights.authorities import Demand, Waits
 from rights.codes import Code
 from rights.datamap import System
+from rights.demandfile import Gag
 from rights.plan import make_plan
 from rights.receipt import Tally
 from rights.reckoning import local_day
@@ -69,6 +70,9 @@ class AuthorityActivities:
         write_due_letters(self._tools, demand, at)
         demand = ledger.demand(demand.id)
         terms = self._tools.terms
+        if demand.objected_at and demand.in_force and not demand.gives:
+            # What an unsound word had sealed is nobody's any more.
+            discard(self._tools.store, demand.id, (), parcel=True)
         if not demand.waits_for(at) and (wait := self._may_come_back(demand, at)):
             return Carried(state=Waits.LETTER, next_in_seconds=wait.total_seconds())
         if not demand.waits_for(at):
@@ -124,6 +128,8 @@ class AuthorityActivities:
         self._may_send(demand.authority, "", demand, at)
         people = ledger.demand_people(demand.id)
         key = ledger.case_key(demand.id, "parcel", create=True)
+        if undatable := demand.scope.undatable(tools.data_map):
+            raise NeedsHuman(Code.MAP_CHANGED, undatable[0].partition(".")[0])
         # All systems are asked for before any is looked into: a demand on two gives both or none.
         parts = [self._system(name, demand, at) for name in demand.scope.systems]
         try:
@@ -131,7 +137,7 @@ class AuthorityActivities:
                 self._spool(demand, system, people, key, at, beat)
             packed, rows = seal_disclosure(
                 tools.store,
-                demand,
+                Handing.of(demand),
                 tools.data_map,
                 key=key,
                 controller=tools.office.controller or "",
@@ -159,7 +165,7 @@ class AuthorityActivities:
         if isinstance(exports, Pending):
             raise Unsupported(Code.UNSUPPORTED, system.system)
         try:
-            given = _as_rows(only_planned(exports, call.work))
+            given = only_days(as_rows(only_planned(exports, call.work)), demand, system)
             spool(self._tools.store, demand.id, system.system, given, key=key, beat=beat)
         except BadExport:
             raise NeedsHuman(Code.UNSUPPORTED, system.system) from None
@@ -187,8 +193,8 @@ class AuthorityActivities:
             if name not in wanted:
                 return {"export": (), "left_out": True, "files": False}
             fields = scope.fields(data_map, f"{system.system}.{name}")
-            # A file cannot be cut: where a category stays here, so do files.
-            return {"export": fields, "withheld": (), "files": not scope.without}
+            # A file cannot be cut: where a category or a day stays here, so do files.
+            return {"export": fields, "withheld": (), "files": not scope.without and scope.days is None}
 
         return Call(
             key=f"{demand.id}/{system.system}/export",
@@ -201,17 +207,6 @@ class AuthorityActivities:
             fence=_nothing_is_destroyed,
             environment=self._tools.environment,
         )
-
-
-def _as_rows(exports: Iterator[Export]) -> Iterator[Export]:
-    """What a connector gives, but for tables that it makes itself: which columns these have nobody would see. One is
-    made of its rows instead, and for that every row is read."""
-    for export in exports:
-        if export.media_type == CSV and not export.name:
-            for _ in export.pages:
-                pass
-        else:
-            yield export
 
 
 def _nothing_is_destroyed(planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:

@@ -21,9 +21,10 @@ from ledger.outbox import post
 from ledger.store import AnyRow, Store
 from ledger.vault import Purpose, Sealed
 from rights.approvers import same_person
-from rights.authorities import Demand, Gag, Said, Scope, check_answer, check_word
+from rights.authorities import Demand, Scope, check_answer, check_word
 from rights.authoritylaw import Word
 from rights.decision import Role
+from rights.demandfile import Gag, Said
 from rights.demandletters import Whom
 from rights.subject import Identity, parse_identities
 
@@ -119,6 +120,14 @@ class Authorities(Store):
             if demand.closed_at or (demand.in_force and demand.word is not Word.CHALLENGE and not stuck):
                 raise LedgerRefusal("the demand is decided on")
             check_word(demand, word, ground, scope)
+            if scope.undated and demand.urgent and seat is not Role.COUNSEL:
+                raise LedgerRefusal(
+                    "rows without a day are counsel's to give: leave --undated out, or let counsel decide"
+                )
+            # What was sealed under a word that was found unsound is no part of a new one.
+            anew: dict[str, object] = {}
+            if demand.objected_at and not demand.handed_at:
+                anew = {"sealed_at": None, "digest": "", "size": 0, "rows": {}}
             self._change_demand(
                 connection,
                 demand_id,
@@ -132,6 +141,7 @@ class Authorities(Store):
                 approved_at=None,
                 trouble="",
                 trouble_at="",
+                **anew,
             )
             kept = keep_note(self, connection, demand_id, f"reason/{new_id(at)}", reason, at)
             self._call_demand(connection, demand_id, at)
@@ -148,7 +158,7 @@ class Authorities(Store):
         """
         with self._begin() as connection:
             demand = self._lock_demand(connection, demand_id)
-            if demand.word is None or demand.approved_at:
+            if demand.word is None or demand.approved_at or (demand.objected_at and demand.handed_at):
                 raise LedgerRefusal("nothing waits for a second word: habeas authority show says how it stands")
             if same_person(by) == same_person(demand.decided_by) or seat is demand.decided_as:
                 raise LedgerRefusal("it takes counsel and the delegate, two people: the first word is not the second")
@@ -159,6 +169,29 @@ class Authorities(Store):
             self._call_demand(connection, demand_id, at)
             body = {"demand": demand_id, "by": by, "as": seat, "afterwards": demand.in_force, **kept}
             self._journal(connection, "demand_approved", body, at, key=demand_id)
+        return self.demand(demand_id)
+
+    def object_to_emergency(self, demand_id: str, *, reason: str, by: str, seat: Role, at: datetime) -> Demand:
+        """Say, as the second, that what was decided in an emergency is unsound. What has not gone out stays here, and
+        from now on it takes two to decide; what has gone out is on record as that.
+
+        Raises:
+            LedgerRefusal: there is no such demand, no emergency waits for a second look, or the same person or seat
+                speaks twice.
+        """
+        with self._begin() as connection:
+            demand = self._lock_demand(connection, demand_id)
+            if demand.closed_at or not demand.urgent or not demand.gives or demand.approved_at:
+                raise LedgerRefusal("no emergency waits for a second look: habeas authority show says how it stands")
+            if same_person(by) == same_person(demand.decided_by) or seat is demand.decided_as:
+                raise LedgerRefusal("it takes counsel and the delegate, two people: the first word is not the second")
+            out = demand.handed_at is not None
+            taken_back: dict[str, object] = {} if out else {"word": None, "ground": "", "scope": {}}
+            self._change_demand(connection, demand_id, objected_by=by, objected_at=at, **taken_back)
+            kept = keep_note(self, connection, demand_id, f"objection/{new_id(at)}", reason, at)
+            self._call_demand(connection, demand_id, at)
+            body = {"demand": demand_id, "by": by, "as": seat, "handed_over": out, "digest": demand.digest, **kept}
+            self._journal(connection, "demand_objected", body, at, key=demand_id)
         return self.demand(demand_id)
 
     def keep_disclosure(

@@ -8,46 +8,22 @@ person's word is enough, and a second looks at it afterwards.
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field
 
 from rights.authoritylaw import Check, Circumstance, Ground, Word, authority_law
-from rights.datamap import DataMap
+from rights.datamap import DataMap, System
 from rights.decision import Role
-from rights.lawfile import Strict
-from rights.letters import Language
-from rights.recipients import Country, Handle, families
+from rights.demanddays import Days, dated_by
+from rights.demandfile import Gag, Kind
+from rights.recipients import families
 from rights.reckoning import local_day
 from rights.value import Value
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
-Place = Annotated[str, StringConstraints(pattern=r"^[^.\s]+\.[^\s]+$")]
-"""SYSTEM.COLLECTION, as the data map has them."""
-
 SEATS: Final = (Role.COUNSEL, Role.DELEGATE)
 """The two who decide; each is needed once."""
-
-
-class Kind(StrEnum):
-    """What the authority has sent."""
-
-    COURT_ORDER = "court_order"
-    WARRANT = "warrant"
-    PRODUCTION_ORDER = "production_order"
-    SUBPOENA = "subpoena"
-    REQUEST = "request"
-    """It asks, and does not order."""
-
-
-class Gag(StrEnum):
-    """Whether the person may hear of it."""
-
-    NONE = "none"
-    UNTIL = "until"
-    OPEN = "open"
-    """Forbidden until somebody lifts it."""
 
 
 class Waits(StrEnum):
@@ -82,81 +58,37 @@ class AuthorityError(ValueError):
     """What was said of a demand cannot stand; one sentence that says what to do."""
 
 
-class Reach(Strict):
-    """Where somebody is written to."""
-
-    name: str = Field(default="", max_length=200)
-    email: str | None = Field(default=None, pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")
-    post: tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...] = ()
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if bool(self.email) is bool(self.post):
-            raise ValueError("write one of: email, post")
-        return self
-
-
-class Said(Strict):
-    """A demand as somebody enters it, in one YAML file."""
-
-    authority: Handle
-    """Its name in the register of recipients."""
-    country: Country
-    kind: Kind
-    basis: Text
-    """The provision that it names."""
-    reference: Text | None = None
-    """Its file number."""
-    demanded: tuple[Place, ...] = Field(min_length=1)
-    due_on: date
-    gag: Gag = Gag.NONE
-    gag_until: date | None = None
-    """until: the last day on which the person may not hear of it."""
-    gag_basis: Text | None = None
-    """The provision that forbids it."""
-    clauses: bool = False
-    """The data came here under the standard contractual clauses."""
-    exporter: Handle | None = None
-    """clauses: whoever gave us the data, by its name in the register of recipients."""
-    emergency: bool = False
-    person: Reach | None = None
-    """Where the person is written to; without it a person of ours posts the letter."""
-    language: Language | None = None
-    """Of the letters; else that of the settings."""
-
-    @model_validator(mode="after")
-    def _exporter(self) -> Self:
-        if self.exporter and not self.clauses:
-            raise ValueError("exporter goes with clauses: true, since only under these it is told")
-        return self
-
-    @model_validator(mode="after")
-    def _gag(self) -> Self:
-        if (self.gag is Gag.UNTIL) != (self.gag_until is not None):
-            raise ValueError("gag_until goes with gag: until, and that with gag_until")
-        if (self.gag is Gag.NONE) != (self.gag_basis is None):
-            raise ValueError("a gag has its gag_basis, and nothing else has: who forbids to tell says by which law")
-        return self
-
-    @property
-    def texts(self) -> dict[str, str]:
-        """What people wrote; it is sealed."""
-        found = {"basis": self.basis, "reference": self.reference, "gag_basis": self.gag_basis}
-        return {name: text for name, text in found.items() if text}
-
-
 class Scope(Value):
     """What is handed over: names of the data map."""
 
     collections: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     """Categories whose fields stay here."""
+    days: Days | None = None
+    """Rows of other days stay here."""
+    undated: bool = False
+    """Rows of which nobody knows the day go as well."""
 
     def fields(self, data_map: DataMap, place: str) -> tuple[str, ...]:
         """The fields of a collection that are handed over."""
         system, _, name = place.partition(".")
-        collection = data_map.systems[system].collections[name]
+        return self.given(data_map.systems[system], name)
+
+    def given(self, system: System, name: str) -> tuple[str, ...]:
+        """The same, in a system."""
+        collection = system.collections[name]
         return tuple(n for n, one in collection.fields.items() if one.export and one.category not in self.without)
+
+    def undatable(self, data_map: DataMap) -> tuple[str, ...]:
+        """Collections of which no row would go, since nothing that goes with it says its day."""
+        if self.days is None or self.undated:
+            return ()
+        places = [(one, *one.split(".", 1)) for one in self.collections]
+        return tuple(
+            place
+            for place, system, name in places
+            if dated_by(data_map.systems[system].collections[name], self.fields(data_map, place)) is None
+        )
 
     def of(self, system: str) -> tuple[str, ...]:
         """The collections of a system."""
@@ -179,6 +111,7 @@ class Demand(Value):
     zone: str
     kind: Kind
     demanded: tuple[str, ...]
+    dates: Days | None = None
     received_at: datetime
     received_by: str
     due_on: date
@@ -198,6 +131,9 @@ class Demand(Value):
     decided_by: str = ""
     decided_as: Role | None = None
     decided_at: datetime | None = None
+    objected_by: str = ""
+    objected_at: datetime | None = None
+    """When the second found an emergency's decision unsound."""
     approved_by: str = ""
     approved_at: datetime | None = None
     sealed_at: datetime | None = None
@@ -249,7 +185,14 @@ class Demand(Value):
         """Whether the decision binds: two have spoken, or one in an emergency that gives something."""
         if self.word is None:
             return False
-        return self.approved_at is not None or (self.emergency and self.word.gives)
+        # What has gone out under one word has gone out under a decision, whatever was found of it afterwards.
+        early = self.urgent or (self.emergency and self.handed_at is not None)
+        return self.approved_at is not None or (early and self.word.gives)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether one person's word is enough: it is an emergency, and nobody has found that word unsound."""
+        return self.emergency and self.objected_at is None
 
     @property
     def gives(self) -> bool:
@@ -293,7 +236,7 @@ class Demand(Value):
         if self.closed_at:
             return ()
         found = [self._next()]
-        if self.emergency and self.gives and self.approved_at is None:
+        if self.urgent and self.gives and self.approved_at is None:
             found.append(Waits.REVIEW)
         if self.gives and self.approved_at and self.unanswered:
             # A gag that came later has a question of its own.
@@ -312,7 +255,7 @@ class Demand(Value):
 
     def _next(self) -> Waits | None:
         if self.word is None:
-            early = self.emergency and not set(self.must_first) & set(self.unanswered)
+            early = self.urgent and not set(self.must_first) & set(self.unanswered)
             return Waits.CHECK if self.unanswered and not early else Waits.DECIDE
         if not self.in_force:
             return Waits.APPROVE
@@ -325,7 +268,7 @@ class Demand(Value):
     @property
     def must_first(self) -> tuple[str, ...]:
         """Questions that are answered before anything is handed over."""
-        return tuple(name for name, check in self.asked.items() if check.emergency or not self.emergency)
+        return tuple(name for name, check in self.asked.items() if check.emergency or not self.urgent)
 
     def next_change(self, at: datetime) -> datetime | None:
         """When something becomes due by itself: the end of a gag, or the day after the one that the authority set."""
@@ -382,15 +325,23 @@ def check_word(demand: Demand, word: Word, code: str, scope: Scope) -> None:
         raise AuthorityError(
             f"nothing is handed over before every question is answered with yes: '{missing[0]}' is not"
         )
-    if demand.emergency and code != "vital_interests":
+    if demand.urgent and code != "vital_interests":
         raise AuthorityError("what is handed over in an emergency stands on vital_interests")
     if not scope.collections or not set(scope.collections) <= set(demand.demanded):
         raise AuthorityError("name collections that are demanded, and no others")
-    whole = set(scope.collections) == set(demand.demanded) and not scope.without
+    _check_days(demand, scope)
+    whole = set(scope.collections) == set(demand.demanded) and not scope.without and scope.days == demand.dates
     if whole != (word is Word.DISCLOSE):
         raise AuthorityError(
-            "disclose is all that is demanded; in_part names fewer collections, or leaves categories out"
+            "disclose is all that is demanded; in_part names fewer collections or days, or leaves categories out"
         )
+
+
+def _check_days(demand: Demand, scope: Scope) -> None:
+    if demand.dates and not (scope.days and scope.days.inside(demand.dates)):
+        raise AuthorityError("name days that are demanded, and no others: --from and --until")
+    if scope.undated and not scope.days:
+        raise AuthorityError("rows without a day go with all the others where no days are named: leave --undated out")
 
 
 def categories_known(data_map: DataMap, named: Collection[str]) -> bool:

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from rights.authorities import Demand, Kind
+from rights.authorities import Demand
 from rights.authoritylaw import Word
+from rights.demandfile import Kind
 from rights.reckoning import local_day
 from rights.value import Value
 
@@ -35,6 +36,8 @@ class Count(Value):
     authorities: int
     gagged: int
     emergencies: int
+    unsound: int
+    """Emergencies of which the look afterwards has found that nothing should have been handed over, once it was."""
     fates: Mapping[str, int]
 
 
@@ -52,6 +55,7 @@ def transparency(demands: Iterable[Demand], year: int) -> list[Count]:
             authorities=len({one.authority for one in group}),
             gagged=sum(one.gagged for one in group),
             emergencies=sum(one.emergency for one in group),
+            unsound=sum(one.objected_at is not None and fate(one).startswith("disclosed") for one in group),
             fates=dict(sorted(Counter(map(fate, group)).items())),
         )
         for (country, kind), group in sorted(groups.items())

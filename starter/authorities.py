@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from rights.authorities import Demand, Gag, Waits
+from rights.authorities import Demand, Waits
+from rights.demanddays import Days
+from rights.demandfile import Gag
 from rights.transparency import Count
 from starter.show import Cell, Page, minute
 
@@ -18,7 +20,7 @@ SAYS: Final[Mapping[Waits, str]] = {
     Waits.RESOLVE: "the challenge is under way; what comes of it is decided anew: habeas authority decide",
     Waits.SEAL: "the engine seals what is handed over",
     Waits.HAND_OVER: "hand it over: habeas authority disclose",
-    Waits.REVIEW: "a second person looks at the emergency: habeas authority check, then approve",
+    Waits.REVIEW: "a second person looks at the emergency: habeas authority check, then approve, or object",
     Waits.TELL: "the person may be told: once there is an answer a letter goes by itself, sooner habeas authority told",
     Waits.POST: "a letter cannot go by mail: print it (habeas authority letter), post it, then habeas authority told",
     Waits.LETTER: "a letter is on its way",
@@ -43,16 +45,19 @@ def demand_page(demand: Demand, at: datetime) -> Page:
     named = ", ".join(demand.scope.collections) + (
         f"; without {', '.join(demand.scope.without)}" if demand.scope.without else ""
     )
+    if demand.scope.days:
+        named += f"; {_days(demand.scope.days)}{', and rows without a day' if demand.scope.undated else ''}"
     page.pairs(
         (
             ("authority", f"{demand.authority} ({demand.country})"),
             ("has sent", f"{demand.kind}, received {minute(demand.received_at, demand.zone)}"),
-            ("wants", ", ".join(demand.demanded)),
+            ("wants", ", ".join(demand.demanded) + (f"; {_days(demand.dates)}" if demand.dates else "")),
             ("until", Cell(str(demand.due_on), "warn" if demand.overdue(at) else "")),
             ("circumstances", ", ".join(sorted(demand.circumstances)) or None),
             ("person may be told", _may_be_told(demand)),
             ("decided", f"{demand.word}, {demand.ground}, by {demand.decided_by}" if demand.word else None),
             ("approved", f"by {demand.approved_by}" if demand.approved_by else None),
+            ("found unsound", Cell(f"by {demand.objected_by}", "bad") if demand.objected_by else None),
             ("hands over", named or None),
             ("sealed", f"{demand.digest}, {demand.size:,} bytes" if demand.sealed_at else None),
             ("rows", ", ".join(f"{place} {n}" for place, n in demand.rows.items()) or None),
@@ -122,7 +127,7 @@ def counts_page(counts: Sequence[Count], year: int) -> Page:
     if not counts:
         return Page().line(f"no demand of an authority came in in {year}")
     return Page().grid(
-        ("country", "kind", "received", "authorities", "gagged", "emergencies", "what became of them"),
+        ("country", "kind", "received", "authorities", "gagged", "emergencies", "unsound", "what became of them"),
         (
             (
                 one.country,
@@ -131,12 +136,17 @@ def counts_page(counts: Sequence[Count], year: int) -> Page:
                 str(one.authorities),
                 str(one.gagged),
                 str(one.emergencies),
+                str(one.unsound),
                 ", ".join(f"{name} {n}" for name, n in one.fates.items()),
             )
             for one in counts
         ),
-        numbers=("received", "authorities", "gagged", "emergencies"),
+        numbers=("received", "authorities", "gagged", "emergencies", "unsound"),
     )
+
+
+def _days(days: Days) -> str:
+    return " ".join(f"{word} {day}" for word, day in (("from", days.since), ("until", days.until)) if day)
 
 
 def _answered(answer: bool | None) -> Cell:

@@ -39,6 +39,7 @@ from starter.commands import (
     replay,
     request,
     restriction,
+    restriction_use,
     review,
     setup,
     suppress,
@@ -47,6 +48,7 @@ from starter.commands import (
     weigh,
 )
 from starter.commands import contract as _contract  # noqa: F401 - adds its commands to recipient.recipients
+from starter.commands import demandletters as _demandletters  # noqa: F401 - adds its commands to authority
 from starter.commands import fee as _fee  # noqa: F401 - adds its commands to decision.decisions
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import mandate as _mandate  # noqa: F401 - adds its commands to identity.identities
@@ -138,6 +140,7 @@ app.command("receive")(transfer.receive)
 app.command("stop-page")(cooling.stop_page)
 app.add_typer(letter.letters, name="letter")
 app.add_typer(campaign.campaigns, name="campaign")
+restriction.restrictions.add_typer(restriction_use.commands)
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
 app.add_typer(minor.minors, name="minor")

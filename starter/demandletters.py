@@ -3,11 +3,12 @@
 The one rule: while a gag is in force nothing is printed that tells of the demand.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 
 from activities.demandletters import House, render_about
 from activities.letters import LetterIncomplete, Rendered
 from rights.authorities import Demand
+from rights.demanddays import Days
 from rights.demandletters import Whom
 from rights.letters import Language
 from starter.exits import Exit, Failure
@@ -32,3 +33,16 @@ def printed(house: House, demand: Demand, whom: Whom, at: datetime, language: La
         raise Failure(Exit.USAGE, advice(error, demand.regime)) from None
     except ValueError as error:
         raise Failure(Exit.USAGE, str(error)) from None
+
+
+def days_of(since: date | None, until: date | None) -> Days | None:
+    """The days that were typed; None where none were.
+
+    Raises:
+        Failure: they end before they begin.
+    """
+    if since is None and until is None:
+        return None
+    if since and until and until < since:
+        raise Failure(Exit.USAGE, "--until is before --from")
+    return Days(since=since, until=until)

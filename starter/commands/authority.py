@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starter.commands.lettering import FormOption, LanguageOption, put
 from starter.commands.options import (
     By,
     Identities,
     Identity,
     Json,
     NoteFile,
-    Out,
     Replace,
     Seat,
-    ToExporter,
     Year,
 )
 from starter.exits import Exit, Failure
@@ -55,7 +52,8 @@ def receive(
 
     Example: habeas authority receive --by s-17 --details demand.yaml --identities people.txt
     """
-    from rights.authorities import Said, require
+    from rights.authorities import require
+    from rights.demandfile import Said
     from rights.subject import parse_identities
     from rights.yamlfile import read
     from starter.desk import desk, now
@@ -75,7 +73,7 @@ def receive(
             raise Failure(Exit.USAGE, "exporter: the register of recipients names nobody so who could have given data")
         settings, person = at.settings, role(by, "--by")
         made = at.ledger.receive_demand(said, people, regime=settings.regime, zone=at.zone, by=person, at=now())
-        _show(made, as_json)
+        show_demand(made, as_json)
 
 
 @authorities.command()
@@ -113,7 +111,7 @@ def check(
             note=note,
             at=now(),
         )
-        _show(after, as_json)
+        show_demand(after, as_json)
 
 
 @authorities.command()
@@ -149,6 +147,17 @@ def decide(
             show_default=False,
         ),
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DATE", help="Only rows of this day and later.", show_default=False),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="DATE", help="Only rows of this day and before.", show_default=False),
+    ] = None,
+    undated: Annotated[
+        bool, typer.Option("--undated", help="Of a range of days: rows of which nobody knows the day go as well.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say the first word on a demand, as counsel or delegate.
@@ -160,8 +169,9 @@ def decide(
     """
     from rights.authorities import Scope, categories_known
     from rights.authoritylaw import Word
+    from starter.demandletters import days_of
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, maybe_day, read_text
 
     if word not in set(Word):
         raise Failure(Exit.USAGE, f"WORD is one of {', '.join(Word)}")
@@ -174,11 +184,20 @@ def decide(
         if not categories_known(at.data_map, without or ()):
             raise Failure(Exit.USAGE, "--without names a category that no field of the data map has")
         places = tuple(collection or (before.demanded if Word(word).gives else ()))
-        scope = Scope(collections=places, without=tuple(without or ()))
+        days = days_of(maybe_day(since, "--from"), maybe_day(until, "--until"))
+        if Word(word).gives:
+            days = days or before.dates
+        scope = Scope(collections=places, without=tuple(without or ()), days=days, undated=undated)
+        if set(places) <= set(before.demanded) and (lost := scope.undatable(at.data_map)):
+            raise Failure(
+                Exit.USAGE,
+                f"of {lost[0]} no row would go, since nothing that goes with it says its day: leave it out, or say "
+                "--undated",
+            )
         after = at.ledger.decide_demand(
             before.id, Word(word), ground, scope, reason=reason, by=staff, seat=seat, at=now()
         )
-        _show(after, as_json)
+        show_demand(after, as_json)
 
 
 @authorities.command()
@@ -194,7 +213,35 @@ def approve(demand: DemandId, by: Seat, note_file: NoteFile = None, as_json: Jso
     with desk() as at:
         staff, seat = _seat(at.settings, by)
         after = at.ledger.approve_demand(ledger_id(demand, "demand"), by=staff, seat=seat, note=note, at=now())
-        _show(after, as_json)
+        show_demand(after, as_json)
+
+
+@authorities.command("object")
+def object_(
+    demand: DemandId,
+    by: Seat,
+    reason_file: Annotated[
+        str,
+        typer.Option("--reason-file", metavar="FILE", help="Why, from a file or - ; kept sealed.", show_default=False),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Say that what the other of counsel and delegate has decided in an emergency is unsound.
+
+    What has not been handed over stays here, and is decided anew by two; what has been is on record as that.
+
+    Example: habeas authority object 01kap2v7q4m8w3x9yd5tgh6jzr --by s-21 --reason-file why.txt
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, read_text
+
+    reason = read_text(reason_file, "--reason-file").strip()
+    if not reason:
+        raise Failure(Exit.USAGE, "--reason-file is empty: say why")
+    with desk() as at:
+        staff, seat = _seat(at.settings, by)
+        found = ledger_id(demand, "demand")
+        show_demand(at.ledger.object_to_emergency(found, reason=reason, by=staff, seat=seat, at=now()), as_json)
 
 
 @authorities.command()
@@ -241,7 +288,7 @@ def disclose(
             open_parcel(store, found.id, key, out, digest=found.digest, replace=replace)
         except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError):
             raise Failure(Exit.USAGE, "the file of --out cannot be written: name one in a directory of yours") from None
-        _show(after, as_json)
+        show_demand(after, as_json)
 
 
 @authorities.command()
@@ -262,7 +309,7 @@ def gag(
 
     Example: habeas authority gag 01kap2v7q4m8w3x9yd5tgh6jzr until --until 2027-03-01 --by s-17 --note-file order.txt
     """
-    from rights.authorities import Gag
+    from rights.demandfile import Gag
     from starter.desk import desk, now
     from starter.inputs import ledger_id, maybe_day, read_text, role
 
@@ -273,78 +320,7 @@ def gag(
     with desk() as at:
         found = ledger_id(demand, "demand")
         after = at.ledger.change_gag(found, Gag(state), day, by=role(by, "--by"), note=note, at=now())
-        _show(after, as_json)
-
-
-@authorities.command()
-def told(
-    demand: DemandId,
-    by: By,
-    text_file: Annotated[
-        str | None,
-        typer.Option(
-            "--text-file",
-            metavar="FILE",
-            help="What was written to the person, where it was not the letter of authority letter; sealed.",
-            show_default=False,
-        ),
-    ] = None,
-    exporter: ToExporter = False,
-    as_json: Json = False,
-) -> None:
-    """Note that the person was told of a demand, or that a letter that could not go by mail was posted.
-
-    Refused while a gag is in force.
-
-    Example: habeas authority told 01kap2v7q4m8w3x9yd5tgh6jzr --by s-17
-    """
-    from rights.demandletters import Whom
-    from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text, role
-
-    if exporter and text_file:
-        raise Failure(Exit.USAGE, "--text-file is of what the person was told: leave --exporter or it out")
-    text = read_text(text_file, "--text-file").strip() if text_file else None
-    if text == "":
-        raise Failure(Exit.USAGE, "--text-file is empty: give what was written")
-    with desk() as at:
-        found, who = ledger_id(demand, "demand"), role(by, "--by")
-        if text is None:
-            whom = Whom.EXPORTER if exporter else Whom.PERSON
-            at.ledger.posted_demand_letter(found, whom, by=who, at=now())
-            _show(at.ledger.demand(found), as_json)
-        else:
-            _show(at.ledger.told_of_demand(found, by=who, text=text, at=now()), as_json)
-
-
-@authorities.command()
-def letter(
-    demand: DemandId,
-    exporter: ToExporter = False,
-    language: LanguageOption = None,
-    form: FormOption = "text",
-    out: Out = None,
-    as_json: Json = False,
-) -> None:
-    """Print the letter to the person about a demand, or to whoever gave us the data, as it reads now.
-
-    It sends nothing. Refused while a gag is in force, so that none lies about.
-
-    Example: habeas authority letter 01kap2v7q4m8w3x9yd5tgh6jzr --format pdf --out letter.pdf
-    """
-    from activities.demandletters import House
-    from rights.demandletters import Whom
-    from starter.demandletters import printed
-    from starter.desk import desk, now
-    from starter.inputs import ledger_id
-    from starter.letterpress import language_of
-
-    chosen = language_of(language) if language else None
-    with desk() as at:
-        house = House(at.ledger, at.register, at.data_map, at.settings.office)
-        whom = Whom.EXPORTER if exporter else Whom.PERSON
-        written = printed(house, at.ledger.demand(ledger_id(demand, "demand")), whom, now(), chosen)
-    put(written, form, out, as_json=as_json)
+        show_demand(after, as_json)
 
 
 @authorities.command("list")
@@ -374,7 +350,7 @@ def show(demand: DemandId, as_json: Json = False) -> None:
     from starter.inputs import ledger_id
 
     with desk() as at:
-        _show(at.ledger.demand(ledger_id(demand, "demand")), as_json)
+        show_demand(at.ledger.demand(ledger_id(demand, "demand")), as_json)
 
 
 @authorities.command()
@@ -395,7 +371,8 @@ def count(year: Year = None, as_json: Json = False) -> None:
         answer(counts_document(counts, of), counts_page(counts, of), as_json=as_json)
 
 
-def _show(demand: "Demand", as_json: bool) -> None:
+def show_demand(demand: "Demand", as_json: bool) -> None:
+    """Show how a demand stands."""
     from starter.authorities import demand_document, demand_page
     from starter.desk import now
     from starter.show import answer

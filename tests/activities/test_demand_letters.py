@@ -17,7 +17,8 @@ from activities.smtp import MailServer
 from activities.store import FileStore
 from activities.tools import Tools
 from ledger.ledger import Ledger
-from rights.authorities import Demand, Reach
+from rights.authorities import Demand
+from rights.demandfile import Reach
 from rights.demandletters import Whom
 from rights.mapfile import read_map
 from rights.recipients import read_register

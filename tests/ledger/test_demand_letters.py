@@ -8,9 +8,10 @@ import pytest
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.letters import Channel, LetterState
-from rights.authorities import Demand, Gag, Reach, Waits
+from rights.authorities import Demand, Waits
 from rights.authoritylaw import Word
 from rights.decision import Role
+from rights.demandfile import Gag, Reach
 from rights.demandletters import Whom
 from tests.conftest import Database
 from tests.ledger.builders import AT, later

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rights.authorities import AuthorityError, Demand, Gag, Kind, Said, Scope, Waits, check_word
+from rights.authorities import AuthorityError, Demand, Scope, Waits, check_word
 from rights.authoritylaw import Word, authority_law
 from rights.decision import Role
+from rights.demandfile import Gag, Kind, Said
 from rights.transparency import transparency
 from rights.yamlfile import FileErrors, read
 

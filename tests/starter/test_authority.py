@@ -70,6 +70,7 @@ def test_a_late_demand_says_so_and_what_it_waits_for(deployment: Deployment) -> 
             "authorities": 1,
             "gagged": 1,
             "emergencies": 0,
+            "unsound": 0,
             "fates": {"open": 1},
         }
     ]
@@ -123,3 +124,33 @@ def test_a_slip_takes_nothing_in(deployment: Deployment, text: str, code: int) -
     assert answer.code == code
     assert PERSON not in answer.err
     assert deployment.rows("SELECT count(*) FROM demands") == [(0,)]
+
+
+def test_trf_04_counsel_hears_at_once_that_no_row_of_a_range_would_go(deployment: Deployment) -> None:
+    seats = deployment.home / "habeas.toml"
+    seats.write_text(
+        f'{seats.read_text()}\n[approvers]\ncounsel = {{holder = "s-17"}}\ndelegate = {{holder = "s-21"}}\n'
+    )
+    demand = receive(deployment, f"{DEMAND}dates: {{from: 2026-03-01, until: 2026-03-31}}\n").json["id"]
+    assert "from 2026-03-01 until 2026-03-31" in deployment("authority", "show", demand).out
+    words = (
+        "authority",
+        "decide",
+        demand,
+        "disclose",
+        "--ground",
+        "legal_obligation",
+        "--by",
+        "s-17",
+        "--reason-file",
+        "-",
+    )
+
+    answer = deployment(*words, given="why")
+
+    assert (answer.code, one_sentence(answer.err)) == (2, True)
+    assert "--undated" in answer.err
+    again = deployment(*words, "--until", "2026-02-01", "--from", "2026-03-01", given="why")
+    assert (again.code, "--until is before --from" in again.err) == (2, True)
+    objection = deployment("authority", "object", demand, "--by", "s-21", "--reason-file", "-", given="why")
+    assert (objection.code, "no emergency waits" in objection.err) == (5, True)

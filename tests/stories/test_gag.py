@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rights.authorities import Demand, Gag, Kind, Reach, Said, Scope
+from rights.authorities import Demand, Scope
 from rights.authoritylaw import Word
 from rights.decision import Role
+from rights.demandfile import Gag, Kind, Reach, Said
 from rights.reckoning import local_day
 from rights.subject import parse_identities
 from starter.stack import Postgres
