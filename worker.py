@@ -37,6 +37,7 @@ from activities.opening import OpeningActivities
 from activities.planning import PlanningActivities
 from activities.relooking import RelookActivities
 from activities.replaying import ReplayActivities
+from activities.resting import RestingActivities
 from activities.restricting import RestrictingActivities
 from activities.stopping import StoppingActivities
 from activities.store import FileStore
@@ -45,6 +46,7 @@ from activities.telling import TellingActivities
 from activities.tools import Terms, Tools, Transfers
 from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
+from activities.using import UsingActivities
 from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
@@ -195,7 +197,7 @@ def build_worker(
     opening, planning = OpeningActivities(tools), PlanningActivities(tools)
     fulfil, closing, upkeep = FulfilActivities(tools), ClosingActivities(tools), UpkeepActivities(tools)
     deciding = DecidingActivities(tools)
-    restricting = RestrictingActivities(tools)
+    restricting, resting = RestrictingActivities(tools), RestingActivities(tools)
     stopping = StoppingActivities(tools)
     sweep, map_check = SweepActivities(tools), MapCheckActivities(tools)
     mailing, campaign = MailActivities(tools), CampaignActivities(tools)
@@ -204,6 +206,7 @@ def build_worker(
     relooking, replaying = RelookActivities(tools), ReplayActivities(tools)
     authority = AuthorityActivities(tools)
     following, deferring = FollowingActivities(tools), DeferringActivities(tools)
+    using = UsingActivities(tools)
     incident = IncidentActivities(tools)
     return Worker(
         client,
@@ -244,6 +247,7 @@ def build_worker(
             fulfil.suppress,
             fulfil.erase,
             fulfil.restrict,
+            resting.see_to,
             fulfil.lift,
             fulfil.rectify,
             fulfil.verify,
@@ -263,6 +267,7 @@ def build_worker(
             transmission.transmit,
             deferring.review,
             following.due,
+            using.seal,
             following.look,
             following.looked,
             upkeep.reconcile,

@@ -135,6 +135,10 @@ class Acting:
         if ledger.restriction(step.request_id):
             return
         right = ledger.request(step.request_id).right
+        if right is Right.ERASURE:
+            # Nobody has asked for it: what had to stay is put out of use, and goes (ledger/rests.py).
+            ledger.lock_rest(step.request_id, step.system, at=as_of)
+            return
         extent = Extent()
         ground, review_on = _GROUNDS.get(right, Ground.ACCURACY), as_of + self._tools.terms.review
         if right is Right.RESTRICTION:

@@ -5,7 +5,7 @@ the connectors give goes through the same spool and seal as a copy for the perso
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,15 +17,14 @@ from temporalio.exceptions import ApplicationError
 from activities.calls import Beat, beating
 from activities.demandcut import only_days
 from activities.demandletters import write_due_letters
-from activities.disclosure import seal_disclosure
+from activities.disclosure import Handing, as_rows, seal_disclosure
 from activities.mailsetup import LIFE
 from activities.opening import Ask
 from activities.parcels import BadExport, discard, only_planned, spool
-from activities.spool import CSV
 from activities.store import StoreError
 from activities.tools import Tools
 from connectors.errors import ConnectorError, NeedsHuman, Retryable, Unsupported
-from connectors.protocol import Call, Export, Exports, Intent, Pending
+from connectors.protocol import Call, Exports, Intent, Pending
 from ledger.errors import LedgerRefusal
 from rights.authorities import Demand, Waits
 from rights.codes import Code
@@ -138,7 +137,7 @@ class AuthorityActivities:
                 self._spool(demand, system, people, key, at, beat)
             packed, rows = seal_disclosure(
                 tools.store,
-                demand,
+                Handing.of(demand),
                 tools.data_map,
                 key=key,
                 controller=tools.office.controller or "",
@@ -166,7 +165,7 @@ class AuthorityActivities:
         if isinstance(exports, Pending):
             raise Unsupported(Code.UNSUPPORTED, system.system)
         try:
-            given = only_days(_as_rows(only_planned(exports, call.work)), demand, system)
+            given = only_days(as_rows(only_planned(exports, call.work)), demand, system)
             spool(self._tools.store, demand.id, system.system, given, key=key, beat=beat)
         except BadExport:
             raise NeedsHuman(Code.UNSUPPORTED, system.system) from None
@@ -208,17 +207,6 @@ class AuthorityActivities:
             fence=_nothing_is_destroyed,
             environment=self._tools.environment,
         )
-
-
-def _as_rows(exports: Iterator[Export]) -> Iterator[Export]:
-    """What a connector gives, but for tables that it makes itself: which columns these have nobody would see. One is
-    made of its rows instead, and for that every row is read."""
-    for export in exports:
-        if export.media_type == CSV and not export.name:
-            for _ in export.pages:
-                pass
-        else:
-            yield export
 
 
 def _nothing_is_destroyed(planned: Mapping[str, int], look: Tally) -> AbstractContextManager[Intent]:

@@ -35,6 +35,8 @@ from rights.value import Value
 
 OPEN_AGAIN: Final = timedelta(days=1)
 """How soon it is looked again at what a person was asked about: it may be right by then."""
+SEAL_AGAIN: Final = timedelta(hours=1)
+"""How soon a copy that could not be made is tried again: a system that is away, or what a person has put right."""
 OF_FOLLOW_UPS: Final = frozenset({Operation.RESTRICT, Operation.RECTIFY, Operation.VERIFY})
 """The operations that go on after a request is closed."""
 
@@ -48,6 +50,8 @@ class Due(Value):
     """Where somebody has ruled that it is corrected once more."""
     looks: tuple[Step, ...] = ()
     """Where it is looked whether a correction lasts."""
+    uses: tuple[str, ...] = ()
+    """Uses of what is restricted, whose copies are to be made."""
     open: bool = True
     """Something is looked at again for the request at all."""
 
@@ -73,7 +77,8 @@ class FollowingActivities:
         """Say what is to be looked at; carry out what was ruled on what an earlier look has asked."""
         ledger = self._tools.ledger
         open_ = {one.what for one in ledger.follow_ups(ask.request_id)}
-        if not open_:
+        uses = self._to_seal(ask.request_id, ask.as_of)
+        if not (open_ or uses):
             return Due(open=False)
         row = ledger.request(ask.request_id)
         # While it is open its own life carries out what is ruled.
@@ -83,10 +88,10 @@ class FollowingActivities:
         if What.RESTRICTION in open_:
             locks = self._locks(row, receipts) if self._in_force(ask.request_id) else ()
         if What.RECTIFICATION not in open_:
-            return Due(locks=locks)
+            return Due(locks=locks, uses=uses)
         looks = _steps(row, Operation.VERIFY, _corrected(receipts), receipts)
         corrects = _steps(row, Operation.RECTIFY, [s.system for s in looks if s.system in again], receipts)
-        return Due(locks=locks, corrects=corrects, looks=looks)
+        return Due(locks=locks, corrects=corrects, looks=looks, uses=uses)
 
     @activity.defn(name="look_again", no_thread_cancel_exception=True)
     def look(self, doing: Doing) -> bool:
@@ -115,7 +120,10 @@ class FollowingActivities:
         ledger, ask, terms = self._tools.ledger, seen.ask, self._tools.terms
         for one in ledger.follow_ups(ask.request_id):
             if one.what is What.RESTRICTION:
-                wait = terms.look if self._in_force(ask.request_id) else None
+                # What could not be sealed yet is tried again by itself.
+                soon = bool(self._to_seal(ask.request_id, ask.as_of))
+                each = min(terms.look, SEAL_AGAIN) if soon else terms.look
+                wait = each if self._in_force(ask.request_id) else None
             elif not seen.lasting:
                 wait = OPEN_AGAIN
             else:
@@ -174,6 +182,11 @@ class FollowingActivities:
         able = {name for name in acted if name in systems and isinstance(tools.connector(systems[name]), Restricts)}
         by_hand = {name for name in able if systems[name].connector in BY_HAND}
         return _steps(row, Operation.RESTRICT, sorted(able - by_hand), receipts)
+
+    def _to_seal(self, request_id: str, at: datetime) -> tuple[str, ...]:
+        if not self._in_force(request_id):
+            return ()
+        return tuple(use.id for use in self._tools.ledger.uses(request_id) if use.to_seal(at))
 
     def _in_force(self, request_id: str) -> bool:
         found = self._tools.ledger.restriction(request_id)

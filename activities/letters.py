@@ -200,6 +200,8 @@ def _standing(context: Context, told: Answered) -> Words:
     if told.state is State.ACCEPTED and told.ask_again:
         lines.append(words.say("states.ask_again", day=words.day(told.ask_again)))
     lines += [_kept(words, kept) for kept in told.kept]
+    if told.locked and (told.kept or told.held):
+        lines.append(words.say("states.locked"))
     if told.backups is not None:
         until = told.backups.until
         lines.append(words.say("states.backups", day=words.day(until)) if until else words.say("states.backups_open"))

@@ -3,6 +3,7 @@
 The one rule: codes and names of the data map leave here; what the person has said does not.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -16,7 +17,7 @@ from rights.details import details_of
 from rights.objections import is_immediate, is_weighed, stop_of
 from rights.plan import Operation
 from rights.request import Right
-from rights.suppression import Stop, stops_in
+from rights.suppression import Scope, Stop, stops_in
 from rights.value import Value
 from rights.weighing import Matter, Outcome
 
@@ -33,6 +34,8 @@ class Matters(Value):
     """What a person has to weigh first; None: nothing."""
     systems: tuple[str, ...] = ()
     """Where something is to stop."""
+    unstopped: bool = False
+    """Some systems stop uses, and none what was named: a refusal of further collection is also a person's matter."""
     restrict: tuple[str, ...] = ()
     """Where the data is restricted while it is weighed: as `systems`, but for those that cannot."""
     due_at: datetime | None = None
@@ -58,6 +61,7 @@ def matters_of(tools: Tools, row: RequestRow) -> Matters | None:
         proven=not is_immediate(row.right, details),
         matter=matter,
         systems=tuple(system.system for system in concerned),
+        unstopped=bool(concerned) and Scope.COLLECTION in stop.scopes and not _collecting_stops(tools, concerned, stop),
         restrict=tuple(system.system for system in concerned if isinstance(tools.connector(system), Restricts)),
         due_at=on_desk.due_at if on_desk else None,
         outcome=on_desk.outcome if on_desk else None,
@@ -72,6 +76,12 @@ def stopping(call: Call, connector: Connector, right: Right, sealed: bytes | Non
     stops = _stops(connector, call.system, stop_of(details_of(right, sealed)))
     work = tuple(w.model_copy(update={"stops": stops.get(w.collection, ())}) for w in call.work)
     return replace(call, work=work)
+
+
+def _collecting_stops(tools: Tools, systems: Sequence[System], stop: Stop) -> bool:
+    """Whether a system is told itself that nothing more is to be collected."""
+    every = (scopes for one in systems for scopes in _stops(tools.connector(one), one, stop).values())
+    return any(Scope.COLLECTION in scopes for scopes in every)
 
 
 def _stops(connector: Connector | None, system: System, stop: Stop) -> dict[str, tuple[object, ...]]:

@@ -15,7 +15,7 @@ from temporalio import activity
 from activities.asking import before_any_question, waiting
 from activities.matters import OF_MATTERS, Matters, matters_of
 from activities.tools import Tools
-from connectors.protocol import Suppresses
+from connectors.protocol import Restricts, Suppresses
 from ledger.letters import LetterState
 from ledger.standing import RequestRow
 from rights.codes import Code
@@ -26,7 +26,7 @@ from rights.gate import Gate
 from rights.identity import Waiting
 from rights.letters import LetterKind
 from rights.plan import Operation, Plan, make_plan
-from rights.portable import looked_into
+from rights.portable import BY_HAND, looked_into
 from rights.receipt import Certainty, Receipt
 from rights.recipients import told_act
 from rights.request import Phase, Right
@@ -60,6 +60,14 @@ class Outline(Value):
         """The waves of the systems that hold something."""
         waves = (tuple(name for name in wave if name in holding) for wave in self.waves)
         return tuple(wave for wave in waves if wave)
+
+
+class Resting(Value):
+    """Where what an erasure has to leave is locked away, and can be."""
+
+    locked: tuple[str, ...] = ()
+    """By this request, or by one whose rest it carries out."""
+    able: tuple[str, ...] = ()
 
 
 class Facts(Value):
@@ -99,6 +107,8 @@ class Facts(Value):
     """Of a request that was closed: the systems for which it is open again, and why."""
     restricted: bool = False
     """Of such a request: what it has restricted is so still."""
+    resting: Resting = Resting()
+    """What an erasure has to leave."""
 
 
 class Start(NamedTuple):
@@ -173,6 +183,7 @@ def begin(tools: Tools, request_ids: Sequence[str], as_of: datetime) -> dict[str
             cools=_cools(row, tools),
             planned=outline_for(row.right, row.regimes) if row.confirmed else None,
             identity=before_any_question(tools, row),
+            resting=_resting(tools, row),
         )
         starts[row.id] = Start(row, facts if new and row.right not in OF_MATTERS else None, key)
     return starts
@@ -257,11 +268,21 @@ class OpeningActivities:
             cools=_cools(row, self._tools),
             reopened=reopened,
             restricted=restriction is not None and restriction.lifted_at is None,
+            resting=_resting(tools, row),
         )
 
 
 _UNLOOKED = {Phase.RECEIVED, Phase.CONFIRMING, Phase.DECIDING}
 """Where a request that was proven just now may still join an earlier one."""
+
+
+def _resting(tools: Tools, row: RequestRow) -> Resting:
+    if row.right is not Right.ERASURE:
+        return Resting()
+    able = (name for name, one in tools.connectors.items() if isinstance(one, Restricts))
+    systems = tools.data_map.systems
+    # Where people work by hand the map tells them.
+    return Resting(locked=row.rests, able=tuple(name for name in able if systems[name].connector not in BY_HAND))
 
 
 def _cools(row: RequestRow, tools: Tools) -> bool:

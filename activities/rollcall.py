@@ -5,10 +5,12 @@ The one rule: identities are in memory for the length of a page, and only those 
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Final
 
 from activities.calls import Beat
 from activities.tools import Tools
+from connectors.errors import Unsupported
 from connectors.protocol import Connector
 from connectors.rolls import Roll, Rolls
 from rights.datamap import System
@@ -33,10 +35,22 @@ class RollCall:
         }
         """By collection, the fields that tell one person from all others, and the kind of each."""
 
-    @property
+    @cached_property
     def listed(self) -> bool:
-        """Whether the system can say whom it has."""
-        return isinstance(self._connector, Rolls) and any(self._fields.values())
+        """Whether the system can say whom it has.
+
+        Raises:
+            ConnectorError: it cannot be read for now.
+        """
+        first = next(((name, tuple(kinds)) for name, kinds in self._fields.items() if kinds), None)
+        if first is None or not isinstance(self._connector, Rolls):
+            return False
+        try:
+            # Of some kinds of database a connector can, and of others it cannot.
+            self._connector.roll(Roll(self._system, *first, 1))
+        except Unsupported:
+            return False
+        return True
 
     def recognised(self, of: Callable[[Sequence[Identity]], Sequence[Iterable[str]]]) -> Found:
         """Who of past requests is in the system; `of` gives the requests of each of some identities, in their order.

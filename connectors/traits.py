@@ -89,6 +89,17 @@ class Spares(Protocol):
 
 
 @runtime_checkable
+class LocksBeside(Protocol):
+    """Restricts by what stands beside the rows: neither their content, nor their times, nor anything that the system
+    keeps of each of them is changed, so that what a hold keeps may be locked away by it. Any other way marks or moves
+    them."""
+
+    @property
+    def locks_beside(self) -> bool:
+        """Always true."""
+
+
+@runtime_checkable
 class Probes(Protocol):
     """Can be tried without anybody being looked for."""
 

@@ -12,15 +12,23 @@ from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPRESENTATIVE, Channel
 from ledger.notes import keep_note
+from ledger.people import DETAILS
 from ledger.proofcodes import ProofCodes
+from ledger.store import AnyRow
 from ledger.vault import Sealed
+from rights.details import details_of
 from rights.mandates import Mandate, MandateRefusal
 from rights.minors import needs_guardian
+from rights.objections import needs_parent
+from rights.parents import parent_laws
 from rights.request import Right
 
 MANDATE: Final = "mandate"
 MANDATE_PAPER: Final = "mandate/paper"
 """Names in the request's file: what a mandate says, and the paper itself. They stay with the request."""
+
+
+_MAY_END: Final = frozenset({Right.ERASURE.value, Right.OBJECTION.value})
 
 
 class Arrivals(ProofCodes):
@@ -58,6 +66,7 @@ class Arrivals(ProofCodes):
                 mandate.carry(Right(row.right), at.date())
             except MandateRefusal as refusal:
                 raise LedgerRefusal(str(refusal)) from None
+            self._refuse_other_than_parent(connection, row, mandate)
             self._case_row(connection, request_id)
             key = self._vault.key(connection, request_id, "file")
             papers = [(MANDATE, mandate.model_dump_json().encode()), (MANDATE_PAPER, paper)]
@@ -75,8 +84,45 @@ class Arrivals(ProofCodes):
             )
             self._write_to(connection, request_id, mandate, at)
             kept = keep_note(self, connection, request_id, f"mandate/by/{new_id(at)}", by, at)
-            said = {"mandate": mandate.kind, "answer_to": mandate.answer_to, **kept}
+            said = {"mandate": mandate.kind, "answer_to": mandate.answer_to, **mandate.asked_under, **kept}
             return self._settle_identity(connection, row, at, said)
+
+    def note_service(self, request_id: str, *, ended: bool, by: str, at: datetime) -> None:
+        """Note whether the service to a child was ended, whose parent has had its data deleted or has refused more: the
+        law leaves that to the operator, and neither of the two does it (16 CFR 312.6(c)).
+
+        Raises:
+            LedgerRefusal: no parent asks under such a law, asks for something else, or is not proven.
+        """
+        with self._begin() as connection:
+            row = self._known_row(connection, request_id)
+            sealed = self._vault.get(connection, request_id, "file", MANDATE)
+            law = Mandate.model_validate_json(sealed).law if sealed else ""
+            if not law or row.right not in _MAY_END or row.confirmed_at is None or row.withdrawn_at:
+                raise LedgerRefusal(
+                    "the service is no question of this request: it is where a parent, proven, has data deleted or "
+                    "refuses more under a law that says so (law: of their mandate)"
+                )
+            kept = keep_note(self, connection, request_id, f"service/by/{new_id(at)}", by, at)
+            body = {"law": law, "article": parent_laws().laws[law].service.source, **kept}
+            kind = "service_ended" if ended else "service_kept"
+            self._journal(connection, kind, body, at, request_id=request_id)
+
+    def _refuse_other_than_parent(self, connection: Connection, row: AnyRow, mandate: Mandate) -> None:
+        """Further collection is refused by parents alone, under a law that lets them; and under it nothing less is."""
+        if row.right != Right.OBJECTION:
+            return
+        sealed = self._vault.get(connection, row.id, "working", DETAILS)
+        refuses = sealed is not None and needs_parent(details_of(Right.OBJECTION, sealed))
+        if refuses and not mandate.law:
+            known = ", ".join(sorted(parent_laws().laws))
+            raise LedgerRefusal(
+                f"only a parent refuses further collection, under a law that says so: write law: {known}"
+            )
+        if mandate.law and not refuses:
+            raise LedgerRefusal(
+                "under this law a parent refuses further use as a whole: open one with scope: collection"
+            )
 
     def _write_to(self, connection: Connection, request_id: str, mandate: Mandate, at: datetime) -> None:
         """Note where whoever asks for the person is written to, or forget it. Where the person is written to stays as

@@ -31,8 +31,9 @@ from rights.request import Phase, Right, may_say
 Ruling = Literal["retry", "give_up", "done", "choose"]
 """An agent's word on a task: try again; leave it and say so; it is done by hand; these rows are the person's."""
 
-_ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED, Code.UNDONE}
-"""Tasks that no step waits for: they are about the clock, or about what nobody but a person can do once more."""
+_ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED, Code.UNDONE, Code.REST_IN_USE}
+"""Tasks that no step waits for: they are about the clock, about what nobody but a person can do once more, or about
+what an erasure has left."""
 _BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, Code.RETURNED, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
@@ -45,6 +46,7 @@ _ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
 """Where trying again would only ask again."""
 ELSEWHERE: Final = {
     Code.RESTRICTION_REVIEW: "keep the restriction (habeas restriction review) or have it lifted (lift)",
+    Code.USE_TOLD: "tell the person, and enter it (habeas restriction use-told)",
     Code.ACCURACY: "decide on each field (habeas rectification decide)",
     Code.REVIEW: "a copy is delivered once somebody has gone through it (habeas review release)",
     Code.WEIGH: "weigh it and say so (habeas objection weigh)",
@@ -167,11 +169,12 @@ class Decisions(Clocks):
                 .with_for_update(key_share=True)
             ).first()
             after = task is not None and (
-                _of_lifting(task) or task.code == Code.UNDONE or self._of_look(connection, task)
+                _of_lifting(task) or task.code in {Code.UNDONE, Code.REST_IN_USE} or self._of_look(connection, task)
             )
             if not after:
-                # A restriction is lifted, corrections are looked at, and a backup is restored long after. And what
-                # was taken back is closed once it was looked at what had been done.
+                # A restriction is lifted, corrections are looked at, a backup is restored, and what an erasure had to
+                # leave is seen to long after. And what was taken back is closed once it was looked at what had been
+                # done.
                 (_refuse_closed if task is not None and _of_account(task) else _refuse_over)(row)
             if task is None:
                 raise LedgerRefusal("the request has no task of this id")

@@ -20,6 +20,7 @@ from ledger.models_deferred import deferral_subjects, deferrals
 from ledger.models_holds import hold_terms
 from ledger.outbox import post
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
+from ledger.rests import carry_rests
 from ledger.store import AnyRow, Store
 from ledger.vault import DataKey, Sealed
 from rights.deferred import REVIEW_EVERY, Deferral
@@ -301,6 +302,7 @@ def carry_on(store: Store, connection: Connection, earlier: str, request_id: str
     """
     if not end_deferral(store, connection, earlier, request_id, at):
         raise LedgerRefusal("what this request had left was seen to meanwhile")
+    carry_rests(store, connection, earlier, request_id, at)
     same = [c for c in decisions.c if c.name not in {"id", "request_id"}]
     found = select(literal(new_id(at)).label("id"), literal(request_id).label("request_id"), *same).where(
         decisions.c.tenant == store.tenant, decisions.c.request_id == earlier, decisions.c.state == "in_force"

@@ -51,6 +51,7 @@ from ledger.remaking import Remaking
 from ledger.replays import Replays
 from ledger.requests import Requests
 from ledger.restrictions import Restrictions
+from ledger.rests import Rests
 from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
@@ -59,6 +60,7 @@ from ledger.suppression import Suppressions
 from ledger.sweeps import Sweeps
 from ledger.told import Told
 from ledger.transmissions import Transmissions
+from ledger.uses import Uses
 from ledger.verify import Verification
 from ledger.weighings import Weighings
 
@@ -111,6 +113,7 @@ class Ledger(
     Suppressions,
     Replays,
     DemandLetters,
+    Uses,
     Incidents,
     Mailroom,
     LetterDesk,
@@ -122,6 +125,7 @@ class Ledger(
     Erasures,
     Relooks,
     Deferrals,
+    Rests,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

@@ -83,11 +83,22 @@ def keep_report(
         "reported_at": at,
     }
     connection.execute(upsert(minor_reports), row)
-    connection.execute(upsert(identity_cases), {**its, "mandate_needed": True})
     kept = keep_note(store, connection, request_id, "minor/reported_by", report.by, at)
     put_task(store, connection, request_id, ruling_key(request_id), Code.MINOR, "identity", at)
     body = {"source": report.source, "restriction": report.restriction_id, **kept}
     store._journal(connection, "minor_reported", body, at, request_id=request_id)
+
+
+def need_mandate(store: Store, connection: Connection, request_id: str, needed: bool) -> None:
+    """Note in the transaction that opens a request that nothing is proven of it without a mandate, if that is so."""
+    if not needed:
+        return
+    row = {"tenant": store.tenant, "request_id": request_id, "mandate_needed": True}
+    # A proof that came with the request has made a row already.
+    its_key = [identity_cases.c.tenant, identity_cases.c.request_id]
+    connection.execute(
+        upsert(identity_cases).on_conflict_do_update(index_elements=its_key, set_={"mandate_needed": True}), row
+    )
 
 
 class Minors(Restrictions, Liftings, Attesting):

@@ -16,7 +16,7 @@ from ledger.deferrals import CarriedOn, carry_on
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel, queue_letter
-from ledger.minors import MinorReport, keep_report
+from ledger.minors import MinorReport, keep_report, need_mandate
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
@@ -114,6 +114,7 @@ class Opening(Cooling):
         ground: str = "",
         carries_on: CarriedOn | None = None,
         minor: MinorReport | None = None,
+        by_parent: bool = False,
         decided: Decided | None = None,
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
@@ -129,6 +130,7 @@ class Opening(Cooling):
         `data_map`: what it is about, where that is not the whole map of the day on which it begins.
         `carries_on`: the answered request whose rest it carries out, under the decision on that one.
         `minor`: an erasure, since somebody has said that it is a child's data (`ledger.minors`).
+        `by_parent`: nobody but a parent may ask for it, so nothing is proven without their mandate.
         `decided`: what was decided on the past request that it carries out anew.
 
         Raises:
@@ -180,6 +182,7 @@ class Opening(Cooling):
                 reply,
                 carries_on,
                 minor,
+                by_parent,
                 decided,
             )
 
@@ -199,6 +202,7 @@ class Opening(Cooling):
         reply: Channel | None,
         carries_on: CarriedOn | None,
         minor: MinorReport | None,
+        by_parent: bool,
         decided: Decided | None,
     ) -> Opened:
         digests = self._people.digests(identities)
@@ -236,6 +240,7 @@ class Opening(Cooling):
             if row["map_digest"]:
                 self._journal(connection, "map_pinned", {"digest": row["map_digest"]}, at, request_id=request_id)
             keep_report(self, connection, request_id, minor, at)
+            need_mandate(self, connection, request_id, minor is not None or by_parent)
             take_over(self, connection, request_id, decided, at)
             if reply is not None:
                 queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)

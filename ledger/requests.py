@@ -41,6 +41,7 @@ from ledger.remembering import Remembered, Remembering
 from ledger.stopped import stands_still
 from ledger.tasks import settle_tasks
 from ledger.vault import OF_REQUEST, DataKey, Purpose, Sealed
+from rights.codes import Code
 from rights.deferred import Deferral
 from rights.details import Details, details_of
 from rights.receipt import Books
@@ -278,8 +279,8 @@ class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
                     connection,
                     at,
                     tasks.c.request_id == request_id,
-                    # A letter is still to be posted when everything else is done.
-                    tasks.c.code.not_in([code.value for code in OF_LETTERS]),
+                    # A letter is still to be posted when everything else is done, and what stays is still in use.
+                    tasks.c.code.not_in([code.value for code in (*OF_LETTERS, Code.REST_IN_USE)]),
                     tasks.c.step_key.not_like("%/recipient/%"),
                 )
                 body = {

@@ -18,6 +18,7 @@ from ledger.models import case_keys, intents, request_subjects, requests, tasks,
 from ledger.models_restrictions import restrictions
 from ledger.notes import keep_word
 from ledger.outbox import post
+from ledger.rests import SEALED
 from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
 from rights.codes import Code
@@ -74,7 +75,7 @@ _TOO: Final = (
     .distinct()
 )
 _OTHERS: Final = (
-    select(vault.c.case_id, vault.c.name, vault.c.sealed, case_keys.c.kek, case_keys.c.wrapped)
+    select(vault.c.case_id, vault.c.purpose, vault.c.sealed, case_keys.c.kek, case_keys.c.wrapped)
     .join(
         case_keys,
         (case_keys.c.tenant == vault.c.tenant)
@@ -175,7 +176,8 @@ class Restrictions(Store):
             return list(connection.scalars(_TOO, self._of(request_id)))
 
     def restricted_elsewhere(self, request_id: str, system: str) -> list[bytes]:
-        """Where other requests have locked this person's data away in a system, as their connector has said it.
+        """Where other requests have locked this person's data away in a system, as their connector has said it: because
+        that was asked for, or since an erasure had to leave it.
 
         Raises:
             VaultError: it was changed or moved, or its key-encryption key is gone.
@@ -183,9 +185,10 @@ class Restrictions(Store):
         name = f"restricted/{system}"
         with self._look() as connection:
             found = connection.execute(_OTHERS, {**self._of(request_id), "name": name}).all()
+            rests = connection.execute(SEALED, {**self._of(request_id), "name": name, "its": system}).all()
         return [
-            self._vault.open_all(row.case_id, "working", row.kek, row.wrapped, {name: row.sealed})[name]
-            for row in found
+            self._vault.open_all(row.case_id, row.purpose, row.kek, row.wrapped, {name: row.sealed})[name]
+            for row in (*found, *rests)
         ]
 
     def review_restriction(

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Integer, Select, Text, bindparam, cast, func, literal_column, select
+from sqlalchemy import ARRAY, Integer, Select, Text, bindparam, cast, func, literal_column, select
 
 from ledger.clocks import clocks_of
 from ledger.errors import LedgerRefusal
@@ -21,6 +21,7 @@ from ledger.models import (
     tasks,
 )
 from ledger.models_deciding import decisions, links
+from ledger.models_rests import rest_locks
 from ledger.plans import newest_plan
 from ledger.spared import told_of
 from ledger.stopped import stopped_by
@@ -63,6 +64,9 @@ class RequestRow(Value):
 
     lead: str | None = None
     """The earlier request whose answer names this one too."""
+
+    rests: tuple[str, ...] = ()
+    """The systems in which what an erasure had to leave is locked away."""
 
     incident: str | None = None
     """The incident that it stands still for."""
@@ -184,8 +188,19 @@ _answered_with = (
     .scalar_subquery()
     .label("lead")
 )
+_rests = func.array(
+    select(rest_locks.c.system)
+    .where(
+        rest_locks.c.tenant == requests.c.tenant,
+        rest_locks.c.request_id == requests.c.id,
+        rest_locks.c.over_at.is_(None),
+    )
+    .order_by(rest_locks.c.system)
+    .scalar_subquery(),
+    type_=ARRAY(Text),
+).label("rests")
 _stands_still = stopped_by(requests.c.tenant, requests.c.id).label("incident")
-ROWS: Final = select(requests, _ruled, _decided, _answered_with, _stands_still).where(
+ROWS: Final = select(requests, _ruled, _decided, _answered_with, _stands_still, _rests).where(
     requests.c.tenant == bindparam("tenant")
 )
 ROW: Final = ROWS.where(requests.c.id == bindparam("id"))
@@ -359,6 +374,7 @@ def request_row(row: AnyRow) -> RequestRow:
         lead=row.lead,
         incident=row.incident,
         decided=Decided.model_validate(row.decided) if row.decided else None,
+        rests=tuple(row.rests),
     )
 
 

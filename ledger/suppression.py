@@ -11,9 +11,11 @@ from typing import Final
 from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.errors import LedgerRefusal
 from ledger.models import entries
 from ledger.models_suppression import suppressions
 from ledger.tokens import Tokens
+from rights.parents import parent_laws
 from rights.subject import Identity
 from rights.suppression import CLEARED_BY_CONSENT, Scope, Source
 from rights.value import Value
@@ -62,6 +64,24 @@ _END: Final = (
     update(suppressions)
     .where(
         *_its, suppressions.c.until.is_(None), suppressions.c.scope == func.any(bindparam("scopes", type_=ARRAY(Text)))
+    )
+    .values(until=bindparam("at"))
+)
+_refusals = suppressions.alias("refusals")
+_END_REFUSALS: Final = (
+    update(suppressions)
+    .where(
+        suppressions.c.tenant == bindparam("of"),
+        suppressions.c.scope == bindparam("refused"),
+        suppressions.c.until.is_(None),
+        suppressions.c.request_id.in_(
+            select(_refusals.c.request_id).where(
+                _refusals.c.tenant == bindparam("of"),
+                _refusals.c.scope == bindparam("refused"),
+                _refusals.c.until.is_(None),
+                _refusals.c.token == func.any(bindparam("tokens", type_=ARRAY(LargeBinary))),
+            )
+        ),
     )
     .values(until=bindparam("at"))
 )
@@ -169,13 +189,45 @@ class Suppressions(Tokens):
 
     def clear_suppression(self, identities: Iterable[Identity], *, at: datetime, by: str) -> int:
         """The person has given consent anew: marketing may reach these identities again, and nothing else is ended by
-        it; how many entries ended. `by` is the role that attests it."""
+        it; how many entries ended. `by` is the role that attests it.
+
+        Raises:
+            LedgerRefusal: a parent has refused further collection, so a child's own sign-up is no consent.
+        """
         tokens = self._tokens(identities)
         scopes = sorted(scope.value for scope in CLEARED_BY_CONSENT)
         with self._begin() as connection:
+            refused = {"of": self.tenant, "tokens": tokens, "at": at}
+            if any(row.scope == Scope.COLLECTION for row in connection.execute(_FIND, refused)):
+                raise LedgerRefusal(
+                    "a parent has refused further collection: only a parent's new consent ends that "
+                    "(habeas suppression consent)"
+                )
             ended = connection.execute(_END, {"of": self.tenant, "tokens": tokens, "scopes": scopes, "at": at}).rowcount
             if ended:
                 self._journal(connection, "suppression_cleared", {"scopes": scopes, "entries": ended, "by": by}, at)
+        return ended
+
+    def parent_consents(self, identities: Iterable[Identity], law: str, way: str, *, at: datetime, by: str) -> int:
+        """A parent has consented anew, by a way that a law on parents names: what the refusals of which any of these
+        identities is part have stopped may be collected again, and nothing else is ended; how many entries ended.
+
+        Args:
+            law: of `law/parents.yaml`, such as coppa.
+            way: of its `consent`, such as signed_form.
+            by: the role that attests it.
+
+        Raises:
+            KeyError: there is no such law or way.
+        """
+        article = parent_laws().laws[law].consent.ways[way]
+        tokens = self._tokens(identities)
+        with self._begin() as connection:
+            its = {"of": self.tenant, "tokens": tokens, "refused": Scope.COLLECTION.value, "at": at}
+            ended = connection.execute(_END_REFUSALS, its).rowcount
+            if ended:
+                body = {"entries": ended, "law": law, "way": way, "article": article, "by": by}
+                self._journal(connection, "collection_permitted", body, at)
         return ended
 
     def signal_key(self, identities: Iterable[Identity]) -> str:

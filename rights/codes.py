@@ -83,6 +83,9 @@ class Code(StrEnum):
     NOT_LOCKED = "not_locked"
     STILL_LOCKED = "still_locked"
     RESTRICTION_REVIEW = "restriction_review"
+    REST_IN_USE = "rest_in_use"
+    USE_TOLD = "use_told"
+    """The person is to hear of a use of their restricted data before anything is handed over for it."""
     ACCURACY = "accuracy"
     STATEMENT = "statement"
     WEIGH = "weigh"
@@ -154,6 +157,8 @@ ADVICE: dict[Code, str] = {
     Code.NOT_LOCKED: "A look after the restriction still finds rows of this person that are not locked away. Something writes them, or takes the lock off. Find out which, then rule 'retry'.",
     Code.STILL_LOCKED: "The restriction was lifted, and a look still finds rows that it has locked away. Something puts the lock back. Find out what, then rule 'retry'.",
     Code.RESTRICTION_REVIEW: "The restriction is due to be reviewed. See whether its ground still holds, then keep it (habeas restriction review) or have it lifted (habeas restriction lift).",
+    Code.REST_IN_USE: "What an erasure had to leave in this system is not locked away: its way of restricting would change rows that a hold keeps, or it could not be done. See that nobody uses these rows for anything but what they are kept for (docs/holds.md says what is tried where), then rule 'done', or 'give_up' if that cannot be. They go by themselves when nothing keeps them any more.",
+    Code.USE_TOLD: "The person is to be told that data whose use they had stopped is used on the ground of the use named, what of it, for whom and until when; and of a consent, how they take it back (habeas restriction uses REQUEST shows it). Tell them, then enter what was written (habeas restriction use-told). Nothing is handed over before.",
     Code.ACCURACY: "The person says that data is wrong. Check it, then say of each field whether it is corrected (habeas rectification decide).",
     Code.STATEMENT: "The person has given a statement that goes with their data in this system. Put it there (habeas rectification show prints it), then rule 'done'; rule 'give_up' if it has no place, and say so in the answer.",
     Code.WEIGH: "The person objects, on grounds of their own situation, and the data is restricted meanwhile. Weigh it (habeas objection show prints what was said), then say what came of it (habeas objection weigh): it is upheld unless there is a ground of the law that outweighs it, with evidence and an approver.",

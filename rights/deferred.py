@@ -12,7 +12,7 @@ from rights.codes import Code
 from rights.holdlaw import provision_in
 from rights.holds import OBJECT_LOCK, OF_SYSTEM
 from rights.plan import Operation
-from rights.receipt import Outcome, Receipt, Tally, newest
+from rights.receipt import Kept, Outcome, Receipt, Tally, newest
 from rights.value import Value
 
 REVIEW_EVERY: Final = timedelta(days=30)
@@ -85,6 +85,11 @@ def held_by_systems(receipts: Sequence[Receipt]) -> tuple[SystemHold, ...]:
         for one in count.kept
         if one.ground in {OF_SYSTEM, OBJECT_LOCK}
     )
+
+
+def comes_back(kept: Kept) -> bool:
+    """Whether rows are kept for a time: by a hold, or until a day."""
+    return provision_in(kept.ground) is not None or (kept.until is not None and kept.until <= _LAST)
 
 
 def more_than(left: Mapping[str, int], tally: Tally) -> bool:

@@ -20,6 +20,7 @@ from rights.plan import Operation
 from rights.receipt import Books, Certainty, Outcome, Receipt, most_open, vouching
 from rights.regimes import Regime
 from rights.request import Conclusion, Right
+from rights.rests import locked_away
 from rights.value import Value
 
 FORMAT: Final = "urn:habeas:evidence:1"
@@ -368,12 +369,15 @@ def _kept(right: Right, receipts: Sequence[Receipt]) -> list[Document]:
     """Rows that stay, by ground and day, as the last look or act has counted them."""
     done, seen = _deed(right, receipts)
     last = seen or done
+    lock = locked_away(receipts) if right is Right.ERASURE else None
+    locked = {count.collection for count in lock.tally.counts if count.found} if lock else set()
     return [
         {
             "collection": count.collection,
             "ground": kept.ground,
             "until": kept.until.isoformat() if kept.until else None,
             "rows": kept.rows,
+            **({"locked_away": True} if count.collection in locked else {}),
         }
         for count in (last.tally.counts if last else ())
         for kept in count.kept

@@ -20,9 +20,11 @@ from rights.letterlaw import letter_law
 from rights.mandates import deceased_law
 from rights.metrics import record_law
 from rights.minors import minors_law
+from rights.parents import parent_laws
 from rights.recipients import transfers
 from rights.recognition import recognition_law
 from rights.regimes import SHIPPED, regime
+from rights.uses import uses_law
 from rights.weighing import objections, reviews
 from rights.withheld import every_item
 from rights.yamlfile import FileError, FileErrors
@@ -41,8 +43,10 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "limits.yaml": limits,
         "minors.yaml": minors_law,
         "objection.yaml": objections,
+        "parents.yaml": parent_laws,
         "recognition.yaml": recognition_law,
         "records.yaml": record_law,
+        "restriction_uses.yaml": uses_law,
         "review.yaml": reviews,
         "transfers.yaml": transfers,
         "withheld.yaml": every_item,

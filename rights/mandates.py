@@ -15,6 +15,7 @@ from pydantic import model_validator
 from rights.identity import identity_law
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.minors import parent_may_ask
+from rights.parents import ParentRefusal, parent_laws
 from rights.request import Right
 from rights.subject import IdentityError, parse_identity
 from rights.terms import keep_until
@@ -64,6 +65,8 @@ class Mandate(Strict):
     """Of a child, in years."""
     country: str = ""
     """Of somebody who has died: their last residence, such as FR. Of a child: where they live; it may be left out."""
+    law: str = ""
+    """A law that gives parents rights of their own, under which they ask (`law/parents.yaml`), such as coppa."""
     relation: Relation | None = None
     died: date | None = None
 
@@ -82,6 +85,11 @@ class Mandate(Strict):
             raise ValueError("age is missing: a parent asks for a child of a certain age")
         if self.kind is Kind.SURVIVOR and not (self.country and self.relation and self.died):
             raise ValueError("a survivor's mandate says country, relation and died")
+        if self.law and self.law not in parent_laws().laws:
+            known = ", ".join(sorted(parent_laws().laws))
+            raise ValueError(
+                f"'{self.law[:20]}' is no law on what parents may ask: write one of {known}, or leave it out"
+            )
         if self.kind is not Kind.SURVIVOR and (self.relation or self.died):
             raise ValueError("relation and died belong to kind: survivor")
         if self.country and self.kind not in {Kind.SURVIVOR, Kind.PARENT}:
@@ -100,11 +108,24 @@ class Mandate(Strict):
             raise MandateRefusal("the mandate is signed in the future: correct signed")
         if self.expires and self.expires < today:
             raise MandateRefusal("the mandate has expired: ask for a new one")
+        if self.law:
+            try:
+                parent_laws().laws[self.law].carry(self.kind, self.age, self.country, right)
+            except ParentRefusal as refusal:
+                raise MandateRefusal(str(refusal)) from None
         if self.kind is Kind.PARENT and self.age is not None and not parent_may_ask(self.age, self.country):
             where = "" if self.country else ", unless the country they live in says otherwise (country)"
             raise MandateRefusal(f"somebody of this age asks in their own name: open the request as theirs{where}")
         if self.kind is Kind.SURVIVOR:
             deceased_law().may(self.country, self.relation or "heir", right, self.died or today, today)
+
+    @property
+    def asked_under(self) -> dict[str, str]:
+        """The law on parents, and its provisions by right, as the journal has them; nothing where none is named."""
+        if not self.law:
+            return {}
+        rights = parent_laws().laws[self.law].rights
+        return {"law": self.law, "article": "; ".join(dict.fromkeys(rights[r] for r in self.scope if r in rights))}
 
     @property
     def envelope(self) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from rights.detail import Details
 from rights.request import Right
-from rights.suppression import Scope, Source, Stop
+from rights.suppression import ALL_USES, Scope, Source, Stop
 
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
@@ -30,19 +30,35 @@ OPT_OUTS: Final = (
 GOES_WITH: Final[Mapping[Scope, tuple[Scope, ...]]] = {
     Scope.MARKETING: (Scope.MARKETING_PROFILING,),
     Scope.PROFILING: (Scope.MARKETING_PROFILING,),
+    Scope.COLLECTION: ALL_USES,
 }
 """What an objection takes with it without naming it: marketing "includes profiling to the extent that it is related to
-such direct marketing" (GDPR Art. 21(2)), and whoever objects to profiling excepts none."""
+such direct marketing" (GDPR Art. 21(2)), and whoever objects to profiling excepts none; and a parent refuses "further
+use or future online collection" as a whole (16 CFR 312.6(a)(2))."""
 
 
 class ObjectionDetails(Details):
     """An objection (GDPR Art. 21)."""
 
-    scope: Literal["marketing", "marketing_profiling", "profiling", "legitimate_interest", "research", "public_task"]
+    scope: Literal[
+        "marketing", "marketing_profiling", "profiling", "legitimate_interest", "research", "public_task", "collection"
+    ]
     purposes: tuple[Name, ...] = ()
     """Only to these purposes, as the data map names them; none: to everything of the scope."""
     reasons: Text = ""
     """On grounds relating to the person's situation; no objection to marketing needs any."""
+
+    @model_validator(mode="after")
+    def _of_everything(self) -> Self:
+        if self.refuses_collection and self.purposes:
+            raise ValueError("a parent refuses further use and collection as a whole: leave purposes out")
+        return self
+
+    @property
+    def refuses_collection(self) -> bool:
+        """A parent refuses to permit further use and collection (16 CFR 312.6(a)(2)): nothing outweighs that, and only
+        a parent may."""
+        return self.scope == "collection"
 
     @property
     def absolute(self) -> bool:
@@ -125,4 +141,9 @@ def is_immediate(right: Right, details: Details | None) -> bool:
 
 def is_weighed(details: Details | None) -> bool:
     """Whether the controller may show grounds that outweigh it (GDPR Art. 21(1), (6))."""
-    return isinstance(details, ObjectionDetails) and not details.absolute
+    return isinstance(details, ObjectionDetails) and not (details.absolute or details.refuses_collection)
+
+
+def needs_parent(details: Details | None) -> bool:
+    """Whether nobody but a parent may ask for it, with a mandate under a law that gives them the right."""
+    return isinstance(details, ObjectionDetails) and details.refuses_collection

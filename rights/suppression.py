@@ -41,6 +41,8 @@ class Scope(StrEnum):
     PUBLIC_TASK = "public_task"
     CONSENT = "consent"
     """Whatever rests on a consent that was withdrawn (GDPR Art. 7(3)), of the purpose that goes with it."""
+    COLLECTION = "collection"
+    """Anything more: a parent has refused to permit further use and further collection (16 CFR 312.6(a)(2))."""
 
 
 class Source(StrEnum):
@@ -58,6 +60,27 @@ GPC_STOPS: Final = (Scope.SALE, Scope.SHARING, Scope.TARGETED_ADVERTISING)
 """What the signal asks for: no sale, no sharing, and no targeted advertising where the law of a state says so
 (11 CCR 7025(c)(1)). It does not limit the use of
 sensitive data (GPC explainer, 4)."""
+
+ALL_USES: Final = (
+    Scope.MARKETING,
+    Scope.MARKETING_PROFILING,
+    Scope.PROFILING,
+    Scope.ANALYTICS,
+    Scope.SALE,
+    Scope.SHARING,
+    Scope.TARGETED_ADVERTISING,
+    Scope.SENSITIVE,
+    Scope.LEGITIMATE_INTEREST,
+    Scope.RESEARCH,
+)
+"""What a refusal of further use and collection stops in the systems. On the list it stands under its own name alone, so
+that its end brings nothing back that was stopped otherwise."""
+
+
+def bars(stopped: Scope, use: str) -> bool:
+    """Whether what was stopped bars a use: itself, and a refusal of further collection bars every one."""
+    return stopped == use or stopped is Scope.COLLECTION
+
 
 CLEARED_BY_CONSENT: Final = frozenset({Scope.MARKETING})
 """What a person's own renewed consent ends, as by signing up for a newsletter again; nothing else is ended by it."""
@@ -120,6 +143,8 @@ class Stop(Value):
     @property
     def remembered(self) -> tuple[Scope, ...]:
         """The scopes under which it is remembered."""
+        if Scope.COLLECTION in self.scopes:
+            return (Scope.COLLECTION,)
         return (*self.scopes, *((Scope.CONSENT,) if self.consent else ()))
 
 

@@ -39,6 +39,7 @@ from starter.commands import (
     replay,
     request,
     restriction,
+    restriction_use,
     review,
     setup,
     suppress,
@@ -139,6 +140,7 @@ app.command("receive")(transfer.receive)
 app.command("stop-page")(cooling.stop_page)
 app.add_typer(letter.letters, name="letter")
 app.add_typer(campaign.campaigns, name="campaign")
+restriction.restrictions.add_typer(restriction_use.commands)
 app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
 app.add_typer(minor.minors, name="minor")

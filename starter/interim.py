@@ -76,6 +76,8 @@ def kept_lines(one: Told) -> Iterator[str]:
     for kept in one.kept:
         until = f"until {kept.until}" if kept.until else "until a day that is not known yet"
         yield f"  {plural(kept.rows, 'record')} kept, {until}: {kept.ground}"
+    if one.kept and one.locked:
+        yield "  Until then it is locked away: it is used for nothing but what it is kept for."
 
 
 def _standing(one: Told, right: Right) -> str:

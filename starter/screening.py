@@ -18,10 +18,11 @@ from psycopg import sql
 from ledger.erasures import Screened
 from ledger.ledger import Ledger
 from rights.subject import Identity, IdentityError, parse_identity
+from rights.suppression import bars
 
 IMPORT: Final = "import"
-"""The use of a list that is brought in: whoever was erased must not come back by it. Whoever has had something stopped
-may come in: it goes on to bind them."""
+"""The use of a list that is brought in: whoever was erased must not come back by it, nor a child of whom a parent has
+refused further collection. Whoever else has had something stopped may come in: it goes on to bind them."""
 BATCH: Final = 1_000
 """Values asked about in two statements."""
 ERASED: Final = "erased"
@@ -82,7 +83,7 @@ def _identity(kind: str, value: str | None) -> Identity | None:
 
 
 def _verdict(found: Screened, use: str) -> Verdict:
-    days = {str(one.scope): one.since for one in found.stops if one.scope == use}
+    days = {str(one.scope): one.since for one in found.stops if bars(one.scope, use)}
     if found.erased_at:
         days[ERASED] = found.erased_at
     return Verdict(tuple(days), min(days.values(), default=None))

@@ -22,6 +22,7 @@ from rights.objections import (
     ConsentWithdrawalDetails,
     OptOutDetails,
     is_immediate,
+    needs_parent,
     source_of,
     stop_of,
 )
@@ -120,9 +121,15 @@ def submit(
     written_to = lane.reply if lane else _reply(people)
     asked = [law.regime for law in laws]
     level = identity_law().needed_under(known, asked, circumstances_of(details))
+    by_parent = needs_parent(details)
+    if by_parent and confirmed:
+        raise SubmissionError(
+            "only a parent refuses further collection: leave --confirmed-by out, and keep their mandate once it is "
+            "open (habeas identity mandate)"
+        )
     of = _proven(proof, people, proves, free=level == 0)
     whole = len(of) == len(people)
-    enough = proof is not None and whole and identity_law().enough([proof], known, asked)
+    enough = proof is not None and whole and not by_parent and identity_law().enough([proof], known, asked)
     opened = ledger.open_request(
         known,
         laws[0].regime,
@@ -142,6 +149,7 @@ def submit(
         # Whoever is signed in as one person does not hurry an erasure along that is about another as well.
         second_factor=proof is not None and proof.rung is Rung.SECOND_FACTOR and whole,
         minor=lane.report if lane else None,
+        by_parent=by_parent,
     )
     if details is not None and is_immediate(known, details):
         # Before anything else, and again by the run: the door may die between its two commits.

@@ -7,10 +7,12 @@ import asyncio
 from collections.abc import Sequence
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.following import Due, FollowingActivities, Seen
     from activities.opening import Ask
+    from activities.using import UsingActivities
     from rights.plan import Step
     from workflows import policies
     from workflows.beside import attempt
@@ -40,8 +42,21 @@ class FollowUp:
                 return
             corrected = await self._look(due.corrects)
             _, lasting = await asyncio.gather(self._look(due.locks), self._look(due.looks))
+            for use in due.uses:
+                await self._seal(use)
             seen = Seen(ask=ask, corrected=bool(due.corrects) and corrected, lasting=lasting)
             await workflow.execute_local_activity_method(FollowingActivities.looked, seen, **policies.LEDGER)
+
+    async def _seal(self, use: str) -> None:
+        """Make the copy of a use; what could not be made is tried again by a later round."""
+        ask = Ask(request_id=use, as_of=workflow.now())
+        try:
+            await workflow.execute_activity_method(
+                UsingActivities.seal, ask, summary="copy what may be used", **policies.STEP
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
 
     async def _look(self, steps: Sequence[Step]) -> bool:
         """Look in several systems at once; whether all is as it should be."""

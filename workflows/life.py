@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.identity import Known, Proving
     from workflows.messages import Closing, Opening, Ruling, Standing
     from workflows.reopened import Reopened
+    from workflows.rests import Rests
     from workflows.run import Run
     from workflows.steps import Steps
     from workflows.stopping import Stopping
@@ -38,6 +39,8 @@ class RequestLife:
         self._run = Run()
         self._deciding = Deciding(self._run)
         self._steps = Steps(self._run, self._deciding)
+        self._rests = Rests(self._run, self._steps, self._deciding)
+        self._steps.before_waiting = self._rests.lock_held
         self._proving = Proving(self._run, self._steps, self._deciding)
         self._late: dict[str, asyncio.Task[None]] = {}
         """Looks that an erasure goes on without, by system, while they are not done."""
@@ -53,12 +56,13 @@ class RequestLife:
         try:
             if run.facts.phase.open:
                 if run.facts.reopened:
-                    await Reopened(run, self._steps, self._course.act).carry_out()
+                    await Reopened(run, self._steps, self._rests, self._course.act).carry_out()
                     await self._account()
                 else:
                     await self._carry_out()
                     await self._account()
                     await self._tell()
+                await self._rests.open_what_is_over()
             closed = await self._close()
         finally:
             run.end()
@@ -328,6 +332,7 @@ class RequestLife:
             await steps.erase(name, suppress=name in planned.suppress)
             given.add(name)
             await steps.look_until_gone(name)
+            await self._rests.see_to(name)
 
         waves = planned.waves
         await asyncio.gather(

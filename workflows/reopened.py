@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from rights.plan import Operation
     from rights.receipt import Outcome
     from rights.request import Phase
+    from workflows.rests import Rests
     from workflows.run import Run
     from workflows.steps import Steps
 
@@ -23,8 +24,8 @@ _LOOKED_AT = {Operation.ERASE, Operation.RECTIFY}
 class Reopened:
     """The course of one request that is open again."""
 
-    def __init__(self, run: Run, steps: Steps, act: Operation | None) -> None:
-        self._run, self._steps, self._act = run, steps, act
+    def __init__(self, run: Run, steps: Steps, rests: Rests, act: Operation | None) -> None:
+        self._run, self._steps, self._rests, self._act = run, steps, rests, act
         self._asked: set[str] = set()
         """Systems of which a person has said that it is to be done again."""
 
@@ -53,6 +54,8 @@ class Reopened:
         await steps.see_through(system, self._act)
         if self._act in _LOOKED_AT:
             await steps.look_until_gone(system, self._act)
+        if self._act is Operation.ERASE:
+            await self._rests.see_to(system)
 
     async def _is_wanted(self, system: str, code: Code) -> bool:
         """Whether it is to be done again: a person says so, unless a backup has brought it back."""

@@ -5,7 +5,7 @@ The one rule: a request never fails because one system did. That part waits, tri
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -70,6 +70,8 @@ class Steps:
         """Acts whose news has been followed."""
         self.out_of_reach: set[str] = set()
         """Systems that could not be looked into when it was last tried."""
+        self.before_waiting: Callable[[str], Awaitable[None]] | None = None
+        """What is done in a system before the end of a hold is waited for there."""
 
     async def together(self, operation: Operation, names: tuple[str, ...]) -> list[Receipt | None]:
         """An operation in several systems at once."""
@@ -156,6 +158,8 @@ class Steps:
         if left <= timedelta(0):
             return False
         heard = run.heard
+        if self.before_waiting:
+            await self.before_waiting(step.system)
         await run.wait(
             step.key,
             Code.HOLD,

@@ -62,6 +62,8 @@ class Stopping:
             if due:
                 await run.do(StoppingActivities.remember, run.ask())
                 run.round += 1
+        if self._matters.unstopped and not run.stopped:
+            await steps.by_hand(NOWHERE, Operation.SUPPRESS, Code.NOWHERE)
 
     async def _weighed(self, matter: Matter) -> bool:
         """Have a person weigh it, restricted meanwhile if it is an objection; True when something is to stop."""

@@ -77,6 +77,7 @@ class SqlConnector:
         if restricts and self._changing:
             listing = Listing(self._changing)
             self.restrict, self.lift = listing.restrict, listing.lift
+            self.locks_beside = True
         if system.marks_opt_outs:
             self.suppress = self._suppress
         self._flagging = Flagging(self._changing, *flagged) if flagged and self._changing else None

@@ -95,6 +95,30 @@ def deceased(
 
 
 @identities.command()
+def service(
+    request: RequestId,
+    word: Annotated[str, typer.Argument(metavar="WORD", help="ended or kept.", show_default=False)],
+    by: By,
+    as_json: Json = False,
+) -> None:
+    """Note whether you end your service to a child whose parent has its data deleted or refuses more.
+
+    The law lets you end it and does not have to (16 CFR 312.6(c)): nothing here ends it, and a deletion is no such end.
+
+    Example: habeas identity service 01kap2v7q4m8w3x9yd5tgh6jzr kept --by 'privacy desk'
+    """
+    from starter.desk import desk, now
+    from starter.inputs import ledger_id, role
+    from starter.show import Cell, Page, answer
+
+    if word not in {"ended", "kept"}:
+        raise Failure(Exit.USAGE, "WORD is one of ended, kept")
+    with desk() as at:
+        at.ledger.note_service(ledger_id(request, "request"), ended=word == "ended", by=role(by, "--by"), at=now())
+        answer({"service": word}, Page().line(Cell(f"noted: the service is {word}", "good")), as_json=as_json)
+
+
+@identities.command()
 def minor(
     request: RequestId,
     by: By,

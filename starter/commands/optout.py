@@ -211,7 +211,7 @@ def screen(
     Example: habeas suppression screen addresses.txt --scope marketing
     """
     from rights.subject import IdentityError, parse_identity
-    from rights.suppression import Scope
+    from rights.suppression import Scope, bars
     from starter.desk import desk, now
     from starter.inputs import read_text
     from starter.show import Page, answer
@@ -226,7 +226,7 @@ def screen(
             except IdentityError:
                 barred.append(number)
                 continue
-            if any(s.scope == scope for s in at.ledger.suppressed([one], at=now())):
+            if any(bars(s.scope, scope) for s in at.ledger.suppressed([one], at=now())):
                 barred.append(number)
     page = Page()
     for number in barred:
@@ -256,6 +256,45 @@ def clear(
     with desk() as at:
         ended = at.ledger.clear_suppression(people, at=now(), by=role(by, "--by"))
     said = f"{plural(ended, 'entry', 'entries')} ended" if ended else "nothing was suppressed for marketing"
+    answer({"ended": ended}, Page().line(Cell(said, "good")), as_json=as_json)
+
+
+@suppressions.command()
+def consent(
+    by: By,
+    way: Annotated[
+        str,
+        typer.Option(
+            "--way", metavar="WAY", help="By which way the parent consented: signed_form ...", show_default=False
+        ),
+    ],
+    law: Annotated[str, typer.Option("--law", metavar="LAW", help="Under which law on parents.")] = "coppa",
+    identity: Identity = None,
+    identities: Identities = None,
+    as_json: Json = False,
+) -> None:
+    """A parent who refused further collection of a child's data has consented anew.
+
+    Only a parent's consent counts, by a way that the law names (16 CFR 312.5(b)(2)): signed_form, payment, phone_call,
+    video_call, government_id, knowledge, face_match, email_plus, text_plus. It ends the refusal and nothing else.
+
+    Example: habeas suppression consent --way signed_form --by 'privacy desk' --identities child.txt
+    """
+    from rights.parents import parent_laws
+    from rights.subject import parse_identities
+    from starter.desk import desk, now
+    from starter.inputs import role
+    from starter.show import Cell, Page, answer, plural
+
+    laws = parent_laws().laws
+    if law not in laws:
+        raise Failure(Exit.USAGE, f"--law takes one of {', '.join(sorted(laws))}")
+    if way not in laws[law].consent.ways:
+        raise Failure(Exit.USAGE, f"--way takes one of {', '.join(laws[law].consent.ways)}")
+    people = parse_identities(_pairs(identity, identities))
+    with desk() as at:
+        ended = at.ledger.parent_consents(people, law, way, at=now(), by=role(by, "--by"))
+    said = f"{plural(ended, 'entry', 'entries')} ended" if ended else "no parent had refused anything for these"
     answer({"ended": ended}, Page().line(Cell(said, "good")), as_json=as_json)
 
 

@@ -55,7 +55,7 @@ def show(request: Restricting, as_json: Json = False) -> None:
         request_id = ledger_id(request, "request")
         found = _found(at.ledger.restriction(request_id))
         standing = at.ledger.standing(request_id)
-        places, locked = _places(standing), [one.model_dump(mode="json") for one in locked_of(standing)]
+        stand, locked = places(standing), [one.model_dump(mode="json") for one in locked_of(standing)]
         page = Page()
         page.pairs(
             (
@@ -70,13 +70,13 @@ def show(request: Restricting, as_json: Json = False) -> None:
             )
         )
         columns = ("system", "state", "certainty", "rows")
-        rows = [(one["system"], one["state"], one["certainty"] or "", f"{one['rows']:,}") for one in places]
+        rows = [(one["system"], one["state"], one["certainty"] or "", f"{one['rows']:,}") for one in stand]
         page.grid(columns, rows, numbers=("rows",))
         for one in locked:
             page.line(f"in {one['system']} only: {', '.join(one['collections'])}")
             for name, more in one["beyond"].items():
                 page.line(Cell(f"{name} is locked by whole records, and with it: {', '.join(more)}", "warn"), indent=2)
-        answer({**_document(found), "systems": places, "locked": locked}, page, as_json=as_json)
+        answer({**_document(found), "systems": stand, "locked": locked}, page, as_json=as_json)
 
 
 @restrictions.command()
@@ -198,7 +198,7 @@ def _document(one: "Restriction") -> dict[str, Any]:
     return {**one.model_dump(mode="json"), "article": one.ground.article, "stage": one.stage}
 
 
-def _places(standing: "Standing") -> list[dict[str, Any]]:
+def places(standing: "Standing") -> list[dict[str, Any]]:
     """How each system stands: restricted, by_hand, not_restricted, nothing_held, open, lifted, still_restricted."""
     from rights.codes import Code
     from rights.plan import Operation

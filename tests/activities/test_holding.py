@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from activities.calls import Doing, make_ready, read
+from activities.opening import Ask
 from activities.outcomes import receipt_for
+from activities.restricting import end_restriction
 from activities.store import FileStore
 from activities.tools import Tools
 from connectors.protocol import Erases
@@ -25,7 +27,9 @@ from rights.request import Phase
 from rights.subject import Identity
 from tests.activities.rectifier import AS_OF
 from tests.activities.rectifier import MAP as OBSERVED
-from tests.ledger.builders import AT, opened_id
+from tests.ledger.builders import AT, later, opened_id
+from tests.ledger.conftest import Door
+from tests.ledger.test_heldback import place, restricted
 
 MAP = OBSERVED.replace("owner:", "mode: auto\nowner:")
 WHO = (Identity("email", "qwartz@example.org"),)
@@ -100,3 +104,19 @@ def test_what_is_held_stays_whatever_the_map_calls_it(
         assert {kept.ground for count in receipt.tally.counts for kept in count.kept} == {
             "legal hold (GDPR Art. 17(3)(b))"
         }
+
+
+def test_what_was_restricted_for_a_request_that_ends_stays_so_under_a_hold_and_nobody_is_told(
+    ledger: Ledger, tmp_path: Path, door: Door
+) -> None:
+    request_id = restricted(ledger)
+    place(ledger)
+    tools = Tools(ledger, {}, OLD, FileStore(tmp_path), environment="test")
+
+    end_restriction(tools, Ask(request_id=request_id, as_of=later(hours=2)))
+
+    assert door("SELECT code FROM tasks WHERE settled_at IS NULL") == [("restriction_review",)]
+    assert door("SELECT count(*) FROM letters") == [(0,)]
+    found = ledger.restriction(request_id)
+    assert found is not None
+    assert found.lift_asked_at is None

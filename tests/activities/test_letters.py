@@ -340,8 +340,8 @@ def test_every_code_that_the_law_files_know_has_words_in_every_language() -> Non
     """Grounds of extensions, refusals and exemptions; what is withheld; how somebody is asked to prove who they are."""
     codes: dict[str, set[str]] = {"grounds": set(), "withheld": set(), "asked": set()}
     for file in (resources.files("rights") / "law").iterdir():
-        if file.name == "authorities.yaml":
-            # Of demands, which people answer.
+        if file.name in {"authorities.yaml", "restriction_uses.yaml"}:
+            # Of demands, and of uses of what is restricted, which people write about.
             continue
         law = yaml.safe_load(file.read_text()) if file.name.endswith(".yaml") else {}
         for part in (law, law.get("default", {}), *dict(law.get("regimes", {})).values()):
@@ -404,6 +404,19 @@ def test_HLD_03_what_a_hold_keeps_is_told_with_its_provision_and_nothing_of_the_
     assert text.count("GDPR Art. 17(3)(e)") == 2
     assert "litigation" not in text
     assert ("legal hold" in text) == (language == "en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_is_told_that_what_stays_is_locked_away_and_nothing_where_that_is_not_known(language: Language) -> None:
+    words = {"en": "locked away", "de": "gesperrt", "fr": "bloqué", "es": "bloqueado"}[language]
+    kept = Answered(system="shop", state=State.DONE, found=4, kept=(Kept(ground="tax law", rows=4),))
+
+    def text(system: Answered) -> str:
+        said = facts(LetterKind.ANSWER_ERASURE, Result.IN_PART, language=language, systems=(system,))
+        return render(said, OFFICE).text
+
+    assert words in text(kept.model_copy(update={"locked": True}))
+    assert words not in text(kept)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.replaying import ReplayActivities, Replaying
 from activities.store import FileStore
 from activities.tools import Tools
+from connectors.registry import build
 from ledger.ledger import Ledger
 from ledger.replays import Replay
 from ledger.requests import Ending
@@ -17,6 +19,8 @@ from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
 from rights.request import Conclusion, Phase, Right
 from rights.suppression import Scope, Source
+from starter.checkup import closed
+from starter.stack import free_port
 from tests.ledger.builders import ANNA, AT, a_receipt, a_step, close_one, later, opened_id
 from tests.ledger.conftest import Door
 
@@ -156,3 +160,22 @@ def test_what_was_shredded_and_is_not_remembered_is_a_persons_task_once(
     assert code == Code.UNDONE
     assert ledger.rule(request_id, task, "done", at=later(days=11))
     assert door("SELECT count(*) FROM tasks WHERE settled_at IS NULL") == [(0,)]
+
+
+def test_a_database_that_cannot_list_its_people_is_said_and_not_tried_for_ever(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MariaDB: whoever a shredded erasure was about cannot be looked for there."""
+    monkeypatch.setenv("TEST_MARIA", f"mariadb://nobody:none@127.0.0.1:{free_port()}/shop")
+    ledger.shred(answered(ledger), ["working", "file", "history"], as_of=later(days=8))
+    text = MAP.replace("backups: none\n", 'backups: none\nconnection: {reader: "env:TEST_MARIA"}\n')
+    data_map = DataMap.of(read_map({"shop.yaml": text}).systems)
+    connector = build(data_map.systems["shop"])
+    with closed(connector):
+        work = ReplayActivities(Tools(ledger, {"shop": connector}, data_map, FileStore(tmp_path), environment="test"))
+        replay = ledger.begin_replay("shop", AT, dry=True, by="operations", at=later(days=9))
+        for _ in range(2):
+            ActivityEnvironment().run(work.advance, Replaying(replay_id=replay, as_of=later(days=9)))
+
+    found = ledger.replay(replay)
+    assert (found.state, found.report["indeterminate"]) == ("dry", {"cannot_be_listed": 1})

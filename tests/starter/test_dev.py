@@ -142,3 +142,25 @@ def test_a_port_that_somebody_else_has_taken_is_replaced_and_said(state: Path) -
     now = json.loads((state / "ports.json").read_text())
 
     assert {name for name in now if now[name] != saved[name]} == {"temporal"}
+
+
+def test_maps_of_an_earlier_version_are_refused_with_what_to_remove(state: Path) -> None:
+    maps = state / "deployment" / "maps"
+    maps.mkdir(parents=True)
+    old = "system: shop\nowner: shop\nconnector: sql\ncollections:\n  c: {key: [id], fields: {id: {identity: email}}}\n"
+    (maps / "shop.yaml").write_text(old)
+
+    done = subprocess.run(
+        [*command(), "dev"],
+        env=environment() | {"HABEAS_STATE": str(state)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode != 0
+    assert f"remove the directory {state} " in done.stderr
+    assert "HABEAS_STATE" in done.stderr
+    assert "shop.yaml" in done.stderr
+    assert not (state / "postgres").exists(), "nothing was started"

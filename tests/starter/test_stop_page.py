@@ -18,6 +18,7 @@ from rights.letters import Office
 from rights.request import Phase
 from starter.desk import desk
 from starter.stopping import StopPage, serve_stop_page
+from tests.activities.accessible import faults
 from tests.certificates import certify
 from tests.starter.conftest import PERSON, Deployment, one_sentence
 
@@ -57,6 +58,7 @@ def test_a_look_stops_nothing_and_the_button_does(deployment: Deployment) -> Non
             seen = client.get(f"/stop/{token}", headers={"accept-language": "pt-BR, en-GB;q=0.9, de"})
             assert seen.status_code == 200
             assert '<html lang="en">' in seen.text
+            assert faults(seen.text, "en") == []
             assert '<form method="post">' in seen.text
             assert client.head(f"/stop/{token}").text == ""
         assert not frozen(deployment)

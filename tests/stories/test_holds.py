@@ -138,6 +138,7 @@ def test_what_a_secret_hold_stops_ends_once_counsel_has_answered(
         typed(habeas, "rectification", "decide", request, "--accept", "all")
     world.wait(lambda: operation in {r["step"]["operation"] for r in world.receipts(request)}, 60, "the act")
     assert sure(world, request, operation) == ("pending", "queued"), "as a slow system"
+    assert world.ledger.restriction(request) is None, "nobody is restricted, so nothing says so"
 
     world.ledger.answer_for(request, by="s-7", text="As counsel we write.", at=world.now())
     world.wait_closed(request)
@@ -178,3 +179,17 @@ def test_the_person_is_answered_by_the_due_date_with_what_is_kept_and_why(home: 
             assert sum(book.erased for book in world.books(request)["shop"]) == 5
 
     asyncio.run(story())
+
+
+@pytest.mark.soak
+def test_no_worker_starts_on_a_map_that_has_another_name_for_what_a_hold_names(world: World) -> None:
+    hold = world.place_hold(ANNA, terms=Terms(scope=Scope(systems=("shop",))))
+    world.write_maps({"store": shop_map(system="store")})
+
+    assert world.start_worker().wait(60) != 0
+    assert '"error": "SetupError"' in world.log, "tests/starter/test_held_back.py has the words"
+
+    world.release_hold(hold.id)
+    world.start_worker()
+    world.wait_closed(world.open("erasure", ANNA))
+    assert not about(dump(world.shop), 7)

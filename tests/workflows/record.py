@@ -199,6 +199,25 @@ def reviews() -> None:
         asyncio.run(_decided_late(home, postgres))
 
 
+def uses() -> None:
+    """Run a round of looks that copies what may be used of what is restricted."""
+    with _world(shop=shop_map(extra="options: {restrict: row_security}")) as world:
+        till = Till(world)
+        setup_denial(world, till)
+        world.start_worker()
+        habeas, tenant = Habeas(world), world.ledger.tenant
+        (world.home / "restriction.yaml").write_text("ground: claims\n")
+        (world.home / "claim.txt").write_text("The claim stands before a court.")
+        request = habeas.open("restriction", "--details", str(world.home / "restriction.yaml"))
+        world.wait_closed(request)
+        words = ("--ground", "claims", "--evidence-file", str(world.home / "claim.txt"), "--until", "2099-01-01")
+        use = habeas.json("restriction", "use", request, *words, "--by", "s-17")["id"]
+        habeas("restriction", "use-approve", use, "--by", "s-21")
+        world.wait(lambda: world.ledger.use(use).sealed_at, 60, "the copy")
+        asyncio.run(_ended(world, follow_up_id(tenant, request)))
+        asyncio.run(_keep(world, follow_up_id(tenant, request), "follow-restricted-used"))
+
+
 async def _decided_late(home: Path, postgres: Postgres) -> None:
     contested = read_details(Right.DECISION_REVIEW, "x", "decision: credit 4711\ncontested: It is wrong.\n")
     async with desk(home, postgres, {"shop": shop_map()}) as at:
@@ -433,6 +452,7 @@ PARTS = {
         sweeps,
         demands,
         incidents,
+        uses,
     )
 }
 

@@ -1,0 +1,218 @@
+"""What an erasure had to leave is locked away by a way that a hold allows; where there is none a person is asked."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.calls import Doing
+from activities.resting import RestingActivities
+from activities.store import FileStore
+from activities.tools import Tools
+from connectors.memory import Memory
+from ledger.ledger import Ledger
+from ledger.requests import Ending
+from rights.codes import Code
+from rights.deferred import Deferral
+from rights.holds import GROUND, Disclosure, Scope, Terms
+from rights.mapfile import read_map
+from rights.plan import Operation
+from rights.receipt import Certainty, Count, Kept, Outcome, Receipt, Tally
+from rights.request import Conclusion, Phase
+from rights.subject import Identity
+from tests.connectors.memory_bench import FrailStore
+from tests.connectors.variants import Restricting
+from tests.ledger.builders import AT, a_step, close_one, later, opened_id
+from tests.ledger.conftest import Door
+
+MAP = read_map({
+    "shop.yaml": """
+system: shop
+owner: commerce
+connector: memory
+backups: none
+mode: auto
+collections:
+  customers:
+    key: [id]
+    fields:
+      id: {strategy: retain, ground: orders that are kept need it}
+      email: {category: contact, identity: email, strategy: anonymise}
+  orders:
+    key: [id]
+    fields: {id: {}, customer_id: {}, day: {}}
+    links: [{field: customer_id, to: customers.id}]
+    retention: [{ground: tax law, after: day, period: P10Y}]
+"""
+})  # fmt: skip
+WHO = (Identity("email", "anna@example.org"),)
+HELD, TAXED = Kept(ground=GROUND, rows=1), Kept(ground="tax law", until=date(2034, 1, 1), rows=1)
+CASE = Scope(collections=("shop.orders",))
+
+
+class Beside(Restricting):
+    """Stands here for a way that leaves rows where they are: the engine goes by what a connector says of itself."""
+
+    @property
+    def locks_beside(self) -> bool:
+        return True
+
+
+class Shop:
+    """A shop with two orders, of which an erasure has had to leave Anna's."""
+
+    def __init__(self, ledger: Ledger, folder: Path, kind: type[Memory], kept: Kept) -> None:
+        self.ledger, system = ledger, MAP.systems["shop"]
+        self.store = FrailStore(system)
+        self.store.environment = "test"
+        self.store.rows["customers"] += [{"id": n, "email": f"{n}@example.org"} for n in ("anna", "otto")]
+        self.store.rows["orders"] += [{"id": n, "customer_id": n, "day": "2024-01-01"} for n in ("anna", "otto")]
+        tools = Tools(ledger, {"shop": kind(system, self.store)}, MAP, FileStore(folder), environment="test")
+        self.resting = RestingActivities(tools)
+        self.request = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, identities=WHO, confirmed=True)
+        ledger.pin_map(self.request, MAP, at=AT)
+        self.has_left(kept)
+
+    def has_left(self, *kept: Kept, round: int = 0) -> None:
+        """What the erasure, and the look after it, say."""
+        count = Count(collection="orders", found=len(kept), kept=kept)
+        outcome = Outcome.RETAINED if kept else Outcome.DONE
+        for operation in (Operation.ERASE, Operation.VERIFY):
+            self.ledger.keep_receipt(
+                Receipt(
+                    step=a_step(self.request, operation, round=round),
+                    outcome=outcome,
+                    certainty=Certainty.VERIFIED,
+                    tally=Tally(counts=(count,)),
+                    at=AT,
+                )
+            )
+
+    def see_to(self) -> Receipt | None:
+        doing = Doing(step=a_step(self.request, Operation.RESTRICT), as_of=AT)
+        receipt: Receipt | None = ActivityEnvironment().run(self.resting.see_to, doing)
+        return receipt
+
+    @property
+    def in_use(self) -> set[object]:
+        """Whose orders an application reads, by the back door."""
+        return {row["id"] for row in self.store.rows["orders"]}
+
+    @property
+    def desk(self) -> list[str]:
+        return [task.code for task in self.ledger.tasks(request_id=self.request)]
+
+
+def test_what_a_duty_keeps_is_locked_away_and_opened_once_nothing_stays(ledger: Ledger, tmp_path: Path) -> None:
+    shop = Shop(ledger, tmp_path, Restricting, TAXED)
+
+    done = shop.see_to()
+
+    assert done
+    assert (done.outcome, done.certainty) == (Outcome.DONE, Certainty.VERIFIED)
+    assert shop.in_use == {"otto"}
+    assert {row["id"] for row in shop.store.rows["customers"]} == {"anna", "otto"}, "nothing stayed in it"
+    assert ledger.request(shop.request).rests == ("shop",)
+    assert shop.see_to() == done, "an attempt whose answer was lost does it once"
+    assert ledger.restrictions() == [], "nobody reviews it, and nobody has to be told before it ends"
+
+    shop.has_left(round=1)
+    shop.see_to()
+
+    assert shop.in_use == {"anna", "otto"}
+    assert (ledger.rests(shop.request), shop.desk) == ((), [])
+
+
+@pytest.mark.parametrize("disclosure", list(Disclosure))
+def test_a_way_that_changes_no_row_is_used_under_a_hold(ledger: Ledger, tmp_path: Path, disclosure: Disclosure) -> None:
+    """Also under one that must stay secret, which is placed meanwhile: nothing looks otherwise than without it."""
+    shop = Shop(ledger, tmp_path, Beside, TAXED)
+    ledger.place_hold(WHO, "a case", at=AT, by="s-1", terms=Terms(scope=CASE, disclosure=disclosure))
+
+    done = shop.see_to()
+
+    assert done
+    assert (done.outcome, shop.in_use, shop.desk) == (Outcome.DONE, {"otto"}, [])
+
+
+def test_ERA_03_no_way_that_changes_rows_is_used_under_a_hold_and_a_person_is_asked(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    shop = Shop(ledger, tmp_path, Restricting, HELD)
+    ledger.place_hold(WHO, "a case", at=AT, by="s-1", terms=Terms(scope=CASE))
+
+    receipt = shop.see_to()
+
+    assert receipt
+    assert (receipt.outcome, receipt.code) == (Outcome.HELD, Code.HOLD)
+    assert shop.in_use == {"anna", "otto"}
+    assert shop.desk == [Code.REST_IN_USE]
+    assert ledger.rests(shop.request) == ()
+
+    # It stays on the desk when the person is answered, and a person sees to it.
+    rest = Deferral(left={"shop": {"orders": 1}})
+    close_one(ledger, shop.request, Conclusion.IN_PART, ending=Ending(erased=WHO, deferred=rest))
+    (task,) = ledger.tasks(request_id=shop.request)
+    assert ledger.rule(shop.request, task.id, "done", at=later(days=1))
+    assert shop.desk == []
+
+
+def test_a_secret_hold_that_is_placed_meanwhile_looks_like_a_busy_system(ledger: Ledger, tmp_path: Path) -> None:
+    shop = Shop(ledger, tmp_path, Restricting, TAXED)
+    secret = Terms(scope=CASE, disclosure=Disclosure.COUNSEL_TEXT)
+    ledger.place_hold(WHO, "a case", at=AT, by="s-1", terms=secret)
+
+    receipt = shop.see_to()
+
+    assert receipt
+    assert (receipt.outcome, receipt.code) == (Outcome.PENDING, Code.QUEUED)
+    assert (shop.in_use, shop.desk) == ({"anna", "otto"}, [])
+
+
+def test_a_hold_on_something_else_there_stops_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    shop = Shop(ledger, tmp_path, Restricting, TAXED)
+    ledger.place_hold(WHO, "a case", at=AT, by="s-1", terms=Terms(scope=Scope(systems=("mail",))))
+    shop.see_to()
+    assert shop.in_use == {"otto"}
+
+
+def test_where_the_map_has_no_way_nobody_is_asked_each_time_and_nothing_is_called_locked(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    shop = Shop(ledger, tmp_path, Memory, TAXED)
+
+    receipt = shop.see_to()
+
+    assert receipt
+    assert (receipt.outcome, receipt.code) == (Outcome.UNSUPPORTED, Code.UNSUPPORTED)
+    assert (shop.in_use, shop.desk) == ({"anna", "otto"}, [])
+    assert ledger.rests(shop.request) == ()
+
+
+@pytest.mark.parametrize("taken_back", [True, False])
+def test_what_is_taken_back_is_opened_again(ledger: Ledger, tmp_path: Path, taken_back: bool) -> None:
+    shop = Shop(ledger, tmp_path, Restricting, TAXED)
+    shop.see_to()
+    if taken_back:
+        ledger.withdraw(shop.request, at=AT)
+    shop.see_to()
+    assert shop.in_use == ({"anna", "otto"} if taken_back else {"otto"})
+
+
+def test_each_later_look_is_told_where_it_lies_whoever_asks(ledger: Ledger, door: Door, tmp_path: Path) -> None:
+    """A false 'nothing is held' would follow: of a copy, and of an erasure that is asked for anew."""
+    shop = Shop(ledger, tmp_path, Restricting, TAXED)
+    shop.see_to()
+    other = opened_id(ledger, Phase.LOCATING, identities=WHO)
+    stranger = opened_id(ledger, Phase.LOCATING, identities=(Identity("email", "otto@example.org"),))
+    (at_once,) = ledger.restricted_elsewhere(other, "shop")
+    assert b"habeas-" in at_once
+
+    rest = Deferral(left={"shop": {"orders": 1}})
+    close_one(ledger, shop.request, Conclusion.IN_PART, ending=Ending(erased=WHO, deferred=rest))
+    assert set(ledger.restricted_elsewhere(other, "shop")) == {at_once}
+    ledger.shred_due(later(days=400))
+    assert ledger.restricted_elsewhere(other, "shop") == [at_once], "when its identities are long shredded"
+    assert ledger.restricted_elsewhere(stranger, "shop") == []
+    assert ledger.restricted_elsewhere(other, "mail") == []

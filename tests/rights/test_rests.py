@@ -1,0 +1,131 @@
+"""Which rows that an erasure had to leave are locked away, by its receipts and the map alone."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rights.audience import interim
+from rights.codes import Code
+from rights.datamap import System
+from rights.deferred import deferred
+from rights.holds import GROUND, OBJECT_LOCK, OF_SYSTEM
+from rights.mapfile import read_map
+from rights.plan import Operation, make_plan
+from rights.receipt import Count, Kept, Outcome, Receipt
+from rights.request import Right
+from rights.rests import NOTHING, Rest, rest_of
+from tests.rights.test_deferred import AT, looked, receipt
+
+MAP = """
+system: shop
+owner: commerce
+connector: sql
+backups: none
+connection: {reader: "env:SHOP"}
+collections:
+  customers:
+    key: [id]
+    fields:
+      id: {strategy: retain, ground: what points to it}
+      email: {category: contact, identity: email, strategy: anonymise}
+  orders:
+    key: [id]
+    fields: {id: {}, customer_id: {}}
+    links: [{field: customer_id, to: customers.id}]
+  letters:
+    key: [id]
+    fields: {id: {}, text: {category: contact, strategy: "null"}, customer_id: {}}
+    links: [{field: customer_id, to: customers.id}]
+    erase: ERASE
+"""
+HELD = Kept(ground=GROUND, rows=1)
+TAXED = Kept(ground="tax law", until=date(2034, 1, 1), rows=1)
+FOR_EVER = Kept(ground="an archive", rows=1)
+
+
+def locks(rest: Rest, letters: str = "delete") -> set[str]:
+    """The collections that are locked in a shop that does so with letters."""
+    text = MAP.replace("ERASE", letters)
+    data_map = read_map({"shop.yaml": text})
+    system: System = data_map.systems["shop"]
+    return set(rest.locks(system, make_plan(Right.ERASURE, data_map, AT).of("shop").works))
+
+
+def left(**kept: tuple[Kept, ...]) -> Rest:
+    counts = [Count(collection=name, found=sum(k.rows for k in of), kept=of) for name, of in kept.items()]
+    return rest_of(receipt(Operation.ERASE, Outcome.RETAINED), receipt(Operation.VERIFY, Outcome.RETAINED, *counts))
+
+
+def test_what_is_kept_for_a_time_is_locked_with_the_rows_that_it_needs() -> None:
+    shell = Kept(ground="what points to it", rows=1)
+    assert locks(left(orders=(HELD,), customers=(shell,))) == {"orders", "customers"}
+    assert locks(left(orders=(TAXED, HELD))) == {"orders"}
+
+
+def test_a_row_that_would_have_stayed_all_the_same_is_left_alone() -> None:
+    shell = Kept(ground="what points to it", rows=1)
+    rest = left(orders=(HELD,), customers=(shell,), letters=(FOR_EVER,))
+    assert locks(rest, "retain\n    ground: an archive") == {"orders"}
+    assert locks(rest, "redact") == {"orders"}
+    assert not left(letters=(FOR_EVER,)).anything, "and where nothing is come back to, nobody would open it"
+    assert locks(left(letters=(FOR_EVER,))) == set()
+
+
+@pytest.mark.parametrize(("letters", "locked"), [("delete", {"orders", "customers", "letters"}),
+                                                 ("redact", {"orders", "letters"}),
+                                                 ("retain\n    ground: an archive", {"orders"})])  # fmt: skip
+def test_where_a_hold_stops_all_of_it_what_would_have_gone_is_locked(letters: str, locked: set[str]) -> None:
+    assert locks(rest_of(receipt(Operation.ERASE, Outcome.HELD, code=Code.HOLD), None), letters) == locked
+
+
+def test_nothing_is_locked_of_what_is_not_carried_out() -> None:
+    act, seen = looked(HELD, found=1)[1:]
+    assert rest_of(act, seen).anything
+    assert rest_of(act, None) == NOTHING
+    assert rest_of(None, seen) == NOTHING
+    assert rest_of(act, receipt(Operation.VERIFY, Outcome.PENDING, *seen.tally.counts)) == NOTHING
+    assert rest_of(receipt(Operation.ERASE, Outcome.NEEDS_HUMAN), seen) == NOTHING
+    # A system that is busy, which a hold that must stay secret looks like.
+    assert rest_of(receipt(Operation.ERASE, Outcome.PENDING, code=Code.QUEUED), None) == NOTHING
+    # A look that finds more than is kept.
+    more = Count(collection="orders", found=2, kept=(HELD,))
+    assert rest_of(act, receipt(Operation.VERIFY, Outcome.RETAINED, more)) == NOTHING
+
+
+@pytest.mark.parametrize("ground", [OF_SYSTEM, OBJECT_LOCK])
+def test_what_the_system_itself_locks_is_left_alone(ground: str) -> None:
+    assert not left(orders=(Kept(ground=ground, until=date(2034, 1, 1), rows=1), TAXED)).anything
+
+
+@given(st.lists(st.sampled_from([HELD, TAXED, FOR_EVER]), min_size=1, max_size=4))
+def test_whatever_is_locked_is_come_back_to(kept: list[Kept]) -> None:
+    """Else it would stay locked for ever, and nobody would know whose it is."""
+    receipts = looked(*kept, found=len(kept))
+    if rest_of(*receipts[1:]).anything:
+        assert deferred(receipts, AT)
+
+
+def test_it_is_told_only_where_all_that_stays_is_locked_now() -> None:
+    stayed = [*looked(HELD, found=1), receipt(Operation.RESTRICT, Outcome.DONE, Count(collection="orders", found=1))]
+    lifted, again = receipt(Operation.LIFT), receipt(Operation.ERASE, Outcome.RETAINED)
+    looked_again = stayed[2]
+    beside = receipt(
+        Operation.VERIFY,
+        Outcome.RETAINED,
+        Count(collection="orders", found=1, kept=(HELD,)),
+        Count(collection="letters", found=1, kept=(FOR_EVER,)),
+    )
+
+    def told(*receipts: Receipt) -> bool:
+        (one,) = interim(Right.ERASURE, ["shop"], receipts)
+        return one.locked
+
+    assert told(*stayed)
+    assert told(*stayed, looked_again), "the look of a week later finds it, since it is there"
+    assert not told(*stayed[:3])
+    assert not told(*stayed, lifted)
+    assert not told(*stayed, again, looked_again)
+    assert not told(*stayed, beside), "not where only a part is"
+    assert not told(*stayed[:3], receipt(Operation.RESTRICT, Outcome.HELD, code=Code.HOLD))

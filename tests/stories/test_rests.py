@@ -1,0 +1,93 @@
+"""What a hold keeps of an erasure is used by nobody until it goes, and is not lost from sight meanwhile."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from rights.holds import Scope, Terms
+from rights.request import Conclusion
+from starter.stack import Postgres
+from tests.stories.test_deferred import ended
+from tests.stories.test_erasure import about
+from tests.stories.test_restriction import ANNA, Till, setup_denial
+from tests.stories.virtual import pass_time, virtual
+from tests.stories.working import working
+from tests.world import KEEP_ID, World, dump, shop_map
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+
+ORDERS = Terms(scope=Scope(collections=("shop.orders", "shop.items")))
+"""A hold on these, which leaves a shell of the customer that they point to."""
+
+
+def rows(world: World, customer: int) -> dict[str, set[str]]:
+    """The shop's rows of a customer, by the back door."""
+    tables = dump(world.shop)
+    tables.pop("habeas_restricted", None)
+    return about(tables, customer)
+
+
+def kept_by_the_server(world: World) -> list[tuple[str, ...]]:
+    """The orders with what the database keeps of each row: where it lies, and which change has written it."""
+    with psycopg.connect(world.shop) as door:
+        query = "SELECT o::text, o.ctid::text, o.xmin::text FROM orders o WHERE customer_id = 7 ORDER BY id"
+        return door.execute(query).fetchall()
+
+
+def listed(world: World) -> int:
+    """Rows of the shop that are denied to its application, by the back door."""
+    with psycopg.connect(world.shop) as door:
+        ((count,),) = door.execute("SELECT count(*) FROM habeas_restricted").fetchall()
+    return int(count)
+
+
+def test_ERA_03_what_a_hold_keeps_is_used_by_nobody_until_it_goes(home: Path, postgres: Postgres) -> None:
+    async def story() -> None:
+        maps = {
+            "shop": shop_map(extra="options: {restrict: row_security}").replace(
+                "customer_id}", f"customer_id{KEEP_ID}}}", 1
+            )
+        }
+        async with virtual(home, postgres, maps) as (world, env), working(world) as (_, dispatcher):
+            till = Till(world)
+            setup_denial(world, till)
+            before, others, server = rows(world, 7), till.sees(8), kept_by_the_server(world)
+            hold = world.place_hold([ANNA], terms=ORDERS)
+            request = world.open("erasure", [ANNA])
+            await dispatcher.deliver_once()
+            await pass_time(env, timedelta(hours=1))
+
+            # While the end of the hold is waited for: nothing of it is changed, and nobody reads it.
+            after = rows(world, 7)
+            assert world.phase(request) != "closed"
+            assert after["orders"] == before["orders"]
+            assert set(after) == {"orders", "items", "customers"}
+            assert (till.sees(7), till.writes(7), till.sees(8)) == (0, 0, others)
+
+            await pass_time(env, timedelta(days=40))
+            assert (world.phase(request), world.conclusion(request)) == ("closed", "in_part")
+            assert kept_by_the_server(world) == server
+            assert (till.sees(7), till.sees(8)) == (0, others)
+            assert world.ledger.restrictions() == [], "nobody has asked for it, so nobody reviews it"
+            assert world.ledger.ask_for_reviews(at=world.now() + timedelta(days=1000)) == 0
+
+            # A copy that is asked for meanwhile has it.
+            copy = world.open("access", [("customer_id", "7")])
+            await dispatcher.deliver_once()
+            await pass_time(env, timedelta(hours=1))
+            assert world.parcel_rows(copy)["shop/orders.jsonl"] == len(before["orders"])
+
+            # It is not lost from sight: when the hold ends it goes, and is listed nowhere any more.
+            world.release_hold(hold.id)
+            await dispatcher.deliver_once()
+            rest = await ended(world, env, dispatcher, request)
+            assert rest.conclusion is Conclusion.ANSWERED, world.receipts(rest.id)
+            assert not rows(world, 7), "the back door sees none"
+            assert (listed(world), till.sees(8)) == (0, others)
+            assert world.query("SELECT request_id FROM rest_locks WHERE over_at IS NULL") == []
+            assert world.ledger.verify().sound
+
+    asyncio.run(story())
