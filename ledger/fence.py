@@ -42,8 +42,11 @@ from rights.request import Phase
 _FUSE_WINDOW: Final = timedelta(hours=1)
 """What `max_people_per_hour` counts over."""
 _STOPS: Final = Operation.SUPPRESS
-"""What only stops something: no hold stands in its way, since a hold is about what would be lost, and it opens no
-books. All else of the fence binds it."""
+"""What only stops something: no hold stands in its way, since a hold is about what would be lost. All else of the fence
+binds it."""
+_LEAVES: Final = frozenset({_STOPS, Operation.RESTRICT, Operation.LIFT})
+"""What leaves all rows that there are, and so opens no books: an erasure locks away what it has to leave, and opens it
+again."""
 _FUSED: Final = frozenset({Operation.ERASE, Operation.RECTIFY})
 """What the fuse counts."""
 
@@ -62,7 +65,7 @@ _its = (
     request_subjects.c.request_id == bindparam("request_id"),
 )
 _operation = func.split_part(intents.c.key, "/", 3)
-_destroys = _operation != literal_column(f"'{_STOPS}'")
+_destroys = _operation.not_in([literal_column(f"'{one}'") for one in sorted(_LEAVES)])
 _others = (
     select(func.count(intents.c.request_id.distinct()))
     .where(
@@ -218,10 +221,10 @@ class Fence(Store):
         """Commit the intent of a destructive call, that ends within `limit` whatever happens; the intent's id.
 
         `planned` is the rows about to be changed per collection, `look` what was there before: of a request's first
-        call in a system it opens the books. LIFT puts back what was restricted: that goes on after the request is
-        closed or taken back. SUPPRESS goes on under a hold, which is noted, and where the request stands still for an
-        incident. RESTRICT goes on after the closing while
-        the restriction is in force, and not once it is being lifted; RECTIFY while it is looked whether the correction
+        destructive call in a system it opens the books. LIFT puts back what was restricted: that goes on after the
+        request is closed or taken back. SUPPRESS goes on under a hold, which is noted, and where the request stands
+        still for an incident. RESTRICT goes on after the closing while the restriction is in force, and not once it is
+        being lifted; RECTIFY while it is looked whether the correction
         lasts. The fuse for people erased stops none of these. `spared` are holds whose
         rows the call leaves as they are: any other that touches the system stops it.
 
@@ -275,7 +278,7 @@ class Fence(Store):
                     "limit": limit,
                 },
             )
-            if not (found.begun or stops):
+            if not found.begun and operation not in _LEAVES:
                 self._journal(
                     connection,
                     "before",

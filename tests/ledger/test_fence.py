@@ -325,6 +325,22 @@ def test_an_opt_out_counts_nobody_as_erased_and_opens_no_books(ledger: Ledger) -
     assert before.of("customers").found == 7
 
 
+def test_what_an_erasure_locks_away_opens_no_books(ledger: Ledger) -> None:
+    """It looks only at what it locks: of all else it would be said that it has come since."""
+    request_id = opened_id(ledger)
+    for operation in (Operation.RESTRICT, Operation.LIFT):
+        key, look = f"{request_id}/shop/{operation}/0", a_tally(orders=1)
+        given: dict[str, Any] = {"at": AT, "limit": timedelta(minutes=5), "max_people_per_hour": 1}
+        ledger.enter_fence(request_id, "shop", key, planned={"orders": 1}, look=look, operation=operation, **given)
+    assert ledger.before(request_id, "shop") is None
+    assert ledger.deleted(request_id, "shop") == {}
+    assert ledger.touched(request_id) == []
+
+    enter(ledger, request_id, planned={"orders": 1, "customers": 1}, look=a_tally(orders=1, customers=1))
+
+    assert ledger.before(request_id, "shop") == a_tally(orders=1, customers=1)
+
+
 def test_nothing_is_destroyed_for_a_closed_or_unknown_request(ledger: Ledger) -> None:
     request_id = opened_id(ledger)
     close_one(ledger, request_id)
