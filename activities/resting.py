@@ -42,9 +42,10 @@ class RestingActivities:
         receipt = None
         if step.system in row.rests:
             receipt = self._carry_out(_step(step, Operation.LIFT, receipts), doing, rest)
-            if not (receipt.outcome.settled or receipt.code == Code.RULED_OUT):
+            if receipt.outcome.settled:
+                ledger.unlock_rest(step.request_id, step.system, at=doing.as_of)
+            elif receipt.code != Code.RULED_OUT:
                 return receipt
-            ledger.unlock_rest(step.request_id, step.system, at=doing.as_of)
         if rest.anything:
             receipt = self._carry_out(_step(step, Operation.RESTRICT, receipts), doing, rest)
         return receipt

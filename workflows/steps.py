@@ -207,13 +207,15 @@ class Steps:
                     return ""
         return ""
 
-    async def out_of_attempts(self, about: str, error: ActivityError) -> bool:
-        """Put work on a parcel that has failed on a person's desk; False when it is given up."""
-        return await self._out_of_attempts(self._step(about, Operation.EXPORT), _code(error))
+    async def out_of_attempts(self, about: str, error: ActivityError, operation: Operation = Operation.EXPORT) -> bool:
+        """Put work that has failed, as on a parcel, on a person's desk; False when it is given up."""
+        return await self._out_of_attempts(self._step(about, operation), _code(error))
 
-    async def ask_a_person(self, about: str, code: Code, operation: Operation = Operation.EXPORT) -> bool:
+    async def ask_a_person(
+        self, about: str, code: Code, operation: Operation = Operation.EXPORT, at_most: timedelta | None = None
+    ) -> bool:
         """Put something on a person's desk, as work on a parcel, and wait; False when it is given up."""
-        return await self._ask_about(self._step(about, operation), code)
+        return await self._ask_about(self._step(about, operation), code, at_most)
 
     async def _pack(self) -> str:
         """The parcel's digest; empty while somebody has to go through it first."""
@@ -255,10 +257,10 @@ class Steps:
         """Put a step on a person's desk."""
         await self._run.do(PlanningActivities.stuck, Stuck(ask=self._run.ask(), step=step, code=code))
 
-    async def _ask_about(self, step: Step, code: Code) -> bool:
+    async def _ask_about(self, step: Step, code: Code, at_most: timedelta | None = None) -> bool:
         """Put a step on a person's desk and wait for the ruling; True when the step is to be tried again."""
         await self._stuck(step, code)
-        return await self._settle(step, code)
+        return await self._settle(step, code, at_most)
 
     async def _settle(self, step: Step, code: Code, at_most: timedelta | None = None) -> bool:
         """Wait for a ruling on a step and carry it out; True when the step is to be tried again."""

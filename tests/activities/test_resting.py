@@ -200,6 +200,22 @@ def test_what_is_taken_back_is_opened_again(ledger: Ledger, tmp_path: Path, take
     assert shop.in_use == ({"anna", "otto"} if taken_back else {"otto"})
 
 
+def test_what_a_person_gave_up_opening_is_not_said_to_be_open(ledger: Ledger, tmp_path: Path) -> None:
+    shop = Shop(ledger, tmp_path, Restricting, TAXED)
+    shop.see_to()
+    ledger.withdraw(shop.request, at=AT)
+    step = a_step(shop.request, Operation.LIFT)
+    task = ledger.open_task(shop.request, step.key, Code.BLOCKED, "shop", at=AT)
+    assert ledger.rule(shop.request, task, "give_up", at=AT)
+
+    receipt = shop.see_to()
+
+    assert receipt
+    assert (receipt.step, receipt.code) == (step, Code.RULED_OUT)
+    assert shop.in_use == {"otto"}
+    assert ledger.request(shop.request).rests == ("shop",)
+
+
 def test_each_later_look_is_told_where_it_lies_whoever_asks(ledger: Ledger, door: Door, tmp_path: Path) -> None:
     """A false 'nothing is held' would follow: of a copy, and of an erasure that is asked for anew."""
     shop = Shop(ledger, tmp_path, Restricting, TAXED)
