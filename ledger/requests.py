@@ -38,10 +38,10 @@ from ledger.models_restrictions import restrictions
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.relooks import Relooks
 from ledger.remembering import Remembered, Remembering
+from ledger.rests import in_use
 from ledger.stopped import stands_still
 from ledger.tasks import settle_tasks
 from ledger.vault import OF_REQUEST, DataKey, Purpose, Sealed
-from rights.codes import Code
 from rights.deferred import Deferral
 from rights.details import Details, details_of
 from rights.receipt import Books
@@ -280,7 +280,8 @@ class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
                     at,
                     tasks.c.request_id == request_id,
                     # A letter is still to be posted when everything else is done, and what stays is still in use.
-                    tasks.c.code.not_in([code.value for code in (*OF_LETTERS, Code.REST_IN_USE)]),
+                    tasks.c.code.not_in([code.value for code in OF_LETTERS]),
+                    ~in_use(ending.deferred.left if ending and ending.deferred else ()),
                     tasks.c.step_key.not_like("%/recipient/%"),
                 )
                 body = {

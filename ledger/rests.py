@@ -5,16 +5,19 @@ look of whichever request finds it. It is no restriction that somebody has asked
 told before it ends (GDPR Art. 18(3) speaks of whoever obtained one).
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Text, bindparam, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ledger.models import case_keys, request_subjects, vault
+from ledger.models import case_keys, request_subjects, tasks, vault
 from ledger.models_deferred import deferral_subjects
 from ledger.models_rests import rest_locks
 from ledger.store import Store
+from ledger.tasks import settle_tasks
+from rights.codes import Code
 
 _lasting: Final = rest_locks.c.over_at.is_(None)
 _put = upsert(rest_locks)
@@ -108,9 +111,15 @@ class Rests(Store):
             return tuple(connection.scalars(query))
 
 
+def in_use(systems: Iterable[str]) -> ColumnElement[bool]:
+    """The tasks about what stays in some systems and is not locked away there."""
+    return (tasks.c.code == Code.REST_IN_USE.value) & tasks.c.about.in_(list(systems))
+
+
 def carry_rests(store: Store, connection: Connection, earlier: str, request_id: str, at: datetime) -> None:
-    """Have the request that carries out what an earlier one has left see to what is locked away of it, in the
-    transaction that opens it: what finds it lies with that one from here on."""
+    """Have the request that carries out what an earlier one has left see to what is locked away of it, and to what is
+    not, in the transaction that opens it: what finds it lies with that one from here on."""
+    settle_tasks(store, connection, at, tasks.c.request_id == earlier, tasks.c.code == Code.REST_IN_USE.value)
     ended = (
         update(rest_locks)
         .where(rest_locks.c.tenant == store.tenant, rest_locks.c.request_id == earlier, _lasting)

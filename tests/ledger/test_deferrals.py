@@ -11,8 +11,9 @@ from ledger.requests import Ending
 from rights.codes import Code
 from rights.deferred import REVIEW_EVERY, Deferral
 from rights.holds import Scope, Terms
+from rights.plan import Operation
 from rights.request import Conclusion, Phase, Right
-from tests.ledger.builders import ANNA, AT, OTTO, a_clock, close_one, later, opened_id, release
+from tests.ledger.builders import ANNA, AT, OTTO, a_clock, a_step, close_one, later, opened_id, release
 from tests.ledger.conftest import Door
 
 LEFT = {"shop": {"orders": 3}}
@@ -102,6 +103,22 @@ def test_whom_it_is_about_survives_the_request_and_goes_when_it_is_carried_out(l
     assert door("SELECT count(*) FROM deferral_subjects WHERE request_id = %s", request_id) == [(0,)]
     assert ledger.deferrals() == []
     assert ledger.verify().sound
+
+
+def test_what_stays_in_use_lies_on_the_desk_while_it_stays(ledger: Ledger) -> None:
+    request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, confirmed=True)
+    for system in ("shop", "crm"):
+        key = a_step(request_id, Operation.RESTRICT, system=system).key
+        ledger.open_task(request_id, key, Code.REST_IN_USE, system, at=AT)
+
+    def desk() -> list[str]:
+        return [task.about for task in ledger.tasks(request_id=request_id)]
+
+    left_behind(ledger, request_id=request_id)
+    assert desk() == ["shop"], "in the other one all has gone meanwhile"
+
+    carry_out(ledger, request_id)
+    assert desk() == [], "the request that carries it out sees to it"
 
 
 def test_its_key_lies_under_a_key_of_its_own_month(ledger: Ledger, door: Door) -> None:
