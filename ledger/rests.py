@@ -100,16 +100,6 @@ class Rests(Store):
             if connection.execute(_END, {"of": self.tenant, "id": request_id, "its": system, "at": at}).rowcount:
                 self._journal(connection, "rest_unlocked", {"system": system}, at, request_id=request_id)
 
-    def rests(self, request_id: str) -> tuple[str, ...]:
-        """The systems in which what a request had to leave is locked away now."""
-        query = (
-            select(rest_locks.c.system)
-            .where(rest_locks.c.tenant == self.tenant, rest_locks.c.request_id == request_id, _lasting)
-            .order_by(rest_locks.c.system)
-        )
-        with self._look() as connection:
-            return tuple(connection.scalars(query))
-
 
 def in_use(systems: Iterable[str]) -> ColumnElement[bool]:
     """The tasks about what stays in some systems and is not locked away there."""

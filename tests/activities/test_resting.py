@@ -121,7 +121,7 @@ def test_what_a_duty_keeps_is_locked_away_and_opened_once_nothing_stays(ledger: 
     shop.see_to()
 
     assert shop.in_use == {"anna", "otto"}
-    assert (ledger.rests(shop.request), shop.desk) == ((), [])
+    assert (ledger.request(shop.request).rests, shop.desk) == ((), [])
 
 
 @pytest.mark.parametrize("disclosure", list(Disclosure))
@@ -148,7 +148,7 @@ def test_ERA_03_no_way_that_changes_rows_is_used_under_a_hold_and_a_person_is_as
     assert (receipt.outcome, receipt.code) == (Outcome.HELD, Code.HOLD)
     assert shop.in_use == {"anna", "otto"}
     assert shop.desk == [Code.REST_IN_USE]
-    assert ledger.rests(shop.request) == ()
+    assert ledger.request(shop.request).rests == ()
 
     # It stays on the desk when the person is answered, and a person sees to it.
     rest = Deferral(left={"shop": {"orders": 1}})
@@ -187,7 +187,7 @@ def test_where_the_map_has_no_way_nobody_is_asked_each_time_and_nothing_is_calle
     assert receipt
     assert (receipt.outcome, receipt.code) == (Outcome.UNSUPPORTED, Code.UNSUPPORTED)
     assert (shop.in_use, shop.desk) == ({"anna", "otto"}, [])
-    assert ledger.rests(shop.request) == ()
+    assert ledger.request(shop.request).rests == ()
 
 
 @pytest.mark.parametrize("taken_back", [True, False])
