@@ -63,9 +63,14 @@ def locked_away(receipts: Sequence[Receipt]) -> Receipt | None:
 
 def all_locked(receipts: Sequence[Receipt], seen: Receipt) -> bool:
     """Whether everything of one system that the last word on it says to stay is locked away."""
-    lock = locked_away(receipts)
-    kept = {count.collection for count in seen.tally.counts if count.kept}
-    return lock is not None and kept <= {count.collection for count in lock.tally.counts if count.found}
+    if (lock := locked_away(receipts)) is None:
+        return False
+    locked = {count.collection for count in lock.tally.counts if count.found}
+    if seen.tally.counts:
+        return {count.collection for count in seen.tally.counts if count.kept} <= locked
+    # Stopped as a whole, before anything was counted: what the last look had found stays.
+    looks = [receipt.tally for receipt in receipts if receipt.step.operation is Operation.LOCATE]
+    return bool(looks) and {count.collection for count in looks[-1].counts if count.found} <= locked
 
 
 def _locked_itself(count: Count) -> bool:

@@ -129,3 +129,19 @@ def test_it_is_told_only_where_all_that_stays_is_locked_now() -> None:
     assert not told(*stayed, again, looked_again)
     assert not told(*stayed, beside), "not where only a part is"
     assert not told(*stayed[:3], receipt(Operation.RESTRICT, Outcome.HELD, code=Code.HOLD))
+
+
+@pytest.mark.parametrize("archived", [0, 1])
+def test_of_a_system_that_a_hold_stops_as_a_whole_it_is_told_only_if_all_that_was_found_is_locked(
+    archived: int,
+) -> None:
+    found = Count(collection="orders", found=1), Count(collection="letters", found=archived)
+    receipts = (
+        receipt(Operation.LOCATE, Outcome.DONE, *found),
+        receipt(Operation.ERASE, Outcome.HELD, code=Code.HOLD),
+        receipt(Operation.RESTRICT, Outcome.DONE, Count(collection="orders", found=1), Count(collection="letters")),
+    )
+
+    (one,) = interim(Right.ERASURE, ["shop"], receipts)
+
+    assert one.locked is not bool(archived)
