@@ -24,6 +24,7 @@ from ledger.proven import keep_proof, of_whom
 from ledger.restrictions import Restrictions
 from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
+from ledger.vault import Sealed
 from rights.approvers import same_person
 from rights.codes import Code
 from rights.identity import BY_STEPS, Proof, Rung
@@ -34,6 +35,10 @@ from rights.restriction import Ended
 from rights.value import Value
 
 Word = Literal["child", "not_child"]
+
+PARENT: Final = "channel/parent"
+"""The name in the vault (`working`) of the address of a parent that came with a report. It gets word that the report is
+here and nothing of what comes of it: anybody may have given their own."""
 
 _ITS: Final = select(minor_reports).where(
     minor_reports.c.tenant == bindparam("tenant"), minor_reports.c.request_id == bindparam("request_id")
@@ -49,6 +54,8 @@ class MinorReport(NamedTuple):
     """A role."""
     restriction_id: str
     """The request that puts the data out of use."""
+    parent: Channel | None = None
+    """Where a parent is written to, as somebody has said: nobody has proven whose address it is."""
 
 
 class Reported(Value):
@@ -85,6 +92,10 @@ def keep_report(
     connection.execute(upsert(minor_reports), row)
     kept = keep_note(store, connection, request_id, "minor/reported_by", report.by, at)
     put_task(store, connection, request_id, ruling_key(request_id), Code.MINOR, "identity", at)
+    if report.parent is not None:
+        key = store._vault.key(connection, request_id, "working")
+        store._vault.put(connection, request_id, key, Sealed("working", PARENT, report.parent.sealed()), at)
+        queue_letter(store, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at, channel=PARENT)
     body = {"source": report.source, "restriction": report.restriction_id, **kept}
     store._journal(connection, "minor_reported", body, at, request_id=request_id)
 
