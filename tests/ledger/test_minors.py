@@ -12,8 +12,8 @@ from ledger.minors import PARENT, MinorReport
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.identity import Rung
-from rights.mandates import Mandate
 from rights.letters import LetterKind
+from rights.mandates import Mandate
 from rights.minors import Indication, Source, minors_law
 from rights.request import Conclusion, Phase, Right
 from rights.restriction import Ground
@@ -119,6 +119,20 @@ def test_a_parents_mandate_carries_it_as_it_does_everywhere(ledger: Ledger, door
     assert not confirmed(door, request)
     assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"]) is True
     assert confirmed(door, request)
+
+
+def test_what_a_parents_mandate_has_erased_is_not_said_to_have_stayed(ledger: Ledger, door: Door) -> None:
+    restriction = open_one(ledger, right=Right.RESTRICTION, confirmed=True).request_id
+    request = reported(ledger, restriction)
+    body = {"kind": "parent", "scope": ["erasure"], "signed": "2026-02-01", "answer_to": "person", "age": 9}
+    ledger.keep_mandate(request, Mandate.model_validate(body), by="support desk", at=AT)
+    ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"])
+    close_one(ledger, request, at=later(hours=1))
+
+    with pytest.raises(LedgerRefusal, match="it is over"):
+        ledger.rule_not_child(request, by="privacy desk", at=later(hours=2), notice=NOTICE)
+    assert door("SELECT count(*) FROM letters WHERE kind = 'minor_cleared'") == [(0,)]
+    assert door("SELECT withdrawn_at FROM requests WHERE id = %s", restriction) == [(None,)], "and stays out of use"
 
 
 def test_what_is_no_childs_is_given_free_and_never_erased(ledger: Ledger, door: Door) -> None:
