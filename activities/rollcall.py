@@ -35,6 +35,11 @@ class RollCall:
         }
         """By collection, the fields that tell one person from all others, and the kind of each."""
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of identity that tell one person from all others here."""
+        return frozenset(kind for fields in self._fields.values() for kind in fields.values() if kind)
+
     @cached_property
     def listed(self) -> bool:
         """Whether the system can say whom it has.

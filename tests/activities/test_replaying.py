@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities.corrections import seal_corrections
 from activities.replaying import ReplayActivities, Replaying
 from activities.store import FileStore
 from activities.tools import Tools
+from connectors.protocol import Correction
 from connectors.registry import build
 from ledger.ledger import Ledger
 from ledger.replays import Replay
@@ -17,11 +19,13 @@ from rights.datamap import DataMap
 from rights.mapfile import read_map
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
+from rights.rectification import RectificationDetails, Wanted
 from rights.request import Conclusion, Phase, Right
+from rights.subject import Identity
 from rights.suppression import Scope, Source
 from starter.checkup import closed
 from starter.stack import free_port
-from tests.ledger.builders import ANNA, AT, a_receipt, a_step, close_one, later, opened_id
+from tests.ledger.builders import ANNA, AT, OTTO, a_receipt, a_step, close_one, later, opened_id
 from tests.ledger.conftest import Door
 
 MAP = """
@@ -143,6 +147,54 @@ def test_what_a_consent_has_ended_since_is_not_stopped_once_more(ledger: Ledger,
 
     assert carried_out(ledger, tmp_path).report["opened_again"] == 0
     assert ledger.reopenings(request_id) == {}
+
+
+def corrected(ledger: Ledger, hours: int, *corrections: Correction, people: tuple[Identity, ...] = ANNA) -> str:
+    """A correction of the shop, made so many hours after, that is over."""
+    wanted = tuple(
+        Wanted(system="shop", collection=c.collection, values=dict(c.values), key=c.key) for c in corrections
+    )
+    details = RectificationDetails(corrections=wanted).model_dump_json().encode()
+    request_id = opened_id(
+        ledger, Phase.LOCATING, right=Right.RECTIFICATION, details=details, confirmed=True, identities=people
+    )
+    seal_corrections(ledger, request_id, "shop", corrections, at=later(hours=hours))
+    ledger.keep_receipt(a_receipt(a_step(request_id, Operation.RECTIFY), at=later(hours=hours)))
+    close_one(ledger, request_id, at=later(days=2))
+    return request_id
+
+
+def test_what_was_corrected_twice_is_put_back_to_what_it_was_last(ledger: Ledger, tmp_path: Path) -> None:
+    phone = Correction("customers", {"phone": "1", "full_name": "Anna"}), Correction("customers", {"phone": "2"})
+    first, last = (corrected(ledger, hours, one) for hours, one in enumerate(phone, 1))
+    overtaken = corrected(ledger, 3, Correction("customers", {"note": "a"}, ("1",)))
+    note = corrected(ledger, 4, Correction("customers", {"note": "b"}, ("1",)))
+    others = corrected(ledger, 5, phone[1], people=OTTO)
+
+    replay = carried_out(ledger, tmp_path)
+
+    assert replay.report["indeterminate"] == {}
+    again = {one: ledger.reopenings(one) for one in (first, last, overtaken, note, others)}
+    assert {one for one, systems in again.items() if systems} == {last, note, others}
+    assert ledger.opened_anew(replay.id, overtaken) is None
+    anew = ledger.opened_anew(replay.id, first)
+    assert anew is not None
+    asked = ledger.details(anew, Right.RECTIFICATION)
+    assert isinstance(asked, RectificationDetails)
+    assert [dict(one.values) for one in asked.corrections] == [{"full_name": "Anna"}], "the rest, and no old value"
+
+
+def test_of_all_rows_and_one_of_them_since_a_person_says_what_the_others_say(
+    ledger: Ledger, tmp_path: Path, door: Door
+) -> None:
+    request_id = corrected(ledger, 1, Correction("customers", {"phone": "1"}))
+    corrected(ledger, 2, Correction("customers", {"phone": "2"}, ("1",)))
+
+    replay = carried_out(ledger, tmp_path)
+
+    assert replay.report["indeterminate"] == {"overtaken_in_part": 1}
+    tasks = door("SELECT request_id, code FROM tasks WHERE settled_at IS NULL")
+    assert (request_id, Code.UNDONE.value) in tasks
 
 
 def test_what_was_shredded_and_is_not_remembered_is_a_persons_task_once(
