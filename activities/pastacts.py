@@ -90,7 +90,9 @@ class PastActs:
         for act, people in self._overtaken:
             found += self._corrected(act, people)
         for act, people, details in self._recognised():
-            if act.right is not Right.RECTIFICATION:
+            if self._roll.several(people):
+                self._undone(act, "several_match")
+            elif act.right is not Right.RECTIFICATION:
                 found.append(Anew(act.request_id, people, details, _decided(details)))
             elif self._corrections[act.request_id].made:
                 found += self._corrected(act, people)

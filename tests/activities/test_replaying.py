@@ -9,9 +9,11 @@ from activities.corrections import seal_corrections
 from activities.replaying import ReplayActivities, Replaying
 from activities.store import FileStore
 from activities.tools import Tools
-from connectors.protocol import Correction
+from connectors.protocol import Call, Correction, Look
 from connectors.registry import build
+from connectors.rolls import Roll, RollPage
 from ledger.ledger import Ledger
+from ledger.remembering import Remembered
 from ledger.replays import Replay
 from ledger.requests import Ending
 from rights.codes import Code
@@ -117,11 +119,23 @@ def test_what_is_done_twice_is_opened_once(ledger: Ledger, tmp_path: Path) -> No
     assert [child.request_id for child in ledger.replay_children(replay.id)] == [request_id]
 
 
-def acted(ledger: Ledger, right: Right, act: Operation, details: bytes, conclusion: Conclusion) -> str:
+def acted(
+    ledger: Ledger,
+    right: Right,
+    act: Operation,
+    details: bytes,
+    conclusion: Conclusion,
+    people: tuple[Identity, ...] = (),
+) -> str:
     """A request of another right that has done something in the shop and is over."""
-    request_id = opened_id(ledger, Phase.LOCATING, right=right, details=details, confirmed=True)
+    request_id = opened_id(
+        ledger, Phase.LOCATING, right=right, details=details, confirmed=True, identities=people or ANNA
+    )
     ledger.keep_receipt(a_receipt(a_step(request_id, act), at=later(days=1)))
-    close_one(ledger, request_id, conclusion, at=later(days=2))
+    ending = Ending(act=Remembered(people=people, details=details.decode())) if people else None
+    close_one(ledger, request_id, conclusion, at=later(days=2), ending=ending)
+    if people:
+        ledger.suppress(request_id, people, [Scope.SALE], source=Source.PERSON, at=AT)
     return request_id
 
 
@@ -212,6 +226,43 @@ def test_what_was_shredded_and_is_not_remembered_is_a_persons_task_once(
     assert code == Code.UNDONE
     assert ledger.rule(request_id, task, "done", at=later(days=11))
     assert door("SELECT count(*) FROM tasks WHERE settled_at IS NULL") == [(0,)]
+
+
+class Listed:
+    """A system that can say whom it has."""
+
+    def __init__(self, *customers: str) -> None:
+        self._customers = customers
+
+    def roll(self, roll: Roll) -> RollPage:
+        rows = tuple({"customer_id": one} for one in self._customers)
+        return RollPage(rows=rows, last=(), over=True)
+
+    def locate(self, call: Call) -> Look:
+        raise AssertionError("requests are opened here, and carried out by nobody")
+
+
+@pytest.mark.parametrize(("there", "clear"), [(("aB7", "x"), True), (("aB7", "Ab7"), False)])
+def test_whom_a_token_does_not_tell_from_another_nobody_erases(
+    ledger: Ledger, tmp_path: Path, there: tuple[str, ...], clear: bool
+) -> None:
+    """Tokens make no difference of case, and customer numbers do."""
+    people = (Identity("customer_id", "aB7"),)
+    request_id = opened_id(ledger, Phase.LOCATING, confirmed=True, identities=people)
+    close_one(ledger, request_id, at=later(days=1), ending=Ending(erased=people))
+    optout = acted(ledger, Right.OPT_OUT, Operation.SUPPRESS, b'{"of": ["sale"]}', Conclusion.ANSWERED, people)
+    for one in (request_id, optout):
+        ledger.shred(one, ["working", "file", "history"], as_of=later(days=40))
+    data_map = DataMap.of(
+        read_map({"shop.yaml": MAP.replace("email: {c", "customer_id: {identity: customer_id}, email: {c")}).systems
+    )
+    tools = Tools(ledger, {"shop": Listed(*there)}, data_map, FileStore(tmp_path), environment="test")
+    replay = ledger.begin_replay("shop", AT, dry=False, by="operations", at=later(days=41))
+    for _ in range(2):
+        ActivityEnvironment().run(ReplayActivities(tools).advance, Replaying(replay_id=replay, as_of=later(days=41)))
+
+    report = ledger.replay(replay).report
+    assert (report["opened_anew"], report["indeterminate"]) == ((2, {}) if clear else (0, {"several_match": 2}))
 
 
 def test_a_database_that_cannot_list_its_people_is_said_and_not_tried_for_ever(
