@@ -298,7 +298,7 @@ def test_the_answer_is_counsels_task_and_nobody_elses(place: Place) -> None:
 
     asked = [task for task in place.ledger.hold_tasks() if task.code == "answer"]
     assert [task.about for task in asked] == requests[:1]
-    assert place.deployment("task", "list", "--json").json == {"tasks": []}
+    assert place.deployment("task", "list", "--json").json == {"tasks": [], "incidents": []}
     assert place.told(requests[0]) == place.told(requests[1])
 
 
