@@ -1,9 +1,11 @@
 """What an incident stops, that nothing slips past it, and what is on record of it."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from ledger.errors import LedgerRefusal
@@ -16,6 +18,7 @@ from rights.incidentlaw import How, Kind
 from rights.incidents import Incident, IncidentError, Origin, Threat, Waits
 from rights.plan import Operation
 from rights.request import Conclusion, Phase, Right
+from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, OTTO, close_one, enter, later, opened_id
 from tests.ledger.conftest import Door
 from tests.ledger.test_letters import ask, queue
@@ -40,6 +43,16 @@ def open_it(ledger: Ledger, *requests: str, kind: Kind = Kind.ACCESS, **more: An
 
 def at_work(ledger: Ledger, **more: Any) -> str:
     return opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, confirmed=True, **more)
+
+
+def waits_for_a_lock(tables: Database) -> None:
+    """Until a session waits for a row that another one has locked."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(tables.conninfo, autocommit=True) as door:
+        until = time.monotonic() + 20
+        while door.execute(waiting).fetchone() == (0,):
+            assert time.monotonic() < until
+            time.sleep(0.02)
 
 
 def test_the_fence_is_closed_to_what_is_named_and_to_nothing_else(ledger: Ledger) -> None:
@@ -114,6 +127,25 @@ def test_it_is_not_closed_and_no_letter_goes_before_it_is_lifted(ledger: Ledger,
     close_one(ledger, request, Conclusion.WITHDRAWN)
     assert door("SELECT count(*) FROM outbox WHERE kind = 'wake' AND request_id = %s", request) == [(2,)]
     assert ledger.verify().sound
+
+
+def test_a_closing_that_has_waited_for_the_opening_of_one_is_refused(ledger: Ledger, tables: Database) -> None:
+    request = at_work(ledger)
+    with ThreadPoolExecutor(1) as pool:
+        # As an opening does it: the request is locked, and it is noted that it stands still.
+        with psycopg.connect(tables.conninfo) as opening:
+            opening.execute("SELECT id FROM requests WHERE id = %s FOR NO KEY UPDATE", (request,))
+            closing = pool.submit(close_one, ledger, request)
+            waits_for_a_lock(tables)
+            opening.execute(
+                "INSERT INTO incidents (tenant, id, kind, origin, systems, regimes, hours, zone, aware_at, opened_at,"
+                " opened_by) VALUES ('main', 'one', 'access', 'person', '{}', '{}', 72, 'UTC', now(), now(), 's-17')"
+            )
+            opening.execute("INSERT INTO incident_requests VALUES ('main', 'one', %s, false, true)", (request,))
+        with pytest.raises(StandsStill):
+            closing.result()
+
+    assert ledger.request(request).phase is not Phase.CLOSED
 
 
 def test_what_two_incidents_name_goes_on_when_both_are_lifted(ledger: Ledger) -> None:
