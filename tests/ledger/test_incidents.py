@@ -264,6 +264,22 @@ def test_a_disputed_parcel_has_its_request_stand_still_though_it_is_closed(ledge
     assert ledger.tasks(request_id=request) == [], "a closed request has no desk"
 
 
+def test_nothing_of_a_closed_request_is_shredded_before_it_is_lifted(ledger: Ledger) -> None:
+    mine, other = at_work(ledger), at_work(ledger, identities=OTTO)
+    for one in (mine, other):
+        ledger.case_key(one, "parcel", create=True)
+        close_one(ledger, one)
+    incident = open_it(ledger, kind=Kind.WRONG_RECIPIENT, about=About(requests=(mine,)))
+
+    assert {one.case_id for one in ledger.shred_due(later(days=2000))} == {other}
+    assert ledger.case_key(mine, "parcel")
+    with pytest.raises(LedgerRefusal, match="incident"):
+        ledger.shred(mine, ["parcel"], as_of=AT)
+    ledger.lift_incident(incident.id, by="s-17", note=None, at=AT)
+    assert {one.case_id for one in ledger.shred_due(later(days=2000))} == {mine}
+    assert ledger.case_key(mine, "parcel") is None
+
+
 def test_people_are_counted_once_however_many_requests_they_have(ledger: Ledger) -> None:
     mine, again, other = at_work(ledger), at_work(ledger, identities=ANNA[:1]), at_work(ledger, identities=OTTO)
 
