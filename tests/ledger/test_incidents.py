@@ -18,11 +18,13 @@ from rights.incidentlaw import How, Kind
 from rights.incidents import Incident, IncidentError, Origin, Threat, Waits
 from rights.plan import Operation
 from rights.request import Conclusion, Phase, Right
+from rights.restriction import Ground
 from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, OTTO, close_one, enter, later, opened_id
 from tests.ledger.conftest import Door
 from tests.ledger.test_letters import ask, queue
 from tests.ledger.test_relooks import answered
+from tests.ledger.test_uses import approved, asked, sealed, taken
 
 CANARY = "canary: a list was mailed to a Mr Example"
 DAY = timedelta(days=1)
@@ -278,6 +280,22 @@ def test_nothing_of_a_closed_request_is_shredded_before_it_is_lifted(ledger: Led
     ledger.lift_incident(incident.id, by="s-17", note=None, at=AT)
     assert {one.case_id for one in ledger.shred_due(later(days=2000))} == {mine}
     assert ledger.case_key(mine, "parcel") is None
+
+
+def test_no_copy_of_what_is_restricted_is_handed_over_before_it_is_lifted(ledger: Ledger) -> None:
+    request = opened_id(ledger, Phase.LOCATING, right=Right.RESTRICTION)
+    ledger.begin_restriction(request, Ground.CLAIMS, at=AT, review_on=later(days=90))
+    close_one(ledger, request)
+    use = asked(ledger, request)
+    approved(ledger, use)
+    sealed(ledger, use)
+    incident = open_it(ledger, request)
+
+    with pytest.raises(LedgerRefusal, match="incident"):
+        taken(ledger, use)
+    assert ledger.use(use.id).handed_at is None
+    ledger.lift_incident(incident.id, by="s-17", note=None, at=AT)
+    assert taken(ledger, use).handed_at == AT
 
 
 def test_people_are_counted_once_however_many_requests_they_have(ledger: Ledger) -> None:
