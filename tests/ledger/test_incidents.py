@@ -303,3 +303,12 @@ def test_people_are_counted_once_however_many_requests_they_have(ledger: Ledger)
 
     assert ledger.how_many_people([mine, again, other]) == 2
     assert ledger.how_many_people([]) == 0
+
+
+def test_whose_identities_are_destroyed_makes_nobody_more(ledger: Ledger) -> None:
+    mine, again = at_work(ledger), at_work(ledger, identities=ANNA[:1])
+    close_one(ledger, again)
+    ledger.shred_due(later(days=2000))
+
+    assert ledger.how_many_people([mine, again]) == 1, "it may be the same person"
+    assert ledger.how_many_people([again]) == 1
