@@ -64,7 +64,7 @@ def test_a_secret_hold_is_on_no_page_of_the_request(deployment: Deployment) -> N
     placed(deployment, "--disclosure", "counsel_text")
 
     assert [deployment("request", "show", request, *how).out for how in ((), ("--json",))] == before
-    assert deployment("task", "list", "--json").json == {"tasks": []}
+    assert deployment("task", "list", "--json").json == {"tasks": [], "incidents": []}
 
 
 @pytest.mark.parametrize("given", ["", " \n", "x" * 100_001, "a\0b"])

@@ -138,7 +138,7 @@ def test_choosing_seals_whose_rows_are_whose(deployment: Deployment) -> None:
 
     assert answer.json == {"said": "ruled choose", "new": True}
     assert rulings(request) == {"mine": {"customers": [["18"]]}, "others": {"customers": [["17"]]}}
-    assert deployment("task", "list", "--json").json == {"tasks": []}
+    assert deployment("task", "list", "--json").json == {"tasks": [], "incidents": []}
 
 
 def test_choosing_nobody_makes_all_of_them_others(deployment: Deployment) -> None:
