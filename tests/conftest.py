@@ -30,8 +30,8 @@ SEARCH_ATTRIBUTES: Final = {
     "HabeasRisk": "Keyword",
 }
 
-# How fast a machine is is no promise of ours: a busy one fails no property. In CI what is tried is the same each time, so
-# that a change is judged by what it changes; everywhere else it is new each time.
+# How fast a machine is is no promise of ours: a busy one fails no property. In CI what is tried is the same each time,
+# so that a change is judged by what it changes; everywhere else it is new each time.
 settings.register_profile(
     "habeas", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
