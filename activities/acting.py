@@ -52,7 +52,7 @@ class Acting:
         """Lock the person's data away, having written down that it is, and see that none is left open.
 
         Raises:
-            Unsupported: the system has no way to.
+            Unsupported: the system has no way to, or none for some collections: what it could is locked away by then.
             NeedsHuman: NOT_LOCKED, what came in meanwhile keeps coming.
         """
         able = _able(connector, step)
@@ -63,6 +63,8 @@ class Acting:
         for _ in range(AGAIN):
             call = replace(call, restricted=restricted.state)
             if not (open_ := left(able.restrict, call)):
+                if restricted.without:
+                    raise Unsupported(Code.UNSUPPORTED, ", ".join(restricted.without), tally=restricted.tally)
                 return Look(restricted.tally)
             restricted = self._locked(able, call, step)
         raise NeedsHuman(Code.NOT_LOCKED, ", ".join(sorted(open_)), tally=restricted.tally)

@@ -281,6 +281,11 @@ class ClosingActivities:
             gone = any(book.erased for of in books.values() for book in of)
             if not gone and self._tools.ledger.carries_out(row.id):
                 return None
+        if row.right is Right.ERASURE and conclusion is Conclusion.WITHDRAWN and not row.confirmed:
+            report = self._tools.ledger.minor_report(row.id)
+            if report and report.word == "not_child":
+                # Nobody has taken it back: it is none, and every channel on file hears so (ledger/minors.py).
+                return None
         if row.right is Right.RESTRICTION and conclusion is Conclusion.ANSWERED:
             restriction = self._tools.ledger.restriction(row.id)
             if restriction and restriction.ground is Ground.MINOR:

@@ -141,7 +141,8 @@ class MailActivities:
             if letter.attempts + 1 >= ATTEMPTS:
                 ledger.letter_refused(letter, refusal.code, at=as_of)
             else:
-                ledger.letter_put_off(letter, refusal.code, min(SOONEST * 2 ** min(letter.attempts, 10), LATEST))
+                delay = min(SOONEST * 2 ** min(letter.attempts, 10), LATEST)
+                ledger.letter_put_off(letter, refusal.code, delay, at=as_of)
         except Stopped:
             # Somebody else has it. The line is closed, since that is the only way to take a mail back.
             raise Unsure(Code.BUSY) from None

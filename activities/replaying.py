@@ -271,6 +271,9 @@ class _Work:
             if not past[request_id].whole:
                 # What was left out of it by a decision would go with the rest.
                 self._count("in_part_and_shredded")
+            elif self._roll.listed and self._roll.several(people):
+                # Whose it was, nobody can tell.
+                self._count("several_match")
             else:
                 made += self._open_anew(request_id, people)
         return made

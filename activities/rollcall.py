@@ -15,6 +15,7 @@ from connectors.protocol import Connector
 from connectors.rolls import Roll, Rolls
 from rights.datamap import System
 from rights.subject import Identity
+from rights.suppression import comparables, told_apart
 
 PAGE: Final = 500
 """Rows read at once; a few kilobytes of identities in memory."""
@@ -34,6 +35,14 @@ class RollCall:
             for name, c in system.collections.items()
         }
         """By collection, the fields that tell one person from all others, and the kind of each."""
+        self._casefold = {
+            about.identity: about.casefold for c in system.collections.values() for about in c.identities.values()
+        }
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of identity that tell one person from all others here."""
+        return frozenset(kind for fields in self._fields.values() for kind in fields.values() if kind)
 
     @cached_property
     def listed(self) -> bool:
@@ -64,6 +73,14 @@ class RollCall:
                 for request_id in requests:
                     found[request_id].add(one)
         return dict(found)
+
+    def several(self, people: Iterable[Identity]) -> bool:
+        """Whether a token takes these for one person where the map tells them apart, so that they may be two."""
+        known: defaultdict[str, set[str]] = defaultdict(set)
+        for one in people:
+            for form in comparables(one).values():
+                known[form].add(told_apart(one, casefold=self._casefold.get(one.kind, False)))
+        return any(len(forms) > 1 for forms in known.values())
 
     def _pages(self) -> Iterator[list[Identity]]:
         """The identities of everybody, page by page."""

@@ -6,6 +6,7 @@ transfer has the same id whenever it is tried, so that the other side takes it i
 
 import hashlib
 import hmac
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -39,8 +40,18 @@ ARCHIVE_WITHIN: Final = timedelta(hours=10)
 """Less than an attempt may take in all."""
 ANOTHER_PARCEL: Final = "another_parcel"
 """What `transmit` says of a parcel that is not the one to be sent."""
+MIND_EVERY_S: Final = 5.0
+"""How often it is asked in the middle of an upload, which may take hours, whether it may go on."""
 FILES: Final = "parcel/files"
 """The name in the vault (`working`) of the list of a parcel's files."""
+
+
+class SendingOverError(Exception):
+    """Nothing more is to be sent; `code` says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Sending(Value):
@@ -75,11 +86,8 @@ class TransmissionActivities:
         it is ANOTHER_PARCEL.
         """
         tools, ask = self._tools, sending.ask
-        row = tools.ledger.request(ask.request_id)
-        if row.withdrawn:
-            return ""
-        if row.incident:
-            return Code.INCIDENT
+        if (over := self._over(ask.request_id)) is not None:
+            return over
         parcel, details = tools.ledger.parcel(ask.request_id), self._details(ask.request_id)
         if details is None or details.destination is None:
             return Code.NO_RECEIVER
@@ -92,14 +100,25 @@ class TransmissionActivities:
         if self._refused(ask, receiver):
             return Code.EGRESS
         manifest = self._manifest(ask, parcel, receiver, details.reference, key)
-        with beating() as beat:
-            receipt = self._sent(manifest, receiver, partial(_pieces, tools.store, ask.request_id, key, beat))
+        try:
+            with beating() as beat:
+                going_on = minded(beat, partial(self._over, ask.request_id))
+                receipt = self._sent(manifest, receiver, partial(_pieces, tools.store, ask.request_id, key, going_on))
+        except SendingOverError as broken_off:
+            return broken_off.code
         if isinstance(receipt, Code):
             return receipt
         tools.ledger.keep_transmission(
             ask.request_id, details.destination, parcel.digest, manifest.id, receipt, at=ask.as_of
         )
         return ""
+
+    def _over(self, request_id: str) -> str | None:
+        """Why nothing is sent (any more): empty of what was taken back, INCIDENT; None: it goes on."""
+        row = self._tools.ledger.request(request_id)
+        if row.withdrawn:
+            return ""
+        return Code.INCIDENT if row.incident else None
 
     def _refused(self, ask: Ask, receiver: Receiver) -> bool:
         """Whether the register lets nothing go there today. A deployment without a register has said who its receivers
@@ -145,6 +164,24 @@ class TransmissionActivities:
         if status >= 500 or status in {408, 429}:
             raise ApplicationError(str(Code.UNREACHABLE), type="Retryable") from None
         return receipt if status == 200 and _right(receipt, manifest, receiver) else Code.TRANSFER_REFUSED
+
+
+def minded(
+    beat: Callable[[], None], over: Callable[[], str | None], clock: Callable[[], float] = time.monotonic
+) -> Callable[[], None]:
+    """A beat between pieces that breaks an upload off once nothing more is to be sent. What was sent by then is no
+    whole archive, and nobody takes it in."""
+    due = clock()
+
+    def going_on() -> None:
+        nonlocal due
+        beat()
+        if clock() >= due:
+            due = clock() + MIND_EVERY_S
+            if (code := over()) is not None:
+                raise SendingOverError(code)
+
+    return going_on
 
 
 def signed_for(

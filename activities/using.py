@@ -119,13 +119,17 @@ class UsingActivities:
         connector = ready.connector
         if not isinstance(connector, Exports) or not isinstance(connector, Restricts):
             raise Unsupported(Code.UNSUPPORTED, step.system)
-        if left(connector.restrict, ready.call):
+        locked: list[Tally] = []
+        if left(lambda asked: locked.append(connector.restrict(asked).tally), ready.call):
             # The next look locks it away, and the copy is made after that.
             raise NeedsHuman(Code.NOT_LOCKED, step.system)
         call = replace(ready.call, fence=_nothing_is_changed, work=_copied(row, data_map, step, wanted, at))
         look = connector.locate(call)
         if look.candidates:
             raise NeedsHuman(Code.SEVERAL_PEOPLE, step.system)
+        if any(look.tally.of(name).found and not locked[0].of(name).found for name in wanted):
+            # Nothing is left to be locked away there since there is no way to: rows of it are open to everybody.
+            raise NeedsHuman(Code.NOT_LOCKED, step.system)
         exports = connector.export(replace(call, anchors=look.anchors))
         if isinstance(exports, Pending):
             raise Unsupported(Code.UNSUPPORTED, step.system)

@@ -217,6 +217,8 @@ class Restricted:
     tally: Tally
     state: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Where it is, and what lifting must put back. Kept sealed, and handed to every later call as `restricted`."""
+    without: tuple[str, ...] = ()
+    """The collections in which rows of the person stay open, since the system has no way to lock them away."""
 
 
 @dataclass(frozen=True, slots=True)

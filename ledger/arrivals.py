@@ -87,6 +87,12 @@ class Arrivals(ProofCodes):
             said = {"mandate": mandate.kind, "answer_to": mandate.answer_to, **mandate.asked_under, **kept}
             return self._settle_identity(connection, row, at, said)
 
+    def mandate(self, request_id: str) -> Mandate | None:
+        """The mandate that somebody asks for another person by; None if there is none, or it is shredded."""
+        with self._look() as connection:
+            sealed = self._vault.get(connection, request_id, "file", MANDATE)
+        return Mandate.model_validate_json(sealed) if sealed else None
+
     def note_service(self, request_id: str, *, ended: bool, by: str, at: datetime) -> None:
         """Note whether the service to a child was ended, whose parent has had its data deleted or has refused more: the
         law leaves that to the operator, and neither of the two does it (16 CFR 312.6(c)).

@@ -17,6 +17,7 @@ from ledger.models import case_keys, requests, retired_keks
 from ledger.models_appeals import appeals
 from ledger.relooks import RELOOK_AHEAD
 from ledger.spared import house_held
+from ledger.stopped import stands_still
 from ledger.vault import OF_REQUEST, Purpose, Sealed
 from rights.redaction import NOTHING, Redacted
 from rights.request import Phase
@@ -34,6 +35,8 @@ _APPEALED: Final = (
 )
 """Whether an appeal is under way, however late: then the request may have to be carried out anew."""
 _HELD: Final = house_held(case_keys.c.tenant, case_keys.c.case_id)
+_STANDS_STILL: Final = stands_still(case_keys.c.tenant, case_keys.c.case_id)
+"""Whether an incident is about it: what was handed over, and to whom, is what it has to show."""
 _BATCH: Final = 200
 """Cases shredded in one transaction, so that the head of the journal is never held for long."""
 
@@ -148,7 +151,7 @@ class Cases(Linking):
         """Destroy data keys of a case with all they sealed; those that were still there.
 
         Raises:
-            LedgerRefusal: an open request still needs one of them, or a hold covers it.
+            LedgerRefusal: an open request still needs one of them, a hold covers it, or an incident has it stand still.
         """
         wanted = set(purposes)
         with self._begin() as connection:
@@ -163,10 +166,16 @@ class Cases(Linking):
             held = select(house_held(literal(self.tenant), literal(case_id)))
             if wanted - {"history"} and connection.scalar(held):
                 raise LedgerRefusal("a hold covers what is to be shredded")
+            still = select(stands_still(literal(self.tenant), literal(case_id)))
+            if wanted - {"history"} and connection.scalar(still):
+                raise LedgerRefusal(
+                    "the request stands still for an incident: nothing of it is destroyed before its end"
+                )
             return self._shred(connection, case_id, wanted, as_of)
 
     def shred_due(self, as_of: datetime) -> list[Shredded]:
-        """Shred what is past its keep-until, unless a hold covers it; what was shredded.
+        """Shred what is past its keep-until, unless a hold covers it or it stands still for an incident; what was
+        shredded.
 
         Histories are left to `histories_due`: only the server knows that a run is over.
         """
@@ -174,7 +183,7 @@ class Cases(Linking):
         while True:
             with self._begin() as connection:
                 self._people.lock_shredding(connection, self.tenant)
-                # Under the lock: no hold has come to cover it since, and it was not opened again.
+                # Under the lock: no hold or incident has come to cover it since, and it was not opened again.
                 due = self._due(connection, as_of)
                 if not due:
                     return shredded
@@ -236,6 +245,7 @@ class Cases(Linking):
                 case_keys.c.keep_until <= as_of,
                 case_keys.c.purpose.not_in(_NEEDED_WHILE_OPEN) | ~(_APPEALED | RELOOK_AHEAD),
                 ~_HELD,
+                ~_STANDS_STILL,
             )
             .order_by(case_keys.c.keep_until)
             .limit(_BATCH)

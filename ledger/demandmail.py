@@ -13,6 +13,7 @@ from ledger.models_authorities import demands
 from ledger.models_letters import letters
 from ledger.outbox import post
 from ledger.store import Store
+from rights.authorities import Demand
 from rights.demandletters import KINDS, OF, Whom
 
 BY_LETTER: Final = "letter"
@@ -20,11 +21,10 @@ BY_LETTER: Final = "letter"
 _GONE: Final = {LetterState.SENDING, LetterState.SENT, LetterState.POSTED, LetterState.LEFT}
 
 
-def lock_demand_of(store: Store, connection: Connection, letter: Letter) -> None:
-    """Take the demand's row first, as whoever changes its gag does."""
-    connection.execute(
-        select(demands.c.id).where(demands.c.tenant == store.tenant, demands.c.id == letter.case_id).with_for_update()
-    )
+def lock_demand_of(store: Store, connection: Connection, letter: Letter) -> Demand:
+    """Take the demand's row first, as whoever changes its gag does; how it stands."""
+    its = (demands.c.tenant == store.tenant, demands.c.id == letter.case_id)
+    return Demand.model_validate(connection.execute(select(demands).where(*its).with_for_update()).one()._asdict())
 
 
 def demand_letter_settled(
@@ -66,3 +66,14 @@ def withhold_letters(store: Store, connection: Connection, demand_id: str, at: d
     for kind in {kind for _, kind in taken}:
         connection.execute(update(demands).where(*its).values(letters=demands.c.letters.op("-")(OF[kind].value)))
     return sorted(name for name, _ in taken)
+
+
+def keep_back_forbidden(store: Store, connection: Connection, demand: Demand, code: str, at: datetime) -> None:
+    """Take back what the mail server has put off, where a gag has come while it had the letter: it is not tried again,
+    and is written anew once the gag is over. Under the demand's lock."""
+    if demand.may_tell(at):
+        return
+    for letter in withhold_letters(store, connection, demand.id, at):
+        body = {"demand": demand.id, "letter": letter, "state": LetterState.LEFT, "code": code}
+        store._journal(connection, "demand_letter", body, at, key=demand.id)
+    post(connection, store.tenant, "demand", "", at, {"demand": demand.id})

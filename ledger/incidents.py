@@ -4,7 +4,7 @@ The one rule: the freeze takes turns with the fence and with the closing of a re
 told what may still be running, and nothing begins after.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +15,7 @@ from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
 from ledger.ids import new_id
 from ledger.letters import call_for_letters
-from ledger.models import case_keys, entries, request_subjects, requests, tasks
+from ledger.models import case_keys, entries, requests, tasks
 from ledger.models_incidents import incident_requests, incidents
 from ledger.notes import keep_note
 from ledger.outbox import post
@@ -323,22 +323,6 @@ class Incidents(Store):
             for one in connection.execute(_NAMED.where(which), {"of": self.tenant}):
                 named.setdefault(one.incident_id, []).append(one)
         return [_incident(row, named.get(row.id, ())) for row in rows]
-
-    def how_many_people(self, request_ids: Sequence[str]) -> int:
-        """How many people requests are about, as far as their identities tell: those that share one count once."""
-        its = (request_subjects.c.tenant == self.tenant, request_subjects.c.request_id.in_(request_ids))
-        query = select(request_subjects.c.request_id, request_subjects.c.digest).where(*its)
-        with self._look() as connection:
-            pairs = connection.execute(query).all()
-        groups: list[tuple[set[str], set[bytes]]] = []
-        for request_id in request_ids:
-            mine = ({request_id}, {bytes(pair.digest) for pair in pairs if pair.request_id == request_id})
-            joined = [group for group in groups if group[1] & mine[1]]
-            for ids, digests in joined:
-                mine[0].update(ids)
-                mine[1].update(digests)
-            groups = [*(group for group in groups if group not in joined), mine]
-        return len(groups)
 
     def _let_incident_go(self, connection: Connection, incident: Incident, at: datetime) -> None:
         """Let what stands still for an incident go on, unless it does for another one as well."""

@@ -182,6 +182,20 @@ class Linking(Decisions, Clocks):
             found: str | None = connection.scalar(query)
         return found
 
+    def how_many_people(self, request_ids: Sequence[str]) -> int:
+        """How many people requests are about at least, as far as their identities tell: those that share one count
+        once, and those whose identities are destroyed may be about any of them."""
+        its = (request_subjects.c.tenant == self.tenant, request_subjects.c.request_id.in_(request_ids))
+        known: dict[str, set[bytes]] = {}
+        with self._look() as connection:
+            for row in connection.execute(select(request_subjects.c.request_id, request_subjects.c.digest).where(*its)):
+                known.setdefault(row.request_id, set()).add(bytes(row.digest))
+        people: list[set[bytes]] = []
+        for mine in known.values():
+            theirs = [one for one in people if one & mine]
+            people = [*(one for one in people if one not in theirs), mine.union(*theirs)]
+        return len(people) or min(len(request_ids), 1)
+
     def _join_all(
         self, connection: Connection, request_ids: Sequence[str], shared_kinds: Collection[str], at: datetime
     ) -> Joined:

@@ -13,7 +13,7 @@ from sqlalchemy import Interval, bindparam, exists, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.clocks import Clocks
-from ledger.demandmail import demand_letter_settled, lock_demand_of
+from ledger.demandmail import demand_letter_settled, keep_back_forbidden, lock_demand_of
 from ledger.errors import LedgerRefusal
 from ledger.letters import (
     POST_WITHIN,
@@ -177,16 +177,19 @@ class Mailroom(Clocks):
         """The server has taken the letter on; False if it was settled otherwise meanwhile."""
         return self._settle(letter, LetterState.SENT, {LetterState.SENDING, LetterState.UNSURE}, "", at)
 
-    def letter_put_off(self, letter: Letter, code: str, delay: timedelta) -> None:
-        """The server has not taken the letter and may later: it is queued for then."""
+    def letter_put_off(self, letter: Letter, code: str, delay: timedelta, *, at: datetime) -> None:
+        """The server has not taken the letter and may later: it is queued for then, if it may still be sent."""
         values = {"state": LetterState.QUEUED.value, "code": code, "sending_at": None}
         with self._begin() as connection:
+            demand = lock_demand_of(self, connection, letter) if letter.kind in OF_DEMANDS else None
             connection.execute(
                 update(letters)
                 .where(*this, letters.c.state.in_([LetterState.QUEUED.value, LetterState.SENDING.value]))
                 .values(**values, due_at=func.clock_timestamp() + delay, attempts=letters.c.attempts + 1),
                 {"of": self.tenant, "letter": letter.id},
             )
+            if demand is not None:
+                keep_back_forbidden(self, connection, demand, code, at)
 
     def letter_refused(self, letter: Letter, code: str, *, at: datetime) -> bool:
         """The server will not take the letter; a person is asked."""

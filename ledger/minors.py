@@ -15,6 +15,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import Channel, letter_id, queue_letter
 from ledger.liftings import Liftings
+from ledger.minorletters import tell_of_report, told_channel
 from ledger.models import requests, tasks
 from ledger.models_identity import identity_cases
 from ledger.models_minors import minor_reports
@@ -24,6 +25,7 @@ from ledger.proven import keep_proof, of_whom
 from ledger.restrictions import Restrictions
 from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
+from ledger.vault import Sealed
 from rights.approvers import same_person
 from rights.codes import Code
 from rights.identity import BY_STEPS, Proof, Rung
@@ -34,6 +36,10 @@ from rights.restriction import Ended
 from rights.value import Value
 
 Word = Literal["child", "not_child"]
+
+PARENT: Final = "channel/parent"
+"""The name in the vault (`working`) of the address of a parent that came with a report. It gets word that the report is
+here and nothing of what comes of it: anybody may have given their own."""
 
 _ITS: Final = select(minor_reports).where(
     minor_reports.c.tenant == bindparam("tenant"), minor_reports.c.request_id == bindparam("request_id")
@@ -49,6 +55,8 @@ class MinorReport(NamedTuple):
     """A role."""
     restriction_id: str
     """The request that puts the data out of use."""
+    parent: Channel | None = None
+    """Where a parent is written to, as somebody has said: nobody has proven whose address it is."""
 
 
 class Reported(Value):
@@ -85,6 +93,10 @@ def keep_report(
     connection.execute(upsert(minor_reports), row)
     kept = keep_note(store, connection, request_id, "minor/reported_by", report.by, at)
     put_task(store, connection, request_id, ruling_key(request_id), Code.MINOR, "identity", at)
+    if report.parent is not None:
+        key = store._vault.key(connection, request_id, "working")
+        store._vault.put(connection, request_id, key, Sealed("working", PARENT, report.parent.sealed()), at)
+        queue_letter(store, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at, channel=PARENT)
     body = {"source": report.source, "restriction": report.restriction_id, **kept}
     store._journal(connection, "minor_reported", body, at, request_id=request_id)
 
@@ -118,8 +130,14 @@ class Minors(Restrictions, Liftings, Attesting):
         with self._look() as connection:
             return [_reported(row) for row in connection.execute(query)]
 
-    def rule_child(self, request_id: str, indication: Indication, *, by: str, at: datetime) -> bool:
-        """Say, as a second person, that it is a child's data: the erasure begins. False if that was said before.
+    def rule_child(
+        self, request_id: str, indication: Indication, *, by: str, at: datetime, sms: str = "", mail: bool = True
+    ) -> bool:
+        """Say, as a second person, that it is a child's data: the erasure begins, and every channel that is known by
+        now is told of the report if it was not. False if that was said before.
+
+        Args:
+            sms, mail: as `mind_reports`.
 
         Raises:
             LedgerRefusal: nobody has reported it, it was ruled otherwise, the reporter themselves says so, or the
@@ -133,6 +151,8 @@ class Minors(Restrictions, Liftings, Attesting):
             if not row.confirmed_at and not may_say("confirm_identity", Phase(row.phase)):
                 raise LedgerRefusal(f"the request is {row.phase}: its identity is no question now")
             self._note_ruling(connection, request_id, at, word="child", indication=indication.value)
+            # What the directory says later is written to by upkeep.
+            tell_of_report(self, connection, found, at, whole=False, sms=sms, mail=mail)
             self._set_case(connection, request_id, mandate_needed=False)
             kept = keep_note(self, connection, request_id, f"minor/ruled_by/{new_id(at)}", by, at)
             said = {"minor": "child", "indication": indication, **kept}
@@ -156,12 +176,15 @@ class Minors(Restrictions, Liftings, Attesting):
         restriction is, with word to the person first. False if all that was done before; safe to repeat.
 
         Raises:
-            LedgerRefusal: nobody has reported it, it was ruled a child's, or the reporter themselves says so.
+            LedgerRefusal: nobody has reported it, it was ruled a child's, a parent's mandate has had it erased, or the
+                reporter themselves says so.
         """
         with self._begin() as connection:
             row = self._known_row(connection, request_id)
             found = self._to_rule(connection, request_id, "not_child", by)
             if found is not None:
+                if row.confirmed_at and row.phase == Phase.CLOSED and row.withdrawn_at is None:
+                    raise LedgerRefusal("it is over: a parent's mandate has carried the erasure, before anybody ruled")
                 self._tell_cleared(connection, request_id, found.told, at, notice)
                 self._note_ruling(connection, request_id, at, word="not_child")
                 kept = keep_note(self, connection, request_id, f"minor/ruled_by/{new_id(at)}", by, at)
@@ -251,11 +274,6 @@ def _role(store: Store, request_id: str, role: str) -> bytes:
 def ruling_key(request_id: str) -> str:
     """The key of the task to rule."""
     return f"{request_id}/minor/ruling/0"
-
-
-def told_channel(number: int) -> str:
-    """The name in the vault (`working`) of a channel that was told of a report."""
-    return f"channel/minor/{number}"
 
 
 _NOT_REPORTED: Final = "nobody has reported that this is a child's data: habeas minor list shows what was reported"

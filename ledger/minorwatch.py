@@ -8,19 +8,16 @@ from collections.abc import Set
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 
-from ledger.channels import channels_on_file
-from ledger.letters import Channel, queue_letter
-from ledger.minors import ruling_key, told_channel
+from ledger.minorletters import tell_of_report
+from ledger.minors import ruling_key
 from ledger.models import requests, tasks
 from ledger.models_identity import identity_cases
 from ledger.models_minors import minor_reports
 from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
-from ledger.vault import Sealed
 from rights.codes import Code
-from rights.letters import LetterKind
 from rights.minors import LaneLaw, minors_law
 from rights.request import Conclusion
 
@@ -60,13 +57,18 @@ _STANDING: Final = (
     )
     .where(
         minor_reports.c.tenant == bindparam("of"),
-        # What is over may still have a task about it on the desk.
-        or_(_its_erasure.c.closed_at.is_(None), _on_desk.correlate(minor_reports).exists()),
+        or_(
+            _its_erasure.c.closed_at.is_(None),
+            # Gone as it may be, whoever used it hears of it.
+            and_(minor_reports.c.told_at.is_(None), minor_reports.c.word.is_distinct_from("not_child")),
+            # What is over may still have a task about it on the desk.
+            _on_desk.correlate(minor_reports).exists(),
+        ),
     )
     .order_by(minor_reports.c.request_id)
 )
 _LOCK: Final = (
-    select(minor_reports.c.told, minor_reports.c.told_at, minor_reports.c.word, minor_reports.c.level)
+    select(minor_reports)
     .where(minor_reports.c.tenant == bindparam("of"), minor_reports.c.request_id == bindparam("id"))
     .with_for_update()
 )
@@ -98,7 +100,7 @@ class MinorWatch(Store):
             standing = connection.execute(_STANDING, {"of": self.tenant}).all()
             desk = {(row.request_id, Code(row.code)) for row in connection.execute(_DESK, {"of": self.tenant})}
         for row in standing:
-            if row.erased_at is None and row.told_at is None and row.word != "not_child":
+            if row.told_at is None and row.word != "not_child":
                 # Whom somebody has proven, or ruled on, the directory is not asked about any more.
                 whole = not directory or row.read_at is not None or row.confirmed_at is not None
                 if whole or at >= row.reported_at + law.restrict_within:
@@ -116,40 +118,8 @@ class MinorWatch(Store):
         """Write to the channels on file that were not written to yet; `whole`: there will be no more of them."""
         with self._begin() as connection:
             row = connection.execute(_LOCK, {"of": self.tenant, "id": request_id}).one()
-            if row.told_at is not None or row.word == "not_child":
-                return
-            before = self._told_so_far(connection, request_id, row.told)
-            channels = channels_on_file(self, connection, request_id, sms=sms) if mail else []
-            new = [one for one in channels if one not in before]
-            if new:
-                key = self._vault.key(connection, request_id, "working")
-                for number, channel in enumerate(new, row.told):
-                    sealed = Sealed("working", told_channel(number), channel.sealed())
-                    self._vault.put(connection, request_id, key, sealed, at)
-            told = row.told + len(new)
-            connection.execute(
-                update(minor_reports)
-                .where(minor_reports.c.tenant == self.tenant, minor_reports.c.request_id == request_id)
-                .values(told=told, told_at=at if whole else None)
-            )
-            # Where nothing is on file a person finds a way to tell them.
-            numbers = range(row.told, told) if told else range(1 if whole else 0)
-            for number in numbers:
-                queue_letter(
-                    self,
-                    connection,
-                    request_id,
-                    LetterKind.MINOR_RESTRICTED,
-                    at,
-                    number=number,
-                    channel=told_channel(number),
-                )
-            if new or whole:
-                self._journal(connection, "minor_told", {"channels": told}, at, request_id=request_id)
-
-    def _told_so_far(self, connection: Connection, request_id: str, told: int) -> list[Channel]:
-        sealed = self._vault.get_all(connection, request_id, "working", *(told_channel(one) for one in range(told)))
-        return [Channel.unsealed(one) for one in sealed.values()]
+            if row.word != "not_child":
+                tell_of_report(self, connection, row, at, whole=whole, sms=sms, mail=mail)
 
     def _see_to_report(self, row: AnyRow, law: LaneLaw, desk: Set[tuple[str, Code]], at: datetime) -> list[Late]:
         """Put on the desk what is late of a report, and take off what no longer is."""

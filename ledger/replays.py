@@ -45,8 +45,8 @@ _restricted = (
     .exists()
 )
 _did = func.split_part(entries.c.key, "/", 3)
-_acted = (
-    select(entries.c.seq)
+_last_act = (
+    select(func.max(entries.c.at))
     .where(
         entries.c.tenant == requests.c.tenant,
         entries.c.request_id == requests.c.id,
@@ -59,7 +59,7 @@ _acted = (
         ),
         entries.c.at >= bindparam("since"),
     )
-    .exists()
+    .scalar_subquery()
 )
 _OTHERS: Final = (
     select(
@@ -68,11 +68,12 @@ _OTHERS: Final = (
         requests.c.closed_at,
         whole(requests.c.tenant, requests.c.id).label("known"),
         _restricted.label("restricted"),
+        _last_act.label("acted_at"),
     )
     .where(
         requests.c.tenant == bindparam("of"),
         requests.c.right.in_([right.value for right in _ACTS]),
-        _acted,
+        _last_act.is_not(None),
         # What a replay has opened itself is no past request of this one.
         ~select(replayed.c.replay_id)
         .where(
@@ -180,6 +181,8 @@ class PastAct(Value):
     """Whether its vault still says whom it is about, and what was to be done."""
     in_force: bool
     """False of a restriction that was lifted since."""
+    acted_at: datetime
+    """When it last did so."""
 
 
 class Child(Value):
@@ -283,6 +286,7 @@ class Replays(Store):
                     closed=row.closed_at is not None,
                     known=row.known,
                     in_force=row.restricted or row.right != Right.RESTRICTION,
+                    acted_at=row.acted_at,
                 )
                 for row in rows
             ]

@@ -70,7 +70,7 @@ _terms = (
     .table_valued(column("purpose", Text), column("day", DateTime(timezone=True)), name="terms")
     .render_derived()
 )
-_KEEP_KEYS: Final = (
+_kept = (
     update(case_keys)
     .where(
         case_keys.c.tenant == bindparam("of"),
@@ -87,7 +87,14 @@ _KEEP_KEYS: Final = (
         .exists(),
     )
     .values(keep_until=_terms.c.day)
+    .returning(case_keys.c.purpose)
+    .cte("kept")
 )
+_KEEP_KEYS: Final = select(stands_still(bindparam("of", type_=Text), bindparam("request_id", type_=Text))).add_cte(
+    _kept
+)
+"""And whether it stands still: asked once its row is locked, since the closing may have waited for the opening of an
+incident, which no statement sees that began before."""
 _HEAD: Final = select(chain_heads.c.seq, chain_heads.c.hash).where(chain_heads.c.tenant == bindparam("tenant"))
 _here = (requests.c.tenant == bindparam("of"), requests.c.id == bindparam("request_id"))
 _MOVE: Final = {
@@ -245,7 +252,6 @@ class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
             with self._begin() as connection:
                 closed = connection.execute(
                     _MOVE[Phase.CLOSED]
-                    .where(~stands_still(requests.c.tenant, requests.c.id))
                     .values(closed_at=at, conclusion=conclusion.value)
                     .returning(requests.c.right, requests.c.regime, requests.c.clocks),
                     {"of": self.tenant, "request_id": request_id},
@@ -263,7 +269,7 @@ class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
                     "file": file_until,
                     "disputed": disputed_until,
                 }
-                connection.execute(
+                still = connection.scalar(
                     _KEEP_KEYS,
                     {
                         "of": self.tenant,
@@ -272,6 +278,8 @@ class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
                         "days": list(days.values()),
                     },
                 )
+                if still:
+                    raise StandsStill("the request stands still for an incident: it is closed once that is lifted")
                 if look_on:
                     look_again(connection, self.tenant, request_id, What.RECTIFICATION, look_on)
                 settle_tasks(
@@ -328,16 +336,13 @@ class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
             self._end_reopening(connection, request_id)
 
     def _refuse_other_conclusion(self, connection: Connection, request_id: str, conclusion: Conclusion) -> None:
-        still = stands_still(requests.c.tenant, requests.c.id).label("still")
-        found = connection.execute(
-            select(requests.c.conclusion, still).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
-        ).first()
-        if found and found.conclusion is None and found.still:
-            raise StandsStill("the request stands still for an incident: it is closed once that is lifted")
-        if found is None or found.conclusion is None:
+        before = connection.scalar(
+            select(requests.c.conclusion).where(requests.c.tenant == self.tenant, requests.c.id == request_id)
+        )
+        if before is None:
             raise LedgerRefusal("there is no request of this id")
-        if found.conclusion != conclusion:
-            raise LedgerRefusal(f"the request was closed as {found.conclusion}, so not as {conclusion}")
+        if before != conclusion:
+            raise LedgerRefusal(f"the request was closed as {before}, so not as {conclusion}")
 
     def checkpoint(self, *, at: datetime) -> Checkpoint | None:
         """Sign the head of the journal and place it outside; None if nothing is journaled or no place was given."""

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, cast, func, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.errors import LedgerRefusal
 from ledger.models import entries
+from ledger.models_remembered import act_tokens, remembered_acts
 from ledger.models_suppression import suppressions
 from ledger.tokens import Tokens
 from rights.parents import parent_laws
@@ -85,6 +87,22 @@ _END_REFUSALS: Final = (
     )
     .values(until=bindparam("at"))
 )
+_past = act_tokens.alias("past")
+_REFUSED_WITH: Final = (
+    select(act_tokens.c.token)
+    .join(_past, (_past.c.tenant == act_tokens.c.tenant) & (_past.c.request_id == act_tokens.c.request_id))
+    .join(
+        remembered_acts,
+        (remembered_acts.c.tenant == act_tokens.c.tenant) & (remembered_acts.c.request_id == act_tokens.c.request_id),
+    )
+    .where(
+        act_tokens.c.tenant == bindparam("of"),
+        _past.c.token == func.any(bindparam("tokens", type_=ARRAY(LargeBinary))),
+        cast(remembered_acts.c.details, JSONB)["scope"].astext == bindparam("refused"),
+    )
+)
+"""What else those were known by who have refused: an entry of the list stands for the refusal that began it, and not
+for one that has refused the same again, as a replay does."""
 _SAID: Final = (
     select(entries.c.seq)
     .where(
@@ -221,10 +239,12 @@ class Suppressions(Tokens):
             KeyError: there is no such law or way.
         """
         article = parent_laws().laws[law].consent.ways[way]
-        tokens = self._tokens(identities)
+        tokens = set(self._tokens(identities))
+        its = {"of": self.tenant, "refused": Scope.COLLECTION.value}
         with self._begin() as connection:
-            its = {"of": self.tenant, "tokens": tokens, "refused": Scope.COLLECTION.value, "at": at}
-            ended = connection.execute(_END_REFUSALS, its).rowcount
+            while more := set(connection.scalars(_REFUSED_WITH, {**its, "tokens": list(tokens)})) - tokens:
+                tokens |= more
+            ended = connection.execute(_END_REFUSALS, {**its, "tokens": list(tokens), "at": at}).rowcount
             if ended:
                 body = {"entries": ended, "law": law, "way": way, "article": article, "by": by}
                 self._journal(connection, "collection_permitted", body, at)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, literal, select, update
 
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
@@ -16,6 +16,7 @@ from ledger.models import case_keys, tasks
 from ledger.models_uses import restriction_uses
 from ledger.outbox import post
 from ledger.restrictions import lock_restriction, note_restriction
+from ledger.stopped import stands_still
 from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
 from rights.approvers import same_person
@@ -143,10 +144,12 @@ class Uses(Store):
         """Note that the sealed copy was taken out, by whom and for whom; each time is on record.
 
         Raises:
-            LedgerRefusal: nothing is sealed, it is over, or the person is to be told first.
+            LedgerRefusal: nothing is sealed, it is over, the person is to be told first, or the request stands still.
         """
         with self._begin() as connection:
             use = self._lock_use(connection, use_id, at)
+            if connection.scalar(select(stands_still(literal(self.tenant), literal(use.request_id)))):
+                raise LedgerRefusal("the request stands still for an incident: habeas request show says for which")
             if use.sealed_at is None:
                 raise LedgerRefusal("nothing is sealed for this use yet: habeas restriction uses says why")
             if use.owes_notice:

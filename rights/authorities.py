@@ -80,15 +80,19 @@ class Scope(Value):
         return tuple(n for n, one in collection.fields.items() if one.export and one.category not in self.without)
 
     def undatable(self, data_map: DataMap) -> tuple[str, ...]:
-        """Collections of which no row would go, since nothing that goes with it says its day."""
-        if self.days is None or self.undated:
-            return ()
-        places = [(one, *one.split(".", 1)) for one in self.collections]
-        return tuple(
-            place
-            for place, system, name in places
-            if dated_by(data_map.systems[system].collections[name], self.fields(data_map, place)) is None
-        )
+        """Collections whose rows cannot be cut to the days: nothing that goes with one says its day, or it has left the
+        map. Rows without a day may go as well, but not those whose day is known and stays here."""
+        return tuple(place for place in self.collections if self.days and not self._cuts(data_map, place))
+
+    def _cuts(self, data_map: DataMap, place: str) -> bool:
+        system, _, name = place.partition(".")
+        known = data_map.systems.get(system)
+        collection = known.collections.get(name) if known else None
+        if known is None or collection is None:
+            return False
+        if self.undated and dated_by(collection, collection.fields) is None:
+            return True
+        return dated_by(collection, self.given(known, name)) is not None
 
     def of(self, system: str) -> tuple[str, ...]:
         """The collections of a system."""

@@ -4,7 +4,7 @@ The one rule: nobody asks for another person without a mandate that covers the r
 country is not sure, nobody's name is enough, and a person decides.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from enum import StrEnum
 from functools import cache
@@ -16,6 +16,8 @@ from rights.identity import identity_law
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.minors import parent_may_ask
 from rights.parents import ParentRefusal, parent_laws
+from rights.recipients import Country as Place
+from rights.recipients import Handle, Refused, Register, families
 from rights.request import Right
 from rights.subject import IdentityError, parse_identity
 from rights.terms import keep_until
@@ -44,6 +46,16 @@ class MandateRefusal(ValueError):
     """A mandate that does not carry a request; one sentence that says why and what would."""
 
 
+class Firm(Strict):
+    """A firm that asks for the person: a controller of its own, to which data is given (EDPB 05/2021). A natural person
+    acts for the person, and is none."""
+
+    country: Place
+    """Where it is."""
+    recipient: Handle
+    """Its name in the register of recipients, which is asked where it is abroad."""
+
+
 class Mandate(Strict):
     """What a mandate says, as it is written down for a request. It may tell of people, so it is sealed."""
 
@@ -59,6 +71,8 @@ class Mandate(Strict):
     """Their name and address, as on an envelope; lines, or parts with commas between."""
     representative_email: str = ""
     """Where letters to them go; without it they are posted to the address."""
+    firm: Firm | None = None
+    """Whoever asks for the person is a firm."""
     reference: str = ""
     """Where the paper is: the number of a scan, of a court's order."""
     age: int | None = None
@@ -118,6 +132,19 @@ class Mandate(Strict):
             raise MandateRefusal(f"somebody of this age asks in their own name: open the request as theirs{where}")
         if self.kind is Kind.SURVIVOR:
             deceased_law().may(self.country, self.relation or "heir", right, self.died or today, today)
+
+    def copy_refused(self, register: Register, today: date, regimes: Collection[str]) -> Refused | None:
+        """Why a copy may not be handed to whom the answer goes; None if it may. To a firm abroad it is a transfer as to
+        any other controller, and who is not in the register, or is there under another country, gets nothing."""
+        over = self.expires is not None and self.expires < today
+        if self.firm is None or self.answer_to == "person" or over:
+            return None
+        if all(self.firm.country in family.home for family in families(regimes)):
+            return None
+        known = register.recipients.get(self.firm.recipient)
+        if known is None or known.country != self.firm.country:
+            return Refused.UNKNOWN
+        return register.refuses(self.firm.recipient, today, regimes)
 
     @property
     def asked_under(self) -> dict[str, str]:

@@ -105,6 +105,14 @@ def comparables(identity: Identity, calling_code: str = "") -> Mapping[int, str]
     return {1: f"{identity.kind}\0{_first(identity, calling_code)}"}
 
 
+def told_apart(identity: Identity, *, casefold: bool) -> str:
+    """The form in which the data map tells an identity from all others. Several of them may be one in `comparables`,
+    which would rather cover one person too many: two customer numbers that differ in case, two tags of one mailbox."""
+    if identity.kind in _PHONES:
+        return _first(identity, "")
+    return comparable(identity.value.strip(), casefold=casefold)
+
+
 def _first(identity: Identity, calling_code: str) -> str:
     text = comparable(identity.value.strip(), casefold=True)
     if identity.kind == "email" and "@" in text:

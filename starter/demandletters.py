@@ -46,3 +46,10 @@ def days_of(since: date | None, until: date | None) -> Days | None:
     if since and until and until < since:
         raise Failure(Exit.USAGE, "--until is before --from")
     return Days(since=since, until=until)
+
+
+def cannot_cut(place: str, *, undated: bool) -> str:
+    """What to do about a collection whose rows cannot be cut to the days of a decision."""
+    if undated:
+        return f"the day of a row of {place} is known and would stay here: leave {place} out, or give its day as well"
+    return f"of {place} no row would go, since nothing that goes with it says its day: leave it out, or say --undated"

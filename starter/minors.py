@@ -50,7 +50,7 @@ def report(
     Args:
         identities: pairs of kind and value, as of every request.
         by: who reports it, by role; they do not rule on it.
-        parent: the e-mail address of a parent or guardian, where it is known.
+        parent: the e-mail address of a parent or guardian, where it is known: told that the report is here, no more.
         key: the caller's name for this report; given again, it finds the same one, and completes it.
         text: the report as it came in; kept sealed with the erasure.
 
@@ -58,10 +58,10 @@ def report(
         SubmissionError: something cannot stand; nothing was started.
         LedgerRefusal: the key belongs to another report.
     """
-    law, reply = minors_law().lane, None
+    lane, address = Lane(minors_law().lane.within), None
     if parent is not None:
         try:
-            reply = Channel("email", parse_identity("email", parent).value)
+            address = Channel("email", parse_identity("email", parent).value)
         except IdentityError as error:
             raise SubmissionError(f"the parent's address: {error}") from None
     if key is not None and not 1 <= len(key) <= MAX_KEY:
@@ -76,7 +76,7 @@ def report(
         details=RestrictionDetails(ground=Ground.MINOR),
         idempotency_key=key and f"minor/restriction/{key}",
         regimes=regimes,
-        lane=Lane(law.within, reply),
+        lane=lane,
     )
     erasure = submit(
         ledger,
@@ -89,6 +89,6 @@ def report(
         details=ErasureDetails(ground=Why.CHILD),
         idempotency_key=key and f"minor/erasure/{key}",
         regimes=regimes,
-        lane=Lane(law.within, reply, MinorReport(source, by, restriction.request_id)),
+        lane=lane._replace(report=MinorReport(source, by, restriction.request_id, address if rules.letters else None)),
     )
     return Lanes(erasure=erasure.request_id, restriction=restriction.request_id, new=erasure.new)

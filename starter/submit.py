@@ -46,8 +46,6 @@ class Lane(NamedTuple):
 
     within: timedelta
     """What the engine works towards, from the receipt on."""
-    reply: Channel | None
-    """Where a parent is written to; None: nobody is known, and a person sees to it."""
     report: MinorReport | None = None
     """With the erasure: it does not wait to be thought over, but for a second person's ruling."""
 
@@ -89,7 +87,7 @@ def submit(
         proves: names of the identities that this is of (`rights.tying.names_of`); may be left out where one is given.
         regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
-        lane: a report that it is a child's data; nobody but a parent is written to.
+        lane: a report that it is a child's data; nobody is written to as the asker.
 
     Raises:
         SubmissionError: something cannot stand; nothing was started.
@@ -118,7 +116,7 @@ def submit(
         _refuse_unknown_to_all(laws, known)
     clocks = [start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws]
     clock, *further = (one.hurried(lane.within) for one in clocks) if lane else clocks
-    written_to = lane.reply if lane else _reply(people)
+    written_to = None if lane else _reply(people)
     asked = [law.regime for law in laws]
     level = identity_law().needed_under(known, asked, circumstances_of(details))
     by_parent = needs_parent(details)

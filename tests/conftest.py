@@ -7,11 +7,13 @@ when a test asks for it.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from starter.stack import Postgres, Temporal
 from tests.fakes.watched import Watched, differences
@@ -27,6 +29,13 @@ SEARCH_ATTRIBUTES: Final = {
     "HabeasLegalDueAt": "Datetime",
     "HabeasRisk": "Keyword",
 }
+
+# How fast a machine is is no promise of ours: a busy one fails no property. In CI what is tried is the same each time,
+# so that a change is judged by what it changes; everywhere else it is new each time.
+settings.register_profile(
+    "habeas", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("habeas")
 
 collect_ignore = ["stranger"]
 """A package of its own, with its own tests: test_stranger.py installs it and runs them."""

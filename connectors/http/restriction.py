@@ -53,7 +53,8 @@ class Restriction:
                     with call.fence({name: 1}, look) as intent:
                         self._take(call, rules, name, row, "restrict")
                         intent.done(_found({name: 1}))
-        return Restricted(_found(found), {"rows": json.dumps(state)})
+        without = sorted(n for n in wanted if sight.certain.get(n) and not self._eye.vendor.collections[n].restrict)
+        return Restricted(_found(found), {"rows": json.dumps(state)}, tuple(without))
 
     def lift(self, call: Call) -> Tally:
         """Put back what was locked away; what was locked by others stays so, and what is open already is left alone."""

@@ -169,7 +169,7 @@ def decide(
     """
     from rights.authorities import Scope, categories_known
     from rights.authoritylaw import Word
-    from starter.demandletters import days_of
+    from starter.demandletters import cannot_cut, days_of
     from starter.desk import desk, now
     from starter.inputs import ledger_id, maybe_day, read_text
 
@@ -189,11 +189,7 @@ def decide(
             days = days or before.dates
         scope = Scope(collections=places, without=tuple(without or ()), days=days, undated=undated)
         if set(places) <= set(before.demanded) and (lost := scope.undatable(at.data_map)):
-            raise Failure(
-                Exit.USAGE,
-                f"of {lost[0]} no row would go, since nothing that goes with it says its day: leave it out, or say "
-                "--undated",
-            )
+            raise Failure(Exit.USAGE, cannot_cut(lost[0], undated=undated))
         after = at.ledger.decide_demand(
             before.id, Word(word), ground, scope, reason=reason, by=staff, seat=seat, at=now()
         )

@@ -83,21 +83,30 @@ def open_(
 ) -> None:
     """Decrypt a parcel into an ordinary ZIP.
 
-    Only you can read the file.
+    Only you can read the file. Where it is for a firm abroad, the register of recipients is asked first.
 
     Example: habeas parcel open 01kap2v7q4m8w3x9yd5tgh6jzr --out copy.zip
     """
     from activities.parcels import open_parcel
     from activities.store import FileStore
-    from starter.desk import desk
+    from rights.reckoning import local_day
+    from starter.desk import desk, now
     from starter.inputs import ledger_id
     from starter.show import Cell, Page, answer
 
     request_id = ledger_id(request, "request")
     target = out or Path(f"{request_id}.zip")
     with desk() as at:
-        if stopped := at.ledger.request(request_id).incident:
+        row, mandate = at.ledger.request(request_id), at.ledger.mandate(request_id)
+        if stopped := row.incident:
             raise Failure(Exit.REFUSED, f"an incident has this parcel stand still: habeas incident show {stopped}")
+        today = local_day(now(), row.clock.zone)
+        if mandate and (refused := mandate.copy_refused(at.register, today, row.regimes)):
+            raise Failure(
+                Exit.REFUSED,
+                f"the copy is for a firm abroad, and nothing may be sent to it: {refused.says} (its name and country "
+                "stand in the mandate)",
+            )
         packed = [e for e in at.ledger.standing(request_id).events if e.kind == "parcel"]
         if not packed:
             raise Failure(

@@ -28,7 +28,7 @@ def report(
         typer.Option(
             "--parent-email",
             metavar="ADDRESS",
-            help="Where a parent or guardian is written to, if that is known; kept sealed.",
+            help="Where a parent or guardian is told that the report is here; kept sealed.",
             show_default=False,
         ),
     ] = None,
@@ -123,7 +123,8 @@ def rule(
     with desk() as at:
         request_id, who = ledger_id(request, "request"), role(by, "--by")
         if word == "child":
-            fresh = at.ledger.rule_child(request_id, Indication(str(indication)), by=who, at=now())
+            shown, sms, mail = Indication(str(indication)), at.settings.sms_gateway or "", at.settings.mail is not None
+            fresh = at.ledger.rule_child(request_id, shown, by=who, at=now(), sms=sms, mail=mail)
             said = "it is a child's data: the erasure begins"
         else:
             notice = timedelta(days=at.settings.restriction_notice_days)

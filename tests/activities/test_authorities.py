@@ -194,14 +194,15 @@ def test_trf_04_rows_of_other_days_stay_here_and_those_without_a_day_but_for_cou
     assert (about["days"], about["rows_without_a_day"]) == ({"since": "2026-03-01", "until": "2026-03-31"}, undated)
 
 
-def test_trf_04_where_the_map_has_no_day_any_more_nothing_is_sealed(ledger: Ledger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["", MAP.replace("system: shop", "system: till")])
+def test_trf_04_where_the_map_has_no_day_any_more_nothing_is_sealed(ledger: Ledger, tmp_path: Path, text: str) -> None:
     demand = received(ledger, demanded=("shop.customers",), dates=MARCH)
     answer(ledger, demand)
     scope = Scope(collections=("shop.customers",), days=MARCH)
     words = {"reason": "canary", "by": "s-17", "seat": Role.COUNSEL, "at": AT}
     ledger.decide_demand(demand.id, Word.DISCLOSE, "legal_obligation", scope, **words)  # type: ignore[arg-type]
     approve(ledger, demand)
-    carried_on(ledger, tmp_path, demand.id, AT, REGISTER, Dated())
+    carried_on(ledger, tmp_path, demand.id, AT, REGISTER, Dated(), text)
     assert (ledger.demand(demand.id).sealed_at, ledger.demand(demand.id).trouble) == (None, "map_changed")
 
 

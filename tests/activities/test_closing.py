@@ -1,6 +1,7 @@
 """How requests end, by right: the conclusion, the letter that tells of it, and what that letter says agree."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
 from tests.ledger.builders import AT, a_clock, a_receipt, a_step, enter, later, opened_id
 from tests.ledger.conftest import Door
+from tests.ledger.test_minors import reported
 from tests.world import shop_map
 
 OFFICE = Office(
@@ -234,6 +236,30 @@ def test_the_letter_of_an_end_says_what_the_conclusion_does(ledger: Ledger, tmp_
     for name, words in _SAYS.items():
         assert [word for word in words if word not in texts[name]] == [], name
         assert "anna@" not in texts[name]
+
+
+def test_CHI_02_nobody_is_told_that_they_have_taken_back_what_was_ruled_to_be_no_childs(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    request = reported(ledger)
+    ledger.seal(request, "working", REPLY, Channel("email", "anna@example.org").sealed(), at=AT)
+    ledger.pin_map(request, MAP, at=AT)
+    ledger.rule_not_child(request, by="privacy desk", at=AT, notice=timedelta(days=7))
+    mail: Any = object()
+    tools = Tools(
+        ledger=ledger,
+        connectors={},
+        data_map=MAP,
+        store=FileStore(tmp_path),
+        environment="test",
+        office=OFFICE,
+        mail=mail,
+    )
+
+    closed = ClosingActivities(tools).close(Ask(request_id=request, as_of=AT))
+
+    assert closed.conclusion is Conclusion.WITHDRAWN
+    assert ledger.letters(request) == []
 
 
 @pytest.mark.parametrize(("right", "act"), [(Right.ERASURE, Operation.ERASE), (Right.RECTIFICATION, Operation.RECTIFY)])

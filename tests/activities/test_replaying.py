@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities.corrections import seal_corrections
 from activities.replaying import ReplayActivities, Replaying
 from activities.store import FileStore
 from activities.tools import Tools
+from connectors.protocol import Call, Correction, Look
 from connectors.registry import build
+from connectors.rolls import Roll, RollPage
 from ledger.ledger import Ledger
+from ledger.remembering import Remembered
 from ledger.replays import Replay
 from ledger.requests import Ending
 from rights.codes import Code
@@ -17,11 +21,13 @@ from rights.datamap import DataMap
 from rights.mapfile import read_map
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
+from rights.rectification import RectificationDetails, Wanted
 from rights.request import Conclusion, Phase, Right
+from rights.subject import Identity
 from rights.suppression import Scope, Source
 from starter.checkup import closed
 from starter.stack import free_port
-from tests.ledger.builders import ANNA, AT, a_receipt, a_step, close_one, later, opened_id
+from tests.ledger.builders import ANNA, AT, OTTO, a_receipt, a_step, close_one, later, opened_id
 from tests.ledger.conftest import Door
 
 MAP = """
@@ -113,11 +119,23 @@ def test_what_is_done_twice_is_opened_once(ledger: Ledger, tmp_path: Path) -> No
     assert [child.request_id for child in ledger.replay_children(replay.id)] == [request_id]
 
 
-def acted(ledger: Ledger, right: Right, act: Operation, details: bytes, conclusion: Conclusion) -> str:
+def acted(
+    ledger: Ledger,
+    right: Right,
+    act: Operation,
+    details: bytes,
+    conclusion: Conclusion,
+    people: tuple[Identity, ...] = (),
+) -> str:
     """A request of another right that has done something in the shop and is over."""
-    request_id = opened_id(ledger, Phase.LOCATING, right=right, details=details, confirmed=True)
+    request_id = opened_id(
+        ledger, Phase.LOCATING, right=right, details=details, confirmed=True, identities=people or ANNA
+    )
     ledger.keep_receipt(a_receipt(a_step(request_id, act), at=later(days=1)))
-    close_one(ledger, request_id, conclusion, at=later(days=2))
+    ending = Ending(act=Remembered(people=people, details=details.decode())) if people else None
+    close_one(ledger, request_id, conclusion, at=later(days=2), ending=ending)
+    if people:
+        ledger.suppress(request_id, people, [Scope.SALE], source=Source.PERSON, at=AT)
     return request_id
 
 
@@ -145,6 +163,54 @@ def test_what_a_consent_has_ended_since_is_not_stopped_once_more(ledger: Ledger,
     assert ledger.reopenings(request_id) == {}
 
 
+def corrected(ledger: Ledger, hours: int, *corrections: Correction, people: tuple[Identity, ...] = ANNA) -> str:
+    """A correction of the shop, made so many hours after, that is over."""
+    wanted = tuple(
+        Wanted(system="shop", collection=c.collection, values=dict(c.values), key=c.key) for c in corrections
+    )
+    details = RectificationDetails(corrections=wanted).model_dump_json().encode()
+    request_id = opened_id(
+        ledger, Phase.LOCATING, right=Right.RECTIFICATION, details=details, confirmed=True, identities=people
+    )
+    seal_corrections(ledger, request_id, "shop", corrections, at=later(hours=hours))
+    ledger.keep_receipt(a_receipt(a_step(request_id, Operation.RECTIFY), at=later(hours=hours)))
+    close_one(ledger, request_id, at=later(days=2))
+    return request_id
+
+
+def test_what_was_corrected_twice_is_put_back_to_what_it_was_last(ledger: Ledger, tmp_path: Path) -> None:
+    phone = Correction("customers", {"phone": "1", "full_name": "Anna"}), Correction("customers", {"phone": "2"})
+    first, last = (corrected(ledger, hours, one) for hours, one in enumerate(phone, 1))
+    overtaken = corrected(ledger, 3, Correction("customers", {"note": "a"}, ("1",)))
+    note = corrected(ledger, 4, Correction("customers", {"note": "b"}, ("1",)))
+    others = corrected(ledger, 5, phone[1], people=OTTO)
+
+    replay = carried_out(ledger, tmp_path)
+
+    assert replay.report["indeterminate"] == {}
+    again = {one: ledger.reopenings(one) for one in (first, last, overtaken, note, others)}
+    assert {one for one, systems in again.items() if systems} == {last, note, others}
+    assert ledger.opened_anew(replay.id, overtaken) is None
+    anew = ledger.opened_anew(replay.id, first)
+    assert anew is not None
+    asked = ledger.details(anew, Right.RECTIFICATION)
+    assert isinstance(asked, RectificationDetails)
+    assert [dict(one.values) for one in asked.corrections] == [{"full_name": "Anna"}], "the rest, and no old value"
+
+
+def test_of_all_rows_and_one_of_them_since_a_person_says_what_the_others_say(
+    ledger: Ledger, tmp_path: Path, door: Door
+) -> None:
+    request_id = corrected(ledger, 1, Correction("customers", {"phone": "1"}))
+    corrected(ledger, 2, Correction("customers", {"phone": "2"}, ("1",)))
+
+    replay = carried_out(ledger, tmp_path)
+
+    assert replay.report["indeterminate"] == {"overtaken_in_part": 1}
+    tasks = door("SELECT request_id, code FROM tasks WHERE settled_at IS NULL")
+    assert (request_id, Code.UNDONE.value) in tasks
+
+
 def test_what_was_shredded_and_is_not_remembered_is_a_persons_task_once(
     ledger: Ledger, tmp_path: Path, door: Door
 ) -> None:
@@ -160,6 +226,43 @@ def test_what_was_shredded_and_is_not_remembered_is_a_persons_task_once(
     assert code == Code.UNDONE
     assert ledger.rule(request_id, task, "done", at=later(days=11))
     assert door("SELECT count(*) FROM tasks WHERE settled_at IS NULL") == [(0,)]
+
+
+class Listed:
+    """A system that can say whom it has."""
+
+    def __init__(self, *customers: str) -> None:
+        self._customers = customers
+
+    def roll(self, roll: Roll) -> RollPage:
+        rows = tuple({"customer_id": one} for one in self._customers)
+        return RollPage(rows=rows, last=(), over=True)
+
+    def locate(self, call: Call) -> Look:
+        raise AssertionError("requests are opened here, and carried out by nobody")
+
+
+@pytest.mark.parametrize(("there", "clear"), [(("aB7", "x"), True), (("aB7", "Ab7"), False)])
+def test_whom_a_token_does_not_tell_from_another_nobody_erases(
+    ledger: Ledger, tmp_path: Path, there: tuple[str, ...], clear: bool
+) -> None:
+    """Tokens make no difference of case, and customer numbers do."""
+    people = (Identity("customer_id", "aB7"),)
+    request_id = opened_id(ledger, Phase.LOCATING, confirmed=True, identities=people)
+    close_one(ledger, request_id, at=later(days=1), ending=Ending(erased=people))
+    optout = acted(ledger, Right.OPT_OUT, Operation.SUPPRESS, b'{"of": ["sale"]}', Conclusion.ANSWERED, people)
+    for one in (request_id, optout):
+        ledger.shred(one, ["working", "file", "history"], as_of=later(days=40))
+    data_map = DataMap.of(
+        read_map({"shop.yaml": MAP.replace("email: {c", "customer_id: {identity: customer_id}, email: {c")}).systems
+    )
+    tools = Tools(ledger, {"shop": Listed(*there)}, data_map, FileStore(tmp_path), environment="test")
+    replay = ledger.begin_replay("shop", AT, dry=False, by="operations", at=later(days=41))
+    for _ in range(2):
+        ActivityEnvironment().run(ReplayActivities(tools).advance, Replaying(replay_id=replay, as_of=later(days=41)))
+
+    report = ledger.replay(replay).report
+    assert (report["opened_anew"], report["indeterminate"]) == ((2, {}) if clear else (0, {"several_match": 2}))
 
 
 def test_a_database_that_cannot_list_its_people_is_said_and_not_tried_for_ever(

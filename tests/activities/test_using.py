@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from temporalio.testing import ActivityEnvironment
@@ -20,7 +21,7 @@ from rights.plan import Operation, Step
 from rights.receipt import Certainty, Count, Outcome, Receipt, Tally
 from rights.request import Phase, Right
 from rights.restriction import Ground
-from rights.uses import UseEnded, UseGround
+from rights.uses import Use, UseEnded, UseGround
 from tests.activities.test_replaying import MAP
 from tests.ledger.builders import AT, later, opened_id
 
@@ -33,9 +34,11 @@ class Vendor:
 
     locked: bool = False
     asked: list[str] = field(default_factory=list)
+    holds: Tally = FOUND
+    """What there is; only customers can be locked away."""
 
     def locate(self, call: Call) -> Look:
-        return Look(FOUND)
+        return Look(self.holds)
 
     def export(self, call: Call) -> Iterator[Export]:
         for work in call.work:
@@ -54,18 +57,16 @@ class Vendor:
         return FOUND
 
 
-def test_RES_02_nothing_is_copied_while_a_row_of_the_person_is_still_open(ledger: Ledger, tmp_path: Path) -> None:
-    data_map = read_map({"shop.yaml": MAP.replace("connector:", "mode: auto\nconnector:", 1)})
-    vendor, store = Vendor(), FileStore(tmp_path)
-    using = UsingActivities(Tools(ledger, {"shop": vendor}, data_map, store, environment="test"))
+def a_use(ledger: Ledger, *covers: str) -> Use:
+    """A use that somebody asks for."""
     request = opened_id(ledger, Phase.LOCATING, right=Right.RESTRICTION, confirmed=True)
     ledger.begin_restriction(request, Ground.CLAIMS, at=AT, review_on=later(days=90))
     step = Step(request_id=request, system="shop", operation=Operation.RESTRICT)
     ledger.keep_receipt(Receipt(step=step, outcome=Outcome.DONE, certainty=Certainty.VERIFIED, tally=FOUND, at=AT))
-    use = ledger.ask_to_use(
+    return ledger.ask_to_use(
         request,
         UseGround.CLAIMS,
-        ("shop.customers",),
+        covers,
         article="GDPR Art. 18(2)",
         until=(AT + timedelta(days=30)).date(),
         zone="Europe/Berlin",
@@ -76,9 +77,18 @@ def test_RES_02_nothing_is_copied_while_a_row_of_the_person_is_still_open(ledger
         at=AT,
     )
 
-    def seal() -> str:
-        ActivityEnvironment().run(using.seal, Ask(request_id=use.id, as_of=AT))
-        return ledger.use(use.id).trouble
+
+def sealing(ledger: Ledger, folder: Path, vendor: Vendor, use: Use, text: str = MAP) -> str:
+    """What keeps the copy from being made."""
+    data_map = read_map({"shop.yaml": text.replace("connector:", "mode: auto\nconnector:", 1)})
+    tools = Tools(ledger, {"shop": vendor}, data_map, FileStore(folder), environment="test")
+    ActivityEnvironment().run(UsingActivities(tools).seal, Ask(request_id=use.id, as_of=AT))
+    return ledger.use(use.id).trouble
+
+
+def test_RES_02_nothing_is_copied_while_a_row_of_the_person_is_still_open(ledger: Ledger, tmp_path: Path) -> None:
+    vendor, use = Vendor(), a_use(ledger, "shop.customers")
+    seal = partial(sealing, ledger, tmp_path, vendor, use)
 
     assert (seal(), vendor.asked) == ("", []), "one person's word copies nothing"
     ledger.approve_use(use.id, by="s-21", note=None, at=AT)
@@ -90,3 +100,17 @@ def test_RES_02_nothing_is_copied_while_a_row_of_the_person_is_still_open(ledger
     assert ledger.use(use.id).rows == {"shop.customers": 1}
     assert vendor.asked == ["customers"], "and of no other collection"
     ledger.end_use(use.id, UseEnded.DONE, by="s-17", note=None, at=AT)
+
+
+def test_RES_02_what_the_system_has_no_way_to_lock_is_not_copied(ledger: Ledger, tmp_path: Path) -> None:
+    two = Tally(counts=(*FOUND.counts, Count(collection="orders", found=2)))
+    vendor, use = Vendor(locked=True, holds=two), a_use(ledger, "shop.customers", "shop.orders")
+    ledger.approve_use(use.id, by="s-21", note=None, at=AT)
+    both = f"{MAP}  orders:\n    key: [id]\n    fields: {{id: {{}}, mail: {{category: contact, identity: email}}}}\n"
+
+    assert (sealing(ledger, tmp_path, vendor, use, both), vendor.asked) == ("not_locked", [])
+    assert ledger.use(use.id).sealed_at is None
+    assert not list(tmp_path.rglob("*.sealed"))
+
+    vendor.holds = FOUND
+    assert sealing(ledger, tmp_path, vendor, use, both) == "", "where nothing stands, nothing is open"

@@ -238,6 +238,14 @@ def test_a_missing_optional_secret_is_asked_for_when_it_is_needed(vendors: Vendo
 # Zendesk
 
 
+def test_zendesk_locks_users_and_says_that_their_tickets_stay_open(zendesk: Desk) -> None:
+    locked = zendesk.connector.restrict(zendesk.call(email_of(zendesk.vendors, 3)))
+
+    assert zendesk.vendors.dump("zendesk")["users"]["900000000003"]["suspended"]
+    assert locked.tally.of("users").found == 1
+    assert locked.without == ("tickets",)
+
+
 def test_zendesk_is_done_when_every_product_says_so(zendesk: Desk) -> None:
     call = zendesk.call(email_of(zendesk.vendors, 3))
     waited = timedelta(0)

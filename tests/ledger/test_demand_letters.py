@@ -1,6 +1,6 @@
 """Letters about a demand: queued when there is something to tell, kept back under a gag, and in no list of requests."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -98,6 +98,29 @@ def test_trf_04_a_gag_that_comes_while_letters_wait_keeps_them_back_and_they_are
 
     assert queue(ledger, demand, Whom.PERSON, days=95) == f"{demand.id}.demand_notice.1"
     assert queue(ledger, demand, Whom.EXPORTER, days=95) == f"{demand.id}.demand_to_exporter.1"
+
+
+def test_trf_04_a_letter_that_is_put_off_is_not_tried_again_under_a_gag_that_came_meanwhile(
+    ledger: Ledger, door: Door
+) -> None:
+    demand = refused(ledger)
+    assert queue(ledger, demand, hours=1)
+    (letter,) = ledger.letters_to_send(9)
+    assert ledger.begin_sending(letter, at=later(hours=2))
+    ledger.change_gag(demand.id, Gag.UNTIL, date(2026, 6, 1), by="s-17", note=None, at=later(hours=2))
+    assert door(LETTERS) == [("demand_notice", 0, "sending", None)], "the mail server has it"
+
+    ledger.letter_put_off(letter, "451", timedelta(0), at=later(hours=2))
+
+    assert ledger.letters_to_send(9) == []
+    assert not ledger.begin_sending(letter, at=later(hours=3))
+    assert door(LETTERS) == [("demand_notice", 0, "left", None)]
+    assert ledger.demand(demand.id).waits_for(later(hours=3)) == (Waits.GAG,)
+    assert queue(ledger, demand, days=95) == f"{demand.id}.demand_notice.1"
+    (letter,) = ledger.letters_to_send(9)
+    ledger.begin_sending(letter, at=later(days=95))
+    ledger.letter_put_off(letter, "451", timedelta(0), at=later(days=95))
+    assert [one.id for one in ledger.letters_to_send(9)] == [letter.id], "what may be told is tried again"
 
 
 def test_trf_04_the_exporter_hears_promptly_and_again_of_the_answer(ledger: Ledger, door: Door) -> None:

@@ -1,9 +1,11 @@
 """What an incident stops, that nothing slips past it, and what is on record of it."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from ledger.errors import LedgerRefusal
@@ -16,10 +18,13 @@ from rights.incidentlaw import How, Kind
 from rights.incidents import Incident, IncidentError, Origin, Threat, Waits
 from rights.plan import Operation
 from rights.request import Conclusion, Phase, Right
+from rights.restriction import Ground
+from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, OTTO, close_one, enter, later, opened_id
 from tests.ledger.conftest import Door
 from tests.ledger.test_letters import ask, queue
 from tests.ledger.test_relooks import answered
+from tests.ledger.test_uses import approved, asked, sealed, taken
 
 CANARY = "canary: a list was mailed to a Mr Example"
 DAY = timedelta(days=1)
@@ -40,6 +45,16 @@ def open_it(ledger: Ledger, *requests: str, kind: Kind = Kind.ACCESS, **more: An
 
 def at_work(ledger: Ledger, **more: Any) -> str:
     return opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, confirmed=True, **more)
+
+
+def waits_for_a_lock(tables: Database) -> None:
+    """Until a session waits for a row that another one has locked."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(tables.conninfo, autocommit=True) as door:
+        until = time.monotonic() + 20
+        while door.execute(waiting).fetchone() == (0,):
+            assert time.monotonic() < until
+            time.sleep(0.02)
 
 
 def test_the_fence_is_closed_to_what_is_named_and_to_nothing_else(ledger: Ledger) -> None:
@@ -114,6 +129,25 @@ def test_it_is_not_closed_and_no_letter_goes_before_it_is_lifted(ledger: Ledger,
     close_one(ledger, request, Conclusion.WITHDRAWN)
     assert door("SELECT count(*) FROM outbox WHERE kind = 'wake' AND request_id = %s", request) == [(2,)]
     assert ledger.verify().sound
+
+
+def test_a_closing_that_has_waited_for_the_opening_of_one_is_refused(ledger: Ledger, tables: Database) -> None:
+    request = at_work(ledger)
+    with ThreadPoolExecutor(1) as pool:
+        # As an opening does it: the request is locked, and it is noted that it stands still.
+        with psycopg.connect(tables.conninfo) as opening:
+            opening.execute("SELECT id FROM requests WHERE id = %s FOR NO KEY UPDATE", (request,))
+            closing = pool.submit(close_one, ledger, request)
+            waits_for_a_lock(tables)
+            opening.execute(
+                "INSERT INTO incidents (tenant, id, kind, origin, systems, regimes, hours, zone, aware_at, opened_at,"
+                " opened_by) VALUES ('main', 'one', 'access', 'person', '{}', '{}', 72, 'UTC', now(), now(), 's-17')"
+            )
+            opening.execute("INSERT INTO incident_requests VALUES ('main', 'one', %s, false, true)", (request,))
+        with pytest.raises(StandsStill):
+            closing.result()
+
+    assert ledger.request(request).phase is not Phase.CLOSED
 
 
 def test_what_two_incidents_name_goes_on_when_both_are_lifted(ledger: Ledger) -> None:
@@ -232,8 +266,49 @@ def test_a_disputed_parcel_has_its_request_stand_still_though_it_is_closed(ledge
     assert ledger.tasks(request_id=request) == [], "a closed request has no desk"
 
 
+def test_nothing_of_a_closed_request_is_shredded_before_it_is_lifted(ledger: Ledger) -> None:
+    mine, other = at_work(ledger), at_work(ledger, identities=OTTO)
+    for one in (mine, other):
+        ledger.case_key(one, "parcel", create=True)
+        close_one(ledger, one)
+    incident = open_it(ledger, kind=Kind.WRONG_RECIPIENT, about=About(requests=(mine,)))
+
+    assert {one.case_id for one in ledger.shred_due(later(days=2000))} == {other}
+    assert ledger.case_key(mine, "parcel")
+    with pytest.raises(LedgerRefusal, match="incident"):
+        ledger.shred(mine, ["parcel"], as_of=AT)
+    ledger.lift_incident(incident.id, by="s-17", note=None, at=AT)
+    assert {one.case_id for one in ledger.shred_due(later(days=2000))} == {mine}
+    assert ledger.case_key(mine, "parcel") is None
+
+
+def test_no_copy_of_what_is_restricted_is_handed_over_before_it_is_lifted(ledger: Ledger) -> None:
+    request = opened_id(ledger, Phase.LOCATING, right=Right.RESTRICTION)
+    ledger.begin_restriction(request, Ground.CLAIMS, at=AT, review_on=later(days=90))
+    close_one(ledger, request)
+    use = asked(ledger, request)
+    approved(ledger, use)
+    sealed(ledger, use)
+    incident = open_it(ledger, request)
+
+    with pytest.raises(LedgerRefusal, match="incident"):
+        taken(ledger, use)
+    assert ledger.use(use.id).handed_at is None
+    ledger.lift_incident(incident.id, by="s-17", note=None, at=AT)
+    assert taken(ledger, use).handed_at == AT
+
+
 def test_people_are_counted_once_however_many_requests_they_have(ledger: Ledger) -> None:
     mine, again, other = at_work(ledger), at_work(ledger, identities=ANNA[:1]), at_work(ledger, identities=OTTO)
 
     assert ledger.how_many_people([mine, again, other]) == 2
     assert ledger.how_many_people([]) == 0
+
+
+def test_whose_identities_are_destroyed_makes_nobody_more(ledger: Ledger) -> None:
+    mine, again = at_work(ledger), at_work(ledger, identities=ANNA[:1])
+    close_one(ledger, again)
+    ledger.shred_due(later(days=2000))
+
+    assert ledger.how_many_people([mine, again]) == 1, "it may be the same person"
+    assert ledger.how_many_people([again]) == 1

@@ -83,7 +83,7 @@ def test_a_letter_whose_sending_was_cut_is_not_sent_again_by_itself(ledger: Ledg
 def test_what_is_put_off_waits(ledger: Ledger) -> None:
     letter = queued(ledger, ask(ledger))
     ledger.begin_sending(letter, at=AT)
-    ledger.letter_put_off(letter, "451", timedelta(hours=1))
+    ledger.letter_put_off(letter, "451", timedelta(hours=1), at=AT)
 
     assert ledger.letters_to_send(10) == []
     left, delay = ledger.letters_left()

@@ -111,3 +111,13 @@ def test_a_mandate_that_takes_another_ones_place_says_where_letters_go(ledger: L
 def test_an_address_of_a_representative_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="representative_email: the email is not an address"):
         a_mandate(answer_to="representative", representative_email="law at agents")
+
+
+def test_TRF_02_a_mandate_is_read_back_as_long_as_its_file_is_kept(ledger: Ledger, door: Door) -> None:
+    said = a_mandate(answer_to="representative", firm={"country": "US", "recipient": "agents"})
+    request, other = asked_for(ledger, said), asking(ledger)
+
+    assert ledger.mandate(request) == said
+    assert ledger.mandate(other) is None
+    door("DELETE FROM vault WHERE case_id = %s", request)
+    assert ledger.mandate(request) is None

@@ -7,16 +7,18 @@ import pytest
 from ledger.errors import LedgerRefusal
 from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
-from ledger.minors import MinorReport
+from ledger.letters import REPLY, Channel
+from ledger.minors import PARENT, MinorReport
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.identity import Rung
+from rights.letters import LetterKind
 from rights.mandates import Mandate
 from rights.minors import Indication, Source, minors_law
-from rights.request import Phase, Right
+from rights.request import Conclusion, Phase, Right
 from rights.restriction import Ground
 from rights.subject import Identity
-from tests.ledger.builders import ANNA, AT, a_clock, enter, later, open_one, opened_id, release
+from tests.ledger.builders import ANNA, AT, a_clock, close_one, enter, later, open_one, opened_id, release
 from tests.ledger.conftest import Door
 
 WITHIN = minors_law().lane.within
@@ -24,11 +26,16 @@ NOTICE = timedelta(days=7)
 
 
 def reported(
-    ledger: Ledger, restriction: str = "", *, by: str = "support desk", identities: tuple[Identity, ...] = ANNA
+    ledger: Ledger,
+    restriction: str = "",
+    *,
+    by: str = "support desk",
+    identities: tuple[Identity, ...] = ANNA,
+    parent: Channel | None = None,
 ) -> str:
     """An erasure that somebody has reported, on its way; its id."""
     kept = restriction or open_one(ledger, right=Right.RESTRICTION, confirmed=True).request_id
-    report = MinorReport(Source.STAFF, by, kept)
+    report = MinorReport(Source.STAFF, by, kept, parent)
     made = ledger.open_request(
         Right.ERASURE, "eu-gdpr", identities, a_clock().hurried(WITHIN), received_at=AT, minor=report
     ).request_id
@@ -84,6 +91,27 @@ def test_CHI_02_a_second_persons_ruling_begins_the_erasure_without_cooling_off(l
         ledger.rule_not_child(request, by="privacy desk", at=later(hours=3), notice=NOTICE)
 
 
+def test_CHI_02_an_address_that_came_with_a_report_is_told_that_it_is_here_and_nothing_of_what_comes_of_it(
+    ledger: Ledger, door: Door
+) -> None:
+    """Anybody may give their own, and call it a parent's."""
+    stranger = Channel("email", "stranger@example.net")
+    restriction = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, right=Right.RESTRICTION, confirmed=True)
+    ledger.begin_restriction(restriction, Ground.MINOR, at=AT, review_on=later(days=30))
+    ruled, cleared = (reported(ledger, restriction, parent=stranger) for _ in range(2))
+
+    ledger.rule_child(ruled, Indication.CONTENT, by="privacy desk", at=later(hours=1))
+    close_one(ledger, ruled, letter=LetterKind.ANSWER_ERASURE, at=later(hours=2))
+    ledger.rule_not_child(cleared, by="privacy desk", at=later(hours=1), notice=NOTICE)
+    close_one(ledger, cleared, Conclusion.WITHDRAWN, letter=LetterKind.WITHDRAWN, at=later(hours=2))
+
+    assert Channel.unsealed(ledger.unseal(ruled, "working", PARENT) or b"") == stranger
+    told = door("SELECT case_id, kind FROM letters WHERE channel = %s ORDER BY case_id", PARENT)
+    assert told == [(one, LetterKind.ACKNOWLEDGEMENT.value) for one in sorted((ruled, cleared))]
+    for request in (ruled, cleared, restriction):
+        assert ledger.unseal(request, "working", REPLY) is None, "nobody is written to as the asker"
+
+
 def test_a_parents_mandate_carries_it_as_it_does_everywhere(ledger: Ledger, door: Door) -> None:
     request = reported(ledger)
     body = {"kind": "parent", "scope": ["erasure"], "signed": "2026-02-01", "answer_to": "person", "age": 9}
@@ -91,6 +119,20 @@ def test_a_parents_mandate_carries_it_as_it_does_everywhere(ledger: Ledger, door
     assert not confirmed(door, request)
     assert ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"]) is True
     assert confirmed(door, request)
+
+
+def test_what_a_parents_mandate_has_erased_is_not_said_to_have_stayed(ledger: Ledger, door: Door) -> None:
+    restriction = open_one(ledger, right=Right.RESTRICTION, confirmed=True).request_id
+    request = reported(ledger, restriction)
+    body = {"kind": "parent", "scope": ["erasure"], "signed": "2026-02-01", "answer_to": "person", "age": 9}
+    ledger.keep_mandate(request, Mandate.model_validate(body), by="support desk", at=AT)
+    ledger.attest(request, Rung.SECOND_FACTOR, by="portal", at=AT, vouches=["all"])
+    close_one(ledger, request, at=later(hours=1))
+
+    with pytest.raises(LedgerRefusal, match="it is over"):
+        ledger.rule_not_child(request, by="privacy desk", at=later(hours=2), notice=NOTICE)
+    assert door("SELECT count(*) FROM letters WHERE kind = 'minor_cleared'") == [(0,)]
+    assert door("SELECT withdrawn_at FROM requests WHERE id = %s", restriction) == [(None,)], "and stays out of use"
 
 
 def test_what_is_no_childs_is_given_free_and_never_erased(ledger: Ledger, door: Door) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from ledger.ledger import Ledger
 from ledger.letters import REPLY, Channel
+from ledger.minors import PARENT
 from ledger.minorwatch import Late
 from ledger.proofcodes import Reached
 from rights.codes import Code
@@ -67,6 +68,22 @@ def test_CHI_02_a_directory_that_is_silent_keeps_nobody_else_from_being_told(led
     ledger.mind_reports(at=later(hours=5), sms=SMS, directory=True)
     told = places(ledger, door, request, LetterKind.MINOR_RESTRICTED)
     assert (len(told), set(told)) == (4, EVERY), "the rest is told once it is known, and nobody twice"
+
+
+def test_CHI_02_whoever_rules_within_the_minute_erases_nothing_behind_anybodys_back(ledger: Ledger, door: Door) -> None:
+    """An erasure takes seconds, and upkeep comes by each minute, or is down."""
+    request = reported(ledger)
+    ledger.keep_reach(request, REACH[:1], doubt=False, at=AT)
+    ledger.rule_child(request, Indication.CONTENT, by="privacy desk", at=later(seconds=5), sms=SMS)
+    told = places(ledger, door, request, LetterKind.MINOR_RESTRICTED)
+    assert told == ["Anna.Berg@example.org", "new@example.net"], "before anything is erased"
+    close_one(ledger, request, at=later(seconds=9))
+
+    ledger.keep_reach(request, REACH, doubt=False, at=later(minutes=1))
+    for minutes in (1, 2):
+        ledger.mind_reports(at=later(minutes=minutes), sms=SMS, directory=True)
+    assert set(places(ledger, door, request, LetterKind.MINOR_RESTRICTED)) == EVERY, "gone as it may be"
+    assert door("SELECT count(*) FROM letters WHERE kind = 'minor_restricted'") == [(4,)]
 
 
 @pytest.mark.parametrize("mail", [True, False])
@@ -150,7 +167,8 @@ def test_CHI_02_an_account_holder_who_is_none_is_told_on_each_channel_and_their_
 ) -> None:
     restriction = restricting(ledger)
     request = reported(ledger, restriction)
-    ledger.seal(request, "working", REPLY, Channel("email", "parent@example.org").sealed(), at=AT)
+    ledger.seal(request, "working", REPLY, Channel("email", "proven@example.org").sealed(), at=AT)
+    ledger.seal(request, "working", PARENT, Channel("email", "stranger@example.net").sealed(), at=AT)
     ledger.keep_reach(request, REACH, doubt=False, at=AT)
     ledger.mind_reports(at=AT, sms=SMS, directory=True)
     close_one(ledger, restriction, at=AT)
@@ -158,7 +176,7 @@ def test_CHI_02_an_account_holder_who_is_none_is_told_on_each_channel_and_their_
     ledger.rule_not_child(request, by="privacy desk", at=later(hours=2), notice=NOTICE)
 
     told = places(ledger, door, request, LetterKind.MINOR_CLEARED)
-    assert set(told) == {*EVERY, "parent@example.org"}
+    assert set(told) == {*EVERY, "proven@example.org"}
     said = ledger.unseal(request, "file", f"letter/{LetterKind.MINOR_CLEARED}/0") or b""
     assert Particulars.model_validate_json(said).lift_on == (later(hours=2) + NOTICE).date()
     # The lifting waits for one that went to a channel on file by mail, and for no other letter.

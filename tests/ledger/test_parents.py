@@ -8,6 +8,8 @@ import pytest
 
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
+from ledger.remembering import Remembered
+from ledger.requests import Ending
 from rights.identity import Rung
 from rights.mandates import Mandate
 from rights.objections import ObjectionDetails, stop_of
@@ -109,6 +111,29 @@ def test_CHI_04_only_a_parents_new_consent_ends_it_and_nothing_else_with_it(ledg
     ((body,),) = door("SELECT body FROM entries WHERE kind = 'collection_permitted'")
     assert json.loads(body)["article"] == "16 CFR 312.5(b)(2)(i)"
     assert ledger.verify().sound
+
+
+@pytest.mark.parametrize("known", [0, 1, 2])
+def test_CHI_04_a_new_consent_ends_what_was_refused_again_by_whatever_of_the_child_is_known(
+    ledger: Ledger, known: int
+) -> None:
+    """A parent has refused twice, or a replay has: the list says of each identity which of them came first. What were
+    left of one would have the next replay stop everything once more."""
+    more = (*ANNA[:1], Identity("account", "77"))
+    for people in (ANNA, more):
+        request = refusal(ledger)
+        ledger.keep_mandate(request, mandate(), by="desk", at=AT)
+        ledger.move(request, Phase.LOCATING, at=AT)
+        ledger.suppress(request, people, stop_of(REFUSAL).remembered, source=Source.PERSON, at=AT)
+        act = Remembered(people=people, details=REFUSAL.model_dump_json())
+        close_one(ledger, request, ending=Ending(act=act))
+    other = refusal(ledger)
+    ledger.suppress(other, OTTO, stop_of(REFUSAL).remembered, source=Source.PERSON, at=AT)
+
+    by = (*ANNA, more[1])[known]
+    assert ledger.parent_consents([by], "coppa", "signed_form", at=later(days=1), by="desk") == len(ANNA) + 1
+    assert ledger.suppressed([*ANNA, *more], at=later(days=1)) == []
+    assert ledger.suppressed(OTTO, at=later(days=1)), "of another child nothing is ended"
 
 
 def test_CHI_04_a_deletion_refuses_nothing_a_refusal_deletes_nothing_and_neither_ends_the_service(

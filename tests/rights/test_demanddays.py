@@ -51,6 +51,23 @@ def test_trf_04_a_row_has_its_day_only_by_a_field_that_goes_with_it() -> None:
     assert dated_by(shop.collections["customers"], shop.collections["customers"].fields) is None
 
 
+def test_trf_04_a_row_whose_day_is_known_and_stays_here_is_none_without_a_day() -> None:
+    said = "created_at: {category: timing}"
+    world = read_map({"shop": shop_map(retention=True).replace("created_at: {}", said)})
+    scope = Scope(collections=("shop.orders",), days=MARCH)
+    none = Scope(collections=("shop.customers",), days=MARCH)
+
+    assert scope.undatable(world) == ()
+    for undated in (False, True):
+        hidden = scope.model_copy(update={"undated": undated, "without": ("timing",)})
+        assert hidden.undatable(world) == ("shop.orders",), "else rows of other days would go"
+    assert none.undatable(world) == ("shop.customers",)
+    assert none.model_copy(update={"undated": True}).undatable(world) == ()
+    assert none.model_copy(update={"days": None}).undatable(world) == ()
+    for gone in ("shop.gone", "gone.orders"):
+        assert Scope(collections=(gone,), days=MARCH).undatable(world) == (gone,)
+
+
 @pytest.mark.parametrize(
     ("word", "more"),
     [

@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from pydantic import ValidationError
 
 from rights.identity import identity_law
 from rights.lawfile import shipped
@@ -15,6 +16,7 @@ from rights.mandates import (
     read_mandate,
 )
 from rights.minors import needs_guardian
+from rights.recipients import Refused, Register, read_register
 from rights.request import Right
 from rights.yamlfile import FileErrors
 
@@ -110,3 +112,44 @@ def test_every_country_says_where_its_row_is_from_and_none_of_low_confidence_is_
 def test_a_slip_in_a_mandate_is_refused_with_its_place(text: str, said: str) -> None:
     with pytest.raises(FileErrors, match=said):
         read_mandate("m.yaml", text)
+
+
+AGENTS = """
+recipients:
+  agents:
+    name: Example Agents Ltd
+    country: US
+    role: controller
+    basis: {kind: contract, document: agreement 9, since: 2026-01-01}
+    transfer: {mechanism: scc, module: 1, document: clauses of 2026, review_on: 2027-01-01}
+    gets: [shop]
+    told_by: {email: privacy@agents.example}
+"""
+
+
+def test_TRF_02_a_copy_for_a_firm_abroad_goes_only_where_the_register_says_so() -> None:
+    abroad = {"firm": {"country": "US", "recipient": "agents"}}
+    register = read_register("recipients.yaml", AGENTS)
+
+    def refused(known: Register = register, regime: str = "eu-gdpr", **said: object) -> Refused | None:
+        return mandate(**abroad | said).copy_refused(known, TODAY, [regime])
+
+    assert refused() is None
+    assert refused(Register()) is Refused.UNKNOWN, "closed unless it names it"
+    assert refused(firm={"country": "US", "recipient": "others"}) is Refused.UNKNOWN
+    assert refused(firm={"country": "CN", "recipient": "agents"}) is Refused.UNKNOWN, "that is another place"
+    for old, new, why in (
+        ("mechanism: scc", "mechanism: dpf", None),
+        ("{mechanism: scc, module: 1, document: clauses of 2026, review_on: 2027-01-01}", "{}", Refused.NO_TRANSFER),
+        ("review_on: 2027-01-01", "review_on: 2026-05-31", Refused.REVIEW_OVERDUE),
+        ("since: 2026-01-01", "since: 2026-06-02", Refused.NO_BASIS),
+    ):
+        assert refused(read_register("recipients.yaml", AGENTS.replace(old, new))) is why
+    # At home, for a natural person, for the person themselves, and once it is over: no transfer.
+    assert refused(Register(), firm={"country": "IE", "recipient": "agents"}) is None
+    assert refused(Register(), regime="uk-gdpr", firm={"country": "IE", "recipient": "agents"}) is Refused.UNKNOWN
+    for said in ({"firm": None}, {"answer_to": "person"}, {"expires": "2026-05-31"}):
+        assert refused(Register(), **said) is None
+    for slip in ({"country": "US"}, {"recipient": "agents"}, {"country": "usa", "recipient": "agents"}):
+        with pytest.raises(ValidationError):
+            mandate(firm=slip)

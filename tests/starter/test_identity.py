@@ -117,6 +117,22 @@ def test_an_agents_mandate_is_kept_sealed_and_waits_for_the_person(deployment: D
     assert "Quill Agents" not in deployment.everything()
 
 
+def test_TRF_02_a_parcel_for_a_firm_abroad_is_not_opened(deployment: Deployment, tmp_path: Path) -> None:
+    request, home = deployment.open(), deployment.open()
+    file = tmp_path / "mandate.yaml"
+    for one, country in ((request, "US"), (home, "DE")):
+        file.write_text(f"{MANDATE}firm: {{country: {country}, recipient: quill}}\n")
+        deployment("identity", "mandate", one, "--by", "desk", "--details", str(file))
+    out = tmp_path / "copy.zip"
+
+    refused = deployment("parcel", "open", request, "--out", str(out))
+
+    assert (refused.code, one_sentence(refused.err)) == (5, True)
+    assert "the register does not name it" in refused.err
+    assert not out.exists()
+    assert deployment("parcel", "open", home, "--out", str(out)).code == 4, "there is none yet"
+
+
 def test_a_slip_in_a_mandate_is_told_with_its_line_and_changes_nothing(deployment: Deployment, tmp_path: Path) -> None:
     request = deployment.open()
     file = tmp_path / "mandate.yaml"

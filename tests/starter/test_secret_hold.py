@@ -283,6 +283,7 @@ def test_HLD_03_with_and_without_a_secret_hold_everybody_is_told_the_same(
         assert shop.outcome is Outcome.DONE
 
 
+@pytest.mark.soak
 def test_the_answer_is_counsels_task_and_nobody_elses(place: Place) -> None:
     at = datetime.now(UTC)
     held, free = place.person(), place.person()

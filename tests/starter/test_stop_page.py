@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 from rights.letters import Office
 from rights.request import Phase
 from starter.desk import desk
+from starter.endpoint import AT_ONCE
 from starter.stopping import StopPage, serve_stop_page
 from tests.activities.accessible import faults
 from tests.certificates import certify
@@ -69,6 +70,16 @@ def test_a_look_stops_nothing_and_the_button_does(deployment: Deployment) -> Non
         assert frozen(deployment)
         assert client.post(f"/stop/{token}").text == done.text, "safe to repeat"
     assert deployment.rows("SELECT code FROM tasks") == [("stopped",)]
+
+
+def test_who_has_looked_takes_no_seat_from_who_comes_after(deployment: Deployment) -> None:
+    token = token_of(deployment)
+    with page() as client, ExitStack() as open_lines:
+        for _ in range(AT_ONCE + 1):
+            scanner = open_lines.enter_context(httpx2.Client(base_url=client.base_url, timeout=20))
+            assert scanner.get(f"/stop/{token}").status_code == 200
+        assert client.post(f"/stop/{token}").status_code == 200
+    assert frozen(deployment)
 
 
 def test_whoever_holds_no_token_learns_nothing_and_stops_nothing(deployment: Deployment) -> None:

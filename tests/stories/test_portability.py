@@ -1,11 +1,12 @@
 """A person takes along what they have provided: as files, and straight to another company, which has it as it was."""
 
+import asyncio
 import csv
 import hashlib
 import io
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,11 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+import worker
 from activities.jws import public_key, verified
+from ledger.incidents import About
+from rights.incidentlaw import Kind
+from rights.request import Right
 from rights.transfer import Taken
 from tests.connectors.proxy import Proxy, Wire
 from tests.starter.transfers import RECIPIENT, Other
@@ -25,6 +30,8 @@ from tests.stories.copies import PASSWORD, Habeas, extended, holding, prepare
 from tests.stories.test_answer import OFFICE
 from tests.stories.test_rulings import ARCHIVE
 from tests.world import World, dump, shop_map
+from workflows import visibility
+from workflows.request import PortabilityRequest
 
 WHO = "c7@shop.example"
 
@@ -268,6 +275,55 @@ def test_an_upload_whose_connection_is_killed_is_sent_again_whole_and_taken_in_o
     assert arrived(folder) == habeas.parcel(request)
     assert [p.name for p in folder.parent.iterdir()] == [folder.name], "nothing is left of the first try"
     assert len(world.query("SELECT 1 FROM entries WHERE request_id = %s AND kind = 'transmitted'", request)) == 1
+    assert world.conclusion(request) == "answered"
+
+
+async def waits_on(world: World, request: str) -> str:
+    """What the run of a request waits on."""
+    client = await worker.connect(world.settings, world.ledger)
+    run = client.get_workflow_handle(visibility.workflow_id(Right.PORTABILITY, world.ledger.tenant, request))
+    return (await run.query(PortabilityRequest.standing)).waiting_on
+
+
+class Hearing(Proxy):
+    """A wire to the other company on which something happens as soon as anything is sent, before it arrives."""
+
+    def __init__(self, port: int, happens: Callable[[], object]) -> None:
+        self.happens: Callable[[], object] | None = happens
+        super().__init__(port)
+
+    def wire(self, client: socket.socket, server: socket.socket) -> Wire:
+        if self.happens:
+            self.happens()
+            self.happens = None
+        return super().wire(client, server)
+
+
+@pytest.mark.soak
+def test_a_transfer_under_way_is_broken_off_for_an_incident_and_made_once_that_is_lifted(
+    world: World, other: Other
+) -> None:
+    law: dict[str, Any] = {"regime": "eu-gdpr", "zone": "Europe/Berlin", "by": "s-17", "note": None}
+
+    def found() -> None:
+        now = world.now()
+        world.ledger.open_incident(Kind.WRONG_RECIPIENT, About(parcels=(request,)), aware_at=now, at=now, **law)
+
+    with Hearing(other.port, found) as line:
+        habeas = sending(world, other)
+        path = world.home / "receivers.yaml"
+        path.write_text(path.read_text().replace(f":{other.port}/", f":{line.port}/"))
+        request = habeas.open("portability", "--details", details(world))
+        world.start_worker()
+        world.wait(lambda: world.ledger.incidents(), 90, "the incident")
+        world.wait(lambda: asyncio.run(waits_on(world, request)) == "incident", 60, "the run that stands still")
+        ended = "SELECT 1 FROM entries WHERE kind = 'transmitted'"
+        assert (other.taken, world.query(ended)) == ([], [])
+
+        (incident,) = world.ledger.incidents()
+        world.ledger.lift_incident(incident.id, by="s-17", note=None, at=world.now())
+        world.wait_closed(request)
+    assert len(other.taken) == len(world.query(ended)) == 1
     assert world.conclusion(request) == "answered"
 
 
