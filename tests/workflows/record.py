@@ -218,6 +218,22 @@ def uses() -> None:
         asyncio.run(_keep(world, follow_up_id(tenant, request), "follow-restricted-used"))
 
 
+def rests() -> None:
+    """Run an erasure that locks away what a hold keeps, and is taken back, so that it is opened again."""
+    with _world(shop=shop_map(extra="options: {restrict: row_security}")) as world:
+        setup_denial(world, Till(world))
+        locked = "SELECT over_at IS NOT NULL FROM rest_locks WHERE request_id = %s"
+        world.place_hold([("email", "c7@shop.example")])
+        request = world.open("erasure", [("email", "c7@shop.example")])
+        world.start_worker()
+        world.wait(lambda: world.query(locked, request) == [(False,)], 60, "what stays to be locked away")
+        world.wait_task(request, "hold")
+        world.ledger.withdraw(request, at=world.now())
+        world.wait_closed(request)
+        assert world.query(locked, request) == [(True,)]
+        asyncio.run(_keep(world, f"erasure/{world.ledger.tenant}/{request}", "erasure-locked-taken-back"))
+
+
 async def _decided_late(home: Path, postgres: Postgres) -> None:
     contested = read_details(Right.DECISION_REVIEW, "x", "decision: credit 4711\ncontested: It is wrong.\n")
     async with desk(home, postgres, {"shop": shop_map()}) as at:
@@ -453,6 +469,7 @@ PARTS = {
         demands,
         incidents,
         uses,
+        rests,
     )
 }
 
