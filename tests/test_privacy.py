@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 from pydantic import BaseModel
 from temporalio import activity
 from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, WorkflowExecution
 from temporalio.converter import WorkflowSerializationContext
 
 import activities
@@ -121,7 +122,7 @@ async def decoded(world: World) -> list[tuple[str, bytes]]:
     client = await worker.connect(world.settings, world.ledger)
     codec = SealingCodec(HistoryKeys(world.ledger.history_key))
     opened = []
-    async for run in client.list_workflows():
+    for run in await runs(client, [request for (request,) in world.query("SELECT id FROM requests")]):
         handle = client.get_workflow_handle(run.id, run_id=run.run_id)
         context = WorkflowSerializationContext(namespace="default", workflow_id=run.id)
         async for event in handle.fetch_history_events():
@@ -132,6 +133,16 @@ async def decoded(world: World) -> list[tuple[str, bytes]]:
                     opened.append((where, plain.SerializeToString()))
     assert len(opened) > 50
     return opened
+
+
+async def runs(client: Client, requests: list[str]) -> list[WorkflowExecution]:
+    """Every run, once that of each request is listed: Temporal's list comes after its histories."""
+    for _ in range(150):
+        found = [run async for run in client.list_workflows()]
+        if all(any(run.id.endswith(request) for run in found) for request in requests):
+            return found
+        await asyncio.sleep(0.2)
+    raise AssertionError("a request's run is not in Temporal's list")
 
 
 def payloads(message: Message) -> Iterator[Payload]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner, Result
 
+from rights.holds import Scope, Terms
 from starter.cli import app
 from tests.stories.test_rulings import ARCHIVE
 from tests.world import World, shop_map
@@ -56,8 +57,8 @@ def test_an_erasure_letter_names_what_is_erased_kept_and_not_done_and_when_backu
     assert early.exit_code == 5
     assert "habeas request interim" in early.stderr
 
-    # From now on nothing of the person may be destroyed, and nobody may tell them.
-    world.place_hold([("email", "c7@shop.example")])
+    # From now on nothing of the person may be destroyed in these two, and nobody may tell them.
+    world.place_hold([("email", "c7@shop.example")], terms=Terms(scope=Scope(systems=("shop", "crm"))))
     world.rule(request, observed, "give_up")
     world.rule(request, world.wait_task(request, "manual"), "done")
     world.wait_closed(request)

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "decision propose REQUEST fee": "test_deciding has a fee asked for and paid",
     "decision paid": "test_deciding has a fee asked for and paid",
     "decision unpaid": "test_deciding has a fee asked for and paid",
+    "restriction use": "test_restriction_use asks for a use, approves and takes it",
 }
 """What is left to other stories, and which."""
 
