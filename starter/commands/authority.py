@@ -254,12 +254,9 @@ def disclose(
 
     Example: habeas authority disclose 01kap2v7q4m8w3x9yd5tgh6jzr --by s-17 --out handed-over.zip
     """
-    import os
-
-    from activities.parcels import open_parcel, verify_parcel
-    from activities.store import FileStore
     from rights.reckoning import local_day
     from starter.desk import desk, now
+    from starter.handingout import take_out
     from starter.inputs import ledger_id, role
 
     with desk() as at:
@@ -269,21 +266,15 @@ def disclose(
         refused = at.register.refuses(found.authority, local_day(now(), found.zone), [found.regime])
         if refused:
             raise Failure(Exit.REFUSED, f"nothing may be sent to this authority: {refused.says}")
-        key = at.ledger.case_key(found.id, "parcel")
-        if key is None:
-            raise Failure(Exit.NOT_FOUND, "the parcel's key was destroyed on its day, so nothing can open it any more")
-        if out.exists() and not replace:
-            raise Failure(Exit.USAGE, "there is a file of that name already: name another with --out, or say --replace")
-        store = FileStore(at.settings.parcels)
-        verify_parcel(store, found.id, key, digest=found.digest)
-        if out.is_dir() or not os.access(out.absolute().parent, os.W_OK):
-            raise Failure(Exit.USAGE, "the file of --out cannot be written: name one in a directory of yours")
-        # On record first: nothing lies anywhere that nobody knows of.
-        after = at.ledger.hand_over(found.id, by=who, at=now())
-        try:
-            open_parcel(store, found.id, key, out, digest=found.digest, replace=replace)
-        except (FileNotFoundError, NotADirectoryError, PermissionError, IsADirectoryError):
-            raise Failure(Exit.USAGE, "the file of --out cannot be written: name one in a directory of yours") from None
+        after = take_out(
+            at,
+            found.id,
+            found.digest,
+            out,
+            lambda: at.ledger.hand_over(found.id, by=who, at=now()),
+            replace=replace,
+            what="parcel",
+        )
         show_demand(after, as_json)
 
 

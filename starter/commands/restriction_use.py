@@ -159,14 +159,11 @@ def use_take(
 
     Example: habeas restriction use-take 01kap2v7q4m8w3x9yd5tgh6jzr --by s-17 --out for-counsel.zip
     """
-    import os
-
-    from activities.parcels import open_parcel, verify_parcel
-    from activities.store import FileStore
     from rights.reckoning import local_day
     from rights.uses import OWN
     from starter.desk import desk, now
     from starter.exits import Exit, Failure
+    from starter.handingout import take_out
     from starter.inputs import ledger_id, role
 
     with desk() as at:
@@ -178,18 +175,15 @@ def use_take(
             refused := at.register.refuses(found.recipient, local_day(now(), found.zone), regimes)
         ):
             raise Failure(Exit.REFUSED, f"nothing may be sent to this recipient: {refused.says}")
-        key = at.ledger.case_key(found.id, "parcel")
-        if key is None:
-            raise Failure(Exit.NOT_FOUND, "the copy's key was destroyed on its day, so nothing can open it any more")
-        if out.exists() and not replace:
-            raise Failure(Exit.USAGE, "there is a file of that name already: name another with --out, or say --replace")
-        if out.is_dir() or not os.access(out.absolute().parent, os.W_OK):
-            raise Failure(Exit.USAGE, "the file of --out cannot be written: name one in a directory of yours")
-        store = FileStore(at.settings.parcels)
-        verify_parcel(store, found.id, key, digest=found.digest)
-        # On record first: nothing lies anywhere that nobody knows of.
-        after = at.ledger.hand_over_used(found.id, by=who, at=now())
-        open_parcel(store, found.id, key, out, digest=found.digest, replace=replace)
+        after = take_out(
+            at,
+            found.id,
+            found.digest,
+            out,
+            lambda: at.ledger.hand_over_used(found.id, by=who, at=now()),
+            replace=replace,
+            what="copy",
+        )
         _show([after], as_json, one=True)
 
 

@@ -221,8 +221,8 @@ def test_it_is_closed_when_nothing_is_left_and_what_it_stopped_goes_on(ledger: L
     assert door("SELECT keep_until IS NOT NULL FROM case_keys WHERE case_id = %s", incident.id) == [(True,)]
     with pytest.raises(LedgerRefusal, match="closed"):
         ledger.advise_incident(incident.id, Threat.RISK, reason="x", by="s-9", at=AT)
-    for table in ("incidents", "entries", "outbox", "tasks"):
-        assert "canary" not in str(door(f"SELECT * FROM {table}"))
+    for rows in ("SELECT * FROM incidents", "SELECT * FROM entries", "SELECT * FROM outbox", "SELECT * FROM tasks"):
+        assert "canary" not in str(door(rows))
     assert ledger.verify().sound
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 from temporalio.testing import ActivityEnvironment
 
 import worker
@@ -194,9 +195,10 @@ class Place:
         kept = {}
         for (table,) in tables:
             if table not in HIDDEN:
-                rows = self.deployment.rows(
-                    f"SELECT to_jsonb(t)::text FROM {table} t WHERE request_id = %s", (request,)
+                query = sql.SQL("SELECT to_jsonb(t)::text FROM {} t WHERE request_id = %s").format(
+                    sql.Identifier(table)
                 )
+                rows = self.deployment.rows(query.as_string(), (request,))
                 kept[f"table {table}"] = "\n".join(sorted(plain(row) for (row,) in rows))
         return kept
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from rights.holds import Scope, Terms
 from rights.request import Conclusion
@@ -89,5 +90,63 @@ def test_ERA_03_what_a_hold_keeps_is_used_by_nobody_until_it_goes(home: Path, po
             assert (listed(world), till.sees(8)) == (0, others)
             assert world.query("SELECT request_id FROM rest_locks WHERE over_at IS NULL") == []
             assert world.ledger.verify().sound
+
+    asyncio.run(story())
+
+
+def let_in(world: World, postgres: Postgres, *, anybody: bool) -> None:
+    """Whether the shop's database takes connections; those it has are cut."""
+    name = psycopg.conninfo.conninfo_to_dict(world.shop)["dbname"]
+    with psycopg.connect(postgres.conninfo(), autocommit=True) as door:
+        change = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        door.execute(change.format(sql.Identifier(str(name)), sql.Literal(anybody)))
+        if not anybody:
+            door.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
+def test_what_is_locked_away_is_opened_once_a_system_that_was_away_is_back(home: Path, postgres: Postgres) -> None:
+    """Both are taken back while it is away: one is opened as soon as it is back, one a person gives up."""
+    people = {7: ANNA, 8: ("email", "c8@shop.example")}
+
+    async def story() -> None:
+        maps = {"shop": shop_map(extra="options: {restrict: row_security}")}
+        async with virtual(home, postgres, maps) as (world, env), working(world) as (_, dispatcher):
+            till = Till(world)
+            setup_denial(world, till)
+            world.place_hold(people.values(), terms=ORDERS)
+            requests = {customer: world.open("erasure", [who]) for customer, who in people.items()}
+            await dispatcher.deliver_once()
+            await pass_time(env, timedelta(hours=1))
+            assert [till.sees(customer) for customer in people] == [0, 0]
+
+            let_in(world, postgres, anybody=False)
+            try:
+                for request in requests.values():
+                    world.ledger.withdraw(request, at=await env.get_current_time())
+                await dispatcher.deliver_once()
+                await pass_time(env, timedelta(hours=6))
+                assert not {world.phase(request) for request in requests.values()} & {"closed"}
+                world.rule(requests[8], world.wait_task(requests[8], "credentials"), "give_up")
+                await dispatcher.deliver_once()
+                await pass_time(env, timedelta(hours=1))
+            finally:
+                let_in(world, postgres, anybody=True)
+            assert world.phase(requests[7]) != "closed", "it waits until somebody says that the system is back"
+            world.rule(requests[7], world.wait_task(requests[7], "credentials"), "retry")
+            for _ in range(60):
+                await dispatcher.deliver_once()
+                await pass_time(env, timedelta(hours=1))
+                if world.phase(requests[7]) == "closed":
+                    break
+                await asyncio.sleep(0.2)
+
+            for customer, locked in ((7, False), (8, True)):
+                assert world.phase(requests[customer]) == "closed"
+                left = rows(world, customer)
+                there = sum(len(left.get(table, ())) for table in ("customers", "orders", "messages"))
+                assert there
+                assert till.sees(customer) == (0 if locked else there)
+                over = "SELECT over_at IS NULL FROM rest_locks WHERE request_id = %s"
+                assert world.query(over, requests[customer]) == [(locked,)], "a lock that stays is still listed"
 
     asyncio.run(story())

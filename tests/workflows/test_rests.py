@@ -1,6 +1,7 @@
 """What an erasure has locked away and that is taken back is opened, though a system was away, or a hold stood there."""
 
 import asyncio
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -33,12 +34,58 @@ def lift(outcome: Outcome, code: str = "", **more: Any) -> Receipt:
 OPENED = lift(Outcome.DONE)
 
 
+@dataclass
+class Script:
+    """What activities answer, in turn, and what was waited for meanwhile."""
+
+    answers: list[Receipt | ActivityError]
+    person: bool = True
+    waited: list[object] = field(default_factory=list)
+
+
+class Scripted(Run):
+    """A run whose activities give the answers of a script; its waits are written down."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__()
+        self._script = script
+
+    async def touch(self, *_: object, **__: object) -> Any:
+        if isinstance(answer := self._script.answers.pop(0), ActivityError):
+            raise answer
+        return answer
+
+    async def do(self, *_: object, **__: object) -> Any:
+        return None
+
+    async def pause(self, delay: timedelta, *_: object, **__: object) -> None:
+        self._script.waited.append(delay)
+
+
+class Asking(Steps):
+    """Steps with a person at the desk who answers at once, the same each time."""
+
+    def __init__(self, run: Scripted, script: Script) -> None:
+        super().__init__(run, Deciding(run))
+        self._script = script
+
+    async def ask_a_person(
+        self, about: str, code: Code, operation: Operation = Operation.EXPORT, at_most: timedelta | None = None
+    ) -> bool:
+        self._script.waited.append((code, operation, at_most))
+        return self._script.person
+
+    async def out_of_attempts(self, about: str, error: ActivityError, operation: Operation = Operation.EXPORT) -> bool:
+        self._script.waited.append(operation)
+        return self._script.person
+
+
 class Office:
-    """A run whose activities give these answers, and the people and timers that it waits for."""
+    """An erasure that was taken back, and has rows locked away."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Receipt | ActivityError, person: bool = True) -> None:
-        self.answers, self.waited = list(answers), list[object]()
-        self.run = Run()
+        self.script = Script(list(answers), person)
+        self.run = Scripted(self.script)
         self.run.opening = Opening(request_id="r", right=Right.ERASURE)
         self.run.facts = Facts(
             phase=Phase.FULFILLING,
@@ -52,35 +99,14 @@ class Office:
             resting=Resting(locked=("shop",), able=("shop",)),
         )
         self.run.withdrawn = self.run.accounting = True
-        steps = Steps(self.run, Deciding(self.run))
-        self.rests = Rests(self.run, steps, Deciding(self.run))
-
-        async def touch(*_: object) -> Receipt:
-            if isinstance(answer := self.answers.pop(0), ActivityError):
-                raise answer
-            return answer
-
-        async def pause(delay: timedelta, _: str) -> None:
-            self.waited.append(delay)
-
-        async def ask(_: str, code: Code, operation: Operation, at_most: timedelta | None = None) -> bool:
-            self.waited.append((code, operation, at_most))
-            return person
-
-        async def failed(_: str, __: ActivityError, operation: Operation) -> bool:
-            self.waited.append(operation)
-            return person
-
+        self.rests = Rests(self.run, Asking(self.run, self.script), Deciding(self.run))
+        # Outside of a workflow the SDK has no clock.
         monkeypatch.setattr("temporalio.workflow.now", lambda: AT)
-        monkeypatch.setattr(self.run, "touch", touch)
-        monkeypatch.setattr(self.run, "pause", pause)
-        monkeypatch.setattr(steps, "ask_a_person", ask)
-        monkeypatch.setattr(steps, "out_of_attempts", failed)
 
     def ends(self) -> list[object]:
         asyncio.run(self.rests.open_what_is_over())
-        assert self.answers == []
-        return self.waited
+        assert self.script.answers == []
+        return self.script.waited
 
 
 @pytest.mark.parametrize(
@@ -120,9 +146,5 @@ def test_what_was_locked_in_part_is_opened_as_well(monkeypatch: pytest.MonkeyPat
         at=AT,
     )
 
-    async def do(*_: object) -> None:
-        return None
-
-    monkeypatch.setattr(office.run, "do", do)
     asyncio.run(office.rests.lock_held("shop"))
     assert office.ends() == []
