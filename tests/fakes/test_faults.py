@@ -138,9 +138,11 @@ def test_callbacks_are_signed_and_come_once_or_twice(vendors: Vendors, stripe: h
             body = self.rfile.read(int(self.headers["content-length"]))
             at, _, signature = self.headers["stripe-signature"].removeprefix("t=").partition(",v1=")
             assert hmac.new(secret, f"{at}.".encode() + body, hashlib.sha256).hexdigest() == signature
-            self.send_response(503 if not taken else 200)
-            self.end_headers()
+            first = not taken
+            # Before the answer: with it the next one is on its way.
             taken.append(json.loads(body))
+            self.send_response(503 if first else 200)
+            self.end_headers()
 
         def log_message(self, *_: object) -> None:
             pass

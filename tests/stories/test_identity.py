@@ -48,6 +48,7 @@ def agent(world: World, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> Agent:
     return made
 
 
+@pytest.mark.soak
 def test_two_channels_on_file_prove_the_asker_and_the_copy_is_made(world: World, agent: Agent) -> None:
     request = agent.open("access", email=SEVEN)
     first = agent.send(request)

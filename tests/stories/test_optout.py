@@ -112,6 +112,7 @@ def unchanged_but(world: World, *columns: str) -> Iterator[None]:
     assert others() == before
 
 
+@pytest.mark.soak
 def test_an_objection_to_marketing_stops_it_everywhere_without_proof_and_changes_nothing_else(
     shop: World, vendors: Vendors
 ) -> None:

@@ -34,6 +34,7 @@ def said(world: World, query: str) -> list[tuple[Any, ...]]:
 NAME = "SELECT full_name, phone FROM customers WHERE id = 7"
 
 
+@pytest.mark.soak
 def test_art16_disputed_data_is_restricted_checked_corrected_and_lifted(
     world: World, habeas: CliRunner, till: Till
 ) -> None:
