@@ -11,7 +11,7 @@ from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -25,6 +25,7 @@ from rights.approvers import Approvers
 from rights.cooling import LONGEST_HOURS
 from rights.letters import Office
 from rights.regimes import SHIPPED, regime
+from starter.groups import ApiSettings, EvidenceSettings, MailSettings, OidcSettings, Reference
 
 FILE = "habeas.toml"
 """Looked for in the working directory; `habeas init` writes one."""
@@ -42,102 +43,6 @@ def _regime(name: str) -> str:
     if name not in SHIPPED or not regime(name).enabled:
         raise ValueError("write a regime that habeas deadline --list shows as enabled, such as eu-gdpr")
     return name
-
-
-Reference = Annotated[str, Field(pattern=r"^(env|file|kms):.+")]
-"""Where a secret or key is found: env:NAME, file:/path or, for keys, kms:ALIAS_PREFIX."""
-
-
-class MailSettings(BaseModel):
-    """The group `[mail]`: by it letters are sent; without it they are people's tasks."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    host: str = Field(description="The mail server that letters are handed in at.", examples=["smtp.example.com"])
-    port: int = Field(
-        default=587, ge=1, le=65535, description="Its port for submission, with STARTTLS.", examples=[587]
-    )
-    user: Reference | None = Field(
-        default=None, description="The login's name, by reference.", examples=["env:MAIL_USER"]
-    )
-    password: Reference | None = Field(
-        default=None, description="The login's password, by reference.", examples=["env:MAIL_PASSWORD"]
-    )
-    sender: str = Field(
-        pattern=r"^[^\s<>@]+@[^\s<>@]+$",
-        description="The address that letters come from, and that people answer to.",
-        examples=["privacy@example.com"],
-    )
-    name: str = Field(default="", description="The name beside it.", examples=["Example privacy team"])
-    returns: str = Field(
-        default="",
-        pattern=r"^$|^[^\s<>@]+@[^\s<>@]+$",
-        description="The address that delivery reports go to; the sender's unless set.",
-        examples=["bounces@example.com"],
-    )
-    mailbox: Reference | None = Field(
-        default=None,
-        description="The IMAP address of the mailbox in which delivery reports arrive, by reference.",
-        examples=["env:MAIL_REPORTS_URL"],
-    )
-    folder: str = Field(default="INBOX", description="The folder they arrive in.", examples=["INBOX"])
-    copies: str = Field(
-        default="",
-        description="The folder of that mailbox which holds a copy of each mail sent; it proves what went out.",
-        examples=["Sent"],
-    )
-    copy_to: str = Field(
-        default="",
-        pattern=r"^$|^[^\s<>@]+@[^\s<>@]+$",
-        description="An address of yours that gets each mail too, unseen, where the server keeps no copies.",
-        examples=["copies@example.com"],
-    )
-    per_minute: int = Field(default=600, ge=1, description="Mails handed over in a minute, at most.", examples=[600])
-    read_every: timedelta = Field(
-        default=timedelta(minutes=5),
-        ge=timedelta(seconds=1),
-        description="How often the mailbox is read, ISO 8601.",
-        examples=["PT5M"],
-    )
-    patience: timedelta = Field(
-        default=timedelta(minutes=15),
-        ge=timedelta(seconds=1),
-        description="How long the copy of a mail is looked for whose sending was cut off, before a person is asked.",
-        examples=["PT15M"],
-    )
-    ca_file: str = Field(default="", description="A certificate authority of yours, PEM.", examples=["/etc/ssl/ca.pem"])
-    plaintext: bool = Field(
-        default=False, description="No TLS, to servers on this machine alone (development).", examples=[False]
-    )
-
-
-class EvidenceSettings(BaseModel):
-    """The group `[evidence]`: who timestamps the journal, and the keys that signed before the present one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    retired_keys: tuple[Path, ...] = Field(
-        default=(),
-        description="Files with the public keys (PEM) that have signed checkpoints and evidence before checkpoint_key.",
-        examples=[["checkpoint-2026.pub.pem"]],
-    )
-    tsa: str = Field(
-        default="",
-        pattern=r"^$|^https?://[^\s@]+$",
-        description="The address of a time-stamping authority (RFC 3161); it is sent a hash and nothing else.",
-        examples=["http://timestamp.example.com"],
-    )
-    tsa_roots: Path | None = Field(
-        default=None,
-        description="A file with the certificates (PEM) that the authority is believed by.",
-        examples=["tsa-root.pem"],
-    )
-
-    @model_validator(mode="after")
-    def _believed(self) -> Self:
-        if self.tsa and self.tsa_roots is None:
-            raise ValueError("tsa needs tsa_roots: the file of certificates that the authority is believed by")
-        return self
 
 
 class Settings(BaseSettings):
@@ -334,6 +239,16 @@ class Settings(BaseSettings):
         description="Keys that signed before, and who timestamps the journal: the group [evidence] (docs/evidence.md).",
         examples=[{"tsa": "http://timestamp.example.com", "tsa_roots": "tsa-root.pem"}],
     )
+    api: ApiSettings | None = Field(
+        default=None,
+        description="The HTTP API: the group [api]; unset: habeas api does not start (docs/api.md).",
+        examples=[{"url": "https://habeas.example.com"}],
+    )
+    oidc: OidcSettings | None = Field(
+        default=None,
+        description="Who signs people in: the group [oidc]; unset: the API takes tokens of systems alone.",
+        examples=[{"issuer": "https://id.example.com", "client_id": "habeas"}],
+    )
     sms_gateway: Annotated[str, Field(pattern=r"^[^\s@]*\{digits\}[^\s@]*@[^\s@]+$")] | None = Field(
         default=None,
         description="A gateway that makes text messages of mails, {digits} being the number; unset: no code by text.",
@@ -429,7 +344,12 @@ class SettingsError(ValueError):
         return cls("\n".join(lines))
 
 
-_GROUPS: dict[str, type[BaseModel]] = {"mail": MailSettings, "evidence": EvidenceSettings}
+_GROUPS: dict[str, type[BaseModel]] = {
+    "mail": MailSettings,
+    "evidence": EvidenceSettings,
+    "api": ApiSettings,
+    "oidc": OidcSettings,
+}
 
 
 def _field(path: list[str]) -> tuple[FieldInfo | None, bool]:

@@ -8,7 +8,7 @@ from activities.reports import Mailbox
 from activities.smtp import MailServer, loopback
 from connectors.mailbox.account import read_url
 from connectors.registry import SetupError, resolve
-from settings import MailSettings
+from starter.groups import MailSettings
 
 
 def build_mail(mail: MailSettings) -> Mail:

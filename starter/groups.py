@@ -1,0 +1,151 @@
+"""The groups of settings: `[mail]`, `[evidence]`, `[api]` and `[oidc]` of `habeas.toml`.
+
+The one rule: a group is a value; it reads nothing, and secrets stand in it by reference.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Reference = Annotated[str, Field(pattern=r"^(env|file|kms):.+")]
+"""Where a secret or key is found: env:NAME, file:/path or, for keys, kms:ALIAS_PREFIX."""
+
+
+class MailSettings(BaseModel):
+    """The group `[mail]`: by it letters are sent; without it they are people's tasks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = Field(description="The mail server that letters are handed in at.", examples=["smtp.example.com"])
+    port: int = Field(
+        default=587, ge=1, le=65535, description="Its port for submission, with STARTTLS.", examples=[587]
+    )
+    user: Reference | None = Field(
+        default=None, description="The login's name, by reference.", examples=["env:MAIL_USER"]
+    )
+    password: Reference | None = Field(
+        default=None, description="The login's password, by reference.", examples=["env:MAIL_PASSWORD"]
+    )
+    sender: str = Field(
+        pattern=r"^[^\s<>@]+@[^\s<>@]+$",
+        description="The address that letters come from, and that people answer to.",
+        examples=["privacy@example.com"],
+    )
+    name: str = Field(default="", description="The name beside it.", examples=["Example privacy team"])
+    returns: str = Field(
+        default="",
+        pattern=r"^$|^[^\s<>@]+@[^\s<>@]+$",
+        description="The address that delivery reports go to; the sender's unless set.",
+        examples=["bounces@example.com"],
+    )
+    mailbox: Reference | None = Field(
+        default=None,
+        description="The IMAP address of the mailbox in which delivery reports arrive, by reference.",
+        examples=["env:MAIL_REPORTS_URL"],
+    )
+    folder: str = Field(default="INBOX", description="The folder they arrive in.", examples=["INBOX"])
+    copies: str = Field(
+        default="",
+        description="The folder of that mailbox which holds a copy of each mail sent; it proves what went out.",
+        examples=["Sent"],
+    )
+    copy_to: str = Field(
+        default="",
+        pattern=r"^$|^[^\s<>@]+@[^\s<>@]+$",
+        description="An address of yours that gets each mail too, unseen, where the server keeps no copies.",
+        examples=["copies@example.com"],
+    )
+    per_minute: int = Field(default=600, ge=1, description="Mails handed over in a minute, at most.", examples=[600])
+    read_every: timedelta = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(seconds=1),
+        description="How often the mailbox is read, ISO 8601.",
+        examples=["PT5M"],
+    )
+    patience: timedelta = Field(
+        default=timedelta(minutes=15),
+        ge=timedelta(seconds=1),
+        description="How long the copy of a mail is looked for whose sending was cut off, before a person is asked.",
+        examples=["PT15M"],
+    )
+    ca_file: str = Field(default="", description="A certificate authority of yours, PEM.", examples=["/etc/ssl/ca.pem"])
+    plaintext: bool = Field(
+        default=False, description="No TLS, to servers on this machine alone (development).", examples=[False]
+    )
+
+
+class EvidenceSettings(BaseModel):
+    """The group `[evidence]`: who timestamps the journal, and the keys that signed before the present one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    retired_keys: tuple[Path, ...] = Field(
+        default=(),
+        description="Files with the public keys (PEM) that have signed checkpoints and evidence before checkpoint_key.",
+        examples=[["checkpoint-2026.pub.pem"]],
+    )
+    tsa: str = Field(
+        default="",
+        pattern=r"^$|^https?://[^\s@]+$",
+        description="The address of a time-stamping authority (RFC 3161); it is sent a hash and nothing else.",
+        examples=["http://timestamp.example.com"],
+    )
+    tsa_roots: Path | None = Field(
+        default=None,
+        description="A file with the certificates (PEM) that the authority is believed by.",
+        examples=["tsa-root.pem"],
+    )
+
+    @model_validator(mode="after")
+    def _believed(self) -> Self:
+        if self.tsa and self.tsa_roots is None:
+            raise ValueError("tsa needs tsa_roots: the file of certificates that the authority is believed by")
+        return self
+
+
+class ApiSettings(BaseModel):
+    """The group `[api]`: the HTTP API for systems and people (`habeas api`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: str = Field(
+        pattern=r"^https?://[^\s/@]+$",
+        description="The address that others reach it by, as they write it; without a path.",
+        examples=["https://habeas.example.com"],
+    )
+    host: str = Field(default="127.0.0.1", description="The address it listens on.", examples=["127.0.0.1"])
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="The port it listens on; 0: a free one.", examples=[8080]
+    )
+    certificate: Path | None = Field(
+        default=None,
+        description="Its certificate (PEM); unset: it speaks in the clear, for a proxy beside it.",
+        examples=["/etc/habeas/tls.pem"],
+    )
+    key: Reference | None = Field(
+        default=None, description="The certificate's key (PEM), by reference.", examples=["file:/etc/habeas/tls.key"]
+    )
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: name both, or neither")
+        return self
+
+
+class OidcSettings(BaseModel):
+    """The group `[oidc]`: the OpenID provider that signs people in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    issuer: str = Field(
+        pattern=r"^https?://[^\s@]+$",
+        description="The provider's issuer, under which its discovery document is found.",
+        examples=["https://id.example.com"],
+    )
+    client_id: str = Field(description="What the provider calls us.", examples=["habeas"])
+    client_secret: Reference | None = Field(
+        default=None, description="Our secret there, by reference; unset: PKCE alone.", examples=["env:OIDC_SECRET"]
+    )
