@@ -129,6 +129,10 @@ class Caller(Value):
     second_factor: bool = False
 
 
+class NotSignedIn(Exception):
+    """Nobody knows who is at the door. The text is the sentence for them; it says nothing of what was tried."""
+
+
 class NotAllowed(Exception):
     """The caller may not do this; `code` says why, the text what would be needed."""
 

@@ -165,13 +165,15 @@ def retired_keys(settings: Settings) -> list[Ed25519PublicKey]:
 
 @dataclass
 class Desk:
-    """One command's settings, ledger and map; each is read when first needed."""
+    """One command's settings, ledger and map, or a door's; each is read when first needed."""
 
     settings: Settings
+    pool: int = 2
+    """Connections to the ledger, at most."""
 
     @cached_property
     def ledger(self) -> Ledger:
-        return open_ledger(self.settings)
+        return open_ledger(self.settings, pool=self.pool)
 
     @cached_property
     def data_map(self) -> DataMap:
@@ -192,14 +194,14 @@ class Desk:
 
 
 @contextmanager
-def desk() -> Iterator[Desk]:
-    """Sit down: read the settings and the law; the ledger's connections are closed at the end.
+def desk(*, pool: int = 2) -> Iterator[Desk]:
+    """Sit down: read the settings and the law; the ledger's connections, `pool` at most, are closed at the end.
 
     Raises:
         SettingsError: something is missing or wrong.
         FileErrors: a file of law that ships with the engine is broken: nobody answers by it.
     """
-    at = Desk(load_settings())
+    at = Desk(load_settings(), pool)
     check_law()
     try:
         yield at

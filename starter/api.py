@@ -1,0 +1,121 @@
+"""The HTTP API: what systems and consoles ask for, over the same functions as the command line.
+
+The one rule: nothing personal in an address, a log line or an error; and a request is received by one commit in the
+ledger, whatever becomes of Temporal.
+"""
+
+import secrets
+import time
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from starter.desk import Desk
+from starter.doorkeeper import Callers
+from starter.inputs import MAX_FILE
+from starter.problems import ProblemDetails, answer, as_problem, problem_of
+from starter.routes import ROUTERS
+
+log = structlog.get_logger()
+
+_HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+"""What every answer carries, unless its route says otherwise."""
+_HSTS: Final = "max-age=31536000; includeSubDomains"
+
+
+def build_app(at: Desk, callers: Callers) -> FastAPI:
+    """The whole API over a desk. Its ledger is opened when the first request needs it."""
+    app = FastAPI(
+        title="Habeas",
+        version="1",
+        description="Requests about people's data: open them, follow them, decide. docs/api.md is its manual.",
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=MAX_FILE,
+    )
+    app.state.desk, app.state.callers = at, callers
+    secure = at.settings.api is not None and at.settings.api.url.startswith("https:")
+    app.add_middleware(Porter, hsts=secure)
+    for error in (HTTPException, RequestValidationError):
+        app.add_exception_handler(error, as_problem)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the schema that all problems share."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            openapi_version="3.1.0",
+            description=app.description,
+            routes=app.routes,
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(problem.pop("$defs"))
+        schemas["ProblemDetails"] = problem
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+class Porter:
+    """The first and last to touch a request: names it, times it, and sees that no error leaves as a traceback."""
+
+    def __init__(self, app: ASGIApp, *, hsts: bool) -> None:
+        self._app = app
+        always = _HEADERS | ({"strict-transport-security": _HSTS} if hsts else {})
+        self._headers = [(name.encode(), value.encode()) for name, value in always.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        began, status = time.perf_counter(), 0
+        trace = secrets.token_hex(8)
+        scope.setdefault("state", {})["trace"] = trace
+
+        async def answering(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                given = message.setdefault("headers", [])
+                there = {name.lower() for name, _ in given}
+                message["headers"] = [*given, *(pair for pair in self._headers if pair[0] not in there)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answering)
+        except Exception as error:
+            problem = problem_of(error)
+            response = answer(problem, trace)
+            if response.status_code >= 500:
+                log.error("answer_failed", trace=trace, error=type(error).__qualname__, where=str(problem))
+            if status:  # the answer is on its way: only the end of the connection can say that it is not whole
+                raise
+            await response(scope, receive, answering)
+        finally:
+            log.info(
+                "answered",
+                method=scope["method"],
+                route=getattr(scope.get("route"), "path", ""),
+                status=status,
+                ms=round((time.perf_counter() - began) * 1000, 1),
+                trace=trace,
+            )

@@ -1,0 +1,59 @@
+"""Who is let in at the HTTP API: each route says which action it is, and gets its caller.
+
+The one rule: a route without `needs` is open to everybody, and there are few of those (tests/starter/test_api.py lists
+them).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+
+from starter.access import Action, Caller, NotSignedIn, permit
+from starter.desk import Desk
+
+_BEARER = HTTPBearer(
+    auto_error=False, scheme_name="token", description="A token: of a system, or of a person who is signed in."
+)
+
+
+class Callers(Protocol):
+    """Who knows the callers."""
+
+    async def caller_of(self, request: Request) -> Caller:
+        """Who is asking.
+
+        Raises:
+            NotSignedIn: nobody who is known here.
+        """
+        ...
+
+
+def at_desk(request: Request) -> Desk:
+    """The ledger, the map and the settings of this door."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+At = Annotated[Desk, Depends(at_desk)]
+
+
+def needs(action: Action) -> Callable[[Request], Awaitable[Caller]]:
+    """The dependency of a route that is this action: gives its caller.
+
+    Raises (as the route is called):
+        NotSignedIn: it is nobody who is known here.
+        NotAllowed: the table does not open the action to them.
+    """
+
+    async def let_in(request: Request, _: Annotated[object, Security(_BEARER)] = None) -> Caller:
+        callers: Callers = request.app.state.callers
+        caller = await callers.caller_of(request)
+        desk: Desk = request.app.state.desk
+        if caller.tenant != desk.settings.tenant:
+            raise NotSignedIn("sign in at this address, or send a token that was made for it")
+        permit(caller, action)
+        return caller
+
+    return let_in
