@@ -89,6 +89,11 @@ class Settings(BaseSettings):
         description="The register of recipients: to whom data is given, on which basis; docs/recipients.md.",
         examples=["recipients.yaml"],
     )
+    law: Path | None = Field(
+        default=None,
+        description="A file of coded grounds of laws that do not ship, read by your counsel; docs/decisions.md.",
+        examples=["law.yaml"],
+    )
     backup_max_age_days: int = Field(
         ge=0,
         description="After how many days the last ledger backup that holds a destroyed key is gone.",

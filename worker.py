@@ -50,11 +50,10 @@ from activities.using import UsingActivities
 from connectors.registry import SetupError, build, build_all, resolve
 from ledger import schema
 from ledger.ledger import Ledger
-from rights.lawbook import check_law
 from rights.transfer import read_receivers
 from rights.yamlfile import FileErrors
 from settings import Settings
-from starter.desk import load_map, load_register
+from starter.desk import load_law, load_map, load_register
 from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
@@ -313,7 +312,7 @@ async def run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    check_law()
+    load_law(settings)
     ledger = open_ledger(settings, pool=settings.slots)
     tools = (make_tools or build_tools)(settings, ledger)
     metrics_port = settings.health_port + 1 if settings.health_port else None

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, StrictUndefined, Template, pass_context
 
+from rights.ownlaw import own_words
 from rights.yamlfile import Lines, load
 
 VALUE, LINK, END, BREAK = "\ue000", "\ue001", "\ue002", "\ue003"
@@ -152,11 +153,13 @@ class Catalogue:
         return Words(f"{grouped} {one if number in self.words['one'] else other}")
 
     def word(self, code: str, table: str) -> Words:
-        """The words of a code.
+        """The words of a code; of a ground of the operator's own law, their words, which are no template.
 
         Raises:
             NoWords: the table has none.
         """
+        if table == "grounds" and (own := own_words(code, self.language)):
+            return Words(_put(own))
         return self.say(f"{table}.{code}")
 
     def known(self, text: str, table: str) -> str:

@@ -45,7 +45,12 @@ _OWN: Final = {"zone", "holidays", "received_at"}
 def keep_rulesets(connection: Connection, tenant: str, clocks: Iterable[Clock]) -> None:
     """Write the texts of the laws of clocks down that are just started."""
     for clock in clocks:
-        connection.execute(_KEEP, {"tenant": tenant, "digest": clock.ruleset, "body": text_of(clock.regime)})
+        keep_text(connection, tenant, clock.ruleset, text_of(clock.regime))
+
+
+def keep_text(connection: Connection, tenant: str, digest: str, text: str) -> None:
+    """Write the text of a law down by its digest, once."""
+    connection.execute(_KEEP, {"tenant": tenant, "digest": digest, "body": text})
 
 
 def clock_column(clocks: Sequence[Clock]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ journal and of its timestamp, so it is the same whenever it is made; and each en
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from ledger.models import chain_heads, entries, maps, requests, rulesets
 from ledger.signing import Keyring
 from ledger.store import AnyRow, Store
 from rights.datamap import DataMap
-from rights.evidence import FORMAT, NotClosedError, Noted, Sources, clocks_in, closing, describe
+from rights.evidence import FORMAT, NotClosedError, Noted, Sources, clocks_in, closing, describe, own_laws_in
 from rights.regimes import read_regime
 from rights.value import Value
 
@@ -326,7 +326,7 @@ class Evidences(Store):
     def _sources(self, connection: Connection, noted: Sequence[Noted]) -> Sources:
         laws = {
             digest: read_regime("a law of the ledger", text)
-            for digest, text in self._law_texts(connection, noted).items()
+            for digest, text in self._texts_of(connection, {clock.ruleset for clock in clocks_in(noted)}).items()
         }
         kept = self._map(connection, noted)
         data_map = DataMap.restore(kept) if kept else None
@@ -337,7 +337,9 @@ class Evidences(Store):
         )
 
     def _law_texts(self, connection: Connection, noted: Sequence[Noted]) -> dict[str, str]:
-        digests = {clock.ruleset for clock in clocks_in(noted)}
+        return self._texts_of(connection, {clock.ruleset for clock in clocks_in(noted)} | own_laws_in(noted))
+
+    def _texts_of(self, connection: Connection, digests: Collection[str]) -> dict[str, str]:
         query = select(rulesets.c.digest, rulesets.c.body).where(
             rulesets.c.tenant == self.tenant, rulesets.c.digest.in_(digests)
         )

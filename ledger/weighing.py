@@ -10,6 +10,7 @@ from typing import Literal
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.clocks import keep_text
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import queue_letter
@@ -25,6 +26,7 @@ from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.decision import Decided, Element, Needs, Role, Word, article, ended, fee_article
 from rights.letters import LetterKind, Particulars
+from rights.ownlaw import adopted_for
 from rights.plan import Operation
 from rights.reckoning import local_day
 from rights.request import Phase, may_say
@@ -101,6 +103,10 @@ class Weighing(Proposals):
                 "evidence": said,
                 "in_force": alone,
             }
+            if own := adopted_for(decided.codes):
+                # The operator's file may change or go: what was decided by it can still be shown.
+                keep_text(connection, self.tenant, own.digest, own.text)
+                body |= {"law": own.digest, "provisions": {c: article(c) for c in decided.codes if c in own.grounds}}
             self._journal(connection, "proposed", body, at, request_id=request_id, key=new)
         return self.decision(new)
 

@@ -64,7 +64,8 @@ class DecisionError(ValueError):
 class Limit(Strict):
     """That a ground is a limit which a state has set (GDPR Art. 23), and for how long it may be decided on."""
 
-    state: str = Field(pattern=r"^[A-Z]{2}$")
+    state: str = Field(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
+    """As ISO 3166 has it; of a state of a federation too (US-TX)."""
     until: date
     """The last day."""
     ends: Literal["law", "reading"]
@@ -151,11 +152,22 @@ class Grounds(Strict):
     recourse: dict[str, Recourse] = Field(default_factory=dict)
 
 
+_OPERATORS: Final[dict[str, Ground]] = {}
+
+
 @cache
 def law() -> Grounds:
-    """The grounds that ship with the engine, those of the laws of states among them."""
-    own = read_law(Grounds, "grounds.yaml", shipped("grounds.yaml"))
-    return own.model_copy(update={"grounds": own.grounds | limits().grounds})
+    """The grounds that ship with the engine, those of the laws of states among them, and the operator's own
+    (`rights.ownlaw`)."""
+    ours = read_law(Grounds, "grounds.yaml", shipped("grounds.yaml"))
+    return ours.model_copy(update={"grounds": ours.grounds | limits().grounds | _OPERATORS})
+
+
+def adopt_grounds(grounds: Mapping[str, Ground]) -> None:
+    """Take an operator's own grounds into the law of this process, in place of those it had before."""
+    _OPERATORS.clear()
+    _OPERATORS.update(grounds)
+    law.cache_clear()
 
 
 class Limits(Grounds):

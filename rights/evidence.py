@@ -92,6 +92,11 @@ def clocks_in(entries: Iterable[Noted]) -> tuple[Clock, ...]:
     return tuple(Clock.model_validate({**one, **own}) for one in said["clocks"])
 
 
+def own_laws_in(entries: Iterable[Noted]) -> set[str]:
+    """The digests of an operator's own law that decisions stand on."""
+    return {str(entry.body["law"]) for entry in entries if entry.kind == "proposed" and "law" in entry.body}
+
+
 def describe(tenant: str, request_id: str, entries: Sequence[Noted], sources: Sources) -> Document:
     """What is to be said of a closed request; JSON values only, times in UTC.
 
@@ -125,7 +130,7 @@ def describe(tenant: str, request_id: str, entries: Sequence[Noted], sources: So
         "dates": [_dates(clock, right, known, end.at, sources.laws.get(clock.ruleset)) for clock in clocks],
         "data_map": _newest(known, "map_pinned", "digest"),
         "plan": _newest(known, "planned", "plan"),
-        "rulesets": sorted({clock.ruleset for clock in clocks}),
+        "rulesets": sorted({clock.ruleset for clock in clocks} | own_laws_in(known)),
         "certainty": {
             str(word): [one["system"] for one in systems if one["certainty"] == word.value] for word in Certainty
         },
@@ -190,7 +195,10 @@ def _decision(entries: Sequence[Noted]) -> Document:
         "word": word or said["word"],
         "recorded": True,
         "at": moment(in_force.at),
-        "grounds": [{"code": code, "provision": article(code)} for code in _grounds(said)],
+        "grounds": [
+            {"code": code, "provision": in_force.body.get("provisions", {}).get(code) or article(code)}
+            for code in _grounds(said)
+        ],
         "left_out": [{"category": part["category"], "ground": part["ground"]} for part in said.get("parts", ())],
         "on_record": sorted(in_force.body.get("evidence", {})),
         "words": [

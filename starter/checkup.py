@@ -56,7 +56,7 @@ def check_all() -> list[Check]:
     for check in (_keys, _checkpoint_key, _checkpoints, _parcels, _ledger, _temporal):
         found.append(check(settings))
     opens = all(check.ok for check in found if check.name in _OPENS)
-    law = list(_law())
+    law = list(_law(settings))
     found += law
     if all(check.ok for check in law):
         # Neither a letter nor a map can be read without the law.
@@ -109,18 +109,28 @@ def _wrong(name: str, errors: "FileErrors") -> Iterator[Check]:
         yield Check(name=name, ok=False, about=where, advice=error.advice)
 
 
-def _law() -> Iterator[Check]:
-    """Whether every file of law that ships with the engine can be read."""
-    from rights.lawbook import READERS, check_law
+def _law(settings: Settings) -> Iterator[Check]:
+    """Whether every file of law can be read: those that ship with the engine, and the operator's own."""
+    from connectors.registry import SetupError
+    from rights.lawbook import READERS
     from rights.regimes import SHIPPED
     from rights.yamlfile import FileErrors
+    from starter.desk import load_law, now, own_law
+    from starter.ownlaw import findings
 
     try:
-        check_law()
+        load_law(settings)
+        own = own_law(settings)
     except FileErrors as errors:
         yield from _wrong("law", errors)
         return
+    except SetupError as error:
+        about, _, advice = str(error).partition(": ")
+        yield Check(name="law", ok=False, about=about, advice=advice)
+        return
     yield Check(name="law", ok=True, about=f"{len(SHIPPED)} laws and {plural(len(READERS), 'table')} can be read")
+    if own is not None:
+        yield from findings(own, now().date(), settings.office.language)
 
 
 def _letters(settings: Settings) -> Check:

@@ -53,6 +53,7 @@ from starter.commands import fee as _fee  # noqa: F401 - adds its commands to de
 from starter.commands import lettering as _lettering  # noqa: F401 - adds its commands to letter.letters
 from starter.commands import mandate as _mandate  # noqa: F401 - adds its commands to identity.identities
 from starter.commands import map as _map_commands  # noqa: F401 - adds its commands to setup.maps
+from starter.commands import ownlaw as _ownlaw  # noqa: F401 - adds its command to decision.decisions
 from starter.commands import passing as _passing  # noqa: F401 - adds its commands to request.requests
 from starter.commands import recognise as _recognise  # noqa: F401 - adds its commands to request.requests
 from starter.commands import ruling as _ruling  # noqa: F401 - adds its commands to request.requests

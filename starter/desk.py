@@ -25,6 +25,7 @@ from ledger.signing import KeyFileError, read_public_keys
 from rights.datamap import DataMap
 from rights.lawbook import check_law
 from rights.mapfile import read_map
+from rights.ownlaw import OwnLaw, adopt, read_own_law
 from rights.recipients import Register, read_register
 from settings import Settings, SettingsError
 from starter.submit import Rules
@@ -66,6 +67,33 @@ def load_map(settings: Settings) -> DataMap:
         MapErrors: of everything that is wrong in it.
     """
     return read_map(settings.map_files)
+
+
+def load_law(settings: Settings) -> None:
+    """Read the law that ships, and let this process decide by the operator's own grounds as well, if there are any.
+
+    Raises:
+        SetupError: their file cannot be read.
+        FileErrors: of everything that is wrong in a file of law.
+    """
+    check_law()
+    adopt(own_law(settings))
+
+
+def own_law(settings: Settings) -> OwnLaw | None:
+    """The operator's own grounds, if there are any.
+
+    Raises:
+        SetupError: the file cannot be read.
+        FileErrors: of everything that is wrong in it.
+    """
+    if settings.law is None:
+        return None
+    try:
+        text = settings.law.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise SetupError("law: the file cannot be read: name one that is there, in UTF-8") from None
+    return read_own_law(settings.law.name, text)
 
 
 def load_register(settings: Settings, data_map: DataMap) -> Register:
@@ -199,10 +227,11 @@ def desk(*, pool: int = 2) -> Iterator[Desk]:
 
     Raises:
         SettingsError: something is missing or wrong.
-        FileErrors: a file of law that ships with the engine is broken: nobody answers by it.
+        SetupError: the operator's own law cannot be read.
+        FileErrors: a file of law is broken: nobody answers by it.
     """
     at = Desk(load_settings(), pool)
-    check_law()
+    load_law(at.settings)
     try:
         yield at
     finally:

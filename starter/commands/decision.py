@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from starter.commands.options import Json, NoteFile, OfRequest, RequestId, Seat
+from starter.commands.setup import deployed
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -31,11 +32,14 @@ def grounds(
     """
     from rights.decision import grounds_for, law
     from starter.deciding import grounds_document, grounds_page
-    from starter.desk import desk
+    from starter.desk import desk, load_law
     from starter.show import answer
 
-    found = dict(law().grounds)
-    if request is not None:
+    if request is None:
+        if settings := deployed():  # none is needed to read what ships
+            load_law(settings)
+        found = dict(law().grounds)
+    else:
         with desk() as at:
             row = at.ledger.request(_request(request))
         found = grounds_for(row.right, row.regimes)
@@ -92,6 +96,7 @@ def propose(
     from rights.decision import Decided, Exempt, Role, Word, check
     from rights.exempt import exempt
     from rights.fees import read_fee
+    from rights.ownlaw import unsayable
     from rights.reckoning import local_day
     from rights.request import Right
     from starter.desk import desk, now
@@ -110,6 +115,8 @@ def propose(
         row = at.ledger.request(_request(request))
         texts = _evidence(evidence or ())
         needs = check(decided, row.right, row.regimes, texts, local_day(now(), row.clock.zone))
+        if silent := unsayable(decided.codes, at.settings.office.language):
+            raise Failure(Exit.USAGE, silent)
         if decided.word in {Word.REFUSE, Word.FEE} and row.right is Right.OBJECTION:
             refuse_unfit(at.ledger, row.id, decided.ground, now())
         if decided.parts:

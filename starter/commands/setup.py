@@ -127,12 +127,12 @@ def check_map(
             )
         )
         found += check_systems(data_map, live=True) if live else advised(data_map)
-        if settings := _deployed() if live else None:
+        if settings := deployed() if live else None:
             found += held_places(settings, data_map)
     report(found, as_json)
 
 
-def _deployed() -> "Settings | None":
+def deployed() -> "Settings | None":
     """The settings of the working directory; None where there is no deployment."""
     from settings import SettingsError
     from starter.desk import load_settings

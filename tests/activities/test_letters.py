@@ -21,14 +21,17 @@ from activities.catalogue import NoWords, catalogue
 from activities.letters import LetterIncomplete, LetterRefused, Rendered, render
 from activities.specimen import REFERENCE, specimen
 from rights.audience import Answered, State
+from rights.decision import article
 from rights.holdlaw import ground_of
 from rights.holds import Reason
 from rights.letterlaw import lacking, letter_law, results_of, sayings
 from rights.letters import LANGUAGES, Authority, Language, LetterFacts, LetterKind, Links, Office, Party, Result
+from rights.ownlaw import adopt, read_own_law
 from rights.receipt import Kept
 from rights.regimes import SHIPPED
 from rights.request import Right
 from tests.activities.accessible import faults
+from tests.rights.ownlaw import CODE, LAW
 
 OFFICE = Office(
     controller="Beispiel & Söhne GmbH",
@@ -371,6 +374,24 @@ def test_MET_05_a_refusal_under_those_laws_names_their_provision_and_says_it_in_
     text = " ".join(render(said, OFFICE).text.split())
     assert provision in text
     assert catalogue(language).word(code, "grounds") in text
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_COM_11_a_ground_of_the_operators_own_law_is_said_in_their_words_and_these_are_no_template(
+    language: Language,
+) -> None:
+    own = read_own_law("law.yaml", LAW)
+    adopt(own)
+    try:
+        said = facts(LetterKind.REFUSAL, ground=CODE, provision=article(CODE), language=language)
+        letter = render(said, OFFICE)
+        assert own.grounds[CODE].words[language] in " ".join(letter.text.split())
+        assert "Art. 99 of Law 1/2020 (Portugal)" in " ".join(letter.text.split())
+        assert "<we>" not in letter.html
+        with pytest.raises(LetterIncomplete, match=f"{CODE} needs words in es"):
+            render(said.model_copy(update={"language": "es"}), OFFICE)
+    finally:
+        adopt(None)
 
 
 def test_a_code_without_words_is_no_letter() -> None:

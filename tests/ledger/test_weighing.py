@@ -1,5 +1,7 @@
 """Decisions in the ledger: four eyes, one at a time, in force once all that is needed was said."""
 
+import base64
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +15,14 @@ from ledger.ledger import Ledger
 from ledger.letters import REPLY, Channel
 from ledger.proposals import Decision
 from rights.codes import Code
-from rights.decision import Decided, Element, Exempt, Needs, Role, Word, check, law
+from rights.decision import Decided, DecisionError, Element, Exempt, Needs, Role, Word, check, law
 from rights.letters import Particulars
+from rights.ownlaw import adopt, read_own_law
 from rights.request import ALLOWED, Conclusion, Phase, Right
 from tests.conftest import Database
-from tests.ledger.builders import AT, enter, later, opened_id
+from tests.ledger.builders import AT, close_one, enter, later, opened_id
 from tests.ledger.conftest import Door
+from tests.rights.ownlaw import CODE, LAST, LAW
 
 REFUSED = Decided(word=Word.REFUSE, ground="gdpr_12_5_excessive")
 TEXTS = {Element.REASON: "zqwhy", Element.OBJECTIVE: "zqobjective", Element.SUBJECTIVE: "zqsubjective"}
@@ -318,3 +322,29 @@ def test_COM_11_a_limit_that_ends_while_it_is_weighed_is_not_approved(ledger: Le
     assert door("SELECT count(*) FROM decision_words WHERE role = 'counsel'") == [(0,)]
     ledger.speak(made.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=last)
     assert door("SELECT state FROM decisions") == [("in_force",)]
+
+
+def test_COM_11_what_was_decided_by_the_operators_own_law_is_shown_after_that_file_has_gone(
+    ledger: Ledger, door: Door
+) -> None:
+    own = read_own_law("law.yaml", LAW)
+    request_id = opened_id(ledger, Phase.LOCATING, right=Right.ACCESS)
+    decided = Decided(word=Word.REFUSE, ground=CODE)
+    part = Decided(word=Word.IN_PART, parts=(Exempt(category="contact", ground=CODE),))
+    adopt(own)
+    try:
+        with pytest.raises(DecisionError):
+            check(decided, Right.ACCESS, ["eu-gdpr"], TEXTS, LAST)
+        needs = check(part, Right.ACCESS, ["eu-gdpr"], TEXTS, LAST)
+        made = ledger.propose(request_id, part, needs, TEXTS, by="s-31", consult_until=later(days=3), at=AT)
+    finally:
+        adopt(None)
+    ledger.speak(made.id, Role.DPO, "agree", by="s-04", substitute=False, at=AT)
+    ledger.speak(made.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=AT)
+    close_one(ledger, request_id, at=later(days=1))
+
+    said = json.loads(base64.b64decode(json.loads(ledger.signed_statement(request_id))["payload"]))["predicate"]
+    assert said["decision"]["grounds"] == [{"code": CODE, "provision": "Art. 99 of Law 1/2020 (Portugal)"}]
+    assert own.digest in said["rulesets"]
+    assert ledger.record(request_id).laws[own.digest] == LAW
+    assert door("SELECT count(*) FROM rulesets WHERE digest = %s", own.digest) == [(1,)]
