@@ -4,6 +4,7 @@ Each group of verbs stands in a module of its own, by the noun it is about; here
 verb is one transaction, and time is an argument.
 """
 
+from ledger.accesstokens import AccessTokens
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
 from ledger.attesting import Attesting
@@ -126,6 +127,7 @@ class Ledger(
     Relooks,
     Deferrals,
     Rests,
+    AccessTokens,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

@@ -44,6 +44,7 @@ from starter.commands import (
     setup,
     suppress,
     task,
+    token,
     transfer,
     weigh,
 )
@@ -164,6 +165,7 @@ app.add_typer(ledger.ledger, name="ledger")
 app.add_typer(evidence.evidences, name="evidence")
 app.command("audit-pack")(evidence.audit_pack)
 app.add_typer(metrics.metrics, name="metrics")
+app.add_typer(token.tokens, name="token")
 
 
 def _shape(group: typer.Typer) -> None:
