@@ -13,21 +13,13 @@ from starlette.requests import HTTPConnection
 
 from ledger.accesstokens import PREFIX
 from ledger.ledger import Ledger
-from starter.access import PEOPLE_ONLY, Action, Caller
+from starter.access import PEOPLE_ONLY, Action, Caller, NotSignedIn
 from starter.desk import now
 
-CHALLENGE: Final = 'Bearer realm="habeas"'
-"""What WWW-Authenticate says: a 401 always has it (RFC 9110, 15.5.2)."""
+_SENTENCE: Final = "sign in, or send a token that is good: Authorization: Bearer TOKEN"
 SYSTEM: Final = "system-"
 """What the id of a system begins with in the ledger, and nobody else's."""
 _LONGEST: Final = 16_384
-
-
-class NotSignedIn(Exception):
-    """Nobody is known to be there. It says nothing of why."""
-
-    def __init__(self) -> None:
-        super().__init__("sign in, or send a token that is good: Authorization: Bearer TOKEN")
 
 
 class Callers:
@@ -44,15 +36,15 @@ class Callers:
         """
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given.isascii() or len(given) > _LONGEST:
-            raise NotSignedIn
+            raise NotSignedIn(_SENTENCE)
         return await self._system(given.strip())
 
     async def _system(self, secret: str) -> Caller:
         if not secret.startswith(PREFIX):
-            raise NotSignedIn
+            raise NotSignedIn(_SENTENCE)
         token = await to_thread.run_sync(lambda: self._ledger.access_token(secret, at=self._clock()))
         if token is None:
-            raise NotSignedIn
+            raise NotSignedIn(_SENTENCE)
         return Caller(
             tenant=self._ledger.tenant,
             staff=SYSTEM + token.system,

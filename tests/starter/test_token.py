@@ -2,12 +2,13 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from starlette.requests import Request
 
-from starter.access import PEOPLE_ONLY, TABLE, Action, Caller, Role
-from starter.callers import Callers, NotSignedIn
+from starter.access import PEOPLE_ONLY, SECOND_FACTOR, TABLE, Action, Caller, NotSignedIn, Role
+from starter.callers import Callers
 from starter.desk import load_settings, open_ledger
 from tests.starter.conftest import Deployment, one_sentence
 
@@ -92,15 +93,11 @@ def test_no_token_names_what_people_answer_for(deployment: Deployment) -> None:
 
 
 def test_the_page_has_the_table_as_it_is() -> None:
-    from pathlib import Path
-
     page = (Path(__file__).parents[2] / "docs" / "who-may.md").read_text()
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")
     ]
     told = {row[0].strip("`"): row[1:] for row in rows[: len(Action)]}
-    from starter.access import SECOND_FACTOR
-
     assert told == {
         action.value: [
             *("yes" if role in TABLE[action] else "" for role in Role),
