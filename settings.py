@@ -137,6 +137,7 @@ class Settings(BaseSettings):
     )
     temporal_ui: str | None = Field(
         default=None,
+        pattern=r"^https?://[^\s?#@]+$",
         description="The Temporal Web UI's address, for links.",
         examples=["http://127.0.0.1:8233"],
     )

@@ -58,9 +58,10 @@ from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
 from starter.dispatch import Dispatcher
 from starter.evidence import open_authority
-from starter.health import Health, missing_attributes
+from starter.health import Health
 from starter.holdplaces import places_lost
 from starter.mailserver import build_mail
+from starter.namespace import missing_attributes
 from starter.schedule import MapCheckSchedule
 from workflows.appeal import AppealRun
 from workflows.authority import AuthorityRequest
@@ -323,7 +324,9 @@ async def run(
     if slipping := await asyncio.to_thread(places_lost, ledger, tools.data_map):
         raise SetupError(slipping)
     if missing := await missing_attributes(client):
-        raise RuntimeError(f"Temporal does not know the search attributes {', '.join(missing)}: run habeas migrate")
+        raise RuntimeError(
+            f"Temporal does not know the search attributes {', '.join(missing)}: run habeas temporal setup"
+        )
     worker = build_worker(settings, client, tools, interceptors=interceptors)
     dispatcher = Dispatcher(tools, client, settings.task_queue, keys)
     schedule = MapCheckSchedule(client, settings.tenant, settings.task_queue, settings.map_check_every)

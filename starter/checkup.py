@@ -326,7 +326,7 @@ def _ledger(settings: Settings) -> Check:
 
 def _temporal(settings: Settings) -> Check:
     def look() -> str:
-        from starter.health import missing_attributes
+        from starter.namespace import missing_attributes
         from starter.temporal import bare_client
 
         async def ask() -> list[str]:
@@ -334,7 +334,7 @@ def _temporal(settings: Settings) -> Check:
                 return await missing_attributes(await bare_client(settings))
 
         if missing := asyncio.run(ask()):
-            raise _NotSo(f"reached, but it lacks the search attributes {', '.join(missing)}", "habeas migrate")
+            raise _NotSo(f"reached, but it lacks the search attributes {', '.join(missing)}", "habeas temporal setup")
         return f"reached at {settings.temporal_address}, namespace {settings.temporal_namespace}"
 
     advice = f"see that Temporal runs at {settings.temporal_address} with the namespace {settings.temporal_namespace}"

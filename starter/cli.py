@@ -44,6 +44,7 @@ from starter.commands import (
     setup,
     suppress,
     task,
+    temporal,
     token,
     transfer,
     weigh,
@@ -166,6 +167,7 @@ app.add_typer(evidence.evidences, name="evidence")
 app.command("audit-pack")(evidence.audit_pack)
 app.add_typer(metrics.metrics, name="metrics")
 app.add_typer(token.tokens, name="token")
+app.add_typer(temporal.temporals, name="temporal")
 
 
 def _shape(group: typer.Typer) -> None:

@@ -119,6 +119,10 @@ _SAY: Final = {
 }
 
 
+_FEW: Final = 20
+"""Commands that are named where somebody has typed another; more make no sentence."""
+
+
 def _usage(error: Any) -> str:
     """What the parser found, in our words: its own quote what was typed, which may be an identity."""
     kind = type(error).__name__
@@ -139,8 +143,9 @@ def _usage(error: Any) -> str:
         return f"there is no such option here{f', did you mean {near[0]}' if near else ''}: {see}"
     said = str(getattr(error, "message", ""))
     if said.startswith("No such command"):
-        commands = getattr(getattr(error, "ctx", None), "command", None)
-        return f"there is no such command: use one of {', '.join(getattr(commands, 'commands', ()))}"
+        known = getattr(getattr(getattr(error, "ctx", None), "command", None), "commands", ())
+        words = f"use one of {', '.join(known)}" if len(known) <= _FEW else f"{path} --help lists all of them"
+        return f"there is no such command: {words}"
     if said.startswith("Missing command"):
         commands = getattr(getattr(error, "ctx", None), "command", None)
         return f"{path} needs one of {', '.join(getattr(commands, 'commands', ()))} behind it"

@@ -1,4 +1,4 @@
-"""The worker's health port: /livez, /readyz and /metrics; and Temporal's search attributes.
+"""The worker's health port: /livez, /readyz and /metrics.
 
 The one rule: a probe never waits for what it asks about longer than a moment, and tells nothing of anybody: words,
 counts and names from closed lists.
@@ -19,17 +19,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import (
-    AddSearchAttributesRequest,
-    ListSearchAttributesRequest,
-)
 from temporalio.client import Client
 
 from ledger.ledger import Ledger
 from rights.deadlines import Risk
 from starter.desk import now
-from workflows import visibility
 
 TICK: Final = 0.5
 """Seconds between two looks of the event loop at its own watch."""
@@ -47,33 +41,6 @@ Answer = tuple[int, str, bytes]
 """Status, content type, body."""
 
 log = structlog.get_logger()
-
-
-async def missing_attributes(client: Client) -> list[str]:
-    """The search attributes that Temporal does not know, by name."""
-    known = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=client.namespace)
-    )
-    return [key.name for key in visibility.KEYS if key.name not in known.custom_attributes]
-
-
-async def register_attributes(client: Client) -> list[str]:
-    """Register what is missing, and wait until it can be used; the names of those that were missing."""
-    missing = await missing_attributes(client)
-    if missing:
-        kinds: dict[str, IndexedValueType.ValueType] = {
-            key.name: IndexedValueType.ValueType(int(key.indexed_value_type))
-            for key in visibility.KEYS
-            if key.name in missing
-        }
-        await client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=kinds)
-        )
-        for _ in range(100):  # the server takes them up within a second
-            if not await missing_attributes(client):
-                break
-            await asyncio.sleep(0.1)
-    return missing
 
 
 class LedgerMetrics(Collector):

@@ -215,10 +215,12 @@ def migrate(as_json: Json = False) -> None:
     """
     import asyncio
 
+    from temporalio.service import RPCError, RPCStatusCode
+
     from connectors.registry import resolve
     from ledger import schema
     from starter.desk import load_settings
-    from starter.health import register_attributes
+    from starter.namespace import CLOSED, register_attributes
     from starter.show import Page, answer
     from starter.temporal import bare_client
 
@@ -233,6 +235,14 @@ def migrate(as_json: Json = False) -> None:
 
     try:
         added = asyncio.run(register())
+    except RPCError as error:
+        if error.status not in {*CLOSED, RPCStatusCode.INVALID_ARGUMENT}:
+            raise Failure(Exit.AWAY, f"the ledger is at {after}; but Temporal does not answer") from None
+        raise Failure(
+            Exit.REFUSED,
+            f"the ledger is at {after}; but Temporal registers no search attributes for us: habeas temporal setup "
+            "says why, and what to do",
+        ) from None
     except RuntimeError:
         raise Failure(
             Exit.AWAY, f"the ledger is at {after}; but Temporal does not answer at {settings.temporal_address}"
