@@ -5,7 +5,7 @@ the connectors give goes through the same spool and seal as a copy for the perso
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.calls import Beat, beating
+from activities.calls import Beat, beating, may_find
 from activities.demandcut import only_days
 from activities.demandletters import write_due_letters
 from activities.disclosure import Handing, as_rows, seal_disclosure
@@ -24,6 +24,7 @@ from activities.parcels import BadExport, discard, only_planned, spool
 from activities.store import StoreError
 from activities.tools import Tools
 from connectors.errors import ConnectorError, NeedsHuman, Retryable, Unsupported
+from connectors.links import MOST
 from connectors.protocol import Call, Exports, Intent, Pending
 from ledger.errors import LedgerRefusal
 from rights.authorities import Demand, Waits
@@ -133,8 +134,9 @@ class AuthorityActivities:
         # All systems are asked for before any is looked into: a demand on two gives both or none.
         parts = [self._system(name, demand, at) for name in demand.scope.systems]
         try:
+            looks, learnt = self._look(demand, parts, people, at, beat)
             for system in parts:
-                self._spool(demand, system, people, key, at, beat)
+                self._spool(demand, looks[system.system], key, beat)
             packed, rows = seal_disclosure(
                 tools.store,
                 Handing.of(demand),
@@ -148,20 +150,41 @@ class AuthorityActivities:
             raise Retryable(Code.STORE) from None
         discard(tools.store, demand.id, demand.scope.systems)
         if demand.decided_at is not None:
-            ledger.keep_disclosure(demand.id, packed.digest, packed.size, rows, decided_at=demand.decided_at, at=at)
+            ledger.keep_disclosure(
+                demand.id, packed.digest, packed.size, rows, learnt=learnt, decided_at=demand.decided_at, at=at
+            )
 
-    def _spool(
-        self, demand: Demand, system: System, people: tuple[Identity, ...], key: bytes, at: datetime, beat: Beat
-    ) -> None:
+    def _look(
+        self, demand: Demand, parts: Sequence[System], people: tuple[Identity, ...], at: datetime, beat: Beat
+    ) -> tuple[dict[str, Call], int]:
+        """Look into each system of the decision, and again into those that may find more by what another has told of
+        the person, until nothing new is told. By system the call that its export goes by, and how many further
+        identities were told; no other system is asked by them."""
+        calls: dict[str, Call] = {}
+        known, due = people, list(parts)
+        while due:
+            told: dict[Identity, set[str]] = {}
+            for system in due:
+                call = self._call(demand, system, known, at, beat)
+                look = self._tools.connectors[system.system].locate(call)
+                if look.candidates:
+                    # Whose rows these are is not known: nothing of somebody else goes to an authority by mistake.
+                    raise NeedsHuman(Code.SEVERAL_PEOPLE, system.system)
+                calls[system.system] = replace(call, anchors=look.anchors)
+                for link in look.links:
+                    told.setdefault(link, set()).add(system.system)
+            new = {link: by for link, by in told.items() if link not in known}
+            known = (*known, *new)
+            if len(known) > MOST:
+                raise NeedsHuman(Code.TOO_MANY_LINKS, due[0].system)
+            due = [system for system in parts if any(may_find(system, {link.kind}, by=by) for link, by in new.items())]
+        return calls, len(known) - len(people)
+
+    def _spool(self, demand: Demand, call: Call, key: bytes, beat: Beat) -> None:
+        system = call.system
         connector = self._tools.connectors[system.system]
-        if not isinstance(connector, Exports):
-            raise Unsupported(Code.UNSUPPORTED, system.system)
-        call = self._call(demand, system, people, at, beat)
-        look = connector.locate(call)
-        if look.candidates:
-            # Whose rows these are is not known: nothing of somebody else goes to an authority by mistake.
-            raise NeedsHuman(Code.SEVERAL_PEOPLE, system.system)
-        exports = connector.export(replace(call, anchors=look.anchors))
+        assert isinstance(connector, Exports)  # noqa: S101 - by `_system`
+        exports = connector.export(call)
         if isinstance(exports, Pending):
             raise Unsupported(Code.UNSUPPORTED, system.system)
         try:
@@ -175,6 +198,8 @@ class AuthorityActivities:
         system = tools.data_map.systems.get(name)
         if system is None or name not in tools.connectors or set(demand.scope.of(name)) - set(system.collections):
             raise NeedsHuman(Code.MAP_CHANGED, name)
+        if not isinstance(tools.connectors[name], Exports):
+            raise Unsupported(Code.UNSUPPORTED, name)
         if system.recipient:
             # A look sends the person's identities there.
             self._may_send(system.recipient, name, demand, at)

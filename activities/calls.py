@@ -9,7 +9,7 @@ import hashlib
 import json
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -217,12 +217,17 @@ def _locking(call: Call, sealed: bytes | None) -> Call:
 def knowing(tools: Tools, step: Step, kinds: set[str]) -> tuple[str, ...]:
     """The systems that know people by one of these kinds of identity, and may find more by what was learnt."""
 
-    def may_find(system: System) -> bool:
-        if system.system == step.system:
-            return any(map(system.finds_more_by, kinds))
-        return system.searches or not kinds.isdisjoint(system.followed_kinds)
+    return tuple(one.system for one in tools.data_map.systems.values() if may_find(one, kinds, by={step.system}))
 
-    return tuple(system.system for system in tools.data_map.systems.values() if kinds and may_find(system))
+
+def may_find(system: System, kinds: Collection[str], *, by: Collection[str]) -> bool:
+    """Whether a look into a system may find more of a person by identities of these kinds, which these systems told
+    of."""
+    if not kinds:
+        return False
+    if set(by) == {system.system}:
+        return any(map(system.finds_more_by, kinds))
+    return system.searches or not system.followed_kinds.isdisjoint(kinds)
 
 
 def keep(tools: Tools, doing: Doing, known: AtStep, receipt: Receipt) -> Receipt:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from rights.audience import Answered, Lingering, State
+from rights.demanddays import Days
 from rights.letters import (
     ANSWERS,
     Corrected,
@@ -140,7 +141,10 @@ def specimen(
         demanded=("contact", "payment"),
         demand_basis="This is the place of the provision that the authority names.",
         response="examined",
+        demanded_days=Days(since=date(2026, 1, 1), until=date(2026, 6, 30)),
         disclosed=("contact",),
+        disclosed_days=Days(since=date(2026, 3, 1)),
+        disclosed_undated=True,
         disclosed_rows=4,
         disclosed_on=date(2026, 11, 20),
         was_forbidden=True,

@@ -195,9 +195,19 @@ class Authorities(Store):
         return self.demand(demand_id)
 
     def keep_disclosure(
-        self, demand_id: str, digest: str, size: int, rows: Mapping[str, int], *, decided_at: datetime, at: datetime
+        self,
+        demand_id: str,
+        digest: str,
+        size: int,
+        rows: Mapping[str, int],
+        *,
+        decided_at: datetime,
+        at: datetime,
+        learnt: int = 0,
     ) -> None:
         """Note what was sealed for an authority, under the decision of `decided_at`; no effect if it is noted.
+
+        `learnt`: how many identities one system has told of, by which others were looked into.
 
         Raises:
             LedgerRefusal: this decision is not in force (any more).
@@ -211,6 +221,7 @@ class Authorities(Store):
             values = {"sealed_at": at, "digest": digest, "size": size, "rows": dict(rows)}
             self._change_demand(connection, demand_id, **values, trouble="", trouble_at="")
             body = {"demand": demand_id, "digest": digest, "size": size, "rows": dict(rows)}
+            body |= {"learnt": learnt} if learnt else {}
             self._journal(connection, "demand_sealed", body, at, key=demand_id)
 
     def note_demand_trouble(self, demand_id: str, code: str, system: str, *, at: datetime) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal, Self, get_args
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from rights.audience import Answered
+from rights.demanddays import Days
 from rights.request import Conclusion, Right
 
 Language = Literal["en", "de", "fr", "es"]
@@ -331,12 +332,18 @@ class Particulars(Strict):
     """Of it: court_order, warrant, production_order, subpoena, request."""
     demanded: tuple[Name, ...] = ()
     """Of it: categories or collections."""
+    demanded_days: Days | None = None
+    """Of it: of which days alone; None: of all."""
     demand_basis: Text | None = None
     """Of it: the provision that the authority names, as it was entered."""
     response: Literal["examined", "challenged"] | None = None
     """Of it, where nothing was answered for good: it is looked at, or fought."""
     disclosed: tuple[Name, ...] = ()
     """Of it: categories or collections of what was handed over."""
+    disclosed_days: Days | None = None
+    """Of it: of which days alone it was handed over."""
+    disclosed_undated: bool | None = None
+    """Of it: whether what names no day went as well."""
     disclosed_rows: int | None = Field(default=None, ge=0)
     disclosed_on: date | None = None
     was_forbidden: bool | None = None

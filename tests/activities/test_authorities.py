@@ -17,6 +17,8 @@ from activities.parcels import open_parcel
 from activities.spool import CSV, JSON_LINES
 from activities.store import FileStore
 from activities.tools import Tools
+from connectors.memory import Memory
+from connectors.memorystore import Store
 from connectors.protocol import Call, Connector, Export, Look
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
@@ -320,3 +322,124 @@ recipients:
     gets: [shop]
     told_by: {email: privacy@carrier.example}
 """
+
+
+FOLLOWED: Final = {
+    "shop.yaml": """
+system: shop
+owner: commerce
+connector: memory
+backups: none
+collections:
+  customers:
+    key: [id]
+    fields:
+      id: {category: other, identity: account}
+      email: {category: contact, identity: email}
+      household: {category: contact, identity: phone, sharing: shared}
+""",
+    "crm.yaml": """
+system: crm
+owner: sales
+connector: memory
+backups: none
+collections:
+  contacts:
+    key: [id]
+    fields:
+      id: {category: other}
+      customer: {category: other, identity: account}
+      handle: {category: contact, identity: handle}
+""",
+    "chat.yaml": """
+system: chat
+owner: support
+connector: memory
+backups: none
+collections:
+  messages:
+    key: [id]
+    fields:
+      id: {category: other}
+      handle: {category: contact, identity: handle}
+      phone: {category: contact, identity: phone}
+""",
+}
+ROWS: Final[dict[str, dict[str, list[dict[str, object]]]]] = {
+    "shop": {
+        "customers": [
+            {"id": 7, "email": "Anna.Berg@example.org", "household": "030 1"},
+            {"id": 8, "email": "otto@example.org", "household": "030 1"},
+        ]
+    },
+    "crm": {
+        "contacts": [{"id": 70, "customer": "7", "handle": "quill"}, {"id": 80, "customer": "8", "handle": "otto"}]
+    },
+    "chat": {
+        "messages": [
+            {"id": 1, "handle": "quill", "phone": None},
+            {"id": 2, "handle": "otto", "phone": "030 1"},
+            {"id": 3, "handle": None, "phone": "030 1"},
+        ]
+    },
+}
+
+
+class Counting(Memory):
+    """A system that counts how often it is looked into."""
+
+    looks = 0
+
+    def locate(self, call: Call) -> Look:
+        self.looks += 1
+        return super().locate(call)
+
+
+@pytest.mark.parametrize(
+    ("scope", "rows", "looks"),
+    [
+        (("shop", "crm", "chat"), {"shop": [7], "crm": [70], "chat": [1]}, {"shop": 1, "crm": 2, "chat": 2}),
+        (("shop", "chat"), {"shop": [7], "chat": []}, {"shop": 1, "crm": 0, "chat": 1}),
+        (("crm",), {"crm": []}, {"shop": 0, "crm": 1, "chat": 0}),
+    ],
+)
+def test_trf_04_what_one_system_of_the_decision_tells_is_followed_into_another_and_into_no_other(
+    ledger: Ledger,
+    door: Door,
+    tmp_path: Path,
+    scope: tuple[str, ...],
+    rows: dict[str, list[int]],
+    looks: dict[str, int],
+) -> None:
+    """A system beyond the decision is not looked into, not even as a bridge, and a number that several have is none."""
+    data_map = read_map(FOLLOWED)
+    systems = {name: Counting(one, Store(one)) for name, one in data_map.systems.items()}
+    for name, connector in systems.items():
+        for collection, of in ROWS[name].items():
+            connector.rows[collection] += [dict(row) for row in of]
+    places = {"shop": "shop.customers", "crm": "crm.contacts", "chat": "chat.messages"}
+    demanded = tuple(places[name] for name in scope)
+    demand = received(ledger, demanded=demanded)
+    answer(ledger, demand)
+    words = {"reason": "canary", "by": "s-17", "seat": Role.COUNSEL, "at": AT}
+    ledger.decide_demand(demand.id, Word.DISCLOSE, "legal_obligation", Scope(collections=demanded), **words)  # type: ignore[arg-type]
+    approve(ledger, demand)
+    tools = Tools(ledger, systems, data_map, FileStore(tmp_path), environment="test", register=REGISTER)
+    ActivityEnvironment().run(AuthorityActivities(tools).carry_on, Ask(request_id=demand.id, as_of=AT))
+
+    found = ledger.demand(demand.id)
+    assert (found.trouble, found.rows) == ("", {places[name]: len(of) for name, of in rows.items()})
+    assert {name: connector.looks for name, connector in systems.items()} == looks
+    key = ledger.case_key(demand.id, "parcel")
+    assert key is not None
+    open_parcel(FileStore(tmp_path), demand.id, key, tmp_path / "out.zip", digest=found.digest)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        given = {
+            name.split("/")[2]: [json.loads(line)["id"] for line in archive.read(name).splitlines()]
+            for name in archive.namelist()
+            if name.endswith(".jsonl")
+        }
+    assert given == rows
+    (noted,) = door("SELECT body FROM entries WHERE kind = 'demand_sealed'")
+    assert json.loads(noted[0]).get("learnt", 0) == {3: 2, 2: 1, 1: 0}[len(scope)]
+    assert "quill" not in str(door("SELECT body FROM entries"))

@@ -1,6 +1,6 @@
 """What a letter about a demand says, and that it goes out as mail by itself."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,13 @@ from activities.smtp import MailServer
 from activities.store import FileStore
 from activities.tools import Tools
 from ledger.ledger import Ledger
-from rights.authorities import Demand
+from rights.authorities import Demand, Scope
+from rights.authoritylaw import Word
+from rights.decision import Role
+from rights.demanddays import Days
 from rights.demandfile import Reach
 from rights.demandletters import Whom
+from rights.letters import LANGUAGES, Language
 from rights.mapfile import read_map
 from rights.recipients import read_register
 from tests.activities.test_letters import OFFICE
@@ -94,6 +98,42 @@ def test_trf_04_the_letters_say_what_clause_15_1_asks(ledger: Ledger, tmp_path: 
     assert {one.kind for one in found} == {"email"}, "only what the exporter knows the person by"
     assert len(ANNA) > 1
     assert not [one for one in ANNA if f": {one.value}" in person]
+
+
+SPANS = {
+    "en": ("from 1 March 2026 to 31 March 2026", "until 31 March 2026", "and what says no day"),
+    "de": ("vom 1. März 2026 bis zum 31. März 2026", "bis zum 31. März 2026", "und solche ohne Datum"),
+    "fr": ("du 1 mars 2026 au 31 mars 2026", "jusqu'au 31 mars 2026", "et ce qui ne porte aucune date"),
+    "es": ("del 1 de marzo de 2026 al 31 de marzo de 2026", "hasta el 31 de marzo de 2026", "y lo que no tiene fecha"),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_trf_04_the_letters_say_which_days_were_demanded_and_of_which_it_was_handed_over(
+    ledger: Ledger, tmp_path: Path, language: Language
+) -> None:
+    """The personal data requested (clause 15.1(a)) is that of these days."""
+    house, march = House.of(tools(ledger, tmp_path)), Days(since=date(2026, 3, 1), until=date(2026, 3, 31))
+    demand = received(ledger, clauses=True, exporter="exporter", dates=Days(until=date(2026, 3, 31)))
+    answer(ledger, demand)
+    span, demanded, undated = SPANS[language]
+
+    for whom in Whom:
+        early = squeezed(render_about(house, demand, whom, later(hours=2), language).text)
+        assert demanded in early
+        assert span not in early
+    scope = Scope(collections=("shop.orders",), days=march, undated=True)
+    words = {"reason": "canary", "by": "s-17", "seat": Role.COUNSEL, "at": AT}
+    ledger.decide_demand(demand.id, Word.IN_PART, "legal_obligation", scope, **words)  # type: ignore[arg-type]
+    approve(ledger, demand)
+    ledger.keep_disclosure(demand.id, "d" * 64, 1, {"shop.orders": 4}, decided_at=AT, at=AT)
+    handed = ledger.hand_over(demand.id, by="s-17", at=later(hours=1))
+    for whom in Whom:
+        said = squeezed(render_about(house, handed, whom, later(hours=2), language).text)
+        assert demanded in said
+        assert f"{span}, {undated}" in said
+    everything = squeezed(render_about(house, handed_over(ledger), Whom.PERSON, later(hours=2), language).text)
+    assert not [one for one in SPANS[language] if one in everything]
 
 
 def test_trf_04_a_letter_that_cannot_say_it_is_not_written(ledger: Ledger, tmp_path: Path, door: Door) -> None:
