@@ -8,10 +8,10 @@ import re
 from datetime import date, timedelta
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -43,6 +43,13 @@ def _regime(name: str) -> str:
     if name not in SHIPPED or not regime(name).enabled:
         raise ValueError("write a regime that habeas deadline --list shows as enabled, such as eu-gdpr")
     return name
+
+
+class WorkerVersion(NamedTuple):
+    """A version of workers, as Temporal knows it."""
+
+    deployment: str
+    build_id: str
 
 
 class Settings(BaseSettings):
@@ -99,6 +106,16 @@ class Settings(BaseSettings):
         description="After how many days the last ledger backup that holds a destroyed key is gone.",
         examples=[35],
     )
+    backups: Path | None = Field(
+        default=None,
+        description="The directory in which the ledger's backups lie, one entry each, for habeas doctor to look at.",
+        examples=["/var/backups/habeas"],
+    )
+    backup_every: Annotated[timedelta, Field(ge=timedelta(minutes=1))] = Field(
+        default=timedelta(days=1),
+        description="How often such a backup is made, ISO 8601; doctor complains after twice that.",
+        examples=["P1D"],
+    )
     regime: Annotated[str, AfterValidator(_regime)] = Field(
         default="eu-gdpr",
         description="The law the clock follows: one that habeas deadline --list shows as enabled.",
@@ -130,6 +147,26 @@ class Settings(BaseSettings):
     )
     temporal_namespace: str = Field(default="default", description="Temporal's namespace.", examples=["default"])
     temporal_tls: bool = Field(default=False, description="Whether to speak TLS to Temporal.", examples=[True])
+    temporal_ca: Path | None = Field(
+        default=None,
+        description="The authority's certificates (PEM) that Temporal's is believed by; unset: the machine's own.",
+        examples=["/etc/habeas/temporal-ca.pem"],
+    )
+    temporal_certificate: Path | None = Field(
+        default=None,
+        description="Our certificate (PEM), where Temporal asks for one.",
+        examples=["/etc/habeas/temporal.pem"],
+    )
+    temporal_key: Reference | None = Field(
+        default=None,
+        description="The key of temporal_certificate (PEM), by reference.",
+        examples=["file:/etc/habeas/temporal.key"],
+    )
+    temporal_server_name: str | None = Field(
+        default=None,
+        description="The name in Temporal's certificate, if it is reached by another.",
+        examples=["temporal.internal.example"],
+    )
     temporal_api_key: Reference | None = Field(
         default=None,
         description="Temporal's API key, by reference.",
@@ -142,6 +179,18 @@ class Settings(BaseSettings):
         examples=["http://127.0.0.1:8233"],
     )
     task_queue: str = Field(default="habeas", description="The task queue of this region.", examples=["habeas"])
+    build_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        description="Which version of the workers this is, where Temporal is told which one serves; unset: any does.",
+        examples=["2026-11-27-4f1c2ab"],
+    )
+    deployment: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_/-]{0,127}$",
+        description="What Temporal calls these workers, where build_id is set; unset: as the task queue.",
+        examples=["habeas"],
+    )
     drain_seconds: int = Field(
         default=30,
         ge=0,
@@ -276,6 +325,19 @@ class Settings(BaseSettings):
         """The environment before `.env` before `habeas.toml`."""
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
 
+    @model_validator(mode="after")
+    def _tls(self) -> Self:
+        if (self.temporal_certificate is None) != (self.temporal_key is None):
+            raise ValueError("temporal_certificate and temporal_key go together: name both, or neither")
+        if not self.temporal_tls and (self.temporal_ca or self.temporal_certificate or self.temporal_server_name):
+            raise ValueError("certificates for Temporal are named, but temporal_tls is not true: write it too")
+        return self
+
+    @property
+    def worker_version(self) -> WorkerVersion | None:
+        """Which version of which workers this is; None where any serves."""
+        return WorkerVersion(self.deployment or self.task_queue, self.build_id) if self.build_id else None
+
     @property
     def office(self) -> Office:
         """Who writes to people; where nothing is set, no letter can be written, and each says what it lacks."""
@@ -336,6 +398,9 @@ class SettingsError(ValueError):
         lines = []
         for detail in error.errors():
             path = [str(part) for part in detail["loc"]]
+            if not path:  # about several together
+                lines.append(f"the settings do not fit together. {str(detail['msg']).removeprefix('Value error, ')}")
+                continue
             field, inner = _field(path)
             name = ".".join(path) if inner else path[0] if path else ""
             example = field.examples[0] if field and field.examples else ""

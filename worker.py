@@ -63,6 +63,8 @@ from starter.holdplaces import places_lost
 from starter.mailserver import build_mail
 from starter.namespace import missing_attributes
 from starter.schedule import MapCheckSchedule
+from starter.temporal import tls_of
+from starter.versions import serves, versioned
 from workflows.appeal import AppealRun
 from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
@@ -181,7 +183,7 @@ async def connect(
     return await Client.connect(
         settings.temporal_address,
         namespace=settings.temporal_namespace,
-        tls=settings.temporal_tls,
+        tls=tls_of(settings),
         api_key=resolve(settings.temporal_api_key) if settings.temporal_api_key else None,
         plugins=[plugin(keys or HistoryKeys(ledger.history_key))],
         runtime=Runtime(telemetry=telemetry) if metrics_port else None,
@@ -297,6 +299,7 @@ def build_worker(
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_seconds),
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         interceptors=interceptors,
+        deployment_config=versioned(settings),
     )
 
 
@@ -343,6 +346,8 @@ async def run(
             digest=tools.data_map.digest[:12],
         )
         beside = [asyncio.create_task(dispatcher.run(stop)), asyncio.create_task(schedule.run(stop))]
+        if settings.worker_version:
+            beside.append(asyncio.create_task(serves(client, settings.worker_version, stop)))
         await stop.wait()
         log.info("worker_drains", seconds=settings.drain_seconds)
         await asyncio.gather(*beside)

@@ -112,6 +112,19 @@ class Probes(Protocol):
 
 
 @runtime_checkable
+class Marked(Protocol):
+    """Its system bears a mark that says which environment it belongs to; an erasure refuses another than the
+    worker's."""
+
+    def mark(self, call: Call) -> str:
+        """The mark; empty if nobody has set one.
+
+        Raises:
+            ConnectorError: the system cannot be asked.
+        """
+
+
+@runtime_checkable
 class Checks(Protocol):
     """Can compare the map with its system (`habeas map check --live`)."""
 

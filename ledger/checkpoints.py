@@ -9,6 +9,7 @@ The file has one JSON object a line: tenant, seq, hash (hex), at, key (the signe
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
@@ -73,6 +74,15 @@ class Checkpoints:
     def read(self, tenant: str) -> Iterator[tuple[int, Checkpoint | None]]:
         """The tenant's checkpoints, as `read_checkpoints` has them."""
         return read_checkpoints(self._path, tenant, self.keys.public.values())
+
+    def newest(self, tenant: str) -> Checkpoint | None:
+        """The tenant's newest checkpoint that one of the keys has signed, read from the end of the file."""
+        known = {_raw(key): key for key in self.keys.public.values()}
+        for line in reversed(self._path.read_bytes().splitlines() if self._path.exists() else []):
+            with suppress(ValueError, KeyError, TypeError, AttributeError, InvalidSignature):
+                if (found := _check(line, known)).tenant == tenant:
+                    return found
+        return None
 
 
 def read_checkpoints(

@@ -63,6 +63,7 @@ from ledger.told import Told
 from ledger.transmissions import Transmissions
 from ledger.uses import Uses
 from ledger.verify import Verification
+from ledger.vitals import Vitals
 from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
@@ -121,6 +122,7 @@ class Ledger(
     Campaigns,
     Told,
     Verification,
+    Vitals,
     Clocks,
     Evidences,
     Erasures,

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from rights.letters import Language
 from rights.ownlaw import OwnLaw
-from starter.checkup import Check
+from starter.checks import Check
 from starter.show import plural
 
 _SOON = timedelta(days=60)

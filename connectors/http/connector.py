@@ -59,6 +59,10 @@ class HttpConnector:
         """Close idle connections."""
         self._exchange.close()
 
+    def mark(self, call: Call) -> str:
+        """Which environment of ours this account belongs to, as the map says."""
+        return self.environment
+
     def probe(self, call: Call) -> None:
         """Show that the credentials work, by a call that changes nothing.
 

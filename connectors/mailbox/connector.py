@@ -68,6 +68,17 @@ class Mailbox:
                 )
             yield from Exporting(call, self.settings, session, sight.certain).files()
 
+    def probe(self, call: Call) -> None:
+        """Log in, and out again, with both credentials."""
+        for account in filter(None, (self.reader, self.writer)):
+            with self._session(account, call):
+                pass
+
+    def mark(self, call: Call) -> str:
+        """The environment that a folder names; several, if there are several such folders."""
+        with self._session(self.writer or self.reader, call) as session:
+            return ", ".join(_marks(session))
+
     def erase(self, call: Call) -> Tally:
         """Expunge the person's messages by number, in batches behind the fence."""
         with self._writing(call, "UIDPLUS") as session:
@@ -174,14 +185,18 @@ class Mailbox:
         if self.writer is None:
             raise NeedsHuman(Code.NO_WRITER, self.system.system)
         with self._session(self.writer, call) as session:
-            names = [folder.last for folder in session.folders()]
-            marks = [name.removeprefix(MARK) for name in names if name.startswith(MARK)]
-            if not call.environment or marks != [call.environment]:
+            if not call.environment or _marks(session) != [call.environment]:
                 raise NeedsHuman(Code.ENVIRONMENT, self.system.system)
             # In Gmail an expunge takes a label off, and the message stays.
             if not session.able(*capabilities) or session.able("X-GM-EXT-1"):
                 raise Unsupported(Code.UNSUPPORTED, self.system.system)
             yield session
+
+
+def _marks(session: Session) -> list[str]:
+    """What the account's folders say of its environment."""
+    names = [folder.last for folder in session.folders()]
+    return [name.removeprefix(MARK) for name in names if name.startswith(MARK)]
 
 
 def _told(call: Call, done: Sequence[Fate], before: Tally) -> Tally:

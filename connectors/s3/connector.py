@@ -75,6 +75,15 @@ class Bucket:
             raise Unsupported(Code.UNSUPPORTED, self.system.system)
         return restriction.lift(call, self.settings, self._writing(call))
 
+    def probe(self, call: Call) -> None:
+        """Ask the bucket for its settings, with both credentials."""
+        self._looking(call).versioning()
+        self.mark(call)
+
+    def mark(self, call: Call) -> str:
+        """The bucket's tag for it, as the one sees it who erases."""
+        return self._session(call, self.writer or self.reader).bucket_tags().get(MARK, "")
+
     def _looking(self, call: Call) -> Session:
         return self._session(call, self.reader)
 
@@ -83,7 +92,7 @@ class Bucket:
         if self.writer is None:
             raise NeedsHuman(Code.NO_WRITER, self.system.system)
         session = self._session(call, self.writer, writes=True)
-        if not call.environment or session.bucket_tags().get(MARK) != call.environment:
+        if not call.environment or session.bucket_tags().get(MARK, "") != call.environment:
             raise NeedsHuman(Code.ENVIRONMENT, self.system.system)
         return session
 

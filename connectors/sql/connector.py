@@ -244,6 +244,15 @@ class SqlConnector:
             found += self._flagging.findings()
         return found + (self._replica.findings() if self._replica else [])
 
+    def mark(self, call: Call) -> str:
+        """The environment mark that the database bears; empty if nobody has set one.
+
+        Raises:
+            ConnectorError: the database cannot be asked.
+        """
+        database = self.writer or self.reader
+        return self._asking.explained(database, database.mark)
+
     def survey(self) -> list[Finding]:
         """What stands in the database beside the map: drift, personal data that no path reaches, triggers.
 

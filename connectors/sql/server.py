@@ -87,6 +87,9 @@ class Database(Protocol):
     def findings(self, system: System, writer: "Database | None") -> Iterator[Finding]:
         """Everything that does not fit between the map, this database and the two roles, worst first."""
 
+    def mark(self) -> str:
+        """The environment mark that the database bears; empty if nobody has set one."""
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
 

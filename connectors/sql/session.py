@@ -178,6 +178,11 @@ class Database:
     def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[Finding]:
         return check.findings(system, self, writer)
 
+    def mark(self) -> str:
+        with self.plain() as connection:
+            (mark,) = connection.execute("SELECT coalesce(current_setting('habeas.environment', true), '')").fetchone()
+            return str(mark)
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self._engine.dispose()

@@ -4,7 +4,7 @@ The one rule: neither changes anything in a system, and neither prints what was 
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,11 +12,7 @@ from starter.commands.options import Json
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from connectors.protocol import Call, Connector
-    from rights.datamap import System
-    from rights.receipt import Tally
+    from connectors.protocol import Connector
 
 connectors = typer.Typer(no_args_is_help=True, help="Vendor files, and systems tried out.")
 
@@ -34,7 +30,7 @@ def lint(
     """
     from connectors.http.vendorfile import find_vendor, read_vendor
     from rights.yamlfile import FileErrors
-    from starter.checkup import Check
+    from starter.checks import Check
     from starter.commands.setup import report
 
     found: list[Check] = []
@@ -79,9 +75,10 @@ def try_account(
     from connectors.traits import Checks, Probes
     from rights.codes import ADVICE
     from rights.mapfile import read_map
-    from starter.checkup import Check, ask, closed
+    from starter.checks import Check
     from starter.commands.setup import report
     from starter.desk import load_env
+    from starter.systemchecks import ask, closed, looking
 
     load_env()
     if not file.is_file():
@@ -89,7 +86,7 @@ def try_account(
     (system,) = read_map({str(file): file.read_text()}).systems.values()
     connector = build(system)
     found = [Check(name=system.system, ok=True, about=f"offers {', '.join(_offered(connector))}")]
-    call = _call(system, identities or [])
+    call = looking(system, identities or [])
     with closed(connector):
         try:
             if isinstance(connector, Probes):
@@ -122,32 +119,3 @@ def _offered(connector: "Connector") -> list[str]:
     from connectors.protocol import capabilities
 
     return sorted(capabilities(connector))
-
-
-def _call(system: "System", identities: list[str]) -> "Call":
-    """A call that may look and nothing else: its fence lets nobody through."""
-    from datetime import UTC, datetime
-
-    from connectors.errors import Held
-    from connectors.protocol import Call
-    from rights.codes import Code
-    from rights.datamap import DataMap
-    from rights.plan import make_plan
-    from rights.request import Right
-    from rights.subject import parse_identities
-
-    def fence(planned: "Mapping[str, int]", look: "Tally") -> NoReturn:
-        raise Held(Code.OBSERVE, system.system)
-
-    pairs = [(kind, value) for kind, _, value in (pair.partition("=") for pair in identities)]
-    now = datetime.now(UTC)
-    plan = make_plan(Right.ACCESS, DataMap.of({system.system: system}), now)
-    return Call(
-        key="connector-test",
-        as_of=now,
-        system=system,
-        work=plan.of(system.system).works,
-        identities=parse_identities(pairs) if pairs else (),
-        beat=lambda: None,
-        fence=fence,
-    )

@@ -28,7 +28,7 @@ def check_grounds(
     """
     from rights.ownlaw import read_own_law
     from rights.yamlfile import FileErrors
-    from starter.checkup import Check
+    from starter.checks import Check
     from starter.desk import now
     from starter.ownlaw import findings
 

@@ -140,10 +140,10 @@ def admit(
     from connectors.errors import ConnectorError
     from connectors.registry import build
     from connectors.traits import Quarantines
-    from starter.checkup import closed
     from starter.desk import desk, now
     from starter.inputs import ledger_id, role
     from starter.show import Page, answer
+    from starter.systemchecks import closed
 
     with desk() as at:
         found = at.ledger.replay(ledger_id(replay, "replay"))

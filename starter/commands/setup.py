@@ -1,4 +1,4 @@
-"""`habeas init`, `config check`, `migrate`, `map check` and `worker`: from nothing to a running deployment.
+"""From nothing to a running deployment: `habeas init`, `config check`, `migrate`, `worker` and what goes with them.
 
 The one rule: nothing that is there is written over, and what is missing is named with what to do.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from settings import Settings
-    from starter.checkup import Check
+    from starter.checks import Check
     from starter.show import Page
 
 config = typer.Typer(no_args_is_help=True, help="The settings of this deployment.")
@@ -69,6 +69,19 @@ def check_config(as_json: Json = False) -> None:
     report(check_all(), as_json)
 
 
+def doctor(as_json: Json = False) -> None:
+    """Examine a live installation.
+
+    All that config check looks at; then clocks, keys and the end of the journal, backups, Temporal's retention and
+    codec, who polls, and each system's rights and mark. A line each, with what to do. Exit 1 if something is wrong.
+
+    Example: habeas doctor
+    """
+    from starter.doctor import examine
+
+    report(examine(), as_json)
+
+
 @maps.command("check")
 def check_map(
     files: Annotated[
@@ -96,9 +109,10 @@ def check_map(
         _last_check(as_json)
         return
     from rights.mapfile import MapErrors, read_map
-    from starter.checkup import Check, advised, check_systems, held_places
+    from starter.checks import Check
     from starter.desk import load_env
     from starter.show import plural
+    from starter.systemchecks import advised, check_systems, held_places
 
     load_env()
     found: list[Check] = []
@@ -145,9 +159,10 @@ def deployed() -> "Settings | None":
 
 def _last_check(as_json: bool) -> None:
     """What the workers found when they last compared the map of that day with the systems."""
-    from starter.checkup import Check, check_of
+    from starter.checks import Check
     from starter.desk import desk, now
     from starter.show import age, minute, plural
+    from starter.systemchecks import check_of
 
     with desk() as at:
         every, check = at.settings.map_check_every, at.ledger.map_check()
@@ -251,6 +266,44 @@ def migrate(as_json: Json = False) -> None:
     page.mark(True, f"ledger at {after}" + ("" if before == after else f", before {before or 'empty'}"))
     page.mark(True, f"search attributes registered{': ' + ', '.join(added) if added else ' before'}")
     answer({"schema": after, "before": before or None, "attributes_added": added}, page, as_json=as_json)
+
+
+def promote(as_json: Json = False) -> None:
+    """Have Temporal serve by this version of the workers.
+
+    The one of the setting build_id; its workers have to run already. What is under way goes on in it from its next
+    step; the version before may be stopped once habeas doctor says that nobody needs it.
+
+    Example: habeas promote
+    """
+    import asyncio
+
+    from temporalio.service import RPCError
+
+    from starter.desk import load_settings
+    from starter.show import Page, answer
+    from starter.temporal import bare_client
+    from starter.versions import promote as have_serve
+
+    settings = load_settings()
+    version = settings.worker_version
+    if version is None:
+        raise Failure(Exit.USAGE, "no version is named: set HABEAS_BUILD_ID for the workers and for this command")
+
+    async def ask() -> str:
+        return await have_serve(await bare_client(settings), version)
+
+    try:
+        before = asyncio.run(ask())
+    except RPCError:
+        raise Failure(
+            Exit.REFUSED, "no worker of this version polls: start one with the same build_id, then say it again"
+        ) from None
+    except RuntimeError:
+        raise Failure(Exit.AWAY, f"Temporal does not answer at {settings.temporal_address}") from None
+    page = Page().mark(True, f"{version.build_id} serves" + (f", before it {before}" if before else ""))
+    document = {"deployment": version.deployment, "build_id": version.build_id, "before": before or None}
+    answer(document, page, as_json=as_json)
 
 
 def worker() -> None:

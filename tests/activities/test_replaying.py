@@ -25,8 +25,8 @@ from rights.rectification import RectificationDetails, Wanted
 from rights.request import Conclusion, Phase, Right
 from rights.subject import Identity
 from rights.suppression import Scope, Source
-from starter.checkup import closed
 from starter.stack import free_port
+from starter.systemchecks import closed
 from tests.ledger.builders import ANNA, AT, OTTO, a_receipt, a_step, close_one, later, opened_id
 from tests.ledger.conftest import Door
 

@@ -13,8 +13,8 @@ from connectors.registry import build_all
 from connectors.traits import Checks
 from rights.decision import Decided, Element, Role, Word, check
 from rights.letters import Particulars
-from starter.checkup import closed
 from starter.cli import app
+from starter.systemchecks import closed
 from tests.stories.test_answer import OFFICE
 from tests.world import ROWS, World, dump, shop_map
 

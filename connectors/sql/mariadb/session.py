@@ -130,6 +130,10 @@ class Database:
     def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[Finding]:
         return check.findings(system, self, writer)
 
+    def mark(self) -> str:
+        with self.plain() as cursor:
+            return _mark(cursor)
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self._pool.dispose()
@@ -192,10 +196,7 @@ class Session:
 
     def introduce(self) -> None:
         """Read the database's mark."""
-        self._cursor.execute("SELECT SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE()")
-        row = self._cursor.fetchone()
-        found = _MARK.search(row[0] or "") if row else None
-        self.environment = found[1] if found else ""
+        self.environment = _mark(self._cursor)
 
     def alone(self, name: str, *, end: bool) -> bool:
         """Take the lock by which attempts know of each other. A session that has lost it has undone its transaction;
@@ -322,6 +323,14 @@ def beginning(limits: Limits, longest: int, begin: tuple[str, str]) -> tuple[str
         f"SET SESSION TRANSACTION ISOLATION LEVEL {level}",
         start,
     )
+
+
+def _mark(cursor: Any) -> str:
+    """The mark in the database's comment."""
+    cursor.execute("SELECT SCHEMA_COMMENT FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = DATABASE()")
+    row = cursor.fetchone()
+    found = _MARK.search(row[0] or "") if row else None
+    return found[1] if found else ""
 
 
 def _text(bytes_: str) -> str:

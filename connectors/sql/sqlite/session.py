@@ -86,6 +86,10 @@ class Database:
     def findings(self, system: System, writer: AnyDatabase | None) -> Iterator[Finding]:
         return check.findings(system, self, writer)
 
+    def mark(self) -> str:
+        with self.plain() as connection:
+            return _mark(connection)
+
     def close(self) -> None:
         """Nothing is kept open."""
 
@@ -146,10 +150,7 @@ class Session:
     def begin(self, begin: str) -> None:
         """Begin, and read the file's mark; with that reading a look's moment is fixed."""
         self._connection.execute(begin)
-        marked = self._connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [MARK]).fetchone()
-        if marked:
-            row = self._connection.execute(f"SELECT environment FROM {MARK}").fetchone()  # noqa: S608
-            self.environment = str(row[0]) if row else ""
+        self.environment = _mark(self._connection)
 
     def alone(self, name: str, *, end: bool) -> bool:
         """A transaction that writes has begun, so none of an earlier attempt is open any more."""
@@ -204,3 +205,11 @@ class Session:
                     self._undone = True
             raise
         self.committed = True
+
+
+def _mark(connection: sqlite3.Connection) -> str:
+    """The mark in the file's own table for it."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [MARK]).fetchone():
+        return ""
+    row = connection.execute(f"SELECT environment FROM {MARK}").fetchone()  # noqa: S608
+    return str(row[0]) if row else ""
