@@ -122,18 +122,28 @@ class Cooling(Decisions):
         found = _TOKEN.match(token.strip())
         if found is None:
             raise LedgerRefusal(_NOTHING_STOPS)
-        request_id = found[1]
+        return self._stop(found[1], token.strip(), at)
+
+    def stop_for_person(self, request_id: str, *, at: datetime) -> bool:
+        """The same without a token, for a door that knows by itself that it is the person (`starter.handoff`).
+
+        Raises:
+            LedgerRefusal: nothing cools off that could be stopped.
+        """
+        return self._stop(request_id, None, at)
+
+    def _stop(self, request_id: str, token: str | None, at: datetime) -> bool:
         with self._begin() as connection:
             self._people.lock_request(connection, self.tenant, request_id)
             row = connection.execute(
                 select(coolings).where(*_its(self.tenant, request_id), coolings.c.until.is_not(None)).with_for_update()
             ).first()
-            if row is None or not hmac.compare_digest(self._token(row).encode(), token.strip().encode()):
-                raise LedgerRefusal(_NOTHING_STOPS)
+            if row is None or (token and not hmac.compare_digest(self._token(row).encode(), token.encode())):
+                raise LedgerRefusal(_NOTHING_STOPS if token else _NOTHING_COOLS)
             if row.state == "frozen":
                 return False
             if row.state != "running" or row.until <= at:
-                raise LedgerRefusal(_NOTHING_STOPS)
+                raise LedgerRefusal(_NOTHING_STOPS if token else _NOTHING_COOLS)
             self._open_row(connection, request_id)
             connection.execute(
                 update(coolings).where(*_its(self.tenant, request_id)).values(state="frozen", stopped_at=at)
@@ -193,3 +203,4 @@ def _its(tenant: str, request_id: str) -> tuple[ColumnElement[bool], ...]:
 
 
 _NOTHING_STOPS: Final = "this is no token that stops anything, or its time is over: write to the controller instead"
+_NOTHING_COOLS: Final = "nothing can be stopped any more, or not yet: write to the controller instead"

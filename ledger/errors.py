@@ -3,6 +3,9 @@
 * LedgerError
   - LedgerRefusal   the verb makes no sense as things stand; the text is a sentence for the person who asked
     - FenceRefused  (ledger/fence.py) a destructive call must not happen now; carries a code
+    - KeyReused     an idempotency key belongs to another call
+    - InProgress    the same call is being carried out just now
+    - Changed       a request is not what the caller has seen
     - StandsStill   (ledger/requests.py) a request is not closed while an incident has it stand still
   - VaultError      something sealed cannot be opened
     - KeyGoneError  because its key-encryption key is not there (any more)
@@ -18,6 +21,18 @@ class LedgerError(Exception):
 
 class LedgerRefusal(LedgerError):
     """The verb makes no sense as things stand; the text says why, and what would."""
+
+
+class KeyReused(LedgerRefusal):
+    """An idempotency key belongs to another call."""
+
+
+class InProgress(LedgerRefusal):
+    """The same call is being carried out just now."""
+
+
+class Changed(LedgerRefusal):
+    """Something has happened to a request since the caller looked at it, so nothing was done."""
 
 
 class VaultError(LedgerError):

@@ -5,6 +5,7 @@ verb is one transaction, and time is an argument.
 """
 
 from ledger.accesstokens import AccessTokens
+from ledger.answers import Answers
 from ledger.appeals import Appeals
 from ledger.arrivals import Arrivals
 from ledger.attesting import Attesting
@@ -24,6 +25,7 @@ from ledger.erasures import Erasures
 from ledger.evidence import Evidences
 from ledger.fees import Fees
 from ledger.fence import Fence
+from ledger.following import Following
 from ledger.followups import FollowUps
 from ledger.gates import Gates
 from ledger.heldback import HoldPlaces
@@ -96,6 +98,8 @@ class Ledger(
     Decisions,
     Appeals,
     Standings,
+    Following,
+    Answers,
     Steps,
     Receipts,
     Plans,

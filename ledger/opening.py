@@ -13,14 +13,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.clocks import clock_column, keep_rulesets
 from ledger.cooling import Cooling
 from ledger.deferrals import CarriedOn, carry_on
-from ledger.errors import LedgerRefusal
+from ledger.errors import KeyReused
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel, queue_letter
 from ledger.minors import MinorReport, keep_report, need_mandate
 from ledger.models import case_keys, outbox, request_subjects, requests, vault
 from ledger.notes import make_note
 from ledger.outbox import CHANNEL
-from ledger.people import DETAILS, GIVEN, identities_text
+from ledger.people import ASKED, DETAILS, GIVEN, identities_text
 from ledger.plans import keep_map
 from ledger.proven import keep_first_proof, of_whom
 from ledger.remembering import Decided, take_over
@@ -101,6 +101,7 @@ class Opening(Cooling):
         *,
         received_at: datetime,
         idempotency_key: str | None = None,
+        asked: bytes | None = None,
         confirmed: bool = False,
         free_text: str | None = None,
         details: bytes | None = None,
@@ -122,7 +123,8 @@ class Opening(Cooling):
         `clock` is the one under `regime`, and `further` those of other laws that it is asked under as well. `details`
         are what the asker says beyond that, sealed among the working identities. `confirmed` is said by a door whose
         caller attests that the asker is the person. `reply` is where the asker is written to: with it a letter
-        acknowledges the request. The same `idempotency_key` gives the same request.
+        acknowledges the request. The same `idempotency_key` gives the same request; `asked`, all that the caller said,
+        as a keyed digest, is compared then, while the working identities last.
         `proof` is what a system says of the asker, `proves` the identities that it is of, `assurance` a word on why
         nothing more is asked; all are kept.
         `second_factor`: the asker has signed in with one, so an erasure does not wait before it begins.
@@ -134,7 +136,7 @@ class Opening(Cooling):
         `decided`: what was decided on the past request that it carries out anew.
 
         Raises:
-            LedgerRefusal: the idempotency key was used for another right, other identities or other details.
+            KeyReused: the idempotency key was used for another right, other identities or details, or another `asked`.
         """
         mark = None if idempotency_key is None else self._people.idempotency(idempotency_key)
         clocks = (clock, *further)
@@ -184,6 +186,7 @@ class Opening(Cooling):
                 minor,
                 by_parent,
                 decided,
+                asked,
             )
 
         return self._with_kek(commit)
@@ -204,6 +207,7 @@ class Opening(Cooling):
         minor: MinorReport | None,
         by_parent: bool,
         decided: Decided | None,
+        asked: bytes | None,
     ) -> Opened:
         digests = self._people.digests(identities)
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
@@ -211,6 +215,8 @@ class Opening(Cooling):
         values = (Sealed("working", GIVEN, identities_text(identities)), *note.values)
         if details is not None:
             values += (Sealed("working", DETAILS, details),)
+        if asked is not None:
+            values += (Sealed("working", ASKED, asked),)
         if reply is not None:
             values += (Sealed("working", REPLY, reply.sealed()),)
         if carries_on:
@@ -229,7 +235,7 @@ class Opening(Cooling):
         body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said, **said}
         with self._begin() as connection:
             if connection.execute(_OPEN, rows).first() is None:
-                return self._opened_before(connection, row, digests, details)
+                return self._opened_before(connection, row, digests, details, asked)
             if (second_factor or minor) and row["right"] == Right.ERASURE:
                 self.waive_cooling(connection, request_id)
             if carries_on:
@@ -247,7 +253,12 @@ class Opening(Cooling):
         return Opened(request_id=request_id, new=True)
 
     def _opened_before(
-        self, connection: Connection, row: Mapping[str, object], digests: list[bytes], details: bytes | None
+        self,
+        connection: Connection,
+        row: Mapping[str, object],
+        digests: list[bytes],
+        details: bytes | None,
+        asked: bytes | None,
     ) -> Opened:
         """The request that this idempotency key has opened, if it is the same."""
         found = connection.execute(
@@ -263,9 +274,10 @@ class Opening(Cooling):
             )
         ).all()
         # Without subjects: their digests went with the identities, and only the right can be compared.
-        other = sorted(given) != digests or self._vault.get(connection, found.id, "working", DETAILS) != details
+        sealed = self._vault.get_all(connection, found.id, "working", DETAILS, ASKED)
+        other = sorted(given) != digests or sealed.get(DETAILS) != details or sealed.get(ASKED) != asked
         if found.right != row["right"] or (given and other):
-            raise LedgerRefusal(
+            raise KeyReused(
                 f"this idempotency key has opened request {found.id} for another right, other identities or details: "
                 "use a new key for a new request"
             )

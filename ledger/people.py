@@ -25,6 +25,8 @@ LEARNED: Final = "identities/learned"
 """Names in the vault: what the asker gave, what looks in systems added."""
 DETAILS: Final = "details"
 """The name in the vault (`working`) of what the asker says beyond who they are."""
+ASKED: Final = "asked"
+"""The same of the digest of all that a call to the API said, by which its repetition is told from another."""
 
 
 def identities_text(identities: Iterable[Identity]) -> bytes:

@@ -4,8 +4,8 @@ The one rule: a transaction takes its locks in one order: people, rows, and last
 """
 
 import select
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -23,6 +23,7 @@ from ledger.keks import IN_FORCE
 from ledger.keys import KeyProvider
 from ledger.people import People
 from ledger.vault import Vault
+from ledger.versions import refuse_changed
 
 T = TypeVar("T")
 AnyRow = Row[*tuple[Any, ...]]
@@ -136,9 +137,16 @@ class Store:
         self._kept_rulesets: set[str] = set()
         self._bell: psycopg.Connection[Any] | None = None
 
-    def _begin(self) -> AbstractContextManager[Connection]:
-        """A transaction: committed at the end of the block, undone by an error."""
-        return self._engine.begin()
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        """A transaction: committed at the end of the block, undone by an error.
+
+        Raises:
+            Changed: the caller has named the version of a request (`ledger.versions`), and it has gone on.
+        """
+        with self._engine.begin() as connection:
+            yield connection
+            refuse_changed(connection, self.tenant)
 
     def _look(self) -> AbstractContextManager[Connection]:
         """A connection for single reads."""

@@ -1,0 +1,94 @@
+"""What the HTTP API remembers: its answers, so that a call that is sent twice is carried out once; and the hand-offs
+that were used.
+
+The one rule: it is written down that a call is being carried out before it is. Whoever asks the same meanwhile is told
+to come back, and what was cut off can be asked for again after a while.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import bindparam, delete, literal_column, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from ledger.errors import InProgress, KeyReused
+from ledger.models_answers import kept_answers, used_handoffs
+from ledger.store import Store
+
+KEPT: Final = timedelta(days=1)
+"""How long an answer is kept."""
+CUT_OFF: Final = timedelta(minutes=1)
+"""A call that has no answer after this time is held to be cut off: no verb takes half as long."""
+
+_new = upsert(kept_answers)
+_CLAIM: Final = _new.on_conflict_do_update(
+    index_elements=[kept_answers.c.tenant, kept_answers.c.key],
+    set_={"at": _new.excluded.at, "asked": _new.excluded.asked, "answer": literal_column("NULL")},
+    where=or_(
+        kept_answers.c.at < bindparam("forgotten"),
+        kept_answers.c.answer.is_(None)
+        & (kept_answers.c.at < bindparam("cut_off"))
+        & (kept_answers.c.asked == _new.excluded.asked),
+    ),
+).returning(kept_answers.c.key)
+_mine = (kept_answers.c.tenant == bindparam("of"), kept_answers.c.key == bindparam("mark"))
+_FIND: Final = select(kept_answers.c.asked, kept_answers.c.answer).where(*_mine)
+_KEEP: Final = update(kept_answers).where(*_mine).values(answer=bindparam("said"))
+_GIVE_UP: Final = delete(kept_answers).where(*_mine, kept_answers.c.answer.is_(None))
+_PURGE: Final = delete(kept_answers).where(
+    kept_answers.c.tenant == bindparam("of"), kept_answers.c.at < bindparam("forgotten")
+)
+_USE: Final = upsert(used_handoffs).on_conflict_do_nothing()
+_PURGE_USED: Final = delete(used_handoffs).where(
+    used_handoffs.c.tenant == bindparam("of"), used_handoffs.c.expires_at < bindparam("now")
+)
+
+
+class Answers(Store):
+    """Verbs of what is remembered for a while; nothing of it is journaled."""
+
+    def asked_mark(self, body: bytes) -> bytes:
+        """The digest by which two bodies are compared. Keyed: a body names people."""
+        return self._people.mark(f"ASKED\0{body.hex()}")
+
+    def once(self, caller: str, key: str, body: bytes, do: Callable[[], str], *, at: datetime) -> tuple[str, bool]:
+        """Carry something out once for a caller's idempotency key: its answer, and whether it was given before.
+
+        `body` is all that was asked; `do` carries it out, and its answer holds nothing personal. Nothing is kept of
+        what it refuses, so that it can be asked for again.
+
+        Raises:
+            KeyReused: the key belongs to another body.
+            InProgress: the same is being carried out just now.
+        """
+        mark, asked = self._people.mark(f"ANSWER\0{caller}\0{key}"), self.asked_mark(body)
+        its = {"of": self.tenant, "mark": mark}
+        days = {"forgotten": at - KEPT, "cut_off": at - CUT_OFF}
+        with self._begin() as connection:
+            connection.execute(_PURGE, {**its, **days})
+            row = {"tenant": self.tenant, "key": mark, "asked": asked, "at": at}
+            claimed = connection.execute(_CLAIM, {**row, **days}).first()
+            found = None if claimed else connection.execute(_FIND, its).one()
+        if found is not None:
+            if bytes(found.asked) != asked:
+                raise KeyReused("this idempotency key was sent with another body: use a new key for something else")
+            if found.answer is None:
+                raise InProgress("the same call is being carried out just now: send it again in a moment")
+            return found.answer, True
+        try:
+            said = do()
+        except BaseException:
+            with self._begin() as connection:
+                connection.execute(_GIVE_UP, its)
+            raise
+        with self._begin() as connection:
+            connection.execute(_KEEP, {**its, "said": said})
+        return said, False
+
+    def use_handoff(self, token_id: str, *, expires_at: datetime, at: datetime) -> bool:
+        """Use up a hand-off; False if it was used before."""
+        row = {"tenant": self.tenant, "mark": self._people.mark(f"HANDOFF\0{token_id}"), "expires_at": expires_at}
+        with self._begin() as connection:
+            connection.execute(_PURGE_USED, {"of": self.tenant, "now": at})
+            return connection.execute(_USE, row).rowcount == 1

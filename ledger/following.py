@@ -1,0 +1,76 @@
+"""Following requests: at which version one is, which are due, and which a person may follow.
+
+The one rule: pages go by what never changes of a row, or only by its own doing, so that what comes in meanwhile moves
+nothing from one page to the next.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Select, bindparam, literal_column, select, tuple_
+
+from ledger.errors import LedgerRefusal
+from ledger.models import request_subjects, requests
+from ledger.standing import ROWS, RequestRow, request_row
+from ledger.store import Store
+from ledger.versions import VERSION
+from rights.subject import Identity
+
+_is_open = requests.c.phase != literal_column("'closed'")
+_DUE: Final = (
+    ROWS.where(_is_open, requests.c.legal_due <= bindparam("until"))
+    .order_by(requests.c.legal_due, requests.c.id)
+    .limit(bindparam("most"))
+)
+_AFTER: Final = tuple_(requests.c.legal_due, requests.c.id) > tuple_(bindparam("due"), bindparam("after"))
+_given = (
+    select(request_subjects.c.digest)
+    .where(
+        request_subjects.c.tenant == requests.c.tenant,
+        request_subjects.c.request_id == requests.c.id,
+        request_subjects.c.given,
+    )
+    .correlate(requests)
+)
+
+
+class Following(Store):
+    """Verbs of whoever follows requests."""
+
+    def version(self, request_id: str) -> int:
+        """The version that a request is at; it rises with whatever happens to it (`ledger.versions.only_if`).
+
+        Raises:
+            LedgerRefusal: there is none of this id.
+        """
+        with self._look() as connection:
+            found = connection.scalar(VERSION, {"tenant": self.tenant, "request_id": request_id})
+        if found is None:
+            raise LedgerRefusal("there is no request of this id")
+        return int(found)
+
+    def due(self, until: datetime, *, after: tuple[datetime, str] | None = None, limit: int) -> list[RequestRow]:
+        """Open requests that are due by law until a moment, the most pressing first; what is overdue among them.
+
+        `after` is the legal due date and the id that the page before ended with.
+        """
+        wanted: Select[tuple[object, ...]] = _DUE
+        said: dict[str, object] = {"tenant": self.tenant, "until": until, "most": limit}
+        if after is not None:
+            wanted, said = wanted.where(_AFTER), {**said, "due": after[0], "after": after[1]}
+        with self._look() as connection:
+            return [request_row(row) for row in connection.execute(wanted, said)]
+
+    def requests_of(self, people: Sequence[Identity], *, limit: int) -> list[RequestRow]:
+        """The newest requests whose asker has given some of these identities, and nothing else.
+
+        What was asked about others as well is not among them: who is signed in as one person follows nothing that is
+        about another.
+        """
+        digests = self._people.digests(people)
+        about = _given.where(request_subjects.c.digest.in_(digests))
+        others = _given.where(request_subjects.c.digest.not_in(digests))
+        wanted = ROWS.where(about.exists(), ~others.exists()).order_by(requests.c.id.desc()).limit(limit)
+        with self._look() as connection:
+            return [request_row(row) for row in connection.execute(wanted, {"tenant": self.tenant})]
