@@ -25,7 +25,14 @@ from rights.approvers import Approvers
 from rights.cooling import LONGEST_HOURS
 from rights.letters import Office
 from rights.regimes import SHIPPED, regime
-from starter.groups import ApiSettings, EvidenceSettings, MailSettings, OidcSettings, Reference
+from starter.groups import (
+    ApiSettings,
+    EvidenceSettings,
+    HandoffSettings,
+    MailSettings,
+    OidcSettings,
+    Reference,
+)
 
 FILE = "habeas.toml"
 """Looked for in the working directory; `habeas init` writes one."""
@@ -299,6 +306,11 @@ class Settings(BaseSettings):
         description="The HTTP API: the group [api]; unset: habeas api does not start (docs/api.md).",
         examples=[{"url": "https://habeas.example.com"}],
     )
+    handoff: HandoffSettings | None = Field(
+        default=None,
+        description="Whose signed-in people ask from their own account page: the group [handoff] (docs/api.md).",
+        examples=[{"issuer": "https://shop.example.com", "keys": "handoff-keys.json"}],
+    )
     oidc: OidcSettings | None = Field(
         default=None,
         description="Who signs people in: the group [oidc]; unset: the API takes tokens of systems alone.",
@@ -419,6 +431,7 @@ _GROUPS: dict[str, type[BaseModel]] = {
     "mail": MailSettings,
     "evidence": EvidenceSettings,
     "api": ApiSettings,
+    "handoff": HandoffSettings,
     "oidc": OidcSettings,
 }
 

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+import orjson
 from sqlalchemy import Select, bindparam, literal_column, select, tuple_
 
 from ledger.errors import LedgerRefusal
-from ledger.models import request_subjects, requests
+from ledger.models import entries, request_subjects, requests
 from ledger.standing import ROWS, RequestRow, request_row
 from ledger.store import Store
 from ledger.versions import VERSION
+from rights.evidence import Noted
 from rights.subject import Identity
 
 _is_open = requests.c.phase != literal_column("'closed'")
@@ -35,6 +37,18 @@ _given = (
 )
 
 
+_HAPPENED: Final = (
+    select(entries.c.seq, entries.c.kind, entries.c.key, entries.c.at, entries.c.body)
+    .where(
+        entries.c.tenant == bindparam("tenant"),
+        entries.c.request_id == bindparam("request_id"),
+        entries.c.seq > bindparam("after"),
+    )
+    .order_by(entries.c.seq)
+    .limit(bindparam("most"))
+)
+
+
 class Following(Store):
     """Verbs of whoever follows requests."""
 
@@ -49,6 +63,15 @@ class Following(Store):
         if found is None:
             raise LedgerRefusal("there is no request of this id")
         return int(found)
+
+    def happened(self, request_id: str, *, after: int = 0, limit: int) -> list[Noted]:
+        """What the journal says of a request, in its order, behind an entry's number."""
+        its = {"tenant": self.tenant, "request_id": request_id, "after": after, "most": limit}
+        with self._look() as connection:
+            found = connection.execute(_HAPPENED, its)
+            return [
+                Noted(seq=row.seq, kind=row.kind, key=row.key, at=row.at, body=orjson.loads(row.body)) for row in found
+            ]
 
     def due(self, until: datetime, *, after: tuple[datetime, str] | None = None, limit: int) -> list[RequestRow]:
         """Open requests that are due by law until a moment, the most pressing first; what is overdue among them.

@@ -213,12 +213,8 @@ class Opening(Cooling):
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
         note = make_note("request", free_text)
         values = (Sealed("working", GIVEN, identities_text(identities)), *note.values)
-        if details is not None:
-            values += (Sealed("working", DETAILS, details),)
-        if asked is not None:
-            values += (Sealed("working", ASKED, asked),)
-        if reply is not None:
-            values += (Sealed("working", REPLY, reply.sealed()),)
+        further = ((DETAILS, details), (ASKED, asked), (REPLY, reply.sealed() if reply else None))
+        values += tuple(Sealed("working", name, value) for name, value in further if value is not None)
         if carries_on:
             values += tuple(Sealed("working", name, value) for name, value in carries_on.known.items())
         rows = {f"row_{name}": value for name, value in row.items()} | {

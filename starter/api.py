@@ -6,21 +6,24 @@ ledger, whatever becomes of Temporal.
 
 import secrets
 import time
-from collections.abc import MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from starter.desk import Desk
 from starter.doorkeeper import Callers
 from starter.inputs import MAX_FILE
-from starter.problems import ProblemDetails, answer, as_problem, problem_of
-from starter.routes import ROUTERS
+from starter.limits import Buckets
+from starter.problems import Problem, ProblemCode, ProblemDetails, answer, as_problem, problem_of
+from starter.routes import ROUTERS, STREAMS
 
 log = structlog.get_logger()
 
@@ -32,6 +35,7 @@ _HEADERS: Final = {
     "x-frame-options": "DENY",
 }
 """What every answer carries, unless its route says otherwise."""
+_PER_MINUTE: Final = 6_000
 _HSTS: Final = "max-age=31536000; includeSubDomains"
 
 
@@ -45,10 +49,12 @@ def build_app(at: Desk, callers: Callers) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MAX_FILE,
+        lifespan=_lifespan,
     )
+    said = at.settings.api
     app.state.desk, app.state.callers = at, callers
-    secure = at.settings.api is not None and at.settings.api.url.startswith("https:")
+    app.state.buckets = Buckets(said.per_minute if said else _PER_MINUTE)
+    secure = said is not None and said.url.startswith("https:")
     app.add_middleware(Porter, hsts=secure)
     for error in (HTTPException, RequestValidationError):
         app.add_exception_handler(error, as_problem)
@@ -56,6 +62,14 @@ def build_app(at: Desk, callers: Callers) -> FastAPI:
         app.include_router(router)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """As many threads as the ledger has connections: whoever comes later waits here, and not for a connection."""
+    at: Desk = app.state.desk
+    to_thread.current_default_thread_limiter().total_tokens = at.pool
+    yield
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
@@ -101,7 +115,7 @@ class Porter:
             await send(message)
 
         try:
-            await self._app(scope, receive, answering)
+            await self._app(scope, _limited(scope, receive), answering)
         except Exception as error:
             problem = problem_of(error)
             response = answer(problem, trace)
@@ -119,3 +133,33 @@ class Porter:
                 ms=round((time.perf_counter() - began) * 1000, 1),
                 trace=trace,
             )
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """What is received, up to the limit of its route; before the body is read where its length is said.
+
+    Raises (from either):
+        Problem: there is more.
+    """
+    most = STREAMS.get(scope["path"], MAX_FILE)
+    told = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    read = 0
+    if told.isdigit() and int(told) > most:
+        raise _too_large(most)
+
+    async def receiving() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > most:
+            raise _too_large(most)
+        return message
+
+    return receiving
+
+
+def _too_large(most: int) -> Problem:
+    # What is left of the body is not read, so nothing more can come over this connection.
+    return Problem(
+        ProblemCode.TOO_LARGE, f"the body is longer than {most:,} bytes: send less", headers={"connection": "close"}
+    )

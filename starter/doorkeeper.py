@@ -1,7 +1,7 @@
 """Who is let in at the HTTP API: each route says which action it is, and gets its caller.
 
-The one rule: a route without `needs` is open to everybody, and there are few of those (tests/starter/test_api.py lists
-them).
+The one rule: a route without `needs` is open to everybody, and there are few of those: tests/starter/api/test_api.py
+lists them.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 
 from starter.access import Action, Caller, NotSignedIn, permit
 from starter.desk import Desk
+from starter.limits import Buckets
 
 _BEARER = HTTPBearer(
     auto_error=False, scheme_name="token", description="A token: of a system, or of a person who is signed in."
@@ -44,6 +45,7 @@ def needs(action: Action) -> Callable[[Request], Awaitable[Caller]]:
 
     Raises (as the route is called):
         NotSignedIn: it is nobody who is known here.
+        Problem: they have made too many calls.
         NotAllowed: the table does not open the action to them.
     """
 
@@ -53,6 +55,8 @@ def needs(action: Action) -> Callable[[Request], Awaitable[Caller]]:
         desk: Desk = request.app.state.desk
         if caller.tenant != desk.settings.tenant:
             raise NotSignedIn("sign in at this address, or send a token that was made for it")
+        buckets: Buckets = request.app.state.buckets
+        buckets.take(caller.staff)
         permit(caller, action)
         return caller
 

@@ -1,4 +1,4 @@
-"""The groups of settings: `[mail]`, `[evidence]`, `[api]` and `[oidc]` of `habeas.toml`.
+"""The groups of settings: `[mail]`, `[evidence]`, `[api]`, `[handoff]` and `[oidc]` of `habeas.toml`.
 
 The one rule: a group is a value; it reads nothing, and secrets stand in it by reference.
 """
@@ -128,6 +128,20 @@ class ApiSettings(BaseModel):
         default=None, description="The certificate's key (PEM), by reference.", examples=["file:/etc/habeas/tls.key"]
     )
 
+    per_minute: int = Field(
+        default=6_000,
+        ge=1,
+        description="Calls that one caller may make in a minute; a sixth of that at once.",
+        examples=[6000],
+    )
+    at_once: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="Calls that are worked on at once; also the size of its ledger pool.",
+        examples=[8],
+    )
+
     @model_validator(mode="after")
     def _pair(self) -> Self:
         if (self.certificate is None) != (self.key is None):
@@ -148,4 +162,26 @@ class OidcSettings(BaseModel):
     client_id: str = Field(description="What the provider calls us.", examples=["habeas"])
     client_secret: Reference | None = Field(
         default=None, description="Our secret there, by reference; unset: PKCE alone.", examples=["env:OIDC_SECRET"]
+    )
+
+
+class HandoffSettings(BaseModel):
+    """The group `[handoff]`: people who are signed in at the company's own site ask from there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    issuer: str = Field(
+        min_length=1,
+        max_length=200,
+        description="Who signs hand-offs: what stands in their iss.",
+        examples=["https://shop.example.com"],
+    )
+    keys: Path = Field(
+        description="The issuer's public keys, a JSON Web Key Set (RFC 7517) with nothing secret in it.",
+        examples=["handoff-keys.json"],
+    )
+    second_factor: tuple[str, ...] = Field(
+        default=("mfa", "otp", "hwk", "swk", "fpt", "face", "sc"),
+        description="Words in a hand-off's amr (RFC 8176) that say that a second factor was shown.",
+        examples=[["mfa"]],
     )

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from ledger.errors import Changed, InProgress, KeyReused
 from starter.access import NotAllowed, NotSignedIn
 from starter.exits import Exit, explain
 
@@ -129,6 +130,12 @@ _AS: Final[Mapping[Exit, ProblemCode]] = {
 }
 """The problem that stands for a command's exit code: both doors refuse the same things in the same words."""
 
+_LEDGER: Final[Mapping[type[Exception], ProblemCode]] = {
+    Changed: ProblemCode.CHANGED,
+    KeyReused: ProblemCode.KEY_REUSED,
+    InProgress: ProblemCode.IN_PROGRESS,
+}
+
 
 def problem_of(error: Exception) -> Problem:
     """What an error is answered with. What nobody foresaw says its class and place, and never its text."""
@@ -142,10 +149,12 @@ def problem_of(error: Exception) -> Problem:
         return _unusable(error.errors())
     if isinstance(error, HTTPException):
         return _of_http(error)
-    code, sentence = explain(error)
-    if code is Exit.AWAY:
+    if code := next((code for known, code in _LEDGER.items() if isinstance(error, known)), None):
+        return Problem(code, str(error), headers={"retry-after": "1"} if code is ProblemCode.IN_PROGRESS else None)
+    ended, sentence = explain(error)
+    if ended is Exit.AWAY:
         return Problem(ProblemCode.AWAY, sentence, headers={"retry-after": "5"})
-    return Problem(_AS.get(code, ProblemCode.FAILED), sentence)
+    return Problem(_AS.get(ended, ProblemCode.FAILED), sentence)
 
 
 _HTTP: Final[Mapping[int, tuple[ProblemCode, str]]] = {
@@ -157,7 +166,9 @@ _HTTP: Final[Mapping[int, tuple[ProblemCode, str]]] = {
 
 
 def _of_http(error: HTTPException) -> Problem:
-    """What the framework refuses by itself."""
+    """What the framework refuses by itself; what stopped it while it read the body, is its cause."""
+    if isinstance(error.__cause__, Problem):
+        return error.__cause__
     code, sentence = _HTTP.get(
         error.status_code, (ProblemCode.UNREADABLE, "the body cannot be read: send JSON in UTF-8")
     )
@@ -210,6 +221,13 @@ def _says(one: Mapping[str, Any]) -> str:
 # What a route can answer, for its document.
 
 _ALWAYS: Final = (ProblemCode.NOT_SIGNED_IN, ProblemCode.TOO_MANY, ProblemCode.FAILED, ProblemCode.AWAY)
+CHANGING: Final = (
+    ProblemCode.UNREADABLE, ProblemCode.TOO_LARGE, ProblemCode.UNUSABLE,
+    ProblemCode.REFUSED, ProblemCode.IN_PROGRESS, ProblemCode.KEY_REUSED,
+)  # fmt: skip
+"""What every route that changes something can answer."""
+OF_REQUEST: Final = (ProblemCode.NOT_FOUND, ProblemCode.CHANGED, *CHANGING)
+"""The same, of a request that is there already."""
 _FORBIDDEN: Final = (ProblemCode.SCOPE_MISSING, ProblemCode.ROLE_MISSING, ProblemCode.SECOND_FACTOR_MISSING)
 
 

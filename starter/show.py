@@ -121,7 +121,7 @@ def out(page: Page) -> None:
 def out_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print one JSON document, indented for a person on a terminal."""
     indent = 2 if sys.stdout.isatty() else None
-    sys.stdout.write(json.dumps(document, indent=indent, default=_json, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(document, indent=indent, default=jsonable, ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
@@ -250,7 +250,8 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def _json(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """How JSON shows one of our values."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if hasattr(value, "model_dump"):

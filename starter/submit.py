@@ -76,6 +76,7 @@ def submit(
     proves: Sequence[str] = (),
     regimes: Sequence[str] = (),
     lane: Lane | None = None,
+    asked: bytes | None = None,
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
@@ -87,20 +88,20 @@ def submit(
         proves: names of the identities that this is of (`rights.tying.names_of`); may be left out where one is given.
         regimes: the laws it is asked under, where that is not the one of the settings; the clocks of all of them run.
         idempotency_key: the caller's name for this request; given again, it finds the same request.
+        asked: with the idempotency key, a keyed digest of all that the caller said (`Ledger.asked_mark`): another call
+            under it is told from a repetition.
         lane: a report that it is a child's data; nobody is written to as the asker.
 
     Raises:
         SubmissionError: something cannot stand; nothing was started.
-        LedgerRefusal: the idempotency key belongs to another request.
+        KeyReused: the idempotency key belongs to another request.
     """
     known = known_right(right)
     people = parse_identities(identities)
     kinds = data_map.identity_kinds
     # Whoever opts out may be known to nobody but a browser.
-    if known is not Right.OPT_OUT and (unknown := sorted({i.kind for i in people} - set(kinds))):
-        raise SubmissionError(
-            f"no system of the data map knows the identity kind '{unknown[0]}': use one of {', '.join(kinds)}"
-        )
+    if known is not Right.OPT_OUT and {i.kind for i in people} - set(kinds):
+        raise SubmissionError(f"no system of the data map knows that identity kind: use one of {', '.join(kinds)}")
     if text is not None:
         if len(text) > MAX_TEXT:
             raise SubmissionError(f"the text is longer than {MAX_TEXT:,} characters: shorten it")
@@ -117,8 +118,8 @@ def submit(
     clocks = [start_clock(law, received_at, rules.zone, rules.holidays, known) for law in laws]
     clock, *further = (one.hurried(lane.within) for one in clocks) if lane else clocks
     written_to = None if lane else _reply(people)
-    asked = [law.regime for law in laws]
-    level = identity_law().needed_under(known, asked, circumstances_of(details))
+    under = [law.regime for law in laws]
+    level = identity_law().needed_under(known, under, circumstances_of(details))
     by_parent = needs_parent(details)
     if by_parent and confirmed:
         raise SubmissionError(
@@ -127,7 +128,7 @@ def submit(
         )
     of = _proven(proof, people, proves, free=level == 0)
     whole = len(of) == len(people)
-    enough = proof is not None and whole and not by_parent and identity_law().enough([proof], known, asked)
+    enough = proof is not None and whole and not by_parent and identity_law().enough([proof], known, under)
     opened = ledger.open_request(
         known,
         laws[0].regime,
@@ -136,6 +137,7 @@ def submit(
         further=further,
         received_at=received_at,
         idempotency_key=idempotency_key,
+        asked=asked,
         confirmed=confirmed or enough or level == 0,
         free_text=text,
         proof=proof,

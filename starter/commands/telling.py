@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ledger.standing import Standing
-    from rights.datamap import DataMap
     from rights.request import Conclusion
     from rights.restriction import Extent
     from starter.desk import Desk
@@ -34,16 +33,14 @@ def show(request: RequestId, as_json: Json = False) -> None:
     Example: habeas request show 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     from starter.desk import desk, now
+    from starter.inputs import ledger_id
     from starter.pages import show_document, show_page
     from starter.show import answer
-    from starter.tasks import candidates_of, on_desk
+    from starter.standing import as_it_stands
 
     with desk() as at:
         moment = now()
-        found = _standing(at, request)
-        standing = found.model_copy(update={"tasks": tuple(on_desk(at, found.tasks, moment))})
-        candidates = {t.id: candidates_of(at.ledger, t) for t in standing.tasks if t.settled_at is None}
-        pinned = _pinned(at, standing)
+        standing, candidates, pinned = as_it_stands(at, ledger_id(request, "request"), moment)
         answer(
             show_document(standing, candidates, moment, pinned),
             show_page(standing, candidates, moment, at.zone, pinned),
@@ -173,6 +170,7 @@ def answer(
     from starter.letter import answer_document, answer_page, beside, category_lines, not_corrected_lines
     from starter.letterpress import of_request
     from starter.show import answer as put
+    from starter.standing import worked_on
 
     with desk() as at:
         standing = _standing(at, request)
@@ -184,7 +182,7 @@ def answer(
         if letter:
             _put_letter(at, standing, row.conclusion, said, language, child, form, out, as_json=as_json)
             return
-        told = told_in_the_end(standing, _pinned(at, standing))
+        told = told_in_the_end(standing, worked_on(at, standing))
         also = beside(at.ledger, standing)
         if row.conclusion is Conclusion.CATEGORIES:
             facts = of_request(at, standing, LetterKind.ANSWER_CATEGORIES, Particulars())
@@ -229,9 +227,3 @@ def _standing(at: "Desk", request: str) -> "Standing":
     from starter.inputs import ledger_id
 
     return at.ledger.standing(ledger_id(request, "request"))
-
-
-def _pinned(at: "Desk", standing: "Standing") -> "DataMap | None":
-    """The map that a request was worked on with."""
-    digest = standing.plan.map_digest if standing.plan else standing.request.map_digest
-    return at.ledger.pinned_map(digest) if digest else None

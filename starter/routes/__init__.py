@@ -1,6 +1,6 @@
 """The routes of the HTTP API, one module per noun. `ROUTERS` is what `starter.api` hangs in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fastapi import APIRouter
@@ -8,3 +8,5 @@ from fastapi import APIRouter
 from starter.routes import health, requests
 
 ROUTERS: Final[Sequence[APIRouter]] = (health.router, requests.router)
+STREAMS: Final[Mapping[str, int]] = {}
+"""Routes that read their body as a stream, and how many bytes of it; others take `starter.inputs.MAX_FILE`."""

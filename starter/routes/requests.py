@@ -1,26 +1,294 @@
-"""Requests: opened, listed, shown, taken back.
+"""Requests: opened, listed, shown, taken back; and what happened to them.
 
 The one rule: identities come in bodies and never go out.
 """
 
+import hashlib
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+import orjson
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
+from rights.details import Details, read_details
+from rights.evidence import Noted
+from rights.request import Conclusion, Phase, Right
+from rights.subject import MAX_IDENTITIES, MAX_VALUE
+from rights.yamlfile import FileErrors
 from starter.access import Action, Caller
-from starter.desk import now
+from starter.changing import Change, IfMatch, changes, etag, said
+from starter.cursors import DEFAULT, Cursor, Limit, behind, page
+from starter.desk import Desk, now, rules
 from starter.doorkeeper import At, needs
 from starter.inputs import ledger_id
-from starter.pages import show_document
-from starter.problems import ProblemCode, answers
+from starter.pages import request_document, show_document
+from starter.problems import CHANGING, OF_REQUEST, Flaw, Problem, ProblemCode, answers
+from starter.standing import as_it_stands
+from starter.submit import MAX_TEXT, submit
+from starter.timeline import sentence
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 
+Reader = Annotated[Caller, Depends(needs(Action.READ_REQUEST))]
+Note = Annotated[
+    str | None, Field(max_length=MAX_TEXT, pattern=r"^[^\x00]*$", description="A note; it is kept sealed.")
+]
 
-@router.get("/{request_id}", operation_id="show_request", responses=answers(ProblemCode.NOT_FOUND))
-def show(request_id: str, at: At, caller: Annotated[Caller, Depends(needs(Action.READ_REQUEST))]) -> dict[str, Any]:
+
+class Given(BaseModel):
+    """An identity of the person."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    kind: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$", examples=["email"])
+    value: str = Field(min_length=1, max_length=MAX_VALUE, examples=["name@example.org"])
+
+
+class NewRequest(BaseModel):
+    """What somebody asks for."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    right: Right
+    identities: list[Given] = Field(min_length=1, max_length=MAX_IDENTITIES)
+    details: dict[str, Any] | None = Field(
+        default=None,
+        description="What the asker says beyond who they are: `habeas request rights` says what each right takes.",
+    )
+    text: str | None = Field(
+        default=None, max_length=MAX_TEXT, pattern=r"^[^\x00]*$", description="Its words as they came in; kept sealed."
+    )
+    regimes: list[str] = Field(
+        default=[], max_length=5, description="The laws it is asked under, where that is not the one of the settings."
+    )
+
+
+class Opened(BaseModel):
+    """A request that was received."""
+
+    id: str
+    right: Right
+    received_at: datetime
+    standing: str = Field(description="Where it is followed.")
+
+
+class RequestLine(BaseModel):
+    """A request in a list."""
+
+    id: str
+    right: Right
+    regime: str
+    regimes: list[str]
+    phase: Phase
+    received_at: datetime
+    internal_due: datetime
+    legal_due: datetime
+    risk: str | None
+    confirmed_at: datetime | None
+    approved_at: datetime | None
+    withdrawn_at: datetime | None
+    closed_at: datetime | None
+    conclusion: Conclusion | None
+
+
+class RequestPage(BaseModel):
+    """A page of requests, the newest first."""
+
+    requests: list[RequestLine]
+    next: str | None = Field(description="The cursor of the next page; null: there is none.")
+
+
+class Standing(BaseModel):
     """How a request stands."""
-    standing = at.ledger.standing(ledger_id(request_id, "request"))
-    row = standing.request
-    data_map = at.ledger.pinned_map(row.map_digest) if row.map_digest else None
-    return show_document(standing, {}, now(), data_map)
+
+    model_config = ConfigDict(extra="allow")
+
+    request: RequestLine
+    waits_for: str | None = Field(description="What it waits for from a person: a code.")
+    held: bool
+    in_flight: int
+    systems: list[dict[str, Any]]
+    tasks: list[dict[str, Any]]
+    kept_until: list[dict[str, Any]]
+
+
+class Withdrawal(BaseModel):
+    """A request is taken back."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    note: Note = None
+
+
+class Withdrawn(BaseModel):
+    """It is taken back."""
+
+    withdrawn: bool
+    in_flight: int = Field(description="Calls that destroy something and may still be running.")
+
+
+class Line(BaseModel):
+    """An entry of the journal in words."""
+
+    entry: int
+    at: datetime
+    kind: str
+    says: str
+
+
+class Timeline(BaseModel):
+    """What happened to a request, the oldest first."""
+
+    lines: list[Line]
+    next: str | None
+
+
+@router.post(
+    "",
+    operation_id="open_request",
+    status_code=202,
+    response_model=Opened,
+    responses=answers(*CHANGING)
+    | {202: {"headers": {"Location": {"description": "Where it is followed.", "schema": {"type": "string"}}}}},
+)
+def open_(body: NewRequest, change: Annotated[Change, Depends(changes(Action.OPEN_REQUEST))]) -> Response:
+    """Receive a request: one commit, also while Temporal is away. It is on record once this has answered."""
+    given = [(one.kind, one.value) for one in body.identities]
+    opened = submit(
+        change.at.ledger,
+        change.at.data_map,
+        rules(change.at.settings),
+        body.right,
+        given,
+        received_at=now(),
+        text=body.text,
+        details=details_of(body.right, body.details),
+        regimes=body.regimes,
+        **repeated(change),
+    )
+    return accepted(change.at, opened.request_id)
+
+
+@router.get("", operation_id="list_requests", responses=answers(ProblemCode.UNUSABLE), response_model=RequestPage)
+def list_(
+    at: At,
+    caller: Reader,
+    open: Annotated[bool, Query(description="Only those that are not closed.")] = False,
+    right: Right | None = None,
+    phase: Phase | None = None,
+    limit: Limit = DEFAULT,
+    cursor: Cursor = None,
+) -> Response:
+    """List requests, the newest first."""
+    place = behind("requests", cursor, 1)
+    rows = at.ledger.requests(
+        open_only=open, right=right, phase=phase, before=place[0] if place else None, limit=limit + 1
+    )
+    moment = now()
+    return said(page("requests", rows, limit, lambda row: (row.id,), lambda row: request_document(row, moment)))
+
+
+@router.get(
+    "/{request_id}",
+    operation_id="show_request",
+    response_model=Standing,
+    responses=answers(ProblemCode.NOT_FOUND)
+    | {
+        200: {"headers": {"ETag": {"description": "Its version, for If-Match.", "schema": {"type": "string"}}}},
+        304: {"description": "It is as you have it"},
+    },
+)
+def show(
+    request_id: str,
+    at: At,
+    caller: Reader,
+    if_none_match: Annotated[str | None, Header(description="The ETag of what you have.", max_length=200)] = None,
+) -> Response:
+    """How a request stands: what was done in each system, what waits for a person, until when what is kept."""
+    wanted = ledger_id(request_id, "request")
+    # Read first: what comes between makes the version too old, and never too new.
+    tag = etag(at.ledger.version(wanted))
+    if if_none_match == tag:
+        return Response(status_code=304, headers={"etag": tag})
+    moment = now()
+    shown = as_it_stands(at, wanted, moment)
+    document = show_document(shown.standing, shown.candidates, moment, shown.data_map)
+    return said(document, headers={"etag": tag})
+
+
+@router.post(
+    "/{request_id}/withdraw", operation_id="withdraw_request", response_model=Withdrawn, responses=answers(*OF_REQUEST)
+)
+def withdraw(
+    request_id: str,
+    body: Withdrawal,
+    change: Annotated[Change, Depends(changes(Action.WITHDRAW))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Take a request back. No call that destroys anything starts after this."""
+    wanted = ledger_id(request_id, "request")
+
+    def do() -> dict[str, Any]:
+        flying = change.at.ledger.withdraw(wanted, at=now(), note=body.note)
+        return {"withdrawn": True, "in_flight": flying}
+
+    return change(do, of=wanted, if_match=if_match)
+
+
+@router.get(
+    "/{request_id}/timeline",
+    operation_id="show_timeline",
+    response_model=Timeline,
+    responses=answers(ProblemCode.NOT_FOUND, ProblemCode.UNUSABLE),
+)
+def timeline(request_id: str, at: At, caller: Reader, limit: Limit = DEFAULT, cursor: Cursor = None) -> Response:
+    """What happened to a request, in plain words: a line for each entry of the journal, the oldest first."""
+    wanted = at.ledger.request(ledger_id(request_id, "request")).id
+    place = behind("lines", cursor, 1)
+    found = at.ledger.happened(wanted, after=int(place[0]) if place and place[0].isdigit() else 0, limit=limit + 1)
+    return said(page("lines", found, limit, lambda one: (str(one.seq),), _line))
+
+
+# What it takes.
+
+
+def details_of(right: Right, said_of: dict[str, Any] | None) -> Details | None:
+    """What the asker says beyond who they are, read as the command line reads it.
+
+    Raises:
+        Problem: it cannot be used.
+    """
+    if said_of is None:
+        return None
+    try:
+        return read_details(right, "details", orjson.dumps(said_of).decode())
+    except FileErrors as errors:
+        flaws = [Flaw(at="body.details", says=one.advice) for one in errors.errors]
+        raise Problem(
+            ProblemCode.UNUSABLE, "send it again with what `errors` says of its details", flaws=flaws
+        ) from None
+
+
+def repeated(change: Change) -> dict[str, Any]:
+    """The idempotency key of a call that opens a request, and what tells another call under it: the ledger keeps both
+    in the commit that opens."""
+    if change.key is None:
+        return {}
+    own = hashlib.sha256(f"{change.caller.staff}\0{change.key}".encode()).hexdigest()
+    return {"idempotency_key": f"api/{own}", "asked": change.at.ledger.asked_mark(change.body)}
+
+
+def accepted(at: Desk, request_id: str) -> Response:
+    """The answer to whoever has opened a request; the same whenever it is given."""
+    row = at.ledger.request(request_id)
+    standing = f"/v1/requests/{row.id}"
+    document = {"id": row.id, "right": row.right, "received_at": row.clock.received_at, "standing": standing}
+    return said(document, 202, {"location": standing})
+
+
+def _line(entry: Noted) -> dict[str, Any]:
+    # That a hold which must stay secret was in force is nothing for whoever reads a request.
+    plain = entry.model_copy(update={"body": {**entry.body, "held": False}}) if entry.kind == "intent" else entry
+    return {"entry": entry.seq, "at": entry.at, "kind": entry.kind, "says": sentence(plain)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,7 @@ def test_a_hand_off_is_good_once(ledger: Ledger, door: Door) -> None:
 
 
 def test_a_request_is_opened_once_for_a_body_and_another_one_is_refused(ledger: Ledger) -> None:
-    said = {"idempotency_key": "k", "asked": ledger.asked_mark(b"body")}
+    said: dict[str, Any] = {"idempotency_key": "k", "asked": ledger.asked_mark(b"body")}
     first = open_one(ledger, **said)
 
     assert open_one(ledger, **said).request_id == first.request_id
