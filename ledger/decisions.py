@@ -31,9 +31,13 @@ from rights.request import Phase, Right, may_say
 Ruling = Literal["retry", "give_up", "done", "choose"]
 """An agent's word on a task: try again; leave it and say so; it is done by hand; these rows are the person's."""
 
-_ALONE: Final = {Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED, Code.UNDONE, Code.REST_IN_USE}
-"""Tasks that no step waits for: they are about the clock, about what nobody but a person can do once more, or about
-what an erasure has left."""
+_ALONE: Final = {
+    Code.INTERIM, Code.DEADLINE, Code.ACKNOWLEDGE, Code.NOT_EXTENDED, Code.UNDONE, Code.REST_IN_USE, Code.ALSO_ASKED,
+}  # fmt: skip
+"""Tasks that no step waits for: they are about the clock, about what nobody but a person can do once more, about what
+an erasure has left, or about what else a text asks for."""
+_AFTER: Final = {Code.UNDONE, Code.REST_IN_USE, Code.ALSO_ASKED}
+"""Of these, what is ruled on when the request is over as well."""
 _BY_HAND: Final = {Code.MANUAL, Code.UNSUPPORTED, Code.STATEMENT, Code.NOWHERE, Code.RETURNED, *_ALONE}
 """Only what the engine cannot look at again may be called done by a person's word."""
 
@@ -168,9 +172,7 @@ class Decisions(Clocks):
                 )
                 .with_for_update(key_share=True)
             ).first()
-            after = task is not None and (
-                _of_lifting(task) or task.code in {Code.UNDONE, Code.REST_IN_USE} or self._of_look(connection, task)
-            )
+            after = task is not None and (_of_lifting(task) or task.code in _AFTER or self._of_look(connection, task))
             if not after:
                 # A restriction is lifted, corrections are looked at, a backup is restored, and what an erasure had to
                 # leave is seen to long after. And what was taken back is closed once it was looked at what had been

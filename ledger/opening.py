@@ -25,7 +25,10 @@ from ledger.plans import keep_map
 from ledger.proven import keep_first_proof, of_whom
 from ledger.remembering import Decided, take_over
 from ledger.requests import Opened
+from ledger.store import Store
+from ledger.tasks import put_task
 from ledger.vault import OF_REQUEST, Sealed
+from rights.codes import Code
 from rights.datamap import DataMap
 from rights.deadlines import Clock, acting
 from rights.evidence import ASKED_AT
@@ -117,6 +120,7 @@ class Opening(Cooling):
         minor: MinorReport | None = None,
         by_parent: bool = False,
         decided: Decided | None = None,
+        also: Sequence[Right] = (),
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
@@ -134,6 +138,8 @@ class Opening(Cooling):
         `minor`: an erasure, since somebody has said that it is a child's data (`ledger.minors`).
         `by_parent`: nobody but a parent may ask for it, so nothing is proven without their mandate.
         `decided`: what was decided on the past request that it carries out anew.
+        `also`: rights that the text may ask for as well; each is put on a person's desk, and stays there until they say
+        what became of it, whatever becomes of this request.
 
         Raises:
             KeyReused: the idempotency key was used for another right, other identities or details, or another `asked`.
@@ -187,6 +193,7 @@ class Opening(Cooling):
                 by_parent,
                 decided,
                 asked,
+                also,
             )
 
         return self._with_kek(commit)
@@ -208,6 +215,7 @@ class Opening(Cooling):
         by_parent: bool,
         decided: Decided | None,
         asked: bytes | None,
+        also: Sequence[Right],
     ) -> Opened:
         digests = self._people.digests(identities)
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
@@ -244,9 +252,10 @@ class Opening(Cooling):
             keep_report(self, connection, request_id, minor, at)
             need_mandate(self, connection, request_id, minor is not None or by_parent)
             take_over(self, connection, request_id, decided, at)
+            _ask_about(self, connection, request_id, also, at)
             if reply is not None:
                 queue_letter(self, connection, request_id, LetterKind.ACKNOWLEDGEMENT, at)
-        return Opened(request_id=request_id, new=True)
+        return Opened(request_id=request_id, new=True, also=tuple(also))
 
     def _opened_before(
         self,
@@ -278,3 +287,9 @@ class Opening(Cooling):
                 "use a new key for a new request"
             )
         return Opened(request_id=found.id, new=False)
+
+
+def _ask_about(store: Store, connection: Connection, request_id: str, also: Sequence[Right], at: datetime) -> None:
+    """Put the rights that the text may ask for as well on a person's desk."""
+    for right in also:
+        put_task(store, connection, request_id, f"{request_id}/text/{right}/0", Code.ALSO_ASKED, right, at)

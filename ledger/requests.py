@@ -42,6 +42,7 @@ from ledger.rests import in_use
 from ledger.stopped import stands_still
 from ledger.tasks import settle_tasks
 from ledger.vault import OF_REQUEST, DataKey, Purpose, Sealed
+from rights.codes import Code
 from rights.deferred import Deferral
 from rights.details import Details, details_of
 from rights.receipt import Books
@@ -118,6 +119,8 @@ class Opened(Value):
 
     request_id: str
     new: bool
+    also: tuple[Right, ...] = ()
+    """Rights that its text may ask for as well, each a task."""
 
 
 class Ending(Value):
@@ -291,6 +294,8 @@ class Requests(Linking, Erasures, Remembering, Relooks, Deferrals):
                     tasks.c.code.not_in([code.value for code in OF_LETTERS]),
                     ~in_use(ending.deferred.left if ending and ending.deferred else ()),
                     tasks.c.step_key.not_like("%/recipient/%"),
+                    # What else the text asks for is not answered by the end of this.
+                    tasks.c.code != Code.ALSO_ASKED.value,
                 )
                 body = {
                     "conclusion": conclusion,

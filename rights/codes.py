@@ -84,6 +84,8 @@ class Code(StrEnum):
     STILL_LOCKED = "still_locked"
     RESTRICTION_REVIEW = "restriction_review"
     REST_IN_USE = "rest_in_use"
+    ALSO_ASKED = "also_asked"
+    """The text that came with a request may ask for another right as well."""
     USE_TOLD = "use_told"
     """The person is to hear of a use of their restricted data before anything is handed over for it."""
     ACCURACY = "accuracy"
@@ -157,6 +159,7 @@ ADVICE: dict[Code, str] = {
     Code.NOT_LOCKED: "A look after the restriction still finds rows of this person that are not locked away. Something writes them, or takes the lock off. Find out which, then rule 'retry'.",
     Code.STILL_LOCKED: "The restriction was lifted, and a look still finds rows that it has locked away. Something puts the lock back. Find out what, then rule 'retry'.",
     Code.RESTRICTION_REVIEW: "The restriction is due to be reviewed. See whether its ground still holds, then keep it (habeas restriction review) or have it lifted (habeas restriction lift).",
+    Code.ALSO_ASKED: "By its words the text that came with the request may ask for this right as well. Read it (habeas request show), ask the person where it is not clear, open a request for it with the same --received-at, then rule 'done'; 'give_up' if it does not ask for it.",
     Code.REST_IN_USE: "What an erasure had to leave in this system is not locked away: its way of restricting would change rows that a hold keeps, or it could not be done. See that nobody uses these rows for anything but what they are kept for (docs/holds.md says what is tried where), then rule 'done', or 'give_up' if that cannot be. They go by themselves when nothing keeps them any more.",
     Code.USE_TOLD: "The person is to be told that data whose use they had stopped is used on the ground of the use named, what of it, for whom and until when; and of a consent, how they take it back (habeas restriction uses REQUEST shows it). Tell them, then enter what was written (habeas restriction use-told). Nothing is handed over before.",
     Code.ACCURACY: "The person says that data is wrong. Check it, then say of each field whether it is corrected (habeas rectification decide).",

@@ -54,10 +54,17 @@ class Recognised(Value):
     proposed: tuple[Proposed, ...]
     """The plain ones first."""
 
+    vague: bool = False
+    """The data is named and no right is: access is proposed, since it takes nothing away, and the person is asked."""
+
     @property
     def ask_back(self) -> bool:
-        """Whether the person has to be asked: nothing was recognised, or more than one right."""
-        return len(self.proposed) != 1
+        """Whether the person has to be asked: no right was recognised, or more than one."""
+        return self.vague or len(self.proposed) != 1
+
+    def beyond(self, right: Right) -> tuple[Right, ...]:
+        """The rights that the text may ask for as well as this one, by words of theirs."""
+        return () if self.vague else tuple(one.right for one in self.proposed if one.right is not right)
 
 
 @cache
@@ -82,6 +89,8 @@ def recognise(text: str) -> Recognised:
         if plain or near:
             languages = tuple(dict.fromkeys((*plain, *near)))
             found.append(Proposed(right=right, languages=languages, plainly=bool(plain)))
+    if not found and (named := tuple(language for language, places in data.items() if places)):
+        return Recognised(proposed=(Proposed(right=Right.ACCESS, languages=named, plainly=False),), vague=True)
     return Recognised(proposed=tuple(sorted(found, key=lambda one: not one.plainly)))
 
 

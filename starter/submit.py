@@ -26,6 +26,7 @@ from rights.objections import (
     source_of,
     stop_of,
 )
+from rights.recognition import recognise
 from rights.regimes import SHIPPED, Regime, regime
 from rights.request import Right
 from rights.subject import Identity, Sharing, parse_identities
@@ -150,6 +151,7 @@ def submit(
         second_factor=proof is not None and proof.rung is Rung.SECOND_FACTOR and whole,
         minor=lane.report if lane else None,
         by_parent=by_parent,
+        also=recognise(text).beyond(known) if text else (),
     )
     if details is not None and is_immediate(known, details):
         # Before anything else, and again by the run: the door may die between its two commits.

@@ -64,6 +64,8 @@ _PLAIN: Final[Mapping[str, str]] = {
     "interim": "An interim answer was due.",
     "interim_sent": "A person said that the interim answer was sent.",
     "interim_left": "A person ruled that no interim answer is sent.",
+    "also_asked_done": "A person has seen to what else the text that came in asks for.",
+    "also_asked_left": "A person ruled that the text that came in does not ask for what its words had hinted at.",
     "rest_in_use_done": "A person said that what the erasure had to leave is put out of use by hand.",
     "rest_in_use_left": "A person ruled that what the erasure had to leave is not put out of use.",
     "rest_locked": "What the erasure had to leave is about to be locked away.",

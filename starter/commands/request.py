@@ -161,6 +161,7 @@ def open_(
             "internal_due": row.clock.internal_due,
             "legal_due": row.clock.legal_due,
             "zone": row.clock.zone,
+            "also_asked": list(opened.also),
         }
         page = Page()
         page.line(Cell(f"{row.right} request {row.id} {'received' if opened.new else 'was received before'}", "good"))
@@ -169,6 +170,7 @@ def open_(
                 ("received", minute(row.clock.received_at, at.zone)),
                 ("due", day(row.clock.internal_due, at.zone)),
                 ("due by law", day(row.clock.legal_due, at.zone)),
+                ("its text may also ask for", ", ".join(opened.also) or None),
                 ("follow it", f"habeas request watch {row.id}"),
             )
         )

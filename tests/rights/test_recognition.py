@@ -45,6 +45,41 @@ def test_COM_02_a_right_is_recognised_without_its_legal_name(text: str, right: R
     assert right in {one.right for one in recognise(text).proposed}
 
 
+AMBIGUOUS = [
+    "I have a question about my data.",
+    "It is about the information you hold, please call me back.",
+    "Es geht um meine Daten.",
+    "Ich habe eine Frage zu den Angaben in meinem Konto.",
+    "J'ai une question concernant mes données.",
+    "Tengo una duda sobre mis datos.",
+    "Send me a copy of my data and then delete my data.",
+    "Bitte eine Kopie meiner Daten, danach löschen Sie meine Daten.",
+    "Une copie de mes données, puis effacez mes données.",
+    "Una copia de mis datos, y después borren mis datos.",
+]
+
+
+@pytest.mark.parametrize("text", AMBIGUOUS)
+def test_COM_02_an_ambiguous_text_has_access_proposed_and_is_asked_back_and_never_closed(text: str) -> None:
+    """The data is named, and what is wanted of it is not clear: the copy, which takes nothing away, and a question."""
+    found = recognise(text)
+    assert Right.ACCESS in {one.right for one in found.proposed}
+    assert found.ask_back
+    for right in Right:
+        # Whichever is opened, every other right that has words in it goes on a desk.
+        assert {right, *found.beyond(right)} >= {one.right for one in found.proposed} - (
+            {Right.ACCESS} if found.vague else set()
+        )
+
+
+@pytest.mark.parametrize(("text", "right"), SAYS)
+def test_COM_02_a_clear_text_of_the_corpus_leaves_nothing_beyond_its_right(text: str, right: Right) -> None:
+    assert recognise(text).beyond(right) == ()
+    assert not recognise(text).ask_back
+    other = next(one for one in Right if one is not right)
+    assert recognise(text).beyond(other) == (right,), "opened as another right, it is put on a desk"
+
+
 @pytest.mark.parametrize(
     "text",
     [

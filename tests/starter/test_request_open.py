@@ -108,7 +108,7 @@ def test_nothing_typed_lies_in_clear_in_the_ledger(deployment: Deployment) -> No
 def test_json_has_the_documented_shape(deployment: Deployment) -> None:
     opened = deployment("request", "open", "erasure", *GOOD, "--json").json
 
-    assert list(opened) == ["id", "right", "new", "received_at", "internal_due", "legal_due", "zone"]
+    assert list(opened) == ["id", "right", "new", "received_at", "internal_due", "legal_due", "zone", "also_asked"]
     assert opened["right"] == "erasure"
     assert opened["new"] is True
     assert datetime.fromisoformat(opened["legal_due"]) > datetime.now(UTC) + timedelta(days=27)
