@@ -270,6 +270,12 @@ class Settings(BaseSettings):
         description="Days until somebody has to look whether a restriction is still needed.",
         examples=[90],
     )
+    rest_review_days: int = Field(
+        default=365,
+        ge=1,
+        description="Days until somebody is asked whether what an erasure has kept without an end must still be kept.",
+        examples=[365],
+    )
     restriction_notice_days: int = Field(
         default=7,
         ge=0,

@@ -116,6 +116,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
             disputed=timedelta(days=settings.disputed_days),
             relook=timedelta(days=settings.relook_days),
             review=timedelta(days=settings.restriction_review_days),
+            rest_review=timedelta(days=settings.rest_review_days),
             notice=timedelta(days=settings.restriction_notice_days),
             look=settings.restriction_look_every,
             lasting=settings.rectification_look_after,

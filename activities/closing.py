@@ -38,6 +38,7 @@ from rights.redaction import Mark, digests, to_review
 from rights.regimes import regime
 from rights.request import Conclusion, Phase, Right
 from rights.restriction import Ground
+from rights.rests import asks_of
 from rights.several import owed
 from rights.subject import Identity
 from rights.value import Value
@@ -261,9 +262,16 @@ class ClosingActivities:
         return Remembered(people=known, details=said)
 
     def _rest(self, ask: Ask, row: RequestRow, receipts: list[Receipt]) -> Deferral | None:
-        """What it leaves for a time. Whom counsel has told hears nothing of the engine later either."""
-        rest = deferred(receipts, ask.as_of)
-        return rest and rest.model_copy(update={"told": not self._tools.ledger.answered_by_counsel(row.id)})
+        """What it leaves and is come back to. Whom counsel has told hears nothing of the engine later either; and to
+        carry out what comes back by itself puts no review of the rest off."""
+        ledger = self._tools.ledger
+        rest = deferred(receipts, ask.as_of, asks_of(self._tools.map_of(row)), self._tools.terms.rest_review)
+        if rest is None:
+            return None
+        before = ledger.carries_out(row.id)
+        days = [one for one in (before.ask_at if before else None, rest.ask_at) if one and one > ask.as_of]
+        told = not ledger.answered_by_counsel(row.id)
+        return rest.model_copy(update={"told": told, "ask_at": min(days) if rest.ask_at else None})
 
     def _by_counsel(self, row: RequestRow, conclusion: Conclusion) -> bool:
         """Whether counsel has answered it, since a hold that must stay secret touches it."""
@@ -279,7 +287,7 @@ class ClosingActivities:
             return None
         if row.right is Right.ERASURE and conclusion is Conclusion.IN_PART:
             gone = any(book.erased for of in books.values() for book in of)
-            if not gone and self._tools.ledger.carries_out(row.id):
+            if not gone and self._tools.ledger.carries_out(row.id) and not row.rests_opened:
                 return None
         if row.right is Right.ERASURE and conclusion is Conclusion.WITHDRAWN and not row.confirmed:
             report = self._tools.ledger.minor_report(row.id)

@@ -48,9 +48,10 @@ class DeferringActivities:
             made = self._open(left, ask)
             structlog.get_logger().info("deferred_carried_out", request_id=ask.request_id, by=made)
             return Reviewed(over=True)
-        pause = REVIEW_EVERY
-        if left.not_before and at < left.not_before < at + REVIEW_EVERY:
-            pause = left.not_before - at
+        if left.asks(at) and ledger.ask_of_rest(ask.request_id, at=at):
+            structlog.get_logger().info("rest_review_asked", request_id=ask.request_id)
+        days = (day for day in (left.not_before, left.ask_at) if day and at < day < at + REVIEW_EVERY)
+        pause = min(days, default=at + REVIEW_EVERY) - at
         ledger.note_review(ask.request_id, at + pause)
         return Reviewed(over=False, next_in_seconds=max(pause, timedelta(seconds=1)).total_seconds())
 

@@ -14,6 +14,7 @@ from jinja2.runtime import Context
 from activities.catalogue import BREAK, END, LINK, VALUE, Catalogue, NoWords, Words, catalogue, clean
 from activities.layout import Block, Document, Shape, Span, html_of, text_of
 from rights.audience import PSEUDONYM, Answered, State, internal_ids
+from rights.deferred import comes_back
 from rights.holdlaw import provision_in
 from rights.letterlaw import authorities, lacking, sayings
 from rights.letters import LetterFacts, LetterKind, Office
@@ -201,7 +202,10 @@ def _standing(context: Context, told: Answered) -> Words:
         lines.append(words.say("states.ask_again", day=words.day(told.ask_again)))
     lines += [_kept(words, kept) for kept in told.kept]
     if told.locked and (told.kept or told.held):
-        lines.append(words.say("states.locked"))
+        ends = all(map(comes_back, told.kept))
+        lines.append(words.say("states.locked" if ends else "states.locked_asked"))
+    elif told.opened and told.kept:
+        lines.append(words.say("states.opened"))
     if told.backups is not None:
         until = told.backups.until
         lines.append(words.say("states.backups", day=words.day(until)) if until else words.say("states.backups_open"))

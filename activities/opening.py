@@ -30,6 +30,7 @@ from rights.portable import BY_HAND, looked_into
 from rights.receipt import Certainty, Receipt
 from rights.recipients import told_act
 from rights.request import Phase, Right
+from rights.rests import asks_of
 from rights.value import Value
 
 ESCALATED: Final = frozenset({Risk.DUE_3D, Risk.OVERDUE})
@@ -68,6 +69,10 @@ class Resting(Value):
     locked: tuple[str, ...] = ()
     """By this request, or by one whose rest it carries out."""
     able: tuple[str, ...] = ()
+    grounds: dict[str, dict[str, tuple[str, ...]]] = Field(default_factory=dict)
+    """By system and collection, the grounds without an end on which what stays is locked away as well."""
+    opened: bool = False
+    """Two people have said that nothing of it is to be locked away any more."""
 
 
 class Facts(Value):
@@ -282,7 +287,12 @@ def _resting(tools: Tools, row: RequestRow) -> Resting:
     able = (name for name, one in tools.connectors.items() if isinstance(one, Restricts))
     systems = tools.data_map.systems
     # Where people work by hand the map tells them.
-    return Resting(locked=row.rests, able=tuple(name for name in able if systems[name].connector not in BY_HAND))
+    return Resting(
+        locked=row.rests,
+        able=tuple(name for name in able if systems[name].connector not in BY_HAND),
+        grounds=asks_of(tools.map_of(row)),
+        opened=row.rests_opened,
+    )
 
 
 def _cools(row: RequestRow, tools: Tools) -> bool:

@@ -16,9 +16,10 @@ from activities.outcomes import Answer, receipt_for
 from activities.tools import Tools
 from ledger.steps import AtStep
 from rights.codes import Code
+from rights.deferred import NO_GROUNDS, Grounds
 from rights.plan import Operation, Step
 from rights.receipt import Outcome, Receipt, newest, vouching
-from rights.rests import NOTHING, Rest, locked_away, rest_of
+from rights.rests import NOTHING, Rest, asks_of, locked_away, rest_of
 
 
 class RestingActivities:
@@ -34,7 +35,8 @@ class RestingActivities:
         ledger, step = self._tools.ledger, doing.step
         row = ledger.request(step.request_id)
         receipts = ledger.receipts(step.request_id)
-        rest = NOTHING if row.withdrawn else _rest(receipts, step.system)
+        grounds = asks_of(self._tools.map_of(row)).get(step.system, NO_GROUNDS)
+        rest = NOTHING if row.withdrawn or row.rests_opened else _rest(receipts, step.system, grounds)
         mine = [receipt for receipt in receipts if receipt.step.system == step.system]
         if rest.anything and (done := locked_away(mine)):
             # An attempt whose answer was lost has done it.
@@ -85,9 +87,9 @@ class RestingActivities:
             self._tools.ledger.open_task(step.request_id, step.key, Code.REST_IN_USE, step.system, at=doing.as_of)
 
 
-def _rest(receipts: Sequence[Receipt], system: str) -> Rest:
+def _rest(receipts: Sequence[Receipt], system: str, grounds: Grounds) -> Rest:
     good = vouching(receipts, Operation.ERASE)
-    return rest_of(newest(good, Operation.ERASE).get(system), newest(good, Operation.VERIFY).get(system))
+    return rest_of(newest(good, Operation.ERASE).get(system), newest(good, Operation.VERIFY).get(system), grounds)
 
 
 def _locked(receipt: Receipt) -> bool:

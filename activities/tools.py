@@ -17,6 +17,7 @@ from connectors.protocol import Connector
 from ledger.ledger import Ledger
 from ledger.standing import RequestRow
 from rights.datamap import DataMap, System
+from rights.deferred import ASK_AFTER
 from rights.exempt import exempt
 from rights.letters import Office
 from rights.recipients import Register
@@ -46,6 +47,8 @@ class Terms:
     shops take to go out again; sooner costs the systems a look."""
     lasting: timedelta = timedelta(days=7)
     """After how long it is looked whether a correction lasts: by then the weekly import has run that would undo it."""
+    rest_review: timedelta = ASK_AFTER
+    """After how long somebody is asked whether what an erasure has kept without an end must still be kept."""
     notice: timedelta = timedelta(days=7)
     """Between telling the person that a restriction will be lifted and lifting it (GDPR Art. 18(3) has no number)."""
 

@@ -50,6 +50,7 @@ _ONLY_CHOSEN: Final = {Code.SEVERAL_PEOPLE}
 """Where trying again would only ask again."""
 ELSEWHERE: Final = {
     Code.RESTRICTION_REVIEW: "keep the restriction (habeas restriction review) or have it lifted (lift)",
+    Code.REST_REVIEW: "keep it (habeas rest keep), have it erased (habeas rest erase) or opened (habeas rest open)",
     Code.USE_TOLD: "tell the person, and enter it (habeas restriction use-told)",
     Code.ACCURACY: "decide on each field (habeas rectification decide)",
     Code.REVIEW: "a copy is delivered once somebody has gone through it (habeas review release)",

@@ -18,17 +18,22 @@ from ledger.models import case_keys, hold_subjects, holds, request_subjects, req
 from ledger.models_deciding import decisions
 from ledger.models_deferred import deferral_subjects, deferrals
 from ledger.models_holds import hold_terms
+from ledger.models_rests import rest_words
 from ledger.outbox import post
 from ledger.people import GIVEN, LEARNED, identities_text, sealed_identities
 from ledger.rests import carry_rests
 from ledger.store import AnyRow, Store
 from ledger.vault import DataKey, Sealed
 from rights.deferred import REVIEW_EVERY, Deferral
+from rights.restwords import RestWord
 from rights.subject import Identity
 from rights.value import Value
 
 _CARRIED: Final = ("anchors", "rulings", "restricted")
 """What the vault has of a request in each system by which its rows are found again."""
+_PLAIN: Final = (
+    "request_id", "not_before", "deferred_at", "next_at", "over_at", "by_request", "ask_at", "asked_only", "word",
+)  # fmt: skip
 _CALL_AGAIN: Final = timedelta(hours=6)
 """How long after its day a look that was not made is asked for by upkeep: its run was lost."""
 _MOST: Final = 200
@@ -77,8 +82,22 @@ _KEEPING: Final = (
     .correlate(deferrals)
     .exists()
 )
+_SAID: Final = (
+    select(rest_words.c.word)
+    .where(
+        rest_words.c.tenant == deferrals.c.tenant,
+        rest_words.c.request_id == deferrals.c.request_id,
+        rest_words.c.agreed_at.is_not(None),
+        rest_words.c.begun_at.is_(None),
+    )
+    # Where it is opened and goes: it goes.
+    .order_by(rest_words.c.word)
+    .limit(1)
+    .correlate(deferrals)
+    .scalar_subquery()
+)
 _STANDING: Final = (
-    select(deferrals, _KEEPING.label("held"), requests.c.phase)
+    select(deferrals, _KEEPING.label("held"), requests.c.phase, _SAID.label("word"))
     .join(requests, (requests.c.tenant == deferrals.c.tenant) & (requests.c.id == deferrals.c.request_id))
     .where(deferrals.c.tenant == bindparam("of"))
 )
@@ -123,11 +142,30 @@ class Deferred(Value):
     """A hold that is in force can touch it."""
     reopened: bool = False
     """The request itself is open again, and sees to it."""
+    ask_at: datetime | None = None
+    """When somebody is asked whether what is kept without an end must still be; None: nothing is."""
+    asked_only: bool = False
+    """Nothing of it comes back by itself."""
+    word: RestWord | None = None
+    """What two people have said of it, and nothing has been done about yet."""
 
     def due(self, at: datetime) -> bool:
-        """Whether nothing keeps it any more."""
-        waits = self.held or self.reopened or self.over_at is not None
-        return not waits and (self.not_before is None or self.not_before <= at)
+        """Whether it is carried out: since nothing keeps it any more, or two people have said so. What a hold keeps
+        goes on nobody's word; it is opened all the same, since the case may be what it has to be read for."""
+        if self.reopened or self.over_at is not None:
+            return False
+        if self.word is RestWord.OPEN:
+            return True
+        if self.held:
+            return False
+        if self.word is RestWord.ERASE:
+            return True
+        return not self.asked_only and (self.not_before is None or self.not_before <= at)
+
+    def asks(self, at: datetime) -> bool:
+        """Whether somebody is to be asked whether it must still be kept."""
+        waits = self.over_at is None and not self.reopened and self.word is None
+        return waits and self.ask_at is not None and self.ask_at <= at
 
 
 class CarriedOn(NamedTuple):
@@ -241,6 +279,8 @@ class Deferrals(Store):
             "not_before": what.not_before,
             "deferred_at": at,
             "next_at": at,
+            "ask_at": what.ask_at,
+            "asked_only": what.asked_only,
         }
         put = upsert(deferrals)
         again = {name: put.excluded[name] for name in row if name not in {"tenant", "request_id"}}
@@ -270,7 +310,7 @@ class Deferrals(Store):
         )
         connection.execute(
             update(deferrals)
-            .where(*_here, deferrals.c.not_before.is_(None), ~_KEEPING, mine)
+            .where(*_here, deferrals.c.not_before.is_(None), ~deferrals.c.asked_only, ~_KEEPING, mine)
             .values(not_before=at + REVIEW_EVERY),
             _its(self, request_id),
         )
@@ -295,21 +335,23 @@ class Deferrals(Store):
 
 def carry_on(store: Store, connection: Connection, earlier: str, request_id: str, at: datetime) -> None:
     """Note, in the transaction that opens it, which request carries out what an earlier one has left. The decision on
-    that one holds for it as well: its exceptions, on their grounds.
+    that one holds for it as well: its exceptions, on their grounds; but not where two people have said that it goes.
 
     Raises:
         LedgerRefusal: nothing of that is left any more; nothing is opened.
     """
     if not end_deferral(store, connection, earlier, request_id, at):
         raise LedgerRefusal("what this request had left was seen to meanwhile")
-    carry_rests(store, connection, earlier, request_id, at)
+    goes = carry_rests(store, connection, earlier, request_id, at)
+    body = {"request": earlier, "by": request_id}
+    store._journal(connection, "deferred_carried_out", body, at, key=earlier)
+    if goes:
+        return
     same = [c for c in decisions.c if c.name not in {"id", "request_id"}]
     found = select(literal(new_id(at)).label("id"), literal(request_id).label("request_id"), *same).where(
         decisions.c.tenant == store.tenant, decisions.c.request_id == earlier, decisions.c.state == "in_force"
     )
     connection.execute(insert(decisions).from_select(["id", "request_id", *(c.name for c in same)], found))
-    body = {"request": earlier, "by": request_id}
-    store._journal(connection, "deferred_carried_out", body, at, key=earlier)
 
 
 def end_deferral(store: Store, connection: Connection, request_id: str, by_request: str | None, at: datetime) -> bool:
@@ -337,10 +379,7 @@ def _its(store: Store, request_id: str) -> dict[str, Any]:
 def _deferred(row: AnyRow) -> Deferred:
     found = dict(row._mapping)
     return Deferred(
-        **{
-            name: found[name]
-            for name in ("request_id", "not_before", "deferred_at", "next_at", "over_at", "by_request")
-        },
+        **{name: found[name] for name in _PLAIN},
         systems=tuple(found["systems"]),
         left=found["remains"],
         held=found["held"],

@@ -55,6 +55,7 @@ from ledger.replays import Replays
 from ledger.requests import Requests
 from ledger.restrictions import Restrictions
 from ledger.rests import Rests
+from ledger.restwords import RestWords
 from ledger.reviews import Reviews
 from ledger.standing import Standings
 from ledger.steps import Steps
@@ -133,6 +134,7 @@ class Ledger(
     Relooks,
     Deferrals,
     Rests,
+    RestWords,
     AccessTokens,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""

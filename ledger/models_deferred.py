@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import ARRAY, Column, Index, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from ledger.columns import key, moment, of_request, tenant
+from ledger.columns import flag, key, moment, of_request, tenant
 from ledger.models import metadata
 
 deferrals: Final = Table(
@@ -24,12 +24,15 @@ deferrals: Final = Table(
     moment("next_at"),
     moment("over_at", nullable=True),
     Column("by_request", Text),
+    moment("ask_at", nullable=True),
+    flag("asked_only"),
     of_request(),
     Index("ix_deferrals_next", "tenant", "next_at", postgresql_where=text("over_at IS NULL")),
     Index("ix_deferrals_by", "tenant", "by_request"),
 )
 """What is still to be erased for a closed request. `remains`: rows left, by system and collection; `next_at`: when it
-is looked next whether anything keeps it; `by_request`: the request that carries the rest out."""
+is looked next whether anything keeps it; `by_request`: the request that carries the rest out; `ask_at`: when somebody
+is asked whether what is kept without an end must still be; `asked_only`: nothing of it comes back by itself."""
 
 deferral_subjects: Final = Table(
     "deferral_subjects",

@@ -1,23 +1,25 @@
 """What an erasure had to leave, and is locked away until it goes.
 
 The one rule: it is written down before anything is locked, and given up only once nothing is any more, so that each
-look of whichever request finds it. It is no restriction that somebody has asked for: nobody reviews it, and nobody is
-told before it ends (GDPR Art. 18(3) speaks of whoever obtained one).
+look of whichever request finds it. It is no restriction that somebody has asked for: nobody is told before it ends
+(GDPR Art. 18(3) speaks of whoever obtained one).
 """
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Text, bindparam, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, insert, literal, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.models import case_keys, request_subjects, tasks, vault
 from ledger.models_deferred import deferral_subjects
-from ledger.models_rests import rest_locks
+from ledger.models_rests import rest_locks, rest_words
 from ledger.store import Store
 from ledger.tasks import settle_tasks
 from rights.codes import Code
+from rights.plan import Operation
+from rights.restwords import RestWord
 
 _lasting: Final = rest_locks.c.over_at.is_(None)
 _put = upsert(rest_locks)
@@ -36,6 +38,7 @@ _END: Final = (
     )
     .values(over_at=bindparam("at"))
 )
+_WORDS: Final = ("word", "ground", "asked_by", "asked_at", "agreed_by", "agreed_at", "begun_at")
 _mine = request_subjects.alias("mine")
 _also = request_subjects.alias("also")
 SEALED: Final = (
@@ -101,15 +104,42 @@ class Rests(Store):
                 self._journal(connection, "rest_unlocked", {"system": system}, at, request_id=request_id)
 
 
+def review_key(request_id: str) -> str:
+    """The key of the task that asks whether what a request has left must still be kept, of no system."""
+    return f"{request_id}/rest/{Operation.LIFT}/0"
+
+
 def in_use(systems: Iterable[str]) -> ColumnElement[bool]:
     """The tasks about what stays in some systems and is not locked away there."""
     return (tasks.c.code == Code.REST_IN_USE.value) & tasks.c.about.in_(list(systems))
 
 
-def carry_rests(store: Store, connection: Connection, earlier: str, request_id: str, at: datetime) -> None:
+def carry_rests(store: Store, connection: Connection, earlier: str, request_id: str, at: datetime) -> bool:
     """Have the request that carries out what an earlier one has left see to what is locked away of it, and to what is
-    not, in the transaction that opens it: what finds it lies with that one from here on."""
-    settle_tasks(store, connection, at, tasks.c.request_id == earlier, tasks.c.code == Code.REST_IN_USE.value)
+    not, in the transaction that opens it: what finds it lies with that one from here on. Whether two people have said
+    that it goes."""
+    asked = tasks.c.code.in_([Code.REST_IN_USE.value, Code.REST_REVIEW.value])
+    settle_tasks(store, connection, at, tasks.c.request_id == earlier, asked)
+    begun = (
+        update(rest_words)
+        .where(
+            rest_words.c.tenant == store.tenant,
+            rest_words.c.request_id == earlier,
+            rest_words.c.agreed_at.is_not(None),
+            rest_words.c.begun_at.is_(None),
+        )
+        .values(begun_at=at)
+        .returning(rest_words.c.word)
+    )
+    goes = RestWord.ERASE in connection.scalars(begun).all()
+    # What two people have opened stays open, whoever carries on with it.
+    opened = select(rest_words.c.tenant, literal(request_id), *(rest_words.c[name] for name in _WORDS)).where(
+        rest_words.c.tenant == store.tenant,
+        rest_words.c.request_id == earlier,
+        rest_words.c.word == RestWord.OPEN.value,
+        rest_words.c.agreed_at.is_not(None),
+    )
+    connection.execute(insert(rest_words).from_select(["tenant", "request_id", *_WORDS], opened))
     ended = (
         update(rest_locks)
         .where(rest_locks.c.tenant == store.tenant, rest_locks.c.request_id == earlier, _lasting)
@@ -119,3 +149,4 @@ def carry_rests(store: Store, connection: Connection, earlier: str, request_id: 
     for system in connection.scalars(ended).all():
         row = {"tenant": store.tenant, "request_id": request_id, "system": system, "since": at}
         connection.execute(_LOCK, row)
+    return goes

@@ -21,7 +21,7 @@ from ledger.models import (
     tasks,
 )
 from ledger.models_deciding import decisions, links
-from ledger.models_rests import rest_locks
+from ledger.models_rests import rest_locks, rest_words
 from ledger.plans import newest_plan
 from ledger.spared import told_of
 from ledger.stopped import stopped_by
@@ -33,6 +33,7 @@ from rights.holds import Reason
 from rights.plan import Plan
 from rights.receipt import Books, Receipt
 from rights.request import Conclusion, Phase, Right
+from rights.restwords import RestWord
 from rights.value import Value
 
 _RECEIPTS: Final = ("look", "receipt", "settled")
@@ -67,6 +68,9 @@ class RequestRow(Value):
 
     rests: tuple[str, ...] = ()
     """The systems in which what an erasure had to leave is locked away."""
+
+    rests_opened: bool = False
+    """Two people have said that it is to be locked away no more."""
 
     incident: str | None = None
     """The incident that it stands still for."""
@@ -199,8 +203,19 @@ _rests = func.array(
     .scalar_subquery(),
     type_=ARRAY(Text),
 ).label("rests")
+_opened = (
+    select(rest_words.c.word)
+    .where(
+        rest_words.c.tenant == requests.c.tenant,
+        rest_words.c.request_id == requests.c.id,
+        rest_words.c.word == literal_column(f"'{RestWord.OPEN}'"),
+        rest_words.c.agreed_at.is_not(None),
+    )
+    .exists()
+    .label("rests_opened")
+)
 _stands_still = stopped_by(requests.c.tenant, requests.c.id).label("incident")
-ROWS: Final = select(requests, _ruled, _decided, _answered_with, _stands_still, _rests).where(
+ROWS: Final = select(requests, _ruled, _decided, _answered_with, _stands_still, _rests, _opened).where(
     requests.c.tenant == bindparam("tenant")
 )
 ROW: Final = ROWS.where(requests.c.id == bindparam("id"))
@@ -375,6 +390,7 @@ def request_row(row: AnyRow) -> RequestRow:
         incident=row.incident,
         decided=Decided.model_validate(row.decided) if row.decided else None,
         rests=tuple(row.rests),
+        rests_opened=row.rests_opened,
     )
 
 

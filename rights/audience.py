@@ -18,7 +18,7 @@ from rights.holds import GROUND
 from rights.plan import Operation, out_of_backups
 from rights.receipt import Books, Certainty, Kept, Outcome, Receipt
 from rights.request import Right
-from rights.rests import all_locked
+from rights.rests import all_locked, opened_again
 from rights.value import Value
 
 
@@ -66,6 +66,8 @@ class Told(Value):
     """Records that stay: on which ground, until when, how many."""
     locked: bool = False
     """Of an erasure: all that stays is locked away until it goes. False: it is not known to be."""
+    opened: bool = False
+    """Of an erasure: what stays was locked away, and is not any more."""
     able: bool = True
     """False: the system has no way to, and it was not done by hand either."""
 
@@ -95,7 +97,8 @@ def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
     if last.step.operation is Operation.LOCATE:
         return told
     if right is Right.ERASURE:
-        told = told.model_copy(update={"locked": all_locked(receipts, last)})
+        update = {"locked": all_locked(receipts, last), "opened": opened_again(receipts)}
+        told = told.model_copy(update=update)
     if last.outcome is Outcome.PENDING and last.certainty is Certainty.ACCEPTED:
         again = (last.at + timedelta(seconds=last.check_after_seconds or 0)).date()
         return told.model_copy(update={"state": State.ACCEPTED, "certainty": last.certainty, "ask_again": again})

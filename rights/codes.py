@@ -84,6 +84,7 @@ class Code(StrEnum):
     STILL_LOCKED = "still_locked"
     RESTRICTION_REVIEW = "restriction_review"
     REST_IN_USE = "rest_in_use"
+    REST_REVIEW = "rest_review"
     ALSO_ASKED = "also_asked"
     """The text that came with a request may ask for another right as well."""
     USE_TOLD = "use_told"
@@ -161,6 +162,7 @@ ADVICE: dict[Code, str] = {
     Code.RESTRICTION_REVIEW: "The restriction is due to be reviewed. See whether its ground still holds, then keep it (habeas restriction review) or have it lifted (habeas restriction lift).",
     Code.ALSO_ASKED: "By its words the text that came with the request may ask for this right as well. Read it (habeas request show), ask the person where it is not clear, open a request for it with the same --received-at, then rule 'done'; 'give_up' if it does not ask for it.",
     Code.REST_IN_USE: "What an erasure had to leave in this system is not locked away: its way of restricting would change rows that a hold keeps, or it could not be done. See that nobody uses these rows for anything but what they are kept for (docs/holds.md says what is tried where), then rule 'done', or 'give_up' if that cannot be. They go by themselves when nothing keeps them any more.",
+    Code.REST_REVIEW: "What an erasure has kept on a ground without an end was kept for as long as was set. See whether that ground still holds, then keep it (habeas rest keep), have it erased (habeas rest erase), or, if it has to be used for what it is kept for, opened (habeas rest open).",
     Code.USE_TOLD: "The person is to be told that data whose use they had stopped is used on the ground of the use named, what of it, for whom and until when; and of a consent, how they take it back (habeas restriction uses REQUEST shows it). Tell them, then enter what was written (habeas restriction use-told). Nothing is handed over before.",
     Code.ACCURACY: "The person says that data is wrong. Check it, then say of each field whether it is corrected (habeas rectification decide).",
     Code.STATEMENT: "The person has given a statement that goes with their data in this system. Put it there (habeas rectification show prints it), then rule 'done'; rule 'give_up' if it has no place, and say so in the answer.",

@@ -137,6 +137,9 @@ class Collection(Strict):
     links: tuple[Link, ...] = ()
     erase: Erase = Erase.DELETE
     ground: str = ""
+    out_of_use: bool = False
+    """What an erasure leaves here on a ground without an end is locked away, and somebody is asked on a day whether it
+    must still be kept (GDPR Art. 5(1)(e), 17(3))."""
     retention: tuple[Retention, ...] = ()
     concerns_others: bool = False
     """Rows are about other people too: a person goes through them before they are delivered."""
@@ -257,6 +260,25 @@ class Collection(Strict):
         if self.opt_out and self.shares:
             raise ValueError(
                 "opt_out belongs to rows of one person, and these may be somebody else's too: leave it out"
+            )
+        return self
+
+    @property
+    def grounds(self) -> tuple[str, ...]:
+        """On which an erasure may leave rows here, each once."""
+        said = (
+            self.ground if self.erase is Erase.RETAIN else "",
+            *(field.ground for field in self.fields.values() if field.strategy is Strategy.RETAIN),
+            *(rule.ground for rule in self.retention),
+        )
+        return tuple(dict.fromkeys(filter(None, said)))
+
+    @model_validator(mode="after")
+    def _kept_out_of_use(self) -> Self:
+        if self.out_of_use and not self.grounds:
+            raise ValueError(
+                "out_of_use: true is said of what an erasure keeps, and nothing is kept here: take it out, or write "
+                "erase: retain, or strategy: retain of a field, with a ground"
             )
         return self
 

@@ -17,12 +17,20 @@ from rights.value import Value
 
 REVIEW_EVERY: Final = timedelta(days=30)
 """How often it is looked whether anything still keeps it, beside the word that a hold has ended: a month."""
+ASK_AFTER: Final = timedelta(days=365)
+"""After how long somebody is asked whether what is kept without an end must still be. GDPR Recital 39 asks for a
+periodic review and has no number. Most claims and duties are counted in years; what is asked more often is not read."""
 _DAY_OVER: Final = timedelta(days=2)
 """From the midnight (UTC) that begins the last day of a duty until that day is over in every zone."""
 _LAST: Final = date.max - _DAY_OVER
 """A day beyond it, at the end of the calendar, is none: what has no end does not come back."""
 _SOONEST: Final = timedelta(days=1)
 """After a date that has brought nothing: not before the next day."""
+
+
+Grounds = Mapping[str, tuple[str, ...]]
+"""Of one system: by collection, the grounds without an end on which what stays there is asked about."""
+NO_GROUNDS: Final[Grounds] = {}
 
 
 class Deferral(Value):
@@ -33,19 +41,29 @@ class Deferral(Value):
     not_before: datetime | None = None
     """When the last duty to keep ends, or whether a system itself still holds it is asked again; None: only holds keep
     it."""
+    asked_only: bool = False
+    """Nothing of it comes back by itself."""
+    ask_at: datetime | None = None
+    """When somebody is asked whether what is kept without an end must still be; None: nothing is."""
     told: bool = True
     """The person was answered by the engine, so that they hear the rest as well."""
 
 
-def deferred(receipts: Sequence[Receipt], at: datetime) -> Deferral | None:
-    """What comes back later of an erasure with these receipts, those that vouch for it; None: nothing does.
+def deferred(
+    receipts: Sequence[Receipt],
+    at: datetime,
+    asks: Mapping[str, Grounds] | None = None,
+    ask_after: timedelta = ASK_AFTER,
+) -> Deferral | None:
+    """What is come back to later of an erasure with these receipts, those that vouch for it; None: nothing is.
 
-    What a map keeps on a ground without an end is not among it, nor what a person has given up.
+    `asks` has, by system, the grounds without an end of which somebody is asked (`rights.rests.asks_of`). What else a
+    map keeps without an end is not among it, nor what a person has given up.
     """
     acted, seen = newest(receipts, Operation.ERASE), newest(receipts, Operation.VERIFY)
     left: dict[str, Mapping[str, int]] = {}
     days = []
-    unknown = False
+    unknown = by_itself = asked = False
     for system, act in acted.items():
         last = seen.get(system, act)
         kept = [one for count in last.tally.counts for one in count.kept]
@@ -53,7 +71,13 @@ def deferred(receipts: Sequence[Receipt], at: datetime) -> Deferral | None:
         there = any(one.ground == OF_SYSTEM for one in kept) and last.outcome.settled
         held = any(provision_in(one.ground) is not None for one in kept) or _stopped(act) or _stopped(last)
         unknown |= there
-        if held or there or ends:
+        mine = (asks or {}).get(system, NO_GROUNDS)
+        asks_here = last.outcome.settled and any(
+            asked_about(count.collection, one, mine) for count in last.tally.counts for one in count.kept
+        )
+        by_itself |= held or there or bool(ends)
+        asked |= asks_here
+        if held or there or ends or asks_here:
             left[system] = _left(system, receipts, last.tally)
             days += ends
     if not left:
@@ -61,7 +85,12 @@ def deferred(receipts: Sequence[Receipt], at: datetime) -> Deferral | None:
     over = [max(datetime(d.year, d.month, d.day, tzinfo=UTC) + _DAY_OVER, at + _SOONEST) for d in days]
     # Nobody tells of the end of such a hold: it is looked for.
     over += [at + REVIEW_EVERY] if unknown else []
-    return Deferral(left=left, not_before=max(over, default=None))
+    return Deferral(
+        left=left,
+        not_before=max(over, default=None),
+        asked_only=not by_itself,
+        ask_at=at + ask_after if asked else None,
+    )
 
 
 class SystemHold(Value):
@@ -90,6 +119,11 @@ def held_by_systems(receipts: Sequence[Receipt]) -> tuple[SystemHold, ...]:
 def comes_back(kept: Kept) -> bool:
     """Whether rows are kept for a time: by a hold, or until a day."""
     return provision_in(kept.ground) is not None or (kept.until is not None and kept.until <= _LAST)
+
+
+def asked_about(collection: str, kept: Kept, grounds: Grounds) -> bool:
+    """Whether rows stay on a ground without an end of which somebody is asked."""
+    return not comes_back(kept) and kept.ground in grounds.get(collection, ())
 
 
 def more_than(left: Mapping[str, int], tally: Tally) -> bool:

@@ -26,9 +26,10 @@ def exempt(data_map: DataMap, right: Right, exempted: Mapping[str, str], *, caut
     """The map under a decision. `exempted` has the code of the ground of each category that is left out.
 
     An erasure keeps the fields of such a category, and with them the rows: what else stands in these rows goes by its
-    strategy. Any other right leaves the fields out of what is handed over. The digest stays: it names the map that the
-    request is pinned to. What the map cannot say is refused, or, `cautious`, keeps the whole system: what was kept can
-    still be erased.
+    strategy, and what stays is put out of use, since none of these grounds has an end (11 CCR 7022: it is used for
+    nothing else). Any other right leaves the fields out of what is handed over. The digest stays: it names
+    the map that the request is pinned to. What the map cannot say is refused, or, `cautious`, keeps the whole system:
+    what was kept can still be erased.
 
     Raises:
         DecisionError: a category is nowhere in the map, or the map does not say what the rest of a row becomes.
@@ -68,7 +69,7 @@ def _kept(system: System, grounds: Mapping[str, str]) -> System:
     body = _written(system)
     for name, collection in body["collections"].items():
         if system.collections[name].erase is not Erase.RETAIN:
-            collection |= {"erase": Erase.RETAIN.value, "ground": min(grounds.values())}
+            collection |= {"erase": Erase.RETAIN.value, "ground": min(grounds.values()), "out_of_use": True}
     return System.model_validate(body)
 
 
@@ -89,6 +90,7 @@ def _leave_out(body: dict[str, Any], collection: Collection, right: Right, groun
             field.pop(other, None)
     for rule in body.get("retention", ()):
         rule["minimise"] = [name for name in rule.get("minimise", ()) if name not in mine]
+    body["out_of_use"] = True
     personal = {name for name, field in collection.fields.items() if field.category}
     if personal <= mine.keys():
         body |= {"erase": Erase.RETAIN.value, "ground": min(mine.values())}

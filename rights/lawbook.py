@@ -24,6 +24,7 @@ from rights.parents import parent_laws
 from rights.recipients import transfers
 from rights.recognition import recognition_law
 from rights.regimes import SHIPPED, regime
+from rights.restwords import rest_law
 from rights.uses import uses_law
 from rights.weighing import objections, reviews
 from rights.withheld import every_item
@@ -46,6 +47,7 @@ READERS: Final[Mapping[str, Callable[[], object]]] = MappingProxyType(
         "parents.yaml": parent_laws,
         "recognition.yaml": recognition_law,
         "records.yaml": record_law,
+        "rest_openings.yaml": rest_law,
         "restriction_uses.yaml": uses_law,
         "review.yaml": reviews,
         "transfers.yaml": transfers,

@@ -38,6 +38,7 @@ from starter.commands import (
     rectification,
     replay,
     request,
+    rest,
     restriction,
     restriction_use,
     review,
@@ -150,6 +151,7 @@ app.add_typer(restriction.restrictions, name="restriction")
 app.add_typer(rectification.rectifications, name="rectification")
 app.add_typer(minor.minors, name="minor")
 app.add_typer(hold.holds, name="hold")
+app.add_typer(rest.rests, name="rest")
 app.add_typer(ledger.parcels, name="parcel")
 app.add_typer(weigh.objections, name="objection")
 app.add_typer(weigh.automated, name="automated")

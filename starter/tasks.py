@@ -36,6 +36,7 @@ _COMMANDS = {
     Code.CONTESTED: "automated show {request}",
     Code.ACCURACY: "rectification show {request}",
     Code.RESTRICTION_REVIEW: "restriction show {request}",
+    Code.REST_REVIEW: "rest list --request {request}",
     Code.USE_TOLD: "restriction use-told {about}",
     **dict.fromkeys((Code.DECISION, Code.CONSULTATION, Code.FEE), "decision show {request}"),
     Code.STOPPED: "request review {request} release | withdraw",

@@ -37,15 +37,18 @@ class Rests:
         """Lock away what stays in a system that is worked through, or open what was locked and stays no longer."""
         run, resting = self._run, self._run.facts.resting
         act, seen = (run.receipts.get((system, one)) for one in (Operation.ERASE, Operation.VERIFY))
-        stays = rest_of(act, seen).anything and system in resting.able
+        stays = not resting.opened and rest_of(act, seen, resting.grounds.get(system, {})).anything
+        stays = stays and system in resting.able
         if run.stopped or _goes_on(act) or _goes_on(seen) or not (stays or system in self._all_locked | self._begun):
             return
         await self._see_through(system, opens=not stays)
 
     async def lock_held(self, system: str) -> None:
-        """Lock away what a hold keeps while its end is waited for, unless that is done."""
+        """Lock away what a hold keeps while its end is waited for, unless that is done; or open it, where two people
+        have said so: once, since the hold is waited for all the same, and it is tried again after that."""
         run, act = self._run, self._run.receipts.get((system, Operation.ERASE))
-        if rest_of(act, None).whole and system in run.facts.resting.able and system not in self._all_locked:
+        opened, locked = run.facts.resting.opened, system in self._all_locked
+        if rest_of(act, None).whole and system in run.facts.resting.able and opened is locked:
             await self._done(system, opens=False)
 
     async def open_what_is_over(self) -> None:
@@ -77,6 +80,8 @@ class Rests:
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
+            if self._run.facts.resting.opened and not opens:
+                return True
             if opens:
                 return not await self._steps.out_of_attempts(system, error, Operation.LIFT)
             stuck = Stuck(ask=run.ask(), step=step, code=Code.REST_IN_USE)
@@ -94,7 +99,9 @@ class Rests:
         if receipt.outcome.settled or receipt.code == Code.RULED_OUT:
             self._locked.discard(system)
             return True
-        return await self._not_opened(system, receipt)
+        # Where two people have opened it while a hold is waited for, it is tried again once that is over.
+        later = run.facts.resting.opened and not opens
+        return later or await self._not_opened(system, receipt)
 
     async def _not_opened(self, system: str, receipt: Receipt) -> bool:
         """Wait for a person, or for the end of the hold that forbids to open; False if it is to be tried again. Whoever

@@ -1,6 +1,5 @@
 """What comes back goes by a request of its own, no further than what was left; where more is there, a person looks."""
 
-import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +19,8 @@ from rights.plan import Operation
 from rights.receipt import Outcome
 from rights.recipients import Register
 from rights.request import Phase
+from rights.restwords import OpenGround, RestWord
+from tests.activities.test_resting import decide
 from tests.activities.test_telling import recipient
 from tests.ledger.builders import ANNA, AT, a_map, a_receipt, a_step, later, opened_id, release
 from tests.ledger.conftest import Door
@@ -104,13 +105,7 @@ def test_what_a_decision_has_left_out_of_the_first_request_stays_out_of_the_rest
 ) -> None:
     tools = make(two_systems())
     request_id = left_behind(ledger)
-    body = {"word": "in_part", "parts": [{"category": "contact", "ground": "gdpr_17_3_e"}]}
-    door(
-        "INSERT INTO decisions (tenant, id, request_id, body, state, approvers, consult, proposed_by, proposed_at) "
-        "SELECT tenant, 'a-decision', id, %s, 'in_force', '{}', false, 's-1', received_at FROM requests WHERE id = %s",
-        json.dumps(body),
-        request_id,
-    )
+    decide(door, request_id)
 
     row = ledger.request(carried_out(tools, request_id))
 
@@ -149,3 +144,76 @@ def test_where_a_system_has_left_the_map_all_of_it_is_looked_into_and_a_person_a
     ledger.keep_receipt(a_receipt(a_step(made, Operation.LOCATE, system="shop2"), Outcome.DONE, at=at, orders=1))
     planning = Planning(ask=Ask(request_id=made, as_of=at + timedelta(minutes=1)), round=0, holding=("shop2",))
     assert PlanningActivities(tools).plan(planning).needs_approval
+
+
+def without_end(ledger: Ledger, door: Door) -> str:
+    """An answered erasure with nothing left but what a decision keeps, which is locked away in the shop."""
+    request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, confirmed=True)
+    decide(door, request_id)
+    ledger.lock_rest(request_id, "shop", at=AT)
+    return left_behind(ledger, request_id=request_id, asked_only=True, ask_at=later(days=365))
+
+
+def test_ERA_03_somebody_is_asked_on_its_day_of_what_is_kept_without_an_end(
+    ledger: Ledger, door: Door, make: Make
+) -> None:
+    deferring, request_id = DeferringActivities(make(a_map())), without_end(ledger, door)
+
+    def review(days: float) -> float:
+        reviewed = deferring.review(Ask(request_id=request_id, as_of=later(days=days)))
+        assert not reviewed.over, "it does not go by itself, however long nobody says anything"
+        return reviewed.next_in_seconds / 86_400
+
+    def desk() -> list[str]:
+        return [task.code for task in ledger.tasks(request_id=request_id)]
+
+    assert (review(0), review(340), desk()) == (30, 25, [])
+    assert [review(days) for days in (365, 366, 3000)] == [30, 30, 30]
+    assert desk() == [Code.REST_REVIEW], "once, and until somebody answers"
+
+    ledger.keep_rest(request_id, by="s-1", ask_at=later(days=3400), at=later(days=3001))
+    assert desk() == []
+    review(3399)
+    assert desk() == []
+    review(3400)
+    assert desk() == [Code.REST_REVIEW]
+    assert ledger.verify().sound
+
+
+@pytest.mark.parametrize("word", list(RestWord))
+def test_what_two_people_say_is_carried_out_by_a_request_of_its_own(
+    ledger: Ledger, door: Door, make: Make, word: RestWord
+) -> None:
+    tools, request_id = make(a_map()), without_end(ledger, door)
+    ground = OpenGround.CLAIMS if word is RestWord.OPEN else None
+    for by in ("s-1", "s-2"):
+        ledger.say_of_rest(request_id, word, ground=ground, by=by, at=AT)
+
+    made = ledger.request(carried_out(tools, request_id))
+
+    assert made.rests == ("shop",), "what is locked away is not lost from sight"
+    assert made.rests_opened is (word is RestWord.OPEN)
+    kept = tools.map_of(made).systems["shop"].collections["customers"]
+    plain = tools.data_map.systems["shop"].collections["customers"]
+    assert (kept == plain) is (word is RestWord.ERASE), "what goes now is left out by no decision any more"
+    # What is left once more does not go on the word that has been carried out.
+    again = left_behind(ledger, request_id=made.id, asked_only=True, ask_at=later(days=1300))
+    left = ledger.deferral(again)
+    assert left
+    assert (left.due(later(days=9000)), left.asks(later(days=1300))) == (False, True)
+    assert ledger.verify().sound
+
+
+def test_under_a_hold_nothing_goes_on_two_peoples_word_and_what_they_open_is_opened(
+    ledger: Ledger, door: Door, make: Make
+) -> None:
+    ledger.place_hold(ANNA, "a court case", at=AT, by="s-9")
+    deferring, request_id = DeferringActivities(make(a_map())), without_end(ledger, door)
+    for by in ("s-1", "s-2"):
+        ledger.say_of_rest(request_id, RestWord.OPEN, ground=OpenGround.CLAIMS, by=by, at=AT)
+    assert deferring.review(Ask(request_id=request_id, as_of=AT)).over
+
+    other = without_end(ledger, door)
+    for by in ("s-1", "s-2"):
+        ledger.say_of_rest(other, RestWord.ERASE, by=by, at=AT)
+    assert not deferring.review(Ask(request_id=other, as_of=later(days=3000))).over

@@ -1,5 +1,6 @@
 """What an erasure had to leave is locked away by a way that a hold allows; where there is none a person is asked."""
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -20,11 +21,24 @@ from rights.mapfile import read_map
 from rights.plan import Operation
 from rights.receipt import Certainty, Count, Kept, Outcome, Receipt, Tally
 from rights.request import Conclusion, Phase
+from rights.restwords import OpenGround, RestWord
 from rights.subject import Identity
 from tests.connectors.memory_bench import FrailStore
 from tests.connectors.variants import Restricting
 from tests.ledger.builders import AT, a_step, close_one, later, opened_id
 from tests.ledger.conftest import Door
+
+
+def decide(door: Door, request_id: str) -> None:
+    """Leave contact data out of an erasure, on a ground without an end, by the back door."""
+    body = {"word": "in_part", "parts": [{"category": "contact", "ground": "gdpr_17_3_e"}]}
+    door(
+        "INSERT INTO decisions (tenant, id, request_id, body, state, approvers, consult, proposed_by, proposed_at) "
+        "SELECT tenant, 'of-' || id, id, %s, 'in_force', '{}', false, 's-1', received_at FROM requests WHERE id = %s",
+        json.dumps(body),
+        request_id,
+    )
+
 
 MAP = read_map({
     "shop.yaml": """
@@ -62,7 +76,8 @@ class Beside(Restricting):
 class Shop:
     """A shop with two orders, of which an erasure has had to leave Anna's."""
 
-    def __init__(self, ledger: Ledger, folder: Path, kind: type[Memory], kept: Kept) -> None:
+    def __init__(self, ledger: Ledger, folder: Path, kind: type[Memory], kept: Kept, place: str = "orders") -> None:
+        self.place = place
         self.ledger, system = ledger, MAP.systems["shop"]
         self.store = FrailStore(system)
         self.store.environment = "test"
@@ -76,7 +91,7 @@ class Shop:
 
     def has_left(self, *kept: Kept, round: int = 0) -> None:
         """What the erasure, and the look after it, say."""
-        count = Count(collection="orders", found=len(kept), kept=kept)
+        count = Count(collection=self.place, found=len(kept), kept=kept)
         outcome = Outcome.RETAINED if kept else Outcome.DONE
         for operation in (Operation.ERASE, Operation.VERIFY):
             self.ledger.keep_receipt(
@@ -156,6 +171,42 @@ def test_ERA_03_no_way_that_changes_rows_is_used_under_a_hold_and_a_person_is_as
     (task,) = ledger.tasks(request_id=shop.request)
     assert ledger.rule(shop.request, task.id, "done", at=later(days=1))
     assert shop.desk == []
+
+
+def two_open(ledger: Ledger, request: str, ground: OpenGround = OpenGround.CLAIMS) -> None:
+    for by in ("s-1", "s-2"):
+        ledger.say_of_rest(request, RestWord.OPEN, ground=ground, by=by, at=AT)
+
+
+def test_ERA_03_what_a_person_has_decided_to_keep_is_locked_away(ledger: Ledger, door: Door, tmp_path: Path) -> None:
+    """And what the map retains is not, whatever its ground."""
+    shop = Shop(ledger, tmp_path, Restricting, Kept(ground="GDPR Art. 17(3)(e)", rows=1), place="customers")
+    assert shop.see_to() is None, "nobody has decided anything"
+
+    decide(door, shop.request)
+    done = shop.see_to()
+
+    assert done
+    assert (done.outcome, done.certainty) == (Outcome.DONE, Certainty.VERIFIED)
+    assert {row["id"] for row in shop.store.rows["customers"]} == {"otto"}
+    assert ledger.request(shop.request).rests == ("shop",)
+
+
+def test_two_people_open_what_is_locked_and_it_is_not_locked_again(ledger: Ledger, tmp_path: Path) -> None:
+    """Whatever keeps it, before the request is answered as well."""
+    shop = Shop(ledger, tmp_path, Restricting, TAXED)
+    shop.see_to()
+    two_open(ledger, shop.request)
+
+    done = shop.see_to()
+
+    assert done
+    assert (done.step.operation, done.outcome) == (Operation.LIFT, Outcome.DONE)
+    assert shop.in_use == {"anna", "otto"}
+    assert ledger.request(shop.request).rests == ()
+    shop.has_left(TAXED, round=1)
+    assert shop.see_to() is None
+    assert shop.in_use == {"anna", "otto"}
 
 
 def test_a_secret_hold_that_is_placed_meanwhile_looks_like_a_busy_system(ledger: Ledger, tmp_path: Path) -> None:

@@ -8,8 +8,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from rights.audience import interim
+from rights.decision import Decided, Element, Exempt, Role, Word, check
 from rights.holds import Scope, Terms
-from rights.request import Conclusion
+from rights.request import Conclusion, Right
+from rights.restwords import OpenGround, RestWord
 from starter.stack import Postgres
 from tests.stories.test_deferred import ended
 from tests.stories.test_erasure import about
@@ -17,6 +20,7 @@ from tests.stories.test_restriction import ANNA, Till, setup_denial
 from tests.stories.virtual import pass_time, virtual
 from tests.stories.working import working
 from tests.world import KEEP_ID, World, dump, shop_map
+from workflows import visibility
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 
@@ -148,5 +152,83 @@ def test_what_is_locked_away_is_opened_once_a_system_that_was_away_is_back(home:
                 assert till.sees(customer) == (0 if locked else there)
                 over = "SELECT over_at IS NULL FROM rest_locks WHERE request_id = %s"
                 assert world.query(over, requests[customer]) == [(locked,)], "a lock that stays is still listed"
+
+    asyncio.run(story())
+
+
+def test_ERA_03_what_is_kept_without_an_end_is_used_by_nobody_asked_about_opened_and_gone(
+    home: Path, postgres: Postgres
+) -> None:
+    """Messages that a person has decided to keep for a claim; nobody knows for how long."""
+
+    async def story() -> None:
+        text = shop_map(extra="options: {restrict: row_security}")
+        maps = {"shop": text.replace("body: {category: free_text}", "body: {category: correspondence}", 1)}
+        async with virtual(home, postgres, maps) as (world, env), working(world) as (client, dispatcher):
+            till = Till(world)
+            setup_denial(world, till)
+            before, others = rows(world, 7), till.sees(8)
+            request = world.open("erasure", [ANNA])
+            decided = Decided(word=Word.IN_PART, parts=(Exempt(category="correspondence", ground="gdpr_17_3_e"),))
+            texts = {Element.REASON: "a claim is open"}
+            needs = check(decided, Right.ERASURE, ["eu-gdpr"], texts)
+            made = world.ledger.propose(
+                request, decided, needs, texts, by="s-31", consult_until=world.now(), at=world.now()
+            )
+            world.ledger.speak(made.id, Role.COUNSEL, "approve", by="s-17", substitute=False, at=world.now())
+
+            async def later(days: float) -> None:
+                await dispatcher.deliver_once()
+                await pass_time(env, timedelta(days=days))
+                await dispatcher.deliver_once()
+
+            async def say(word: RestWord, ground: OpenGround | None = None) -> str:
+                """Two people say so of what the last request has left; the request that carries it out."""
+                (waiting,) = world.ledger.deferrals()
+                for by in ("s-1", "s-2"):
+                    at = await env.get_current_time()
+                    world.ledger.say_of_rest(waiting.request_id, word, ground=ground, by=by, at=at)
+                rest = await ended(world, env, dispatcher, waiting.request_id)
+                return rest.id
+
+            def asked() -> list[str]:
+                return [task.request_id for task in world.ledger.tasks() if task.code == "rest_review"]
+
+            await later(1)
+            assert (world.phase(request), world.conclusion(request)) == ("closed", "in_part")
+            left = rows(world, 7)
+            assert left["messages"] == before["messages"]
+            assert till.sees_in("messages", 7) == 0, "it is kept, and used by nobody"
+            assert till.sees(8) == others
+            (told,) = interim(Right.ERASURE, ["shop"], world.ledger.receipts(request))
+            assert told.locked
+
+            # Nothing goes by itself and nobody is asked before a year is over; then somebody is, and it must be kept.
+            await later(360)
+            assert asked() == []
+            await later(10)
+            assert asked() == [request]
+            run = client.get_workflow_handle(visibility.deferred_id(world.ledger.tenant, request))
+            assert len((await run.fetch_history()).events) < 100, "however long it waits"
+            now = await env.get_current_time()
+            world.ledger.keep_rest(request, by="s-1", ask_at=now + timedelta(days=365), at=now)
+            await later(1)
+            assert (asked(), rows(world, 7)["messages"]) == ([], before["messages"])
+
+            # It comes to the claim.
+            opened = await say(RestWord.OPEN, OpenGround.CLAIMS)
+            assert rows(world, 7)["messages"] == before["messages"]
+            assert till.sees_in("messages", 7) == len(before["messages"])
+            assert (listed(world), till.sees(8)) == (0, others)
+            assert interim(Right.ERASURE, ["shop"], world.ledger.receipts(opened))[0].opened
+
+            # It is over: what was kept for it goes.
+            gone = await say(RestWord.ERASE)
+            assert world.conclusion(gone) == "answered", world.receipts(gone)
+            assert "messages" not in rows(world, 7)
+            assert till.sees(8) == others
+            assert world.ledger.deferrals() == []
+            assert world.query("SELECT request_id FROM rest_locks WHERE over_at IS NULL") == []
+            assert world.ledger.verify().sound
 
     asyncio.run(story())
