@@ -97,7 +97,8 @@ class Acting:
         return connector.rectify(call)
 
     def still_says(self, connector: Connector, call: Call, step: Step) -> Look:
-        """See that what was corrected still says so; the tally finds the rows that do not.
+        """See that what was corrected still says so; the tally finds the rows that do not, and those that stay as they
+        were on a ground of their own.
 
         Raises:
             Unsupported: the system has no way to.
@@ -105,8 +106,13 @@ class Acting:
         """
         if not isinstance(connector, Rectifies):
             raise Unsupported(Code.UNSUPPORTED, step.system)
-        differing = left(connector.rectify, replace(call, keep=unkept))
-        return Look(Tally(counts=tuple(Count(collection=name, found=rows) for name, rows in differing.items())))
+        call.beat()
+        try:
+            tally = connector.rectify(replace(call, fence=_shut, keep=unkept))
+        except _Due as due:
+            return Look(Tally(counts=tuple(Count(collection=name, found=rows) for name, rows in due.planned.items())))
+        staying = tuple(Count(collection=c.collection, found=c.kept_rows, kept=c.kept) for c in tally.counts if c.kept)
+        return Look(Tally(counts=staying))
 
     def _locked(self, able: Restricts, call: Call, step: Step) -> Restricted:
         restricted = able.restrict(call)

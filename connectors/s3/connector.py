@@ -1,4 +1,4 @@
-"""A bucket as a connector: locate, export, erase, verify, restrict, lift.
+"""A bucket as a connector: locate, export, erase, verify, restrict, lift, rectify.
 
 The one rule: every act looks for itself first. What is erased, restricted or given is what this look has found.
 """
@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
+from connectors.corrections import require
 from connectors.errors import Held, NeedsHuman, Unsupported
 from connectors.protocol import Call, Export, Look, Pending, Restricted
 from connectors.s3 import restriction
 from connectors.s3.erasure import Erasure
 from connectors.s3.export import Exporting
 from connectors.s3.look import Search
+from connectors.s3.rectification import Rectification
 from connectors.s3.session import Credentials, Session, connect
 from connectors.s3.settings import Settings
 from rights.codes import Code
@@ -74,6 +76,11 @@ class Bucket:
         if not (call.restricted.get("tag") or self.settings.restricted_tag):
             raise Unsupported(Code.UNSUPPORTED, self.system.system)
         return restriction.lift(call, self.settings, self._writing(call))
+
+    def rectify(self, call: Call) -> Tally:
+        """Write what corrections say into the files, metadata and tags that the map names, and look again."""
+        require(self.system, call.corrections)
+        return Rectification(call, self.settings, self._writing(call)).run()
 
     def probe(self, call: Call) -> None:
         """Ask the bucket for its settings, with both credentials."""

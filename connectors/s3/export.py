@@ -16,7 +16,7 @@ from connectors.errors import NeedsHuman, Retryable
 from connectors.protocol import Call, Export, Pending
 from connectors.s3.look import Search
 from connectors.s3.session import CONNECTIONS, Row, Session
-from connectors.s3.settings import HEADERS, TAGS, Settings
+from connectors.s3.settings import ARCHIVES, HEADERS, TAGS, Settings
 from connectors.s3.spool import Spool
 from rights.codes import Code
 
@@ -28,8 +28,6 @@ PAGE: Final = 64 * 1024
 """Bytes after which a page of the table ends."""
 RESUMED: Final = 5
 """How often the reading of one object goes on where the connection broke, before the export is made anew."""
-ARCHIVES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-"""Classes whose objects must be restored before they can be read."""
 RESTORING: Final[Mapping[str, timedelta]] = {
     "Expedited": timedelta(minutes=5),
     "Standard": timedelta(hours=3),
@@ -45,7 +43,9 @@ class Exporting:
 
     def __init__(self, call: Call, settings: Settings, session: Session) -> None:
         self._call, self._settings, self._session = call, settings, session
-        (self._columns,) = (work.export for work in call.work if work.collection == settings.collection)
+        (columns,) = (work.export for work in call.work if work.collection == settings.collection)
+        # What stands within objects is given with them.
+        self._columns = [name for name in columns if name not in settings.places.fields]
         self._headers = [name for name in self._columns if name in HEADERS]
 
     def start(self) -> Iterator[Export] | Pending:

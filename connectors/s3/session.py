@@ -6,7 +6,7 @@ what may have been done is looked at first.
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +18,7 @@ from botocore.config import Config
 from connectors.clock import steady_clock
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
 from connectors.s3.errors import DRIVER, code_of, explain, explain_code
+from connectors.s3.sealed import Sealed, Sending
 from connectors.s3.settings import Settings
 from rights.codes import Code
 
@@ -208,9 +209,40 @@ class Session:
         """Begin to read a version, from a byte on; None if it is gone or is not what was listed."""
         extra = {"Range": f"bytes={start}-"} if start else {}
         try:
-            return self._ask_or(_NOT_THAT, "get_object", **self._named(row), **_match(row), **extra)
+            return self._ask_or(_NOT_THAT, "get_object", **self._named(row), **self._match(row), **extra)
         except _Gone:
             return None
+
+    def _match(self, row: Row) -> dict[str, str]:
+        """A version never changes; what has no version id is read only while it is what was listed."""
+        if row.version != "null" or not row.etag.strip('"'):
+            return {}
+        if "-" not in row.etag:
+            return {"IfMatch": row.etag}
+        # SeaweedFS lists what it has cut in pieces under another ETag than it answers with.
+        head = self.head(row) or {}
+        same = (head.get("ContentLength"), head.get("LastModified")) == (row.size, row.modified.replace(microsecond=0))
+        return {"IfMatch": head["ETag"] if same else row.etag}
+
+    def put(self, row: Row, etag: str, body: Sealed, headers: Mapping[str, Any]) -> bool:
+        """Write an object anew, in one request that takes effect as a whole or not at all; False if it is not any more
+        what had this ETag.
+
+        Raises:
+            Retryable: BUSY: it could not be sent in time.
+        """
+        body.seek(0)
+        sending = Sending(body, self._deadline)
+        try:
+            self._ask_or(_NOT_THAT, "put_object", Key=row.key, Body=sending, IfMatch=etag, **headers)
+        except _Gone:
+            return False
+        except ConnectorError:
+            if not sending.late:
+                raise
+        if sending.late:
+            raise Retryable(Code.BUSY, self._system)
+        return True
 
     def open(self, key: str) -> Mapping[str, Any] | None:
         """Begin to read an object as it is now; None if there is none."""
@@ -272,7 +304,7 @@ class Session:
         """What the store's word for one key among many means."""
         return explain_code(code, self._system, self._credential)
 
-    def chunks(self, answer: Mapping[str, Any], size: int) -> Iterator[bytes]:
+    def chunks(self, answer: Mapping[str, Any], size: int) -> Generator[bytes, None, None]:
         """The bytes of an object. Fewer than were announced are an error."""
         body = answer["Body"]
         try:
@@ -344,11 +376,6 @@ def _row(item: Mapping[str, Any], kind: str) -> Row:
 
 def _newest_first(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (not row.latest, -row.modified.timestamp()))
-
-
-def _match(row: Row) -> dict[str, str]:
-    """A version never changes; what has no version id is read only while it is what was listed."""
-    return {"IfMatch": row.etag} if row.version == "null" and row.etag.strip('"') else {}
 
 
 def _requester_pays(params: dict[str, Any], **_: object) -> None:

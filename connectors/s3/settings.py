@@ -6,12 +6,14 @@ The one rule: what a map asks for and this connector cannot do is refused when i
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as attribute
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Final, Self
 from urllib.parse import urlsplit
 
 from connectors.options import file, flag, known, number, one_of, only, text, words
+from connectors.s3.places import Places
 from connectors.s3.template import Template
 from rights.datamap import Collection, Erase, Field, Strategy, System, Telling
 
@@ -30,14 +32,17 @@ HEADERS: Final[Mapping[str, str]] = {
 """Fields that each object has to be asked for, and what the answer calls them."""
 TAGS: Final = "tags"
 FIELDS: Final = (*LISTED, *HEADERS, TAGS)
+ARCHIVES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""Classes whose objects must be restored before they can be read."""
 TIERS: Final = ("Bulk", "Standard", "Expedited")
 FORMATS: Final = ("csv", "jsonl")
+OLDER: Final = ("keep", "delete")
 
 _SYSTEM: Final = (
     *("bucket", "region", "endpoint", "path_style", "plaintext", "ca_file", "requester_pays"),
-    *("timeout", "batch", "bypass_governance", "restore_days", "restore_tier", "restricted_tag"),
+    *("timeout", "batch", "bypass_governance", "restore_days", "restore_tier", "restricted_tag", "older_versions"),
 )
-_COLLECTION: Final = ("keys", "whole_keys", "manifest", "manifest_key", "manifest_format")
+_COLLECTION: Final = ("keys", "whole_keys", "manifest", "manifest_key", "manifest_format", "places")
 _BUCKET: Final = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:[A-Za-z0-9:/_.-]{3,2000}")
 _TAG: Final = re.compile(r"[A-Za-z0-9+\-=._:/@]{1,128}")
 
@@ -74,6 +79,10 @@ class Settings:
     restore_tier: str = "Bulk"
     restricted_tag: str = ""
     """The tag by which objects are restricted; empty: they cannot be."""
+    places: Places = attribute(default_factory=Places)
+    """Where fields stand within objects, which can be corrected there."""
+    older_versions: str = "keep"
+    """What a correction makes of older versions that say something else: keep or delete."""
 
     @property
     def longest(self) -> timedelta:
@@ -115,6 +124,8 @@ class Settings:
             restore_days=number(options, "restore_days", 0, 0, RESTORE_DAYS_MOST),
             restore_tier=one_of(options, "restore_tier", TIERS, "Bulk"),
             restricted_tag=_tag(options),
+            places=Places.read(f"collections.{name}.options", words(choices, "places")),
+            older_versions=one_of(options, "older_versions", OLDER, "keep"),
         )
         if not settings.region and not settings.endpoint:
             raise ValueError("options: region is missing: write region: eu-central-1, or the endpoint of another store")
@@ -131,7 +142,9 @@ def _fields(name: str, collection: Collection, settings: Settings) -> None:
     if not settings.templates and not settings.whole_keys and not settings.manifest:
         raise ValueError(f"{where}.options: nothing says where objects lie: write keys, whole_keys or manifest")
     for field, about in collection.fields.items():
-        _field(where, field, about)
+        _field(where, field, about, settings.places)
+    if unknown := sorted(settings.places.fields - set(collection.fields)):
+        raise ValueError(f"{where}.options: '{unknown[0]}' has a place and is no field: add it to fields")
     _places(where, collection, settings)
     for rule in collection.retention:
         if rule.after != "last_modified":
@@ -166,9 +179,15 @@ def _identity(where: str, option: str, name: str, collection: Collection) -> Tel
     return found
 
 
-def _field(where: str, name: str, about: Field) -> None:
-    if about.identity is None and name not in FIELDS:
-        raise ValueError(f"{where}: '{name}' is no field of an object: write one of: {', '.join(FIELDS)}")
+def _field(where: str, name: str, about: Field, places: Places) -> None:
+    if name in places.fields:
+        if name in FIELDS or about.identity is not None:
+            raise ValueError(f"{where}: what stands within objects needs a field of its own: not '{name}'")
+    elif about.identity is None and name not in FIELDS:
+        raise ValueError(
+            f"{where}: '{name}' is no field of an object: write one of: {', '.join(FIELDS)}; or say under places "
+            "where it stands"
+        )
     if about.identity is not None and name in FIELDS:
         raise ValueError(f"{where}: the identity needs a field of its own, such as user_id; '{name}' is taken")
     if about.strategy not in {None, Strategy.DELETE}:

@@ -102,6 +102,8 @@ def policy_of(name: str, bucket: str, names: Mapping[str, str] = MappingProxyTyp
 class S3Bench:
     """A bucket behind a wire that can be cut, with objects by key template."""
 
+    writable: Mapping[str, frozenset[str]] = MappingProxyType({})
+
     def __init__(
         self, server: Objects, text: str = BY_TEMPLATE, versioning: str = "Enabled", *, lock: bool = False
     ) -> None:

@@ -112,9 +112,6 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Nothing."""
 
-    def handle_expect_100(self) -> bool:
-        return True
-
     def _pass(self) -> None:
         self.close_connection = True
         if self.wire.away:

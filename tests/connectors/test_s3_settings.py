@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.s3 import build
+from connectors.s3.places import Places
 from connectors.s3.restriction import denies
 from connectors.s3.template import Template
 from rights.datamap import System
@@ -137,3 +138,32 @@ def test_a_policy_is_judged_by_what_it_says_outright(condition: object, actions:
     assert not denies(policy, "held", "loads")
     assert not denies("", "held", "uploads")
     assert not denies("{", "held", "uploads")
+
+
+@pytest.mark.parametrize(
+    ("places", "advice"),
+    [
+        (["full_name"], "write FIELD = .json#NAME"),
+        (["full_name = .json"], "write FIELD = .json#NAME"),
+        (["full_name = .json#"], "write FIELD = .json#NAME"),
+        (["full_name = .parquet#name"], "tag, metadata or an ending such as .csv"),
+        (["full_name = metadata#X-Amz-Meta-Owner"], "in lower case"),
+        (["full_name = .json#a", "full_name = .json#b"], "said twice"),
+        (["full_name = tag#a", "user_id = tag#a"], "said twice"),
+        (["nobody = .json#a"], "'nobody' has a place and is no field"),
+        (["user_id = .json#id"], "a field of its own"),
+        (["size = .json#size"], "a field of its own"),
+    ],
+)
+def test_a_place_that_is_wrong_is_refused_with_what_to_write(places: list[str], advice: str) -> None:
+    with pytest.raises(ValueError, match=advice):
+        build(system(collection={"places": places}), SECRETS)
+
+
+def test_the_longest_ending_that_fits_a_key_says_what_is_in_its_file() -> None:
+    places = Places.read("here", ["name = .json#who.name", "name = orders.json#customer", "name = .csv#Full. Name"])
+
+    assert places.of("users/1/a.json") == {"name": ("who", "name")}
+    assert places.of("users/1/orders.json") == {"name": ("customer",)}
+    assert places.of("users/1/x.csv") == {"name": ("Full. Name",)}, "a column may have a dot in its name"
+    assert places.of("users/1/photo.png") == {}
