@@ -34,6 +34,8 @@ from starter.groups import (
     Reference,
 )
 
+DEVELOPMENT = "dev"
+"""The environment of `habeas dev`, and of nothing else."""
 FILE = "habeas.toml"
 """Looked for in the working directory; `habeas init` writes one."""
 
@@ -330,6 +332,15 @@ class Settings(BaseSettings):
     log: Literal["auto", "json", "console"] = Field(
         default="auto", description="Log format; auto is JSON unless on a terminal.", examples=["auto"]
     )
+
+    @model_validator(mode="after")
+    def _sealed_way(self) -> Self:
+        """Whoever can write between us and the provider would say who is signed in."""
+        if self.oidc and not self.oidc.issuer.startswith("https:") and self.environment != DEVELOPMENT:
+            raise ValueError("oidc.issuer begins with https; without TLS a provider is believed by habeas dev alone")
+        if self.oidc and self.api is None:
+            raise ValueError("oidc needs api.url: the address that people come back to once they are signed in")
+        return self
 
     @classmethod
     def settings_customise_sources(

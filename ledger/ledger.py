@@ -56,7 +56,9 @@ from ledger.requests import Requests
 from ledger.restrictions import Restrictions
 from ledger.rests import Rests
 from ledger.restwords import RestWords
+from ledger.reveals import Reveals
 from ledger.reviews import Reviews
+from ledger.sessions import Sessions
 from ledger.standing import Standings
 from ledger.steps import Steps
 from ledger.store import connect
@@ -136,6 +138,8 @@ class Ledger(
     Rests,
     RestWords,
     AccessTokens,
+    Sessions,
+    Reveals,
 ):
     """What the engine remembers of one tenant. Safe to use from several threads."""
 

@@ -1,47 +1,88 @@
-"""Who is at the door: systems by a token of theirs.
+"""Who is at the door: people by their session or an access token of their provider, systems by a token.
 
 The one rule: whoever is not let in hears the same answer, whether what they showed is unknown, over, revoked or badly
-written.
+written. Who somebody is comes from what they show, and never from what they say.
 """
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+import structlog
 from anyio import to_thread
 from starlette.requests import HTTPConnection
 
+from connectors.registry import resolve
 from ledger.accesstokens import PREFIX
 from ledger.ledger import Ledger
-from starter.access import PEOPLE_ONLY, Action, Caller, NotSignedIn
-from starter.desk import now
+from starter.access import Caller, NotAllowed, NotSignedIn, Role
+from starter.desk import Desk, now
+from starter.groups import OidcSettings
+from starter.people import SYSTEM, Refused, actions, person_of, system_of
+from starter.provider import NotBelieved, Provider
+from starter.signin import SignIn
 
+SESSION: Final = "__Host-habeas"
+"""The cookie of a session. Browsers keep one of this prefix to our very host, and take it by TLS alone."""
 _SENTENCE: Final = "sign in, or send a token that is good: Authorization: Bearer TOKEN"
-SYSTEM: Final = "system-"
-"""What the id of a system begins with in the ledger, and nobody else's."""
 _LONGEST: Final = 16_384
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+log = structlog.get_logger()
 
 
 class Callers:
-    """Tells who asks."""
+    """Tells who asks. `sign_in`: how people sign in; None: nobody does."""
 
-    def __init__(self, ledger: Ledger, *, clock: Callable[[], datetime] = now) -> None:
-        self._ledger, self._clock = ledger, clock
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        url: str = "",
+        oidc: OidcSettings | None = None,
+        client_secret: str | None = None,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        """`url` is our own address."""
+        self._ledger, self._clock, self._url, self._oidc = ledger, clock, url, oidc
+        self._provider = Provider(oidc.issuer, clock=clock) if oidc else None
+        self.sign_in = (
+            SignIn(ledger, self._provider, oidc, url=url, client_secret=client_secret, clock=clock)
+            if oidc and self._provider
+            else None
+        )
+
+    @classmethod
+    def of(cls, at: Desk) -> "Callers":
+        """As the settings say.
+
+        Raises:
+            SetupError: a secret is missing.
+        """
+        oidc, api = at.settings.oidc, at.settings.api
+        secret = resolve(oidc.client_secret) if oidc and oidc.client_secret else None
+        return cls(at.ledger, url=api.url if api else "", oidc=oidc, client_secret=secret)
 
     async def caller_of(self, request: HTTPConnection) -> Caller:
-        """Who sent a request.
+        """Who sent a request: a token in its header, and no cookie beside it, or a session.
 
         Raises:
             NotSignedIn: nobody who is known.
+            NotAllowed: a page of somebody else's has their browser send it.
         """
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given.isascii() or len(given) > _LONGEST:
-            raise NotSignedIn(_SENTENCE)
-        return await self._system(given.strip())
+        header = request.headers.get("authorization")
+        if header is None:
+            return await self._in_session(request)
+        scheme, _, given = header.partition(" ")
+        given = given.strip()
+        if scheme.lower() == "bearer" and given.isascii() and len(given) <= _LONGEST:
+            if given.startswith(PREFIX):
+                return await self._by_token(given)
+            if given.count(".") == 2:
+                return await self._by_jwt(given)
+        raise NotSignedIn(_SENTENCE)
 
-    async def _system(self, secret: str) -> Caller:
-        if not secret.startswith(PREFIX):
-            raise NotSignedIn(_SENTENCE)
+    async def _by_token(self, secret: str) -> Caller:
         token = await to_thread.run_sync(lambda: self._ledger.access_token(secret, at=self._clock()))
         if token is None:
             raise NotSignedIn(_SENTENCE)
@@ -52,7 +93,50 @@ class Callers:
             is_system=True,
         )
 
+    async def _by_jwt(self, token: str) -> Caller:
+        """A system, or a person, by an access token of the provider's for this API (RFC 9068)."""
+        if self._provider is None or self._oidc is None:
+            raise NotSignedIn(_SENTENCE)
+        tenant, oidc = self._ledger.tenant, self._oidc
+        try:
+            claims = await self._provider.claims(token, oidc.audience or self._url)
+            if system := system_of(claims, oidc, tenant):
+                staff, scopes = system
+                return Caller(tenant=tenant, staff=staff, scopes=scopes, is_system=True)
+            person = await to_thread.run_sync(lambda: person_of(claims, oidc, tenant, self._ledger.staff_id_of))
+        except NotBelieved as error:
+            log.info("token_refused", why=error.why)
+            raise NotSignedIn(_SENTENCE) from None
+        except Refused as error:
+            log.info("token_refused", why=error.code)
+            raise NotSignedIn(_SENTENCE) from None
+        return Caller(
+            tenant=tenant, staff=person.staff, roles=person.roles, second_factor=person.strong(self._clock(), oidc)
+        )
 
-def actions(scopes: tuple[str, ...]) -> frozenset[Action]:
-    """The actions that scopes name; a name that this version does not have opens nothing, nor what people alone do."""
-    return frozenset(one for one in Action if one.value in scopes) - PEOPLE_ONLY
+    async def _in_session(self, request: HTTPConnection) -> Caller:
+        secret = request.cookies.get(SESSION)
+        if not secret or self._oidc is None:
+            raise NotSignedIn(_SENTENCE)
+        oidc, at = self._oidc, self._clock()
+        found = await to_thread.run_sync(lambda: self._ledger.session(secret, idle=oidc.idle_for, at=at))
+        if found is None:
+            raise NotSignedIn(_SENTENCE)
+        if request.scope.get("method") not in _READS and not self._from_our_page(request):
+            raise NotAllowed("cross_site", "send this from a page of this address")
+        return Caller(
+            tenant=self._ledger.tenant,
+            staff=found.staff,
+            # A role that the settings no longer give out is none.
+            roles=frozenset(Role(name) for name in found.roles if name in set(oidc.roles.values())),
+            second_factor=found.second_factor and at - found.signed_in_at < oidc.second_factor_for,
+        )
+
+    def _from_our_page(self, request: HTTPConnection) -> bool:
+        """Whether a page of ours had the browser send it. Browsers say so, and a page cannot have them say something
+        else; what says neither is no browser, and has no business with a cookie."""
+        site = request.headers.get("sec-fetch-site")
+        origin = request.headers.get("origin")
+        if site is not None:
+            return site == "same-origin" and origin in {None, self._url}
+        return origin == self._url

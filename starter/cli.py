@@ -42,6 +42,7 @@ from starter.commands import (
     restriction,
     restriction_use,
     review,
+    session,
     setup,
     suppress,
     task,
@@ -172,6 +173,7 @@ app.command("audit-pack")(evidence.audit_pack)
 app.add_typer(metrics.metrics, name="metrics")
 app.add_typer(token.tokens, name="token")
 app.add_typer(temporal.temporals, name="temporal")
+app.add_typer(session.sessions, name="session")
 
 
 def _shape(group: typer.Typer) -> None:

@@ -40,7 +40,23 @@ def at_desk(request: Request) -> Desk:
 At = Annotated[Desk, Depends(at_desk)]
 
 
-def needs(action: Action) -> Callable[[Request], Awaitable[Caller]]:
+async def anybody(request: Request, _: Annotated[object, Security(_BEARER)] = None) -> Caller:
+    """The dependency of a route that is open to whoever is known: gives the caller.
+
+    Raises:
+        NotSignedIn: it is nobody who is known here.
+    """
+    callers: Callers = request.app.state.callers
+    caller = await callers.caller_of(request)
+    desk: Desk = request.app.state.desk
+    if caller.tenant != desk.settings.tenant:
+        raise NotSignedIn("sign in at this address, or send a token that was made for it")
+    buckets: Buckets = request.app.state.buckets
+    buckets.take(caller.staff)
+    return caller
+
+
+def needs(action: Action) -> Callable[..., Awaitable[Caller]]:
     """The dependency of a route that is this action: gives its caller.
 
     Raises (as the route is called):
@@ -49,14 +65,7 @@ def needs(action: Action) -> Callable[[Request], Awaitable[Caller]]:
         NotAllowed: the table does not open the action to them.
     """
 
-    async def let_in(request: Request, _: Annotated[object, Security(_BEARER)] = None) -> Caller:
-        callers: Callers = request.app.state.callers
-        caller = await callers.caller_of(request)
-        desk: Desk = request.app.state.desk
-        if caller.tenant != desk.settings.tenant:
-            raise NotSignedIn("sign in at this address, or send a token that was made for it")
-        buckets: Buckets = request.app.state.buckets
-        buckets.take(caller.staff)
+    async def let_in(caller: Annotated[Caller, Depends(anybody)]) -> Caller:
         permit(caller, action)
         return caller
 

@@ -9,6 +9,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from starter.access import Role
+
 Reference = Annotated[str, Field(pattern=r"^(env|file|kms):.+")]
 """Where a secret or key is found: env:NAME, file:/path or, for keys, kms:ALIAS_PREFIX."""
 
@@ -150,19 +152,92 @@ class ApiSettings(BaseModel):
 
 
 class OidcSettings(BaseModel):
-    """The group `[oidc]`: the OpenID provider that signs people in."""
+    """The group `[oidc]`: the OpenID provider that signs people in, and what its claims mean here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     issuer: str = Field(
-        pattern=r"^https?://[^\s@]+$",
+        pattern=r"^https?://[^\s@?#]+$",
         description="The provider's issuer, under which its discovery document is found.",
         examples=["https://id.example.com"],
     )
-    client_id: str = Field(description="What the provider calls us.", examples=["habeas"])
+    client_id: str = Field(min_length=1, description="What the provider calls us.", examples=["habeas"])
     client_secret: Reference | None = Field(
         default=None, description="Our secret there, by reference; unset: PKCE alone.", examples=["env:OIDC_SECRET"]
     )
+    scopes: tuple[str, ...] = Field(
+        default=("openid",), description="What is asked for when somebody signs in.", examples=[["openid", "roles"]]
+    )
+    audience: str = Field(
+        default="",
+        description="The audience of access tokens for this API; api.url unless set. Never the client_id.",
+        examples=["https://habeas.example.com"],
+    )
+    systems: tuple[str, ...] = Field(
+        default=(),
+        description="Clients of the provider that are systems: their tokens have scopes and no roles.",
+        examples=[["web-shop"]],
+    )
+    roles_claim: str = Field(
+        default="roles",
+        description="The claim that holds a person's roles; a dot goes into a claim.",
+        examples=["realm_access.roles"],
+    )
+    roles: dict[str, Role] = Field(
+        default={role.value: role for role in Role},
+        description="Which value of it is which role.",
+        examples=[{"privacy-agents": "agent"}],
+    )
+    staff_claim: str = Field(
+        default="",
+        description="The claim that holds an opaque staff id; unset: one is made of issuer and subject, keyed.",
+        examples=["staff_id"],
+    )
+    tenant_claim: str = Field(
+        default="",
+        description="The claim that says whose staff somebody is; unset: the provider has this tenant's staff alone.",
+        examples=["org"],
+    )
+    tenants: dict[str, str] = Field(
+        default={},
+        description="Which value of it is which tenant, and no other value is one; unset: it is the tenant's own name.",
+        examples=[{"Example Ltd": "main"}],
+    )
+    second_factor_amr: tuple[str, ...] = Field(
+        default=("mfa",),
+        description="Values of amr, of which any means that a second factor was used.",
+        examples=[["mfa", "hwk"]],
+    )
+    second_factor_acr: tuple[str, ...] = Field(
+        default=(),
+        description="Values of acr that mean the same; the provider is asked for them where a second factor is needed.",
+        examples=[["urn:example:gold"]],
+    )
+    second_factor_for: timedelta = Field(
+        default=timedelta(hours=1),
+        ge=timedelta(minutes=1),
+        description="How long a second factor counts; after that the person signs in anew to do what needs one.",
+        examples=["PT1H"],
+    )
+    session_for: timedelta = Field(
+        default=timedelta(hours=8),
+        ge=timedelta(minutes=1),
+        le=timedelta(days=1),
+        description="How long a session lasts at most.",
+        examples=["PT8H"],
+    )
+    idle_for: timedelta = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(minutes=2),
+        description="After how long of nothing a session is over.",
+        examples=["PT30M"],
+    )
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.audience == self.client_id:
+            raise ValueError("audience must not be the client_id: an ID token would be taken for an access token")
+        return self
 
 
 class HandoffSettings(BaseModel):

@@ -30,6 +30,7 @@ class ProblemCode(StrEnum):
     SCOPE_MISSING = "scope_missing"
     ROLE_MISSING = "role_missing"
     SECOND_FACTOR_MISSING = "second_factor_missing"
+    CROSS_SITE = "cross_site"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REFUSED = "refused"
@@ -57,6 +58,7 @@ KINDS: Final[Mapping[ProblemCode, Kind]] = {
     ProblemCode.SCOPE_MISSING: Kind(403, "The token does not name this"),
     ProblemCode.ROLE_MISSING: Kind(403, "Another role does this"),
     ProblemCode.SECOND_FACTOR_MISSING: Kind(403, "A second factor is needed"),
+    ProblemCode.CROSS_SITE: Kind(403, "Another site sent this"),
     ProblemCode.NOT_FOUND: Kind(404, "Not found"),
     ProblemCode.METHOD_NOT_ALLOWED: Kind(405, "Not done at this address"),
     ProblemCode.REFUSED: Kind(409, "It makes no sense as things stand"),
@@ -228,7 +230,12 @@ CHANGING: Final = (
 """What every route that changes something can answer."""
 OF_REQUEST: Final = (ProblemCode.NOT_FOUND, ProblemCode.CHANGED, *CHANGING)
 """The same, of a request that is there already."""
-_FORBIDDEN: Final = (ProblemCode.SCOPE_MISSING, ProblemCode.ROLE_MISSING, ProblemCode.SECOND_FACTOR_MISSING)
+_FORBIDDEN: Final = (
+    ProblemCode.SCOPE_MISSING,
+    ProblemCode.ROLE_MISSING,
+    ProblemCode.SECOND_FACTOR_MISSING,
+    ProblemCode.CROSS_SITE,
+)
 
 
 def answers(*codes: ProblemCode, guarded: bool = True) -> dict[int | str, dict[str, Any]]:

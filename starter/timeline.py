@@ -261,6 +261,9 @@ _WORDS: Final[Mapping[str, Callable[[Body], str]]] = {
     "task": lambda body: f"A person was asked: {str(body['code']).replace('_', ' ')}.",
     "rule": lambda body: f"A person ruled: {str(body.get('word', 'on a task')).replace('_', ' ')}.",
     "tasks_settled": lambda body: f"{plural(body['tasks'], 'task')} taken off the desk.",
+    "revealed": lambda body: (
+        f"Shown to {body['by']}: {body['what'].replace('_', ' ')}; the reason given: {body['why'].replace('_', ' ')}."
+    ),
     "parcel": lambda body: f"A parcel was packed: {plural(body['rows'], 'row')}, SHA-256 {body['digest'][:12]}.",
     "redacted": lambda body: f"{plural(body['places'], 'place')} about others taken out of the copy.",
     "letter": lambda body: f"A letter: {str(body['state']).replace('_', ' ')}.",

@@ -5,8 +5,8 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from starter.routes import health, requests
+from starter.routes import health, requests, signin
 
-ROUTERS: Final[Sequence[APIRouter]] = (health.router, requests.router)
+ROUTERS: Final[Sequence[APIRouter]] = (health.router, signin.router, requests.router)
 STREAMS: Final[Mapping[str, int]] = {}
 """Routes that read their body as a stream, and how many bytes of it; others take `starter.inputs.MAX_FILE`."""
