@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -124,7 +125,7 @@ def test_whose_staff_somebody_is_is_said_by_the_provider(open_door: Callable[...
     ],
 )
 def test_a_second_factor_is_what_the_settings_say_and_only_if_it_is_known_when(
-    open_door: Callable[..., Door], claims: dict[str, object], strong: bool
+    open_door: Callable[..., Door], claims: dict[str, Any], strong: bool
 ) -> None:
     door = open_door(second_factor_acr=("gold",))
     browser = door.browser()
