@@ -24,6 +24,7 @@ from starter.inputs import MAX_FILE
 from starter.limits import Buckets
 from starter.problems import Problem, ProblemCode, ProblemDetails, answer, as_problem, problem_of
 from starter.routes import ROUTERS, STREAMS
+from starter.uiorigin import UiOrigin
 
 log = structlog.get_logger()
 
@@ -56,6 +57,7 @@ def build_app(at: Desk, callers: Callers) -> FastAPI:
     app.state.buckets = Buckets(said.per_minute if said else _PER_MINUTE)
     secure = said is not None and said.url.startswith("https:")
     app.add_middleware(Porter, hsts=secure)
+    app.add_middleware(UiOrigin, ui=at.settings.temporal_ui)
     for error in (HTTPException, RequestValidationError):
         app.add_exception_handler(error, as_problem)
     for router in ROUTERS:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from rights.codes import Code
 from rights.regimes import SHIPPED
 from rights.value import Value
+from settings import Settings
 
 LONGEST: Final = 366
 """Days ahead that can be asked for."""
@@ -102,6 +103,15 @@ class Lists(Value):
 
     def _open(self, and_: str) -> str:
         return f'ExecutionStatus = "Running" AND HabeasTenant = "{self.tenant}" AND {and_}'
+
+
+def lists_of(settings: Settings) -> Lists | None:
+    """The lists of a deployment; None where it does not say where the Web UI is."""
+    if settings.temporal_ui is None:
+        return None
+    return Lists(
+        ui=settings.temporal_ui, namespace=settings.temporal_namespace, tenant=settings.tenant, zone=settings.zone
+    )
 
 
 def _instant(moment: datetime) -> str:

@@ -33,6 +33,9 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from workflows.sandbox import Sandbox
 
 _ENCODING: Final = b"binary/habeas-sealed"
+_RUN: Final = "habeas-run"
+"""Where a sealed payload names its run, for who has to open it without knowing where it stood: the codec server. It is
+the run's id, which Temporal has in clear beside it; a worker goes by where it found the payload."""
 _NONCE: Final = 12
 """Bytes; the size AES-GCM is specified for."""
 _KEY_LIFE: Final = 300.0
@@ -81,6 +84,40 @@ class HistoryKeys:
         return cipher
 
 
+def is_sealed(payload: Payload) -> bool:
+    """Whether it is one of ours; what the server itself writes is not."""
+    return payload.metadata.get("encoding") == _ENCODING
+
+
+def run_of(payload: Payload) -> str:
+    """The id of the run that a sealed payload says it belongs to; nothing where it was sealed before they said so."""
+    return payload.metadata.get(_RUN, b"").decode(errors="replace")
+
+
+def open_alone(payload: Payload, keys: HistoryKeys) -> Payload:
+    """Open a sealed payload by the run that it names. Blocks on the ledger.
+
+    Raises:
+        KeyDestroyedError: the key of that run is gone.
+        InvalidTag: it was changed, or belongs to another run.
+    """
+    run = run_of(payload)
+    cipher = keys.cipher(_case_of(run))
+    if cipher is None:
+        raise KeyDestroyedError("the history key of this run is destroyed")
+    return _opened(payload, cipher, run.encode())
+
+
+def _opened(payload: Payload, cipher: AESGCM, aad: bytes) -> Payload:
+    nonce, body = payload.data[:_NONCE], payload.data[_NONCE:]
+    return Payload.FromString(cipher.decrypt(nonce, body, aad))
+
+
+def _case_of(run: str) -> str:
+    """What the key of a run is kept under: a request, or the tenant."""
+    return run.rpartition("/")[2]
+
+
 @dataclass(frozen=True)
 class SealingCodec(PayloadCodec, WithSerializationContext):
     """Seals payloads under the key of the request they belong to; the workflow id is authenticated with them."""
@@ -106,7 +143,7 @@ class SealingCodec(PayloadCodec, WithSerializationContext):
         for payload in payloads:
             nonce = secrets.token_bytes(_NONCE)
             data = nonce + cipher.encrypt(nonce, payload.SerializeToString(), aad)
-            sealed.append(Payload(metadata={"encoding": _ENCODING}, data=data))
+            sealed.append(Payload(metadata={"encoding": _ENCODING, _RUN: aad}, data=data))
         return sealed
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
@@ -119,15 +156,11 @@ class SealingCodec(PayloadCodec, WithSerializationContext):
         aad = self.workflow_id.encode()
         opened = []
         for payload in payloads:
-            if payload.metadata.get("encoding") != _ENCODING:
-                opened.append(payload)
-                continue
-            nonce, body = payload.data[:_NONCE], payload.data[_NONCE:]
-            opened.append(Payload.FromString(cipher.decrypt(nonce, body, aad)))
+            opened.append(_opened(payload, cipher, aad) if is_sealed(payload) else payload)
         return opened
 
     def _cipher(self) -> AESGCM:
-        cipher = self.keys.cipher(self.workflow_id.rpartition("/")[2])
+        cipher = self.keys.cipher(_case_of(self.workflow_id))
         if cipher is None:
             raise KeyDestroyedError("the history key of this run is destroyed")
         return cipher

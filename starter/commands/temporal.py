@@ -13,8 +13,6 @@ from starter.exits import Exit, Failure
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from settings import Settings
-    from starter.lists import Lists
     from starter.namespace import SetUp
     from starter.show import Page
 
@@ -150,11 +148,13 @@ def links(as_json: Json = False) -> None:
     Example: habeas temporal links
     """
     from starter.desk import load_settings, now
-    from starter.lists import ABOUT, Question
+    from starter.lists import ABOUT, Question, lists_of
     from starter.show import Page, answer
 
-    settings = load_settings()
-    lists, moment = lists_of(settings), now()
+    settings, moment = load_settings(), now()
+    lists = lists_of(settings)
+    if lists is None:
+        raise Failure(Exit.USAGE, 'set temporal_ui, such as "http://127.0.0.1:8233", to have links')
     rows = [
         (Question.DUE, "due?days=7", lists.due(7, moment)),
         (Question.OVERDUE, "overdue", lists.overdue(moment)),
@@ -182,18 +182,3 @@ def links(as_json: Json = False) -> None:
             page.line(base + path, indent=2)
         page.line(lists.link(query), indent=2)
     answer({"at": moment, "links": document}, page, as_json=as_json)
-
-
-def lists_of(settings: "Settings") -> "Lists":
-    """The lists of a deployment.
-
-    Raises:
-        Failure: it has not said where the Web UI is.
-    """
-    from starter.lists import Lists
-
-    if settings.temporal_ui is None:
-        raise Failure(Exit.USAGE, 'set temporal_ui, such as "http://127.0.0.1:8233", to have links')
-    return Lists(
-        ui=settings.temporal_ui, namespace=settings.temporal_namespace, tenant=settings.tenant, zone=settings.zone
-    )
