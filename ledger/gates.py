@@ -99,11 +99,8 @@ def _others(request: _Sql) -> Exists:
             mine.c.tenant == _tenant,
             mine.c.request_id == request,
             other.c.id != request,
-            other.c.right.in_(COPIES),
-            other.c.phase != _CLOSED,
             other.c.confirmed_at.is_not(None),
-            other.c.withdrawn_at.is_(None),
-            ~decision_is(_IN_FORCE, other.c.id).where(decisions.c.body["word"].astext == literal_column("'refuse'")),
+            copy_asked(other),
             ~select(entries.c.seq)
             .where(
                 entries.c.tenant == other.c.tenant,
@@ -124,6 +121,17 @@ def _recourse(request: _Sql) -> Exists:
     Of somebody who was proven: anybody can have a request refused, and it delays nobody.
     """
     mine, theirs, other = request_subjects.alias("kept"), request_subjects.alias("its"), requests.alias("refused")
+    return (
+        select(other.c.id)
+        .select_from(of_one_person(mine, theirs, other))
+        .where(mine.c.tenant == _tenant, mine.c.request_id == request, other.c.id != request, kept_for_remedies(other))
+        .exists()
+    )
+
+
+def kept_for_remedies(other: FromClause) -> _Sql:
+    """Whether what a request for a copy was about is kept: it was not answered in full, under a law that keeps the data
+    then, or there is an appeal. Parameters `recourse` and `recourse_since`."""
     terms = (
         func.unnest(
             bindparam("recourse", type_=ARRAY(Text)),
@@ -147,22 +155,20 @@ def _recourse(request: _Sql) -> Exists:
         .where(appeals.c.tenant == other.c.tenant, appeals.c.request_id == other.c.id, appeals.c.closed_at.is_(None))
         .exists()
     )
-    return (
-        select(other.c.id)
-        .select_from(of_one_person(mine, theirs, other))
-        .where(
-            mine.c.tenant == _tenant,
-            mine.c.request_id == request,
-            other.c.id != request,
-            other.c.right.in_(COPIES),
-            or_(other.c.confirmed_at.is_not(None), other.c.conclusion == literal_column(f"'{Conclusion.CATEGORIES}'")),
-            or_(
-                and_(other.c.conclusion.in_([literal_column(f"'{ended}'") for ended in _UNSATISFIED]), term),
-                appealed,
-            ),
-        )
-        .exists()
+    return and_(
+        other.c.right.in_(COPIES),
+        or_(other.c.confirmed_at.is_not(None), other.c.conclusion == literal_column(f"'{Conclusion.CATEGORIES}'")),
+        or_(
+            and_(other.c.conclusion.in_([literal_column(f"'{ended}'") for ended in _UNSATISFIED]), term),
+            appealed,
+        ),
     )
+
+
+def copy_asked(other: FromClause) -> _Sql:
+    """Whether a request is one for a copy that is not answered yet, nor taken back, nor refused. Parameter `tenant`."""
+    refused = decision_is(_IN_FORCE, other.c.id).where(decisions.c.body["word"].astext == literal_column("'refuse'"))
+    return and_(other.c.right.in_(COPIES), other.c.phase != _CLOSED, other.c.withdrawn_at.is_(None), ~refused)
 
 
 _erases = requests.c.right == literal_column("'erasure'")

@@ -45,6 +45,7 @@ from ledger.opening import Opening
 from ledger.outbox import Outbox
 from ledger.passing import Passing
 from ledger.plans import Plans
+from ledger.preserving import Preserving
 from ledger.publishing import Publishing
 from ledger.quotas import Quotas
 from ledger.receipts import Receipts
@@ -96,6 +97,7 @@ class Ledger(
     Passing,
     Notices,
     Publishing,
+    Preserving,
     Remaking,
     Contracts,
     Decisions,

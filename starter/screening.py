@@ -23,6 +23,8 @@ from rights.suppression import bars
 IMPORT: Final = "import"
 """The use of a list that is brought in: whoever was erased must not come back by it, nor a child of whom a parent has
 refused further collection. Whoever else has had something stopped may come in: it goes on to bind them."""
+DELETION: Final = "deletion"
+"""The use of a list by a job that deletes: whoever has asked for a copy, or may still complain of one, stays."""
 BATCH: Final = 1_000
 """Values asked about in two statements."""
 ERASED: Final = "erased"
@@ -34,7 +36,8 @@ class Verdict:
     """What is to become of one value."""
 
     why: tuple[str, ...]
-    """Scopes that were stopped, `erased`, or `unreadable`; nothing: it may be used."""
+    """Scopes that were stopped, `erased`, what keeps it (`ledger.preserving`), or `unreadable`; nothing: it may be
+    used."""
     since: datetime | None = None
 
     @property
@@ -60,13 +63,20 @@ def screened(ledger: Ledger, kind: str, values: Iterable[str | None], use: str, 
     """Whether each value may be used, in their order. Memory stays flat, however many there are.
 
     Args:
-        use: `import`, or the scope that they are to be used for (`marketing`, `sale`, ...).
+        use: `import`, `deletion`, or the scope that they are to be used for (`marketing`, `sale`, ...).
     """
     for batch in _batched(values):
         people = [_identity(kind, value) for value in batch]
-        known = iter(ledger.screen([one for one in people if one], at=at))
+        known = iter(_verdicts(ledger, [one for one in people if one], use, at))
         for one in people:
-            yield _verdict(next(known), use) if one else Verdict((UNREADABLE,))
+            yield next(known) if one else Verdict((UNREADABLE,))
+
+
+def _verdicts(ledger: Ledger, people: Sequence[Identity], use: str, at: datetime) -> Iterator[Verdict]:
+    if use == DELETION:
+        yield from (Verdict(one.why, one.since) for one in ledger.preserved(people, at=at))
+    else:
+        yield from (_verdict(found, use) for found in ledger.screen(people, at=at))
 
 
 def _batched(values: Iterable[str | None]) -> Iterator[Sequence[str | None]]:

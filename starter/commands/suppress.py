@@ -22,7 +22,8 @@ Use = Annotated[
     typer.Option(
         "--scope",
         metavar="SCOPE",
-        help="What the list is for: import (nobody who was erased comes back), or a scope such as marketing.",
+        help="What the list is for: import (nobody who was erased comes back), deletion (nobody is deleted who waits "
+        "for a copy), or a scope such as marketing.",
     ),
 ]
 Kind = Annotated[str, typer.Option("--kind", metavar="KIND", help="What the values are: email, phone, customer_id ...")]
@@ -147,10 +148,10 @@ def rotate_key(as_json: Json = False) -> None:
 
 def _refuse_use(use: str) -> None:
     from rights.suppression import Scope
-    from starter.screening import IMPORT
+    from starter.screening import DELETION, IMPORT
 
-    if use not in {IMPORT, *Scope}:
-        raise Failure(Exit.USAGE, f"--scope takes one of {IMPORT}, {', '.join(Scope)}")
+    if use not in {IMPORT, DELETION, *Scope}:
+        raise Failure(Exit.USAGE, f"--scope takes one of {IMPORT}, {DELETION}, {', '.join(Scope)}")
 
 
 def _sink(out: Path, source: str) -> TextIO:

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.ledger import Ledger
 from ledger.requests import Ending
-from rights.request import Conclusion
+from rights.request import Conclusion, Right
 from rights.subject import Identity
 from rights.suppression import Scope, Source
 from starter.screening import join_sql, screen_csv, screen_table
@@ -136,3 +136,32 @@ def test_a_list_is_not_lost_by_writing_over_it(deployment: Deployment, tmp_path:
         refused = deployment("suppress", "check", str(there), "--column", "mail", "--out", str(out))
         assert (refused.code, one_sentence(refused.err)) == (2, True)
     assert there.read_text() == "".join(CSV)
+
+
+def test_ACC_12_a_job_that_deletes_joins_against_who_waits_for_a_copy(ledger: Ledger, database: Database) -> None:
+    """The statement that is printed reads what may be deleted; values and reasons alone go to that database."""
+    open_one(ledger, (Identity("email", "waits@example.org"),), right=Right.ACCESS)
+    with psycopg.connect(database.conninfo, autocommit=True) as door:
+        door.execute("CREATE TABLE customers (id int, mail text)")
+        people = [(1, "free@example.org"), (2, "Waits@Example.org"), (3, "stop@example.org"), (4, "gone@example.org")]
+        door.cursor().executemany("INSERT INTO customers VALUES (%s, %s)", people)
+
+        tallied = screen_table(
+            ledger, database.conninfo, "customers", "mail", "kept", "email", "deletion", at=later(days=1)
+        )
+
+        assert (tallied.rows, tallied.barred, dict(tallied.why)) == (4, 1, {"copy_asked": 1})
+        deleted = door.execute(
+            "DELETE FROM customers USING ("
+            + join_sql("customers", "mail", "kept").rstrip(";")
+            + ") AS free WHERE customers.id = free.id RETURNING customers.id"
+        ).fetchall()
+        assert sorted(row[0] for row in deleted) == [1, 3, 4]
+        assert door.execute("SELECT value, why FROM kept").fetchall() == [("Waits@Example.org", "copy_asked")]
+
+
+def test_ACC_12_a_list_for_a_deletion_names_the_rows_that_stay_by_number(deployment: Deployment) -> None:
+    deployment.open(right="access", email="waits@example.org")
+    told = deployment("suppress", "check", "-", "--column", "mail", "--scope", "deletion",
+                      given="id,mail\n1,free@example.org\n2,WAITS@example.org\n")  # fmt: skip
+    assert (told.code, told.out) == (1, "2 copy_asked\n")

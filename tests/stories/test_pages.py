@@ -39,6 +39,7 @@ ELSEWHERE = {
 FILES = {
     "person.txt": f"email={PERSON}\n",
     "child.txt": "email=c9@shop.example\n",
+    "expired.csv": "id,mail\n1,long-gone@shop.example\n",
     "name.txt": OTHER,
     "addresses.txt": f"{PERSON}\nnobody@shop.example\n",
     **{
@@ -120,6 +121,8 @@ def access(reader: Reader) -> None:
     prepare(reader.world)
     with psycopg.connect(reader.world.shop, autocommit=True) as door:
         door.execute("INSERT INTO messages VALUES (900, 7, 'one two three four five six seven eight nine')")
+        door.execute("CREATE TABLE expired AS SELECT 1 AS id, 'long-gone@shop.example' AS mail")
+    reader.world.environment["CAMPAIGN_URL"] = reader.world.shop
 
 
 def deadlines(reader: Reader) -> None:
