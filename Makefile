@@ -42,6 +42,9 @@ lock: ## Pin the newest allowed requirements again; commit the result
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --extra dev \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
 	  --python-version 3.11 pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra image --constraint requirements.lock \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+	  --python-version 3.11 pyproject.toml -o deploy/requirements.lock
 
 demo: setup ## Hand over one person's data and erase another's, on real servers
 	@$(BIN)/habeas demo

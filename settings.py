@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     task_queue: str = Field(default="habeas", description="The task queue of this region.", examples=["habeas"])
     build_id: str | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
         description="Which version of the workers this is, where Temporal is told which one serves; unset: any does.",
         examples=["2026-11-27-4f1c2ab"],
     )

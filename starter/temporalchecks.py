@@ -15,7 +15,6 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import TaskQueueType, WorkerDeploymentVersionStatus
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
     DescribeTaskQueueRequest,
     PollWorkflowTaskQueueRequest,
 )
@@ -25,6 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from settings import Settings
 from starter.checks import Check, NotSo, checked, silent
 from starter.ledgerchecks import skew
+from starter.namespace import survey
 from starter.show import age, plural
 from starter.temporal import bare_client
 from starter.versions import deployment_of, serving
@@ -80,12 +80,13 @@ async def _clock(client: Client, settings: Settings) -> str:
 
 
 async def _retention(client: Client, settings: Settings) -> str:
-    found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
-    kept = found.config.workflow_execution_retention_ttl.ToTimedelta()
+    kept = (await survey(client)).retention
+    if kept is None:
+        return "Temporal does not tell how long it keeps the histories of closed requests"
     if kept < RETENTION:
         raise NotSo(
             f"the history of a request is gone {age(kept)} after it has closed; the ledger keeps its own record",
-            f"temporal operator namespace update --namespace {client.namespace} --retention {RETENTION.days}d",
+            f"habeas temporal setup --retention P{RETENTION.days}D",
             warning=True,
         )
     return f"histories stay {age(kept)} after a request has closed"

@@ -40,6 +40,7 @@ RUNNING = (ROOT / "docs" / "running.md").read_text()
 PAGES = {
     "README.md": README,
     **{f"docs/{page.name}": page.read_text() for page in sorted((ROOT / "docs").glob("*.md"))},
+    "deploy/runbook.md": (ROOT / "deploy" / "runbook.md").read_text(),
 }
 
 

@@ -1,0 +1,163 @@
+"""The manifests: valid by Kubernetes' schemas, restricted as its strictest standard has it, and true to the program."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from rights.mapfile import read_map
+from settings import Settings
+from tests.commandline import COMMANDS
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
+BASE, EXAMPLES = FOLDER / "base", FOLDER / "examples"
+KUSTOMIZATION: dict[str, Any] = yaml.safe_load((BASE / "kustomization.yaml").read_text())
+SETTINGS = tomllib.loads((BASE / "habeas.toml").read_text())
+
+
+def documents(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object, by file, kind and name."""
+    for file in sorted(folder.glob("*.yaml")):
+        for body in yaml.safe_load_all(file.read_text()):
+            if body and "kind" in body:
+                yield f"{file.name}:{body['kind']}:{body.get('metadata', {}).get('name', '')}", body
+
+
+OBJECTS = {name: body for name, body in documents(BASE) if body["kind"] != "Kustomization"}
+PODS = {name: body["spec"]["template"] for name, body in OBJECTS.items() if "template" in body.get("spec", {})}
+CUSTOM = dict(documents(EXAMPLES))
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_kubernetes_takes_it(name: str) -> None:
+    kubernetes_validate.validate(OBJECTS[name], "1.34", strict=True)
+
+
+def test_the_kustomization_names_every_file_and_no_other() -> None:
+    files = {file.name for file in BASE.glob("*.yaml")} - {"kustomization.yaml"}
+
+    assert set(KUSTOMIZATION["resources"]) == files
+    for made in KUSTOMIZATION["configMapGenerator"]:
+        assert all((BASE / file).is_file() for file in made["files"])
+    assert all("latest" not in image["newTag"] for image in KUSTOMIZATION["images"])
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_a_pod_is_restricted(name: str) -> None:
+    """As the Pod Security Standard `restricted` has it, and a root that cannot be written."""
+    spec = PODS[name]["spec"]
+
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] > 0
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+    assert all("hostPath" not in volume for volume in spec["volumes"])
+    mounted = {mount["name"] for one in spec["containers"] for mount in one["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in spec["volumes"]}
+    for container in spec["containers"]:
+        secure = container["securityContext"]
+        assert secure["allowPrivilegeEscalation"] is False
+        assert secure["readOnlyRootFilesystem"] is True
+        assert secure["capabilities"] == {"drop": ["ALL"]}
+        assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+        assert "memory" in container["resources"]["limits"]
+
+
+@pytest.mark.parametrize("name", [name for name in PODS if "Job" not in name])
+def test_what_goes_on_is_probed_and_given_time_to_end(name: str) -> None:
+    spec = PODS[name]["spec"]
+    (container,) = spec["containers"]
+
+    ports = {port["name"] for port in container["ports"]}
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        assert container[probe]["httpGet"]["port"] in ports
+    assert spec["terminationGracePeriodSeconds"] >= (SETTINGS["drain_seconds"] if "worker" in name else 0) + 10
+
+
+def test_a_worker_s_probes_are_paths_that_it_answers() -> None:
+    health = (Path(__file__).parents[2] / "starter" / "health.py").read_text()
+    (container,) = PODS["worker.yaml:Deployment:habeas-worker"]["spec"]["containers"]
+
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        assert f'case "{container[probe]["httpGet"]["path"]}":' in health
+
+
+def test_every_command_settings_and_map_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(BASE)
+
+    settings = Settings.load()
+
+    assert read_map(settings.map_files).systems
+    for pod in PODS.values():
+        (container,) = pod["spec"]["containers"]
+        assert f"habeas {container['args'][0]}" in {*COMMANDS, "habeas api"}
+        paths = {mount["mountPath"] for mount in container["volumeMounts"]}
+        for place in (settings.ledger, settings.checkpoint_key, settings.keys, str(settings.parcels)):
+            assert any(place.removeprefix("file:").startswith(path) for path in paths), place
+
+
+def test_budgets_and_policies_select_pods_that_are_there() -> None:
+    common = KUSTOMIZATION["labels"][0]
+    assert common["includeTemplates"] is True
+    labels = [{**pod["metadata"]["labels"], **common["pairs"]} for pod in PODS.values()]
+
+    for name, body in OBJECTS.items():
+        selector = body["spec"].get("selector") if body["kind"] == "PodDisruptionBudget" else None
+        if body["kind"] == "NetworkPolicy":
+            selector = body["spec"]["podSelector"]
+        if selector:
+            wanted = selector["matchLabels"].items()
+            assert any(wanted <= pod.items() for pod in labels), name
+
+
+def test_nothing_goes_in_or_out_but_what_is_named() -> None:
+    policies = {body["metadata"]["name"]: body["spec"] for body in OBJECTS.values() if body["kind"] == "NetworkPolicy"}
+
+    nothing = policies["habeas-nothing"]
+    assert set(nothing["policyTypes"]) == {"Ingress", "Egress"}
+    assert not {"ingress", "egress"} & set(nothing)
+    for spec in policies.values():
+        for rule in spec.get("egress", []) + spec.get("ingress", []):
+            assert rule["ports"]
+        assert all(rule["from"] for rule in spec.get("ingress", []))
+
+
+def test_the_examples_fit_the_base() -> None:
+    """Their kinds are others' own, which no schema here knows: what they have to name, and what it leads to."""
+    keda = CUSTOM["keda.yaml:ScaledObject:habeas-worker"]["spec"]
+    (trigger,) = keda["triggers"]
+    deployment = CUSTOM["worker-deployment.yaml:WorkerDeployment:habeas-worker"]["spec"]
+    connection = CUSTOM["worker-deployment.yaml:Connection:temporal"]
+
+    assert f"worker.yaml:{keda['scaleTargetRef']['kind']}:{keda['scaleTargetRef']['name']}" in OBJECTS
+    assert keda["minReplicaCount"] >= 1  # a deadline fires in a worker
+    assert {"endpoint", "namespace", "taskQueue", "targetQueueSize"} <= set(trigger["metadata"])
+    assert all(isinstance(value, str) for value in trigger["metadata"].values())
+    assert trigger["metadata"]["taskQueue"] == Settings.model_fields["task_queue"].default
+    assert trigger["metadata"]["endpoint"] == connection["spec"]["hostPort"] == SETTINGS["temporal_address"]
+    assert deployment["workerOptions"]["connectionRef"]["name"] == connection["metadata"]["name"]
+    assert deployment["workerOptions"]["temporalNamespace"] == SETTINGS["temporal_namespace"]
+    (said,) = deployment["template"]["spec"]["containers"][0]["args"]
+    assert {"build_id", "deployment"} <= set(Settings.model_fields)
+    assert "HABEAS_BUILD_ID=" in said
+    assert "HABEAS_DEPLOYMENT=" in said
+    pod = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": "x"}, "template": deployment["template"]}
+    kubernetes_validate.validate(pod, "1.34", strict=True)
+
+
+def test_temporal_s_values_suit_us() -> None:
+    values = yaml.safe_load((EXAMPLES / "temporal-values.yaml").read_text())
+    config = values["server"]["config"]
+    (namespace,) = config["namespaces"]["namespace"]
+
+    assert {store["sql"]["driver"] for store in config["persistence"].values()} == {"postgres12"}
+    assert all("password" not in store["sql"] for store in config["persistence"].values())
+    assert namespace == {"name": SETTINGS["temporal_namespace"], "retention": "30d"}
+    assert config["tls"]["frontend"]["server"]["requireClientAuth"] is True
