@@ -37,7 +37,6 @@ from ledger.liftings import Liftings
 from ledger.linking import Linking
 from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
-from ledger.metrics import Metrics
 from ledger.minors import Minors
 from ledger.minorwatch import MinorWatch
 from ledger.notices import Notices
@@ -53,6 +52,7 @@ from ledger.rectifications import Rectifications
 from ledger.relooks import Relooks
 from ledger.remaking import Remaking
 from ledger.replays import Replays
+from ledger.reporting import Reporting
 from ledger.requests import Requests
 from ledger.restrictions import Restrictions
 from ledger.rests import Rests
@@ -120,7 +120,7 @@ class Ledger(
     Transmissions,
     Quotas,
     MapChecks,
-    Metrics,
+    Reporting,
     Suppressions,
     Replays,
     DemandLetters,

@@ -29,7 +29,11 @@ class MapChecks(Store):
         with self._begin() as connection:
             last = connection.scalar(_LAST.with_for_update(), {"of": self.tenant})
             row = {"tenant": self.tenant, "at": check.at, "body": check.model_dump_json()}
-            connection.execute(_KEEP, row)
+            if connection.execute(_KEEP, row).rowcount:
+                # What the next one replaces, a report of today has to find next year.
+                unmapped = {system: dict(codes) for system, codes in check.unmapped.items()}
+                body = {"data_map": check.digest, "systems": check.systems, "unmapped": unmapped}
+                self._journal(connection, "map_checked", body, check.at)
         return MapCheck.model_validate_json(last) if last else None
 
     def map_check(self) -> MapCheck | None:

@@ -124,6 +124,7 @@ class Notices(Store):
             put_task(self, connection, request_id, key, code, draft.recipient, at, due_on=draft.due_on)
         body = {"recipient": draft.recipient, "operation": draft.operation, "how": draft.how, "due_on": draft.due_on}
         body |= {"owes": list(draft.owes)} if draft.owes else {}
+        body |= {"answer": draft.answer} if draft.how == "system" else {}
         self._journal(connection, "recipient_told", body, at, request_id=request_id)
         return 1
 

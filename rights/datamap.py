@@ -69,6 +69,10 @@ class System(Strict):
     lookups_per_minute: int = Setting(default=60, ge=1)
     """The directory: how many people may be looked up there in a minute."""
     description: str = ""
+    people: tuple[str, ...] = ()
+    """Whose data it holds: customers, staff (GDPR Art. 30(1)(c))."""
+    measures: tuple[str, ...] = ()
+    """How it is protected, in general words (GDPR Art. 30(1)(g))."""
     backups: Backups | None = None
     """How long erased rows live on in its backups. A file has to say it (`rights.mapfile`); a map that the ledger keeps
     may be older than that."""

@@ -90,14 +90,7 @@ class Clock(Value):
 
     def risk(self, now: datetime) -> Risk:
         """The bucket of a moment. While the clock stands still it is that of the day on which it stopped."""
-        if self.still_since:
-            now = min(now, end_of_day(self.still_since, self.zone))
-        if now > self.legal_due:
-            return Risk.OVERDUE
-        for days, risk in BUCKETS:
-            if self.legal_due - now <= timedelta(days=days):
-                return risk
-        return Risk.ON_TRACK
+        return risk_at(self.legal_due, self.still_since, self.zone, now)
 
     def next_change(self, now: datetime) -> datetime | None:
         """The next moment at which `risk` changes; None once overdue, and while the clock stands still."""
@@ -106,6 +99,18 @@ class Clock(Value):
         moments = [self.legal_due - timedelta(days=days) for days, _ in BUCKETS]
         moments.append(self.legal_due + timedelta(seconds=1))
         return min((moment for moment in moments if moment > now), default=None)
+
+
+def risk_at(legal_due: datetime, still_since: date | None, zone: str, now: datetime) -> Risk:
+    """How near a legal due date is, of a clock that stands still since a day (None: it runs)."""
+    if still_since:
+        now = min(now, end_of_day(still_since, zone))
+    if now > legal_due:
+        return Risk.OVERDUE
+    for days, risk in BUCKETS:
+        if legal_due - now <= timedelta(days=days):
+            return risk
+    return Risk.ON_TRACK
 
 
 def acting(clocks: Sequence[Clock]) -> Clock:

@@ -7,8 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from rights.value import Value
+
+UNMAPPED: Final = "unmapped_"
+"""How the codes begin of what is in a system and not in its map."""
 
 
 class Severity(StrEnum):
@@ -46,6 +50,15 @@ class MapCheck(Value):
     def numbers(self) -> Mapping[str, int]:
         """How many findings there are, by severity; all severities are named."""
         return dict.fromkeys(map(str, Severity), 0) | Counter(str(one.severity) for one in self.found)
+
+    @property
+    def unmapped(self) -> Mapping[str, Mapping[str, int]]:
+        """By system, how many findings say that something is there and not in the map, by code."""
+        found: dict[str, Counter[str]] = {}
+        for one in self.found:
+            if one.code.startswith(UNMAPPED):
+                found.setdefault(one.system, Counter())[one.code] += 1
+        return {system: dict(sorted(codes.items())) for system, codes in sorted(found.items())}
 
     def new_since(self, before: "MapCheck | None") -> tuple[Found, ...]:
         """What was not found by an earlier one, by system, code and words; of the first, everything is new."""

@@ -24,6 +24,7 @@ from rights.deadlines import Clock
 from rights.fees import fee_restarts
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.letters import ANSWERS, LetterKind, answer_kind
+from rights.reckoning import local_day
 from rights.regimes import Regime, RegimeName
 from rights.request import Conclusion, Right
 from rights.several import taken_last
@@ -111,6 +112,9 @@ class Line(Value):
     """Until it was answered, as the law counts; None where no response is to be counted."""
     working_days: bool
     """Whether the law counts working days."""
+    due: date
+    """By this law."""
+    extended: bool
 
 
 class Numbers(Value):
@@ -137,14 +141,9 @@ class Numbers(Value):
 
 def lines_of(facts: Facts, clocks: Sequence[Clock], laws: Sequence[Regime], received: date) -> tuple[Line, ...]:
     """A request's line under each law that it is asked under; `laws` are those of `clocks`, in their order."""
-    fate = _FATES[facts.conclusion] if facts.conclusion else Fate.OPEN
-    answered = _answered(facts)
-    grounds: tuple[str, ...] = ()
-    if facts.conclusion and fate in {Fate.DENIED, Fate.IN_PART}:
-        own = _UNSAID[facts.conclusion]
-        # The decision is not why, where the asker was not proven.
-        said = () if own == "unproven" else tuple(dict.fromkeys(facts.grounds))
-        grounds = said or (own,)
+    fate = fate_of(facts.conclusion)
+    answered = answered_on(facts.right, facts.conclusion, facts.closed_on, facts.letters)
+    grounds = denied_on(facts.conclusion, facts.grounds)
     counts = answered is not None and fate in RESPONDED
     return tuple(
         Line(
@@ -158,22 +157,47 @@ def lines_of(facts: Facts, clocks: Sequence[Clock], laws: Sequence[Regime], rece
             grounds=grounds,
             days=days_taken(clock, law, facts.events, facts.right, answered) if counts and answered else None,
             working_days=bool(law.answers(facts.right).working_days),
+            due=local_day(clock.legal_due, clock.zone),
+            extended=clock.extended,
         )
         for clock, law in zip(clocks, laws, strict=True)
     )
 
 
-def _answered(facts: Facts) -> date | None:
-    """When the person was answered."""
-    if facts.conclusion is None:
+def fate_of(conclusion: Conclusion | None) -> Fate:
+    """What became of a request; None: it is open."""
+    return _FATES[conclusion] if conclusion else Fate.OPEN
+
+
+def denied_on(conclusion: Conclusion | None, grounds: Sequence[str]) -> tuple[str, ...]:
+    """The coded grounds of what was denied, in whole or in part, of those that decisions gave; nothing where nothing
+    was."""
+    if conclusion is None or fate_of(conclusion) not in {Fate.DENIED, Fate.IN_PART}:
+        return ()
+    own = _UNSAID[conclusion]
+    # The decision is not why, where the asker was not proven.
+    said = () if own == "unproven" else tuple(dict.fromkeys(grounds))
+    return said or (own,)
+
+
+@cache
+def answering(right: Right, conclusion: Conclusion) -> frozenset[str]:
+    """The kinds of letter by which a request that ended so was answered."""
+    kinds: set[LetterKind | None] = {answer_kind(right, conclusion)}
+    if conclusion is Conclusion.REFUSED:
+        kinds |= {LetterKind.REFUSAL, LetterKind.EXCESSIVE_REFUSAL, ANSWERS[right]}
+    return frozenset(str(kind) for kind in kinds if kind)
+
+
+def answered_on(
+    right: Right, conclusion: Conclusion | None, closed_on: date | None, letters: Mapping[str, date | None]
+) -> date | None:
+    """When the person was answered; None: they were not yet. `letters` are those written, as in `Facts`."""
+    if conclusion is None:
         return None
-    refusals = {LetterKind.REFUSAL, LetterKind.EXCESSIVE_REFUSAL} if facts.conclusion is Conclusion.REFUSED else set()
-    kinds = {answer_kind(facts.right, facts.conclusion), *refusals}
-    if facts.conclusion is Conclusion.REFUSED:
-        kinds.add(ANSWERS[facts.right])
-    written = [facts.letters[kind] for kind in kinds if kind and kind in facts.letters]
+    written = [letters[kind] for kind in answering(right, conclusion) if kind in letters]
     if not written:
-        return facts.closed_on
+        return closed_on
     return min((day for day in written if day), default=None)
 
 

@@ -37,6 +37,7 @@ from starter.commands import (
     recipient,
     rectification,
     replay,
+    report,
     request,
     rest,
     restriction,
@@ -174,6 +175,7 @@ app.add_typer(metrics.metrics, name="metrics")
 app.add_typer(token.tokens, name="token")
 app.add_typer(temporal.temporals, name="temporal")
 app.add_typer(session.sessions, name="session")
+app.add_typer(report.reports, name="report")
 
 
 def _shape(group: typer.Typer) -> None:

@@ -107,7 +107,7 @@ def lines_document(since: date, lines: Sequence[Line]) -> dict[str, Any]:
         "since": since,
         "lines": [
             {
-                **line.model_dump(mode="json", exclude={"working_days"}),
+                **line.model_dump(mode="json", exclude={"working_days", "due", "extended"}),
                 "came_in": line.came_in or None,
                 "days_are": _unit(line.working_days),
             }

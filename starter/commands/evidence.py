@@ -242,7 +242,7 @@ def audit_pack(
     answer(document, page, as_json=as_json)
 
 
-def write(target: Path, data: bytes, *, replace: bool) -> None:
+def write(target: Path, data: bytes, *, replace: bool, option: str = "--out") -> None:
     """Write a file that everybody may read: there is no personal data in it.
 
     Raises:
@@ -253,7 +253,7 @@ def write(target: Path, data: bytes, *, replace: bool) -> None:
             file.write(data)
     except FileExistsError:
         raise Failure(
-            Exit.USAGE, "there is a file of that name already: name another with --out, or say --replace"
+            Exit.USAGE, f"there is a file of that name already: name another with {option}, or say --replace"
         ) from None
     except OSError:
-        raise Failure(Exit.USAGE, "the file of --out cannot be written: name one in a directory of yours") from None
+        raise Failure(Exit.USAGE, f"the file of {option} cannot be written: name one in a directory of yours") from None

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import Json, Year
+from starter.commands.options import Csv, Json, Year
 from starter.exits import Exit, Failure
 
 metrics = typer.Typer(no_args_is_help=True, help="The record of requests, and the numbers of a year.")
@@ -16,7 +16,6 @@ Regimes = Annotated[
     list[str] | None,
     typer.Option("--regime", metavar="REGIME", help="Only under this law. May be given again.", show_default=False),
 ]
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, with a line of names first.")]
 
 
 def _check(regimes: list[str] | None, as_json: bool, as_csv: bool) -> frozenset[str]:

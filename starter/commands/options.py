@@ -16,6 +16,7 @@ _BY: Final = typer.Option(
     show_default=False,
 )
 
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, with a line of names first.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RequestId = Annotated[str, typer.Argument(metavar="REQUEST", help="The request's id.", show_default=False)]
 OfRequest = Annotated[

@@ -102,6 +102,7 @@ def a_line(right: Right, fate: Fate, days: int | None, grounds: tuple[str, ...])
     return Line(
         request_id="r", regime="us-ca-ccpa", right=right, received=date(2026, 1, 1), came_in="", answered=None,
         fate=fate, grounds=grounds, days=days if fate in RESPONDED else None, working_days=False,
+        due=date(2026, 2, 15), extended=False,
     )  # fmt: skip
 
 

@@ -12,7 +12,9 @@ from tests.commandline import COMMANDS, options
 UNTIL_STOPPED = {"habeas dev", "habeas demo", "habeas worker", "habeas receive", "habeas stop-page"}
 """They serve, or show, until they are stopped; there is no answer to put into JSON."""
 JSON_ALREADY = {"habeas optout gpc-json"}
-FILES = {"--certificate", "--identities", "--details", "--notice", "--paper", "--points", "--from-fides", "--out"}
+FILES = {
+    "--certificate", "--identities", "--details", "--notice", "--paper", "--points", "--from-fides", "--out", "--svg",
+}  # fmt: skip
 """Options that take a file and are not called after the text in it (`--note-file`, `--reason-file`)."""
 CALCULATOR = {"--received"}
 """`habeas deadline` belongs to no request, and is compared with published vectors by these words."""

@@ -11,7 +11,7 @@ from tests.ledger.builders import AT, a_step
 
 ROOT = Path(__file__).parent.parent.parent
 _OF_NO_REQUEST = re.compile(
-    r"hold_|campaign_|kek_|stamped|suppression_|tokens_|systems_known|replay_|contract_|demand_|deferr|incident_due|collection_|access_"
+    r"hold_|campaign_|kek_|stamped|suppression_|tokens_|systems_known|replay_|contract_|demand_|deferr|incident_due|collection_|map_checked|access_"
 )
 
 

@@ -1,0 +1,222 @@
+"""Reading for reports: all requests, holds, notices and comparisons of the map, as the journal had them at an entry.
+
+The one rule: one transaction, set by set, from entries that are never changed; nothing is read from a row that is.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+from sqlalchemy import ARRAY, Connection, DateTime, Text, bindparam, column, func, literal_column, select
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from ledger.casefold import KINDS, fold
+from ledger.head import Head, head_at
+from ledger.metrics import PAGE, Metrics
+from ledger.models import entries
+from ledger.notices import Answer
+from ledger.store import AnyRow
+from rights.board import WAITING_FOR, Facts, HoldFact, Matched, Unconfirmed, Waits, late_ones, overdue_ones
+from rights.holds import Terms
+from rights.receipt import Outcome
+from rights.reports import Case, Period
+from rights.request import Phase
+from rights.ropa import MapUse
+
+_up_to = (entries.c.tenant == bindparam("tenant"), entries.c.seq <= bindparam("head"))
+_kind = entries.c.kind
+_CASES: Final = (
+    select(entries.c.request_id, _kind, entries.c.key, entries.c.at, entries.c.body)
+    .where(
+        *_up_to,
+        _kind.in_(KINDS),
+        # The most frequent letter, and none that answers.
+        ~((_kind == literal_column("'letter'")) & entries.c.body.like("%.acknowledgement.%")),
+    )
+    .order_by(entries.c.seq)
+)
+_OF_MAP_HOLDS_NOTICES: Final = ("hold_placed", "hold_released", "map_checked", "recipient_told", "recipient_answered")
+_BESIDE: Final = (
+    select(entries.c.request_id, _kind, entries.c.key, entries.c.at, entries.c.body)
+    .where(*_up_to, _kind.in_(_OF_MAP_HOLDS_NOTICES))
+    .order_by(entries.c.seq)
+)
+_WHY: Final = (
+    select(entries.c.request_id, _kind, entries.c.body)
+    .where(
+        *_up_to,
+        entries.c.request_id == func.any(bindparam("ids", type_=ARRAY(Text))),
+        _kind.in_(("moved", "stood_still", "went_on", "look", "receipt", "settled")),
+    )
+    .order_by(entries.c.seq)
+)
+_due = (
+    func.unnest(bindparam("ids", type_=ARRAY(Text)), bindparam("dues", type_=ARRAY(DateTime(timezone=True))))
+    .table_valued(column("id", Text), column("due", DateTime(timezone=True)), name="passed")
+    .render_derived()
+)
+_WHERE_IT_PASSED: Final = (
+    select(entries.c.request_id, entries.c.body)
+    .ext(distinct_on(entries.c.request_id))
+    .join(_due, _due.c.id == entries.c.request_id)
+    .where(*_up_to, _kind == literal_column("'moved'"), entries.c.at <= _due.c.due)
+    .order_by(entries.c.request_id, entries.c.seq.desc())
+)
+
+
+_BOUND: Final = (
+    select(entries.c.body, func.min(entries.c.at).label("first"), func.count().label("bound"))
+    .where(
+        *_up_to,
+        _kind == literal_column("'map_pinned'"),
+        entries.c.at >= bindparam("first", type_=DateTime(timezone=True)),
+        entries.c.at < bindparam("after", type_=DateTime(timezone=True)),
+    )
+    .group_by(entries.c.body)
+    .order_by(literal_column("first"), entries.c.body)
+)
+
+
+class Reporting(Metrics):
+    """The verbs that read for reports. `head` is the number of an entry, None the newest.
+
+    All raise LedgerRefusal where there is no entry of that number yet.
+    """
+
+    def journal_head(self, head: int | None = None) -> Head:
+        """An entry of the journal."""
+        with self._look() as connection:
+            return head_at(connection, self.tenant, head)
+
+    def cases(self, head: int | None = None) -> tuple[Head, list[Case]]:
+        """All requests, the oldest first."""
+        with self._frozen.begin() as connection:
+            at = head_at(connection, self.tenant, head)
+            return at, self._cases(connection, at)
+
+    def board_facts(self, period: Period, head: int | None = None) -> tuple[Head, Facts]:
+        """All that a board is told of."""
+        with self._frozen.begin() as connection:
+            at = head_at(connection, self.tenant, head)
+            cases = self._cases(connection, at)
+            holds, unconfirmed, matched = self._beside(connection, at)
+            facts = Facts(
+                cases=cases,
+                waits=self._waits(connection, at, cases),
+                passed_in=self._passed_in(connection, at, late_ones(cases, period)),
+                holds=holds,
+                unconfirmed=unconfirmed,
+                matched=matched,
+            )
+        return at, facts
+
+    def maps_in(self, period: Period, zone: str, head: int | None = None) -> tuple[Head, list[MapUse]]:
+        """The data maps that requests were bound to in a period of a zone, the first use first."""
+        first, after = (
+            datetime.combine(day, time(0), ZoneInfo(zone)) for day in (period.first, period.last + timedelta(days=1))
+        )
+        with self._frozen.begin() as connection:
+            at = head_at(connection, self.tenant, head)
+            found = connection.execute(_BOUND, {**self._until(at), "first": first, "after": after}).all()
+        return at, [
+            MapUse(data_map=orjson.loads(row.body)["digest"], first=row.first, bound=row.bound) for row in found
+        ]
+
+    def _cases(self, connection: Connection, at: Head) -> list[Case]:
+        carried = self.carried(connection, at)
+        folded = fold(connection.execute(_CASES, self._until(at), execution_options={"yield_per": PAGE}))
+        cases = [one.case(request_id, carried.get(request_id, ())) for request_id, one in folded.items()]
+        return sorted(cases, key=lambda case: (case.received, case.id))
+
+    def _beside(self, connection: Connection, at: Head) -> tuple[list[HoldFact], list[Unconfirmed], Matched | None]:
+        """Holds in force, what recipients have not confirmed, and the last comparison of the map."""
+        holds: dict[str, tuple[datetime, Terms]] = {}
+        told: dict[tuple[str, str, str], Unconfirmed] = {}
+        matched: Matched | None = None
+        for entry in connection.execute(_BESIDE, self._until(at)):
+            body = orjson.loads(entry.body)
+            match entry.kind:
+                case "hold_placed":
+                    holds[body["hold"]] = (entry.at, Terms.model_validate(body["terms"]))
+                case "hold_released":
+                    holds.pop(body["hold"], None)
+                case "recipient_told" if _awaited(body):
+                    key = (entry.request_id, body["recipient"], body["operation"])
+                    due = date.fromisoformat(body["due_on"])
+                    told[key] = Unconfirmed(body["recipient"], body["operation"], entry.at.date(), due)
+                case "recipient_answered" if body["answer"] != Answer.CONFIRMED_ALONE:
+                    for key in [one for one in told if one[:2] == (entry.request_id, body["recipient"])]:
+                        del told[key]
+                case "map_checked":
+                    matched = Matched(at=entry.at, **body)
+        today = at.at.date() if at.at else date.min
+        facts = [HoldFact(placed_at, terms.secret(today)) for placed_at, terms in holds.values()]
+        return facts, list(told.values()), matched
+
+    def _waits(self, connection: Connection, at: Head, cases: Sequence[Case]) -> dict[str, Waits]:
+        """Why what is open and overdue is not answered, as whoever works on it reads it."""
+        late = [case.id for case in overdue_ones(cases, at.at) if case.conclusion is None] if at.at else []
+        if not late:
+            return {}
+        why = {request_id: _Why() for request_id in late}
+        for entry in connection.execute(_WHY, {**self._until(at), "ids": late}):
+            why[entry.request_id].take(entry)
+        return {request_id: one.waits() for request_id, one in why.items()}
+
+    def _passed_in(self, connection: Connection, at: Head, late: Sequence[Case]) -> dict[str, str]:
+        """In which phase the due date has passed."""
+        if not late:
+            return {}
+        its = {**self._until(at), "ids": [case.id for case in late], "dues": [case.due for case in late]}
+        found = {row.request_id: orjson.loads(row.body)["phase"] for row in connection.execute(_WHERE_IT_PASSED, its)}
+        return {case.id: found.get(case.id, str(Phase.RECEIVED)) for case in late}
+
+    def _until(self, at: Head) -> dict[str, Any]:
+        return {"tenant": self.tenant, "head": at.seq}
+
+
+def _awaited(body: Mapping[str, Any]) -> bool:
+    """Whether an entry that says what a recipient was told leaves something to be confirmed. Of a recipient that is a
+    system of ours, older entries do not say so: its step's receipt does."""
+    if body["how"] == "system" and "answer" not in body:
+        return False
+    return body.get("answer") in {None, Answer.CONFIRMED_ALONE.value}
+
+
+class _Why:
+    """What the journal says of what a request waits for."""
+
+    def __init__(self) -> None:
+        self._phase = Phase.RECEIVED
+        self._still: set[str] = set()
+        self._open: dict[tuple[str, str], str] = {}
+
+    def take(self, entry: AnyRow) -> None:
+        body = orjson.loads(entry.body)
+        match entry.kind:
+            case "moved":
+                self._phase = Phase(body["phase"])
+            case "stood_still":
+                self._still.add(body["incident"])
+            case "went_on":
+                self._still.discard(body["incident"])
+            case _:
+                step = (body["step"]["system"], body["step"]["operation"])
+                outcome = Outcome(body["outcome"])
+                if outcome.settled:
+                    self._open.pop(step, None)
+                else:
+                    self._open[step] = body.get("code") or str(outcome)
+
+    def waits(self) -> Waits:
+        """In a word: an incident before a person, a person before a system, a system before the phase."""
+        if self._still:
+            return Waits("incident")
+        if self._phase in WAITING_FOR:
+            return Waits(WAITING_FOR[self._phase])
+        if self._open:
+            (system, _), code = next(iter(self._open.items()))
+            return Waits(code, system)
+        return Waits(str(self._phase))

@@ -1,0 +1,144 @@
+"""A report as CSV, for a spreadsheet.
+
+The one rule: no cell starts a formula, and every line names the entry of the journal that it was read at.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import StringIO
+from typing import Final
+
+from activities.sheets import FORMULA
+from rights.board import Board
+from rights.population import Population
+from rights.reports import Stamp
+from rights.ropa import Ropa
+from rights.yearly import Annual
+from starter.reporting import Recorded, Report
+
+_STAMP: Final = ("head", "digest", "as_of", "data_map", "register_digest")
+Row = Sequence[object]
+
+
+def csv_of(report: Report) -> str:
+    """The report, with a line of names first; lists in a cell are separated by blanks, or by ``; `` where they have
+    blanks."""
+    names, rows = _of(report)
+    return _written((*names, *_STAMP), ((*row, *_stamp(report.stamp)) for row in rows))
+
+
+def _of(report: Report) -> tuple[Sequence[str], Iterator[Row]]:
+    match report:
+        case Board():
+            return ("part", "of", "what", "value"), _board(report)
+        case Recorded():
+            return _LINE, _lines(report)
+        case Annual():
+            return _KIND, _kinds(report)
+        case Ropa():
+            return _ACTIVITY, _activities(report)
+        case Population():
+            return ("by", "of", "requests"), _tables(report)
+
+
+def _stamp(stamp: Stamp) -> Row:
+    return (stamp.head, stamp.digest, stamp.as_of.isoformat() if stamp.as_of else "", stamp.data_map,
+            stamp.register_digest)  # fmt: skip
+
+
+def _board(report: Board) -> Iterator[Row]:
+    for pace in report.paces:
+        yield from (("pace", pace.right or "all", *said) for said in pace.model_dump(exclude={"right"}).items())
+    yield "waiting", "", "requests", report.waiting
+    yield from (
+        ("overdue", one.request_id, f"{one.cause} {one.system}".strip(), one.days_over) for one in report.overdue
+    )
+    for name, counts in _counts(report).items():
+        yield from ((name, "", *count) for count in counts.items())
+    for age in report.ages:
+        yield from (("ages", age.days, *count) for count in age.risks.items())
+    yield from _unknown(report)
+
+
+def _unknown(report: Board) -> Iterator[Row]:
+    for proof in report.proofs:
+        said = proof.model_dump(exclude={"recipient"})
+        yield from (("proofs", proof.recipient, *one) for one in said.items())
+    if report.matched:
+        yield "map_check", "", "at", report.matched.at.isoformat()
+        for system, codes in report.matched.unmapped.items():
+            yield from (("unmapped", system, *count) for count in codes.items())
+    yield from (("unreached", recipient, "", "") for recipient in report.unreached)
+
+
+def _counts(report: Board) -> Mapping[str, Mapping[str, int]]:
+    secret = {"secret_holds": report.secret_holds} if report.secret_holds is not None else {}
+    return {
+        "causes": report.causes,
+        "late_in": report.late_in,
+        "extensions": {"requests": report.extended, **report.extensions},
+        "refusals": {"requests": report.refused, **report.refusals},
+        "holds": report.holds,
+        **secret,
+    }
+
+
+_LINE: Final = ("request", "regime", "right", "received", "came_in", "due", "extended", "answered", "fate", "grounds",
+                "days", "days_are")  # fmt: skip
+
+
+def _lines(report: Recorded) -> Iterator[Row]:
+    for one in report.lines:
+        yield (
+            one.request_id, one.regime, one.right, one.received, one.came_in, one.due, "yes" if one.extended else "no",
+            one.answered, one.fate, " ".join(one.grounds), one.days, "working days" if one.working_days else "days",
+        )  # fmt: skip
+
+
+_KIND: Final = ("kind", "received", "complied", "in_part", "denied", "nothing_held", "other", "open", "grounds",
+                "days_mean", "days_median", "days_are")  # fmt: skip
+
+
+def _kinds(report: Annual) -> Iterator[Row]:
+    for one in report.kinds:
+        said = one.model_dump()
+        said["grounds"] = " ".join(f"{ground}={count}" for ground, count in one.grounds.items())
+        yield tuple(said[name] for name in _KIND)
+
+
+_ACTIVITY: Final = ("system", "collection", "owner", "region", "purpose", "lawful_basis", "people", "categories",
+                    "recipients", "transfers", "retention", "measures", "missing")  # fmt: skip
+
+
+def _activities(report: Ropa) -> Iterator[Row]:
+    for one in report.activities:
+        said = one.model_dump(include=set(_ACTIVITY) - {"recipients"})
+        named = [f"{g.name} ({g.country}, {g.role}, {g.mechanism})" for g in one.recipients]
+        said["recipients"] = (*named, *one.named_recipients)
+        yield tuple("; ".join(said[n]) if isinstance(said[n], tuple) else said[n] for n in _ACTIVITY)
+
+
+def _tables(report: Population) -> Iterator[Row]:
+    small = f"under {report.small}, or withheld for one that is"
+    yield "all", "", small if report.total is None else report.total
+    for table in report.tables:
+        for name, count in table.counts.items():
+            yield table.by, name, small if count is None else count
+
+
+def _written(names: Sequence[str], rows: Iterable[Row]) -> str:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A text that a spreadsheet would take for a formula has an apostrophe before it, which it does not show."""
+    if value is None:
+        return ""
+    if isinstance(value, int | float):
+        return value
+    text = str(value)
+    return f"'{text}" if text[:1] in FORMULA else text
