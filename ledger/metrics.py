@@ -90,11 +90,11 @@ class Metrics(Clocks):
             one = folded[request_id]
             if first <= one.received <= last:
                 clocks = one.clocks()
-                its_laws = self._texts_of(clocks, laws)
+                its_laws = self._laws_then(clocks, laws)
                 lines += lines_of(one.facts(request_id, carried.get(request_id, ())), clocks, its_laws, one.received)
         return at, lines
 
-    def _texts_of(self, clocks: Sequence[Clock], known: dict[str, Regime]) -> list[Regime]:
+    def _laws_then(self, clocks: Sequence[Clock], known: dict[str, Regime]) -> list[Regime]:
         """The laws of clocks, as they read when the clocks were started."""
         for clock in clocks:
             if clock.ruleset not in known:
