@@ -10,7 +10,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.channels import channels_on_file
@@ -20,8 +20,9 @@ from ledger.gates import read_gates
 from ledger.letters import queue_letter
 from ledger.models import tasks
 from ledger.models_deciding import coolings
+from ledger.models_letters import letters
 from ledger.outbox import post
-from ledger.store import AnyRow
+from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
 from ledger.vault import Sealed
 from rights.approvers import same_person
@@ -55,11 +56,13 @@ class Cooling(Decisions):
         """
         with self._begin() as connection:
             row = self._open_row(connection, request_id)
-            made = connection.execute(
-                upsert(coolings).on_conflict_do_nothing(),
-                {"tenant": self.tenant, "request_id": request_id, "state": "running", "until": until},
-            ).rowcount
-            if made:
+            gate = read_gates(connection, self.tenant, [request_id])[request_id]
+            if gate.incident:
+                # Neither begun nor ended while the request stands still for it: the notice would not go out.
+                return gate
+            if connection.execute(
+                _BEGIN, {"tenant": self.tenant, "request_id": request_id, "state": "running", "until": until}
+            ).rowcount:
                 if until > at:
                     self._warn(connection, request_id, until, at, sms, mail)
                 self._journal(connection, "cooling", {"until": until}, at, request_id=row.id)
@@ -79,12 +82,14 @@ class Cooling(Decisions):
         cooling = connection.execute(select(coolings).where(*_its(self.tenant, request_id))).one()
         said = Particulars(stop_until=cooling.until, stop_token=self._token(cooling))
         channels = channels_on_file(self, connection, request_id, sms=sms) if mail else []
+        # Where it begins anew the notices of the first time keep their numbers.
+        first = _next_number(self, connection, request_id)
         if channels:
             key = self._vault.key(connection, request_id, "working")
             for number, channel in enumerate(channels):
-                sealed = Sealed("working", _channel(number), channel.sealed())
+                sealed = Sealed("working", _channel(first + number), channel.sealed())
                 self._vault.put(connection, request_id, key, sealed, at)
-        for number in range(max(len(channels), 1)):
+        for number in range(first, first + max(len(channels), 1)):
             queue_letter(
                 self,
                 connection,
@@ -104,7 +109,7 @@ class Cooling(Decisions):
         """
         with self._look() as connection:
             row = connection.execute(select(coolings).where(*_its(self.tenant, request_id))).first()
-        return self._token(row) if row and row.state == "running" else None
+        return self._token(row) if row and row.state == "running" and row.until else None
 
     def _token(self, row: AnyRow) -> str:
         mark = self._people.mark(f"STOP\0{row.request_id}\0{row.until.isoformat()}")[:_MARK_BYTES]
@@ -142,7 +147,9 @@ class Cooling(Decisions):
                 raise LedgerRefusal(_NOTHING_STOPS if token else _NOTHING_COOLS)
             if row.state == "frozen":
                 return False
-            if row.state != "running" or row.until <= at:
+            # While it stands still nothing of it is erased, so it can still be stopped.
+            still = read_gates(connection, self.tenant, [request_id])[request_id].incident
+            if row.state != "running" or (row.until <= at and not still):
                 raise LedgerRefusal(_NOTHING_STOPS if token else _NOTHING_COOLS)
             self._open_row(connection, request_id)
             connection.execute(
@@ -193,6 +200,16 @@ class Cooling(Decisions):
         return True
 
 
+def _next_number(store: Store, connection: Connection, request_id: str) -> int:
+    """The number of the next notice."""
+    notices = select(func.count()).where(
+        letters.c.tenant == store.tenant,
+        letters.c.request_id == request_id,
+        letters.c.kind == LetterKind.COOLING_OFF_NOTICE.value,
+    )
+    return int(connection.scalar(notices) or 0)
+
+
 def _channel(number: int) -> str:
     """The name in the vault (`working`) of where a notice goes."""
     return f"channel/cooling/{number}"
@@ -202,5 +219,12 @@ def _its(tenant: str, request_id: str) -> tuple[ColumnElement[bool], ...]:
     return (coolings.c.tenant == tenant, coolings.c.request_id == request_id)
 
 
+_put: Final = upsert(coolings)
+_BEGIN: Final = _put.on_conflict_do_update(
+    index_elements=[coolings.c.tenant, coolings.c.request_id],
+    # One that begins anew (ledger/standstill.py).
+    where=(coolings.c.state == "running") & coolings.c.until.is_(None),
+    set_={"until": _put.excluded.until},
+)
 _NOTHING_STOPS: Final = "this is no token that stops anything, or its time is over: write to the controller instead"
 _NOTHING_COOLS: Final = "nothing can be stopped any more, or not yet: write to the controller instead"

@@ -19,10 +19,10 @@ from ledger.models import case_keys, entries, requests, tasks
 from ledger.models_incidents import incident_requests, incidents
 from ledger.notes import keep_note
 from ledger.outbox import post
+from ledger.standstill import cool_anew, incident_task, stand_still
 from ledger.store import AnyRow, Store
-from ledger.tasks import put_task, settle_tasks
+from ledger.tasks import settle_tasks
 from ledger.vault import DataKey
-from rights.codes import Code
 from rights.incidentlaw import How, Kind, incident_law
 from rights.incidents import Incident, Origin, Threat, check_aware, check_notified
 from rights.request import Phase
@@ -111,9 +111,7 @@ def begin_incident(
     post(connection, store.tenant, "incident", "", at, {"incident": found})
     said = {"kind": kind, "origin": origin, "systems": about.systems, "requests": len(named), "regimes": laws}
     for one in still:
-        if one.phase != Phase.CLOSED:
-            put_task(store, connection, one.id, _task_key(one.id, found), Code.INCIDENT, found, at)
-        store._journal(connection, "stood_still", {"incident": found}, at, request_id=one.id)
+        stand_still(store, connection, one.id, found, at, open_=one.phase != Phase.CLOSED)
     body = {"incident": found, **said, "aware_at": aware_at, "hours": row["hours"], "by": by, **kept}
     store._journal(connection, "incident_opened", body, at, key=found)
     ids = tuple(one.id for one in named)
@@ -331,8 +329,9 @@ class Incidents(Store):
         its = (incident_requests.c.tenant == self.tenant, incident_requests.c.incident_id == incident.id)
         connection.execute(update(incident_requests).where(*its).values(stopped=False))
         self._change_incident(connection, incident.id, lifted_at=at)
-        keys = [_task_key(request_id, incident.id) for request_id in incident.stopped]
+        keys = [incident_task(request_id, incident.id) for request_id in incident.stopped]
         settle_tasks(self, connection, at, tasks.c.step_key.in_(keys), ruling="lifted")
+        cool_anew(self, connection, incident.stopped, at)
         call_for_letters(self, connection, at)
         for request_id in incident.stopped:
             post(connection, self.tenant, "wake", request_id, at)
@@ -369,10 +368,6 @@ class Incidents(Store):
         connection.execute(
             update(incidents).where(incidents.c.tenant == self.tenant, incidents.c.id == incident_id).values(**values)
         )
-
-
-def _task_key(request_id: str, incident_id: str) -> str:
-    return f"{request_id}/{incident_id}/incident/0"
 
 
 def _incident(row: AnyRow, named: Iterable[AnyRow]) -> Incident:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from ledger.clocks import Clocks
 from ledger.errors import LedgerRefusal
@@ -24,6 +24,7 @@ from ledger.letters import (
     this,
 )
 from ledger.models import requests, tasks
+from ledger.models_incidents import incident_requests, incidents
 from ledger.models_letters import letters
 from ledger.notes import keep_word
 from ledger.store import Store
@@ -33,6 +34,9 @@ from rights.codes import Code
 from rights.letters import OF_DEMANDS
 
 _AGAIN: Final = {LetterState.BOUNCED, LetterState.REFUSED, LetterState.UNSURE, LetterState.TO_POST}
+
+_BROUGHT: Final = {Code.POST_OUT, Code.BOUNCED, Code.MAIL_REFUSED}
+"""Tasks of which 'done' says that a person has brought the letter over."""
 
 _FIND_TASK: Final = (
     select(tasks)
@@ -77,6 +81,8 @@ def rule_on_letter(
     if on and on > at.date():
         raise LedgerRefusal("the day of --on is still to come: say when it was done")
     day, code = on or at.date(), Code(task.code)
+    if ruling == "done" and code in _BROUGHT:
+        _refuse_still(store, connection, request_id, day)
     connection.execute(
         update(tasks).where(tasks.c.tenant == store.tenant, tasks.c.id == task_id).values(ruling=ruling, settled_at=at)
     )
@@ -93,6 +99,28 @@ def rule_on_letter(
     if ruling == "done" and code is not Code.POST_IN:
         letter_told(store, connection, letter_id(request_id, kind, int(number)), at, on=day)
     return True
+
+
+def _refuse_still(store: Store, connection: Connection, request_id: str, day: date) -> None:
+    """Refuse that a letter was brought to the person while its request stands still: that it went out before is known
+    by its day."""
+    since = connection.scalar(
+        select(func.min(incidents.c.opened_at))
+        .join(
+            incident_requests,
+            (incident_requests.c.tenant == incidents.c.tenant) & (incident_requests.c.incident_id == incidents.c.id),
+        )
+        .where(
+            incidents.c.tenant == store.tenant,
+            incident_requests.c.request_id == request_id,
+            incident_requests.c.stopped,
+        )
+    )
+    if since is not None and day >= since.date():
+        raise LedgerRefusal(
+            "the request stands still for an incident, so no letter of it goes out: post it once that is lifted; "
+            "one that was posted before takes --on with that day"
+        )
 
 
 def _carried_out(

@@ -25,13 +25,14 @@ from ledger.plans import keep_map
 from ledger.proven import keep_first_proof, of_whom
 from ledger.remembering import Decided, take_over
 from ledger.requests import Opened
+from ledger.standstill import hold_incidents, stand_still_too
 from ledger.store import Store
 from ledger.tasks import put_task
 from ledger.vault import OF_REQUEST, Sealed
 from rights.codes import Code
 from rights.datamap import DataMap
 from rights.deadlines import Clock, acting
-from rights.evidence import ASKED_AT
+from rights.evidence import ASKED_AT, CARRIED_ON
 from rights.identity import Proof
 from rights.letters import LetterKind
 from rights.request import Phase, Right
@@ -237,7 +238,10 @@ class Opening(Cooling):
         }
         told = {name: value for name, value in row.items() if name not in _UNTOLD}
         body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said, **said}
+        engines = said.get("assurance") in CARRIED_ON
         with self._begin() as connection:
+            if engines:
+                hold_incidents(self, connection)
             if connection.execute(_OPEN, rows).first() is None:
                 return self._opened_before(connection, row, digests, details, asked)
             if (second_factor or minor) and row["right"] == Right.ERASURE:
@@ -249,6 +253,9 @@ class Opening(Cooling):
             self._journal(connection, "opened", body, at, request_id=request_id)
             if row["map_digest"]:
                 self._journal(connection, "map_pinned", {"digest": row["map_digest"]}, at, request_id=request_id)
+            if engines:
+                carried = (carries_on.request_id,) if carries_on else ()
+                stand_still_too(self, connection, request_id, at, carried=carried)
             keep_report(self, connection, request_id, minor, at)
             need_mandate(self, connection, request_id, minor is not None or by_parent)
             take_over(self, connection, request_id, decided, at)

@@ -69,6 +69,7 @@ _PLAIN: Final[Mapping[str, str]] = {
     "rest_in_use_done": "A person said that what the erasure had to leave is put out of use by hand.",
     "rest_in_use_left": "A person ruled that what the erasure had to leave is not put out of use.",
     "rest_locked": "What the erasure had to leave is about to be locked away.",
+    "cooling_anew": "It stood still before anybody was told of the wait, which begins anew, with a notice of its own.",
     "rest_asked": "One person asked that what the erasure had left is opened, or goes now: a second one has to agree.",
     "rest_agreed": "A second person agreed: what the erasure had left is opened, or goes now.",
     "rest_kept": "Somebody looked whether what the erasure had left must still be kept: it must.",

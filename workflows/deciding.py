@@ -104,7 +104,8 @@ class Deciding:
             state, until = self._gate.cooling, self._gate.cooling_until
             if run.stopped or state in {"waived", "over"} or (not state and not run.facts.cools):
                 return
-            if not state or (state == "running" and until and until <= workflow.now()):
+            # Without a moment it begins anew: its notice could not go out while the request stood still.
+            if not state or (state == "running" and (until is None or until <= workflow.now())):
                 self._know(await run.do(DecidingActivities.cool, run.ask()))
                 continue
             run.enter(Phase.COOLING)

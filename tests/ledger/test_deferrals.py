@@ -10,6 +10,7 @@ from ledger.ledger import Ledger
 from ledger.requests import Ending
 from rights.codes import Code
 from rights.deferred import REVIEW_EVERY, Deferral
+from rights.evidence import DEFERRED
 from rights.holds import Scope, Terms
 from rights.plan import Operation
 from rights.request import Conclusion, Phase, Right
@@ -47,6 +48,8 @@ def carry_out(ledger: Ledger, request_id: str, at: datetime = AT) -> str:
         a_clock(at),
         received_at=at,
         confirmed=True,
+        assurance=DEFERRED,
+        ground=DEFERRED,
         idempotency_key=f"deferred/{request_id}",
         carries_on=ledger.deferred_rest(request_id),
     ).request_id

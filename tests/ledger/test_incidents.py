@@ -7,13 +7,17 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import delete
 
 from ledger.errors import LedgerRefusal
 from ledger.fence import FenceRefused
 from ledger.incidents import About
 from ledger.ledger import Ledger
+from ledger.letters import REPLY, Channel, Letter, LetterState
+from ledger.models import request_subjects
 from ledger.requests import StandsStill
 from rights.codes import Code
+from rights.evidence import REPLAYED
 from rights.incidentlaw import How, Kind
 from rights.incidents import Incident, IncidentError, Origin, Threat, Waits
 from rights.plan import Operation
@@ -22,6 +26,7 @@ from rights.restriction import Ground
 from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, OTTO, close_one, enter, later, opened_id
 from tests.ledger.conftest import Door
+from tests.ledger.test_deferrals import carry_out, left_behind
 from tests.ledger.test_letters import ask, queue
 from tests.ledger.test_relooks import answered
 from tests.ledger.test_uses import approved, asked, sealed, taken
@@ -312,3 +317,132 @@ def test_whose_identities_are_destroyed_makes_nobody_more(ledger: Ledger) -> Non
 
     assert ledger.how_many_people([mine, again]) == 1, "it may be the same person"
     assert ledger.how_many_people([again]) == 1
+
+
+def test_what_the_engine_opens_for_somebody_stands_still_with_their_other_requests(ledger: Ledger, door: Door) -> None:
+    """The rest of an answered erasure, and what a replay carries out anew: else each would slip out of the freeze."""
+    frozen = left_behind(ledger)
+    incident = open_it(ledger, frozen)
+
+    rest = carry_out(ledger, frozen)
+    replayed = opened_id(ledger, assurance=REPLAYED, ground=REPLAYED, confirmed=True)
+    others = opened_id(ledger, identities=OTTO, assurance=REPLAYED, ground=REPLAYED, confirmed=True)
+    asked_by_somebody = opened_id(ledger, confirmed=True)
+
+    still = {one: ledger.request(one).incident for one in (rest, replayed, others, asked_by_somebody)}
+    assert still == {rest: incident.id, replayed: incident.id, others: None, asked_by_somebody: None}
+    assert [task.code for task in ledger.tasks(request_id=rest)] == [Code.INCIDENT]
+    for one in (rest, replayed):
+        with pytest.raises(FenceRefused):
+            enter(ledger, one)
+    assert set(ledger.incident(incident.id).stopped) == {frozen, rest, replayed}
+    ledger.lift_incident(incident.id, by="s-17", note=None, at=later(hours=1))
+    assert [ledger.request(one).incident for one in (rest, replayed)] == [None, None]
+    assert ledger.tasks(request_id=rest) == []
+    assert carry_out(ledger, left_behind(ledger, request_id=at_work(ledger, identities=OTTO)))
+    assert ledger.verify().sound
+
+
+def test_what_the_engine_opens_stands_still_though_its_people_are_known_by_other_names(ledger: Ledger) -> None:
+    """The one whose rest it carries out is named; its digests may be gone."""
+    frozen = left_behind(ledger)
+    with ledger._begin() as connection:
+        connection.execute(delete(request_subjects).where(request_subjects.c.request_id == frozen))
+    incident = open_it(ledger, frozen)
+    assert ledger.request(carry_out(ledger, frozen)).incident == incident.id
+
+
+def test_nothing_that_the_engine_opens_slips_past_an_incident_however_they_race(ledger: Ledger) -> None:
+    def opens(_: int) -> str:
+        return opened_id(ledger, assurance=REPLAYED, ground=REPLAYED, confirmed=True)
+
+    frozen = at_work(ledger)
+    incident = open_it(ledger, frozen)
+    with ThreadPoolExecutor(8) as pool:
+        made = [pool.submit(opens, number) for number in range(8)]
+        pool.submit(ledger.lift_incident, incident.id, by="s-17", note=None, at=later(hours=1)).result()
+        opened = [one.result() for one in made]
+
+    assert [ledger.request(one).incident for one in opened] == [None] * 8, "nobody would let one go that came too late"
+
+
+def test_no_letter_of_it_is_posted_while_it_stands_still(ledger: Ledger) -> None:
+    request = ask(ledger, reachable=False)
+    queue(ledger, request)
+    incident = open_it(ledger, request, at=later(days=3), aware_at=later(days=3))
+    (task,) = (one for one in ledger.tasks(request_id=request) if one.code == Code.POST_OUT)
+
+    with pytest.raises(LedgerRefusal, match="stands still for an incident, so no letter of it goes out"):
+        ledger.rule(request, task.id, "done", at=later(days=4))
+    assert ledger.tasks(request_id=request), "it is still to be posted"
+    assert ledger.rule(request, task.id, "done", at=later(days=4), on=later(days=1).date()), "it was, before"
+
+    queue(ledger, request, "interim_answer")
+    (task,) = (one for one in ledger.tasks(request_id=request) if one.code == Code.POST_OUT)
+    ledger.lift_incident(incident.id, by="s-17", note=None, at=later(days=5))
+    assert ledger.rule(request, task.id, "done", at=later(days=5))
+
+
+def cools(ledger: Ledger) -> tuple[str, list[Letter]]:
+    """An erasure that cools off for three days, with its notices on the way."""
+    request = opened_id(ledger, confirmed=True)
+    ledger.seal(request, "working", REPLY, Channel("email", "anna@example.org").sealed(), at=AT)
+    ledger.cool(request, later(days=3), at=AT)
+    ledger.move(request, Phase.COOLING, at=AT)
+    return request, notices(ledger, request)
+
+
+def notices(ledger: Ledger, request: str) -> list[Letter]:
+    """Those that would be sent now."""
+    return [one for one in ledger.letters_to_send(20) if one.request_id == request]
+
+
+def test_no_cooling_off_begins_or_runs_out_while_it_stands_still(ledger: Ledger) -> None:
+    request, _ = cools(ledger)
+    fresh = opened_id(ledger, confirmed=True)
+    open_it(ledger, request, fresh)
+
+    assert ledger.cool(request, later(days=9), at=later(days=4)).cooling == "running"
+    assert ledger.cool(fresh, later(days=9), at=later(days=4)).cooling == "", "nobody could be told of it"
+    assert notices(ledger, fresh) == []
+
+
+def test_a_cooling_off_that_nobody_was_told_of_begins_anew_with_a_notice_of_its_own(ledger: Ledger) -> None:
+    request, first = cools(ledger)
+    old = ledger.stop_token(request)
+    assert old
+    incident = open_it(ledger, request)
+    ledger.lift_incident(incident.id, by="s-17", note=None, at=later(days=5))
+
+    assert {ledger.letter(one.id).state for one in first} == {LetterState.LEFT}, "their moment and link are none"
+    with pytest.raises(FenceRefused):
+        enter(ledger, request)
+    assert ledger.gate(request).cooling_until is None
+    gate = ledger.cool(request, later(days=8), at=later(days=5))
+    assert (gate.cooling, gate.cooling_until) == ("running", later(days=8))
+    anew = notices(ledger, request)
+    assert len(anew) == len(first)
+    assert not {one.id for one in anew} & {one.id for one in first}
+    new = ledger.stop_token(request)
+    assert new
+    assert new != old
+    assert ledger.cool(request, later(days=20), at=later(days=6)).cooling_until == later(days=8), "once"
+    assert ledger.stop(new, at=later(days=7))
+    assert ledger.verify().sound
+
+
+def test_whoever_was_told_before_can_stop_it_all_the_time_and_its_moment_stays(ledger: Ledger) -> None:
+    (request, (notice, *rest)), (other, (others, *_)) = cools(ledger), cools(ledger)
+    for letter in (notice, others):
+        assert ledger.begin_sending(letter, b"as sent", at=AT)
+        assert ledger.letter_sent(letter, at=AT)
+    token = ledger.stop_token(other)
+    assert token
+    incident = open_it(ledger, request, other)
+    assert ledger.stop(token, at=later(days=4)), "nothing of it is erased yet"
+    ledger.lift_incident(incident.id, by="s-17", note=None, at=later(days=5))
+
+    assert ledger.gate(request).cooling_until == later(days=3)
+    assert {ledger.letter(one.id).state for one in rest} <= {LetterState.LEFT}, "none comes when it stops nothing"
+    assert ledger.cool(request, later(days=9), at=later(days=5)).cooling == "over"
+    assert ledger.gate(other).cooling == "frozen"
