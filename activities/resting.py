@@ -18,7 +18,7 @@ from ledger.steps import AtStep
 from rights.codes import Code
 from rights.deferred import NO_GROUNDS, Grounds
 from rights.plan import Operation, Step
-from rights.receipt import Outcome, Receipt, newest, vouching
+from rights.receipt import Certainty, Outcome, Receipt, newest, vouching
 from rights.rests import NOTHING, Rest, asks_of, locked_away, rest_of
 
 
@@ -43,7 +43,9 @@ class RestingActivities:
             return done
         receipt = None
         if step.system in row.rests:
-            receipt = self._carry_out(_step(step, Operation.LIFT, receipts), doing, rest)
+            receipt = self._carry_out(
+                _step(step, Operation.LIFT, receipts), doing, rest, seen=_seen(receipts, step.system)
+            )
             if receipt.outcome.settled:
                 ledger.unlock_rest(step.request_id, step.system, at=doing.as_of)
             elif receipt.code != Code.RULED_OUT:
@@ -52,24 +54,26 @@ class RestingActivities:
             receipt = self._carry_out(_step(step, Operation.RESTRICT, receipts), doing, rest)
         return receipt
 
-    def _carry_out(self, step: Step, doing: Doing, rest: Rest) -> Receipt:
+    def _carry_out(self, step: Step, doing: Doing, rest: Rest, seen: Receipt | None = None) -> Receipt:
         tools, doing = self._tools, doing.model_copy(update={"step": step})
         known = read(tools, step)
         if known.word in FINAL_WORDS:
             return tools.ledger.keep_receipt(by_word(tools, step, known.word, doing.as_of))
         with beating() as beat:
-            receipt = receipt_for(step, partial(self._act, doing, known, rest, beat), doing.as_of)
+            receipt = receipt_for(step, partial(self._act, doing, known, rest, beat, seen), doing.as_of)
         receipt = tools.ledger.keep_receipt(receipt)
         if step.operation is Operation.RESTRICT and not _locked(receipt):
             self._say_in_use(receipt, doing)
         return receipt
 
-    def _act(self, doing: Doing, known: AtStep, rest: Rest, beat: Beat) -> Answer:
+    def _act(self, doing: Doing, known: AtStep, rest: Rest, beat: Beat, seen: Receipt | None) -> Answer:
         step = doing.step
         ready = make_ready(self._tools, doing, known, beat, beside=True)
         call, answer = ready.call, None
         if step.operation is Operation.LIFT:
-            answer = self._acting.lift(ready.connector, call, step)
+            went = {one.collection for one in call.work if seen is not None and not seen.tally.of(one.collection).found}
+            work = tuple(one.model_copy(update={"gone": one.collection in went}) for one in call.work)
+            answer = self._acting.lift(ready.connector, replace(call, work=work), step)
         else:
             locks = rest.locks(call.system, call.work)
             work = tuple(one.model_copy(update={"locks": one.collection in locks}) for one in call.work)
@@ -90,6 +94,14 @@ class RestingActivities:
 def _rest(receipts: Sequence[Receipt], system: str, grounds: Grounds) -> Rest:
     good = vouching(receipts, Operation.ERASE)
     return rest_of(newest(good, Operation.ERASE).get(system), newest(good, Operation.VERIFY).get(system), grounds)
+
+
+def _seen(receipts: Sequence[Receipt], system: str) -> Receipt | None:
+    """The look after the last erasure of a system, where the system itself was looked into and it is carried out."""
+    good = vouching(receipts, Operation.ERASE)
+    act, seen = newest(good, Operation.ERASE).get(system), newest(good, Operation.VERIFY).get(system)
+    carried_out = act is not None and act.outcome.settled and seen is not None and seen.outcome.settled
+    return seen if carried_out and seen and seen.certainty is Certainty.VERIFIED else None
 
 
 def _locked(receipt: Receipt) -> bool:

@@ -115,6 +115,9 @@ class Work(Value):
     keeps: tuple[Keep, ...] = ()
     locks: bool = True
     """restrict: whether the person's records here are locked away."""
+    gone: bool = False
+    """lift: a look after the erasure has found nothing of the person here, so that what was locked away went with it,
+    where it is not found any more."""
     stops: tuple[Scope, ...] | None = None
     """suppress: what is to stop here, () nothing; None: the system is to collect nothing more, before an erasure."""
 

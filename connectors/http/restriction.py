@@ -11,9 +11,9 @@ from connectors.errors import NeedsHuman, Unsupported
 from connectors.fates import Row
 from connectors.http.exchange import Exchange
 from connectors.http.schema import Act, Suppress
-from connectors.http.sight import ALREADY, STOPPED, Eye
+from connectors.http.sight import ALREADY, STOPPED, Eye, Sight
 from connectors.http.walk import walk
-from connectors.protocol import Call, Restricted
+from connectors.protocol import Call, Key, Restricted
 from rights.codes import Code
 from rights.receipt import Count, Tally
 from rights.suppression import Scope
@@ -57,7 +57,11 @@ class Restriction:
         return Restricted(_found(found), {"rows": json.dumps(state)}, tuple(without))
 
     def lift(self, call: Call) -> Tally:
-        """Put back what was locked away; what was locked by others stays so, and what is open already is left alone."""
+        """Put back what was locked away; what was locked by others stays so, and what is open already is left alone.
+
+        A row that an erasure has taken is put back nowhere, and is not locked either: only where a look after it has
+        found nothing (`Work.gone`), since elsewhere a row that is not found may be one that its lock hides.
+        """
         lifted: Counter[str] = Counter()
         state = _state(call.restricted)
         if not state:
@@ -70,8 +74,11 @@ class Restriction:
             for row in rows
             if ALREADY in row and not row[ALREADY]
         }
+        gone = {work.collection for work in call.work if work.gone}
         for key, row in state.items():
-            name = json.loads(key)[0]
+            name, *of_row = json.loads(key)
+            if name in gone and tuple(of_row) not in self._there(call, sight, name):
+                continue
             rules = self._eye.vendor.collections[name].lift
             if rules is None:
                 raise NeedsHuman(Code.UNSUPPORTED, name)
@@ -81,6 +88,11 @@ class Restriction:
                     self._take(call, rules, name, row, "lift")
                     intent.done(_found({name: 1}))
         return _found(lifted)
+
+    def _there(self, call: Call, sight: Sight, name: str) -> set[Key]:
+        """The keys of rows that are found, whosever they are said to be."""
+        found = (*sight.certain.get(name, ()), *sight.doubtful.get(name, ()))
+        return {self._eye.key(name, row) for row in found} | call.rulings.others.get(name, frozenset())
 
     def suppress(self, call: Call) -> Tally:
         """Stop the vendor from using the person's rows for what is to stop, or from collecting more; and look again

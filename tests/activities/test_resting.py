@@ -1,6 +1,7 @@
 """What an erasure had to leave is locked away by a way that a hold allows; where there is none a person is asked."""
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from connectors.memory import Memory
 from ledger.ledger import Ledger
 from ledger.requests import Ending
 from rights.codes import Code
+from rights.datamap import DataMap
 from rights.deferred import Deferral
 from rights.holds import GROUND, Disclosure, Scope, Terms
 from rights.mapfile import read_map
@@ -23,7 +25,11 @@ from rights.receipt import Certainty, Count, Kept, Outcome, Receipt, Tally
 from rights.request import Conclusion, Phase
 from rights.restwords import OpenGround, RestWord
 from rights.subject import Identity
+from starter.stack.vendors import Vendors
+from tests.connectors.http_bench import MailchimpBench
+from tests.connectors.http_desk import Desk
 from tests.connectors.memory_bench import FrailStore
+from tests.connectors.test_http_vendors import email_of, members_of
 from tests.connectors.variants import Restricting
 from tests.ledger.builders import AT, a_step, close_one, later, opened_id
 from tests.ledger.conftest import Door
@@ -283,3 +289,43 @@ def test_each_later_look_is_told_where_it_lies_whoever_asks(ledger: Ledger, door
     assert ledger.restricted_elsewhere(other, "shop") == [at_once], "when its identities are long shredded"
     assert ledger.restricted_elsewhere(stranger, "shop") == []
     assert ledger.restricted_elsewhere(other, "mail") == []
+
+
+@pytest.fixture
+def newsletter(vendors: Vendors) -> Iterator[Desk]:
+    vendors.reset(people=20)
+    vendors.freeze()
+    desk = Desk(vendors, "mailchimp", f"{MailchimpBench.map}mode: auto\n", dict(MailchimpBench.secrets))
+    yield desk
+    desk.connector.close()
+
+
+def test_at_a_vendor_what_was_locked_and_is_erased_is_no_task(ledger: Ledger, tmp_path: Path, newsletter: Desk) -> None:
+    """What a duty had kept is erased when it ends, with the lock on it: nobody is asked why it is locked still."""
+    who = (Identity(*email_of(newsletter.vendors, 3)),)
+    data_map = DataMap.of({"newsletter": newsletter.system})
+    tools = Tools(ledger, {"newsletter": newsletter.connector}, data_map, FileStore(tmp_path), environment="test")
+    request = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, identities=who, confirmed=True)
+    ledger.pin_map(request, data_map, at=AT)
+
+    def see_to(*kept: Kept, round: int) -> Receipt:
+        count = Count(collection="members", found=len(kept), kept=kept)
+        for operation in (Operation.ERASE, Operation.VERIFY):
+            step = a_step(request, operation, system="newsletter", round=round)
+            outcome, tally = Outcome.RETAINED if kept else Outcome.DONE, Tally(counts=(count,))
+            ledger.keep_receipt(Receipt(step=step, outcome=outcome, certainty=Certainty.VERIFIED, tally=tally, at=AT))
+        doing = Doing(step=a_step(request, Operation.RESTRICT, system="newsletter"), as_of=AT)
+        receipt: Receipt | None = ActivityEnvironment().run(RestingActivities(tools).see_to, doing)
+        assert receipt
+        return receipt
+
+    assert see_to(TAXED, round=0).outcome is Outcome.DONE
+    call = newsletter.call(*((one.kind, one.value) for one in who))
+    assert members_of(newsletter.vendors, who[0].value)[0]["status"] == "unsubscribed"
+    newsletter.through("erase", call)
+
+    opened = see_to(round=1)
+
+    assert (opened.step.operation, opened.outcome, opened.code) == (Operation.LIFT, Outcome.DONE, "")
+    assert ledger.request(request).rests == ()
+    assert ledger.tasks(request_id=request) == []

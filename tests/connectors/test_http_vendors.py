@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from activities.acting import left
 from connectors.conformance.gate import Gate
 from connectors.errors import ConnectorError, Held, NeedsHuman, Retryable, Unsupported
 from connectors.protocol import Batches, Correction, Export, Look, OldValues, Pending, capabilities
@@ -145,6 +146,32 @@ def test_mailchimp_restricts_and_puts_back_what_was(mailchimp: Desk) -> None:
     assert {member["status"] for member in members_of(mailchimp.vendors, email)} == {"unsubscribed"}
     assert again.state == locked.state, "a second attempt remembers what it was before the first"
     mailchimp.connector.lift(replace(call, restricted=again.state))
+    assert [m["status"] for m in members_of(mailchimp.vendors, email)] == [m["status"] for m in before]
+
+
+def test_what_was_locked_away_and_erased_is_not_said_to_be_locked_still(mailchimp: Desk) -> None:
+    """Only where a look after the erasure has found nothing: else a row that is not found may be one that is hidden."""
+    kind, email = email_of(mailchimp.vendors, 3)
+    call = mailchimp.call((kind, email))
+    call = replace(call, restricted=mailchimp.connector.restrict(call).state)
+    mailchimp.through("erase", call)
+    assert members_of(mailchimp.vendors, email) == []
+    gone = replace(call, work=tuple(work.model_copy(update={"gone": True}) for work in call.work))
+
+    assert left(mailchimp.connector.lift, call) == {"members": 1}
+    assert left(mailchimp.connector.lift, gone) == {}
+    assert mailchimp.connector.lift(gone).found == 0, "and nothing is said to be put back"
+
+
+def test_what_is_there_is_put_back_whatever_was_said_of_it(mailchimp: Desk) -> None:
+    kind, email = email_of(mailchimp.vendors, 3)
+    before = members_of(mailchimp.vendors, email)
+    call = mailchimp.call((kind, email))
+    state = mailchimp.connector.restrict(call).state
+    gone = tuple(work.model_copy(update={"gone": True}) for work in call.work)
+
+    mailchimp.connector.lift(replace(call, restricted=state, work=gone))
+
     assert [m["status"] for m in members_of(mailchimp.vendors, email)] == [m["status"] for m in before]
 
 

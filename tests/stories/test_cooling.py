@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from temporalio.testing import WorkflowEnvironment
 from typer.testing import CliRunner
 
+from ledger.incidents import About
+from rights.incidentlaw import Kind
 from rights.letters import Office
 from starter.cli import app
 from starter.dispatch import Dispatcher
@@ -95,5 +98,47 @@ def test_an_erasure_waits_three_days_and_is_stopped_until_two_agents_agree(
             await until(world, env, request, "closed")
             assert about(dump(world.shop), 7) == {}
             assert world.conclusion(request) == "answered"
+
+    asyncio.run(story())
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(200)
+def test_a_wait_that_runs_out_while_a_breach_has_it_stand_still_begins_anew(home: Path, postgres: Postgres) -> None:
+    """Its notice had not gone out when the breach was known: nobody could have stopped it."""
+
+    async def story() -> None:
+        async with cooling(home, postgres) as (world, env, dispatcher):
+            before = dump(world.shop)
+            request = world.open("erasure", [("email", "c7@shop.example")])
+            await dispatcher.deliver_once()
+            await until(world, env, request, "cooling")
+            now = await env.get_current_time()
+            law: dict[str, Any] = {"regime": "eu-gdpr", "zone": "Europe/Berlin", "by": "s-17", "note": None}
+            about_it = About(requests=(request,))
+            incident = world.ledger.open_incident(Kind.ACCESS, about_it, aware_at=now, at=now, **law).incident.id
+            await dispatcher.deliver_once()
+
+            # The three days are over, and many more.
+            await pass_time(env, timedelta(days=6))
+            assert dump(world.shop) == before
+            gate = world.ledger.gate(request)
+            assert (gate.cooling, gate.incident) == ("running", incident)
+
+            now = await env.get_current_time()
+            world.ledger.lift_incident(incident, by="s-17", note=None, at=now)
+            await dispatcher.deliver_once()
+            await pass_time(env, timedelta(days=2))
+            assert (world.phase(request), dump(world.shop)) == ("cooling", before)
+            anew = world.ledger.gate(request).cooling_until
+            assert anew
+            assert timedelta(days=2) < anew - now <= timedelta(days=3, hours=1)
+            notices = world.query("SELECT number, state FROM letters WHERE kind = 'cooling_off_notice' ORDER BY number")
+            assert [number for number, _ in notices] == [0, 1]
+            assert notices[0][1] == "left", "the first one names a moment that counts no more"
+
+            await pass_time(env, timedelta(days=2))
+            await until(world, env, request, "closed")
+            assert about(dump(world.shop), 7).keys() < about(before, 7).keys()
 
     asyncio.run(story())
