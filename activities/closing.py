@@ -135,6 +135,7 @@ class ClosingActivities:
                 controller=office.controller,
                 contact=office.dpo,
                 authority="; ".join(f"{one.name}, {one.contact}" for one in authorities),
+                language=office.language,
             ),
             as_of=ask.as_of,
             beat=_beat,

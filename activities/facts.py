@@ -6,17 +6,20 @@ The one rule: it names systems, collections and fields, never a value of the per
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
+from functools import reduce
 from typing import Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from activities.pagewords import PageWords, page_words
 from rights.datamap import Collection, DataMap, Retention, System
 from rights.deadlines import Clock
+from rights.letters import Language
 from rights.plan import Operation, applies, kept_from_copies
 from rights.portable import NotPorted, looked_into, origin, ported
 from rights.receipt import Outcome, Receipt
-from rights.recipients import Register, described
+from rights.recipients import Mechanism, Recipient, Register
 from rights.rectification import Noted
 from rights.regimes import regime, titles
 from rights.request import Right
@@ -110,6 +113,8 @@ class ParcelFacts(Value):
     """The supervisory authority to complain to."""
     automated_decisions: str = ""
     """Art. 15(1)(h), in words."""
+    language: Language = "en"
+    """Of the page. What the map says is in the map's own words."""
 
     @classmethod
     def of(
@@ -127,6 +132,7 @@ class ParcelFacts(Value):
         contact: str = "",
         authority: str = "",
         automated_decisions: str = "",
+        language: Language = "en",
     ) -> Self:
         """Gather the facts of a request.
 
@@ -134,7 +140,7 @@ class ParcelFacts(Value):
         system of the map without one counts as outstanding. `regimes` are the laws it is asked under; else the clock's.
         `register` has the recipients by name, `disputes` what the person disputes and was not corrected.
         """
-        asked = tuple(regimes) or (clock.regime,)
+        asked, words = tuple(regimes) or (clock.regime,), page_words(language)
         zone = ZoneInfo(clock.zone)
         return cls(
             request_id=request_id,
@@ -146,13 +152,14 @@ class ParcelFacts(Value):
             zone=clock.zone,
             map_digest=data_map.digest,
             systems=tuple(
-                _beside(_system(system, receipts.get(name), asked, right, register or Register()), disputes)
+                _beside(_system(system, receipts.get(name), asked, right, register or Register(), words), disputes)
                 for name, system in sorted(data_map.systems.items())
             ),
             controller=controller,
             contact=contact,
             authority=authority,
             automated_decisions=automated_decisions,
+            language=language,
         )
 
     def system(self, name: str) -> SystemFacts:
@@ -195,11 +202,11 @@ def _beside(system: SystemFacts, disputes: Sequence[Noted]) -> SystemFacts:
 
 
 def _system(
-    system: System, receipt: Receipt | None, asked: Sequence[str], right: Right, register: Register
+    system: System, receipt: Receipt | None, asked: Sequence[str], right: Right, register: Register, words: PageWords
 ) -> SystemFacts:
     def named(name: str, facts: CollectionFacts) -> CollectionFacts:
         """The facts with those recipients that the register knows to have the collection (Art. 15(1)(c), (2))."""
-        known = tuple(described(one) for one in register.recipients.values() if one.has(system.system, name))
+        known = tuple(described(one, words) for one in register.recipients.values() if one.has(system.system, name))
         return facts.model_copy(update={"recipients": (*facts.recipients, *known)})
 
     return SystemFacts(
@@ -209,9 +216,9 @@ def _system(
         collections=tuple(
             named(
                 name,
-                _taken_along(system, name, asked)
+                _taken_along(system, name, asked, words)
                 if right is Right.PORTABILITY
-                else _collection(name, collection, asked),
+                else _collection(name, collection, asked, words),
             )
             for name, collection in system.collections.items()
         ),
@@ -226,7 +233,7 @@ def _part(receipt: Receipt | None) -> Part:
     return Part.OUTSTANDING
 
 
-def _collection(name: str, collection: Collection, asked: Sequence[str]) -> CollectionFacts:
+def _collection(name: str, collection: Collection, asked: Sequence[str], words: PageWords) -> CollectionFacts:
     fields = collection.fields
     withheld = kept_from_copies(collection, *asked)
     held = {one.field for one in withheld}
@@ -242,17 +249,17 @@ def _collection(name: str, collection: Collection, asked: Sequence[str]) -> Coll
         purpose=collection.purpose,
         lawful_basis=collection.lawful_basis,
         recipients=collection.recipients,
-        storage=_storage(collection, asked),
+        storage=_storage(collection, asked, words),
         source=collection.source,
         transfers=collection.transfers,
         automated_decisions=collection.automated_decisions,
     )
 
 
-def _taken_along(system: System, name: str, asked: Sequence[str]) -> CollectionFacts:
+def _taken_along(system: System, name: str, asked: Sequence[str], words: PageWords) -> CollectionFacts:
     """The facts of what a person takes elsewhere: less is delivered, and of the rest it is said why it is not."""
     collection, taken = system.collections[name], ported(system, name)
-    facts = _collection(name, collection, asked)
+    facts = _collection(name, collection, asked, words)
     held = {one.field for one in facts.withheld}
     given = tuple(n for n in facts.fields if n in taken.fields)
     return facts.model_copy(
@@ -266,14 +273,29 @@ def _taken_along(system: System, name: str, asked: Sequence[str]) -> CollectionF
     )
 
 
-def _storage(collection: Collection, asked: Sequence[str]) -> tuple[str, ...]:
+def _storage(collection: Collection, asked: Sequence[str], words: PageWords) -> tuple[str, ...]:
     """How long it is kept: what the map says in words, and each duty to keep that applies."""
     duties = (r for r in collection.retention if any(applies(r.regimes, law) for law in asked))
-    return tuple(filter(None, (collection.storage, *map(_duty, duties))))
+    return tuple(filter(None, (collection.storage, *(_duty(words, rule) for rule in duties))))
 
 
-def _duty(rule: Retention) -> str:
+def _duty(words: PageWords, rule: Retention) -> str:
     parts = ((rule.months // 12, "year"), (rule.months % 12, "month"), (rule.days, "day"))
-    term = " and ".join(f"{n} {unit}{'s' if n > 1 else ''}" for n, unit in parts if n)
-    start = f"the end of the year of {rule.after}" if rule.from_ else rule.after
-    return f"at least {term} from {start}: {rule.ground}"
+    terms = [words.count(n, unit) for n, unit in parts if n]
+    term = reduce(lambda one, other: words.say("and", one=one, other=other), terms) if terms else ""
+    start = words.say("end_of_year", day=rule.after) if rule.from_ else rule.after
+    return words.say("duty", term=term, start=start, ground=rule.ground)
+
+
+def described(one: Recipient, words: PageWords) -> str:
+    """Who it is, where, and by what the data may go there."""
+    way = one.transfer.mechanism
+    own = ", ".join(f"{its.name} ({its.country})" for its in one.processors)
+    return words.say(
+        "recipient",
+        name=one.name,
+        country=one.country,
+        role=words.of("roles", one.role),
+        way="" if way is Mechanism.NONE else words.of("ways", way, ground=one.transfer.ground or ""),
+        own=words.say("own_processors", names=own) if own else "",
+    )

@@ -107,7 +107,7 @@ def facts_of(
         to=to or Party(),
         on_behalf_of=on_behalf_of,
         systems=_systems(standing, data_map, kind),
-        processing=_processing(standing, data_map, kind, register or Register()),
+        processing=_processing(standing, data_map, kind, register or Register(), language),
     )
 
 
@@ -119,7 +119,7 @@ def _asked_at(standing: Standing) -> datetime:
 
 
 def _processing(
-    standing: Standing, data_map: DataMap | None, kind: LetterKind, register: Register
+    standing: Standing, data_map: DataMap | None, kind: LetterKind, register: Register, language: Language
 ) -> tuple[Processing, ...]:
     """What GDPR Art. 15(1) and Cal. Civ. Code 1798.110(a) ask of each collection in which something of the person was
     found, where no parcel says it. Names and texts of the map, and nothing of a row."""
@@ -132,7 +132,7 @@ def _processing(
     found = {(r.step.system, count.collection) for r in looks for count in r.tally.counts if count.found}
     # Where somebody has looked by hand nobody has counted: what the system has of people is said of this one as well.
     uncounted = {r.step.system for r in looks if r.outcome.settled} - {system for system, _ in found}
-    facts = ParcelFacts.of(row.id, data_map, row.clock, {}, regimes=row.regimes, register=register)
+    facts = ParcelFacts.of(row.id, data_map, row.clock, {}, regimes=row.regimes, register=register, language=language)
     return tuple(
         Processing(system=system.system, **one.model_dump(include=_SAID))
         for system in facts.systems

@@ -1,4 +1,4 @@
-"""What a person opens: index.html, README.txt and about.json of a parcel.
+"""What a person opens: index.html of a parcel.
 
 The one rule: a value of the data is shown, never obeyed. It is escaped and cut, and the page's own policy forbids every
 script and everything from outside.
@@ -7,7 +7,7 @@ script and everything from outside.
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from html import escape
@@ -17,28 +17,22 @@ from typing import Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-import orjson
-
 from activities.bag import Filed
 from activities.delivery import Delivered, Named
 from activities.facts import CollectionFacts, Contested, ParcelFacts, Part, SystemFacts
+from activities.pagewords import PageWords, page_words
 from activities.sheets import SHOWN_CHARACTERS, SHOWN_COLUMNS, SHOWN_ROWS, Sheet
+from rights.redaction import Redacted
 
-FORMULA_NOTE: Final = (
-    "In .csv files a text that starts with = + - @, a tab or a line end has an apostrophe put before it, so that no "
-    "spreadsheet runs it as a formula; the .jsonl files hold the exact values."
-)
-
-_TEMPLATES: Final = Path(__file__).with_name("templates")
-_PAGE: Final = Template((_TEMPLATES / "parcel.html").read_text())
-_README: Final = Template((_TEMPLATES / "parcel.txt").read_text())
-_STYLE: Final = (_TEMPLATES / "parcel.css").read_text()
+_TEMPLATES: Final = Path(__file__).with_name("templates") / "parcel"
+_PAGE: Final = Template((_TEMPLATES / "page.html").read_text())
+_STYLE: Final = (_TEMPLATES / "page.css").read_text()
 _STYLE_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_NAMED: Final = (
-    "<p>Where a system holds files, such as documents or messages, they lie in a folder <b>files</b>, each with a "
-    "number and what was kept of its name. <b>files.csv</b> and <b>files.jsonl</b> beside it say what each was called."
-    "</p>"
-)
+_AS_IT_STANDS: Final = (
+    "title", "skip", "keep_safe", "contents", "contents_label", "rights", "rights_lead", "right_correct", "right_erase",
+    "right_restrict", "right_object", "right_take", "files", "files_lead", "files_csv", "files_jsonl",
+)  # fmt: skip
+"""Words of the page that nothing is filled into."""
 _UNSEEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Controls that a page may not hold, those that turn the direction of what stands around them, half surrogate pairs."""
 
@@ -63,135 +57,83 @@ def sections(facts: ParcelFacts, delivered: Sequence[Delivered]) -> tuple[Sectio
 
 def index(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> bytes:
     """The page: what is held, why and for how long, the first rows, and the person's rights."""
+    words = page_words(facts.language)
     full = [
         (f"s{number}", part.facts, [d for d in part.delivered if not d.empty])
         for number, part in enumerate(parts, 1)
         if not all(d.empty for d in part.delivered)
     ]
-    tables = sum(len(held) for _, _, held in full)
     return _PAGE.substitute(
+        {name: words.say(name) for name in _AS_IT_STANDS},
+        language=facts.language,
         style=_STYLE,
         style_digest=_STYLE_DIGEST,
-        lead=_lead(facts),
-        received=_day(facts.received),
-        prepared=_day(_local(as_of, facts)),
-        due=_day(facts.due),
-        zone=escape(facts.zone),
-        summary=(
-            f"{_count(sum(part.rows for part in parts), 'row')} in {_count(tables, 'table')} "
-            f"from {_count(len(full), 'system')}{_and_files(_named(parts))}."
-        ),
-        outstanding=_outstanding(parts) + _kept_back(parts),
-        contents="\n".join(
+        lead=_lead(words, facts),
+        asked=words.say("asked", received=words.day(facts.received), prepared=words.day(local_day(as_of, facts))),
+        summary=_summary(words, parts, full),
+        outstanding=_outstanding(words, parts) + _kept_back(words, parts),
+        listed="\n".join(
             f'<li><a href="#{anchor}-{n}">{_shown(f"{system.system}: {d.collection}")}</a> '
-            f'<span class="count">{_holds(d)}</span></li>'
+            f'<span class="count">{_holds(words, d)}</span></li>'
             for anchor, system, held in full
             for n, d in enumerate(held, 1)
         ),
-        nothing=_nothing(parts),
-        named=_NAMED if _named(parts) else "",
-        systems="\n".join(_system(anchor, system, held) for anchor, system, held in full),
-        contact=(
-            f"To use them, turn to {_shown(facts.contact)}."
-            if facts.contact
-            else "To use them, answer the message that this copy came with."
+        nothing=_nothing(words, parts),
+        named=f"<p>{words.say('files_named')}</p>" if _named(parts) else "",
+        systems="\n".join(_system(words, anchor, system, held) for anchor, system, held in full),
+        contact=words.say("turn_to", contact=_shown(facts.contact)) if facts.contact else words.say("answer_to"),
+        right_complain=words.say(
+            "right_complain", authority=_shown(facts.authority) if facts.authority else words.say("any_authority")
         ),
-        authority=(
-            _shown(facts.authority)
-            if facts.authority
-            else "where you live, where you work, or where you think that the rules were broken"
+        automated=words.say("automated", said=_automated(words, facts)),
+        files_end=words.say(
+            "files_end",
+            shown=str(SHOWN_ROWS),
+            readme='<a href="README.txt">README.txt</a>',
+            about='<a href="about.json">about.json</a>',
         ),
-        automated=_automated(facts),
-        shown=SHOWN_ROWS,
-        request=escape(facts.request_id),
-        law=_shown(facts.law),
-        map_digest=escape(facts.map_digest[:16]),
+        foot=words.say(
+            "foot",
+            request=escape(facts.request_id),
+            received=words.day(facts.received),
+            due=words.day(facts.due),
+            zone=escape(facts.zone),
+            law=_shown(facts.law),
+            map=escape(facts.map_digest[:16]),
+        ),
     ).encode()
 
 
-def _lead(facts: ParcelFacts) -> str:
-    holder = escape(f"{facts.controller} holds") if facts.controller else "we hold"
-    if facts.goes_elsewhere:
-        return (
-            f"This is the personal data about you that {holder} and that you may take elsewhere: what you gave, and "
-            "what was recorded while you used a service, on your consent or for a contract. The files beside this page "
-            "are for other programs; <b>.schema.json</b> and <b>-metadata.json</b> say what is in each. Nothing was "
-            "erased by this."
-        )
-    return f"This is a copy of the personal data that {holder} about you."
+def _lead(words: PageWords, facts: ParcelFacts) -> str:
+    holder = words.say("holds", controller=_shown(facts.controller)) if facts.controller else words.say("we_hold")
+    return words.say("lead_along" if facts.goes_elsewhere else "lead", holder=holder)
 
 
-def _automated(facts: ParcelFacts) -> str:
+def _summary(
+    words: PageWords, parts: Sequence[Section], full: Sequence[tuple[str, SystemFacts, list[Delivered]]]
+) -> str:
+    files = _named(parts)
+    counted = {
+        "rows": words.count(sum(part.rows for part in parts), "row"),
+        "tables": words.count(sum(len(held) for _, _, held in full), "table"),
+        "systems": words.count(len(full), "system"),
+    }
+    if not files:
+        return words.say("summary", **counted)
+    return words.say("summary_files", files=words.count(files, "file"), **counted)
+
+
+def _automated(words: PageWords, facts: ParcelFacts) -> str:
     """Art. 15(1)(h): what the deployment says, and where the map names such decisions."""
     places = [f"{s.system}: {c.collection}" for s in facts.systems for c in s.collections if c.automated_decisions]
     said = [_shown(facts.automated_decisions)] if facts.automated_decisions else []
     if places:
-        said.append(f"Some are made from {_shown(', '.join(places))}; what they are is said there.")
-    return " ".join(said) or "whether any are made about you is not stated in this copy; please ask."
+        said.append(words.say("automated_places", places=_shown(", ".join(places))))
+    return " ".join(said) or words.say("automated_unstated")
 
 
-def readme(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> bytes:
-    """What each file is, as plain text."""
-    files = (line for part in parts for d in part.delivered for line in _lines(d))
-    missing = ", ".join(_names(parts, Part.OUTSTANDING))
-    return _README.substitute(
-        request=facts.request_id,
-        received=_day(facts.received),
-        prepared=_day(_local(as_of, facts)),
-        zone=facts.zone,
-        files="\n".join(files),
-        outstanding=f"\nNOT IN THIS COPY\n----------------\n\n{missing}\n" if missing else "",
-    ).encode()
-
-
-def about(facts: ParcelFacts, parts: Sequence[Section], as_of: datetime) -> bytes:
-    """The same statements and counts as JSON."""
-    body = facts.model_dump(mode="json", exclude={"systems"})
-    body |= {
-        "format": "habeas-parcel/1",
-        "prepared": as_of.astimezone(ZoneInfo(facts.zone)).isoformat(),
-        "csv": FORMULA_NOTE,
-        "systems": [_about(part) for part in parts],
-    }
-    return orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
-
-
-def _about(part: Section) -> dict[str, object]:
-    body = part.facts.model_dump(mode="json")
-    known = {facts["collection"]: facts for facts in body["collections"]}
-    for d in part.delivered:
-        known.setdefault(d.collection, {"collection": d.collection}).update(
-            rows=d.sheet.rows,
-            files=[_filed(filed) for filed in d.files],
-            redacted=d.redacted.model_dump(),
-        )
-        if d.named is not None:
-            known[d.collection]["named_files"] = {
-                "folder": d.named.folder,
-                "count": len(d.named.files),
-                "bytes": d.named.size,
-                "lists": [_filed(d.named.csv), _filed(d.named.json_lines)],
-            }
-    return body | {"rows": part.rows, "collections": list(known.values())}
-
-
-def _filed(filed: Filed) -> dict[str, object]:
-    return {"path": filed.path, "bytes": filed.size, "sha256": filed.digest}
-
-
-def _lines(delivered: Delivered) -> Iterator[str]:
-    """A collection in README.txt: its two tables, and the folder of its files in a line, however many they are."""
-    for filed in delivered.files:
-        yield f"{_inside(filed)}  ({_count(delivered.sheet.rows, 'row')})"
-    if delivered.named is not None:
-        named = delivered.named
-        yield f"{named.folder.removeprefix('data/')}/  ({_count(len(named.files), 'file')})"
-        yield f"{_inside(named.csv)}  (what each of these files was called)"
-        yield f"{_inside(named.json_lines)}  (the same)"
-
-
-def _system(anchor: str, system: SystemFacts, held: Iterable[Delivered]) -> str:
-    articles = "\n".join(_collection(f"{anchor}-{n}", system.of(d.collection), d) for n, d in enumerate(held, 1))
+def _system(words: PageWords, anchor: str, system: SystemFacts, held: Iterable[Delivered]) -> str:
+    articles = "\n".join(_collection(words, f"{anchor}-{n}", system.of(d.collection), d) for n, d in enumerate(held, 1))
     described = f"<p>{_shown(system.description)}</p>\n" if system.description else ""
     return (
         f'<section aria-labelledby="{anchor}">\n<h2 id="{anchor}">{_shown(system.system)}</h2>\n'
@@ -199,86 +141,100 @@ def _system(anchor: str, system: SystemFacts, held: Iterable[Delivered]) -> str:
     )
 
 
-def _collection(anchor: str, facts: CollectionFacts, delivered: Delivered) -> str:
+def _collection(words: PageWords, anchor: str, facts: CollectionFacts, delivered: Delivered) -> str:
     sheet = delivered.sheet
     asked = {
-        "What for": _shown(facts.purpose),
-        "Kinds of data": _shown(", ".join(facts.categories)),
-        "Legal basis": _shown(facts.lawful_basis),
-        "Who receives it": _shown(", ".join(facts.recipients)),
-        "How long it is kept": "<br>".join(map(_shown, facts.storage)),
+        "purpose": _shown(facts.purpose),
+        "categories": _shown(", ".join(facts.categories)),
+        "basis": _shown(facts.lawful_basis),
+        "recipients": _shown(", ".join(facts.recipients)),
+        "storage": "<br>".join(map(_shown, facts.storage)),
     }
     # What Art. 15 asks only where there is something to say: another source than the person, a transfer abroad.
     further = {
-        "You dispute, and it was not corrected": "<br>".join(map(_contested, facts.disputed)),
-        "Where it came from": _shown(facts.source),
-        "Sent to other countries": _shown(facts.transfers),
-        "Left out of this copy": _shown(", ".join(facts.left_out)),
-        "Held, and not sent": "<br>".join(_shown(f"{one.field}: {one.says}") for one in facts.withheld),
-        "Taken out, since it is about other people": str(delivered.redacted),
-        "Does not go along": "<br>".join(_shown(f"{one.field}: {one.why.says}") for one in facts.not_ported),
-        "Decisions by machine": _shown(facts.automated_decisions),
-        "Not stated here": ", ".join(term.lower() for term, text in asked.items() if not text),
+        "disputed": "<br>".join(_contested(words, one) for one in facts.disputed),
+        "source": _shown(facts.source),
+        "transfers": _shown(facts.transfers),
+        "left_out": _shown(", ".join(facts.left_out)),
+        "withheld": "<br>".join(_shown(f"{one.field}: {words.withheld(one.item, one.says)}") for one in facts.withheld),
+        "redacted": _redacted(words, delivered.redacted),
+        "not_ported": "<br>".join(_shown(f"{one.field}: {words.of('why', one.why)}") for one in facts.not_ported),
+        "decisions": _shown(facts.automated_decisions),
+        "unstated": ", ".join(words.say(term).lower() for term, text in asked.items() if not text),
     }
-    statements = [(term, text) for term, text in (asked | further).items() if text]
+    statements = [(words.say(term), text) for term, text in (asked | further).items() if text]
     listed = "\n".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in statements)
-    table = _one_row(delivered) if sheet.rows == 1 else _grid(anchor, delivered) if sheet.rows else ""
-    links = " · ".join(map(_link, delivered.files))
-    which = "The row" if sheet.rows == 1 else f"All {sheet.rows:,} rows"
+    table = _one_row(words, delivered) if sheet.rows == 1 else _grid(words, anchor, delivered) if sheet.rows else ""
+    links = " · ".join(_link(words, filed) for filed in delivered.files)
+    full = (
+        words.say("row_in_full", links=links)
+        if sheet.rows == 1
+        else words.say("rows_in_full", rows=words.number(sheet.rows), links=links)
+    )
     return (
         f'<article aria-labelledby="{anchor}">\n<h3 id="{anchor}">{_shown(delivered.collection)} '
-        f'<span class="count">{_holds(delivered)}</span></h3>\n<dl>\n{listed}\n</dl>\n'
-        f'{table}{_note(sheet)}\n<p class="files">{which} in full: {links}</p>\n{_files(delivered.named)}</article>'
+        f'<span class="count">{_holds(words, delivered)}</span></h3>\n<dl>\n{listed}\n</dl>\n'
+        f'{table}{_note(words, sheet)}\n<p class="files">{full}</p>\n{_files(words, delivered.named)}</article>'
     )
 
 
-def _contested(one: Contested) -> str:
+def _redacted(words: PageWords, redacted: Redacted) -> str:
+    counts = ((redacted.rows, "row"), (redacted.fields, "field"), (redacted.passages, "passage"))
+    return ", ".join(words.count(n, noun) for n, noun in (*counts, (redacted.files, "file")) if n)
+
+
+def _contested(words: PageWords, one: Contested) -> str:
     """What the person disputes, with their own statement in full: whoever reads the one reads the other."""
-    said = f" Your statement: {_shown(one.statement, len(one.statement))}" if one.statement else ""
-    return f"{_shown(', '.join(one.fields))}.{said}"
+    fields = _shown(", ".join(one.fields))
+    if not one.statement:
+        return f"{fields}."
+    return words.say("statement", fields=fields, said=_shown(one.statement, len(one.statement)))
 
 
-def _files(named: Named | None) -> str:
+def _files(words: PageWords, named: Named | None) -> str:
     """The first of the named files by what they were called; the lists name each, however many they are."""
     if named is None:
         return ""
     folder = named.folder.removeprefix("data/")
     first = "\n".join(
-        f'<li><a href="{quote(_inside(filed))}">{_shown(name, SHOWN_CHARACTERS) or "–"}</a> '
-        f'<span class="count">{_bytes(filed.size)}</span></li>'
+        f'<li><a href="{quote(inside(filed))}">{_shown(name, SHOWN_CHARACTERS) or "–"}</a> '
+        f'<span class="count">{_bytes(words, filed.size)}</span></li>'
         for filed, name in zip(named.files, named.called, strict=False)
     )
-    further = f"These are the first {len(named.called)} of {len(named.files):,} files."
-    return (
-        f'<p class="files">{_count(len(named.files), "file")} ({_bytes(named.size)}) in the folder '
-        f'<a href="{quote(folder)}/">{escape(folder)}</a>. What each was called: '
-        f"{_link(named.csv)} · {_link(named.json_lines)}</p>\n"
-        f'<ul class="listed">\n{first}\n</ul>\n'
-        + (f'<p class="small soft">{further}</p>\n' if len(named.files) > len(named.called) else "")
+    further = words.say("first_files", shown=words.number(len(named.called)), files=words.number(len(named.files)))
+    said = words.say(
+        "files_in",
+        files=words.count(len(named.files), "file"),
+        size=_bytes(words, named.size),
+        folder=f'<a href="{quote(folder)}/">{escape(folder)}</a>',
+        lists=f"{_link(words, named.csv)} · {_link(words, named.json_lines)}",
+    )
+    return f'<p class="files">{said}</p>\n<ul class="listed">\n{first}\n</ul>\n' + (
+        f'<p class="small soft">{further}</p>\n' if len(named.files) > len(named.called) else ""
     )
 
 
-def _link(filed: Filed) -> str:
+def _link(words: PageWords, filed: Filed) -> str:
     return (
-        f'<a href="{quote(_inside(filed))}">{escape(_inside(filed).rpartition("/")[2])}</a> '
-        f'<span class="soft">({_bytes(filed.size)})</span>'
+        f'<a href="{quote(inside(filed))}">{escape(inside(filed).rpartition("/")[2])}</a> '
+        f'<span class="soft">({_bytes(words, filed.size)})</span>'
     )
 
 
-def _grid(anchor: str, delivered: Delivered) -> str:
+def _grid(words: PageWords, anchor: str, delivered: Delivered) -> str:
     """Rows as a table that scrolls by itself, sideways and down."""
     sheet = delivered.sheet
     columns = tuple(sheet.shown_columns)
     head = "".join(f'<th scope="col">{_shown(name, SHOWN_CHARACTERS)}</th>' for name in columns)
     body = "\n".join(f"<tr>{''.join(_cell(row.get(name)) for name in columns)}</tr>" for row in sheet.shown)
-    label = f"First rows of {delivered.collection}"
+    label = words.say("first_rows_of", collection=_shown(delivered.collection))
     return (
-        f'<div class="rows" role="region" tabindex="0" aria-label="{_shown(label)}"><table class="grid">\n'
+        f'<div class="rows" role="region" tabindex="0" aria-label="{label}"><table class="grid">\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n"
     )
 
 
-def _one_row(delivered: Delivered) -> str:
+def _one_row(words: PageWords, delivered: Delivered) -> str:
     """A single row, one value a line: that reads better on any screen."""
     sheet = delivered.sheet
     [row] = sheet.shown
@@ -286,21 +242,21 @@ def _one_row(delivered: Delivered) -> str:
         f'<tr><th scope="row">{_shown(name, SHOWN_CHARACTERS)}</th>{_cell(row.get(name))}</tr>'
         for name in sheet.shown_columns
     )
-    label = f"The row of {delivered.collection}"
+    label = words.say("row_of", collection=_shown(delivered.collection))
     return (
-        f'<div class="rows" role="region" tabindex="0" aria-label="{_shown(label)}"><table class="one"><tbody>\n'
+        f'<div class="rows" role="region" tabindex="0" aria-label="{label}"><table class="one"><tbody>\n'
         f"{body}\n</tbody></table></div>\n"
     )
 
 
-def _note(sheet: Sheet) -> str:
+def _note(words: PageWords, sheet: Sheet) -> str:
     notes = []
     if sheet.rows > len(sheet.shown):
-        notes.append(f"These are the first {len(sheet.shown)} of {sheet.rows:,} rows.")
+        notes.append(words.say("first_rows", shown=words.number(len(sheet.shown)), rows=words.number(sheet.rows)))
     if sheet.cut:
-        notes.append(f"Texts are cut after {SHOWN_CHARACTERS} characters.")
+        notes.append(words.say("cut", characters=words.number(SHOWN_CHARACTERS)))
     if sheet.narrowed:
-        notes.append(f"Columns after the first {SHOWN_COLUMNS} are left out.")
+        notes.append(words.say("narrowed", columns=words.number(SHOWN_COLUMNS)))
     return f'<p class="small soft">{" ".join(notes)}</p>' if notes else ""
 
 
@@ -308,17 +264,14 @@ def _cell(text: str | None) -> str:
     return f"<td>{_shown(text)}</td>" if text is not None else '<td class="none">–</td>'
 
 
-def _outstanding(parts: Sequence[Section]) -> str:
-    names = _names(parts, Part.OUTSTANDING)
+def _outstanding(words: PageWords, parts: Sequence[Section]) -> str:
+    names = names_of(parts, Part.OUTSTANDING)
     if not names:
         return ""
-    return (
-        '<p class="note" role="note"><b>Not everything is in this copy.</b> It has nothing from: '
-        f"{_shown(', '.join(names))}. Please ask about it if you hear nothing more.</p>"
-    )
+    return f'<p class="note" role="note">{words.say("outstanding", names=_shown(", ".join(names)))}</p>'
 
 
-def _kept_back(parts: Sequence[Section]) -> str:
+def _kept_back(words: PageWords, parts: Sequence[Section]) -> str:
     """What is held of tables that the copy has nothing else of: without a table nothing else would name it."""
     notes = []
     for part in parts:
@@ -327,25 +280,32 @@ def _kept_back(parts: Sequence[Section]) -> str:
             if facts.collection in here or part.facts.part not in {Part.GIVEN, Part.BY_HAND}:
                 continue
             place = f"{part.facts.system}: {facts.collection}"
-            notes += [f"{place}, {one.field}: {one.says}; where we hold it, it is not sent" for one in facts.withheld]
-            notes += [f"{place}, {one.field}: {one.why.says}; it does not go along" for one in facts.not_ported]
+            notes += [
+                words.say("held_place", place=place, field=one.field, what=words.withheld(one.item, one.says))
+                for one in facts.withheld
+            ]
+            notes += [
+                words.say("stays_place", place=place, field=one.field, why=words.of("why", one.why))
+                for one in facts.not_ported
+            ]
     if not notes:
         return ""
     listed = "\n".join(f"<li>{_shown(note)}</li>" for note in notes)
-    return f'<div class="note" role="note"><b>Not in this copy:</b><ul>\n{listed}\n</ul></div>'
+    return f'<div class="note" role="note"><b>{words.say("not_in")}</b><ul>\n{listed}\n</ul></div>'
 
 
-def _nothing(parts: Sequence[Section]) -> str:
+def _nothing(words: PageWords, parts: Sequence[Section]) -> str:
     names = [
-        *_names(parts, Part.NOTHING_HELD),
+        *names_of(parts, Part.NOTHING_HELD),
         *(f"{part.facts.system}: {d.collection}" for part in parts for d in part.delivered if d.empty),
     ]
     if not names:
         return ""
-    return f'<p class="soft">Also looked at, and nothing about you found: {_shown(", ".join(names))}.</p>'
+    return f'<p class="soft">{words.say("nothing", names=_shown(", ".join(names)))}</p>'
 
 
-def _names(parts: Sequence[Section], part: Part) -> list[str]:
+def names_of(parts: Sequence[Section], part: Part) -> list[str]:
+    """The systems of which a parcel has such a part."""
     return [section.facts.system for section in parts if section.facts.part is part]
 
 
@@ -358,7 +318,7 @@ def _shown(text: str, most: int = 2000) -> str:
     return escape(text)
 
 
-def _inside(filed: Filed) -> str:
+def inside(filed: Filed) -> str:
     """A payload file's path as seen from the page, which lies in data/ itself."""
     return filed.path.removeprefix("data/")
 
@@ -368,30 +328,21 @@ def _named(parts: Sequence[Section]) -> int:
     return sum(len(d.named.files) for part in parts for d in part.delivered if d.named is not None)
 
 
-def _and_files(number: int) -> str:
-    return f", and {_count(number, 'file')}" if number else ""
-
-
-def _holds(delivered: Delivered) -> str:
+def _holds(words: PageWords, delivered: Delivered) -> str:
     files = len(delivered.named.files) if delivered.named is not None else 0
-    return _count(delivered.sheet.rows, "row") + (f", {_count(files, 'file')}" if files else "")
+    return words.count(delivered.sheet.rows, "row") + (f", {words.count(files, 'file')}" if files else "")
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _bytes(size: int) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}"
+def _bytes(words: PageWords, size: int) -> str:
+    if size < 1000:
+        return words.count(size, "byte")
+    for unit in ("kB", "MB"):
         size //= 1000
-    return f"{size:,} GB"
+        if size < 1000:
+            return f"{size} {unit}"
+    return f"{words.number(size // 1000)} GB"
 
 
-def _local(at: datetime, facts: ParcelFacts) -> date:
+def local_day(at: datetime, facts: ParcelFacts) -> date:
+    """The day of a moment, where the parcel is read."""
     return at.astimezone(ZoneInfo(facts.zone)).date()
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"

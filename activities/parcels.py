@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 from activities.bag import Bag, Filed
 from activities.delivery import Delivered, deliver
 from activities.facts import ParcelFacts
-from activities.page import FORMULA_NOTE, about, index, readme, sections
+from activities.page import index, sections
 from activities.parcel_names import parcel_name, spool_name
+from activities.parcel_notes import FORMULA_NOTE, about, readme
 from activities.portable import CRATE, crate, schemas
 from activities.sealing import PAGE, SealBroken, sealed, unseal
 from activities.spool import BadExport, SpoolResult, digest_of, fill

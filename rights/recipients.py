@@ -243,22 +243,6 @@ def told_act(right: Right) -> Operation | None:
     return act if act in TOLD else None
 
 
-def described(recipient: Recipient) -> str:
-    """Who it is, where, and by what the data may go there."""
-    way = {
-        Mechanism.NONE: "",
-        Mechanism.ADEQUACY: ", a country found adequate",
-        Mechanism.DPF: ", under the Data Privacy Framework",
-        Mechanism.SCC: ", by standard contractual clauses",
-        Mechanism.BCR: ", by binding corporate rules",
-        Mechanism.DEROGATION: f", by way of exception (Art. 49(1)({recipient.transfer.ground}))",
-    }[recipient.transfer.mechanism]
-    own = ", ".join(f"{one.name} ({one.country})" for one in recipient.processors)
-    return (
-        f"{recipient.name} ({recipient.country}, {recipient.role}{way}{f'; its own processors: {own}' if own else ''})"
-    )
-
-
 def read_register(file: str, text: str) -> Register:
     """Read a register.
 

@@ -18,7 +18,7 @@ from tests.activities.parcel_samples import export, facts, lines, opened
 from tests.activities.test_letters import KINDS, OFFICE
 from tests.activities.test_letters import facts as letter_facts
 
-STYLE = (Path(__file__).parents[2] / "activities" / "templates" / "parcel.css").read_text()
+STYLE = (Path(__file__).parents[2] / "activities" / "templates" / "parcel" / "page.css").read_text()
 LEAST = 4.5
 """Success criterion 1.4.3: text on its ground."""
 
@@ -59,17 +59,25 @@ def test_COM_07_a_letter_of_many_pages_is_read_out_in_order_and_without_its_feet
     assert letter.document.page.replace("{page}", "2").replace("{pages}", "") not in read
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("rows", [1, 3, 60])
-def test_COM_07_the_page_of_a_copy_can_be_read_out_and_used_by_keyboard(rows: int, tmp_path: Path) -> None:
-    told = facts(controller="Example Shop Ltd", contact="privacy@example.org", authority="Example Authority")
+def test_COM_07_the_page_of_a_copy_can_be_read_out_and_used_by_keyboard(
+    rows: int, language: Language, tmp_path: Path
+) -> None:
+    told = facts(
+        controller="Example Shop Ltd",
+        contact="privacy@example.org",
+        authority="Example Authority",
+        language=language,
+    )
     some = lines({"id": n, "note": f"note {n}", "gap": None} for n in range(rows))
     bag = opened(FileStore(tmp_path / "store"), tmp_path, [export("orders", some)], told)
     page = (bag / "data/index.html").read_text()
 
-    assert faults(page, "en") == []
+    assert faults(page, language) == []
     broken = page.replace(' scope="', ' data-scope="').replace("<h2", "<h4").replace("</h2", "</h4")
-    broken = broken.replace('lang="en"', "").replace('tabindex="0"', "")
-    found = {fault.partition(":")[0] for fault in faults(broken, "en")}
+    broken = broken.replace(f'lang="{language}"', "").replace('tabindex="0"', "")
+    found = {fault.partition(":")[0] for fault in faults(broken, language)}
     assert found >= {"1.3.1", "2.1.1", "3.1.1"}, "what is wrong is seen"
 
 
