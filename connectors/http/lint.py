@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from connectors.http.schema import Collection, Erase, Rectify, Vendor
+from connectors.http.schema import Collection, Erase, Rectify, Vendor, Write
 from connectors.http.steps import Call, Download, Each, Poll, Request, Step, UntilEmpty
 from connectors.http.template import PLACE, places
 from rights.yamlfile import Path
@@ -89,7 +89,7 @@ def _collection(vendor: Vendor, name: str, spec: Collection) -> Iterator[Problem
     if (spec.restrict is None) != (spec.lift is None):
         yield (*here, "restrict" if spec.restrict else "lift"), "restrict and lift belong together: write both"
     if spec.rectify is not None:
-        known = {**row, "new": spec.rectify.fields}
+        known = {**row, "new": spec.rectify.fields, "whole": spec.rectify.fields}
         yield from _steps((*here, "rectify", "steps"), spec.rectify.steps, known, "rectify")
         yield from _rectify((*here, "rectify"), spec, spec.rectify)
     if spec.erase is not None:
@@ -109,8 +109,13 @@ def _erase(path: Path, spec: Collection, erase: Erase) -> Iterator[Problem]:
 
 def _rectify(path: Path, spec: Collection, rectify: Rectify) -> Iterator[Problem]:
     """What can be written, and that it is written where it was asked for, and nowhere else."""
-    texts = [(key, text) for key, text in _texts(rectify.steps, (*path, "steps"))]
-    written = {name for _, text in texts for place, name in places(text) if place == "new"}
+    written = {
+        name
+        for step in rectify.steps
+        for _, text in _texts(step, path)
+        for place, name in places(text)
+        if place == "new" or (place == "whole" and name in step.writes)
+    }
     by_key = any((find.by,) == spec.key for find in spec.find)
     for number, field in enumerate(rectify.fields):
         if field in spec.key:
@@ -120,13 +125,24 @@ def _rectify(path: Path, spec: Collection, rectify: Rectify) -> Iterator[Problem
             yield (*path, "fields", number), f"{why} found by it: take it out"
         elif field not in written:
             yield (*path, "fields", number), f"no step writes it: put {{new.{field}?}} into a request"
-    for key, text in texts:
-        for match in PLACE.finditer(text):
-            if match[1] == "new" and len(rectify.fields) > 1 and not (match[3] and PLACE.fullmatch(text)):
-                yield key, f"only what was asked for is written: make the whole value {{new.{match[2]}?}}"
     for number, step in enumerate(rectify.steps):
+        yield from _written((*path, "steps", number), step, rectify)
         if step.lookup is not None:
             yield (*path, "steps", number, "lookup"), "lookup belongs to erase: what is written twice says the same"
+
+
+def _written(path: Path, step: Write, rectify: Rectify) -> Iterator[Problem]:
+    """That a request writes what was asked for, and nothing else but what goes with it."""
+    for number, field in enumerate(step.writes):
+        if field not in rectify.fields:
+            yield (*path, "writes", number), f"'{field}' is not under fields of rectify: add it there"
+    one = len(rectify.fields) == 1 or len(step.writes) == 1
+    for key, text in _texts(step, path):
+        for match in PLACE.finditer(text):
+            if match[1] == "new" and not one and not (match[3] and PLACE.fullmatch(text)):
+                yield key, f"only what was asked for is written: make the whole value {{new.{match[2]}?}}"
+            if match[1] == "whole" and match[2] not in step.writes:
+                yield key, f"this would be written unasked: put {match[2]} under writes of this step"
 
 
 def _fields(vendor: Vendor, here: Path, spec: Collection) -> Iterator[Problem]:

@@ -146,13 +146,17 @@ class Rectification:
 
     def _write(self, call: Call, rules: Rectify, mend: Mend, row: Row) -> bool:
         new = {column: rules.empty if value is None else value for column, value in mend.new.items()}
+        # What is written together is what was read right before, with what is new.
+        whole = {column: rules.empty if row.get(column) is None else row[column] for column in rules.fields} | new
         saved: dict[str, object] = {}
         for number, step in enumerate(rules.steps):
+            if step.writes and not new.keys() & set(step.writes):
+                continue
             where = f"collections.{mend.place[0]}.rectify.steps[{number}]"
             if step.idempotency_key:
                 key = {step.idempotency_key: _key(call, where, mend)}
                 step = step.model_copy(update={"headers": {**step.headers, **key}})
-            scope = self._exchange.scope(call, row=row, new=new, saved=saved)
+            scope = self._exchange.scope(call, row=row, new=new, whole=whole, saved=saved)
             answer = self._exchange.ask(call, step, step.call, scope, where)
             if answer.absent:
                 return False

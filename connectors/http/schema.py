@@ -152,15 +152,22 @@ class Suppress(Act):
     all there is."""
 
 
+class Write(Call):
+    """A request of a correction."""
+
+    writes: tuple[str, ...] = ()
+    """It is made only where one of these fields is to be written; left out: always."""
+
+
 class Rectify(Strict):
     """Write what fields of a row are to say."""
 
     fields: Annotated[tuple[str, ...], Field(min_length=1)]
     """What can be written, as {new.FIELD}; of several, those that a correction is not about are to be left out of the
-    request: {new.FIELD?}."""
+    request: {new.FIELD?}. {whole.FIELD} is what a field says afterwards, for what can only be written together."""
     empty: str | None = None
     """What is written where nothing is to stand. Left out: nothing can be emptied."""
-    steps: Annotated[tuple[Call, ...], Field(min_length=1)]
+    steps: Annotated[tuple[Write, ...], Field(min_length=1)]
 
 
 class Export(Strict):

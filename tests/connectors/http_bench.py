@@ -162,8 +162,8 @@ class ZendeskBench(VendorBench):
 
     vendor = "zendesk"
     destroys = "deleted_ticket.delete"
-    updates = ("user.update",)
-    writable: ClassVar = {"users": frozenset({"name", "external_id"})}
+    updates = ("user.update", "user.identity")
+    writable: ClassVar = {"users": frozenset({"name", "email", "external_id"})}
     secrets: ClassVar = {"token": "zendesk-token"}
     map = """
 system: support

@@ -168,6 +168,16 @@ WRONG = {
     ),
     "a field that no step writes": ('"{new.phone?}"', "x", "rectify.fields[1]: no step writes it"),
     "what was not asked for": ("{new.name?}", "{new.name}", "make the whole value {new.name?}"),
+    "a field to write by a step that is none": (
+        'call: "PUT /users/{row.id}"',
+        'call: "PUT /users/{row.id}", writes: [nam]',
+        "rectify.steps[0].writes[0]: 'nam' is not under fields of rectify",
+    ),
+    "what would be written unasked": (
+        'tel: "{new.phone?}"',
+        'tel: "{whole.phone}"',
+        "this would be written unasked: put phone under writes",
+    ),
     "a new value elsewhere": ("POST /block", "POST /block/{new.name}", "'{new.name}' has no value here"),
     "a look in a correction": (
         'call: "PUT /users/{row.id}"',

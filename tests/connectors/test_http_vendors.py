@@ -1,7 +1,7 @@
 """The five vendor files do at their vendors what docs/vendors.md says, through the troubles that vendors make."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -454,8 +454,9 @@ def test_a_cut_call_is_waited_for_as_long_as_the_calls_behind_its_fence_may_take
     secrets = dict(AmplitudeBench.secrets)
     hasty = Desk(amplitude.vendors, "amplitude", AmplitudeBench.map, secrets, timeout="5s", grace="2s")
 
-    # Mailchimp's one call may take two minutes; a look before the call counts (Amplitude, Stripe); polls do not.
-    assert longest == [120 + 60, 60 * 2 + 60, 60 * 2 + 60, 60 * 2 + 60, 60 + 60]
+    # Two calls that correct may take two minutes each at Mailchimp, three one each at Zendesk; a look before the call
+    # counts (Amplitude, Stripe); polls do not.
+    assert longest == [120 * 2 + 60, 60 * 3 + 60, 60 * 2 + 60, 60 * 2 + 60, 60 + 60]
     assert hasty.connector.longest == timedelta(seconds=5 * 2 + 2)
 
 
@@ -490,6 +491,91 @@ def test_REC_01_a_field_that_the_vendors_file_cannot_write_is_a_persons_and_noth
 
     assert (caught.value.code, caught.value.about) == (Code.UNSUPPORTED, "members.first_name,email")
     assert mailchimp.worked("member.update") == 0
+
+
+MAILCHIMP_POST = MailchimpBench.map.replace(
+    "status: {}", "status: {}\n      street: {category: contact}\n      city: {category: contact}\n      postcode: {}"
+)
+POST = {"addr1": "Old Street 1", "addr2": "2nd floor", "city": "Bonn", "state": "NRW", "zip": "53111", "country": "DE"}
+
+
+def with_post(vendors: Vendors, email: str, address: Mapping[str, str]) -> None:
+    for member in members_of(vendors, email):
+        url = f"{vendors.url('mailchimp')}/3.0/lists/{member['list_id']}/members/{member['id']}"
+        body = {"merge_fields": {"ADDRESS": address}}
+        assert httpx2.patch(url, json=body, auth=("any", MailchimpBench.secrets["key"])).status_code == 200
+
+
+def test_REC_01_a_postal_address_is_written_as_a_whole_and_keeps_what_was_not_wrong(vendors: Vendors) -> None:
+    """The map names three of its parts; the vendor takes all of them or none."""
+    desk = Desk(vendors, "mailchimp", MAILCHIMP_POST, dict(MailchimpBench.secrets))
+    kind, email = email_of(vendors, 3)
+    with_post(vendors, email, POST)
+    before, kept = members_of(vendors, email), list[OldValues]()
+
+    call = desk.call((kind, email), corrections=(said("members", street="Quarry Lane 1"),), keep=kept.append)
+    tally = desk.connector.rectify(call)
+
+    after = members_of(vendors, email)
+    assert (tally.found, tally.rectified) == (2, 2)
+    assert [m["merge_fields"]["ADDRESS"] for m in after] == [POST | {"addr1": "Quarry Lane 1"}] * 2
+    assert [m["merge_fields"]["FNAME"] for m in after] == [m["merge_fields"]["FNAME"] for m in before]
+    assert {str(row) for part in kept for row in part["members"].values()} == {str({"street": "Old Street 1"})}
+    assert desk.connector.rectify(call).rectified == 0
+    desk.connector.close()
+
+
+def test_an_address_that_would_not_be_whole_is_refused_and_nothing_is_changed(vendors: Vendors) -> None:
+    desk = Desk(vendors, "mailchimp", MAILCHIMP_POST, dict(MailchimpBench.secrets))
+    kind, email = email_of(vendors, 3)
+    before = members_of(vendors, email)
+
+    with pytest.raises(NeedsHuman) as caught:
+        desk.connector.rectify(desk.call((kind, email), corrections=(said("members", street="Quarry Lane 1"),)))
+
+    assert caught.value.code is Code.REFUSED
+    assert members_of(vendors, email) == before
+    desk.connector.close()
+
+
+def test_REC_01_the_primary_address_is_corrected_and_no_second_one_made(zendesk: Desk) -> None:
+    before, learnt, kept = zendesk_user(zendesk.vendors, 3), list[Identity](), list[OldValues]()
+    one = said("users", email="anna.quartz@example.org")
+    email = email_of(zendesk.vendors, 3)
+    call = zendesk.call(email, corrections=(one,), learn=learnt.extend, keep=kept.append)
+
+    tally = zendesk.connector.rectify(call)
+
+    changed = {name: value for name, value in zendesk_user(zendesk.vendors, 3).items() if before[name] != value}
+    assert (tally.found, tally.rectified) == (1, 1)
+    assert changed["email"] == "anna.quartz@example.org"
+    assert changed.keys() <= {"email", "updated_at"}
+    assert Identity("email", "anna.quartz@example.org") in learnt
+    assert [dict(row) for part in kept for row in part["users"].values()] == [{"email": before["email"]}]
+    again = zendesk.connector.rectify(zendesk.call(email, corrections=(one,)))
+    assert (again.found, again.rectified, zendesk.worked("user.identity")) == (1, 0, 1)
+    assert zendesk.worked("user.update") == 0, "the user's own endpoint would add a second address"
+
+
+def test_an_address_that_another_user_has_is_not_given(zendesk: Desk) -> None:
+    before = zendesk.vendors.dump("zendesk")["users"]
+    (_, theirs) = email_of(zendesk.vendors, 4)
+
+    with pytest.raises(NeedsHuman):
+        zendesk.connector.rectify(
+            zendesk.call(email_of(zendesk.vendors, 3), corrections=(said("users", email=theirs),))
+        )
+
+    assert zendesk.vendors.dump("zendesk")["users"] == before
+
+
+def test_only_what_a_correction_is_about_is_asked_for(zendesk: Desk) -> None:
+    zendesk.connector.rectify(
+        zendesk.call(email_of(zendesk.vendors, 3), corrections=(said("users", name="Anna Quartz"),))
+    )
+
+    assert (zendesk.worked("user.update"), zendesk.worked("user.identity")) == (1, 0)
+    assert not zendesk.vendors.traffic("zendesk", "user.identities")
 
 
 def zendesk_user(vendors: Vendors, number: int) -> dict[str, Any]:

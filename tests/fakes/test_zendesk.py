@@ -101,6 +101,18 @@ def test_people_are_found_by_address_and_by_the_shops_id(zendesk: httpx2.Client)
     assert len(find(zendesk, query="adler")) > 1  # words find others as well
 
 
+def test_the_primary_address_is_an_identity_and_nobody_elses(zendesk: httpx2.Client) -> None:
+    rows = zendesk.get(f"/api/v2/users/{CLARA}/identities").raise_for_status().json()["identities"]
+    (primary,) = [row for row in rows if row["primary"]]
+    url = f"/api/v2/users/{CLARA}/identities/{primary['id']}"
+    other = zendesk.get(f"/api/v2/users/{OPEN}").json()["user"]["email"]
+
+    assert zendesk.put(url, json={"identity": {"value": other}}).status_code == 422
+    assert zendesk.put(url, json={"identity": {"value": ""}}).status_code == 422
+    assert zendesk.put(url, json={"identity": {"value": "Clara@example.net"}}).status_code == 200
+    assert zendesk.get(f"/api/v2/users/{CLARA}").json()["user"]["email"] == "clara@example.net"
+
+
 def test_a_user_can_be_suspended(zendesk: httpx2.Client) -> None:
     changed = zendesk.put(f"/api/v2/users/{CLARA}", json={"user": {"suspended": True}})
     assert changed.json()["user"]["suspended"] is True

@@ -211,6 +211,8 @@ class Mailchimp:
         status = body.get("status", member["status"])
         if status not in _STATUSES:
             return _problem(400, "Invalid Resource", "The resource submitted could not be validated.")
+        if _is_partial(body.get("merge_fields", {}).get("ADDRESS", "")):
+            return _problem(400, "Invalid Resource", "ADDRESS: Please enter a complete address")
         member["status"] = status
         member["merge_fields"] |= body.get("merge_fields", {})
         member["full_name"] = _full_name(member["merge_fields"])
@@ -358,6 +360,13 @@ def _cut(value: Any, paths: Sequence[Sequence[str]], *, keep: bool) -> Any:
 
 def _hash(email: str) -> str:
     return hashlib.md5(email.lower().encode(), usedforsecurity=False).hexdigest()
+
+
+def _is_partial(address: object) -> bool:
+    """Whether it is an address without what one has to have, whatever else of merge fields is not checked."""
+    if not isinstance(address, Mapping):
+        return bool(address)
+    return not all(address.get(part) for part in ("addr1", "city", "zip"))
 
 
 def _full_name(merge: Mapping[str, Any]) -> str:

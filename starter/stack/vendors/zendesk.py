@@ -57,6 +57,7 @@ class Zendesk:
             ("user.update", "PUT", one, self._update),
             ("user.delete", "DELETE", one, self._delete),
             ("user.identities", "GET", f"{one}/identities", self._identities),
+            ("user.identity", "PUT", f"{one}/identities/{{identity:int}}", self._change_identity),
             ("user.related", "GET", f"{one}/related", self._related),
             ("user.requested", "GET", f"{one}/tickets/requested", self._named_in("requester_id")),
             ("user.ccd", "GET", f"{one}/tickets/ccd", self._named_in("collaborator_ids")),
@@ -203,7 +204,25 @@ class Zendesk:
             for n, (kind, value) in enumerate(kinds)
             if value
         ]
-        return self._pages.paged(ask, "identities", rows)
+        # The primary address is wherever it is: an account may have had others before it.
+        return self._pages.paged(ask, "identities", rows[::-1])
+
+    def _change_identity(self, ask: Ask) -> Answer:
+        user = self._held(ask)
+        if user is None or not user["active"] or int(ask.params["identity"]) != user["id"] * 10 or not user["email"]:
+            return not_found()
+        try:
+            value = ask.json()["identity"]["value"]
+        except (ValueError, KeyError):
+            return invalid("identity", "identity is missing")
+        if not isinstance(value, str) or "@" not in value:
+            return invalid("value", "Email: is not properly formatted")
+        others = (one for one in self.state["users"].values() if one is not user and not one["permanent_at"])
+        if any(one["email"] == value.lower() for one in others):
+            return invalid("value", f"Email: {value} is already being used by another user")
+        user |= {"email": value.lower(), "updated_at": zulu(self._clock.now())}
+        shown = {"id": user["id"] * 10, "user_id": user["id"], "type": "email", "value": user["email"]}
+        return reply({"identity": shown | {"primary": True, "verified": True}})
 
     def _related(self, ask: Ask) -> Answer:
         user = self._held(ask)
