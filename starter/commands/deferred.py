@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def deferred(as_json: Json = False) -> None:
-    """List what answered erasures have left, and come back to by themselves.
+    """List what answered erasures have left, and come back to by themselves or are asked about.
 
     Example: habeas hold deferred
     """
     from rights.deferred import held_by_systems
     from starter.desk import desk
-    from starter.show import Cell, Page, answer, minute
+    from starter.show import Cell, Page, answer, day, minute
 
     with desk() as at:
         found = at.ledger.deferrals()
@@ -30,7 +30,8 @@ def deferred(as_json: Json = False) -> None:
         for one in found:
             until = f", not before {minute(one.not_before, at.zone)}" if one.not_before else ""
             why = ", a hold is in force" if one.held else ""
-            page.line(Cell(f"request {one.request_id}: {', '.join(one.systems)}{until}{why}", "warn"))
+            asks = f", asked about on {day(one.ask_at, at.zone)} (habeas rest)" if one.ask_at else ""
+            page.line(Cell(f"request {one.request_id}: {', '.join(one.systems)}{until}{why}{asks}", "warn"))
             for held in theirs[one.request_id]:
                 page.line(f"{held.system} itself: {held.ground}, until {held.until or 'nobody knows'}", indent=2)
         if not found:

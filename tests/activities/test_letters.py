@@ -401,6 +401,25 @@ def test_a_code_without_words_is_no_letter() -> None:
         catalogue("en").word("of_tomorrow", "grounds")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_answer_says_whether_what_stays_is_locked_away_and_until_when(language: Language) -> None:
+    """ "Until then" is said of what has a day; of what has none, that it is looked at again; and that it is opened."""
+    words = catalogue(language)
+    ends = Kept(ground="tax law", until=date(2034, 1, 1), rows=2)
+    endless = Kept(ground="GDPR Art. 17(3)(e)", rows=1)
+
+    def says(*kept: Kept, **how: bool) -> set[str]:
+        shop = Answered(system="shop", state=State.DONE, found=3, kept=kept).model_copy(update=how)
+        whole = facts(LetterKind.ANSWER_ERASURE, Result.IN_PART, language=language, systems=(shop,))
+        text = " ".join(render(whole, OFFICE).text.split())
+        return {name for name in ("locked", "locked_asked", "opened") if str(words.say(f"states.{name}")) in text}
+
+    assert says(ends, locked=True) == {"locked"}
+    assert says(ends, endless, locked=True) == {"locked_asked"}
+    assert says(endless, opened=True) == {"opened"}
+    assert says(ends, endless) == set()
+
+
 @pytest.mark.parametrize("field", ["reason", "statement", "provision"])
 def test_a_text_that_names_a_hold_or_a_matter_does_not_leave(field: str) -> None:
     """HLD-03: that there is one is told by nobody's slip."""
