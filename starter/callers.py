@@ -18,12 +18,16 @@ from ledger.ledger import Ledger
 from starter.access import Caller, NotAllowed, NotSignedIn, Role
 from starter.desk import Desk, now
 from starter.groups import OidcSettings
+from starter.limits import Buckets
 from starter.people import SYSTEM, Refused, actions, person_of, system_of
 from starter.provider import NotBelieved, Provider
 from starter.signin import SignIn
 
 SESSION: Final = "__Host-habeas"
 """The cookie of a session. Browsers keep one of this prefix to our very host, and take it by TLS alone."""
+STRANGERS: Final = 60
+"""How often in a minute somebody at one address may be nobody, or begin to sign in. What they would guess has 256 bits;
+it is for what their tries cost."""
 _SENTENCE: Final = "sign in, or send a token that is good: Authorization: Bearer TOKEN"
 _LONGEST: Final = 16_384
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -45,6 +49,7 @@ class Callers:
     ) -> None:
         """`url` is our own address."""
         self._ledger, self._clock, self._url, self._oidc = ledger, clock, url, oidc
+        self.strangers = Buckets(STRANGERS)
         self._provider = Provider(oidc.issuer, clock=clock) if oidc else None
         self.sign_in = (
             SignIn(ledger, self._provider, oidc, url=url, client_secret=client_secret, clock=clock)
@@ -69,7 +74,16 @@ class Callers:
         Raises:
             NotSignedIn: nobody who is known.
             NotAllowed: a page of somebody else's has their browser send it.
+            Problem: too many of this address were nobody.
         """
+        try:
+            return await self._known(request)
+        except NotSignedIn:
+            # Whoever is let in is never slowed down by strangers of the same address.
+            self.strangers.take(address_of(request))
+            raise
+
+    async def _known(self, request: HTTPConnection) -> Caller:
         header = request.headers.get("authorization")
         if header is None:
             return await self._in_session(request)
@@ -140,3 +154,8 @@ class Callers:
         if site is not None:
             return site == "same-origin" and origin in {None, self._url}
         return origin == self._url
+
+
+def address_of(request: HTTPConnection) -> str:
+    """Where a call comes from: kept in memory alone, for as long as it is counted."""
+    return request.client.host if request.client else ""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from ledger.errors import LedgerRefusal
 from starter.access import Action, Caller, NotAllowed, permit
-from starter.callers import SESSION, Callers
+from starter.callers import SESSION, Callers, address_of
 from starter.desk import now
 from starter.doorkeeper import At, anybody
 from starter.people import Refused
@@ -96,6 +96,7 @@ def _sign_in(request: Request) -> SignIn:
     callers = request.app.state.callers
     if not isinstance(callers, Callers) or callers.sign_in is None:
         raise Problem(ProblemCode.NOT_FOUND, "nobody signs in here: the group [oidc] of the settings is not set")
+    callers.strangers.take(address_of(request))
     return callers.sign_in
 
 

@@ -5,6 +5,7 @@ The rule kept: a browser is a browser: it keeps cookies, follows no redirect by 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from starter.groups import ApiSettings, OidcSettings
 from tests.fakes.issuer import CLIENT, Issuer, issuing
 from tests.starter.conftest import Deployment
 
+_numbers = itertools.count(1)
 URL = "https://habeas.test"
 AUDIENCE = URL
 OURS = {"origin": URL, "sec-fetch-site": "same-origin"}
@@ -80,14 +82,20 @@ class Door:
     app: FastAPI
     clock: Clock = field(default_factory=Clock)
 
-    def browser(self) -> Browser:
-        """Somebody else's browser."""
-        client = TestClient(self.app, base_url=URL, follow_redirects=False, raise_server_exceptions=False)
+    def browser(self, address: str | None = None) -> Browser:
+        """Somebody else's browser, at an address of its own unless it is said."""
+        client = TestClient(
+            self.app,
+            base_url=URL,
+            follow_redirects=False,
+            raise_server_exceptions=False,
+            client=(address or f"192.0.2.{next(_numbers)}", 50_000),
+        )
         return Browser(client, self.issuer)
 
-    def bearer(self, token: str, path: str = "/v1/me") -> Any:
+    def bearer(self, token: str, address: str | None = None) -> Any:
         """Ask by a token."""
-        return self.browser().client.get(path, headers={"authorization": f"Bearer {token}"})
+        return self.browser(address).client.get("/v1/me", headers={"authorization": f"Bearer {token}"})
 
 
 @pytest.fixture

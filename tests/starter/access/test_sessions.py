@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-import pytest
-
 from starter.access import Role
 from starter.callers import SESSION
 from tests.starter.access.conftest import OURS, URL, Door
@@ -93,33 +91,31 @@ def test_sessions_are_ended_by_command_and_listed(door: Door) -> None:
     assert staff not in door.deployment("session", "list").out
 
 
-@pytest.mark.parametrize(
-    ("headers", "taken"),
-    [
-        (OURS, True),
-        ({"origin": URL}, True),
-        ({"sec-fetch-site": "same-origin"}, True),
-        ({}, False),
-        ({"sec-fetch-site": "cross-site", "origin": "https://evil.example"}, False),
-        ({"sec-fetch-site": "same-site", "origin": "https://other.habeas.test"}, False),
-        ({"sec-fetch-site": "none"}, False),
-        ({"sec-fetch-site": "same-origin", "origin": "https://evil.example"}, False),
-        ({"sec-fetch-site": "cross-site", "origin": URL}, False),
-        ({"origin": "null"}, False),
-        ({"origin": f"{URL}.evil.example"}, False),
-        ({"origin": "http://habeas.test"}, False),
-        ({"referer": f"{URL}/"}, False),
-    ],
-)
-def test_only_a_page_of_ours_changes_anything_by_somebodys_session(
-    door: Door, headers: dict[str, str], taken: bool
-) -> None:
-    browser = door.browser()
-    browser.sign_in()
-    answer = browser.client.post("/signout", headers=headers)
-    assert answer.status_code == (204 if taken else 403)
-    assert taken or answer.json()["code"] == "cross_site"
-    assert browser.me().status_code == (401 if taken else 200)
+CALLS: list[tuple[dict[str, str], bool]] = [
+    (OURS, True),
+    ({"origin": URL}, True),
+    ({"sec-fetch-site": "same-origin"}, True),
+    ({}, False),
+    ({"sec-fetch-site": "cross-site", "origin": "https://evil.example"}, False),
+    ({"sec-fetch-site": "same-site", "origin": "https://other.habeas.test"}, False),
+    ({"sec-fetch-site": "none"}, False),
+    ({"sec-fetch-site": "same-origin", "origin": "https://evil.example"}, False),
+    ({"sec-fetch-site": "cross-site", "origin": URL}, False),
+    ({"origin": "null"}, False),
+    ({"origin": f"{URL}.evil.example"}, False),
+    ({"origin": "http://habeas.test"}, False),
+    ({"referer": f"{URL}/"}, False),
+]
+
+
+def test_only_a_page_of_ours_changes_anything_by_somebodys_session(door: Door) -> None:
+    for headers, taken in CALLS:
+        browser = door.browser()
+        browser.sign_in()
+        answer = browser.client.post("/signout", headers=headers)
+        assert answer.status_code == (204 if taken else 403)
+        assert taken or answer.json()["code"] == "cross_site"
+        assert browser.me().status_code == (401 if taken else 200)
 
 
 def test_what_is_read_needs_no_page_of_ours(door: Door) -> None:
