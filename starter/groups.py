@@ -6,6 +6,7 @@ The one rule: a group is a value; it reads nothing, and secrets stand in it by r
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -237,6 +238,15 @@ class OidcSettings(BaseModel):
     def _apart(self) -> Self:
         if self.audience == self.client_id:
             raise ValueError("audience must not be the client_id: an ID token would be taken for an access token")
+        return self
+
+    @model_validator(mode="after")
+    def _sealed_way(self) -> Self:
+        """Whoever can write between us and the provider would say who is signed in."""
+        host = urlsplit(self.issuer).hostname or ""
+        here = host in {"localhost", "127.0.0.1", "::1"} or host.endswith(".localhost")
+        if not self.issuer.startswith("https:") and not here:
+            raise ValueError("issuer begins with https: without TLS only a provider of this very machine is believed")
         return self
 
 
