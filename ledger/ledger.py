@@ -21,6 +21,7 @@ from ledger.decisions import Decisions
 from ledger.deferrals import Deferrals
 from ledger.demandletters import DemandLetters
 from ledger.disputes import Disputes
+from ledger.due import DueDates
 from ledger.erasures import Erasures
 from ledger.evidence import Evidences
 from ledger.fees import Fees
@@ -103,6 +104,7 @@ class Ledger(
     Decisions,
     Appeals,
     Standings,
+    DueDates,
     Following,
     Answers,
     Steps,

@@ -24,6 +24,7 @@ from starter.commands import (
     cooling,
     deadline,
     decision,
+    due,
     evidence,
     hold,
     identity,
@@ -164,6 +165,7 @@ app.add_typer(replay.replays, name="replay")
 app.add_typer(authority.authorities, name="authority")
 app.add_typer(incident.incidents, name="incident")
 app.command("deadline")(deadline.deadline)
+app.add_typer(due.dues, name="due")
 app.add_typer(appeal.appeals, name="appeal")
 app.add_typer(recipient.recipients, name="recipient")
 app.add_typer(clock.clocks, name="clock")

@@ -9,7 +9,7 @@ import pytest
 from starter.exits import Exit
 from tests.commandline import COMMANDS, options
 
-UNTIL_STOPPED = {"habeas dev", "habeas demo", "habeas worker", "habeas receive", "habeas stop-page"}
+UNTIL_STOPPED = {"habeas dev", "habeas demo", "habeas worker", "habeas receive", "habeas stop-page", "habeas due serve"}
 """They serve, or show, until they are stopped; there is no answer to put into JSON."""
 JSON_ALREADY = {"habeas optout gpc-json"}
 FILES = {
