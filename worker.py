@@ -48,11 +48,11 @@ from activities.transmission import TransmissionActivities
 from activities.upkeep import UpkeepActivities
 from activities.using import UsingActivities
 from connectors.registry import SetupError, build, build_all, resolve
-from ledger import schema
 from ledger.ledger import Ledger
 from rights.transfer import read_receivers
 from rights.yamlfile import FileErrors
 from settings import Settings
+from starter.desk import check_schema as check_schema
 from starter.desk import load_law, load_map, load_register
 from starter.desk import open_ledger as open_ledger
 from starter.desk import rules as rules
@@ -148,19 +148,6 @@ def open_transfers(settings: Settings) -> Transfers | None:
         raise
     except ValueError as error:
         raise SetupError(f"receivers: signing_key: {error}") from None
-
-
-def check_schema(settings: Settings) -> None:
-    """Whether the ledger's tables are this version's.
-
-    Raises:
-        SetupError: they are not; the text says what to run.
-    """
-    there, needed = schema.current(resolve(settings.ledger)), schema.head()
-    if there != needed:
-        raise SetupError(
-            f"the ledger's tables are at version '{there or 'none'}' and this is '{needed}': run habeas migrate"
-        )
 
 
 async def connect(

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from starter.commands import (
+    api,
     appeal,
     authority,
     campaign,
@@ -139,6 +140,7 @@ app.command("migrate")(setup.migrate)
 app.command("doctor")(setup.doctor)
 app.command("worker")(setup.worker)
 app.command("promote")(setup.promote)
+app.command("api")(api.api)
 app.add_typer(request.requests, name="request")
 app.add_typer(decision.decisions, name="decision")
 app.add_typer(identity.identities, name="identity")

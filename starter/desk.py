@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from dotenv import dotenv_values
 
 from connectors.registry import SetupError, resolve
+from ledger import schema
 from ledger.checkpoints import Checkpoints
 from ledger.errors import AddressError
 from ledger.keys import open_keys
@@ -174,6 +175,19 @@ def open_ledger(settings: Settings, *, pool: int = 2) -> Ledger:
         raise SetupError(str(error)) from None
 
 
+def check_schema(settings: Settings) -> None:
+    """Whether the ledger's tables are this version's.
+
+    Raises:
+        SetupError: they are not; the text says what to run.
+    """
+    there, needed = schema.current(resolve(settings.ledger)), schema.head()
+    if there != needed:
+        raise SetupError(
+            f"the ledger's tables are at version '{there or 'none'}' and this is '{needed}': run habeas migrate"
+        )
+
+
 def retired_keys(settings: Settings) -> list[Ed25519PublicKey]:
     """The public keys that signed before the present one.
 
@@ -197,7 +211,7 @@ class Desk:
 
     settings: Settings
     pool: int = 2
-    """Connections to the ledger, at most."""
+    """Connections to the ledger, at most; set before it is first needed."""
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -222,15 +236,15 @@ class Desk:
 
 
 @contextmanager
-def desk(*, pool: int = 2) -> Iterator[Desk]:
-    """Sit down: read the settings and the law; the ledger's connections, `pool` at most, are closed at the end.
+def desk() -> Iterator[Desk]:
+    """Sit down: read the settings and the law; the ledger's connections are closed at the end.
 
     Raises:
         SettingsError: something is missing or wrong.
         SetupError: the operator's own law cannot be read.
         FileErrors: a file of law is broken: nobody answers by it.
     """
-    at = Desk(load_settings(), pool)
+    at = Desk(load_settings())
     load_law(at.settings)
     try:
         yield at

@@ -131,6 +131,11 @@ class ApiSettings(BaseModel):
         default=None, description="The certificate's key (PEM), by reference.", examples=["file:/etc/habeas/tls.key"]
     )
 
+    behind_proxy: bool = Field(
+        default=False,
+        description="A proxy beside it speaks TLS, so it may listen in the clear on an address of the network.",
+        examples=[True],
+    )
     per_minute: int = Field(
         default=6_000,
         ge=1,

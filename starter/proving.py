@@ -5,11 +5,12 @@ The one rule: nothing here depends on whether anybody is known by what was given
 
 from typing import Any
 
-from ledger.proofcodes import MOST_CODES, next_step
+from ledger.proofcodes import LADDER, MOST_CODES, GoesTo, next_step
 from ledger.proofs import IdentityState
 from ledger.standing import RequestRow
 from rights.datamap import DataMap
 from rights.identity import BY_STEPS, Rung, identity_law
+from starter.exits import Exit, Failure
 from starter.show import Cell, Page, minute
 
 POINTS = {
@@ -55,6 +56,20 @@ def status_document(row: RequestRow, state: IdentityState) -> dict[str, Any]:
         "loose": list(state.loose),
         "lapsed_at": state.lapsed_at,
     }
+
+
+def code_goes(state: IdentityState, to: str | None) -> GoesTo:
+    """Where the next code goes: where it was asked to, else the next step of the ladder.
+
+    Raises:
+        Failure: the ladder is used up.
+    """
+    goes = next((place for place in LADDER if place == to), None) or next_step(state.asked)
+    if goes is None:
+        raise Failure(
+            Exit.REFUSED, "the ladder of codes is used up: attest in person or a document, with a second agent"
+        )
+    return goes
 
 
 def status_page(document: dict[str, Any], zone: str) -> Page:

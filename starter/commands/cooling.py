@@ -63,20 +63,15 @@ def stop_page(
 
     Example: habeas stop-page --port 8444
     """
-    import ipaddress
-
     from connectors.registry import resolve
+    from starter.commands.api import loopback
     from starter.desk import desk, now
     from starter.endpoint import stand
     from starter.stopping import StopPage, serve_stop_page
 
     if (certificate is None) != (key is None):
         raise Failure(Exit.USAGE, "--certificate and --key go together")
-    try:
-        here = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        here = host == "localhost"
-    if certificate is None and not here:
+    if certificate is None and not loopback(host):
         raise Failure(Exit.USAGE, "the page is not served to others in the clear: give --certificate and --key")
     with desk() as at:
         try:

@@ -14,7 +14,6 @@ from starter.exits import Exit, Failure
 if TYPE_CHECKING:
     from ledger.proposals import Decision
     from rights.decision import Element, Role
-    from settings import Settings
 
 decisions = typer.Typer(no_args_is_help=True, help="Decide on a request: grant, in part, refuse; by four eyes.")
 
@@ -90,17 +89,10 @@ def propose(
     Example: habeas decision propose 01kap2v7q4m8w3x9yd5tgh6jzr refuse --ground gdpr_12_5_excessive --by s-31
     --evidence reason=why.txt --evidence objective=o.txt --evidence subjective=s.txt
     """
-    from datetime import timedelta
-
-    from rights.approvers import Approvers
-    from rights.decision import Decided, Exempt, Role, Word, check
-    from rights.exempt import exempt
+    from rights.decision import Decided, Exempt, Word
     from rights.fees import read_fee
-    from rights.ownlaw import unsayable
-    from rights.reckoning import local_day
-    from rights.request import Right
     from starter.desk import desk, now
-    from starter.weigh import refuse_unfit
+    from starter.proposing import proposed
 
     if word not in set(Word):
         raise Failure(Exit.USAGE, f"WORD is one of {', '.join(Word)}")
@@ -112,33 +104,9 @@ def propose(
     decided = Decided(word=Word(word), ground=ground, parts=parts, fee=amount)
     with desk() as at:
         staff = _staff(by)
-        row = at.ledger.request(_request(request))
-        texts = _evidence(evidence or ())
-        needs = check(decided, row.right, row.regimes, texts, local_day(now(), row.clock.zone))
-        if silent := unsayable(decided.codes, at.settings.office.language):
-            raise Failure(Exit.USAGE, silent)
-        if decided.word in {Word.REFUSE, Word.FEE} and row.right is Right.OBJECTION:
-            refuse_unfit(at.ledger, row.id, decided.ground, now())
-        if decided.parts:
-            data_map = at.ledger.pinned_map(row.map_digest) if row.map_digest else at.data_map
-            exempt(data_map, row.right, decided.exempted)
-        approvers = at.settings.approvers or Approvers()
-        for role in needs.approvers:
-            if approvers.seat(role) is None:
-                raise Failure(Exit.USAGE, f"nobody is named as {role}: set approvers.{role} in the settings first")
-        # A controller without a data protection officer has nobody to ask.
-        needs = needs.model_copy(update={"consult": needs.consult and approvers.seat(Role.DPO) is not None})
-        moment = now()
-        decision = at.ledger.propose(
-            row.id,
-            decided,
-            needs,
-            texts,
-            by=staff,
-            consult_until=moment + timedelta(days=approvers.consult_days),
-            at=moment,
-        )
-        _show(at.ledger.decision(decision.id), at.zone, as_json)
+        request_id, texts = _request(request), _evidence(evidence or ())
+        decision = proposed(at, request_id, decided, texts, by=staff, moment=now())
+        _show(decision, at.zone, as_json)
 
 
 @decisions.command()
@@ -232,27 +200,13 @@ def _speak(
 ) -> None:
     from starter.desk import desk, now
     from starter.inputs import read_text
+    from starter.proposing import spoken_of
 
     note = read_text(note_file, "--note-file") if note_file else None
     with desk() as at:
         staff, decision_id = _staff(by), _decision(decision)
-        missing = at.ledger.decision(decision_id).missing
-        role, substitute = _role(at.settings, staff, [r for r in roles if r in missing] or list(roles))
-        spoken = at.ledger.speak(decision_id, role, word, by=staff, substitute=substitute, at=now(), note=note)
+        spoken = spoken_of(at, decision_id, word, roles, by=staff, note=note, moment=now())
         _show(spoken, at.zone, as_json)
-
-
-def _role(settings: "Settings", staff: str, roles: "list[Role]") -> "tuple[Role, bool]":
-    """In which of these roles somebody acts, and whether as a substitute."""
-    from rights.approvers import Approvers
-
-    approvers = settings.approvers or Approvers()
-    for role in roles:
-        substitute = approvers.acts_as(staff, role)
-        if substitute is not None:
-            return role, substitute
-    names = " or ".join(roles)
-    raise Failure(Exit.REFUSED, f"this takes {names}, or who stands in for them: the settings name them (approvers)")
 
 
 def _show(decision: "Decision", zone: str, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 The one rule: a reason is sealed and never printed, and whom a hold is about is not shown either.
 """
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +13,6 @@ from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
     from ledger.holds import Hold
-    from rights.datamap import DataMap
     from rights.holds import Scope
     from starter.show import Page
 
@@ -102,6 +100,7 @@ def place(
     from rights.holds import Authority, Disclosure, Reason, Terms
     from rights.subject import parse_identities
     from starter.desk import desk, now
+    from starter.holding import hold_document, scope_of
     from starter.inputs import identity_pairs, maybe_day, read_text
     from starter.show import answer
     from starter.submit import MAX_TEXT
@@ -117,7 +116,7 @@ def place(
     people = parse_identities(identity_pairs(identity or (), identities))
     with desk() as at:
         days = maybe_day(since, "--since"), maybe_day(until, "--until")
-        scope = _scope(at.data_map, system or (), collection or (), category or (), *days)
+        scope = scope_of(at.data_map, system or (), collection or (), category or (), *days)
         terms = Terms(
             scope=scope,
             reason=Reason(_one_of(reason, Reason, "--reason")),
@@ -127,7 +126,7 @@ def place(
             review_on=maybe_day(review_on, "--review-on"),
         )
         hold = at.ledger.place_hold(people, text, at=now(), by=_person(by), terms=terms)
-        answer(document(hold), _line(hold), as_json=as_json)
+        answer(hold_document(hold), _line(hold), as_json=as_json)
 
 
 @holds.command()
@@ -137,12 +136,13 @@ def confirm(hold: HoldId, by: By, as_json: Json = False) -> None:
     Example: habeas hold confirm 01kap30c2m6n8r1v5t9w4x7yzb --by s-21
     """
     from starter.desk import desk, now
+    from starter.holding import hold_document
     from starter.inputs import ledger_id
     from starter.show import answer
 
     with desk() as at:
         stands = at.ledger.confirm_hold(ledger_id(hold, "hold"), by=_person(by), at=now())
-        answer(document(stands), _line(stands, "confirmed"), as_json=as_json)
+        answer(hold_document(stands), _line(stands, "confirmed"), as_json=as_json)
 
 
 @holds.command()
@@ -159,13 +159,14 @@ def review(
     Example: habeas hold review 01kap30c2m6n8r1v5t9w4x7yzb --by s-21 --until 2027-03-01
     """
     from starter.desk import desk, now
+    from starter.holding import hold_document
     from starter.inputs import ledger_id, read_day
     from starter.show import answer
 
     with desk() as at:
         day = read_day(until_day, "--until")
         stands = at.ledger.review_hold(ledger_id(hold, "hold"), by=_person(by), review_on=day, at=now())
-        answer(document(stands), _line(stands, f"reviewed; again on {day}"), as_json=as_json)
+        answer(hold_document(stands), _line(stands, f"reviewed; again on {day}"), as_json=as_json)
 
 
 @holds.command()
@@ -185,6 +186,7 @@ def release(
     from datetime import timedelta
 
     from starter.desk import desk, now
+    from starter.holding import hold_document
     from starter.inputs import ledger_id, read_text
     from starter.show import answer
 
@@ -196,7 +198,7 @@ def release(
         gone = at.ledger.release_hold(hold_id, by=_person(by), at=moment, file_until=until, note=note)
         stands = at.ledger.hold_standing(hold_id)
         said = "" if gone else "its release waits for a second person: habeas hold release"
-        answer(document(stands), _line(stands, said), as_json=as_json)
+        answer(hold_document(stands), _line(stands, said), as_json=as_json)
 
 
 @holds.command("list")
@@ -208,6 +210,7 @@ def list_(
     Example: habeas hold list --all
     """
     from starter.desk import desk
+    from starter.holding import hold_document
     from starter.show import Cell, Page, answer, minute
 
     with desk() as at:
@@ -232,7 +235,7 @@ def list_(
             page.line("no hold")
         theirs = held_by_systems_of(at.ledger)
         add_system_holds(page, theirs)
-        said = {"holds": [document(h) for h in found], "of_systems": listed(theirs)}
+        said = {"holds": [hold_document(h) for h in found], "of_systems": listed(theirs)}
         answer(said, page, as_json=as_json)
 
 
@@ -243,6 +246,7 @@ def show(hold: HoldId, as_json: Json = False) -> None:
     Example: habeas hold show 01kap30c2m6n8r1v5t9w4x7yzb
     """
     from starter.desk import desk
+    from starter.holding import hold_document
     from starter.inputs import ledger_id
     from starter.show import Page, answer, minute
 
@@ -271,7 +275,7 @@ def show(hold: HoldId, as_json: Json = False) -> None:
                 ("review on", str(found.terms.review_on or "")),
             )
         )
-        answer(document(found), page, as_json=as_json)
+        answer(hold_document(found), page, as_json=as_json)
 
 
 @holds.command()
@@ -328,13 +332,6 @@ def answer_(
     answer({"answered": True, "new": new}, page, as_json=as_json)
 
 
-def document(hold: "Hold") -> dict[str, Any]:
-    """A hold as JSON; not whom it is about, and not why in words."""
-    body = hold.model_dump(mode="json")
-    terms = body.pop("terms")
-    return {**body, **terms, "in_force": hold.in_force}
-
-
 def _line(hold: "Hold", said: str = "") -> "Page":
     from starter.show import Cell, Page
 
@@ -367,33 +364,6 @@ def _days(scope: "Scope") -> str:
             return f", of {since} and later"
         case since, until:
             return f", of {since} to {until}"
-
-
-def _scope(
-    data_map: "DataMap", systems: Any, collections: Any, categories: Any, since: date | None, until: date | None
-) -> "Scope":
-    """A scope of names that the data map has, so that a slip holds nothing by mistake."""
-    from rights.exempt import categories as known
-    from rights.holds import HOUSE, Scope
-
-    for name in systems:
-        if name not in data_map.systems and name != HOUSE:
-            raise Failure(Exit.USAGE, "--system names no system of the data map: habeas map show lists them")
-    for name in collections:
-        system, _, collection = name.partition(".")
-        if system not in data_map.systems or collection not in data_map.systems[system].collections:
-            raise Failure(Exit.USAGE, "--collection is SYSTEM.COLLECTION, both as the data map has them")
-    if not set(categories) <= known(data_map):
-        raise Failure(Exit.USAGE, "--category names a category that no field of the data map has")
-    if since and until and until < since:
-        raise Failure(Exit.USAGE, "--until lies before --since, so that nothing would be held")
-    return Scope(
-        systems=tuple(systems),
-        collections=tuple(collections),
-        categories=tuple(categories),
-        since=since,
-        until=until,
-    )
 
 
 def _one_of(word: str, kinds: Any, option: str) -> str:

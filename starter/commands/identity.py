@@ -79,9 +79,9 @@ def send_code(
 
     Example: habeas identity send-code 01kap2v7q4m8w3x9yd5tgh6jzr --to file
     """
-    from ledger.proofcodes import LADDER, next_step
     from starter.desk import desk, now
     from starter.inputs import ledger_id
+    from starter.proving import code_goes
     from starter.show import Page, answer
 
     if to is not None and to not in PLACES:
@@ -89,12 +89,7 @@ def send_code(
     with desk() as at:
         request_id = ledger_id(request, "request")
         at.ledger.request(request_id)
-        goes = next((place for place in LADDER if place == to), None)
-        goes = goes or next_step(at.ledger.identity_state(request_id).asked)
-        if goes is None:
-            raise Failure(
-                Exit.REFUSED, "the ladder of codes is used up: attest in person or a document, with a second agent"
-            )
+        goes = code_goes(at.ledger.identity_state(request_id), to)
         number = at.ledger.ask_code(request_id, goes, at=now())
         said = f"code {number} is on its way, if there is a way; have it read back and check it"
         answer({"to": goes, "number": number}, Page().line(said), as_json=as_json)

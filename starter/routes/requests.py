@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from rights.details import Details, read_details
-from rights.evidence import Noted
+from rights.evidence import Noted as Entry
 from rights.request import Conclusion, Phase, Right
-from rights.subject import MAX_IDENTITIES, MAX_VALUE
+from rights.subject import MAX_IDENTITIES
 from rights.yamlfile import FileErrors
 from starter.access import Action, Caller
 from starter.changing import Change, IfMatch, changes, etag, said
@@ -25,6 +25,7 @@ from starter.doorkeeper import At, needs
 from starter.inputs import ledger_id
 from starter.pages import request_document, show_document
 from starter.problems import CHANGING, OF_REQUEST, Flaw, Problem, ProblemCode, answers
+from starter.routes.bodies import PLAIN, Body, Given, Noted, RequestId
 from starter.standing import as_it_stands
 from starter.submit import MAX_TEXT, submit
 from starter.timeline import sentence
@@ -32,24 +33,10 @@ from starter.timeline import sentence
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 
 Reader = Annotated[Caller, Depends(needs(Action.READ_REQUEST))]
-Note = Annotated[
-    str | None, Field(max_length=MAX_TEXT, pattern=r"^[^\x00]*$", description="A note; it is kept sealed.")
-]
 
 
-class Given(BaseModel):
-    """An identity of the person."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    kind: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$", examples=["email"])
-    value: str = Field(min_length=1, max_length=MAX_VALUE, examples=["name@example.org"])
-
-
-class NewRequest(BaseModel):
+class NewRequest(Body):
     """What somebody asks for."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     right: Right
     identities: list[Given] = Field(min_length=1, max_length=MAX_IDENTITIES)
@@ -58,7 +45,7 @@ class NewRequest(BaseModel):
         description="What the asker says beyond who they are: `habeas request rights` says what each right takes.",
     )
     text: str | None = Field(
-        default=None, max_length=MAX_TEXT, pattern=r"^[^\x00]*$", description="Its words as they came in; kept sealed."
+        default=None, max_length=MAX_TEXT, pattern=PLAIN, description="Its words as they came in; kept sealed."
     )
     regimes: list[str] = Field(
         default=[], max_length=5, description="The laws it is asked under, where that is not the one of the settings."
@@ -112,14 +99,6 @@ class Standing(BaseModel):
     systems: list[dict[str, Any]]
     tasks: list[dict[str, Any]]
     kept_until: list[dict[str, Any]]
-
-
-class Withdrawal(BaseModel):
-    """A request is taken back."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-    note: Note = None
 
 
 class Withdrawn(BaseModel):
@@ -201,7 +180,7 @@ def list_(
     },
 )
 def show(
-    request_id: str,
+    request_id: RequestId,
     at: At,
     caller: Reader,
     if_none_match: Annotated[str | None, Header(description="The ETag of what you have.", max_length=200)] = None,
@@ -222,8 +201,8 @@ def show(
     "/{request_id}/withdraw", operation_id="withdraw_request", response_model=Withdrawn, responses=answers(*OF_REQUEST)
 )
 def withdraw(
-    request_id: str,
-    body: Withdrawal,
+    request_id: RequestId,
+    body: Noted,
     change: Annotated[Change, Depends(changes(Action.WITHDRAW))],
     if_match: IfMatch = None,
 ) -> Response:
@@ -243,7 +222,7 @@ def withdraw(
     response_model=Timeline,
     responses=answers(ProblemCode.NOT_FOUND, ProblemCode.UNUSABLE),
 )
-def timeline(request_id: str, at: At, caller: Reader, limit: Limit = DEFAULT, cursor: Cursor = None) -> Response:
+def timeline(request_id: RequestId, at: At, caller: Reader, limit: Limit = DEFAULT, cursor: Cursor = None) -> Response:
     """What happened to a request, in plain words: a line for each entry of the journal, the oldest first."""
     wanted = at.ledger.request(ledger_id(request_id, "request")).id
     place = behind("lines", cursor, 1)
@@ -288,7 +267,7 @@ def accepted(at: Desk, request_id: str) -> Response:
     return said(document, 202, {"location": standing})
 
 
-def _line(entry: Noted) -> dict[str, Any]:
+def _line(entry: Entry) -> dict[str, Any]:
     # That a hold which must stay secret was in force is nothing for whoever reads a request.
     plain = entry.model_copy(update={"body": {**entry.body, "held": False}}) if entry.kind == "intent" else entry
     return {"entry": entry.seq, "at": entry.at, "kind": entry.kind, "says": sentence(plain)}

@@ -9,7 +9,10 @@ import pytest
 from starter.exits import Exit
 from tests.commandline import COMMANDS, options
 
-UNTIL_STOPPED = {"habeas dev", "habeas demo", "habeas worker", "habeas receive", "habeas stop-page", "habeas due serve"}
+UNTIL_STOPPED = {
+    *("habeas dev", "habeas demo", "habeas worker", "habeas receive"),
+    *("habeas stop-page", "habeas due serve", "habeas api"),
+}
 """They serve, or show, until they are stopped; there is no answer to put into JSON."""
 JSON_ALREADY = {"habeas optout gpc-json"}
 FILES = {

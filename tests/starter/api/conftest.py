@@ -18,6 +18,16 @@ from starter.api import build_app
 from starter.desk import Desk, load_settings
 from tests.starter.conftest import Deployment
 
+GROUPS = """
+[api]
+url = "https://habeas.example.com"
+
+[approvers]
+counsel = {holder = "s-counsel"}
+delegate = {holder = "s-delegate"}
+dpo = {holder = "s-dpo"}
+"""
+
 
 @dataclass
 class Known:
@@ -60,6 +70,8 @@ class Api:
 @pytest.fixture
 def api(deployment: Deployment) -> Iterator[Api]:
     """The API over a fresh deployment, known to one of each role and to a system that may do all a system may."""
+    file = deployment.home / "habeas.toml"
+    file.write_text(file.read_text() + GROUPS)
     at = Desk(load_settings(), pool=8)
     known = Known()
     for role in Role:
