@@ -85,8 +85,10 @@ class Following(Store):
         with self._look() as connection:
             return [request_row(row) for row in connection.execute(wanted, said)]
 
-    def requests_of(self, people: Sequence[Identity], *, limit: int) -> list[RequestRow]:
-        """The newest requests whose asker has given some of these identities, and nothing else.
+    def requests_of(
+        self, people: Sequence[Identity], *, limit: int = 1, request_id: str | None = None
+    ) -> list[RequestRow]:
+        """The newest requests whose asker has given some of these identities, and nothing else; or one, if it is such.
 
         What was asked about others as well is not among them: who is signed in as one person follows nothing that is
         about another.
@@ -95,5 +97,7 @@ class Following(Store):
         about = _given.where(request_subjects.c.digest.in_(digests))
         others = _given.where(request_subjects.c.digest.not_in(digests))
         wanted = ROWS.where(about.exists(), ~others.exists()).order_by(requests.c.id.desc()).limit(limit)
+        if request_id is not None:
+            wanted = wanted.where(requests.c.id == request_id)
         with self._look() as connection:
             return [request_row(row) for row in connection.execute(wanted, {"tenant": self.tenant})]

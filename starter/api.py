@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from starter.desk import Desk
 from starter.doorkeeper import Callers
+from starter.handoff import Handoffs
 from starter.inputs import MAX_FILE
 from starter.limits import Buckets
 from starter.problems import Problem, ProblemCode, ProblemDetails, answer, as_problem, problem_of
@@ -41,7 +42,11 @@ _HSTS: Final = "max-age=31536000; includeSubDomains"
 
 
 def build_app(at: Desk, callers: Callers) -> FastAPI:
-    """The whole API over a desk. Its ledger is opened when the first request needs it."""
+    """The whole API over a desk.
+
+    Raises:
+        SetupError: the keys of hand-offs cannot be read.
+    """
     app = FastAPI(
         title="Habeas",
         version="1",
@@ -54,6 +59,7 @@ def build_app(at: Desk, callers: Callers) -> FastAPI:
     )
     said = at.settings.api
     app.state.desk, app.state.callers = at, callers
+    app.state.handoffs = Handoffs.of(at.ledger, at.settings.handoff, said.url) if said and at.settings.handoff else None
     app.state.buckets = Buckets(said.per_minute if said else _PER_MINUTE)
     secure = said is not None and said.url.startswith("https:")
     app.add_middleware(Porter, hsts=secure)

@@ -238,10 +238,10 @@ _FORBIDDEN: Final = (
 )
 
 
-def answers(*codes: ProblemCode, guarded: bool = True) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: these problems and those that every route can answer, by status. `guarded`: it asks
-    who is there."""
-    return documented([*codes, *(_ALWAYS if guarded else _ALWAYS[2:]), *(_FORBIDDEN if guarded else ())])
+def answers(*codes: ProblemCode, roles: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: these problems and those that every route can answer, by status. `roles`: who may,
+    is a question of roles and scopes."""
+    return documented([*codes, *_ALWAYS, *(_FORBIDDEN if roles else ())])
 
 
 def documented(codes: Iterable[ProblemCode]) -> dict[int | str, dict[str, Any]]:

@@ -4,10 +4,9 @@ The one rule: what a token says is believed only if a key of the provider's sign
 for us, and it is not over. A token that is not believed says nothing, and not why.
 """
 
-import base64
 import json
 from asyncio import Lock
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,19 +14,13 @@ import httpx2
 import structlog
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import JWKRegistry, Key
+from joserfc.jwk import Key
 from pydantic import BaseModel, ValidationError
 
+from starter.believing import ALGORITHMS, LEEWAY_S, header, only, usable
+from starter.believing import NotBelieved as NotBelieved
 from starter.desk import now
 
-ALGORITHMS: Final[Mapping[str, str]] = {
-    "RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "PS256": "RSA", "PS384": "RSA", "PS512": "RSA",
-    "ES256": "EC", "ES384": "EC", "ES512": "EC", "EdDSA": "OKP", "Ed25519": "OKP",
-}  # fmt: skip
-"""What a signature may be made with, each with its kind of key. None of them has one key for both sides: with one that
-has, whoever knows the provider's public keys could sign."""
-LEEWAY_S: Final = 30
-"""How far two clocks may be apart."""
 _FRESH: Final = timedelta(hours=1)
 """How long keys are taken as they were: a key that the provider takes out is believed no longer than that."""
 _STALE: Final = timedelta(hours=24)
@@ -46,14 +39,6 @@ class ProviderAway(Exception):
 
     def __init__(self) -> None:
         super().__init__("the provider that signs people in does not answer: try again")
-
-
-class NotBelieved(Exception):
-    """A token is not to be believed. `why` is a word for the log: nobody else is told."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__("this token is not good here")
-        self.why = why
 
 
 class Doors(BaseModel):
@@ -100,7 +85,7 @@ class Provider:
             NotBelieved: it is not the provider's, not for this audience, over, or not written as one.
             ProviderAway: its keys are not known, and cannot be had.
         """
-        algorithm, kid = _header(token)
+        algorithm, kid = header(token)
         if algorithm not in ALGORITHMS:
             raise NotBelieved("algorithm")
         key = await self._key(algorithm, kid)
@@ -125,9 +110,9 @@ class Provider:
         Raises:
             NotBelieved: there is none, or more than one could be meant.
         """
-        if key := _only(self._kept(), algorithm, kid):
+        if key := only(self._kept(), algorithm, kid):
             return key
-        if key := _only(await self._fetched(), algorithm, kid):
+        if key := only(await self._fetched(), algorithm, kid):
             return key
         raise NotBelieved("key")
 
@@ -172,46 +157,12 @@ class Provider:
         return doors
 
 
-def _header(token: str) -> tuple[str, str | None]:
-    """Algorithm and key id of a token, read before anything of it is believed."""
-    try:
-        head = token.split(".", 1)[0]
-        said = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-        algorithm, kid = said["alg"], said.get("kid")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise NotBelieved("header") from None
-    if not isinstance(algorithm, str) or not (kid is None or isinstance(kid, str)):
-        raise NotBelieved("header")
-    return algorithm, kid
-
-
-def _only(known: tuple[Key, ...], algorithm: str, kid: str | None) -> Key | None:
-    """The one key that can be meant; None where there is none, or several."""
-    found = [
-        key
-        for key in known
-        if key.key_type == ALGORITHMS[algorithm]
-        and kid in {None, key.kid}
-        and key.get("alg") in {None, algorithm}
-        and key.get("use") in {None, "sig"}
-    ]
-    return found[0] if len(found) == 1 else None
-
-
 def _usable(document: Any) -> tuple[Key, ...]:
-    """The keys of a document that can have signed something; others are passed over."""
-    listed = document.get("keys") if isinstance(document, dict) else None
-    found = []
-    for one in listed if isinstance(listed, list) else ():
-        try:
-            if one["kty"] in set(ALGORITHMS.values()):
-                found.append(JWKRegistry.import_key(one))
-        except (JoseError, ValueError, TypeError, KeyError):
-            continue
-    if not found:
+    """The keys of a document that can have signed something."""
+    if not (found := usable(document)):
         log.warning("provider_away", what="keys")
         raise ProviderAway
-    return tuple(found)
+    return found
 
 
 async def _get(url: str) -> Any:

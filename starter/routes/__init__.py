@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from starter.routes import (
+    account,
     codec,
     deadlines,
     decisions,
@@ -35,6 +36,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     letters.router,
     systems.router,
     suppression.router,
+    account.router,
     codec.router,
     go.router,
 )

@@ -10,13 +10,16 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from ledger.letters import Letter as Row
+from rights.reveals import Revealed, Why
 from starter.access import Action, Caller
 from starter.changing import said
+from starter.desk import Desk, now
 from starter.doorkeeper import At, needs
 from starter.inputs import ledger_id
-from starter.outbox import letter_document, letter_id, told
+from starter.outbox import letter_document, letter_id, text_of, told
 from starter.problems import Problem, ProblemCode, answers
-from starter.routes.bodies import RequestId
+from starter.routes.bodies import Body, RequestId
 
 router = APIRouter(prefix="/v1", tags=["letters"])
 
@@ -38,6 +41,19 @@ class Letter(BaseModel):
     queued_at: datetime
     settled_at: datetime | None
     post_by: date | None
+
+
+class LetterText(BaseModel):
+    """A letter as it was sent, or as it would be now."""
+
+    id: str
+    text: str
+
+
+class Reason(Body):
+    """Why somebody wants to see it."""
+
+    reason: Why
 
 
 class Letters(BaseModel):
@@ -64,8 +80,35 @@ def list_(request_id: RequestId, at: At, caller: Reader) -> Response:
 )
 def show(letter: LetterId, at: At, caller: Reader) -> Response:
     """How a letter stands."""
+    return said(letter_document(_listed(at, letter)))
+
+
+@router.post(
+    "/letters/{letter}/reveal",
+    operation_id="reveal_letter",
+    response_model=LetterText,
+    responses=answers(
+        ProblemCode.NOT_FOUND, ProblemCode.UNREADABLE, ProblemCode.TOO_LARGE, ProblemCode.UNUSABLE, ProblemCode.REFUSED
+    ),
+)
+def reveal(
+    letter: LetterId, body: Reason, at: At, caller: Annotated[Caller, Depends(needs(Action.REVEAL))]
+) -> Response:
+    """What a letter says, and to whom. It is on record before it is shown, with the reason and who asked."""
+    found = _listed(at, letter)
+    if found.request_id is None:
+        raise Problem(ProblemCode.REFUSED, "this letter belongs to no request: habeas letter show prints it")
+    at.ledger.reveal(found.request_id, Revealed.LETTER, body.reason, by=caller.staff, at=now())
+    return said({"id": found.id, "text": text_of(at, found)})
+
+
+def _listed(at: Desk, letter: str) -> Row:
+    """A letter that may be listed.
+
+    Raises:
+        Problem: it is not there, or its being there would tell whether somebody is known.
+    """
     found = told(at, [at.ledger.letter(letter_id(letter))])
     if not found:
-        # That a code went out tells whether somebody is known.
         raise Problem(ProblemCode.NOT_FOUND, "there is no letter of this id: the list of its request has them")
-    return said(letter_document(found[0]))
+    return found[0]

@@ -145,7 +145,7 @@ def open_(body: NewRequest, change: Annotated[Change, Depends(changes(Action.OPE
         text=body.text,
         details=details_of(body.right, body.details),
         regimes=body.regimes,
-        **repeated(change),
+        **once(change.at, change.caller.staff, change.key, change.body),
     )
     return accepted(change.at, opened.request_id)
 
@@ -250,19 +250,19 @@ def details_of(right: Right, said_of: dict[str, Any] | None) -> Details | None:
         ) from None
 
 
-def repeated(change: Change) -> dict[str, Any]:
+def once(at: Desk, caller: str, key: str | None, body: bytes) -> dict[str, Any]:
     """The idempotency key of a call that opens a request, and what tells another call under it: the ledger keeps both
     in the commit that opens."""
-    if change.key is None:
+    if key is None:
         return {}
-    own = hashlib.sha256(f"{change.caller.staff}\0{change.key}".encode()).hexdigest()
-    return {"idempotency_key": f"api/{own}", "asked": change.at.ledger.asked_mark(change.body)}
+    own = hashlib.sha256(f"{caller}\0{key}".encode()).hexdigest()
+    return {"idempotency_key": f"api/{own}", "asked": at.ledger.asked_mark(body)}
 
 
-def accepted(at: Desk, request_id: str) -> Response:
+def accepted(at: Desk, request_id: str, under: str = "/v1/requests") -> Response:
     """The answer to whoever has opened a request; the same whenever it is given."""
     row = at.ledger.request(request_id)
-    standing = f"/v1/requests/{row.id}"
+    standing = f"{under}/{row.id}"
     document = {"id": row.id, "right": row.right, "received_at": row.clock.received_at, "standing": standing}
     return said(document, 202, {"location": standing})
 
