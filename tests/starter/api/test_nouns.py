@@ -423,7 +423,7 @@ def test_a_caller_without_the_action_is_refused_everywhere(api: Api) -> None:
     tried = 0
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            if not operation.get("security") or "/account/" in path:
+            if not operation.get("security") or "/account/" in path or path == "/v1/me":
                 continue
             where = path.format(**known, letter="01kap2v7q4m8w3x9yd5tgh6jzr.refusal.0", name="eu-gdpr")
             for by, code in (("s-nobody", "role_missing"), ("t-none", "scope_missing")):
