@@ -17,7 +17,7 @@ from starter.company import Company
 from starter.company.letters import ACCOUNT
 from starter.local import ATTRIBUTES, Local
 from starter.show import Cell, Page, out
-from starter.stack import Mail, Objects, Postgres, StackError, Temporal, Vendors, free_port, state_dir
+from starter.stack import Mail, Objects, People, Postgres, StackError, Temporal, Vendors, free_port, state_dir
 from starter.stack.child import HANDOVER_LIMIT_S, lock
 from starter.stack.ports import claim, is_free
 
@@ -25,7 +25,7 @@ CALM: Final = 60.0
 """Seconds that a worker must have run for its next restart to come at once."""
 SLOWEST: Final = 30.0
 """Seconds between restarts of a worker that keeps ending, at most."""
-_PORTS: Final = ("postgres", "temporal", "temporal_ui", "health", "mail", "smtp", "objects", "vendors")
+_PORTS: Final = ("postgres", "temporal", "temporal_ui", "health", "mail", "smtp", "objects", "vendors", "people", "api")
 EVERY: Final = "15s"
 """How often the vendors' stand-in is asked how its work stands: days may pass before somebody moves its clock."""
 
@@ -84,6 +84,8 @@ def _run(home: Path, ports: dict[str, int]) -> None:
         mode="approve",
         company=company,
         health_port=ports["health"],
+        people=People(port=ports["people"]),
+        api_port=ports["api"],
     )
     out(
         Page().line(
@@ -187,6 +189,10 @@ def _welcome(local: Local, vendors: Vendors) -> Page:
     page.line(
         "Amplitude and Mailchimp are stand-ins on this machine. What takes a vendor days is done once its clock was "
         f"moved, as the last lines do; it is asked for every {EVERY.removesuffix('s')} seconds."
+    )
+    page.line(
+        f"For the HTTP API run {here} api, then open {local.api_url}/signin: one made-up member of staff per role "
+        "signs in by a click, at a stand-in for an OpenID provider that runs here alone."
     )
     page.line(
         f"Everything survives a restart and a kill -9 but the mailbox {ACCOUNT}, which its server has in memory: it "

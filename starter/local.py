@@ -23,8 +23,9 @@ from ledger import schema
 from starter.company import Company
 from starter.scaffold import private_parts
 from starter.shop import ROLES, fill_shop, make_roles, map_text
-from starter.stack import HOST, Postgres, StackError, Temporal, free_port
+from starter.stack import HOST, People, Postgres, StackError, Temporal, free_port
 from starter.stack.child import Child, lock
+from starter.stack.people import CLIENT, SECRET
 from workflows.visibility import KEYS
 
 DRAIN: Final = 10
@@ -48,8 +49,12 @@ class Local:
         mode: str,
         company: Company | None = None,
         health_port: int | None = None,
+        people: People | None = None,
+        api_port: int | None = None,
     ) -> None:
+        """`people` sign in at the API, which is set up with them, and started by whoever wants it (`habeas api`)."""
         self.home, self.postgres, self.temporal, self.company = home, postgres, temporal, company
+        self.people, self.api_port = people, api_port or free_port()
         self._environment, self._mode = environment, mode
         self.health_port: Final = health_port or free_port()
         self._worker: Child | None = None
@@ -67,6 +72,8 @@ class Local:
         self._write_files()
         with ThreadPoolExecutor(4) as together:
             others: list[Future[object]] = [together.submit(self.temporal.start)]
+            if self.people:
+                others.append(together.submit(self.people.start))
             company = together.submit(self._start_company)
             self.postgres.start()
             self._make_ledger()
@@ -102,8 +109,8 @@ class Local:
             if not (file := maps / f"{name}.yaml").exists():
                 file.write_text(text)
         # The ports may be others than last time.
-        (self.home / "habeas.toml").write_text(self._settings())
         (self.home / "secrets").mkdir(mode=0o700, exist_ok=True)
+        (self.home / "habeas.toml").write_text(self._settings())
         private_parts(self.home)
 
     def _settings(self) -> str:
@@ -123,6 +130,28 @@ drain_seconds = {DRAIN}
 # So that a try takes seconds. A deployment leaves it at 72: the person is told, and can stop the erasure meanwhile.
 cooling_off_hours = 0
 log = "json"
+{self._sign_in()}"""
+
+    @property
+    def api_url(self) -> str:
+        """Where the API is once it was started; browsers keep its cookies without TLS for this name alone."""
+        return f"http://localhost:{self.api_port}"
+
+    def _sign_in(self) -> str:
+        """The groups of settings by which made-up people sign in."""
+        if self.people is None:
+            return ""
+        self._write_secret("people", SECRET)
+        return f"""
+[api]
+url = "{self.api_url}"
+port = {self.api_port}
+
+[oidc]
+issuer = "{self.people.issuer}"
+client_id = "{CLIENT}"
+client_secret = "file:secrets/people"
+staff_claim = "staff_id"
 """
 
     def _secret(self, name: str) -> str:
@@ -200,7 +229,7 @@ log = "json"
     def close(self) -> None:
         """End the worker, then the servers."""
         self.stop_worker()
-        for server in (self.temporal, self.company, self.postgres):
+        for server in (self.temporal, self.company, self.people, self.postgres):
             if server is not None:
                 with contextlib.suppress(StackError):
                     server.close()
