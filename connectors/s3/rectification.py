@@ -6,6 +6,7 @@ and over the very content that was read, and at the end it is looked at again.
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
@@ -50,7 +51,7 @@ class Rectification:
         self._locks = Locks(session, call.as_of, call.beat)
         self._reading = Correcting(session, settings, call.beat)
         self._found = self._rectified = self._removed = 0
-        self._older: dict[str, int] = {}
+        self._older = Counter[str]()
         """Older versions that still say something else, by why they stay."""
         self._said: dict[str, bytes] = {}
         """The keys of objects that do not say it yet, with a digest of what they say: that is kept."""
@@ -116,7 +117,7 @@ class Rectification:
         Raises:
             NeedsHuman: NO_ROW: a row that is named is none of the person's.
         """
-        self._said, self._older, self._found = {}, {}, 0
+        self._said, self._older, self._found = {}, Counter(), 0
         named = {one.key[0] for one in self._call.corrections if one.key is not None}
         olds: dict[Key, Mapping[str, str | None]] = {}
         for rows in self._groups():
@@ -127,7 +128,8 @@ class Rectification:
                 continue
             self._call.beat()
             draft = self._reading.draft(rows, wanted)
-            going = self._going(draft)
+            going, staying = self._older_of(draft)
+            self._older += staying
             self._found += len(draft.found)
             if draft.due or going:
                 self._refuse_locked(draft)
@@ -149,16 +151,13 @@ class Rectification:
             if group[0].certain and group[0].row.kind != "upload":
                 yield [found.row for found in group]
 
-    def _going(self, draft: Draft) -> list[Row]:
-        """The older versions that go; the others that say something else are counted by why they stay."""
+    def _older_of(self, draft: Draft) -> tuple[list[Row], Counter[str]]:
+        """Of the older versions that say something else those that go, and how many stay for which reason."""
         locked = self._locks.of(draft.older)
         delete = self._settings.older_versions == "delete"
         going = [row for row in draft.older if delete and row not in locked]
-        for row in draft.older:
-            if row not in going:
-                ground = OBJECT_LOCK if row in locked else OLDER_VERSION
-                self._older[ground] = self._older.get(ground, 0) + 1
-        return going
+        grounds = (OBJECT_LOCK if row in locked else OLDER_VERSION for row in draft.older if row not in going)
+        return going, Counter(grounds)
 
     def _refuse_locked(self, draft: Draft) -> None:
         """Nothing is written over what the bucket itself locks: it is to stay as it is."""
@@ -177,8 +176,7 @@ class Rectification:
         for _ in range(TRIES):
             rows = next(self._session.rows(key, exact=True), [])
             draft = self._reading.draft(rows, self._wanted(key))
-            older = self._locks.of(draft.older)
-            going = [row for row in draft.older if self._settings.older_versions == "delete" and row not in older]
+            going, _ = self._older_of(draft)
             if not (draft.due or going):
                 return
             self._refuse_locked(draft)
