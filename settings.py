@@ -32,6 +32,7 @@ from starter.groups import (
     MailSettings,
     OidcSettings,
     Reference,
+    WebhookSettings,
 )
 
 FILE = "habeas.toml"
@@ -321,6 +322,11 @@ class Settings(BaseSettings):
         default=None,
         description="Who signs people in: the group [oidc]; unset: the API takes tokens of systems alone.",
         examples=[{"issuer": "https://id.example.com", "client_id": "habeas"}],
+    )
+    webhooks: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")], WebhookSettings] = Field(
+        default={},
+        description="Whom to tell what happens to requests: groups [webhooks.NAME] (docs/webhooks.md).",
+        examples=[{"crm": {"url": "https://crm.example.com/hooks", "secret": "env:HABEAS_CRM_SECRET"}}],
     )
     sms_gateway: Annotated[str, Field(pattern=r"^[^\s@]*\{digits\}[^\s@]*@[^\s@]+$")] | None = Field(
         default=None,

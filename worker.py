@@ -28,6 +28,7 @@ from activities.deciding import DecidingActivities
 from activities.deferring import DeferringActivities
 from activities.following import FollowingActivities
 from activities.fulfil import FulfilActivities
+from activities.hooking import HookActivities
 from activities.identity import IdentityActivities
 from activities.incidents import IncidentActivities
 from activities.jws import load_signing_key
@@ -65,6 +66,7 @@ from starter.namespace import missing_attributes
 from starter.schedule import MapCheckSchedule
 from starter.temporal import tls_of
 from starter.versions import serves, versioned
+from starter.webhooks import build_hooks
 from workflows.appeal import AppealRun
 from workflows.authority import AuthorityRequest
 from workflows.campaign import CampaignRun
@@ -79,6 +81,7 @@ from workflows.replay import ReplayRun
 from workflows.request import REQUESTS
 from workflows.sweep import Sweep
 from workflows.upkeep import Upkeep
+from workflows.webhook import WebhookRun
 from workflows.wire import HistoryKeys, plugin
 
 HEARTBEAT_THROTTLE: Final = timedelta(seconds=3)
@@ -127,6 +130,7 @@ def build_tools(settings: Settings, ledger: Ledger) -> Tools:
         transfers=open_transfers(settings),
         office=settings.office,
         authority=open_authority(settings),
+        hooks=build_hooks(settings.webhooks),
     )
 
 
@@ -216,6 +220,7 @@ def build_worker(
             AuthorityRequest,
             IncidentRun,
             DeferredRun,
+            WebhookRun,
         ],
         activities=[
             opening.open,
@@ -264,6 +269,7 @@ def build_worker(
             upkeep.destroy,
             upkeep.sign,
             map_check.check,
+            HookActivities(tools).tell,
             mailing.send,
             mailing.look_after,
             campaign.carry_on,

@@ -10,6 +10,7 @@ from threading import Lock
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from activities.hooks import Hook
 from activities.mailsetup import Mail
 from activities.stamping import Authority
 from activities.store import Store
@@ -94,6 +95,8 @@ class Tools:
     """None: nothing is sent."""
     authority: Authority | None = None
     """Who timestamps the journal's head; None: nobody does."""
+    hooks: Mapping[str, Hook] = field(default_factory=dict)
+    """The webhooks, by name."""
     office: Office = field(default_factory=Office)
     """Who writes letters, and what the settings say of that."""
     _maps: dict[str, DataMap] = field(default_factory=dict)

@@ -71,6 +71,7 @@ from ledger.transmissions import Transmissions
 from ledger.uses import Uses
 from ledger.verify import Verification
 from ledger.vitals import Vitals
+from ledger.webhooks import Webhooks
 from ledger.weighings import Weighings
 
 __all__ = ["Ledger", "connect"]
@@ -131,6 +132,7 @@ class Ledger(
     Mailroom,
     LetterDesk,
     Campaigns,
+    Webhooks,
     Told,
     Verification,
     Vitals,

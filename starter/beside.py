@@ -4,6 +4,7 @@ The one rule: each may be asked for again, since its id makes it the same.
 """
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -27,9 +28,12 @@ from workflows.relook import RelookRun
 from workflows.replay import ReplayRun
 from workflows.sweep import Sweep
 from workflows.upkeep import Upkeep
+from workflows.webhook import WebhookRun
 
 RPC: Final = timedelta(seconds=5)
 """How long Temporal gets for a call; without an answer it is made again later."""
+STUCK: Final = 30.0
+"""Seconds until a webhook that has not moved on is made sure of again: one whose receiver is away tries by itself."""
 
 
 class Beside:
@@ -37,6 +41,7 @@ class Beside:
 
     def __init__(self, tools: Tools, client: Client, task_queue: str) -> None:
         self._tools, self._ledger, self._client, self._queue = tools, tools.ledger, client, task_queue
+        self._told: dict[str, tuple[int, float]] = {}
 
     async def reconcile(self) -> None:
         """Make sure of the runs that go on beside a request's, or after it."""
@@ -78,6 +83,17 @@ class Beside:
         """Have a system swept; a sweep that is under way hears of it."""
         run = visibility.sweep_id(system, self._ledger.tenant)
         return await self._keep_running(Sweep.run, system, run, f"erase in {system}, once for many people", "more")
+
+    async def webhooks(self) -> None:
+        """Have each webhook told what it has not heard yet."""
+        kinds = {name: hook.kinds for name, hook in self._tools.hooks.items()}
+        for name, place in (await asyncio.to_thread(self._ledger.webhooks_behind, kinds)).items():
+            before, asked = self._told.get(name, (-1, 0.0))
+            if before == place and time.monotonic() - asked < STUCK:
+                continue
+            run = visibility.webhook_id(name, self._ledger.tenant)
+            await self._keep_running(WebhookRun.run, name, run, f"tell {name} what happened")
+            self._told[name] = place, time.monotonic()
 
     async def relook(self, request_id: str) -> bool:
         """Have a closed request looked at again; no effect while it is."""

@@ -52,6 +52,7 @@ from starter.commands import (
     temporal,
     token,
     transfer,
+    webhook,
     weigh,
 )
 from starter.commands import contract as _contract  # noqa: F401 - adds its commands to recipient.recipients
@@ -180,6 +181,7 @@ app.add_typer(token.tokens, name="token")
 app.add_typer(temporal.temporals, name="temporal")
 app.add_typer(session.sessions, name="session")
 app.add_typer(report.reports, name="report")
+app.add_typer(webhook.webhooks, name="webhook")
 
 
 def _shape(group: typer.Typer) -> None:

@@ -43,6 +43,8 @@ LISTEN: Final = 1.0
 """Seconds to wait for a notification before the outbox is read anyway; also how long a stop may take."""
 ENSURE: Final = timedelta(seconds=10)
 """How often the upkeep workflow is made sure of, which also finds out that Temporal lost its database."""
+TELL: Final = timedelta(seconds=2)
+"""How often it is looked whether a webhook has something to be told."""
 AWAY: Final = 2.0
 """Seconds before an unreachable Temporal or ledger is tried again."""
 
@@ -68,12 +70,15 @@ class Dispatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until told to stop; an outage of either side is waited out."""
-        ensured = datetime.min.replace(tzinfo=UTC)
+        ensured = told = datetime.min.replace(tzinfo=UTC)
         while not stop.is_set():
             try:
                 if datetime.now(UTC) - ensured >= ENSURE:
                     await self._beside.upkeep()
                     ensured = datetime.now(UTC)
+                if self._tools.hooks and datetime.now(UTC) - told >= TELL:
+                    await self._beside.webhooks()
+                    told = datetime.now(UTC)
                 if not await self.deliver_once():
                     await asyncio.to_thread(self._ledger.wait, LISTEN)
             except asyncio.CancelledError:

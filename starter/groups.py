@@ -275,3 +275,33 @@ class HandoffSettings(BaseModel):
         description="Words in a hand-off's amr (RFC 8176) that say that a second factor was shown.",
         examples=[["mfa"]],
     )
+
+
+class WebhookSettings(BaseModel):
+    """A group `[webhooks.NAME]`: whom to tell what happens to requests (docs/webhooks.md)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: str = Field(
+        pattern=r"^https?://[^\s@]+$",
+        description="Where each event is posted; https, or http to an address listed as private.",
+        examples=["https://crm.example.com/hooks/habeas"],
+    )
+    secret: Reference = Field(
+        description="The secret that events are signed with, by reference; habeas webhook secret makes one.",
+        examples=["env:HABEAS_CRM_SECRET"],
+    )
+    old_secret: Reference | None = Field(
+        default=None,
+        description="The secret before it: events are signed with both until the receiver knows the new one.",
+        examples=["env:HABEAS_CRM_OLD_SECRET"],
+    )
+    events: tuple[str, ...] = Field(
+        default=(), description="The types of events it hears of; unset: all.", examples=[["request.closed"]]
+    )
+    private: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses of your own network that it may lead to; any other one has to be public.",
+        examples=[["10.0.0.7"]],
+    )
+    ca_file: str = Field(default="", description="A certificate authority of yours, PEM.", examples=["/etc/ssl/ca.pem"])

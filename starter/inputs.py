@@ -142,6 +142,23 @@ def received(text: str | None, zone: str, now: datetime) -> datetime:
     return moment
 
 
+def past_moment(text: str, zone: str, now: datetime) -> datetime:
+    """A time of --since; without an offset it is the zone's.
+
+    Raises:
+        Failure: it is none, or lies in the future.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Failure(Exit.USAGE, "--since is a time as ISO 8601 writes it, such as 2026-11-26T02:00Z") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(zone))
+    if moment > now:
+        raise Failure(Exit.USAGE, "--since lies in the future: name a time that is past")
+    return moment
+
+
 def read_day(text: str, option: str) -> date:
     """A day that was typed.
 

@@ -78,7 +78,8 @@ def test_every_setting_is_documented_with_its_default(name: str) -> None:
 
     assert row, f"docs/running.md does not tell of the setting {name}"
     default = row.split("|")[2].strip().strip("`")
-    wanted = "" if field.is_required() else str(field.default).lower() if field.default not in (None, ()) else "none"
+    unset = field.default in (None, (), {})
+    wanted = "" if field.is_required() else "none" if unset else str(field.default).lower()
     if isinstance(field.default, timedelta):
         assert TypeAdapter(timedelta).validate_python(default) == field.default
     else:

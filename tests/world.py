@@ -200,7 +200,7 @@ class World:
     def _settings(self) -> Settings:
         prefix = "HABEAS_"
         plain = {k.removeprefix(prefix).lower(): v for k, v in self.environment.items() if k.startswith(prefix)}
-        read: dict[str, Any] = {n: json.loads(plain[n]) for n in ("maps", "mail", "letters") if n in plain}
+        read: dict[str, Any] = {n: json.loads(plain[n]) for n in ("maps", "mail", "letters", "webhooks") if n in plain}
         return Settings(**{**plain, **read})
 
     def set_up_mail(self, **mail: Any) -> None:

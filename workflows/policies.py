@@ -78,6 +78,17 @@ MAIL: Final[Options] = {
     ),
 }
 
+WEBHOOK: Final[Options] = {
+    # Fifty events at a receiver that takes its whole time for each.
+    "start_to_close_timeout": timedelta(minutes=15),
+    # More than one event may take; a killed worker is noticed within this time.
+    "heartbeat_timeout": timedelta(seconds=30),
+    # 5, 10, 20 s ... an hour, for ever: the journal keeps what was not told, and habeas webhook list says since when.
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=5), backoff_coefficient=2, maximum_interval=timedelta(hours=1)
+    ),
+}
+
 CAMPAIGN: Final[Options] = {
     # Ten thousand people are listed in seconds; a slow directory takes minutes.
     "start_to_close_timeout": timedelta(minutes=15),

@@ -58,6 +58,11 @@ def sweep_id(system: str, tenant: str) -> str:
     return f"sweep/{system}/{tenant}"
 
 
+def webhook_id(name: str, tenant: str) -> str:
+    """The id under which a webhook is told. It ends with the tenant, under whose key its history is sealed."""
+    return f"webhook/{name}/{tenant}"
+
+
 def campaign_id(campaign: str, tenant: str) -> str:
     """The id under which a campaign runs. It ends with the tenant, under whose key its history is sealed."""
     return f"campaign/{campaign}/{tenant}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -78,9 +79,16 @@ class Transport:
         timeout: timedelta = timedelta(seconds=60),
         largest: int = 16 << 20,
         resolver: Resolver = resolve,
+        ca: str = "",
     ) -> None:
+        """`ca` is a file of certificates (PEM) that are believed as well.
+
+        Raises:
+            OSError: it cannot be read.
+        """
         self._system, self._hosts, self._private = system, tuple(hosts), frozenset(private)
         self._timeout, self._largest = timeout, largest
+        self._ca = Path(ca).read_text() if ca else ""
         self._network = Network(private, resolver)
         self._pool: httpcore2.ConnectionPool | None = None
 
@@ -201,8 +209,11 @@ class Transport:
 
     def _opened(self) -> httpcore2.ConnectionPool:
         if self._pool is None:
+            trust = httpx2.create_ssl_context(trust_env=False)
+            if self._ca:
+                trust.load_verify_locations(cadata=self._ca)
             self._pool = httpcore2.ConnectionPool(
-                ssl_context=httpx2.create_ssl_context(trust_env=False),
+                ssl_context=trust,
                 max_connections=10,
                 keepalive_expiry=5,
                 network_backend=self._network,

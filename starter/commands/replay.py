@@ -3,7 +3,6 @@
 The one rule: it says done of nothing that it could not look at; what cannot be told is counted, and exits with 1.
 """
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,7 +61,7 @@ def begin(
     if context.invoked_subcommand:
         return
     from starter.desk import desk, now
-    from starter.inputs import maybe_role
+    from starter.inputs import maybe_role, past_moment
     from starter.show import Page, answer
 
     if system is None or (since is None) is not new:
@@ -70,7 +69,7 @@ def begin(
     with desk() as at:
         if system not in at.data_map.systems:
             raise Failure(Exit.USAGE, f"--system takes one of {', '.join(at.data_map.systems)}")
-        moment = _moment(since, at.zone, now()) if since else None
+        moment = past_moment(since, at.zone, now()) if since else None
         made = at.ledger.begin_replay(system, moment, dry=preview, by=maybe_role(by, "--by") or "", at=now())
     answer({"replay": made}, Page().line(f"begun: habeas replay show {made}"), as_json=as_json)
 
@@ -163,20 +162,6 @@ def admit(
             answer({"admitted": True}, Page().line("they may come in again"), as_json=as_json)
             return
     raise Failure(Exit.AWAY, f"nobody was let in: {code}")
-
-
-def _moment(text: str, zone: str, now: datetime) -> datetime:
-    from zoneinfo import ZoneInfo
-
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Failure(Exit.USAGE, "--since is a time as ISO 8601 writes it, such as 2026-11-26T02:00Z") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=ZoneInfo(zone))
-    if moment > now:
-        raise Failure(Exit.USAGE, "--since lies in the future: name the time that the backup is of")
-    return moment
 
 
 def _document(found: "Replay") -> dict[str, Any]:

@@ -35,6 +35,7 @@ from rights.holds import ANSWER_BEFORE, Disclosure, Reason, Scope, Terms
 from rights.plan import Operation, Step
 from rights.receipt import Certainty, Count, Outcome, Receipt, Tally
 from rights.subject import parse_identities
+from rights.webhooks import KINDS
 from settings import Settings
 from starter.stack import free_port
 from starter.submit import submit
@@ -184,6 +185,8 @@ class Place:
             seen["audit-pack names"] = plain(" ".join(sorted(pack.namelist())))
             seen["timeline"] = plain(pack.read("timeline.txt").decode())
         seen["what the run reads"] = plain(self.reads(request, datetime.now(UTC)))
+        heard = [one.event.body().decode() for one in self.ledger.untold("crm", KINDS, 1_000)]
+        seen["webhook"] = plain("\n".join(body for body in heard if request in body))
         return seen | self._kept(request)
 
     def _kept(self, request: str) -> dict[str, str]:
@@ -216,6 +219,7 @@ def place(deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ledger = worker.open_ledger(loaded)
     with closing(sqlite3.connect(file, isolation_level=None)) as door:
         door.executescript(ROWS)
+        ledger.untold("crm", KINDS, 1)  # it hears of what happens from here on
         yield Place(deployment, ledger, worker.build_tools(loaded, ledger), door)
     ledger.close_connections()
 
