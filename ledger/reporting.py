@@ -1,6 +1,6 @@
 """Reading for reports: all requests, holds, notices and comparisons of the map, as the journal had them at an entry.
 
-The one rule: one transaction, set by set, from entries that are never changed; nothing is read from a row that is.
+The one rule: set by set, from entries up to a number, which are never changed; nothing is read from a row that is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,22 +94,24 @@ class Reporting(Metrics):
         """All requests, the oldest first."""
         with self._frozen.begin() as connection:
             at = head_at(connection, self.tenant, head)
-            return at, self._cases(connection, at)
+            carried = self.carried(connection, at)
+            folded = fold(connection.execute(_CASES, self._until(at), execution_options={"yield_per": PAGE}))
+        # Reckoning takes longer than a session may lie idle.
+        cases = [one.case(request_id, carried.get(request_id, ())) for request_id, one in folded.items()]
+        return at, sorted(cases, key=lambda case: (case.received, case.id))
 
     def board_facts(self, period: Period, head: int | None = None) -> tuple[Head, Facts]:
         """All that a board is told of."""
+        at, cases = self.cases(head)
+        late = late_ones(cases, period)
+        open_late = [case.id for case in overdue_ones(cases, at.at) if case.conclusion is None] if at.at else []
+        # In a transaction of its own: what stands up to an entry is the same in every one after it.
         with self._frozen.begin() as connection:
-            at = head_at(connection, self.tenant, head)
-            cases = self._cases(connection, at)
             holds, unconfirmed, matched = self._beside(connection, at)
-            facts = Facts(
-                cases=cases,
-                waits=self._waits(connection, at, cases),
-                passed_in=self._passed_in(connection, at, late_ones(cases, period)),
-                holds=holds,
-                unconfirmed=unconfirmed,
-                matched=matched,
-            )
+            waits, passed_in = self._waits(connection, at, open_late), self._passed_in(connection, at, late)
+        facts = Facts(
+            cases=cases, waits=waits, passed_in=passed_in, holds=holds, unconfirmed=unconfirmed, matched=matched
+        )
         return at, facts
 
     def maps_in(self, period: Period, zone: str, head: int | None = None) -> tuple[Head, list[MapUse]]:
@@ -124,16 +126,10 @@ class Reporting(Metrics):
             MapUse(data_map=orjson.loads(row.body)["digest"], first=row.first, bound=row.bound) for row in found
         ]
 
-    def _cases(self, connection: Connection, at: Head) -> list[Case]:
-        carried = self.carried(connection, at)
-        folded = fold(connection.execute(_CASES, self._until(at), execution_options={"yield_per": PAGE}))
-        cases = [one.case(request_id, carried.get(request_id, ())) for request_id, one in folded.items()]
-        return sorted(cases, key=lambda case: (case.received, case.id))
-
     def _beside(self, connection: Connection, at: Head) -> tuple[list[HoldFact], list[Unconfirmed], Matched | None]:
         """Holds in force, what recipients have not confirmed, and the last comparison of the map."""
         holds: dict[str, tuple[datetime, Terms]] = {}
-        told: dict[tuple[str, str, str], Unconfirmed] = {}
+        told: dict[tuple[str, str], dict[str, Unconfirmed]] = {}
         matched: Matched | None = None
         for entry in connection.execute(_BESIDE, self._until(at)):
             body = orjson.loads(entry.body)
@@ -143,21 +139,20 @@ class Reporting(Metrics):
                 case "hold_released":
                     holds.pop(body["hold"], None)
                 case "recipient_told" if _awaited(body):
-                    key = (entry.request_id, body["recipient"], body["operation"])
-                    due = date.fromisoformat(body["due_on"])
-                    told[key] = Unconfirmed(body["recipient"], body["operation"], entry.at.date(), due)
+                    one = Unconfirmed(
+                        body["recipient"], body["operation"], entry.at.date(), date.fromisoformat(body["due_on"])
+                    )
+                    told.setdefault((entry.request_id, one.recipient), {})[one.operation] = one
                 case "recipient_answered" if body["answer"] != Answer.CONFIRMED_ALONE:
-                    for key in [one for one in told if one[:2] == (entry.request_id, body["recipient"])]:
-                        del told[key]
+                    told.pop((entry.request_id, body["recipient"]), None)
                 case "map_checked":
                     matched = Matched(at=entry.at, **body)
         today = at.at.date() if at.at else date.min
         facts = [HoldFact(placed_at, terms.secret(today)) for placed_at, terms in holds.values()]
-        return facts, list(told.values()), matched
+        return facts, [one for of in told.values() for one in of.values()], matched
 
-    def _waits(self, connection: Connection, at: Head, cases: Sequence[Case]) -> dict[str, Waits]:
+    def _waits(self, connection: Connection, at: Head, late: Sequence[str]) -> dict[str, Waits]:
         """Why what is open and overdue is not answered, as whoever works on it reads it."""
-        late = [case.id for case in overdue_ones(cases, at.at) if case.conclusion is None] if at.at else []
         if not late:
             return {}
         why = {request_id: _Why() for request_id in late}
