@@ -28,8 +28,9 @@ T = TypeVar("T")
 WORKERS = 3
 OPEN_HOLDS = 6
 """Holds at a time: some of the load waits for them, most of it does not."""
-PATIENCE = 60.0
-"""Seconds in which the ledger takes a word, frozen workers at its head or not."""
+PATIENCE = 180.0
+"""Seconds in which the ledger takes a word: the sessions of a worker that was frozen at the journal's head are ended
+one after the other, and on a busy machine others are frozen meanwhile."""
 CALM = 240.0
 """Seconds after the last fault within which everything closes: longer than an intent is open and a lease lasts, and
 than the pauses to which a step's attempts have grown."""
