@@ -19,7 +19,7 @@ KEYS = frozenset(
         "event", "level", "logger", "timestamp", "request_id", "step", "system", "operation", "outcome", "code", "kind",
         "reference", "error", "where", "activity", "workflow_id", "attempt", "risk", "keys", "month_keys", "address",
         "namespace", "queue", "seconds", "systems", "version", "digest", "port", "missing", "tenant", "environment",
-        "route", "method", "status", "ms", "trace", "staff", "payloads", "runs", "unopened",
+        "ours", "route", "method", "status", "ms", "trace", "staff", "payloads", "runs", "unopened",
     }
 )  # fmt: skip
 """What a line may hold; anything else is dropped, and its name is listed under `dropped`."""

@@ -88,7 +88,7 @@ async def serves(client: Client, version: WorkerVersion, stop: asyncio.Event) ->
             now = serving(await deployment_of(client, version.deployment))
             if now != told:
                 say = log.info if now == version.build_id else log.warning
-                say("version_serves", build=now or None, ours=version.build_id, deployment=version.deployment)
+                say("version_serves", version=now or "none", ours=version.build_id)
                 told = now
         except RPCError as error:
             log.warning("version_unknown", error=type(error).__qualname__)

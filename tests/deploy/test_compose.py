@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import subprocess
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,18 @@ ONCE = {"migrate", "doctor", "temporal-schema", "temporal-namespace"}
 """They end by themselves."""
 WRITES = {"temporal", "temporal-ui"}
 """Images that write their settings where they start."""
+
+
+def shake_hands(serving: ssl.SSLContext, believing: ssl.SSLContext, host: str) -> bool:
+    """Whether a client believes a server of this name; in memory."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = believing.wrap_bio(to_client, to_server, server_hostname=host)
+    server = serving.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for end in (client, server):
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    return client.getpeercert() is not None
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -73,7 +87,7 @@ def test_ports_are_open_to_this_machine_alone_and_the_ledger_s_is_not() -> None:
 def test_no_password_stands_anywhere() -> None:
     """Every secret is a file that secrets.sh makes, and no variable of an environment holds one."""
     made = set(re.findall(r"\| new (\S+)", script := (DEPLOY / "secrets.sh").read_text()))
-    made |= {"checkpoint.pem"} if "secrets/checkpoint.pem" in script else set()
+    made |= set(re.findall(r"-(?:key)?out secrets/(\S+)", script))
     secrets = COMPOSE["secrets"]
 
     assert {Path(secret["file"]).name for secret in secrets.values()} <= made
@@ -89,7 +103,8 @@ def test_what_is_mounted_and_waited_for_is_there() -> None:
     for service in SERVICES.values():
         for volume in service.get("volumes", ()):
             source = volume.split(":")[0]
-            assert (DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
+            made = source.removeprefix("./secrets/") in COMPOSE["secrets"]
+            assert made or ((DEPLOY / source).exists() if source.startswith(".") else source in COMPOSE["volumes"])
         for other, how in service.get("depends_on", {}).items():
             wanted = "service_completed_successfully" if other in ONCE else "service_healthy"
             assert how == {"condition": wanted}
@@ -142,6 +157,12 @@ def test_secrets_are_made_once_and_are_for_their_user_alone(tmp_path: Path) -> N
     assert len({first[name] for name in ("postgres_password", "temporal_password", "ledger_password")}) == 3
     assert first["ledger_password"] in first["ledger_url"]
     assert {(tmp_path / "secrets" / name).stat().st_mode & 0o077 for name in first} == {0}
+    # The provider's certificate vouches for itself, and for the name that it goes by.
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(tmp_path / "secrets" / "oidc.pem", tmp_path / "secrets" / "oidc.key")
+    believing = ssl.create_default_context(cafile=str(tmp_path / "secrets" / "oidc.pem"))
+    host = yaml.safe_load((DEPLOY / "compose" / "dex.yaml").read_text())["issuer"].split("/")[2].split(":")[0]
+    assert shake_hands(serving, believing, host)
 
 
 def test_the_databases_are_made_by_their_script(postgres: Postgres, tmp_path: Path) -> None:

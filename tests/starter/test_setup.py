@@ -96,6 +96,24 @@ def test_config_check_finds_what_does_not_work(deployment: Deployment) -> None:
     assert "canary" not in str(found)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_config_check_takes_a_key_as_an_orchestrator_mounts_it(deployment: Deployment) -> None:
+    """Another's file that our group alone may read; never one that others can."""
+    key = deployment.home / "checkpoint.pem"
+    os.chown(key, 4711, os.getegid())
+    key.chmod(0o440)
+    mounted = checks(deployment)["checkpoint_key"]
+    key.chmod(0o444)
+    open_to_all = checks(deployment)["checkpoint_key"]
+    os.chown(key, os.geteuid(), os.getegid())
+    key.chmod(0o440)
+    ours = checks(deployment)["checkpoint_key"]
+
+    assert mounted[0]
+    assert not open_to_all[0]
+    assert not ours[0]
+
+
 def test_config_check_quotes_the_maps_mistakes(deployment: Deployment) -> None:
     file = deployment.home / "maps" / "shop.yaml"
     file.write_text(file.read_text().replace("category: correspondence", "categorie: correspondence", 1))

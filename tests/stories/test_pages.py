@@ -25,6 +25,7 @@ from tests.world import World, shop_map
 DOCS = Path(__file__).parents[2] / "docs"
 PERSON = "c7@shop.example"
 ELSEWHERE = {
+    "habeas promote": "tests/deploy/test_topology.py has new workers serve",
     "request open portability --identities person.txt": "test_portability has another controller",
     "transfer receipt": "test_portability has another controller",
     "habeas receive": "test_portability starts it",
@@ -193,6 +194,11 @@ def nothing(reader: Reader) -> None:
     """The page begins by itself."""
 
 
+def runbook(reader: Reader) -> None:
+    (reader.world.home / "parcels").mkdir(mode=0o700)
+    reader.names["REQUEST"] = reader.world.open("access", [("email", PERSON)])
+
+
 PAGES: dict[str, Callable[[Reader], None]] = {
     "access.md": access,
     "data-map.md": nothing,
@@ -208,6 +214,7 @@ PAGES: dict[str, Callable[[Reader], None]] = {
     "restriction.md": restriction,
     "rights.md": restriction,
     "discovery.md": discovery,
+    "../deploy/runbook.md": runbook,
 }
 
 
