@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.mailsetup import LIFE
 from activities.tools import Tools
+from rights.reckoning import local_day
 from workflows import visibility
 from workflows.appeal import AppealRun
 from workflows.authority import AuthorityRequest
@@ -75,7 +76,7 @@ class Beside:
                 search_attributes=visibility.at_appeal(
                     row.right, self._ledger.tenant, appeal.clock, row.regimes, datetime.now(UTC)
                 ),
-                static_summary=f"appeal, due {appeal.clock.internal_due:%Y-%m-%d}",
+                static_summary=f"appeal, due {local_day(appeal.clock.internal_due, appeal.clock.zone)} as it came in",
             )
         return True
 

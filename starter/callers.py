@@ -148,7 +148,10 @@ class Callers:
 
     def _from_our_page(self, request: HTTPConnection) -> bool:
         """Whether a page of ours had the browser send it. Browsers say so, and a page cannot have them say something
-        else; what says neither is no browser, and has no business with a cookie."""
+        else; what says neither is no browser, and has no business with a cookie. At the codec server the page of the
+        Temporal Web UI is as one of ours (starter/uiorigin.py)."""
+        if getattr(request.state, "ui_origin", None):
+            return True
         site = request.headers.get("sec-fetch-site")
         origin = request.headers.get("origin")
         if site is not None:

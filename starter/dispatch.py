@@ -30,6 +30,7 @@ from ledger.outbox import Message
 from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.plan import Operation
+from rights.reckoning import local_day
 from rights.request import Phase, Right
 from starter.beside import RPC, Beside
 from workflows import visibility
@@ -58,6 +59,13 @@ _WAKES: Final = {"swept": "refresh", "wake": "refresh", "clock": "turned"}
 """Messages of which a run needs to know only that it has to read the ledger, and the signal that tells it."""
 
 log = structlog.get_logger()
+
+
+def _summary(row: RequestRow) -> str:
+    """The line of the Temporal UI's list, which stays as it is: of dates only what no extension moves."""
+    received = local_day(row.clock.received_at, row.clock.zone)
+    due = local_day(row.clock.internal_due, row.clock.zone)
+    return f"{row.right} under {', '.join(row.regimes)}, received {received}, due {due} as it came in"
 
 
 class Dispatcher:
@@ -191,7 +199,7 @@ class Dispatcher:
                 ),
                 # The first task comes back with the answer, for the worker that runs beside this dispatcher.
                 request_eager_start=True,
-                static_summary=f"{right}, due {row.clock.internal_due:%Y-%m-%d}",
+                static_summary=_summary(row),
             )
         except WorkflowAlreadyStartedError:
             log.info("already_run", request_id=request_id)

@@ -50,6 +50,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--storm-faults", type=int, default=150, help="faults [%(default)s]")
     group.addoption("--storm-seed", type=int, default=0, help="the seed that a storm printed; 0: a new one")
 
+    pages = parser.getgroup("pages", "the Temporal Web UI in a browser (tests/stories/test_temporal_ui.py)")
+    pages.addoption("--screenshots", action="store_true", help="write docs/screenshots anew")
+
 
 @dataclass(frozen=True)
 class Database:

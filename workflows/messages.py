@@ -1,10 +1,11 @@
 """What travels to and from a workflow: start, updates, query and result. Ids, codes, counts and times only."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from activities.opening import Facts
+from rights.deadlines import Risk
 from rights.plan import Operation
-from rights.receipt import Outcome, Receipt
+from rights.receipt import Certainty, Outcome, Receipt
 from rights.request import Conclusion, Phase, Right
 from rights.value import Value
 
@@ -37,6 +38,17 @@ class StepStanding(Value):
     operation: Operation
     outcome: Outcome
     code: str = ""
+    certainty: Certainty | None = None
+    rows: int = 0
+    """What was found, of a look."""
+
+
+class Wait(Value):
+    """One thing that is waited on."""
+
+    code: str
+    system: str = ""
+    """Where, if it is one system's step."""
 
 
 class Standing(Value):
@@ -47,6 +59,18 @@ class Standing(Value):
     internal_due: datetime | None = None
     legal_due: datetime | None = None
     steps: tuple[StepStanding, ...] = ()
+    right: Right | None = None
+    regime: str = ""
+    """The law whose dates they are."""
+    waits: tuple[Wait, ...] = ()
+    """All that is waited on; `waiting_on` is what the list shows of it."""
+    risk: Risk | None = None
+    still_since: date | None = None
+    """The clock stands still since this day, and nothing is due."""
+    zone: str = ""
+    """Whose days the dates are."""
+    systems: tuple[str, ...] = ()
+    """Those that are looked into."""
 
 
 class Closing(Value):

@@ -20,8 +20,10 @@ with workflow.unsafe.imports_passed_through():
     from rights.receipt import Receipt
     from rights.request import Phase
     from workflows import policies, visibility
-    from workflows.messages import Opening, Standing, StepStanding
+    from workflows.details import details
+    from workflows.messages import Opening, Standing, StepStanding, Wait
 
+_HOLDS = (Code.HOLD, Code.LEGAL_HOLD)
 _BRIEF = {Phase.FULFILLING, Phase.VERIFYING, Phase.PACKAGING}
 
 
@@ -51,6 +53,7 @@ class Run:
         self._heard = 0
         self._away = 0
         self._shown: tuple[Phase, str] | None = None
+        self._foremost = ""
         self._clock: asyncio.Task[None] | None = None
         self._interim = False
         self._acknowledged = False
@@ -74,6 +77,7 @@ class Run:
         # The request was started with what it is about to enter (starter/dispatch.py): nothing to tell the UI yet.
         self.phase = Phase.LOCATING if self.confirmed else Phase.CONFIRMING
         self._shown = (self.phase, "")
+        self._write_page()
 
     def end(self) -> None:
         """Stop the clock."""
@@ -197,11 +201,12 @@ class Run:
                 self._told = self.facts.clock
                 shown = self._told.risk(workflow.now())
                 workflow.upsert_search_attributes(visibility.at_clock(self._told, shown))
-                workflow.set_current_details(visibility.details(self.standing()))
+                self._write_page()
             risk = self.facts.clock.risk(workflow.now())
             if risk is not shown:
                 shown = risk
                 workflow.upsert_search_attributes(visibility.at_risk(risk))
+                self._write_page()
                 await self.do(OpeningActivities.deadline, Reached(ask=self.ask(), risk=risk))
             if self._acknowledge_at and workflow.now() >= self._acknowledge_at:
                 self._acknowledged = True
@@ -282,17 +287,42 @@ class Run:
 
     def standing(self) -> Standing:
         """Where the request stands."""
-        known = hasattr(self, "facts")
-        return Standing(
+        standing = Standing(
             phase=self.phase,
-            waiting_on=self._waiting_on(),
-            internal_due=self.facts.clock.internal_due if known else None,
-            legal_due=self.facts.clock.legal_due if known else None,
+            waiting_on=self._foremost,
+            waits=tuple(Wait(code=code, system=_system_of(key)) for key, code in self.waiting.items()),
             steps=tuple(
-                StepStanding(system=system, operation=op, outcome=r.outcome, code=r.code)
+                StepStanding(
+                    system=system,
+                    operation=op,
+                    outcome=r.outcome,
+                    code=r.code,
+                    certainty=r.certainty,
+                    rows=r.tally.found,
+                )
                 for (system, op), r in self.receipts.items()
             ),
         )
+        if not hasattr(self, "facts"):
+            return standing
+        clock = self.facts.clock
+        return standing.model_copy(
+            update={
+                "internal_due": clock.internal_due,
+                "legal_due": clock.legal_due,
+                "right": self.opening.right,
+                "regime": clock.regime,
+                "risk": clock.risk(workflow.now()),
+                "still_since": clock.still_since,
+                "zone": clock.zone,
+                "systems": self.facts.systems,
+            }
+        )
+
+    def note(self, receipt: Receipt) -> None:
+        """Keep what became of a step."""
+        self.receipts[receipt.step.system, receipt.step.operation] = receipt
+        self._write_page()
 
     def enter(self, phase: Phase) -> None:
         """Note a phase. What takes moments is shown only if something waits: each showing costs two writes."""
@@ -300,6 +330,8 @@ class Run:
             self.phase = phase
             if phase not in _BRIEF or self._found > policies.MANY_ROWS:
                 self._show()
+            else:
+                self._write_page()
 
     @property
     def looks(self) -> dict[str, Receipt]:
@@ -315,12 +347,28 @@ class Run:
         return sum(look.tally.found for look in self.looks.values())
 
     def _waiting_on(self) -> str:
-        return next(iter(self.waiting.values()), "")
+        """What the list shows of all that is waited on: a hold before anything else, since that stands when all else
+        is done; or what was first."""
+        first = next(iter(self.waiting.values()), "")
+        held = next((code for code in self.waiting.values() if code in _HOLDS), "")
+        # Runs that began under an older version have shown what was first.
+        return held if held and held != first and workflow.patched("a hold is shown first") else first
 
     def _show(self) -> None:
-        """Tell the UI; one history event per change."""
-        shown = (self.phase, self._waiting_on())
+        """Tell the UI; one history event per change of what the list shows, and none for the page."""
+        self._foremost = self._waiting_on()
+        shown = (self.phase, self._foremost)
         if shown != self._shown:
             self._shown = shown
             workflow.upsert_search_attributes(visibility.now_in(*shown))
-            workflow.set_current_details(visibility.details(self.standing()))
+        self._write_page()
+
+    def _write_page(self) -> None:
+        """Say where it stands to whoever opens its page: kept in memory alone, and asked for."""
+        workflow.set_current_details(details(self.standing()))
+
+
+def _system_of(key: str) -> str:
+    """The system of a step by its key, REQUEST/SYSTEM/...; none of what is waited on by itself."""
+    parts = key.split("/")
+    return parts[1] if len(parts) > 2 else ""

@@ -123,7 +123,7 @@ class Steps:
             receipt = await self._perform(step)
             if receipt is None:
                 continue
-            run.receipts[system, operation] = receipt
+            run.note(receipt)
             self._heed(receipt)
             if receipt.outcome.settled or receipt.outcome is Outcome.PENDING or receipt.code == Code.RULED_OUT:
                 if operation is Operation.LOCATE:

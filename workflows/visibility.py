@@ -1,4 +1,4 @@
-"""What the list and the pages of the Temporal UI show of a request: search attributes and current details.
+"""What the list of the Temporal UI shows of a request: its search attributes.
 
 The one rule: search attributes are in clear for everybody who may open the UI, so each holds a word from a closed list,
 an opaque id or a date.
@@ -19,7 +19,6 @@ from rights.codes import Code
 from rights.deadlines import Clock, Risk
 from rights.incidents import Incident
 from rights.request import Phase, Right
-from workflows.messages import Standing
 
 RIGHT: Final = SearchAttributeKey.for_keyword("HabeasRight")
 REGIME: Final = SearchAttributeKey.for_keyword_list("HabeasRegime")
@@ -130,9 +129,8 @@ def at_start(
             SearchAttributePair(REGIME, list(regimes)),
             SearchAttributePair(PHASE, str(phase)),
             SearchAttributePair(TENANT, tenant),
-            SearchAttributePair(DUE_AT, clock.internal_due),
-            SearchAttributePair(LEGAL_DUE_AT, clock.legal_due),
             SearchAttributePair(RISK, str(clock.risk(now))),
+            *_dates(clock),
         ]
     )
 
@@ -182,30 +180,21 @@ def now_in(phase: Phase, waiting_on: str) -> list[SearchAttributeUpdate[Any]]:
 
 
 def at_clock(clock: Clock, risk: Risk) -> list[SearchAttributeUpdate[Any]]:
-    """The update for a clock that was moved."""
+    """The update for a clock that was moved. While it stands still nothing is due, and no date is shown."""
+    still = clock.still_since is not None
     return [
-        DUE_AT.value_set(clock.internal_due),
-        LEGAL_DUE_AT.value_set(clock.legal_due),
+        DUE_AT.value_unset() if still else DUE_AT.value_set(clock.internal_due),
+        LEGAL_DUE_AT.value_unset() if still else LEGAL_DUE_AT.value_set(clock.legal_due),
         RISK.value_set(str(risk)),
     ]
+
+
+def _dates(clock: Clock) -> list[SearchAttributePair[datetime]]:
+    if clock.still_since:
+        return []
+    return [SearchAttributePair(DUE_AT, clock.internal_due), SearchAttributePair(LEGAL_DUE_AT, clock.legal_due)]
 
 
 def at_risk(risk: Risk) -> list[SearchAttributeUpdate[Any]]:
     """The update for a change of the risk bucket."""
     return [RISK.value_set(str(risk))]
-
-
-def details(standing: Standing) -> str:
-    """The live Markdown text on a request's page: names of systems, outcomes, codes and dates."""
-    lines = [f"**{standing.phase}**"]
-    if standing.waiting_on:
-        lines[0] += f", waiting on `{standing.waiting_on}`"
-    if standing.internal_due and standing.legal_due:
-        lines.append(f"due {standing.internal_due:%Y-%m-%d}, by law {standing.legal_due:%Y-%m-%d}")
-    if standing.steps:
-        lines += ["", "| step | system | outcome |", "|---|---|---|"]
-        lines += [
-            f"| {step.operation} | {step.system} | {step.outcome}{f' `{step.code}`' if step.code else ''} |"
-            for step in standing.steps
-        ]
-    return "\n".join(lines)

@@ -67,13 +67,14 @@ def decode(
     given = [_read(one) for one in sent.payloads]
     opening = _Opening(at)
     opened = [opening.of(one) for one in given]
-    log.info(
-        "decoded",
-        staff=caller.staff,
-        payloads=sum(map(is_sealed, given)),
-        runs=sorted({run_of(one) for one in given if is_sealed(one)} & opening.opened),
-        unopened=opening.unopened,
-    )
+    if given:
+        log.info(
+            "decoded",
+            staff=caller.staff,
+            payloads=sum(map(is_sealed, given)),
+            runs=sorted({run_of(one) for one in given if is_sealed(one)} & opening.opened),
+            unopened=opening.unopened,
+        )
     return SentPayloads.model_validate({"payloads": [_written(one) for one in opened]})
 
 

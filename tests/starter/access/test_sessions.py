@@ -118,6 +118,20 @@ def test_only_a_page_of_ours_changes_anything_by_somebodys_session(door: Door) -
         assert browser.me().status_code == (401 if taken else 200)
 
 
+def test_the_page_of_the_temporal_ui_reads_payloads_by_somebodys_session_and_does_nothing_else(door: Door) -> None:
+    browser = door.browser()
+    browser.sign_in(roles=["dpo"])
+    page = {"origin": "http://127.0.0.1:8233", "sec-fetch-site": "cross-site"}
+    evil = page | {"origin": "https://evil.example"}
+
+    read, other = (
+        browser.client.post("/codec/default/decode", json={"payloads": []}, headers=who) for who in (page, evil)
+    )
+    done = browser.client.post("/signout", headers=page)
+
+    assert (read.status_code, other.status_code, done.status_code) == (200, 403, 403)
+
+
 def test_what_is_read_needs_no_page_of_ours(door: Door) -> None:
     """A link in a mail leads here; what it shows is shown to whoever is signed in, and to no page."""
     browser = door.browser()
