@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup.stamp
 PIP = $(1) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r build/uv.txt
 
-.PHONY: help setup lock demo check format test soak storm bench bench-full clean
+.PHONY: help setup lock demo check format test soak storm bench bench-full audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ bench: setup ## Run the benchmarks at a small scale, under 10 minutes
 
 bench-full: setup ## Run the benchmarks at full scale
 	$(BIN)/python -m tests.benchmarks.run --full
+
+audit: setup ## Ask PyPI whether a pinned package has a known weakness
+	$(BIN)/pip-audit --requirement requirements.lock --disable-pip --require-hashes
 
 clean: ## Remove .venv and what the tools keep
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
