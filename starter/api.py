@@ -23,7 +23,7 @@ from starter.doorkeeper import Callers
 from starter.handoff import Handoffs
 from starter.inputs import MAX_FILE
 from starter.limits import Buckets
-from starter.problems import Problem, ProblemCode, ProblemDetails, answer, as_problem, problem_of
+from starter.problems import Problem, ProblemCode, ProblemDetails, answer, as_problem, documented, problem_of
 from starter.routes import ROUTERS, STREAMS
 from starter.uiorigin import UiOrigin
 
@@ -94,6 +94,13 @@ def _document(app: FastAPI) -> dict[str, Any]:
         problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(problem.pop("$defs"))
         schemas["ProblemDetails"] = problem
+        # What the framework would answer by itself, it does not here: every problem is one of ours.
+        unusable = documented([ProblemCode.UNUSABLE])
+        for operation in (one for path in document["paths"].values() for one in path.values()):
+            if "HTTPValidationError" in str(operation["responses"].get("422", "")):
+                operation["responses"]["422"] = unusable[422]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -198,7 +198,7 @@ _WORDS: Final = {
 
 
 def _unusable(found: Sequence[Mapping[str, Any]]) -> Problem:
-    flaws = [Flaw(at=_place(one), says=_says(one)) for one in found]
+    flaws = [Flaw(at=_place(one), says=says(one)) for one in found]
     if all(one["type"] == "json_invalid" for one in found):
         return Problem(ProblemCode.UNREADABLE, "the body is no JSON: send JSON in UTF-8")
     return Problem(ProblemCode.UNUSABLE, "send it again with what `errors` says of each part", flaws=flaws)
@@ -212,7 +212,8 @@ def _place(one: Mapping[str, Any]) -> str:
     return ".".join(str(name) for name in names)
 
 
-def _says(one: Mapping[str, Any]) -> str:
+def says(one: Mapping[str, Any]) -> str:
+    """What to send instead, of a finding of pydantic's; never what was sent."""
     if one["type"] in _WORDS:
         return _WORDS[one["type"]]
     if one["type"] in _SAID:

@@ -7,16 +7,14 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Depends, Header, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
-from rights.details import Details, read_details
+from rights.details import MODELS, Details
 from rights.evidence import Noted as Entry
 from rights.request import Conclusion, Phase, Right
 from rights.subject import MAX_IDENTITIES
-from rights.yamlfile import FileErrors
 from starter.access import Action, Caller
 from starter.changing import Change, IfMatch, changes, etag, said
 from starter.cursors import DEFAULT, Cursor, Limit, behind, page
@@ -24,7 +22,7 @@ from starter.desk import Desk, now, rules
 from starter.doorkeeper import At, needs
 from starter.inputs import ledger_id
 from starter.pages import request_document, show_document
-from starter.problems import CHANGING, OF_REQUEST, Flaw, Problem, ProblemCode, answers
+from starter.problems import CHANGING, OF_REQUEST, Flaw, Problem, ProblemCode, answers, says
 from starter.routes.bodies import PLAIN, Body, Given, Noted, RequestId
 from starter.standing import as_it_stands
 from starter.submit import MAX_TEXT, submit
@@ -234,20 +232,27 @@ def timeline(request_id: RequestId, at: At, caller: Reader, limit: Limit = DEFAU
 
 
 def details_of(right: Right, said_of: dict[str, Any] | None) -> Details | None:
-    """What the asker says beyond who they are, read as the command line reads it.
+    """What the asker says beyond who they are.
 
     Raises:
         Problem: it cannot be used.
     """
     if said_of is None:
         return None
-    try:
-        return read_details(right, "details", orjson.dumps(said_of).decode())
-    except FileErrors as errors:
-        flaws = [Flaw(at="body.details", says=one.advice) for one in errors.errors]
-        raise Problem(
-            ProblemCode.UNUSABLE, "send it again with what `errors` says of its details", flaws=flaws
-        ) from None
+    model = MODELS.get(right)
+    if model is None:
+        flaws = [Flaw(at="body.details", says="a request about this right takes no details: leave them out")]
+    else:
+        try:
+            return model.model_validate(said_of)
+        except ValidationError as error:
+            known = set(model.model_fields)
+            flaws = [
+                # Other names in a path may be the sender's own.
+                Flaw(at=".".join(["body.details", *(str(n) for n in one["loc"] if n in known)]), says=says(one))
+                for one in error.errors(include_input=False, include_url=False)
+            ]
+    raise Problem(ProblemCode.UNUSABLE, "send it again with what `errors` says of its details", flaws=flaws)
 
 
 def once(at: Desk, caller: str, key: str | None, body: bytes) -> dict[str, Any]:

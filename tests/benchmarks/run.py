@@ -23,7 +23,7 @@ from pathlib import Path
 import worker
 from rights.request import Right
 from starter.stack import Postgres, Temporal, free_port
-from tests.benchmarks import buckets, by_hand, campaign, databases, discovery, mailbox, waiting
+from tests.benchmarks import buckets, by_hand, campaign, databases, discovery, load, mailbox, waiting
 from tests.benchmarks.deployment import MAP, Used, counting, fatten, memory, seed
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.connectors.dovecot import LACKING
@@ -32,6 +32,8 @@ from tests.world import World, shop_map
 OUT = Path(".bench/latest.json")
 GOALS = {"access": 0.15, "erasure": 0.20}
 """CPU seconds a request, Temporal in memory, everything counted."""
+P95 = " (goal 0.15, on an idle machine)"
+"""A wall figure: it is printed with its goal, and decides nothing."""
 QUIET = 3.0
 """CPU seconds of the worker in a minute in which nothing happens: a twentieth of a core."""
 
@@ -55,6 +57,9 @@ class Scale:
     erased: int
     grown: int
     told: int
+    load: int
+    """Seconds of calls at a fixed rate."""
+    stormed: int
 
 
 SMALL = Scale(
@@ -73,6 +78,8 @@ SMALL = Scale(
     erased=600_000,
     grown=300_000,
     told=2_000,
+    load=20,
+    stormed=1_500,
 )
 FULL = Scale(
     customers=10_000,
@@ -90,6 +97,8 @@ FULL = Scale(
     erased=20_000_000,
     grown=10_000_000,
     told=100_000,
+    load=60,
+    stormed=5_000,
 )
 
 
@@ -409,9 +418,26 @@ def measure_campaign(report: Report, scale: Scale) -> None:
         report.add("    longest history", seen.events, "events", at_most=10_000)
 
 
+def measure_api(report: Report, scale: Scale) -> None:
+    """Submits and looks over HTTP at a fixed rate, beside a working engine; and that none of a rush is lost."""
+    with deployment(scale, file=False) as world:
+        seen = load.measure(world, scale.load, scale.stormed)
+        rate = f"{load.RATE:.0f} calls/s for {scale.load} s"
+        report.add(f"api: submit, {rate}: CPU of the API, each", seen.submit_cpu, "s", at_most=0.012)
+        report.add(f"    p95 from when it was due{P95}", seen.submit_p95, "s")
+        report.add(f"api: status, {rate}: CPU of the API, each", seen.status_cpu, "s", at_most=0.015)
+        report.add(f"    p95 from when it was due{P95}", seen.status_p95, "s")
+        report.add(f"api: of {scale.stormed:,} submits at 5,000 in a minute: accepted", seen.accepted, "",
+                   at_least=scale.stormed)  # fmt: skip
+        report.add("    wall (goal: at that rate)", seen.accepted_wall, "s")
+        report.add("    lost", seen.lost, "", at_most=0)
+        report.add("    wall until Temporal was told of all", seen.drained, "s")
+        report.add("    calls refused, of all", seen.refused, "", at_most=0)
+
+
 PARTS = (
     *("memory", "file", "large", "submit", "mailbox", "waiting", "bucket"),
-    *("discover", "export", "erase", "people", "growth", "campaign"),
+    *("discover", "export", "erase", "people", "growth", "campaign", "api"),
 )
 
 
@@ -440,6 +466,7 @@ def main() -> None:
         "people": lambda: measure_people(report, scale),
         "growth": lambda: measure_growth(report, scale),
         "campaign": lambda: measure_campaign(report, scale),
+        "api": lambda: measure_api(report, scale),
     }
     for name, measure in measures.items():
         if options.only in {None, name}:
