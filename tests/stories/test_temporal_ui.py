@@ -170,7 +170,7 @@ class Eyes:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_compliance_sees_who_waits_on_what_and_no_person(
     stage: Stage, home: Path, request: pytest.FixtureRequest
 ) -> None:
