@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from dotenv import dotenv_values
 
 from connectors.registry import SetupError, resolve
-from ledger import schema
 from ledger.checkpoints import Checkpoints
 from ledger.errors import AddressError
 from ledger.keys import open_keys
@@ -181,6 +180,8 @@ def check_schema(settings: Settings) -> None:
     Raises:
         SetupError: they are not; the text says what to run.
     """
+    from ledger import schema  # loads Alembic, which no other command needs
+
     there, needed = schema.current(resolve(settings.ledger)), schema.head()
     if there != needed:
         raise SetupError(
