@@ -7,7 +7,7 @@ same whenever it is folded again.
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, literal_column, select
 
 from ledger.chain import GENESIS
 from ledger.errors import LedgerRefusal
@@ -18,6 +18,7 @@ _NEWEST: Final = select(chain_heads.c.seq).where(chain_heads.c.tenant == bindpar
 _ENTRY: Final = select(entries.c.hash, entries.c.at).where(
     entries.c.tenant == bindparam("tenant"), entries.c.seq == bindparam("seq")
 )
+_PATIENT: Final = select(func.set_config("idle_in_transaction_session_timeout", str(300_000), literal_column("true")))
 
 
 class Head(Value):
@@ -44,3 +45,9 @@ def head_at(connection: Connection, tenant: str, wanted: int | None) -> Head:
     if entry is None:
         raise LedgerRefusal(f"the journal has no such entry: the newest is {newest}")
     return Head(seq=seq, digest=entry.hash.hex(), at=entry.at)
+
+
+def be_patient(connection: Connection) -> None:
+    """Let a transaction that only reads lie idle for minutes: nobody waits for it, and a busy machine may take longer
+    over a page of entries than a session has that holds the journal's head."""
+    connection.execute(_PATIENT)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, DateTime, bindparam, literal_column, select, 
 
 from ledger.casefold import KINDS, fold
 from ledger.clocks import Clocks
-from ledger.head import Head, head_at
+from ledger.head import Head, be_patient, head_at
 from ledger.models import entries, requests
 from ledger.store import AnyRow
 from rights.deadlines import Clock
@@ -74,6 +74,7 @@ class Metrics(Clocks):
             LedgerRefusal: there is no entry of that number yet.
         """
         with self._frozen.begin() as connection:
+            be_patient(connection)
             at = head_at(connection, self.tenant, head)
             its = {
                 "tenant": self.tenant,

@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, Connection, DateTime, Text, bindparam, column, fun
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from ledger.casefold import KINDS, fold
-from ledger.head import Head, head_at
+from ledger.head import Head, be_patient, head_at
 from ledger.metrics import PAGE, Metrics
 from ledger.models import entries
 from ledger.notices import Answer
@@ -93,6 +93,7 @@ class Reporting(Metrics):
     def cases(self, head: int | None = None) -> tuple[Head, list[Case]]:
         """All requests, the oldest first."""
         with self._frozen.begin() as connection:
+            be_patient(connection)
             at = head_at(connection, self.tenant, head)
             carried = self.carried(connection, at)
             folded = fold(connection.execute(_CASES, self._until(at), execution_options={"yield_per": PAGE}))
@@ -107,6 +108,7 @@ class Reporting(Metrics):
         open_late = [case.id for case in overdue_ones(cases, at.at) if case.conclusion is None] if at.at else []
         # In a transaction of its own: what stands up to an entry is the same in every one after it.
         with self._frozen.begin() as connection:
+            be_patient(connection)
             holds, unconfirmed, matched = self._beside(connection, at)
             waits, passed_in = self._waits(connection, at, open_late), self._passed_in(connection, at, late)
         facts = Facts(
@@ -120,6 +122,7 @@ class Reporting(Metrics):
             datetime.combine(day, time(0), ZoneInfo(zone)) for day in (period.first, period.last + timedelta(days=1))
         )
         with self._frozen.begin() as connection:
+            be_patient(connection)
             at = head_at(connection, self.tenant, head)
             found = connection.execute(_BOUND, {**self._until(at), "first": first, "after": after}).all()
         return at, [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
@@ -164,6 +167,20 @@ def test_whoever_works_here_does_each_deed_when_it_makes_sense(ledger: Ledger) -
                           "let_go", "compare", "shred", "correct"}  # fmt: skip
 
 
+def test_a_machine_too_busy_to_read_on_at_once_still_gets_its_report(
+    make_ledger: Callable[..., Ledger], tables: Database
+) -> None:
+    """A session that lies idle is ended after ten seconds, here after 0.2; not one that only reads."""
+    opened_id(make_ledger(tables.url), Phase.LOCATING)
+    limit = "options=-c%20idle_in_transaction_session_timeout%3D200"
+    busy = make_ledger(f"{tables.url}{'&' if '?' in tables.url else '?'}{limit}")
+    event.listen(busy._engine, "after_cursor_execute", lambda *_: time.sleep(0.4))
+
+    assert read_board(busy).waiting == len(register_report(sources(busy), YEAR).lines) == 1
+    with pytest.raises(DBAPIError):
+        busy.note("none", "zq", {}, at=AT)  # it writes
+
+
 def test_a_head_that_is_not_there_yet_is_refused_and_an_empty_journal_can_be_reported_on(ledger: Ledger) -> None:
     empty = read_board(ledger)
     assert (empty.stamp.head, empty.stamp.as_of, empty.waiting, empty.matched) == (0, None, 0, None)
@@ -272,6 +289,6 @@ def test_what_a_comparison_of_the_map_found_is_on_record_after_the_next_one_has_
 def test_no_report_has_anything_of_a_person(ledger: Ledger, door: Door) -> None:
     opened_id(ledger, Phase.LOCATING, free_text="zqtext", reply=Channel("email", "zqreply@example.org"))
     ledger.place_hold(ANNA, "zqreason", at=AT, by="s-1")
-    text = str(everything(ledger))
-    assert not [word for word in ("zqtext", "zqreply", "zqreason", *(one.value for one in ANNA)) if word in text]
+    said = str(everything(ledger))
+    assert not [word for word in ("zqtext", "zqreply", "zqreason", *(one.value for one in ANNA)) if word in said]
     assert door("SELECT count(*) FROM entries") != [(0,)]
