@@ -32,3 +32,27 @@ def certify(folder: Path, host: str = "localhost") -> str:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return made.fingerprint(hashes.SHA256()).hex()
+
+
+def issue(folder: Path, host: str) -> None:
+    """Write an authority's certificate, ca.pem, and one that it has issued for an IP address of this machine, to serve
+    and to be a client: cert.pem and key.pem."""
+    now = datetime.now(UTC)
+    ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+
+    def begun(name: str, public: ec.EllipticCurvePublicKey, *, ca: bool) -> x509.CertificateBuilder:
+        authority, subject = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n)]) for n in ("authority", name))
+        return x509.CertificateBuilder(
+            authority, subject, public, x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=1)
+        ).add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+
+    authority = begun("authority", ca_key.public_key(), ca=True).sign(ca_key, hashes.SHA256())
+    known_as = x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))])
+    made = begun(host, key.public_key(), ca=False).add_extension(known_as, critical=False).sign(ca_key, hashes.SHA256())
+    (folder / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    secret = folder / "key.pem"
+    secret.touch(mode=0o600)
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
