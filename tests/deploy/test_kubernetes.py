@@ -97,7 +97,7 @@ def test_every_command_settings_and_map_stand(monkeypatch: pytest.MonkeyPatch) -
     assert read_map(settings.map_files).systems
     for pod in PODS.values():
         (container,) = pod["spec"]["containers"]
-        assert f"habeas {container['args'][0]}" in {*COMMANDS, "habeas api"}
+        assert f"habeas {container['args'][0]}" in COMMANDS
         paths = {mount["mountPath"] for mount in container["volumeMounts"]}
         for place in (settings.ledger, settings.checkpoint_key, settings.keys, str(settings.parcels)):
             assert any(place.removeprefix("file:").startswith(path) for path in paths), place
