@@ -124,7 +124,7 @@ async def in_a_month(client: Client, world: World, ids: dict[str, str]) -> None:
     """Move the clock of every run on by more than its term, some at a time, until the ledger has heard of all that was
     due by then."""
     skipper, waiting = TimeSkipper(client), list(ids)
-    until = time.monotonic() + 500
+    until = time.monotonic() + 600
     while group := waiting[:TOGETHER]:
         del waiting[:TOGETHER]
         moves = [
