@@ -22,10 +22,11 @@ BATCH: Final = 50
 log = structlog.get_logger()
 
 
-class Telling(Value):
+class Hooked(Value):
     """Which webhook."""
 
-    name: str
+    webhook: str
+    """Its name in the settings."""
 
 
 class HookActivities:
@@ -35,13 +36,13 @@ class HookActivities:
         self._tools, self._clock = tools, clock
 
     @activity.defn(name="tell-webhook", no_thread_cancel_exception=True)
-    def tell(self, telling: Telling) -> bool:
+    def tell(self, hooked: Hooked) -> bool:
         """Tell a webhook what it has not heard yet; whether there is more.
 
         The signature's time is that of the attempt, not the workflow's: a receiver takes in nothing that is older than
         some minutes.
         """
-        hook = self._tools.hooks.get(telling.name)
+        hook = self._tools.hooks.get(hooked.webhook)
         if hook is None:
             return False  # taken out of the settings
         untold = self._tools.ledger.untold(hook.name, hook.kinds, BATCH)

@@ -68,15 +68,15 @@ def population(stamp: Stamp, cases: Iterable[Case]) -> Population:
 def told(counts: Mapping[str, int]) -> dict[str, int | None] | None:
     """The counts of a table, small ones as None. Zero is small: that there are none of some may tell of the others.
 
-    Where what is left out could be worked out, by the total, the next smallest is left out as well. None: even with all
-    of them left out it could.
+    Where what is left out could be worked out, by the total, the next smallest are left out as well, all that are the
+    same: a choice among them would tell which was small. None: even with all of them left out it could.
     """
     hidden = {name for name, count in counts.items() if count < SMALL}
-    shown = sorted((name for name in counts if name not in hidden), key=lambda name: (counts[name], name))
     while _can_be_worked_out([counts[name] for name in hidden]):
+        shown = {name: count for name, count in counts.items() if name not in hidden}
         if not shown:
             return None
-        hidden.add(shown.pop(0))
+        hidden |= {name for name, count in shown.items() if count == min(shown.values())}
     return {name: None if name in hidden else count for name, count in counts.items()}
 
 

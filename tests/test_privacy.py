@@ -203,7 +203,7 @@ IMPERSONAL = {
     "request_id", "system", "code", "word", "waiting_on", "collection", "ground", "digest", "regime", "ruleset", "zone",
     "systems", "begun", "waves", "holding", "rulings", "purpose", "about",
     "look_again", "approve", "suppress", "late", "restrict", "directory", "decision", "lead", "cooling",
-    "grounds", "reopened", "found", "replay_id", "state", "locked", "able", "incident", "uses",
+    "grounds", "reopened", "found", "replay_id", "state", "locked", "able", "incident", "uses", "webhook",
 }  # fmt: skip
 """Fields of type text that may travel: ids the engine made, names from the data map, words of closed lists."""
 

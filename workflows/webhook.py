@@ -6,7 +6,7 @@ The one rule: the journal is the queue; this run only goes on until nothing is l
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.hooking import HookActivities, Telling
+    from activities.hooking import HookActivities, Hooked
     from workflows import policies
 
 
@@ -17,7 +17,7 @@ class WebhookRun:
     @workflow.run
     async def run(self, name: str) -> None:
         while await workflow.execute_activity_method(
-            HookActivities.tell, Telling(name=name), summary=f"tell {name}", **policies.WEBHOOK
+            HookActivities.tell, Hooked(webhook=name), summary=f"tell {name}", **policies.WEBHOOK
         ):
             if workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(name)

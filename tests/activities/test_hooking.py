@@ -15,7 +15,7 @@ from standardwebhooks.webhooks import Webhook
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.hooking import HookActivities, Telling
+from activities.hooking import HookActivities, Hooked
 from activities.hooks import LARGEST, Hook, Refused, tell
 from activities.store import FileStore
 from activities.tools import Tools
@@ -115,15 +115,15 @@ def test_what_failed_is_sent_again_under_its_id_before_what_came_after(
 ) -> None:
     activities = HookActivities(replace(tools, hooks={"crm": hook(crm.url)}))
     run = ActivityEnvironment().run
-    assert run(activities.tell, Telling(name="crm")) is False
+    assert run(activities.tell, Hooked(webhook="crm")) is False
     opened_id(ledger)
     opened_id(ledger)
     crm.answers = [(500, {})]
     with pytest.raises(ApplicationError) as failed:
-        run(activities.tell, Telling(name="crm"))
+        run(activities.tell, Hooked(webhook="crm"))
     assert failed.value.type == "refused"
     assert ledger.webhooks({"crm": KINDS})[0].status == 500
-    run(activities.tell, Telling(name="crm"))
+    run(activities.tell, Hooked(webhook="crm"))
     ids = [headers["webhook-id"] for headers, _ in crm.heard]
     assert ids[0] == ids[1]
     assert len(set(ids)) == len(ids) - 1
@@ -132,4 +132,4 @@ def test_what_failed_is_sent_again_under_its_id_before_what_came_after(
 
 
 def test_a_webhook_that_was_taken_out_of_the_settings_is_left(tools: Tools) -> None:
-    assert ActivityEnvironment().run(HookActivities(tools).tell, Telling(name="crm")) is False
+    assert ActivityEnvironment().run(HookActivities(tools).tell, Hooked(webhook="crm")) is False
