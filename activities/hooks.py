@@ -4,6 +4,7 @@ The one rule: an event counts as taken in by a 2xx answer alone. Addresses are r
 (connectors/http/network.py), no redirect is followed, and no word of an answer is kept.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -64,4 +65,5 @@ def tell(hook: Hook, event: Event, now: datetime) -> int:
 
 
 def _again(said: str) -> timedelta | None:
-    return min(timedelta(seconds=int(said)), ASK_AGAIN_AT_MOST) if said.isascii() and said.isdigit() else None
+    """What a receiver says of when to try again, in seconds; a date, or a number that nobody means, says nothing."""
+    return min(timedelta(seconds=int(said)), ASK_AGAIN_AT_MOST) if re.fullmatch(r"[0-9]{1,6}", said) else None

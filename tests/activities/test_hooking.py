@@ -96,9 +96,10 @@ def test_a_receiver_that_is_not_there_is_unreachable() -> None:
 
 
 def test_a_receiver_says_when_to_try_again_up_to_an_hour(crm: Receiver) -> None:
-    crm.answers = [(503, {"retry-after": "120"}), (429, {"retry-after": "86400"}), (503, {"retry-after": "later"})]
-    waits = [refusal(hook(crm.url)).again for _ in range(3)]
-    assert waits == [timedelta(minutes=2), timedelta(hours=1), None]
+    said = ["120", "86400", "later", "9" * 20, "9" * 5000, "²"]
+    crm.answers = [(503, {"retry-after": one}) for one in said]
+    waits = [refusal(hook(crm.url)).again for _ in said]
+    assert waits == [timedelta(minutes=2), timedelta(hours=1), *[None] * 4]
 
 
 def told(crm: Receiver) -> list[str]:
