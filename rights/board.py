@@ -13,6 +13,8 @@ from statistics import median
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from pydantic import Field
+
 from rights.deadlines import Risk, risk_at
 from rights.metrics import RESPONDED, Fate, fate_of
 from rights.recipients import Register
@@ -102,11 +104,16 @@ class Pace(Value):
     on_time: int
     late: int
     """Answered after the day, or past it and not answered."""
-    share: float | None
-    """Of those that are answered or late, the part answered on time, to four places; None of none."""
-    days_median: float | None
-    days_p90: int | None
-    """Days of the calendar until the answer; nine of ten took no longer."""
+    share: float | None = Field(
+        description="The part answered on time of those that are answered or late, to four places; what waits and is "
+        "not due yet is left out. null: of none."
+    )
+    days_median: float | None = Field(
+        description="Days of the calendar until the answer, of those answered: what is late and still waits is not in."
+    )
+    days_p90: int | None = Field(
+        description="Nine of ten of those answered took no longer: what is late and waits still is not in it."
+    )
 
 
 class Overdue(Value):

@@ -1,7 +1,7 @@
 """What all reports share: the period they are about, the entry of the journal they are read at, a request as a line.
 
-The one rule: a report is a pure function of what the journal says up to a stated entry and of a stated data map, so the
-same two give the same bytes whenever it is asked for; and nothing in it is of a person.
+The one rule: a report is a pure function of what its stamp names, the journal up to a stated entry and what is beside
+it, so the same give the same bytes whenever it is asked for; and nothing in it is of a person.
 """
 
 import re
@@ -69,6 +69,10 @@ class Stamp(Value):
     """SHA-256 of the data map, hex."""
     register_digest: str
     """SHA-256 of the register of recipients, hex."""
+    settings_digest: str
+    """SHA-256 of what the settings add, hex: the controller as it stands in letters, and the time zone."""
+    program: str
+    """The version of Habeas that made it."""
 
 
 class Case(NamedTuple):

@@ -1,13 +1,15 @@
 """The reports, made from a ledger, a data map and a register: what the command line and the API both call.
 
-The one rule: one function a report, with the same arguments; the same entry of the journal, map and register give the
-same report.
+The one rule: one function a report, with the same arguments; whatever a report is made from is named in its stamp, and
+the same stamp is the same report.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import version
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -114,10 +116,16 @@ def _stamp(of: Sources, report: str, period: Period, at: Head) -> Stamp:
         digest=at.digest,
         as_of=at.at,
         data_map=of.data_map.digest,
-        register_digest=_digest(of.register),
+        register_digest=_digest(of.register.model_dump(mode="json", exclude_defaults=True)),
+        settings_digest=_digest({"controller": of.controller.model_dump(mode="json"), "zone": of.zone}),
+        program=_version(),
     )
 
 
-def _digest(register: Register) -> str:
-    said = orjson.dumps(register.model_dump(mode="json", exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(said).hexdigest()
+@cache
+def _version() -> str:
+    return version("habeas")
+
+
+def _digest(said: Mapping[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()

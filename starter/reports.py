@@ -45,6 +45,8 @@ def _stamped(stamp: Stamp, zone: str) -> Page:
             ("its hash", stamp.digest),
             ("data map", stamp.data_map),
             ("register", stamp.register_digest),
+            ("controller, zone", stamp.settings_digest),
+            ("made by", f"habeas {stamp.program}"),
             ("again with", f"habeas report {stamp.report} --period {stamp.period.name} --head {stamp.head}"),
         )
     )
@@ -61,8 +63,10 @@ _TITLES: Final = {
 
 def _board(page: Page, report: Board) -> Page:
     page.heading("Requests received, and how fast they were answered")
-    columns = ("right", "received", "waiting", "answered", "on time", "late", "share", "median days", "p90 days")
+    columns = ("right", "received", "waiting", "answered", "on time", "late", "share", "median", "p90")
     page.grid(columns, map(_pace, report.paces), numbers=columns[1:])
+    page.line("share: on time, of those answered or late; what is not due yet is left out", indent=2)
+    page.line("median, p90: days until the answer, of those answered; late ones that wait still are not in", indent=2)
     late = len(report.overdue)
     page.heading(f"Past the legal due date: {late:,} of {report.waiting:,} that wait")
     if late:

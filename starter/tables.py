@@ -1,6 +1,6 @@
 """A report as CSV, for a spreadsheet.
 
-The one rule: no cell starts a formula, and every line names the entry of the journal that it was read at.
+The one rule: no cell starts a formula, and every line names the report and all that it was made from.
 """
 
 import csv
@@ -16,7 +16,12 @@ from rights.ropa import Ropa
 from rights.yearly import Annual
 from starter.reporting import Recorded, Report
 
-_STAMP: Final = ("head", "digest", "as_of", "data_map", "register_digest")
+_STAMP: Final = ("report", "period", "head", "digest", "as_of", "data_map", "register_digest", "settings_digest",
+                 "program")  # fmt: skip
+"""What every line ends with: what `habeas report REPORT --period PERIOD --head HEAD` makes it again from."""
+_BOARD: Final = ("part", "of", "what", "value", "right", "laws", "received", "due", "system")
+_OVERDUE: Final = _BOARD[4:]
+"""Columns that are filled in where the part is `overdue`: one line a request."""
 Row = Sequence[object]
 
 
@@ -30,29 +35,36 @@ def csv_of(report: Report) -> str:
 def _of(report: Report) -> tuple[Sequence[str], Iterator[Row]]:
     match report:
         case Board():
-            return ("part", "of", "what", "value"), _board(report)
+            return _BOARD, _board(report)
         case Recorded():
             return _LINE, _lines(report)
         case Annual():
             return _KIND, _kinds(report)
         case Ropa():
-            return _ACTIVITY, _activities(report)
+            return (*_ACTIVITY, *_WHO), _activities(report)
         case Population():
             return ("by", "of", "requests"), _tables(report)
 
 
 def _stamp(stamp: Stamp) -> Row:
-    return (stamp.head, stamp.digest, stamp.as_of.isoformat() if stamp.as_of else "", stamp.data_map,
-            stamp.register_digest)  # fmt: skip
+    return (stamp.report, stamp.period.name, stamp.head, stamp.digest,
+            stamp.as_of.isoformat() if stamp.as_of else "", stamp.data_map, stamp.register_digest,
+            stamp.settings_digest, stamp.program)  # fmt: skip
 
 
 def _board(report: Board) -> Iterator[Row]:
+    yield from ((*row, *[""] * len(_OVERDUE)) for row in _numbers(report))
+    yield from (
+        ("overdue", one.request_id, one.cause, one.days_over, one.right, " ".join(one.regimes), one.received, one.due,
+         one.system)
+        for one in report.overdue
+    )  # fmt: skip
+
+
+def _numbers(report: Board) -> Iterator[Row]:
     for pace in report.paces:
         yield from (("pace", pace.right or "all", *said) for said in pace.model_dump(exclude={"right"}).items())
     yield "waiting", "", "requests", report.waiting
-    yield from (
-        ("overdue", one.request_id, f"{one.cause} {one.system}".strip(), one.days_over) for one in report.overdue
-    )
     for name, counts in _counts(report).items():
         yield from ((name, "", *count) for count in counts.items())
     for age in report.ages:
@@ -108,14 +120,16 @@ def _kinds(report: Annual) -> Iterator[Row]:
 
 _ACTIVITY: Final = ("system", "collection", "owner", "region", "purpose", "lawful_basis", "people", "categories",
                     "recipients", "transfers", "retention", "measures", "missing")  # fmt: skip
+_WHO: Final = ("controller", "address", "dpo")
 
 
 def _activities(report: Ropa) -> Iterator[Row]:
+    who = (report.controller.name, "; ".join(report.controller.address), report.controller.dpo)
     for one in report.activities:
         said = one.model_dump(include=set(_ACTIVITY) - {"recipients"})
         named = [f"{g.name} ({g.country}, {g.role}, {g.mechanism})" for g in one.recipients]
         said["recipients"] = (*named, *one.named_recipients)
-        yield tuple("; ".join(said[n]) if isinstance(said[n], tuple) else said[n] for n in _ACTIVITY)
+        yield (*("; ".join(said[n]) if isinstance(said[n], tuple) else said[n] for n in _ACTIVITY), *who)
 
 
 def _tables(report: Population) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """`habeas report`: what goes to the board, to an authority, to the public or into the file, read at a stated entry.
 
-The one rule: the same entry of the journal, data map and register give the same report, byte for byte; nothing in it is
-of a person.
+The one rule: the same entry of the journal, and the same of what its stamp names beside it, give the same report, byte
+for byte; nothing in it is of a person who asked.
 """
 
 from pathlib import Path
@@ -48,9 +48,10 @@ def board(
 ) -> None:
     """Report to the board: volume, pace, what is overdue and why, and what is not known.
 
-    Share answered on time, median and 90th percentile of days, extensions and refusals by ground, holds by age,
-    recipients that have not confirmed, what is in systems and not in the map. Past its day a request is late until its
-    answer has gone out. Secret holds are counted only with --for-counsel; all else is the same with and without them.
+    Share answered on time, median and 90th percentile of days (of those answered), extensions and refusals by ground,
+    holds by age, recipients that have not confirmed, what is in systems and not in the map. Past its day a request is
+    late until its answer has gone out. Secret holds are counted only with --for-counsel; all else is the same with and
+    without them.
 
     Example: habeas report board --period 2026-Q4 --svg waiting.svg
     """

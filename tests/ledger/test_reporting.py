@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from importlib.metadata import version
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -21,6 +24,7 @@ from ledger.letters import Channel, queue_letter
 from ledger.notices import Answer, Draft
 from rights.board import UNSENT, Board
 from rights.clockwork import ClockEvent, Turn, extension_grounds
+from rights.datamap import DataMap
 from rights.decision import Decided, Word
 from rights.holds import Disclosure, Terms
 from rights.letters import LetterKind
@@ -52,6 +56,18 @@ from tests.ledger.test_metrics import decide
 
 YEAR = Period.read("2026")
 GROUND = sorted(extension_grounds("eu-gdpr"))[0]
+MAILER = {
+    "recipients": {
+        "mailer": {
+            "name": "Mailer Ltd",
+            "country": "DE",
+            "basis": {"kind": "contract", "document": "DPA 3", "since": "2024-01-01"},
+            "gets": ["shop"],
+            "knows_by": ["email"],
+            "told_by": {"email": "privacy@mailer.example"},
+        }
+    }
+}
 _tenants = itertools.count(1)
 
 
@@ -215,6 +231,29 @@ def test_what_is_overdue_says_what_it_waits_for_and_what_was_late_where_its_day_
     }
     assert report.late_in == {"locating": 1}
     assert (report.paces[0].answered, report.paces[0].on_time, report.paces[0].late) == (1, 0, 5)
+    table = csv_of(report)
+    rows = {row["of"]: row for row in csv.DictReader(StringIO(table)) if row["part"] == "overdue"}
+    assert {one: (row["what"], row["system"]) for one, row in rows.items()} == said
+    (busy,) = (one for one in report.overdue if one.request_id == waits["busy"])
+    names = ("right", "laws", "received", "due", "value")
+    told = (busy.right, " ".join(busy.regimes), busy.received, busy.due, busy.days_over)
+    assert [rows[waits["busy"]][name] for name in names] == [str(one) for one in told]
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_whatever_is_not_in_the_journal_and_could_change_a_report_is_in_its_stamp(ledger: Ledger, name: str) -> None:
+    of = sources(ledger)
+    others = [
+        of._replace(controller=Controller(name="Shop AG")),
+        of._replace(controller=Controller(address=("1 High Street",))),
+        of._replace(controller=Controller(dpo="dpo@shop.example")),
+        of._replace(zone="Pacific/Auckland"),
+        of._replace(data_map=DataMap.of({})),
+        of._replace(register=Register.model_validate(MAILER)),
+    ]
+    stamps = [REPORTS[name](one, YEAR).stamp for one in (of, *others)]
+    assert len({one.model_dump_json() for one in stamps}) == len(stamps)
+    assert {one.program for one in stamps} == {version("habeas")}
 
 
 def test_extensions_and_refusals_are_counted_by_their_coded_grounds(ledger: Ledger) -> None:

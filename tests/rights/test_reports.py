@@ -27,7 +27,8 @@ AS_OF = datetime(2026, 6, 30, 12, tzinfo=UTC)
 
 
 def stamp(period: Period = YEAR) -> Stamp:
-    return Stamp(report="board", period=period, head=9, digest="0" * 64, as_of=AS_OF, data_map="m", register_digest="r")
+    return Stamp(report="board", period=period, head=9, digest="0" * 64, as_of=AS_OF, data_map="m", register_digest="r",
+                 settings_digest="s", program="1.0.0")  # fmt: skip
 
 
 def a_case(request_id: str = "r", received: date = date(2026, 5, 1), term: int = 30, **more: Any) -> Case:

@@ -39,8 +39,12 @@ def test_a_report_has_three_forms_that_name_the_same_entry_and_nobody(deployment
 
     assert (page.code, as_json.code, as_csv.code) == (0, 0, 0), page.err + as_json.err + as_csv.err
     assert (as_json.json["stamp"]["head"], as_json.json["stamp"]["digest"]) == (head, digest)
-    assert {(row["head"], row["digest"]) for row in csv.DictReader(StringIO(as_csv.out))} == {(str(head), digest)}
+    again = ("report", "period", "head", "digest")
+    assert {tuple(row[column] for column in again) for row in csv.DictReader(StringIO(as_csv.out))} == {
+        (name, PERIOD, str(head), digest)
+    }
     assert digest in page.out
+    assert as_json.json["stamp"]["settings_digest"] in page.out
     assert f"habeas report {name} --period {PERIOD} --head {head}" in page.out
     assert PERSON not in page.out + as_json.out + as_csv.out
 
@@ -85,6 +89,17 @@ def test_the_picture_says_in_words_what_it_shows(deployment: Deployment) -> None
     for text in root.iter(f"{name}text"):
         assert 0 <= float(text.get("x") or 0) <= width
     assert {one.tag.removeprefix(name) for one in root.iter()} <= {"svg", "title", "desc", "g", "rect", "line", "text"}
+
+
+def test_the_record_says_in_all_forms_whose_it_is(deployment: Deployment) -> None:
+    file = deployment.home / "habeas.toml"
+    file.write_text(file.read_text() + '\n[letters]\ncontroller = "Shop AG"\naddress = ["1 High Street", "Town"]\n')
+    asked = ("report", "ropa", "--period", PERIOD)
+    rows = list(csv.DictReader(StringIO(deployment(*asked, "--csv").out)))
+    assert rows
+    assert {(row["controller"], row["address"], row["dpo"]) for row in rows} == {("Shop AG", "1 High Street; Town", "")}
+    assert deployment(*asked, "--json").json["controller"]["name"] == "Shop AG"
+    assert "Shop AG" in deployment(*asked).out
 
 
 def test_no_cell_of_a_table_starts_a_formula(deployment: Deployment) -> None:

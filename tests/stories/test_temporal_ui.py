@@ -264,7 +264,7 @@ def each_page_says_how_it_stands(stage: Stage, eyes: Eyes) -> None:
     }.items():
         eyes.page.open(stage.page(name))
         eyes.page.click("User Metadata")
-        picture = f"details-{name}" if name in {"held", "asks", "late"} else ""
+        picture = f"details-{name}" if name in {"held", "late"} else ""
         text = eyes.see(lambda text, w=says: all(one in text for one in w), f"{says} of {name}", picture, height=1150)  # type: ignore[misc]
         assert "as it came in" in text  # the summary
         assert name == "done" or "To be answered by" in text
