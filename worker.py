@@ -155,32 +155,38 @@ def open_transfers(settings: Settings) -> Transfers | None:
 
 
 async def connect(
-    settings: Settings, ledger: Ledger, *, metrics_port: int | None = None, keys: HistoryKeys | None = None
+    settings: Settings, ledger: Ledger, *, runtime: Runtime | None = None, keys: HistoryKeys | None = None
 ) -> Client:
-    """A Temporal client that seals what it sends; the worker and the doors use the same.
+    """A Temporal client that seals what it sends; the worker and the doors use the same. In `runtime` the SDK counts.
 
     Raises:
         RuntimeError: Temporal does not answer.
     """
-    telemetry = TelemetryConfig(
-        metrics=PrometheusConfig(
-            bind_address=f"127.0.0.1:{metrics_port}",
-            counters_total_suffix=True,
-            unit_suffix=True,
-            durations_as_seconds=True,
-        )
-        if metrics_port
-        else None
-    )
     return await Client.connect(
         settings.temporal_address,
         namespace=settings.temporal_namespace,
         tls=tls_of(settings),
         api_key=resolve(settings.temporal_api_key) if settings.temporal_api_key else None,
         plugins=[plugin(keys or HistoryKeys(ledger.history_key))],
-        runtime=Runtime(telemetry=telemetry) if metrics_port else None,
+        runtime=runtime,
         identity=f"habeas-{os.getpid()}",
     )
+
+
+def telling(port: int) -> Runtime:
+    """What has the SDK tell its metrics on a port of this machine. The port is taken at once and is not given back, so
+    there is one of these in a process.
+
+    Raises:
+        SetupError: the port cannot be had.
+    """
+    metrics = PrometheusConfig(
+        bind_address=f"127.0.0.1:{port}", counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+    )
+    try:
+        return Runtime(telemetry=TelemetryConfig(metrics=metrics))
+    except ValueError:
+        raise SetupError(f"health_port: the port after it, {port}, cannot be had: name another health_port") from None
 
 
 def build_worker(
@@ -315,7 +321,8 @@ async def run(
     tools = (make_tools or build_tools)(settings, ledger)
     metrics_port = settings.health_port + 1 if settings.health_port else None
     keys = HistoryKeys(ledger.history_key)
-    client = await _connected(settings, ledger, stop, metrics_port, keys)
+    runtime = telling(metrics_port) if metrics_port else None
+    client = await _connected(settings, ledger, stop, runtime, keys)
     if client is None:
         return
     if slipping := await asyncio.to_thread(places_lost, ledger, tools.data_map):
@@ -350,13 +357,13 @@ async def run(
 
 
 async def _connected(
-    settings: Settings, ledger: Ledger, stop: asyncio.Event, metrics_port: int | None, keys: HistoryKeys
+    settings: Settings, ledger: Ledger, stop: asyncio.Event, runtime: Runtime | None, keys: HistoryKeys
 ) -> Client | None:
     """Wait for the ledger and for Temporal as long as it takes; None when told to stop meanwhile."""
     while not stop.is_set():
         try:
             await asyncio.to_thread(check_schema, settings)
-            return await connect(settings, ledger, metrics_port=metrics_port, keys=keys)
+            return await connect(settings, ledger, runtime=runtime, keys=keys)
         except (OperationalError, RuntimeError) as error:
             log.warning("waits_for", kind="ledger" if isinstance(error, OperationalError) else "temporal")
             with suppress(TimeoutError):
