@@ -7,6 +7,7 @@ The file has one JSON object a line: tenant, seq, hash (hex), at, key (the signe
 (Ed25519 over the JSON of the other five, keys sorted, no spaces; hex).
 """
 
+import fcntl
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -63,6 +64,8 @@ class Checkpoints:
         signed = {**body, "signature": self.keys.sign(_signed(body)).hex()}
         handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            # Workers share the file, over a network too, where appending alone is not one step. Closing it lets go.
+            fcntl.flock(handle, fcntl.LOCK_EX)
             size = os.fstat(handle).st_size
             # A line that a crash has cut short must not swallow this one.
             torn = size and os.pread(handle, 1, size - 1) != b"\n"

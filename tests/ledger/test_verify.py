@@ -1,10 +1,12 @@
 """The journal proves itself: whatever was changed behind its back is named."""
 
+import fcntl
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +267,40 @@ def test_a_damaged_or_foreign_checkpoint_is_named_and_the_next_one_still_counts(
     assert verdict.checkpoints == 2
     assert [(one.what, one.seq) for one in verdict.findings] == [(Wrong.CHECKPOINT, 2), (Wrong.CHECKPOINT, 3)]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_writer_waits_until_another_has_written_its_line(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    """Over a network a line may be there in part for a while: it is not taken for one that a crash has cut short."""
+    path = tmp_path / "checkpoints.jsonl"
+    checkpoints.add(Checkpoint(tenant="main", seq=1, hash="00" * 32, at=AT))
+    line = path.read_bytes()
+    with path.open("ab", buffering=0) as other, ThreadPoolExecutor() as pool:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write(line[:40])
+        added = pool.submit(checkpoints.add, Checkpoint(tenant="main", seq=2, hash="11" * 32, at=AT))
+        with pytest.raises(TimeoutError):
+            added.result(timeout=0.5)
+        other.write(line[40:])
+        fcntl.flock(other, fcntl.LOCK_UN)
+        added.result(timeout=10)
+
+    assert [one.seq if one else None for _, one in checkpoints.read("main")] == [1, 1, 2]
+
+
+def test_two_processes_write_at_once_and_no_line_is_lost_or_torn(tmp_path: Path) -> None:
+    path, pem = tmp_path / "checkpoints.jsonl", new_signing_key()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_write, [path, path], [pem, pem], ["one", "two"]))
+
+    for tenant in ("one", "two"):
+        found = [one.seq if one else None for _, one in Checkpoints.open(path, pem).read(tenant)]
+        assert found == list(range(50))
+
+
+def _write(path: Path, pem: str, tenant: str) -> None:
+    checkpoints = Checkpoints.open(path, pem)
+    for number in range(50):
+        checkpoints.add(Checkpoint(tenant=tenant, seq=number, hash="00" * 32, at=AT))
 
 
 def test_a_checkpoint_whose_number_was_changed_does_not_count(ledger: Ledger, request_id: str, tmp_path: Path) -> None:
