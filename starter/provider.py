@@ -169,7 +169,7 @@ async def _get(url: str) -> Any:
     """A document of the provider's.
 
     Raises:
-        ProviderAway: it cannot be had, is too large, or no JSON.
+        ProviderAway: it cannot be had, is too large, or no JSON; or nobody's certificate can be believed here.
     """
     try:
         async with (
@@ -184,4 +184,8 @@ async def _get(url: str) -> Any:
                     raise ProviderAway
         return json.loads(body)
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
+        raise ProviderAway from None
+    except OSError as error:
+        # Not the provider's fault: the file of authorities that it would be believed by cannot be read.
+        log.warning("provider_away", what="authorities", error=type(error).__qualname__)
         raise ProviderAway from None

@@ -150,7 +150,7 @@ class SignIn:
             raise _not("code") from None
         except NotBelieved as error:
             raise _not(error.why) from None
-        except (httpx2.HTTPError, ValueError):
+        except (httpx2.HTTPError, OSError, ValueError):
             raise ProviderAway from None
         nonce, party = claims.get("nonce"), claims.get("azp")
         if not isinstance(nonce, str) or not hmac.compare_digest(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -165,6 +168,24 @@ def test_while_the_provider_is_away_people_are_told_so_and_who_is_in_stays_in(do
     door.clock.later = timedelta(hours=25)
     away = door.browser().client.get("/signin")
     assert (away.status_code, away.json()["code"]) == (503, "away")
+
+
+# Authlib's client, of which half was made, says so when it is collected.
+@pytest.mark.filterwarnings("ignore:.*OAuth2Client.__del__:pytest.PytestUnraisableExceptionWarning")
+def test_a_file_of_authorities_that_cannot_be_read_is_a_provider_that_cannot_be_asked(
+    open_door: Callable[..., Door], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = open_door()
+    browser = door.browser()
+    given = door.issuer.visit(browser.leave(), sub="sub-1", roles=["agent"])
+    (tmp_path / "cert.pem").write_text("no certificate")
+    paths = ssl.get_default_verify_paths()._replace(openssl_cafile=str(tmp_path / "cert.pem"))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    back = browser.come_back(given)
+    door.clock.later = timedelta(hours=25)
+    for away in (back, browser.client.get("/signin")):
+        assert (away.status_code, away.json()["code"]) == (503, "away")
+    gc.collect()
 
 
 def test_without_a_provider_nobody_signs_in(deployment: object) -> None:
