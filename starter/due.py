@@ -13,9 +13,8 @@ from typing import Any, Final, NamedTuple
 from ledger.due import Owed
 from ledger.ledger import Ledger
 from rights.board import UNSENT
-from rights.deadlines import Risk
 from starter.endpoint import Handler
-from starter.gauges import exposition
+from starter.gauges import exposition, past_due
 from starter.pages import RISK_TONE
 from starter.show import Cell, Page, day, plural
 
@@ -37,7 +36,7 @@ class Watched(NamedTuple):
 
     @property
     def overdue(self) -> list[Owed]:
-        return [one for one in self.owed if one.request.clock.risk(self.now) is Risk.OVERDUE]
+        return past_due(self.owed, self.now)
 
     @property
     def soon(self) -> list[Owed]:

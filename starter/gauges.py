@@ -4,12 +4,14 @@ The one rule: numbers, and words of closed lists as labels; whoever asks gets wh
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ledger.due import Owed
 from ledger.ledger import Ledger
 from rights.deadlines import Risk
 from starter.desk import now
@@ -35,8 +37,12 @@ class LedgerMetrics(Collector):
         for labels, number in sorted(cells.items()):
             requests.add_metric(labels, number)
         yield requests
-        overdue = sum(risk is Risk.OVERDUE for risk in risks)
-        yield GaugeMetricFamily("habeas_overdue_requests", "Open requests past their legal due date.", overdue)
+        overdue = len(past_due(self._ledger.owed_by(moment), moment))
+        yield GaugeMetricFamily(
+            "habeas_overdue_requests",
+            "Requests past their legal due date: open, or closed with the letter that answers not sent.",
+            overdue,
+        )
         tasks = GaugeMetricFamily("habeas_open_tasks", "Tasks that wait for a person, by code.", labels=["code"])
         open_tasks = (t for t in self._ledger.tasks() if t.ruling is None)
         for code, number in sorted(Counter(str(t.code) for t in open_tasks).items()):
@@ -58,6 +64,11 @@ class LedgerMetrics(Collector):
             yield findings
             age = (moment - check.at).total_seconds()
             yield GaugeMetricFamily("habeas_map_check_age_seconds", "Time since that comparison.", age)
+
+
+def past_due(owed: Sequence[Owed], moment: datetime) -> list[Owed]:
+    """Those of them who are late; nobody is while their clock stands still."""
+    return [one for one in owed if one.request.clock.risk(moment) is Risk.OVERDUE]
 
 
 def exposition(ledger: Ledger) -> bytes:

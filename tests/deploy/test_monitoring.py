@@ -18,6 +18,7 @@ from rights.codes import Code
 from rights.deadlines import Risk
 from rights.mapcheck import Severity
 from starter.stack import Postgres, Temporal, free_port
+from tests.conftest import SEARCH_ATTRIBUTES
 from tests.world import World, shop_map
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -67,6 +68,35 @@ def told(
     return found
 
 
+def test_a_worker_that_comes_before_temporal_waits_for_it_and_tells_its_metrics(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    late = Temporal(search_attributes=SEARCH_ATTRIBUTES)
+    with World(tmp_path, postgres, late) as world:
+        port = free_port()
+        process = world.start_worker(HABEAS_HEALTH_PORT=str(port))
+        world.wait(lambda: world.log.count("waits_for") > 1 or process.poll() is not None, 30, "two tries")
+        assert process.poll() is None, world.log
+        with late:
+            world.wait(lambda: "worker_ready" in world.log or process.poll() is not None, 30, "a worker")
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+                text = answer.read().decode()
+        assert "habeas_overdue_requests" in text
+        assert "temporal_worker_start" in text
+
+
+def test_the_alert_on_workers_that_are_gone_is_not_stilled_by_who_watches_the_ledger() -> None:
+    """`habeas due serve` tells the ledger's counts without any worker."""
+    by_name = {alert["alert"]: alert["expr"] for alert in ALERTS}
+    counts = (DEPLOY.parent / "starter" / "gauges.py").read_text()
+
+    (name,) = {name for name, _ in METRIC.findall(by_name["HabeasWorkersGone"])}
+    assert name.startswith("temporal_")
+    assert f'"{name}"' not in counts
+    assert name in by_name["HabeasNobodyPolls"]
+    assert by_name["HabeasUnwatched"] == "absent(habeas_overdue_requests)"
+
+
 def test_every_metric_that_is_asked_for_is_told(told: dict[str, list[dict[str, str]]]) -> None:
     assert NAMES - told.keys() - ON_OCCASION == set()
     assert len(NAMES & told.keys()) > 8
@@ -74,13 +104,13 @@ def test_every_metric_that_is_asked_for_is_told(told: dict[str, list[dict[str, s
 
 def test_what_is_told_on_occasion_is_known_to_who_tells_it() -> None:
     """Ours by the program, the SDK's by its own binary, which names them without prefix and suffix."""
-    health = (DEPLOY.parent / "starter" / "health.py").read_text()
+    gauges = (DEPLOY.parent / "starter" / "gauges.py").read_text()
     (binary,) = Path(bridge.__file__).parent.glob("temporal_sdk_bridge*.so")
     code = binary.read_bytes()
 
     for name in ON_OCCASION & NAMES:
         if name.startswith("habeas_"):
-            assert f'"{name}"' in health
+            assert f'"{name}"' in gauges
         else:
             assert name.removeprefix("temporal_").removesuffix("_total").encode() in code
 

@@ -19,6 +19,7 @@ from rights.request import Conclusion, Phase, Right
 from starter.desk import load_settings, open_ledger
 from starter.due import Numbers
 from starter.endpoint import serving
+from starter.gauges import exposition
 from tests.ledger.builders import close_one, open_one
 from tests.starter.conftest import PERSON, Deployment, one_sentence
 
@@ -78,9 +79,11 @@ def test_an_answer_whose_letter_was_not_sent_is_owed_still(deployment: Deploymen
 
     done = deployment("due", "check", "--json")
     assert [(one["id"], one["unsent"], one["phase"]) for one in done.json["requests"]] == [(unsent, True, "closed")]
+    assert b"habeas_overdue_requests 1.0\n" in exposition(ledger)
     ((task,),) = deployment.rows("SELECT id FROM tasks WHERE request_id = %s AND code = 'post_out'", [unsent])
     ledger.rule(unsent, task, "done", at=NOW, on=NOW.date())
     assert deployment("due", "check").code == 0
+    assert b"habeas_overdue_requests 0.0\n" in exposition(ledger)
 
 
 def test_nobody_is_late_while_their_clock_stands_still(deployment: Deployment, ledger: Ledger) -> None:
