@@ -3,8 +3,13 @@
 The one rule: it is served to others by TLS, its own or that of a proxy beside it; never in the clear by mistake.
 """
 
+from typing import TYPE_CHECKING
+
 from starter.commands.options import ReadyFile
 from starter.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from starter.groups import ApiSettings
 
 
 def api(ready_file: ReadyFile = None) -> None:
@@ -26,7 +31,7 @@ def api(ready_file: ReadyFile = None) -> None:
         said = at.settings.api
         if said is None:
             raise Failure(Exit.USAGE, "the settings have no group [api]: docs/api.md says what stands in it")
-        if said.certificate is None and not said.behind_proxy and not loopback(said.host):
+        if open_to_all(said):
             raise Failure(
                 Exit.USAGE,
                 "the API is not served to others in the clear: set api.certificate and api.key, or api.behind_proxy "
@@ -57,6 +62,11 @@ def api(ready_file: ReadyFile = None) -> None:
             raise Failure(
                 Exit.BAD, "the port, the certificate or the key cannot be used: see that they are there and yours"
             ) from None
+
+
+def open_to_all(said: "ApiSettings") -> bool:
+    """Whether it would speak in the clear to others than this machine, and nobody has said that a proxy is between."""
+    return said.certificate is None and not said.behind_proxy and not loopback(said.host)
 
 
 def loopback(host: str) -> bool:

@@ -17,6 +17,9 @@ import yaml
 
 from rights.mapfile import read_map
 from settings import Settings
+from starter.commands.api import open_to_all
+from starter.letterpress import check_letters
+from starter.mailserver import build_mail
 from starter.stack import Postgres
 from tests.commandline import COMMANDS
 
@@ -24,7 +27,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 TEXT = (DEPLOY / "compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {"worker", "api", "migrate", "doctor"}
+OURS = {"worker", "api", "due", "migrate", "doctor"}
 ONCE = {"migrate", "doctor", "temporal-schema", "temporal-namespace"}
 """They end by themselves."""
 WRITES = {"temporal", "temporal-ui"}
@@ -41,6 +44,16 @@ def shake_hands(serving: ssl.SSLContext, believing: ssl.SSLContext, host: str) -
             with suppress(ssl.SSLWantReadError):
                 end.do_handshake()
     return client.getpeercert() is not None
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Those of the trial, as a container reads them."""
+    monkeypatch.chdir(DEPLOY / "compose")
+    for name in os.environ:
+        if name.startswith("HABEAS_"):
+            monkeypatch.delenv(name)
+    return Settings.load()
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -95,7 +108,7 @@ def test_no_password_stands_anywhere() -> None:
         assert set(service.get("secrets", ())) <= set(secrets)
         for variable, value in service.get("environment", {}).items():
             if re.search(r"PASSW|SECRET|PWD|KEY", variable):
-                assert variable.endswith("_FILE"), variable
+                assert variable.endswith(("_FILE", "_TLS_KEY")), variable
                 assert value.startswith("/run/secrets/")
 
 
@@ -117,20 +130,14 @@ def test_a_worker_is_given_the_time_it_drains_for() -> None:
     assert int(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > settings["drain_seconds"]
 
 
-def test_its_commands_settings_and_map_stand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(DEPLOY / "compose")
-    for name in os.environ:
-        if name.startswith("HABEAS_"):
-            monkeypatch.delenv(name)
-
-    settings = Settings.load()
-
+def test_its_commands_settings_and_map_stand(settings: Settings) -> None:
     assert read_map(settings.map_files).systems
     assert settings.temporal_address.split(":")[0] in SERVICES
     named = {getattr(settings, name) for name in ("ledger", "checkpoint_key")}
     assert named == {"file:/run/secrets/ledger_url", "file:/run/secrets/checkpoint.pem"}
     for name in OURS:
-        assert f"habeas {SERVICES[name]['command'][0]}" in COMMANDS
+        words = [word for word in SERVICES[name]["command"] if word.isalpha()]
+        assert " ".join(["habeas", *words]) in COMMANDS
 
 
 @pytest.mark.parametrize("name", ["secrets.sh", "compose/databases.sh", "compose/temporal-schema.sh"])
@@ -140,14 +147,73 @@ def test_a_shell_reads_the_scripts(name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_secrets_are_made_once_and_are_for_their_user_alone(tmp_path: Path) -> None:
-    script = tmp_path / "secrets.sh"
-    # Not as another user's: what is owned by whom can only be given away by root, and is not what is looked at here.
-    script.write_text((DEPLOY / "secrets.sh").read_text().replace("id -u", "echo 1"))
+def test_the_api_starts_on_an_address_of_the_network_since_the_port_is_this_machine_s(settings: Settings) -> None:
+    assert settings.api is not None
+    assert not open_to_all(settings.api)
+    assert open_to_all(settings.api.model_copy(update={"behind_proxy": False}))
+    assert SERVICES["api"]["ports"] == [f"127.0.0.1:{settings.api.port}:{settings.api.port}"]
 
-    done = subprocess.run(["sh", script], capture_output=True, text=True, check=False)
+
+def test_the_web_ui_has_payloads_opened_where_they_are(settings: Settings) -> None:
+    ui = SERVICES["temporal-ui"]
+    said = ui["environment"]
+
+    assert settings.api is not None
+    assert said["TEMPORAL_CODEC_ENDPOINT"] == f"{settings.api.url}/codec/{settings.temporal_namespace}"
+    # By the session of the browser: it signs nobody in, so it has no token to pass on.
+    assert said["TEMPORAL_CODEC_INCLUDE_CREDENTIALS"] == "true"
+    assert not {"TEMPORAL_CODEC_PASS_ACCESS_TOKEN", "TEMPORAL_AUTH_ENABLED"} & set(said)
+    assert settings.temporal_ui == f"http://localhost:{ui['ports'][0].split(':')[1]}"
+
+
+def test_letters_can_be_written_and_go_to_the_sink(settings: Settings) -> None:
+    sink = SERVICES["mail"]
+
+    assert settings.mail is not None
+    build_mail(settings.mail)
+    assert (settings.mail.host, settings.mail.port, settings.mail.plaintext) == ("mail", 1025, False)
+    assert set(sink["networks"]) & set(SERVICES["worker"]["networks"])
+    assert settings.mail.ca_file == sink["environment"]["MP_SMTP_TLS_CERT"] == "/run/secrets/mail.pem"
+    assert "mail.pem" in SERVICES["worker"]["secrets"]
+    written, lacks = check_letters(settings.office, ["eu-gdpr"], ("en",))
+    assert written > 50
+    assert lacks == []
+
+
+Made = tuple[subprocess.CompletedProcess[str], dict[str, str]]
+"""How the script ended, and who was given each file, as user:group."""
+
+
+def run_secrets(folder: Path, user: int) -> Made:
+    """Run secrets.sh in a folder as if by this user; what it gives away is noted and not done, since root alone can."""
+    programs = folder / "bin"
+    programs.mkdir(exist_ok=True)
+    for name, line in (("id", f"echo {user}"), ("chown", f'echo "$@" >> {folder}/given')):
+        program = programs / name
+        program.write_text(f"#!/bin/sh\n{line}\n")
+        program.chmod(0o755)
+    script = folder / "secrets.sh"
+    script.write_text((DEPLOY / "secrets.sh").read_text())
+    path = f"{programs}:{os.environ['PATH']}"
+    done = subprocess.run(["sh", script], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+    given: dict[str, str] = {}
+    if (folder / "given").exists():
+        for line in (folder / "given").read_text().splitlines():
+            owner, *files = line.split()
+            given |= {Path(file).name: owner for file in files}
+    return done, given
+
+
+def test_secrets_are_made_once_and_by_root_alone(tmp_path: Path) -> None:
+    refused, _ = run_secrets(tmp_path, 1000)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("secrets.sh: run it as root")
+    assert refused.stderr.count("\n") == 1
+    assert not (tmp_path / "secrets").exists()
+
+    done, _ = run_secrets(tmp_path, 0)
     first = {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()}
-    subprocess.run(["sh", script], check=True)
+    run_secrets(tmp_path, 0)
     again = {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()}
 
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
@@ -156,13 +222,35 @@ def test_secrets_are_made_once_and_are_for_their_user_alone(tmp_path: Path) -> N
     assert all(first.values())
     assert len({first[name] for name in ("postgres_password", "temporal_password", "ledger_password")}) == 3
     assert first["ledger_password"] in first["ledger_url"]
-    assert {(tmp_path / "secrets" / name).stat().st_mode & 0o077 for name in first} == {0}
-    # The provider's certificate vouches for itself, and for the name that it goes by.
-    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    serving.load_cert_chain(tmp_path / "secrets" / "oidc.pem", tmp_path / "secrets" / "oidc.key")
-    believing = ssl.create_default_context(cafile=str(tmp_path / "secrets" / "oidc.pem"))
-    host = yaml.safe_load((DEPLOY / "compose" / "dex.yaml").read_text())["issuer"].split("/")[2].split(":")[0]
-    assert shake_hands(serving, believing, host)
+    # Each certificate vouches for itself, and for the name that it goes by.
+    issuer = yaml.safe_load((DEPLOY / "compose" / "dex.yaml").read_text())["issuer"]
+    for name, host in (("oidc", issuer.split("/")[2].split(":")[0]), ("mail", "mail")):
+        serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        serving.load_cert_chain(tmp_path / "secrets" / f"{name}.pem", tmp_path / "secrets" / f"{name}.key")
+        believing = ssl.create_default_context(cafile=str(tmp_path / "secrets" / f"{name}.pem"))
+        assert shake_hands(serving, believing, host)
+
+
+def test_a_container_can_read_its_secrets_and_nobody_else_s(tmp_path: Path) -> None:
+    """Compose mounts a file with the owner and the mode that it has."""
+    _, given = run_secrets(tmp_path, 0)
+    modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "secrets").iterdir()}
+
+    def reads(user: str, name: str) -> bool:
+        owner, group = given.get(name, "0:0").split(":")
+        uid, gid = user.split(":")
+        return bool(modes[name] & (0o400 if uid == owner else 0o040 if gid == group else 0o004))
+
+    everybodys = {"oidc.pem", "mail.pem"}
+    for service in SERVICES.values():
+        wanted = set(service.get("secrets", ()))
+        # One image may run as two services of one user, so another's secret may be in reach, and is not mounted.
+        same = {n for other in SERVICES.values() if other["user"] == service["user"] for n in other.get("secrets", ())}
+        readable = {name for name in modes if reads(service["user"], name)}
+        assert wanted <= readable, service["image"]
+        assert readable <= same | everybodys, service["image"]
+    for name in everybodys:
+        assert "PRIVATE" not in (tmp_path / "secrets" / name).read_text()
 
 
 def test_the_databases_are_made_by_their_script(postgres: Postgres, tmp_path: Path) -> None:

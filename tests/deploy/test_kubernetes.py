@@ -13,6 +13,7 @@ import yaml
 
 from rights.mapfile import read_map
 from settings import Settings
+from starter.commands.api import open_to_all
 from tests.commandline import COMMANDS
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -97,10 +98,39 @@ def test_every_command_settings_and_map_stand(monkeypatch: pytest.MonkeyPatch) -
     assert read_map(settings.map_files).systems
     for pod in PODS.values():
         (container,) = pod["spec"]["containers"]
-        assert f"habeas {container['args'][0]}" in COMMANDS
+        assert " ".join(["habeas", *(word for word in container["args"] if word.isalpha())]) in COMMANDS
         paths = {mount["mountPath"] for mount in container["volumeMounts"]}
         for place in (settings.ledger, settings.checkpoint_key, settings.keys, str(settings.parcels)):
             assert any(place.removeprefix("file:").startswith(path) for path in paths), place
+
+
+def test_the_api_starts_behind_the_ingress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(BASE)
+
+    api = Settings.load().api
+
+    assert api is not None
+    assert not open_to_all(api)
+    (container,) = PODS["api.yaml:Deployment:habeas-api"]["spec"]["containers"]
+    assert container["ports"] == [{"name": "http", "containerPort": api.port}]
+    # That a proxy is between is true only while nobody else is let in.
+    rules = OBJECTS["network.yaml:NetworkPolicy:habeas-api"]["spec"]["ingress"]
+    assert [rule["from"] for rule in rules] == [
+        [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]
+    ]
+
+
+def test_somebody_watches_the_dates_with_every_worker_stopped() -> None:
+    (container,) = PODS["due.yaml:Deployment:habeas-due"]["spec"]["containers"]
+    port = container["ports"][0]["containerPort"]
+    (rule,) = OBJECTS["network.yaml:NetworkPolicy:habeas-due"]["spec"]["ingress"]
+
+    assert container["args"][:2] == ["due", "serve"]
+    assert container["args"][-2:] == ["--port", str(port)]
+    assert OBJECTS["due.yaml:Service:habeas-due"]["spec"]["ports"][0]["port"] == port
+    assert rule["ports"] == [{"protocol": "TCP", "port": port}]
+    # It needs nothing that could be missing with Temporal.
+    assert "temporal-client" not in {mount["name"] for mount in container["volumeMounts"]}
 
 
 def test_budgets_and_policies_select_pods_that_are_there() -> None:
@@ -152,6 +182,10 @@ def test_the_examples_fit_the_base() -> None:
     kubernetes_validate.validate(pod, "1.34", strict=True)
 
 
+CERTIFICATE = {"ca": "ca.crt", "cert": "tls.crt", "key": "tls.key"}
+"""What a Secret with a certificate has, as cert-manager writes it."""
+
+
 def test_temporal_s_values_suit_us() -> None:
     values = yaml.safe_load((EXAMPLES / "temporal-values.yaml").read_text())
     config = values["server"]["config"]
@@ -160,4 +194,43 @@ def test_temporal_s_values_suit_us() -> None:
     assert {store["sql"]["driver"] for store in config["persistence"].values()} == {"postgres12"}
     assert all("password" not in store["sql"] for store in config["persistence"].values())
     assert namespace == {"name": SETTINGS["temporal_namespace"], "retention": "30d"}
-    assert config["tls"]["frontend"]["server"]["requireClientAuth"] is True
+    web = {one["name"]: one["value"] for one in values["web"]["additionalEnv"]}
+    codec = f"{SETTINGS['api']['url']}/codec/{SETTINGS['temporal_namespace']}"
+    assert web["TEMPORAL_CODEC_ENDPOINT"] == codec
+    assert web["TEMPORAL_CODEC_INCLUDE_CREDENTIALS"] == "true"
+
+
+def test_whoever_reaches_temporal_shows_the_certificate_that_it_asks_for() -> None:
+    """One Secret for all who come from Habeas, another in Temporal's own namespace for all who come from there."""
+    values = yaml.safe_load((EXAMPLES / "temporal-values.yaml").read_text())
+    front = values["server"]["config"]["tls"]["frontend"]
+    assert front["server"]["requireClientAuth"] is True
+    host = SETTINGS["temporal_address"].split(":")[0]
+
+    ours = {}
+    for name, pod in PODS.items():
+        (container,) = pod["spec"]["containers"]
+        places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        for volume in pod["spec"]["volumes"]:
+            if places[volume["name"]] == str(Path(SETTINGS["temporal_ca"]).parent):
+                ours[name] = volume["secret"]["secretName"]
+    assert set(ours) == {name for name in PODS if "due" not in name}
+    (secret,) = set(ours.values())
+    assert SETTINGS["temporal_tls"] is True
+    files = {SETTINGS["temporal_ca"], SETTINGS["temporal_certificate"], SETTINGS["temporal_key"].removeprefix("file:")}
+    assert {Path(file).name for file in files} == set(CERTIFICATE.values())
+    assert len({Path(file).parent for file in files}) == 1
+
+    (trigger,) = CUSTOM["keda.yaml:ScaledObject:habeas-worker"]["spec"]["triggers"]
+    shown = CUSTOM[f"keda.yaml:TriggerAuthentication:{trigger['authenticationRef']['name']}"]["spec"]["secretTargetRef"]
+    assert {one["parameter"]: one["key"] for one in shown} == CERTIFICATE
+    assert {one["name"] for one in shown} == {secret}
+    connection = CUSTOM["worker-deployment.yaml:Connection:temporal"]["spec"]
+    assert connection["mutualTLSSecretRef"] == {"name": secret}
+
+    for part in ("web", "admintools"):
+        said = {one["name"]: one["value"] for one in values[part]["additionalEnv"]}
+        (mount,) = values[part]["additionalVolumeMounts"]
+        assert {Path(v).name for v in said.values() if v.startswith(mount["mountPath"])} == set(CERTIFICATE.values())
+        assert said["TEMPORAL_TLS_SERVER_NAME"] == front["client"]["serverName"] == host
+    assert len({str(values[part]["additionalVolumes"]) for part in ("web", "admintools", "server")}) == 1
