@@ -6,6 +6,7 @@ one page to another.
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, TypeVar
 
@@ -27,6 +28,8 @@ Cursor = Annotated[
     ),
 ]
 DEFAULT: Final = 50
+_PART: Final = re.compile(r"[!-~]{1,128}\Z")
+"""An id, a number or a moment: all that a page begins behind. What comes back may be anybody's making."""
 
 
 def page(
@@ -55,12 +58,17 @@ def behind(name: str, cursor: str | None, parts: int) -> list[str] | None:
         not isinstance(said, list)
         or len(said) != parts + 1
         or said[0] != name
-        or not all(isinstance(part, str) for part in said)
+        or not all(isinstance(part, str) and _PART.match(part) for part in said)
     ):
-        raise Problem(
-            ProblemCode.UNUSABLE, "the cursor is none of this list: leave it out, or send `next` of a page before"
-        )
+        raise no_cursor()
     return said[1:]
+
+
+def no_cursor() -> Problem:
+    """What is answered to a cursor that no page of the list has given."""
+    return Problem(
+        ProblemCode.UNUSABLE, "the cursor is none of this list: leave it out, or send `next` of a page before"
+    )
 
 
 def _cursor(name: str, place: Sequence[str]) -> str:

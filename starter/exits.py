@@ -108,6 +108,7 @@ _BY_CLASS: Final[dict[str, Exit]] = {
     "sqlalchemy.exc.OperationalError": Exit.AWAY,
     "sqlalchemy.exc.ProgrammingError": Exit.AWAY,
     "sqlalchemy.exc.TimeoutError": Exit.AWAY,
+    "sqlalchemy.exc.DataError": Exit.USAGE,
     "ledger.errors.AddressError": Exit.USAGE,
 }
 
@@ -116,6 +117,8 @@ _SAY: Final = {
     "habeas config check says which",
     "sqlalchemy.exc.ProgrammingError": "the ledger's tables are not those of this version: run habeas migrate",
     "sqlalchemy.exc.TimeoutError": "the ledger is too busy to answer: try again",
+    "sqlalchemy.exc.DataError": "something that was sent is no text, number or day that the ledger can keep: look it "
+    "through for NUL bytes and for numbers that are far too large",
 }
 
 

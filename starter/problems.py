@@ -3,10 +3,11 @@
 The one rule: a problem has a code, and one sentence that says what to do; nothing that was sent is repeated in it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -139,8 +140,9 @@ _LEDGER: Final[Mapping[type[Exception], ProblemCode]] = {
 }
 
 
-def problem_of(error: Exception) -> Problem:
-    """What an error is answered with. What nobody foresaw says its class and place, and never its text."""
+def problem_of(error: Exception, names: Set[str] = frozenset()) -> Problem:
+    """What an error is answered with. What nobody foresaw says its class and place, and never its text. `names`: the
+    fields of all bodies, which alone are named where one cannot be used."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, NotSignedIn):
@@ -148,7 +150,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, NotAllowed):
         return Problem(ProblemCode(error.code), str(error))
     if isinstance(error, RequestValidationError):
-        return _unusable(error.errors())
+        return _unusable(error.errors(), names)
     if isinstance(error, HTTPException):
         return _of_http(error)
     if code := next((code for known, code in _LEDGER.items() if isinstance(error, known)), None):
@@ -197,19 +199,22 @@ _WORDS: Final = {
 }
 
 
-def _unusable(found: Sequence[Mapping[str, Any]]) -> Problem:
-    flaws = [Flaw(at=_place(one), says=says(one)) for one in found]
+def _unusable(found: Sequence[Mapping[str, Any]], names: Set[str]) -> Problem:
+    flaws = [Flaw(at=_place(one, names), says=says(one)) for one in found]
     if all(one["type"] == "json_invalid" for one in found):
         return Problem(ProblemCode.UNREADABLE, "the body is no JSON: send JSON in UTF-8")
     return Problem(ProblemCode.UNUSABLE, "send it again with what `errors` says of each part", flaws=flaws)
 
 
-def _place(one: Mapping[str, Any]) -> str:
-    """Where it is. Names in it may have been made up by the sender, as unknown ones are."""
-    names = list(one["loc"])
-    if one["type"] == "extra_forbidden":
-        names[-1:] = ["…"]
-    return ".".join(str(name) for name in names)
+def _place(one: Mapping[str, Any], names: Set[str]) -> str:
+    """Where it is. In a body whoever has sent it makes up the keys of a table, and fields that there are none of."""
+    first, *rest = one["loc"]
+    made_up = len(rest) - 1 if one["type"] == "extra_forbidden" else None
+    shown = [
+        str(part) if first != "body" or ((isinstance(part, int) or part in names) and number != made_up) else "…"
+        for number, part in enumerate(rest)
+    ]
+    return ".".join([str(first), *shown])
 
 
 def says(one: Mapping[str, Any]) -> str:
@@ -261,4 +266,11 @@ def documented(codes: Iterable[ProblemCode]) -> dict[int | str, dict[str, Any]]:
 
 async def as_problem(request: Request, error: Exception) -> JSONResponse:
     """The handler of what the framework raises."""
-    return answer(problem_of(error), request.state.trace)
+    names = _fields(request.app) if isinstance(error, RequestValidationError) else frozenset()
+    return answer(problem_of(error, names), request.state.trace)
+
+
+def _fields(app: FastAPI) -> frozenset[str]:
+    """The names of all fields that a body can have, as the document has them."""
+    schemas = app.openapi()["components"]["schemas"].values()
+    return frozenset(name for schema in schemas for name in schema.get("properties", ()))

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TextIO
 
 import psycopg
 from psycopg import sql
@@ -27,6 +27,8 @@ DELETION: Final = "deletion"
 """The use of a list by a job that deletes: whoever has asked for a copy, or may still complain of one, stays."""
 BATCH: Final = 1_000
 """Values asked about in two statements."""
+LONGEST_ROW: Final = 1 << 20
+"""Characters of a row, over all of its lines: where a quote is not closed, everything behind it is one row."""
 ERASED: Final = "erased"
 UNREADABLE: Final = "unreadable"
 
@@ -103,6 +105,16 @@ class Missing(ValueError):
     """A CSV lacks the column that is asked for."""
 
 
+class NotRead(ValueError):
+    """A CSV cannot be read; the text is the sentence for whoever sent it."""
+
+
+def lines_of(source: TextIO) -> Iterator[str]:
+    """The lines of a text, no more of them in memory than one row may have."""
+    while line := source.readline(LONGEST_ROW + 1):
+        yield line
+
+
 def screen_csv(
     ledger: Ledger, lines: Iterable[str], column: str, kind: str, use: str, *, at: datetime
 ) -> Iterator[tuple[int, list[str], Verdict]]:
@@ -110,17 +122,55 @@ def screen_csv(
 
     Raises:
         Missing: there is no such column.
+        NotRead: it is no CSV, no UTF-8, or a row has no end.
     """
-    rows = csv.reader(lines)
-    heading = next(rows, [])
+    rows = _rows(lines)
+    heading, _ = next(rows, ([], 0))
     if column not in heading:
         raise Missing
     yield 0, heading, Verdict(())
-    place = heading.index(column)
-    ahead, asked = itertools.tee(rows)
-    values = (row[place] if place < len(row) else None for row in asked)
-    for number, (row, verdict) in enumerate(zip(ahead, screened(ledger, kind, values, use, at=at), strict=True), 1):
-        yield number, row, verdict
+    place, number = heading.index(column), 0
+    for batch in _together(rows):
+        values = [row[place] if place < len(row) else None for row in batch]
+        for row, verdict in zip(batch, screened(ledger, kind, values, use, at=at), strict=True):
+            number += 1
+            yield number, row, verdict
+
+
+def _rows(lines: Iterable[str]) -> Iterator[tuple[list[str], int]]:
+    """Each row, and how long it is as it is written."""
+    length = 0
+
+    def measured() -> Iterator[str]:
+        nonlocal length
+        for line in lines:
+            length += len(line)
+            if length > LONGEST_ROW:
+                raise NotRead(
+                    f"a row of the list is longer than {LONGEST_ROW:,} characters: see whether a quote is not closed"
+                )
+            yield line
+
+    try:
+        for row in csv.reader(measured()):
+            yield row, length
+            length = 0
+    except (UnicodeDecodeError, csv.Error):
+        raise NotRead("the list cannot be read: write it as CSV in UTF-8") from None
+
+
+def _together(rows: Iterable[tuple[list[str], int]]) -> Iterator[list[list[str]]]:
+    """Rows by the thousand; fewer where they are long, so that a thousand long ones are not in memory at once."""
+    batch: list[list[str]] = []
+    length = 0
+    for row, its in rows:
+        batch.append(row)
+        length += its
+        if len(batch) == BATCH or length > LONGEST_ROW:
+            yield batch
+            batch, length = [], 0
+    if batch:
+        yield batch
 
 
 _MADE: Final = """

@@ -51,7 +51,7 @@ def check(
     from contextlib import ExitStack
 
     from starter.desk import desk, now
-    from starter.screening import Missing, Tallied, screen_csv
+    from starter.screening import Missing, NotRead, Tallied, screen_csv
     from starter.show import Page, answer
 
     _refuse_use(use)
@@ -70,8 +70,8 @@ def check(
                     sys.stdout.write(f"{number} {' '.join(verdict.why)}\n")
         except Missing:
             raise Failure(Exit.USAGE, "the heading of the CSV has no column of the name in --column") from None
-        except (UnicodeDecodeError, csv.Error):
-            raise Failure(Exit.USAGE, "the list cannot be read: write it as CSV in UTF-8") from None
+        except NotRead as error:
+            raise Failure(Exit.USAGE, str(error)) from None
     if as_json:
         document = {"rows": tallied.rows, "barred": tallied.barred, "why": dict(tallied.why)}
         answer(document, Page(), as_json=True)
@@ -169,11 +169,13 @@ def _sink(out: Path, source: str) -> TextIO:
 
 def _lines(source: str) -> Iterator[str]:
     """The lines of a file or of standard input, one by one."""
+    from starter.screening import lines_of
+
     if source == "-":
-        yield from sys.stdin
+        yield from lines_of(sys.stdin)
         return
     try:
         with Path(source).open(newline="", encoding="utf-8") as file:
-            yield from file
+            yield from lines_of(file)
     except OSError:
         raise Failure(Exit.USAGE, "FILE cannot be read: name one that is there") from None

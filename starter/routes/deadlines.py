@@ -16,7 +16,7 @@ from rights.regimes import SHIPPED, regime
 from rights.request import Right
 from starter.access import Action, Caller
 from starter.changing import said
-from starter.cursors import DEFAULT, Cursor, Limit, behind, page
+from starter.cursors import DEFAULT, Cursor, Limit, behind, no_cursor, page
 from starter.deadlines import dates_document, laws_document, public_holidays
 from starter.desk import now
 from starter.doorkeeper import At, needs
@@ -132,4 +132,4 @@ def _after(place: list[str] | None) -> tuple[datetime, str] | None:
     try:
         return datetime.fromisoformat(place[0]), place[1]
     except ValueError:
-        raise Problem(ProblemCode.UNUSABLE, "the cursor is none of this list: leave it out") from None
+        raise no_cursor() from None

@@ -4,10 +4,11 @@ The one rule: identities come in bodies and never go out.
 """
 
 import hashlib
+import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
@@ -17,7 +18,7 @@ from rights.request import Conclusion, Phase, Right
 from rights.subject import MAX_IDENTITIES
 from starter.access import Action, Caller
 from starter.changing import Change, IfMatch, changes, etag, said
-from starter.cursors import DEFAULT, Cursor, Limit, behind, page
+from starter.cursors import DEFAULT, Cursor, Limit, behind, no_cursor, page
 from starter.desk import Desk, now, rules
 from starter.doorkeeper import At, needs
 from starter.inputs import ledger_id
@@ -31,6 +32,7 @@ from starter.timeline import sentence
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 
 Reader = Annotated[Caller, Depends(needs(Action.READ_REQUEST))]
+_ENTRY: Final = re.compile(r"[0-9]{1,18}\Z")
 
 
 class NewRequest(Body):
@@ -172,23 +174,14 @@ def list_(
     operation_id="show_request",
     response_model=Standing,
     responses=answers(ProblemCode.NOT_FOUND)
-    | {
-        200: {"headers": {"ETag": {"description": "Its version, for If-Match.", "schema": {"type": "string"}}}},
-        304: {"description": "It is as you have it"},
-    },
+    | {200: {"headers": {"ETag": {"description": "Its version, for If-Match.", "schema": {"type": "string"}}}}},
 )
-def show(
-    request_id: RequestId,
-    at: At,
-    caller: Reader,
-    if_none_match: Annotated[str | None, Header(description="The ETag of what you have.", max_length=200)] = None,
-) -> Response:
+def show(request_id: RequestId, at: At, caller: Reader) -> Response:
     """How a request stands: what was done in each system, what waits for a person, until when what is kept."""
     wanted = ledger_id(request_id, "request")
-    # Read first: what comes between makes the version too old, and never too new.
+    # Read first: what comes between makes the version too old, and never too new. No 304 is answered by it: a hold, a
+    # risk or a task's state changes what is shown, and not the version of the request.
     tag = etag(at.ledger.version(wanted))
-    if if_none_match == tag:
-        return Response(status_code=304, headers={"etag": tag})
     moment = now()
     shown = as_it_stands(at, wanted, moment)
     document = show_document(shown.standing, shown.candidates, moment, shown.data_map)
@@ -224,7 +217,9 @@ def timeline(request_id: RequestId, at: At, caller: Reader, limit: Limit = DEFAU
     """What happened to a request, in plain words: a line for each entry of the journal, the oldest first."""
     wanted = at.ledger.request(ledger_id(request_id, "request")).id
     place = behind("lines", cursor, 1)
-    found = at.ledger.happened(wanted, after=int(place[0]) if place and place[0].isdigit() else 0, limit=limit + 1)
+    if place and not _ENTRY.match(place[0]):
+        raise no_cursor()
+    found = at.ledger.happened(wanted, after=int(place[0]) if place else 0, limit=limit + 1)
     return said(page("lines", found, limit, lambda one: (str(one.seq),), _line))
 
 

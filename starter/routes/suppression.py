@@ -24,14 +24,13 @@ from starter.desk import now
 from starter.doorkeeper import At, needs
 from starter.problems import Problem, ProblemCode, answers
 from starter.routes.bodies import Body
-from starter.screening import Missing, Tallied, screen_csv, screened
+from starter.screening import LONGEST_ROW, Missing, NotRead, Tallied, screen_csv, screened
 
 router = APIRouter(prefix="/v1/suppression", tags=["suppression"])
 
 CSV: Final = "/v1/suppression/check-csv"
 MOST: Final = 1 << 30
 """Bytes of a list; a thousand of its rows are in memory at a time."""
-_LONGEST_LINE: Final = 1 << 20
 _IN_MEMORY: Final = 1 << 20
 """Bytes of verdicts that are kept in memory, before they go to a file; there are numbers and codes in them."""
 _PIECE: Final = 1 << 16
@@ -117,8 +116,8 @@ async def check_csv(
         out, tallied = await to_thread.run_sync(work)
     except Missing:
         raise Problem(ProblemCode.UNUSABLE, "the heading of the CSV has no column of the name in `column`") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise Problem(ProblemCode.UNUSABLE, "the list cannot be read: write it as CSV in UTF-8") from None
+    except NotRead as error:
+        raise Problem(ProblemCode.UNUSABLE, str(error)) from None
 
     def pieces() -> Iterator[bytes]:
         with out:
@@ -136,8 +135,8 @@ def _lines(chunks: AsyncIterator[bytes]) -> Iterator[str]:
         *lines, rest = (rest + decode(chunk)).split("\n")
         for line in lines:
             yield f"{line}\n"
-        if len(rest) > _LONGEST_LINE:
-            raise csv.Error("a line is longer than any row")
+        if len(rest) > LONGEST_ROW:
+            raise csv.Error
     if last := rest + decode(b"", final=True):
         yield last
 

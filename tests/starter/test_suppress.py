@@ -12,7 +12,7 @@ from ledger.requests import Ending
 from rights.request import Conclusion, Right
 from rights.subject import Identity
 from rights.suppression import Scope, Source
-from starter.screening import join_sql, screen_csv, screen_table
+from starter.screening import NotRead, join_sql, screen_csv, screen_table
 from tests.conftest import Database
 from tests.ledger.builders import AT, later, open_one
 from tests.ledger.conftest import checkpoints as checkpoints
@@ -165,3 +165,43 @@ def test_ACC_12_a_list_for_a_deletion_names_the_rows_that_stay_by_number(deploym
     told = deployment("suppress", "check", "-", "--column", "mail", "--scope", "deletion",
                       given="id,mail\n1,free@example.org\n2,WAITS@example.org\n")  # fmt: skip
     assert (told.code, told.out) == (1, "2 copy_asked\n")
+
+
+def endless(rows: int) -> Iterator[str]:
+    """A list whose first row never ends: each of its fields goes over the end of a line."""
+    yield "mail\n"
+    yield '"a\n'
+    for _ in range(rows):
+        yield '","a\n'
+
+
+def test_a_row_without_end_is_refused_before_it_fills_the_memory(ledger: Ledger, deployment: Deployment) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotRead):
+            for _ in screen_csv(ledger, endless(5_000_000), "mail", "email", "import", at=later(days=1)):
+                pass
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 60_000_000
+    refused = deployment("suppress", "check", "-", "--column", "mail", given="".join(endless(300_000)))
+    assert (refused.code, one_sentence(refused.err)) == (2, True)
+
+
+def test_many_long_rows_are_not_in_memory_at_once(ledger: Ledger) -> None:
+    def long() -> Iterator[str]:
+        yield "mail\n"
+        for number in range(60):
+            yield f"p{number}@example.org,{',' * 900_000}\n"
+
+    tracemalloc.start()
+    try:
+        rows = sum(1 for _ in screen_csv(ledger, long(), "mail", "email", "import", at=later(days=1)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert rows == 61
+    assert most < 60_000_000

@@ -406,13 +406,35 @@ def test_one_value_and_a_list_are_held_against_what_people_have_stopped(api: Api
 
 @pytest.mark.parametrize(
     ("content", "column"),
-    [(b"mail\na@example.org\n", "canary"), (b"mail\n\xff\xfe\n", "mail"), (b"", "mail"), (b"x" * 3_000_000, "mail")],
+    [
+        (b"mail\na@example.org\n", "canary"),
+        (b"mail\n\xff\xfe\n", "mail"),
+        (b"", "mail"),
+        (b"x" * 3_000_000, "mail"),
+        (b"mail\n" + b'"a\n",' * 300_000, "mail"),
+    ],
 )
 def test_a_list_that_cannot_be_read_is_refused(api: Api, content: bytes, column: str) -> None:
     refused = api("POST", "/v1/suppression/check-csv", params={"column": column}, content=content)
 
     assert (refused.status_code, refused.json()["code"]) == (422, "unusable")
     assert "canary" not in refused.text
+
+
+def test_a_name_that_the_sender_made_up_does_not_come_back(api: Api) -> None:
+    """Keys of a table may name somebody; the fields around them are ours, and are named."""
+    request_id = opened(api)
+    for path, body, at in (
+        (f"/v1/requests/{request_id}/decisions", REFUSAL | {"leave_out": {PERSON: 5}}, "body.leave_out.…"),
+        (f"/v1/requests/{request_id}/decisions", REFUSAL | {"evidence": {PERSON: "x"}}, "body.evidence.….…"),
+        (f"/v1/requests/{request_id}/decisions", REFUSAL | {"word": 5}, "body.word"),
+        ("/codec/default/decode", {"payloads": [{"metadata": {PERSON: 5}}]}, "body.payloads.0.metadata.…"),
+    ):
+        refused = api("POST", path, json=body, by="s-engineer" if path.startswith("/codec/") else "s-agent")
+
+        assert refused.status_code == 422, refused.text
+        assert at in {flaw["at"] for flaw in refused.json()["errors"]}, refused.text
+        assert PERSON not in refused.text
 
 
 def test_a_caller_without_the_action_is_refused_everywhere(api: Api) -> None:
