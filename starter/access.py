@@ -39,6 +39,7 @@ class Action(StrEnum):
     READ_HOLD = "holds:read"
     READ_SECRET_HOLD = "holds:read-secret"  # noqa: S105 - an action, no password
     PLACE_HOLD = "holds:place"
+    CONFIRM_HOLD = "holds:confirm"
     RELEASE_HOLD = "holds:release"
     READ_LETTER = "letters:read"
     OPEN_PARCEL = "parcels:open"
@@ -70,6 +71,7 @@ TABLE: Final[Mapping[Action, frozenset[Role]]] = {
     Action.READ_HOLD:         frozenset({_P, _C, _L, _D, _U}),
     Action.READ_SECRET_HOLD:  frozenset({_C}),
     Action.PLACE_HOLD:        frozenset({_C, _L}),
+    Action.CONFIRM_HOLD:      frozenset({_C, _L}),
     Action.RELEASE_HOLD:      frozenset({_C, _L}),
     Action.READ_LETTER:       frozenset({_A, _P, _C, _D}),
     Action.OPEN_PARCEL:       frozenset({_A, _P}),
@@ -88,8 +90,10 @@ TABLE: Final[Mapping[Action, frozenset[Role]]] = {
 SECOND_FACTOR: Final = frozenset(
     {
         Action.CONFIRM_IDENTITY,
+        Action.RULE,
         Action.APPROVE,
         Action.PLACE_HOLD,
+        Action.CONFIRM_HOLD,
         Action.RELEASE_HOLD,
         Action.READ_SECRET_HOLD,
         Action.READ_LETTER,
@@ -105,7 +109,9 @@ SECOND_FACTOR: Final = frozenset(
 PEOPLE_ONLY: Final = frozenset(
     {
         Action.CONFIRM_IDENTITY,
+        Action.PROPOSE,
         Action.APPROVE,
+        Action.CONFIRM_HOLD,
         Action.RELEASE_HOLD,
         Action.READ_SECRET_HOLD,
         Action.OPEN_PARCEL,
@@ -156,3 +162,12 @@ def permit(caller: Caller, action: Action) -> None:
         raise NotAllowed("role_missing", f"{action} is done by somebody who is one of: {allowed}")
     if action in SECOND_FACTOR and not caller.second_factor:
         raise NotAllowed("second_factor_missing", "sign in with a second factor to do this")
+
+
+def may(caller: Caller, action: Action) -> bool:
+    """Whether the table opens an action to a caller."""
+    try:
+        permit(caller, action)
+    except NotAllowed:
+        return False
+    return True

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from ledger.holds import Hold
 from rights.holds import Authority, Disclosure, Reason, Terms
 from rights.subject import MAX_IDENTITIES, parse_identities
-from starter.access import Action, Caller, NotAllowed, permit
+from starter.access import Action, Caller, may
 from starter.changing import Change, changes, said
 from starter.cursors import DEFAULT, Cursor, Limit, behind, page
 from starter.desk import Desk, now
@@ -28,6 +28,7 @@ router = APIRouter(prefix="/v1/holds", tags=["holds"])
 
 Reader = Annotated[Caller, Depends(needs(Action.READ_HOLD))]
 Placing = Annotated[Change, Depends(changes(Action.PLACE_HOLD))]
+Confirming = Annotated[Change, Depends(changes(Action.CONFIRM_HOLD))]
 Releasing = Annotated[Change, Depends(changes(Action.RELEASE_HOLD))]
 HoldId = Annotated[str, Path(description="The hold's id.")]
 _OF_HOLD = answers(ProblemCode.NOT_FOUND, *CHANGING)
@@ -128,14 +129,14 @@ def show(hold_id: HoldId, at: At, caller: Reader) -> Response:
 
 
 @router.post("/{hold_id}/confirm", operation_id="confirm_hold", response_model=HoldStanding, responses=_OF_HOLD)
-def confirm(hold_id: HoldId, body: Noted, change: Placing) -> Response:
+def confirm(hold_id: HoldId, body: Noted, change: Confirming) -> Response:
     """Say, as a second person, that a hold is right."""
     wanted = _seen(change.at, change.caller, hold_id).id
     return change(lambda: hold_document(change.at.ledger.confirm_hold(wanted, by=change.caller.staff, at=now())))
 
 
 @router.post("/{hold_id}/review", operation_id="review_hold", response_model=HoldStanding, responses=_OF_HOLD)
-def review(hold_id: HoldId, body: Reviewed, change: Placing) -> Response:
+def review(hold_id: HoldId, body: Reviewed, change: Confirming) -> Response:
     """Note that somebody has looked, and that a hold is still needed."""
     wanted = _seen(change.at, change.caller, hold_id).id
     return change(
@@ -174,10 +175,4 @@ def _seen(at: Desk, caller: Caller, hold_id: str) -> Hold:
 
 
 def _may_see(caller: Caller, hold: Hold) -> bool:
-    if not hold.terms.secret(now().astimezone(UTC).date()):
-        return True
-    try:
-        permit(caller, Action.READ_SECRET_HOLD)
-    except NotAllowed:
-        return False
-    return True
+    return not hold.terms.secret(now().astimezone(UTC).date()) or may(caller, Action.READ_SECRET_HOLD)

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
 from ledger.errors import LedgerRefusal
-from starter.access import Action, Caller, NotAllowed, permit
+from starter.access import Action, Caller, may
 from starter.callers import SESSION, Callers, address_of
 from starter.desk import now
 from starter.doorkeeper import At, anybody
@@ -45,7 +45,7 @@ async def me(caller: Annotated[Caller, Depends(anybody)]) -> Me:
         is_system=caller.is_system,
         roles=sorted(caller.roles),
         second_factor=caller.second_factor,
-        may=[action.value for action in Action if _may(caller, action)],
+        may=[action.value for action in Action if may(caller, action)],
     )
 
 
@@ -103,11 +103,3 @@ def _sign_in(request: Request) -> SignIn:
 def _keep(answer: Response, name: str, value: str, max_age: int | None = None) -> None:
     """Have the browser keep something: for us alone, by TLS alone, and out of reach of scripts; at 0 it forgets it."""
     answer.set_cookie(name, value, max_age=max_age, path="/", secure=True, httponly=True, samesite="lax")
-
-
-def _may(caller: Caller, action: Action) -> bool:
-    try:
-        permit(caller, action)
-    except NotAllowed:
-        return False
-    return True
