@@ -271,6 +271,12 @@ class Settings(BaseSettings):
         description="Days until somebody has to look whether a restriction is still needed.",
         examples=[90],
     )
+    four_eyes: bool = Field(
+        default=True,
+        description="Whether whoever opened a request, or vouched for who asks, is refused as the one who approves "
+        "what is to be erased.",
+        examples=[True],
+    )
     rest_review_days: int = Field(
         default=365,
         ge=1,

@@ -48,7 +48,7 @@ class Arrivals(ProofCodes):
                 raise LedgerRefusal("the asker is proven already: withdraw the request and open it anew as a mandate's")
             self._case_row(connection, request_id)
             self._set_case(connection, request_id, mandate_needed=True)
-            self._decide(connection, row, "mandate_needed", {}, at, by, tell=False)
+            self._decide(connection, row, "mandate_needed", {}, at, by, by=by, tell=False)
 
     def keep_mandate(
         self, request_id: str, mandate: Mandate, *, by: str, at: datetime, paper: bytes | None = None
@@ -157,5 +157,5 @@ class Arrivals(ProofCodes):
             needed = bool(case.mandate_needed) or guarded
             self._set_case(connection, request_id, age=age, mandate_needed=needed and not row.confirmed_at)
             said = {"minor": True, "guardian": guarded}
-            self._decide(connection, row, "age_noted", {}, at, by, told=said, tell=False)
+            self._decide(connection, row, "age_noted", {}, at, by, by=by, told=said, tell=False)
         return guarded

@@ -102,7 +102,7 @@ class Attesting(Proofs):
                 where = self._seal_paper(connection, key, paper, at) if key and paper is not None else None
                 way = "" if takes_two else "account"
                 proof = Proof(rung=rung, at=at, way=way, level=level, vouches=marks)
-                return self._proven(connection, row, proof, at, agent=agent, paper=where, said=said)
+                return self._proven(connection, row, proof, at, agent=agent, paper=where, said=said, by=by)
             # Of what the first has named, where the second names nothing else.
             before = proof_of(first).vouches
             both = tuple(mark for mark in before if mark in marks) if marks else before
@@ -116,7 +116,7 @@ class Attesting(Proofs):
             # A document that nobody has looked at a second time is still needed.
             self._destroy_papers(connection, request_id, at, identity_proofs.c.id == first.id)
             said |= {"rung": rung, "second": True, "vouches": len(both)}
-            return self._settle_identity(connection, row, at, said)
+            return self._settle_identity(connection, row, at, said, by=by)
 
     def _first_look(
         self, connection: Connection, request_id: str, rung: Rung, level: int, at: datetime
@@ -154,14 +154,20 @@ class Attesting(Proofs):
             if not gone:
                 what = "nobody has vouched for the asker" if every else "nothing waits for a second look"
                 raise LedgerRefusal(f"{what}: there is nothing to refuse")
-            self._decide(connection, row, "proof_refused", {}, at, by, told={"proofs": gone}, tell=False)
+            self._decide(connection, row, "proof_refused", {}, at, by, by=by, told={"proofs": gone}, tell=False)
             left = self._proofs_in(connection, request_id)
             self._mind_loose(
                 connection, request_id, self._standing(connection, row, left, at).loose if left else (), at
             )
 
     def confirm_identity(
-        self, request_id: str, *, at: datetime, note: str | None = None, vouches: Sequence[str] = (ALL,)
+        self,
+        request_id: str,
+        *,
+        at: datetime,
+        note: str | None = None,
+        by: str | None = None,
+        vouches: Sequence[str] = (ALL,),
     ) -> bool:
         """Attest that the asker is the person, as sure as one role can be; False if they were proven before.
 
@@ -182,7 +188,8 @@ class Attesting(Proofs):
             marks = of_whom(self._people, request_id, named)
             proof = Proof(rung=Rung.ATTESTED, at=at, way="account", level=BY_STEPS, vouches=marks)
             keep_proof(connection, self.tenant, request_id, proof)
-            if not self._settle_identity(connection, row, at, {"rung": proof.rung, "vouches": len(marks)}, note):
+            said = {"rung": proof.rung, "vouches": len(marks)}
+            if not self._settle_identity(connection, row, at, said, note, by=by):
                 raise LedgerRefusal(self._why_not(connection, row, at))
         return True
 
@@ -223,9 +230,9 @@ class Attesting(Proofs):
                 raise LedgerRefusal("it was looked for already: take the request back, and open another without it")
             self._without(connection, request_id, out, rest, at)
             kept = keep_note(self, connection, request_id, f"left_out/{new_id(at)}", f"{by}\n{reason}", at)
-            body = {"kinds": sorted({one.kind for one in out}), "identities": len(out), **kept}
+            body = {"kinds": sorted({one.kind for one in out}), "identities": len(out), "by": by, **kept}
             self._journal(connection, "identity_left_out", body, at, request_id=request_id)
-            return self._settle_identity(connection, row, at, {})
+            return self._settle_identity(connection, row, at, {}, by=by)
 
     def _without(
         self, connection: Connection, request_id: str, out: Sequence[Identity], rest: Sequence[Identity], at: datetime
@@ -266,9 +273,9 @@ class Attesting(Proofs):
         learned = self._vault.get(connection, request_id, "working", LEARNED)
         return learned is not None or connection.execute(looked.limit(1)).first() is not None
 
-    def withdraw(self, request_id: str, *, at: datetime, note: str | None = None) -> int:
+    def withdraw(self, request_id: str, *, at: datetime, note: str | None = None, by: str | None = None) -> int:
         """Take a request back, as `Decisions.withdraw`; a copy of a document goes with it."""
-        flying = super().withdraw(request_id, at=at, note=note)
+        flying = super().withdraw(request_id, at=at, note=note, by=by)
         with self._begin() as connection:
             self._destroy_papers(connection, request_id, at)
         return flying

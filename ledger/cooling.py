@@ -193,7 +193,7 @@ class Cooling(Decisions):
             its = (tasks.c.request_id == request_id, tasks.c.code == Code.STOPPED.value)
             settle_tasks(self, connection, at, *its, ruling=word)
             if word == "withdraw":
-                self._decide(connection, row, "withdraw", {"withdrawn_at": at}, at, note)
+                self._decide(connection, row, "withdraw", {"withdrawn_at": at}, at, note, by=by)
                 return True
             post(connection, self.tenant, "wake", request_id, at)
             self._decide(connection, row, "released", {}, at, note, told={"by": by}, tell=False)

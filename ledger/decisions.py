@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, literal_column, select, update
 
 from ledger.clocks import Clocks
 from ledger.errors import LedgerRefusal
+from ledger.eyes import refuse_same
 from ledger.fence import calls_of_request
 from ledger.heldback import Covers, HeldBack, destroys_by_hand, held_back
 from ledger.letterdesk import rule_on_letter
@@ -92,13 +93,18 @@ _INTERIM: Final = select(entries.c.seq).where(
 
 
 class Decisions(Clocks):
-    """Verbs of decisions and tasks. Each `note` is a free text, sealed in the request's file."""
+    """Verbs of decisions and tasks. Each `note` is a free text, sealed in the request's file; `by` is an opaque staff
+    id or a role, and stands in the journal as it is."""
 
-    def approve(self, request_id: str, *, at: datetime, note: str | None = None) -> bool:
-        """Approve the preview of an erasure; False if it was approved before.
+    def approve(
+        self, request_id: str, *, at: datetime, note: str | None = None, by: str | None = None, four_eyes: bool = True
+    ) -> bool:
+        """Approve the preview of an erasure; False if it was approved before. `four_eyes`: whoever opened the request,
+        or vouched for the asker, does not (where it is known who).
 
         Raises:
-            LedgerRefusal: there is no preview to approve, or the request is closed, withdrawn or unknown.
+            LedgerRefusal: there is no preview to approve, the same person would be both, or the request is closed,
+                withdrawn or unknown.
         """
         with self._begin() as connection:
             row = self._undecided(connection, request_id)
@@ -110,10 +116,12 @@ class Decisions(Clocks):
                 raise LedgerRefusal(
                     f"the request is {row.phase}: there is nothing to approve before it is {Phase.APPROVING}"
                 )
-            self._decide(connection, row, "approve", {"approved_at": at}, at, note)
+            if by and four_eyes:
+                refuse_same(self, connection, request_id, by)
+            self._decide(connection, row, "approve", {"approved_at": at}, at, note, by=by)
         return True
 
-    def withdraw(self, request_id: str, *, at: datetime, note: str | None = None) -> int:
+    def withdraw(self, request_id: str, *, at: datetime, note: str | None = None, by: str | None = None) -> int:
         """Take a request back. Nothing is destroyed by a call that starts after this; how many may still be running.
 
         Raises:
@@ -128,7 +136,7 @@ class Decisions(Clocks):
                 )
             flying = calls_of_request(connection, self.tenant, request_id)
             if row.withdrawn_at is None:
-                self._decide(connection, row, "withdraw", {"withdrawn_at": at}, at, note)
+                self._decide(connection, row, "withdraw", {"withdrawn_at": at}, at, note, by=by)
         return flying
 
     def rule(
@@ -139,6 +147,7 @@ class Decisions(Clocks):
         *,
         at: datetime,
         note: str | None = None,
+        by: str | None = None,
         chosen: bytes | None = None,
         on: date | None = None,
         covers: Covers | None = None,
@@ -160,7 +169,7 @@ class Decisions(Clocks):
         with self._begin() as connection:
             if ruling == "done":
                 self._people.lock_shredding(connection, self.tenant)
-            ruled = rule_on_letter(self, connection, request_id, task_id, ruling, at=at, note=note, on=on)
+            ruled = rule_on_letter(self, connection, request_id, task_id, ruling, at=at, note=note, by=by, on=on)
             if ruled is not None:
                 return ruled
             row = self._known_row(connection, request_id)
@@ -194,20 +203,15 @@ class Decisions(Clocks):
                 .values(ruling=ruling, settled_at=at if alone else None)
             )
             if alone:
-                self._decide(connection, row, _said_of(task.code, ruling), {}, at, note, tell=False)
+                self._decide(connection, row, _said_of(task.code, ruling), {}, at, note, by=by, tell=False)
                 return True
             _, system, operation, round_ = task.step_key.split("/")
             if chosen is not None:
                 key = self._vault.key(connection, request_id, "working")
                 sealed = Sealed("working", f"rulings/{system}", chosen)
                 self._vault.put(connection, request_id, key, sealed, at)
-            told = {
-                "system": system,
-                "operation": Operation(operation),
-                "round": int(round_),
-                "word": ruling,
-            }
-            self._decide(connection, row, "rule", {}, at, note, told=told, key=task.step_key)
+            told = {"system": system, "operation": Operation(operation), "round": int(round_), "word": ruling}
+            self._decide(connection, row, "rule", {}, at, note, by=by, told=told, key=task.step_key)
         return True
 
     def open_task(self, request_id: str, step_key: str, code: Code, about: str, *, at: datetime) -> str:
@@ -306,11 +310,12 @@ class Decisions(Clocks):
         at: datetime,
         note: str | None,
         *,
+        by: str | None = None,
         told: Mapping[str, object] | None = None,
         key: str | None = None,
         tell: bool = True,
     ) -> None:
-        """Write a decision down: row, sealed note, word to Temporal, journal."""
+        """Write a decision down: row, sealed note, word to Temporal (which hears of nobody), journal."""
         if changes:
             connection.execute(
                 update(requests).where(requests.c.tenant == self.tenant, requests.c.id == row.id).values(**changes)
@@ -318,7 +323,7 @@ class Decisions(Clocks):
         kept = keep_word(self, connection, row.id, note, at)
         if tell:
             post(connection, self.tenant, kind, row.id, at, told)
-        body = {**(told or {}), **kept}
+        body = {**(told or {}), **({"by": by} if by else {}), **kept}
         self._journal(connection, kind, body, at, request_id=row.id, key=key)
 
 

@@ -59,6 +59,7 @@ def rule_on_letter(
     *,
     at: datetime,
     note: str | None,
+    by: str | None,
     on: date | None,
 ) -> bool | None:
     """Carry out a ruling on a task about a letter: done (on a day), retry or give_up; None if it is no such task.
@@ -87,9 +88,8 @@ def rule_on_letter(
         update(tasks).where(tasks.c.tenant == store.tenant, tasks.c.id == task_id).values(ruling=ruling, settled_at=at)
     )
     _, _, kind, number = task.step_key.split("/")
-    body: dict[str, object] = {"task": task_id, "code": code, "word": ruling} | (
-        {"on": day} if ruling == "done" else {}
-    )
+    body: dict[str, object] = {"task": task_id, "code": code, "word": ruling}
+    body |= ({"on": day} if ruling == "done" else {}) | ({"by": by} if by else {})
     if code is Code.POST_IN:
         if ruling == "retry":
             raise LedgerRefusal("post that is waited for comes in or does not: rule 'done' with --on, or 'give_up'")

@@ -122,6 +122,7 @@ class Opening(Cooling):
         by_parent: bool = False,
         decided: Decided | None = None,
         also: Sequence[Right] = (),
+        by: str = "",
     ) -> Opened:
         """Open a request, in one commit: its row, sealed identities and text, journal, and word to Temporal.
 
@@ -140,7 +141,7 @@ class Opening(Cooling):
         `by_parent`: nobody but a parent may ask for it, so nothing is proven without their mandate.
         `decided`: what was decided on the past request that it carries out anew.
         `also`: rights that the text may ask for as well; each is put on a person's desk, and stays there until they say
-        what became of it, whatever becomes of this request.
+        what became of it, whatever becomes of this request. `by`: who of the controller's staff opens it.
 
         Raises:
             KeyReused: the idempotency key was used for another right, other identities or details, or another `asked`.
@@ -173,7 +174,7 @@ class Opening(Cooling):
         }
 
         def commit() -> Opened:
-            said = {name: word for name, word in (("assurance", assurance), ("ground", ground)) if word}
+            said = {name: word for name, word in (("assurance", assurance), ("ground", ground), ("by", by)) if word}
             if carries_on:
                 said[ASKED_AT] = carries_on.asked_at.isoformat()
             made = new_id(received_at)

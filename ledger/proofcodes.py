@@ -77,7 +77,7 @@ class ProofCodes(Proofs):
             if row is not None and self._proofs_in(connection, request_id):
                 self._settle_identity(connection, row, at, {"directory": True})
 
-    def ask_code(self, request_id: str, goes_to: GoesTo, *, at: datetime) -> int:
+    def ask_code(self, request_id: str, goes_to: GoesTo, *, at: datetime, by: str | None = None) -> int:
         """Have a code sent; its number. Whether anybody gets it is not told.
 
         Raises:
@@ -97,7 +97,8 @@ class ProofCodes(Proofs):
             code = {**its, "id": new_id(at), "goes_to": goes_to, "number": asked + 1, "asked_at": at}
             connection.execute(identity_codes.insert(), code)
             self._wake_run(connection, request_id, at)
-            self._journal(connection, "code_asked", {"to": goes_to, "number": asked + 1}, at, request_id=request_id)
+            body = {"to": goes_to, "number": asked + 1, **({"by": by} if by else {})}
+            self._journal(connection, "code_asked", body, at, request_id=request_id)
         return asked + 1
 
     def send_codes(self, request_id: str, *, at: datetime, sms: str = "") -> int:
@@ -128,7 +129,7 @@ class ProofCodes(Proofs):
             self._journal(connection, "codes_sent", {"codes": len(unsent)}, at, request_id=request_id)
         return len(unsent)
 
-    def check_code(self, request_id: str, said: str, *, at: datetime) -> bool:
+    def check_code(self, request_id: str, said: str, *, at: datetime, by: str | None = None) -> bool:
         """Compare what somebody has read out with the codes that are good; whether the asker is proven now.
 
         Raises:
@@ -155,7 +156,7 @@ class ProofCodes(Proofs):
                 )
                 .values(tries_left=identity_codes.c.tries_left - 1)
             )
-            self._journal(connection, "code_checked", {}, at, request_id=request_id)
+            self._journal(connection, "code_checked", {"by": by} if by else {}, at, request_id=request_id)
             if hit is None:
                 return False
             connection.execute(
@@ -169,7 +170,7 @@ class ProofCodes(Proofs):
             )
             self._reply_to(connection, request_id, hit, at)
             proof = Proof(rung=Rung(hit.rung), at=at, fresh=hit.fresh)
-            return self._proven(connection, row, proof, at, way=hit.way)
+            return self._proven(connection, row, proof, at, way=hit.way, by=by)
 
     def remind(self, request_id: str, *, at: datetime) -> None:
         """Remind the person, where the last code went. No effect once the asker is proven, or the request taken

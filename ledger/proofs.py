@@ -184,13 +184,20 @@ class Proofs(Papers, Clocks):
         agent: bytes | None = None,
         paper: str | None = None,
         said: Any = None,
+        by: str | None = None,
     ) -> bool:
-        """Keep a proof; whether the asker is proven with it."""
+        """Keep a proof, and who has brought it; whether the asker is proven with it."""
         keep_proof(connection, self.tenant, row.id, proof, way=way, agent=agent, paper=paper)
-        return self._settle_identity(connection, row, at, {"rung": proof.rung, **(said or {})})
+        return self._settle_identity(connection, row, at, {"rung": proof.rung, **(said or {})}, by=by)
 
     def _settle_identity(
-        self, connection: Connection, row: AnyRow, at: datetime, said: dict[str, Any], note: str | None = None
+        self,
+        connection: Connection,
+        row: AnyRow,
+        at: datetime,
+        said: dict[str, Any],
+        note: str | None = None,
+        by: str | None = None,
     ) -> bool:
         """Confirm the request if what is proven is enough for all that was given, and have its run look; whether it
         is."""
@@ -203,7 +210,7 @@ class Proofs(Papers, Clocks):
             body["loose"] = stands.loose
         self._mind_loose(connection, row.id, stands.loose, at)
         if not (stands.enough and mandate_carries(case, row, proofs, at)):
-            self._decide(connection, row, "proof", {}, at, note, told=body, tell=False)
+            self._decide(connection, row, "proof", {}, at, note, by=by, told=body, tell=False)
             self._wake_run(connection, row.id, at)
             return False
         self._destroy_papers(connection, row.id, at)
@@ -212,7 +219,7 @@ class Proofs(Papers, Clocks):
             self._journal(connection, "identity_resumed", {}, at, request_id=row.id)
         if case.asked_at:
             self._tell_clock(connection, row, Turn.IDENTITY_RECEIVED, at)
-        self._decide(connection, row, "confirm_identity", {"confirmed_at": at}, at, note, told=body)
+        self._decide(connection, row, "confirm_identity", {"confirmed_at": at}, at, note, by=by, told=body)
         return True
 
     def _tell_clock(self, connection: Connection, row: AnyRow, turn: Turn, at: datetime) -> None:

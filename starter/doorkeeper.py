@@ -9,6 +9,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
+from structlog.contextvars import bind_contextvars
 
 from starter.access import Action, Caller, NotSignedIn, permit
 from starter.desk import Desk
@@ -52,6 +53,8 @@ async def anybody(request: Request, _: Annotated[object, Security(_BEARER)] = No
     if caller.tenant != desk.settings.tenant:
         raise NotSignedIn("sign in at this address, or send a token that was made for it")
     buckets: Buckets = request.app.state.buckets
+    # Each call is answered in a task of its own, so this ends with it; its log lines name whose it is.
+    bind_contextvars(staff=caller.staff)
     buckets.take(caller.staff)
     return caller
 

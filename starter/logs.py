@@ -52,6 +52,8 @@ def set_up(form: Literal["auto", "json", "console"] = "auto") -> None:
     """Send all logs, structlog's and the standard library's, to standard error in one form."""
     pretty = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
+        # Whose call it is, once the API knows (starter/doorkeeper.py).
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

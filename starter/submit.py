@@ -78,6 +78,7 @@ def submit(
     regimes: Sequence[str] = (),
     lane: Lane | None = None,
     asked: bytes | None = None,
+    by: str = "",
 ) -> Opened:
     """Check what was typed and commit it to the ledger.
 
@@ -91,6 +92,7 @@ def submit(
         idempotency_key: the caller's name for this request; given again, it finds the same request.
         asked: with the idempotency key, a keyed digest of all that the caller said (`Ledger.asked_mark`): another call
             under it is told from a repetition.
+        by: who of the controller's staff opens it, by an opaque id.
         lane: a report that it is a child's data; nobody is written to as the asker.
 
     Raises:
@@ -152,6 +154,7 @@ def submit(
         minor=lane.report if lane else None,
         by_parent=by_parent,
         also=recognise(text).beyond(known) if text else (),
+        by=by,
     )
     if details is not None and is_immediate(known, details):
         # Before anything else, and again by the run: the door may die between its two commits.

@@ -130,10 +130,18 @@ def sentence(entry: Noted) -> str:
     if entry.kind in RECEIPTS:
         return _receipt(Receipt.model_validate(entry.body))
     if entry.kind in _WORDS:
-        return _WORDS[entry.kind](entry.body)
+        return _said_by(_WORDS[entry.kind](entry.body), entry)
     if entry.kind in _PLAIN:
-        return " ".join(filter(None, (_PLAIN[entry.kind], _role(entry.body))))
+        return _said_by(" ".join(filter(None, (_PLAIN[entry.kind], _role(entry.body)))), entry)
     return f"The journal notes: {entry.kind.replace('_', ' ')}."
+
+
+def _said_by(words: str, entry: Noted) -> str:
+    """A sentence with who did it, where the entry says so and the sentence does not."""
+    by = entry.body.get("by")
+    # A clock's has two of them, by what each has said.
+    people = by.values() if isinstance(by, Mapping) else [by] if by else ()
+    return f"{words} By {' and '.join(people)}." if people and entry.kind != "revealed" else words
 
 
 def _role(body: Body) -> str:

@@ -116,6 +116,7 @@ def open_(
 
     Example: habeas request open erasure --identities person.txt --confirmed-by 'support desk'
     """
+    from ledger.eyes import ATTESTED_BY
     from rights.details import read_details
     from starter.desk import desk, now, rules
     from starter.inputs import identity_pairs, maybe_role, read_text, received, said_by_a_system
@@ -151,7 +152,7 @@ def open_(
         if opened.new and (arrival or taker):
             at.ledger.arrived(opened.request_id, arrival or "unknown", by=taker, at=now())
         if role is not None and opened.new:
-            at.ledger.seal(opened.request_id, "file", "attested_by", role.encode(), at=now())
+            at.ledger.seal(opened.request_id, "file", ATTESTED_BY, role.encode(), at=now())
         row = at.ledger.request(opened.request_id)
         document = {
             "id": row.id,
@@ -274,7 +275,7 @@ def confirm_identity(request: RequestId, by: MaybeBy = None, proves: Proves = No
         who = maybe_role(by, "--by")
         if who is None:
             raise Failure(Exit.USAGE, "--by is missing: say who has checked, such as 'support desk'")
-        fresh = at.ledger.confirm_identity(request_id, at=now(), note=who, vouches=proves or ())
+        fresh = at.ledger.confirm_identity(request_id, at=now(), by=who, vouches=proves or ())
     decided("identity confirmed", fresh, as_json)
 
 
@@ -282,13 +283,16 @@ def confirm_identity(request: RequestId, by: MaybeBy = None, proves: Proves = No
 def approve(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> None:
     """Approve the preview of an erasure.
 
+    Where the setting four_eyes says so, it is somebody else than who has vouched for the asker, or opened the request.
+
     Example: habeas request approve 01kap2v7q4m8w3x9yd5tgh6jzr --by 'privacy desk'
     """
     from starter.desk import desk, now
     from starter.inputs import maybe_role
 
     with desk() as at:
-        fresh = at.ledger.approve(_id(request), at=now(), note=maybe_role(by, "--by"))
+        who, four_eyes = maybe_role(by, "--by"), at.settings.four_eyes
+        fresh = at.ledger.approve(_id(request), at=now(), by=who, four_eyes=four_eyes)
     decided("erasure approved", fresh, as_json)
 
 

@@ -185,15 +185,11 @@ def approve_request(request_id: RequestId, body: Noted, change: Approving, if_ma
     wanted = ledger_id(request_id, "request")
 
     def do() -> dict[str, Any]:
-        new = change.at.ledger.approve(wanted, at=now(), note=_signed(change.caller, body.note))
+        staff, four_eyes = change.caller.staff, change.at.settings.four_eyes
+        new = change.at.ledger.approve(wanted, at=now(), note=body.note, by=staff, four_eyes=four_eyes)
         return {"approved": True, "new": new}
 
     return change(do, of=wanted, if_match=if_match)
-
-
-def _signed(caller: Caller, note: str | None) -> str:
-    """A note with whose it is, as the command line's `--by` is kept."""
-    return caller.staff if note is None else f"{caller.staff}: {note}"
 
 
 def _speak(

@@ -89,7 +89,7 @@ def confirm(request_id: RequestId, body: Confirmation, change: Confirming, if_ma
 
     def do() -> dict[str, Any]:
         ledger = change.at.ledger
-        ledger.confirm_identity(wanted, at=now(), note=change.caller.staff, vouches=body.proves)
+        ledger.confirm_identity(wanted, at=now(), by=change.caller.staff, vouches=body.proves)
         return {"proven": ledger.request(wanted).confirmed}
 
     return change(do, of=wanted, if_match=if_match)
@@ -117,7 +117,8 @@ def send_code(request_id: RequestId, body: CodeWanted, change: Confirming, if_ma
 
     def do() -> dict[str, Any]:
         goes = code_goes(change.at.ledger.identity_state(wanted), body.to)
-        return {"to": goes, "number": change.at.ledger.ask_code(wanted, goes, at=now())}
+        number = change.at.ledger.ask_code(wanted, goes, at=now(), by=change.caller.staff)
+        return {"to": goes, "number": number}
 
     return change(do, of=wanted, if_match=if_match)
 
@@ -126,9 +127,11 @@ def send_code(request_id: RequestId, body: CodeWanted, change: Confirming, if_ma
 def check_code(request_id: RequestId, body: CodeTold, change: Confirming, if_match: IfMatch = None) -> Response:
     """Compare a code that was read back."""
     wanted = ledger_id(request_id, "request")
-    return change(
-        lambda: {"proven": change.at.ledger.check_code(wanted, body.code, at=now())}, of=wanted, if_match=if_match
-    )
+
+    def do() -> dict[str, Any]:
+        return {"proven": change.at.ledger.check_code(wanted, body.code, at=now(), by=change.caller.staff)}
+
+    return change(do, of=wanted, if_match=if_match)
 
 
 @router.post("/leave-out", operation_id="leave_out_identity", response_model=Verdict, responses=answers(*OF_REQUEST))

@@ -145,6 +145,7 @@ def open_(body: NewRequest, change: Annotated[Change, Depends(changes(Action.OPE
         text=body.text,
         details=details_of(body.right, body.details),
         regimes=body.regimes,
+        by=change.caller.staff,
         **once(change.at, change.caller.staff, change.key, change.body),
     )
     return accepted(change.at, opened.request_id)
@@ -201,7 +202,7 @@ def withdraw(
     wanted = ledger_id(request_id, "request")
 
     def do() -> dict[str, Any]:
-        flying = change.at.ledger.withdraw(wanted, at=now(), note=body.note)
+        flying = change.at.ledger.withdraw(wanted, at=now(), note=body.note, by=change.caller.staff)
         return {"withdrawn": True, "in_flight": flying}
 
     return change(do, of=wanted, if_match=if_match)

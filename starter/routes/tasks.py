@@ -111,7 +111,15 @@ def rule(
             numbers = ",".join(map(str, body.persons)) or "none"
             rows = chosen(at.ledger, wanted, task, numbers)
         new = at.ledger.rule(
-            wanted, task, body.word, at=now(), note=body.note, chosen=rows, on=body.on, covers=covered_by(at)
+            wanted,
+            task,
+            body.word,
+            at=now(),
+            note=body.note,
+            by=change.caller.staff,
+            chosen=rows,
+            on=body.on,
+            covers=covered_by(at),
         )
         return {"ruled": body.word, "new": new}
 
