@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from temporalio import bridge
 
+import worker
+from connectors.registry import SetupError
 from rights.codes import Code
 from rights.deadlines import Risk
 from rights.mapcheck import Severity
@@ -83,6 +86,15 @@ def test_a_worker_that_comes_before_temporal_waits_for_it_and_tells_its_metrics(
                 text = answer.read().decode()
         assert "habeas_overdue_requests" in text
         assert "temporal_worker_start" in text
+
+
+def test_a_metrics_port_that_somebody_has_is_named_in_one_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SetupError, match=f"health_port: the port after it, {port}, cannot be had"):
+            worker.telling(port)
 
 
 def test_the_alert_on_workers_that_are_gone_is_not_stilled_by_who_watches_the_ledger() -> None:
