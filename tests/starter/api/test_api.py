@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from starter.access import Role
+from starter.access import Action, Role
 from starter.problems import KINDS, MEDIA, URN
 from tests.starter.api.conftest import Api
 
+DOCS = Path(__file__).parents[3] / "docs"
 OPEN_TO_ALL = {"/healthz", "/readyz"}
 """Routes that ask nobody who they are."""
 
@@ -47,6 +51,36 @@ def test_every_route_asks_who_is_there_but_those_that_are_listed(api: Api) -> No
     }
 
     assert open_to_all == OPEN_TO_ALL
+
+
+def asked_for(api: Api) -> dict[str, set[str]]:
+    """The action of each route, as the routes themselves tell a token without scopes that it would have to name it."""
+    api.known.system("t-none")
+    found: dict[str, set[str]] = {}
+    for path, operations in api.client.get("/openapi.json").json()["paths"].items():
+        where = re.sub(r"{\w+}", "01kap2v7q4m8w3x9yd5tgh6jzr", path)
+        for method in operations:
+            refused = api(method.upper(), where, by="t-none", json={} if method == "post" else None)
+            if refused.status_code == 403:
+                (action,) = re.findall(r"names ([a-z:-]+),", refused.json()["detail"])
+                found.setdefault(action, set()).add(f"{method.upper()} {path}")
+    return found
+
+
+def test_the_manual_says_of_each_call_which_action_it_needs(api: Api) -> None:
+    rows = re.findall(r"^\| `([a-z:-]+)` \| (`(?:GET|POST) .*) \|$", (DOCS / "api.md").read_text(), re.M)
+    told = {action: set(re.findall(r"`((?:GET|POST) [^`]+)`", calls)) for action, calls in rows}
+
+    versioned = {action: {call for call in calls if " /v1/" in call} for action, calls in asked_for(api).items()}
+    assert told == {action: calls for action, calls in versioned.items() if calls}
+
+
+def test_the_page_says_which_actions_no_route_asks_for(api: Api) -> None:
+    _, _, after = (DOCS / "who-may.md").read_text().partition("No route asks for these yet")
+    marked, _, _ = after.partition("## Systems")
+
+    within = {Action.READ_SECRET_HOLD}  # asked by other routes, of what they may show
+    assert set(re.findall(r"^\| `([a-z:-]+)` \|", marked, re.M)) == set(Action) - within - set(asked_for(api))
 
 
 def test_what_is_not_there_is_a_problem(api: Api) -> None:
