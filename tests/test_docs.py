@@ -171,6 +171,14 @@ def test_the_page_of_rights_has_details_that_can_be_given(right: Right) -> None:
     assert read_details(right, f"{right}.yaml", example[1])
 
 
+def test_the_readme_names_every_command_of_the_first_level() -> None:
+    _, _, after = README.partition("## The command line")
+    table = "\n".join(line.split("|")[1] for line in after.partition("## The pages")[0].splitlines() if "|" in line)
+
+    first = {path.split()[1] for path in COMMANDS}
+    assert [name for name in sorted(first) if not re.search(rf"[ `]{name}[ `]", table)] == []
+
+
 def test_the_readme_names_every_page() -> None:
     assert [page for page in PAGES if f"]({page})" not in README] == ["README.md"]
 
