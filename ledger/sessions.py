@@ -14,13 +14,12 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from ledger.accesstokens import SECRET_BYTES, digest_of
-from ledger.errors import LedgerRefusal
 from ledger.models_access import sessions, sign_ins
 from ledger.store import AnyRow, Store
 from rights.value import Value
 
 AT_ONCE: Final = 10_000
-"""Sign-ins that may be on their way at a time; more are not people."""
+"""Sign-ins that may be on their way at a time; more are not people, and the oldest are forgotten."""
 _SEEN_EVERY: Final = timedelta(minutes=1)
 """How exactly it is known when somebody was last there: a write per call would be a write per call."""
 _KEPT: Final = timedelta(days=30)
@@ -73,16 +72,14 @@ class Sessions(Store):
     def begin_sign_in(
         self, state: str, browser: str, *, back: str, fresh: bool, ends_at: datetime, at: datetime
     ) -> None:
-        """Note that somebody is on their way to the provider. What has not come back in time is forgotten here.
-
-        Raises:
-            LedgerRefusal: too many are on their way.
-        """
+        """Note that somebody is on their way to the provider. What has not come back in time is forgotten here, and
+        where too many are on their way, whoever has been longest: a flood must keep nobody from signing in."""
         with self._begin() as connection:
             ours = sign_ins.c.tenant == self.tenant
             connection.execute(delete(sign_ins).where(ours, sign_ins.c.ends_at <= at))
-            if (connection.scalar(_PENDING, {"of": self.tenant}) or 0) >= AT_ONCE:
-                raise LedgerRefusal("too many sign-ins are on their way: try again in some minutes")
+            if (there := connection.scalar(_PENDING, {"of": self.tenant}) or 0) >= AT_ONCE:
+                oldest = select(sign_ins.c.state).where(ours).order_by(sign_ins.c.begun_at).limit(there - AT_ONCE + 1)
+                connection.execute(delete(sign_ins).where(ours, sign_ins.c.state.in_(oldest)))
             row = {"state": digest_of(state), "browser": digest_of(browser), "back": back, "fresh": fresh}
             connection.execute(insert(sign_ins), {**row, "tenant": self.tenant, "begun_at": at, "ends_at": ends_at})
 

@@ -16,15 +16,20 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from starter.access import NotAllowed, NotSignedIn
+from starter.callers import STRANGERS
 from starter.desk import Desk
-from starter.doorkeeper import Callers
+from starter.doorkeeper import Callers, caller_of
 from starter.handoff import Handoffs
 from starter.inputs import MAX_FILE
 from starter.limits import Buckets
 from starter.problems import Problem, ProblemCode, ProblemDetails, answer, as_problem, documented, problem_of
-from starter.routes import ROUTERS, STREAMS
+from starter.readiness import Readiness
+from starter.routes import ROUTERS, STREAMS, account
+from starter.spooling import AT_ONCE, Spooler
 from starter.uiorigin import UiOrigin
 
 log = structlog.get_logger()
@@ -38,6 +43,8 @@ _HEADERS: Final = {
 }
 """What every answer carries, unless its route says otherwise."""
 _PER_MINUTE: Final = 6_000
+BESIDE: Final = AT_ONCE + 1
+"""Connections to the ledger for what has threads of its own: lists that are screened, and the probe."""
 _HSTS: Final = "max-age=31536000; includeSubDomains"
 
 
@@ -61,6 +68,10 @@ def build_app(at: Desk, callers: Callers) -> FastAPI:
     app.state.desk, app.state.callers = at, callers
     app.state.handoffs = Handoffs.of(at.ledger, at.settings.handoff, said.url) if said and at.settings.handoff else None
     app.state.buckets = Buckets(said.per_minute if said else _PER_MINUTE)
+    # Apart: who fails at the one must not keep anybody of the same address from the other.
+    app.state.strangers, app.state.signing_in = Buckets(STRANGERS), Buckets(STRANGERS)
+    app.state.proxies = said.proxies if said and said.behind_proxy else 0
+    app.state.readiness, app.state.spooler = Readiness(at), Spooler()
     secure = said is not None and said.url.startswith("https:")
     app.add_middleware(Porter, hsts=secure)
     app.add_middleware(UiOrigin, ui=at.settings.temporal_ui)
@@ -76,7 +87,7 @@ def build_app(at: Desk, callers: Callers) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """As many threads as the ledger has connections: whoever comes later waits here, and not for a connection."""
     at: Desk = app.state.desk
-    to_thread.current_default_thread_limiter().total_tokens = at.pool
+    to_thread.current_default_thread_limiter().total_tokens = max(1, at.pool - BESIDE)
     yield
 
 
@@ -130,7 +141,7 @@ class Porter:
             await send(message)
 
         try:
-            await self._app(scope, _limited(scope, receive), answering)
+            await self._app(scope, _limited(scope, _of_the_known(scope, receive)), answering)
         except Exception as error:
             problem = problem_of(error)
             response = answer(problem, trace)
@@ -148,6 +159,28 @@ class Porter:
                 ms=round((time.perf_counter() - began) * 1000, 1),
                 trace=trace,
             )
+
+
+def _of_the_known(scope: Scope, receive: Receive) -> Receive:
+    """What is received, once it is known who sends it: nobody else's body is read, let alone parsed.
+
+    Raises (from it):
+        Problem: they are not let in.
+    """
+    known = False
+
+    async def receiving() -> Message:
+        nonlocal known
+        if not known:
+            request = Request(scope)
+            try:
+                await (account.person_of if scope["path"].startswith(account.BELOW) else caller_of)(request)
+            except (NotSignedIn, NotAllowed) as error:
+                raise problem_of(error) from None
+            known = True
+        return await receive()
+
+    return receiving
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:

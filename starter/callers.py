@@ -4,8 +4,12 @@ The one rule: whoever is not let in hears the same answer, whether what they sho
 written. Who somebody is comes from what they show, and never from what they say.
 """
 
+import hashlib
+import re
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final
 
 import structlog
@@ -18,7 +22,7 @@ from ledger.ledger import Ledger
 from starter.access import Caller, NotAllowed, NotSignedIn, Role
 from starter.desk import Desk, now
 from starter.groups import OidcSettings
-from starter.limits import Buckets
+from starter.limits import MOST, Buckets
 from starter.people import SYSTEM, Refused, actions, person_of, system_of
 from starter.provider import NotBelieved, Provider
 from starter.signin import SignIn
@@ -30,6 +34,8 @@ STRANGERS: Final = 60
 it is for what their tries cost."""
 _SENTENCE: Final = "sign in, or send a token that is good: Authorization: Bearer TOKEN"
 _LONGEST: Final = 16_384
+_ADDRESS: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]+)?\Z")
+"""With a port behind it, as some proxies write it."""
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 log = structlog.get_logger()
@@ -49,7 +55,7 @@ class Callers:
     ) -> None:
         """`url` is our own address."""
         self._ledger, self._clock, self._url, self._oidc = ledger, clock, url, oidc
-        self.strangers = Buckets(STRANGERS)
+        self._good: OrderedDict[bytes, None] = OrderedDict()
         self._provider = Provider(oidc.issuer, clock=clock) if oidc else None
         self.sign_in = (
             SignIn(ledger, self._provider, oidc, url=url, client_secret=client_secret, clock=clock)
@@ -76,12 +82,25 @@ class Callers:
             NotAllowed: a page of somebody else's has their browser send it.
             Problem: too many of this address were nobody.
         """
+        shown = request.headers.get("authorization") or request.cookies.get(SESSION)
+        if not shown:
+            raise NotSignedIn(_SENTENCE)  # it costs nothing, and any page can have a browser ask like this
+        strangers: Buckets = request.app.state.strangers
+        mark, address = hashlib.sha256(shown.encode()).digest(), address_of(request)
+        if mark not in self._good:
+            strangers.look(address)
         try:
-            return await self._known(request)
+            caller = await self._known(request)
         except NotSignedIn:
-            # Whoever is let in is never slowed down by strangers of the same address.
-            self.strangers.take(address_of(request))
+            self._good.pop(mark, None)
+            strangers.take(address)
             raise
+        # Whoever was let in is not slowed down by strangers of the same address.
+        self._good[mark] = None
+        self._good.move_to_end(mark)
+        if len(self._good) > MOST:
+            self._good.popitem(last=False)
+        return caller
 
     async def _known(self, request: HTTPConnection) -> Caller:
         header = request.headers.get("authorization")
@@ -160,5 +179,24 @@ class Callers:
 
 
 def address_of(request: HTTPConnection) -> str:
-    """Where a call comes from: kept in memory alone, for as long as it is counted."""
-    return request.client.host if request.client else ""
+    """Where a call comes from: kept in memory alone, for as long as it is counted. Behind proxies it is whom the first
+    of ours has heard, and not what the caller says besides; of IPv6 the network, since whoever has one address there
+    has all of it."""
+    heard = request.client.host if request.client else ""
+    proxies: int = request.app.state.proxies
+    named = [one.strip() for line in request.headers.getlist("x-forwarded-for") for one in line.split(",")]
+    return _place(named[-proxies] if 0 < proxies <= len(named) else heard) or _place(heard) or ""
+
+
+def _place(text: str) -> str | None:
+    """An IPv4 address, or the /64 of an IPv6 one; None if it is neither. A port behind it does not count."""
+    found = _ADDRESS.match(text)
+    try:
+        address = ip_address(found[1] or found[2]) if found else ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ip_network((int(address), 64), strict=False))

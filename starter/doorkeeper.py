@@ -47,6 +47,20 @@ async def anybody(request: Request, _: Annotated[object, Security(_BEARER)] = No
     Raises:
         NotSignedIn: it is nobody who is known here.
     """
+    return await caller_of(request)
+
+
+async def caller_of(request: Request) -> Caller:
+    """Who makes a call: asked once for each, before its body is read.
+
+    Raises:
+        NotSignedIn: it is nobody who is known here.
+        NotAllowed: a page of somebody else's has their browser send it.
+        Problem: they have made too many calls.
+    """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
     callers: Callers = request.app.state.callers
     caller = await callers.caller_of(request)
     desk: Desk = request.app.state.desk
@@ -56,6 +70,7 @@ async def anybody(request: Request, _: Annotated[object, Security(_BEARER)] = No
     # Each call is answered in a task of its own, so this ends with it; its log lines name whose it is.
     bind_contextvars(staff=caller.staff)
     buckets.take(caller.staff)
+    request.state.caller = caller
     return caller
 
 

@@ -136,6 +136,14 @@ class ApiSettings(BaseModel):
         description="A proxy beside it speaks TLS, so it may listen in the clear on an address of the network.",
         examples=[True],
     )
+    proxies: int = Field(
+        default=1,
+        ge=1,
+        le=9,
+        description="Where it is behind a proxy: how many there are in a row, each of which says in X-Forwarded-For "
+        "whom it heard.",
+        examples=[1],
+    )
     per_minute: int = Field(
         default=6_000,
         ge=1,

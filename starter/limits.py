@@ -33,14 +33,31 @@ class Buckets:
             Problem: the caller has made too many; when the next one is taken, is in Retry-After.
         """
         with self._lock:
-            now = self._clock()
-            left, since = self._left.pop(caller, (self._size, now))
-            left = min(self._size, left + (now - since) * self._rate)
-            taken = left >= 1
-            self._left[caller] = (left - taken, now)
+            left, now = self._now(caller)
+            self._left.pop(caller, None)
+            self._left[caller] = (left - (left >= 1), now)
             if len(self._left) > MOST:
                 self._left.popitem(last=False)
-        if not taken:
+        self._refuse(left)
+
+    def look(self, caller: str) -> None:
+        """Count nothing.
+
+        Raises:
+            Problem: the next call would be refused.
+        """
+        with self._lock:
+            left, _ = self._now(caller)
+        self._refuse(left)
+
+    def _now(self, caller: str) -> tuple[float, float]:
+        """What is left in a bucket, and when that is."""
+        now = self._clock()
+        left, since = self._left.get(caller, (self._size, now))
+        return min(self._size, left + (now - since) * self._rate), now
+
+    def _refuse(self, left: float) -> None:
+        if left < 1:
             seconds = math.ceil((1 - left) / self._rate)
             raise Problem(
                 ProblemCode.TOO_MANY,

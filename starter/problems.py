@@ -36,6 +36,7 @@ class ProblemCode(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REFUSED = "refused"
     IN_PROGRESS = "in_progress"
+    TOO_SLOW = "too_slow"
     CHANGED = "changed"
     TOO_LARGE = "too_large"
     MEDIA_TYPE = "media_type"
@@ -62,6 +63,7 @@ KINDS: Final[Mapping[ProblemCode, Kind]] = {
     ProblemCode.CROSS_SITE: Kind(403, "Another site sent this"),
     ProblemCode.NOT_FOUND: Kind(404, "Not found"),
     ProblemCode.METHOD_NOT_ALLOWED: Kind(405, "Not done at this address"),
+    ProblemCode.TOO_SLOW: Kind(408, "Sent too slowly"),
     ProblemCode.REFUSED: Kind(409, "It makes no sense as things stand"),
     ProblemCode.IN_PROGRESS: Kind(409, "The same is being done just now"),
     ProblemCode.CHANGED: Kind(412, "Changed meanwhile"),

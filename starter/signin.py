@@ -79,7 +79,6 @@ class SignIn:
 
         Raises:
             ProviderAway: it does not answer.
-            LedgerRefusal: too many are on their way.
         """
         doors = await self._provider.doors()
         at, state = self._clock(), secrets.token_urlsafe(32)

@@ -22,7 +22,7 @@ def api(ready_file: ReadyFile = None) -> None:
     """
     from connectors.registry import SetupError, resolve
     from starter import logs
-    from starter.api import build_app
+    from starter.api import BESIDE, build_app
     from starter.callers import Callers
     from starter.desk import check_schema, desk
     from starter.serving import serve
@@ -39,7 +39,7 @@ def api(ready_file: ReadyFile = None) -> None:
             )
         logs.set_up(at.settings.log)
         check_schema(at.settings)
-        at.pool = said.at_once
+        at.pool = said.at_once + BESIDE
         _ = at.data_map  # what is wrong with it is said now, and not at the first call
         callers = Callers.of(at)
         try:

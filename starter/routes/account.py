@@ -19,6 +19,7 @@ from rights.gate import Gate
 from rights.request import Conclusion, Phase, Right
 from rights.tying import ALL
 from starter.access import NotSignedIn
+from starter.callers import address_of
 from starter.changing import IdempotencyKey, said
 from starter.desk import Desk, now, rules
 from starter.doorkeeper import At
@@ -30,6 +31,7 @@ from starter.routes.bodies import PLAIN, Body, RequestId
 from starter.routes.requests import Opened, accepted, details_of, once
 from starter.submit import MAX_TEXT, submit
 
+BELOW: Final = "/v1/account/"
 router = APIRouter(prefix="/v1/account/requests", tags=["account"])
 
 _BEARER = HTTPBearer(
@@ -48,6 +50,19 @@ async def signed_in(request: Request, _: Annotated[object, Security(_BEARER)] = 
         Problem: no hand-offs are taken here, or there were too many calls.
         NotSignedIn: the hand-off is not to be believed, or was used before.
     """
+    return await person_of(request)
+
+
+async def person_of(request: Request) -> Person:
+    """Whose hand-off comes with a call: asked once for each, before its body is read.
+
+    Raises:
+        Problem: no hand-offs are taken here, or there were too many calls.
+        NotSignedIn: the hand-off is not to be believed, or was used before.
+    """
+    known: Person | None = getattr(request.state, "person", None)
+    if known is not None:
+        return known
     handoffs: Handoffs | None = request.app.state.handoffs
     if handoffs is None:
         raise Problem(ProblemCode.NOT_FOUND, "no account page hands people over here: the settings have no [handoff]")
@@ -55,9 +70,17 @@ async def signed_in(request: Request, _: Annotated[object, Security(_BEARER)] = 
     if scheme.lower() != "bearer":
         raise NotSignedIn("send a hand-off, as Authorization: Bearer")
     buckets: Buckets = request.app.state.buckets
-    return await to_thread.run_sync(
-        lambda: handoffs.take(token.strip(), at=now(), count=lambda subject: buckets.take(f"account/{subject}"))
-    )
+    strangers: Buckets = request.app.state.strangers
+    address = address_of(request)
+    try:
+        person = await to_thread.run_sync(
+            lambda: handoffs.take(token.strip(), at=now(), count=lambda subject: buckets.take(f"account/{subject}"))
+        )
+    except NotSignedIn:
+        strangers.take(address)
+        raise
+    request.state.person = person
+    return person
 
 
 SignedIn = Annotated[Person, Depends(signed_in)]

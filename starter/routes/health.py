@@ -3,19 +3,14 @@
 The one rule: a probe waits for a moment at most, and Temporal's state is said and never needed.
 """
 
-import socket
-from contextlib import closing
-from typing import Final, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from starter.desk import Desk
-from starter.doorkeeper import At
+from starter.readiness import Readiness
 
 router = APIRouter(tags=["health"])
-
-_PROBE_S: Final = 2.0
 
 
 class Alive(BaseModel):
@@ -41,27 +36,15 @@ async def alive() -> Alive:
 @router.get(
     "/readyz", operation_id="ready", responses={503: {"model": Ready, "description": "The ledger does not answer"}}
 )
-def ready(at: At, response: Response) -> Ready:
+async def ready(request: Request, response: Response) -> Ready:
     """Whether the ledger is reachable. Temporal's state is told, and not needed: what is opened meanwhile begins once
     it is back."""
-    there = _ledger(at)
-    if not there:
+    probe: Readiness = request.app.state.readiness
+    reached = await probe()
+    if not reached.ledger:
         response.status_code = 503
-    return Ready(ready=there, ledger="reachable" if there else "away", temporal=_temporal(at))
+    return Ready(ready=reached.ledger, ledger=_said(reached.ledger), temporal=_said(reached.temporal))
 
 
-def _ledger(at: Desk) -> bool:
-    try:
-        at.ledger.backlog()
-    except Exception:  # noqa: BLE001 - whatever it is, the ledger cannot be worked with
-        return False
-    return True
-
-
-def _temporal(at: Desk) -> Literal["reachable", "away"]:
-    host, _, port = at.settings.temporal_address.rpartition(":")
-    try:
-        with closing(socket.create_connection((host, int(port)), timeout=_PROBE_S)):
-            return "reachable"
-    except (OSError, ValueError):
-        return "away"
+def _said(there: bool) -> Literal["reachable", "away"]:
+    return "reachable" if there else "away"

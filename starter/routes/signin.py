@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
-from ledger.errors import LedgerRefusal
 from starter.access import Action, Caller, may
 from starter.callers import SESSION, Callers, address_of
 from starter.desk import now
 from starter.doorkeeper import At, anybody
+from starter.limits import Buckets
 from starter.people import Refused
 from starter.problems import Problem, ProblemCode, answers
 from starter.provider import ProviderAway
@@ -58,8 +58,6 @@ async def begin(
         departure = await _sign_in(request).begin(back, request.cookies.get(_BROWSER, ""), fresh=fresh)
     except ProviderAway as error:
         raise Problem(ProblemCode.AWAY, str(error), headers={"retry-after": "5"}) from None
-    except LedgerRefusal as error:
-        raise Problem(ProblemCode.TOO_MANY, str(error), headers={"retry-after": "60"}) from None
     answer = RedirectResponse(departure.url, 303)
     _keep(answer, _BROWSER, departure.browser, max_age=600)
     return answer
@@ -96,7 +94,8 @@ def _sign_in(request: Request) -> SignIn:
     callers = request.app.state.callers
     if not isinstance(callers, Callers) or callers.sign_in is None:
         raise Problem(ProblemCode.NOT_FOUND, "nobody signs in here: the group [oidc] of the settings is not set")
-    callers.strangers.take(address_of(request))
+    signing_in: Buckets = request.app.state.signing_in
+    signing_in.take(address_of(request))
     return callers.sign_in
 
 

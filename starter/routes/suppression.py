@@ -3,19 +3,18 @@
 The one rule: what comes back is a verdict by the number of a row; no value is repeated or kept.
 """
 
-import codecs
-import csv
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import datetime
+from io import TextIOWrapper
 from tempfile import SpooledTemporaryFile
 from typing import IO, Annotated, Final, Literal
 
-from anyio import from_thread, to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
+from ledger.ledger import Ledger
 from rights.subject import MAX_VALUE
 from rights.suppression import Scope
 from starter.access import Action, Caller
@@ -24,7 +23,8 @@ from starter.desk import now
 from starter.doorkeeper import At, needs
 from starter.problems import Problem, ProblemCode, answers
 from starter.routes.bodies import Body
-from starter.screening import LONGEST_ROW, Missing, NotRead, Tallied, screen_csv, screened
+from starter.screening import Missing, NotRead, Tallied, lines_of, screen_csv, screened
+from starter.spooling import Spooler
 
 router = APIRouter(prefix="/v1/suppression", tags=["suppression"])
 
@@ -74,7 +74,7 @@ def check(body: Asked, at: At, caller: Checker) -> Response:
     "/check-csv",
     operation_id="check_suppression_list",
     response_class=StreamingResponse,
-    responses=answers(ProblemCode.TOO_LARGE, ProblemCode.UNUSABLE)
+    responses=answers(ProblemCode.TOO_LARGE, ProblemCode.TOO_SLOW, ProblemCode.UNUSABLE)
     | {
         200: {
             "description": "The rows that may not be used, as CSV: `row` counts from 1 on; `why` has codes.",
@@ -95,25 +95,12 @@ async def check_csv(
     kind: Annotated[str, Query(pattern=r"^[a-z][a-z0-9_]{0,30}$")] = "email",
     use: Use = Scope.MARKETING,
 ) -> StreamingResponse:
-    """Hold a CSV with a heading, in UTF-8, against the list. It is read as a stream and kept nowhere."""
-    chunks = request.stream()
-
-    def work() -> tuple[IO[bytes], Tallied]:
-        tallied = Tallied()
-        with ExitStack() as stack:
-            out = stack.enter_context(SpooledTemporaryFile(_IN_MEMORY))
-            out.write(b"row,why\r\n")
-            for number, _, verdict in screen_csv(at.ledger, _lines(chunks), column, kind, use, at=now()):
-                if number:
-                    tallied.add(verdict)
-                if verdict.barred:
-                    out.write(f"{number},{' '.join(verdict.why)}\r\n".encode())
-            out.seek(0)
-            stack.pop_all()  # it is closed once it is sent
-        return out, tallied
-
+    """Hold a CSV with a heading, in UTF-8, against the list. It is kept nowhere; while it is worked on it lies in a
+    file without a name."""
+    spooler: Spooler = request.app.state.spooler
     try:
-        out, tallied = await to_thread.run_sync(work)
+        async with spooler.taken(request.stream()) as body:
+            out, tallied = await spooler.work(lambda: _screened(at.ledger, body, column, kind, use))
     except Missing:
         raise Problem(ProblemCode.UNUSABLE, "the heading of the CSV has no column of the name in `column`") from None
     except NotRead as error:
@@ -128,18 +115,20 @@ async def check_csv(
     return StreamingResponse(pieces(), media_type="text/csv", headers=headers)
 
 
-def _lines(chunks: AsyncIterator[bytes]) -> Iterator[str]:
-    """The lines of a body, in a thread, as they come in."""
-    decode, rest = codecs.getincrementaldecoder("utf-8-sig")().decode, ""
-    while (chunk := from_thread.run(_next, chunks)) is not None:
-        *lines, rest = (rest + decode(chunk)).split("\n")
-        for line in lines:
-            yield f"{line}\n"
-        if len(rest) > LONGEST_ROW:
-            raise csv.Error
-    if last := rest + decode(b"", final=True):
-        yield last
-
-
-async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(chunks, None)
+def _screened(ledger: Ledger, body: IO[bytes], column: str, kind: str, use: str) -> tuple[IO[bytes], Tallied]:
+    """The rows that are barred, as a CSV that is closed once it is sent, and how many there are."""
+    tallied = Tallied()
+    with ExitStack() as stack:
+        out = stack.enter_context(SpooledTemporaryFile(_IN_MEMORY))
+        out.write(b"row,why\r\n")
+        text = TextIOWrapper(body, encoding="utf-8-sig", newline="")
+        stack.callback(text.detach)  # whoever has opened it closes it
+        for number, _, verdict in screen_csv(ledger, lines_of(text), column, kind, use, at=now()):
+            if number:
+                tallied.add(verdict)
+            if verdict.barred:
+                out.write(f"{number},{' '.join(verdict.why)}\r\n".encode())
+        out.seek(0)
+        text.detach()
+        stack.pop_all()
+    return out, tallied

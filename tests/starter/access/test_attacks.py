@@ -318,13 +318,63 @@ def test_what_stands_in_the_ledger_opens_nothing(door: Door) -> None:
 def test_whoever_tries_and_tries_is_told_to_wait_and_others_of_their_address_get_in(door: Door) -> None:
     good = door.issuer.token(**PERSON)
     here = "192.0.2.250"
+    assert door.bearer(good, here).status_code == 200
     said = [door.bearer("habeas_no", here).status_code for _ in range(STRANGERS)]
     assert said[0] == 401
     assert said[-1] == 429
     assert door.bearer("habeas_no", here).headers["retry-after"]
     assert door.bearer(good, here).status_code == 200
-    assert door.browser(here).client.get("/signin").status_code == 429
+    assert door.browser(here).client.get("/signin").status_code == 303, "who fails here may sign in there"
+    tried = [door.browser(here).client.get("/signin").status_code for _ in range(STRANGERS)]
+    assert tried[-1] == 429
     assert door.browser().client.get("/signin").status_code == 303
+
+
+def test_a_token_that_is_not_known_to_be_good_is_not_looked_up_for_whoever_tries_too_often(door: Door) -> None:
+    here = "192.0.2.251"
+    for _ in range(STRANGERS):
+        door.bearer("habeas_no", here)
+
+    refused = door.bearer(door.issuer.token(**PERSON), here)
+
+    assert refused.status_code == 429, "it costs no look at the ledger or the provider"
+    assert door.bearer(door.issuer.token(**PERSON)).status_code == 200
+
+
+def test_a_picture_on_another_page_keeps_nobody_from_signing_in(door: Door) -> None:
+    browser = door.browser("192.0.2.252")
+    for _ in range(STRANGERS):
+        assert browser.me().status_code == 401
+    assert browser.sign_in().status_code == 303
+    assert browser.me().status_code == 200
+
+
+def test_behind_a_proxy_it_is_the_caller_who_is_slowed_down(door: Door) -> None:
+    door.app.state.proxies = 1
+    client = door.browser("10.0.0.1").client
+
+    def asked(heard: str) -> int:
+        headers = {"authorization": "Bearer habeas_no", "x-forwarded-for": heard}
+        return int(client.get("/v1/me", headers=headers).status_code)
+
+    # What stands further left is the caller's own word.
+    said = [asked(f"198.51.100.{number}, 2001:db8::{number:x}") for number in range(STRANGERS)]
+    assert said[-1] == 429
+    assert asked("2001:db8::ffff:1") == 429, "the same network"
+    assert asked("2001:db8:0:1::1") == 401
+    assert asked("192.0.2.9:4711") == 401
+    assert client.get("/signin", headers={"x-forwarded-for": "2001:db8::1"}).status_code == 303
+
+
+def test_without_a_proxy_nobody_says_where_they_are(door: Door) -> None:
+    client = door.browser("192.0.2.253").client
+    said = [
+        client.get(
+            "/v1/me", headers={"authorization": "Bearer habeas_no", "x-forwarded-for": f"198.51.100.{number}"}
+        ).status_code
+        for number in range(STRANGERS)
+    ]
+    assert said[-1] == 429
 
 
 def test_an_answer_never_says_why(door: Door) -> None:
