@@ -36,3 +36,5 @@ class Why(StrEnum):
     INCIDENT = "incident"
     AUDIT = "audit"
     REPAIR = "repair"
+    HANDLING = "handling"
+    """No reason was given, at the command line; the API asks for one of the others."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from starter.commands.options import Json, NoteFile, OfRequest, RequestId, Seat
+from starter.commands.options import Json, MaybeBy, NoteFile, OfRequest, RequestId, Seat, WhyShown
 from starter.commands.setup import deployed
 from starter.exits import Exit, Failure
 
@@ -163,19 +163,25 @@ def drop(decision: DecisionId, by: Seat, note_file: NoteFile = None, as_json: Js
 def show(
     request: RequestId,
     texts: Annotated[bool, typer.Option("--text", help="Also print the sealed texts of the evidence.")] = False,
+    reason: WhyShown = "handling",
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Show the decisions on a request: codes, who has said what, and what is missing.
 
     Example: habeas decision show 01kap2v7q4m8w3x9yd5tgh6jzr --text
     """
+    from rights.reveals import Revealed
     from starter.deciding import decision_document, decisions_page
     from starter.desk import desk
+    from starter.revealing import on_record
     from starter.show import answer
 
     with desk() as at:
         row = at.ledger.request(_request(request))
         found = at.ledger.decisions_of(row.id)
+        if texts and found:
+            on_record(at, row.id, Revealed.REASONS, reason, by)
         said = {one.id: at.ledger.evidence(one) for one in found} if texts else {}
         linked = at.ledger.answered_with(row.id)
         document = {

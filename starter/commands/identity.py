@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from starter.commands.options import By, Json, NoteFile, Proves, RequestId
+from starter.commands.options import By, Json, MaybeBy, NoteFile, Proves, RequestId, WhyShown
 from starter.exits import Exit, Failure
 
 identities = typer.Typer(no_args_is_help=True, help="Find out whether the asker is the person: proven, or not proven.")
@@ -208,6 +208,8 @@ def attest(
 def document(
     request: RequestId,
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="Where to write it; not there yet.")],
+    reason: WhyShown = "handling",
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Write the copy of a document for the second look; it is gone with the ruling.
@@ -216,14 +218,18 @@ def document(
     """
     import os
 
+    from rights.reveals import Revealed
     from starter.desk import desk
     from starter.inputs import ledger_id
+    from starter.revealing import on_record
     from starter.show import Page, answer
 
     with desk() as at:
-        scan = at.ledger.paper(ledger_id(request, "request"))
-    if scan is None:
-        raise Failure(Exit.NOT_FOUND, "no copy of a document waits for a second look, or no longer")
+        request_id = ledger_id(request, "request")
+        scan = at.ledger.paper(request_id)
+        if scan is None:
+            raise Failure(Exit.NOT_FOUND, "no copy of a document waits for a second look, or no longer")
+        on_record(at, request_id, Revealed.PROOFS, reason, by)
     try:
         file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError:

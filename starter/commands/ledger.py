@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import By, Json, NoteFile, Replace, RequestId
+from starter.commands.options import By, Json, MaybeBy, NoteFile, Replace, RequestId, WhyShown
 from starter.exits import Exit, Failure
 
 ledger = typer.Typer(no_args_is_help=True, help="The journal, and the proof that nobody changed it.")
@@ -79,19 +79,24 @@ def open_(
         Path | None, typer.Option("--out", metavar="FILE", help="Where the ZIP goes.", show_default="REQUEST.zip")
     ] = None,
     replace: Replace = False,
+    reason: WhyShown = "handling",
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Decrypt a parcel into an ordinary ZIP.
 
-    Only you can read the file. Where it is for a firm abroad, the register of recipients is asked first.
+    Only you can read the file, and it is on record that it was opened. Where it is for a firm abroad, the register of
+    recipients is asked first.
 
     Example: habeas parcel open 01kap2v7q4m8w3x9yd5tgh6jzr --out copy.zip
     """
     from activities.parcels import open_parcel
     from activities.store import FileStore
     from rights.reckoning import local_day
+    from rights.reveals import Revealed
     from starter.desk import desk, now
     from starter.inputs import ledger_id
+    from starter.revealing import on_record
     from starter.show import Cell, Page, answer
 
     request_id = ledger_id(request, "request")
@@ -115,6 +120,7 @@ def open_(
         key = at.ledger.case_key(request_id, "parcel")
         if key is None:
             raise Failure(Exit.NOT_FOUND, "the parcel's key was destroyed on its day, so nothing can open it any more")
+        on_record(at, request_id, Revealed.PARCEL, reason, by)
         try:
             opened = open_parcel(
                 FileStore(at.settings.parcels),

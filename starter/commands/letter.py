@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import Json, NoteFile, OfRequest, RequestId
+from starter.commands.options import Json, MaybeBy, NoteFile, OfRequest, RequestId, WhyShown
 
 letters = typer.Typer(no_args_is_help=True, help="Letters: what was sent, what came back, what is to be posted.")
 
@@ -47,21 +47,27 @@ def show(
             "--out", metavar="FILE", help="Write it there as PDF, to be printed and posted.", show_default=False
         ),
     ] = None,
+    reason: WhyShown = "handling",
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Show how a letter stands, and with --text what it says.
 
-    Without --text or --out nothing personal is shown.
+    Without --text or --out nothing personal is shown; with them it is on record that somebody has read it.
 
     Example: habeas letter show 01kap2v7q4m8w3x9yd5tgh6jzr.refusal.0 --text
     """
+    from rights.reveals import Revealed
     from starter.desk import desk
     from starter.letterpress import put_letter
     from starter.outbox import letter_document, letter_id, letter_page, rendered_now, text_of
+    from starter.revealing import on_record
     from starter.show import answer
 
     with desk() as at:
         found = at.ledger.letter(letter_id(letter))
+        if (text or out) and found.request_id:
+            on_record(at, found.request_id, Revealed.LETTER, reason, by)
         if out:
             put_letter(rendered_now(at, found), "pdf", out)
         said = text_of(at, found) if text else None

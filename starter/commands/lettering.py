@@ -1,6 +1,6 @@
 """`habeas letter preview`, `list` and `check`: letters before anybody gets one.
 
-The one rule: they send nothing and change nothing.
+The one rule: they send nothing and change nothing; that one of a request was looked at is on record.
 """
 
 import sys
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from starter.commands.letter import letters
-from starter.commands.options import Json, OfRequest, Out
+from starter.commands.options import Json, MaybeBy, OfRequest, Out, WhyShown
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def preview(
     said: SaidOption = None,
     form: FormOption = "text",
     out: Out = None,
+    reason: WhyShown = "handling",
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Print a letter as it would be sent: of a request, or a specimen.
@@ -67,9 +69,11 @@ def preview(
 
     Example: habeas letter preview refusal --regime eu-gdpr --language fr
     """
+    from rights.reveals import Revealed
     from starter.desk import desk, load_settings
     from starter.inputs import ledger_id
     from starter.letterpress import kind_of, language_of, of_request, read_said, written
+    from starter.revealing import on_record
 
     known = kind_of(kind)
     chosen = language_of(language) if language else None
@@ -83,6 +87,7 @@ def preview(
             if result:
                 more = more.model_copy(update={"result": _result(result)})
             standing = at.ledger.standing(ledger_id(request, "request"))
+            on_record(at, standing.request.id, Revealed.LETTER, reason, by)
             facts = of_request(at, standing, known, more, language=chosen, child=child)
     put(written(facts, office), form, out, as_json=as_json)
 

@@ -24,6 +24,15 @@ OfRequest = Annotated[
 ]
 By = Annotated[str, _BY]
 MaybeBy = Annotated[str | None, _BY]
+WhyShown = Annotated[
+    str,
+    typer.Option(
+        "--reason",
+        metavar="WORD",
+        help="Why you look, for the record: carry_out, identify, contact, decide, asked_by_person, complaint, "
+        "authority, incident, audit or repair.",
+    ),
+]
 Proves = Annotated[
     list[str] | None,
     typer.Option(

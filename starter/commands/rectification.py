@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from starter.commands.options import By, Json, MaybeBy, NoteFile, ReasonFile, RequestId
+from starter.commands.options import By, Json, MaybeBy, NoteFile, ReasonFile, RequestId, WhyShown
 from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
@@ -71,19 +71,25 @@ def show(request: RequestId, as_json: Json = False) -> None:
 
 
 @rectifications.command()
-def statement(request: RequestId, as_json: Json = False) -> None:
+def statement(request: RequestId, reason: WhyShown = "handling", by: MaybeBy = None, as_json: Json = False) -> None:
     """Print the person's own statement, to be put with the data.
 
     Example: habeas rectification statement 01kap2v7q4m8w3x9yd5tgh6jzr
     """
     import sys
 
+    from rights.reveals import Revealed
     from starter.desk import desk
     from starter.inputs import ledger_id
+    from starter.revealing import on_record
     from starter.show import out_json
 
     with desk() as at:
-        text = _details(at.ledger, ledger_id(request, "request")).statement
+        request_id = ledger_id(request, "request")
+        details = _details(at.ledger, request_id)
+        if details.statement:
+            on_record(at, request_id, Revealed.VALUES, reason, by)
+        text = details.statement
     if not text:
         raise Failure(Exit.NOT_FOUND, "the person has given no statement")
     if as_json:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import Json, MaybeBy, RequestId
+from starter.commands.options import Json, MaybeBy, RequestId, WhyShown
 from starter.exits import Exit, Failure
 
 reviews = typer.Typer(no_args_is_help=True, help="Copies that may be about other people: read, redact, release.")
@@ -57,6 +57,8 @@ def show(
         typer.Option("--collection", metavar="SYSTEM.COLLECTION", help="Only this one.", show_default=False),
     ] = None,
     after: Annotated[int, typer.Option("--after", min=0, metavar="N", help="Only rows after the N first.")] = 0,
+    reason: WhyShown = "handling",
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Show the rows to go through: each word masked and numbered, and the key that leads to the row in its system.
@@ -65,14 +67,17 @@ def show(
     """
     from itertools import islice
 
+    from rights.reveals import Revealed
     from starter.desk import desk
     from starter.inputs import ledger_id
+    from starter.revealing import on_record
     from starter.review import files, shown, under_review
     from starter.show import Page, answer
 
     page = Page()
     with desk() as at:
         wait = under_review(at, ledger_id(request, "request"))
+        on_record(at, wait.request_id, Revealed.VALUES, reason, by)
         rows = list(islice(shown(at, wait, collection), after, after + _MOST))
         named = list(islice(files(at, wait), _MOST))
     for row in rows:

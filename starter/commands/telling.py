@@ -9,7 +9,7 @@ import typer
 
 from starter.commands.lettering import ChildOption, FormOption, LanguageOption, SaidOption
 from starter.commands.lettering import put as put_letter
-from starter.commands.options import Json, Out, RequestId
+from starter.commands.options import Json, MaybeBy, Out, RequestId, WhyShown
 from starter.commands.request import requests
 from starter.exits import Exit, Failure
 
@@ -98,6 +98,8 @@ def interim(
     said: SaidOption = None,
     form: FormOption = "text",
     out: Out = None,
+    reason: WhyShown = "handling",
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Print the interim answer to send to the person.
@@ -110,8 +112,10 @@ def interim(
     from rights.audience import hears_of_systems
     from rights.audience import interim as told_of
     from rights.portable import looked_into
+    from rights.reveals import Revealed
     from starter.desk import desk
     from starter.interim import interim_document, interim_page
+    from starter.revealing import on_record
     from starter.show import answer
 
     with desk() as at:
@@ -120,6 +124,7 @@ def interim(
         if not row.phase.open:
             raise Failure(Exit.REFUSED, "the request is closed: habeas request answer prints its whole answer")
         if letter:
+            on_record(at, row.id, Revealed.LETTER, reason, by)
             _put_letter(at, standing, None, said, language, child, form, out, as_json=as_json)
             return
         systems = at.ledger.pinned_map(row.map_digest).systems.values() if row.map_digest else ()
@@ -153,6 +158,8 @@ def answer(
     said: SaidOption = None,
     form: FormOption = "text",
     out: Out = None,
+    reason: WhyShown = "handling",
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Print the answer to send to the person.
@@ -166,9 +173,11 @@ def answer(
     from activities.lettering import told_in_the_end
     from rights.letters import LetterKind, Particulars
     from rights.request import Conclusion, Right
+    from rights.reveals import Revealed
     from starter.desk import desk
     from starter.letter import answer_document, answer_page, beside, category_lines, not_corrected_lines
     from starter.letterpress import of_request
+    from starter.revealing import on_record
     from starter.show import answer as put
     from starter.standing import worked_on
 
@@ -180,6 +189,7 @@ def answer(
                 Exit.REFUSED, "the request is not closed yet: habeas request interim prints how it stands, to be sent"
             )
         if letter:
+            on_record(at, row.id, Revealed.LETTER, reason, by)
             _put_letter(at, standing, row.conclusion, said, language, child, form, out, as_json=as_json)
             return
         told = told_in_the_end(standing, worked_on(at, standing))

@@ -6,8 +6,9 @@ The one rule: a body that names something that is not known here is refused; a f
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from rights.reveals import Why
 from rights.subject import MAX_VALUE
 from starter.submit import MAX_TEXT
 
@@ -16,6 +17,20 @@ PLAIN = r"^[^\x00]*$"
 
 Note = Annotated[str | None, Field(max_length=MAX_TEXT, pattern=PLAIN, description="A note; it is kept sealed.")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, pattern=PLAIN, strip_whitespace=True)]
+
+
+def _said(why: Why) -> Why:
+    if why is Why.HANDLING:
+        raise ValueError("say why: this one stands for no reason at all")
+    return why
+
+
+Asked = Annotated[
+    Why,
+    AfterValidator(_said),
+    WithJsonSchema({"type": "string", "enum": [why.value for why in Why if why is not Why.HANDLING]}),
+]
+"""Why somebody wants to see something of a person."""
 RequestId = Annotated[str, Path(description="The request's id.", examples=["01kap2v7q4m8w3x9yd5tgh6jzr"])]
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from ledger.letters import Letter as Row
-from rights.reveals import Revealed, Why
+from rights.reveals import Revealed
 from starter.access import Action, Caller
 from starter.changing import said
 from starter.desk import Desk, now
@@ -19,7 +19,7 @@ from starter.doorkeeper import At, needs
 from starter.inputs import ledger_id
 from starter.outbox import letter_document, letter_id, text_of, told
 from starter.problems import Problem, ProblemCode, answers
-from starter.routes.bodies import Body, RequestId
+from starter.routes.bodies import Asked, Body, RequestId
 
 router = APIRouter(prefix="/v1", tags=["letters"])
 
@@ -53,7 +53,7 @@ class LetterText(BaseModel):
 class Reason(Body):
     """Why somebody wants to see it."""
 
-    reason: Why
+    reason: Asked
 
 
 class Letters(BaseModel):

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
@@ -18,6 +18,7 @@ from ledger.incidents import About
 from ledger.standing import Event, KeyState, Standing
 from rights.incidentlaw import Kind
 from rights.incidents import Origin
+from rights.reveals import Revealed
 from starter.access import Action, Caller
 from starter.changing import Change, IfMatch, changes, said
 from starter.desk import Desk, now
@@ -25,7 +26,7 @@ from starter.doorkeeper import At, needs
 from starter.incidents import incident_document
 from starter.inputs import ledger_id
 from starter.problems import OF_REQUEST, Problem, ProblemCode, answers
-from starter.routes.bodies import Noted, RequestId
+from starter.routes.bodies import Asked, Noted, RequestId
 
 router = APIRouter(prefix="/v1/requests/{request_id}/parcel", tags=["parcels"])
 
@@ -71,13 +72,17 @@ def show(request_id: RequestId, at: At, caller: Annotated[Caller, Depends(needs(
     "/sealed",
     operation_id="get_sealed_parcel",
     response_class=StreamingResponse,
-    responses=answers(ProblemCode.NOT_FOUND, ProblemCode.REFUSED)
+    responses=answers(ProblemCode.NOT_FOUND, ProblemCode.REFUSED, ProblemCode.UNUSABLE)
     | {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
 )
 def sealed(
-    request_id: RequestId, at: At, caller: Annotated[Caller, Depends(needs(Action.OPEN_PARCEL))]
+    request_id: RequestId,
+    at: At,
+    caller: Annotated[Caller, Depends(needs(Action.OPEN_PARCEL))],
+    reason: Annotated[Asked, Query(description="Why you take it.")],
 ) -> StreamingResponse:
-    """The sealed bytes of a parcel, as they lie in the store. `habeas parcel open` opens them."""
+    """The sealed bytes of a parcel, as they lie in the store. `habeas parcel open` opens them. It is on record before
+    the first of them goes out, with the reason and who asked."""
     standing, _, key = _parcel(at, request_id)
     if standing.request.incident:
         raise Problem(ProblemCode.REFUSED, "an incident has this parcel stand still: see to the incident first")
@@ -86,6 +91,11 @@ def sealed(
     stack = ExitStack()
     # Opened here, so that one that is not there is a problem and no broken answer.
     source = stack.enter_context(FileStore(at.settings.parcels).read(parcel_name(standing.request.id)))
+    try:
+        at.ledger.reveal(standing.request.id, Revealed.PARCEL, reason, by=caller.staff, at=now())
+    except BaseException:
+        stack.close()
+        raise
 
     def pieces() -> Iterator[bytes]:
         with stack:

@@ -304,6 +304,8 @@ def test_days_that_cannot_be_are_refused(api: Api, law: str, asked: dict[str, st
 
 # Parcels and letters.
 
+WHY = {"reason": "contact"}
+
 
 def packed(api: Api) -> str:
     """An access request with a parcel, sealed bytes of which lie in the store."""
@@ -323,11 +325,17 @@ def test_a_parcel_goes_out_sealed_and_to_people_alone(api: Api) -> None:
     shown = api("GET", f"/v1/requests/{request_id}/parcel").json()
     assert (shown["rows"], shown["readable"], shown["sha256"]) == (3, True, "ab" * 32)
     for by in ("s-auditor", "t-all"):
-        assert api("GET", f"/v1/requests/{request_id}/parcel/sealed", by=by).status_code == 403
-    taken = api("GET", f"/v1/requests/{request_id}/parcel/sealed")
+        assert api("GET", f"/v1/requests/{request_id}/parcel/sealed", params=WHY, by=by).status_code == 403
+    for reason in ({}, {"reason": "canary"}, {"reason": "handling"}):
+        refused = api("GET", f"/v1/requests/{request_id}/parcel/sealed", params=reason)
+        assert (refused.status_code, refused.json()["code"]) == (422, "unusable")
+    assert desk_of(api).ledger.reveals(request_id) == []
+    taken = api("GET", f"/v1/requests/{request_id}/parcel/sealed", params=WHY)
 
     assert taken.content == b"sealed bytes" * 10_000
     assert taken.headers["content-type"] == "application/octet-stream"
+    (shown,) = desk_of(api).ledger.reveals(request_id)
+    assert (shown.what, shown.why, shown.by) == ("parcel", "contact", "s-agent")
 
 
 def test_a_parcel_that_went_wrong_stands_still(api: Api) -> None:
@@ -338,7 +346,7 @@ def test_a_parcel_that_went_wrong_stands_still(api: Api) -> None:
     assert reported.status_code == 201, reported.text
     assert PERSON not in reported.text
     assert api("GET", f"/v1/requests/{request_id}/parcel").json()["incident"] == reported.json()["incident"]["id"]
-    assert api("GET", f"/v1/requests/{request_id}/parcel/sealed").status_code == 409
+    assert api("GET", f"/v1/requests/{request_id}/parcel/sealed", params=WHY).status_code == 409
 
 
 def test_letters_are_states_and_times(api: Api) -> None:
