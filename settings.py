@@ -347,6 +347,8 @@ class Settings(BaseSettings):
     def _way_back(self) -> Self:
         if self.oidc and self.api is None:
             raise ValueError("oidc needs api.url: the address that people come back to once they are signed in")
+        if self.oidc and self.api and not self.oidc.audience and self.oidc.client_id == self.api.url:
+            raise ValueError("oidc.client_id is api.url: name another audience, or ID tokens would be access tokens")
         return self
 
     @classmethod

@@ -4,7 +4,7 @@ The one rule: pages go by what never changes of a row, or only by its own doing,
 nothing from one page to the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -86,15 +86,22 @@ class Following(Store):
             return [request_row(row) for row in connection.execute(wanted, said)]
 
     def requests_of(
-        self, people: Sequence[Identity], *, limit: int = 1, request_id: str | None = None
+        self,
+        people: Sequence[Identity],
+        *,
+        limit: int = 1,
+        request_id: str | None = None,
+        shared: Collection[str] = (),
     ) -> list[RequestRow]:
         """The newest requests whose asker has given some of these identities, and nothing else; or one, if it is such.
 
         What was asked about others as well is not among them: who is signed in as one person follows nothing that is
-        about another.
+        about another. Nor is what was asked by nothing but kinds of identity that several people may have (`shared`):
+        it may be another's of the same household.
         """
         digests = self._people.digests(people)
-        about = _given.where(request_subjects.c.digest.in_(digests))
+        own = self._people.digests(one for one in people if one.kind not in shared)
+        about = _given.where(request_subjects.c.digest.in_(own))
         others = _given.where(request_subjects.c.digest.not_in(digests))
         wanted = ROWS.where(about.exists(), ~others.exists()).order_by(requests.c.id.desc()).limit(limit)
         if request_id is not None:

@@ -23,7 +23,7 @@ from starter.access import Caller, NotAllowed, NotSignedIn, Role
 from starter.desk import Desk, now
 from starter.groups import OidcSettings
 from starter.limits import MOST, Buckets
-from starter.people import SYSTEM, Refused, actions, person_of, system_of
+from starter.people import SYSTEM, Refused, actions, person_of, see_client, system_of
 from starter.provider import NotBelieved, Provider
 from starter.signin import SignIn
 
@@ -132,10 +132,11 @@ class Callers:
             raise NotSignedIn(_SENTENCE)
         tenant, oidc = self._ledger.tenant, self._oidc
         try:
-            claims = await self._provider.claims(token, oidc.audience or self._url)
+            claims = await self._provider.claims(token, oidc.audience or self._url, access=True)
             if system := system_of(claims, oidc, tenant):
                 staff, scopes = system
                 return Caller(tenant=tenant, staff=staff, scopes=scopes, is_system=True)
+            see_client(claims, oidc)
             person = await to_thread.run_sync(lambda: person_of(claims, oidc, tenant, self._ledger.staff_id_of))
         except NotBelieved as error:
             log.info("token_refused", why=error.why)

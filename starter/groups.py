@@ -192,6 +192,11 @@ class OidcSettings(BaseModel):
         description="Clients of the provider that are systems: their tokens have scopes and no roles.",
         examples=[["web-shop"]],
     )
+    clients: tuple[str, ...] = Field(
+        default=(),
+        description="Clients of the provider by whose access tokens people may act; unset: any that has one for us.",
+        examples=[["privacy-desk"]],
+    )
     roles_claim: str = Field(
         default="roles",
         description="The claim that holds a person's roles; a dot goes into a claim.",

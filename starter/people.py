@@ -88,6 +88,16 @@ def system_of(claims: Mapping[str, Any], settings: OidcSettings, tenant: str) ->
     return SYSTEM + client, actions(scope.split() if isinstance(scope, str) else _texts(scope))
 
 
+def see_client(claims: Mapping[str, Any], settings: OidcSettings) -> None:
+    """See that a person's token was made for a client that may act for people, where the settings name such.
+
+    Raises:
+        Refused: it was not.
+    """
+    if settings.clients and claims.get("client_id", claims.get("azp")) not in settings.clients:
+        raise Refused("client_id", "this client may not act for people here")
+
+
 def actions(scopes: list[str] | tuple[str, ...]) -> frozenset[Action]:
     """The actions that scopes name; a name that this version does not have opens nothing, nor what people alone do."""
     return frozenset(one for one in Action if one.value in scopes) - PEOPLE_ONLY

@@ -6,7 +6,7 @@ for us, and it is not over. A token that is not believed says nothing, and not w
 
 import json
 from asyncio import Lock
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -30,6 +30,9 @@ _COOL: Final = timedelta(minutes=1)
 nothing."""
 _TIMEOUT_S: Final = 5.0
 _LARGEST: Final = 500_000
+
+_OF_ID_TOKENS: Final = frozenset({"at_hash", "c_hash"})
+"""Claims that ID tokens alone have (OpenID Connect Core 1.0, 3.1.3.6 and 3.3.2.11)."""
 
 log = structlog.get_logger()
 
@@ -78,8 +81,8 @@ class Provider:
                     raise
         return self._doors[1]
 
-    async def claims(self, token: str, audience: str) -> dict[str, Any]:
-        """What a token for an audience says.
+    async def claims(self, token: str, audience: str, *, access: bool = False) -> dict[str, Any]:
+        """What a token for an audience says. `access`: it has to be an access token, as far as it says what it is.
 
         Raises:
             NotBelieved: it is not the provider's, not for this audience, over, or not written as one.
@@ -102,6 +105,8 @@ class Provider:
             ).validate(found.claims)
         except (JoseError, ValueError, TypeError, OverflowError) as error:
             raise NotBelieved(type(error).__name__) from None
+        if access and not _for_access(found.header, found.claims):
+            raise NotBelieved("typ")
         return dict(found.claims)
 
     async def _key(self, algorithm: str, kid: str | None) -> Key:
@@ -189,3 +194,11 @@ async def _get(url: str) -> Any:
         # Not the provider's fault: the file of authorities that it would be believed by cannot be read.
         log.warning("provider_away", what="authorities", error=type(error).__qualname__)
         raise ProviderAway from None
+
+
+def _for_access(head: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
+    """Whether a token may be an access token: its header says that it is one (RFC 9068, 2.1) or no more than that it is
+    a JWT, and nothing in it says that it is another."""
+    kind = str(head.get("typ") or "jwt").lower().removeprefix("application/")
+    inside = str(claims.get("typ") or "bearer").lower()
+    return kind in {"at+jwt", "jwt"} and inside in {"bearer", "at+jwt", "jwt"} and not _OF_ID_TOKENS & claims.keys()

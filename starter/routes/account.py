@@ -142,7 +142,7 @@ async def open_(
 )
 def list_(at: At, person: SignedIn) -> Response:
     """The requests of whoever is signed in: those about their identities and nobody else's, whoever opened them."""
-    rows = at.ledger.requests_of(person.identities, limit=_MOST)
+    rows = at.ledger.requests_of(person.identities, limit=_MOST, shared=at.data_map.shared_kinds)
     return said({"requests": [_standing(row, at.ledger.gate(row.id)) for row in rows]})
 
 
@@ -194,7 +194,8 @@ def _own(at: Desk, person: Person, request_id: str) -> RequestRow:
     Raises:
         Problem: it is not there, or not theirs; which, is not said.
     """
-    found = at.ledger.requests_of(person.identities, request_id=ledger_id(request_id, "request"))
+    wanted, shared = ledger_id(request_id, "request"), at.data_map.shared_kinds
+    found = at.ledger.requests_of(person.identities, request_id=wanted, shared=shared)
     if not found:
         raise Problem(ProblemCode.NOT_FOUND, "there is no request of this id")
     return found[0]

@@ -14,6 +14,7 @@ from ledger.errors import Changed, InProgress, KeyReused, LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.versions import only_if
 from rights.request import Phase, Right
+from rights.subject import Identity
 from tests.ledger.builders import ANNA, AT, OTTO, later, open_one, opened_id
 from tests.ledger.conftest import Door
 
@@ -174,3 +175,22 @@ def test_a_person_follows_what_is_about_them_alone(ledger: Ledger) -> None:
     assert [row.id for row in ledger.requests_of(ANNA, limit=9)] == [both, mine]
     assert [row.id for row in ledger.requests_of(ANNA[:1], limit=9)] == [mine]
     assert [row.id for row in ledger.requests_of(OTTO, limit=9)] == [other]
+
+
+def test_what_several_people_may_have_makes_nobody_the_one_who_asked(ledger: Ledger) -> None:
+    family, anna, bert = (
+        Identity(kind="email", value="family@example.org"),
+        Identity(kind="customer_id", value="1"),
+        Identity(kind="customer_id", value="2"),
+    )
+    by_address = opened_id(ledger, identities=(family,))
+    annas = opened_id(ledger, identities=(family, anna))
+
+    def seen(*people: Identity) -> list[str]:
+        return [row.id for row in ledger.requests_of(people, limit=9, shared={"email"})]
+
+    assert seen(family, anna) == [annas]
+    assert seen(family, bert) == []
+    assert seen(family) == []
+    assert ledger.requests_of((family, bert), request_id=by_address, shared={"email"}) == []
+    assert [row.id for row in ledger.requests_of((family, bert), limit=9)] == [by_address], "unless it is unique"

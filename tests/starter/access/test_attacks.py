@@ -12,11 +12,14 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, RSAKey
 
+from settings import Settings
 from starter.callers import SESSION, STRANGERS
+from starter.groups import ApiSettings
 from starter.signin import HOME, own_path
 from tests.fakes.issuer import Issuer, new_key
 from tests.starter.access.conftest import AUDIENCE, OURS, URL, Door
@@ -101,6 +104,36 @@ def test_a_token_for_somebody_else_of_somebody_else_or_over_opens_nothing(door: 
 
 def test_an_id_token_is_no_access_token(door: Door) -> None:
     assert door.bearer(door.issuer.token(roles=["agent"])).status_code == 401
+
+
+def test_a_token_that_says_what_else_it_is_is_none_though_it_is_for_us(door: Door) -> None:
+    """A provider that calls us by our address would make ID tokens for our audience."""
+    for typ, status in (
+        ("at+jwt", 200), ("application/at+JWT", 200), ("JWT", 200),
+        ("id+jwt", 401), ("logout+jwt", 401), ("secevent+jwt", 401),
+    ):  # fmt: skip
+        assert door.bearer(door.issuer.token(**PERSON, header={"typ": typ})).status_code == status, typ
+    others: tuple[dict[str, Any], ...] = ({"typ": "ID"}, {"typ": "Refresh"}, {"at_hash": "eA"}, {"c_hash": "eA"})
+    for other in others:
+        assert door.bearer(door.issuer.token(**PERSON, **other)).status_code == 401, other
+    assert door.bearer(door.issuer.token(**PERSON, typ="Bearer")).status_code == 200
+
+
+def test_an_audience_that_is_left_out_is_compared_as_well(door: Door) -> None:
+    url = door.desk.settings.model_copy(update={"api": ApiSettings(url=AUDIENCE)}).model_dump()
+    with pytest.raises(ValueError, match=r"oidc.client_id is api.url"):
+        Settings.model_validate({**url, "oidc": {"issuer": door.issuer.url, "client_id": AUDIENCE}})
+
+
+def test_people_act_by_the_clients_that_the_settings_name(open_door: Callable[..., Door]) -> None:
+    door = open_door(clients=("desk",), systems=("web-shop",))
+    each: tuple[tuple[dict[str, Any], int], ...] = (
+        ({"client_id": "desk"}, 200), ({"azp": "desk"}, 200), ({"client_id": "till"}, 401), ({}, 401),
+    )  # fmt: skip
+    for said, status in each:
+        assert door.bearer(door.issuer.token(**PERSON, **said)).status_code == status, said
+    by_system = door.issuer.token(aud=AUDIENCE, client_id="web-shop", scope="requests:open")
+    assert door.bearer(by_system).status_code == 200
 
 
 def test_a_token_that_brings_its_own_key_opens_nothing(door: Door) -> None:

@@ -119,6 +119,24 @@ def test_what_was_opened_elsewhere_about_them_is_theirs_and_nobody_elses_is(
             assert hidden.json()["detail"] == "there is no request of this id"
 
 
+def test_a_familys_address_shows_and_stops_nothing_of_who_else_has_it(api: Api, account: Callable[..., Any]) -> None:
+    """The map says that several people may have an address: who signs in by it alone is not the one who asked."""
+    theirs = api.deployment.open()
+    cooling(api, theirs)
+    at: Desk = api.app.state.desk
+    file = api.deployment.home / "maps" / "shop.yaml"
+    one = "identity: email, category: contact, channel: email"
+    assert one in file.read_text()
+    file.write_text(file.read_text().replace(one, "identity: email, category: contact, sharing: shared"))
+    api.app.state.desk = shared = Desk(at.settings)
+
+    assert shared.data_map.shared_kinds == {"email"}
+    assert account("GET", "").json()["requests"] == []
+    assert account("POST", f"/{theirs}/stop").status_code == 404
+    assert api.deployment.rows("SELECT state FROM coolings") == [("running",)]
+    shared.ledger.close_connections()
+
+
 def test_a_hold_that_is_secret_changes_nothing_of_what_they_hear(api: Api, account: Callable[..., Any]) -> None:
     request_id = account("POST", "", json={"right": "erasure"}).json()["id"]
     before = account("GET", f"/{request_id}").json()
