@@ -5,21 +5,24 @@ The one rule: it is written down that a call is being carried out before it is. 
 to come back, and what was cut off can be asked for again after a while.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+import orjson
 from sqlalchemy import bindparam, delete, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from ledger.claims import MADE, Claim, held
 from ledger.errors import InProgress, KeyReused
 from ledger.models_answers import kept_answers, used_handoffs
 from ledger.store import Store
 
 KEPT: Final = timedelta(days=1)
 """How long an answer is kept."""
-CUT_OFF: Final = timedelta(minutes=1)
-"""A call that has no answer after this time is held to be cut off: no verb takes half as long."""
+CUT_OFF: Final = timedelta(minutes=5)
+"""A call that has no answer after this time is held to be cut off: a connection is waited for half a minute, and so is
+each of a verb's statements. One that was only slow commits nothing after that (`ledger.claims`)."""
 
 _new = upsert(kept_answers)
 _CLAIM: Final = _new.on_conflict_do_update(
@@ -33,9 +36,10 @@ _CLAIM: Final = _new.on_conflict_do_update(
     ),
 ).returning(kept_answers.c.key)
 _mine = (kept_answers.c.tenant == bindparam("of"), kept_answers.c.key == bindparam("mark"))
-_FIND: Final = select(kept_answers.c.asked, kept_answers.c.answer).where(*_mine)
-_KEEP: Final = update(kept_answers).where(*_mine).values(answer=bindparam("said"))
-_GIVE_UP: Final = delete(kept_answers).where(*_mine, kept_answers.c.answer.is_(None))
+_claimed = (*_mine, kept_answers.c.at == bindparam("claimed"))
+_FIND: Final = select(kept_answers.c.asked, kept_answers.c.answer, kept_answers.c.at).where(*_mine)
+_KEEP: Final = update(kept_answers).where(*_claimed).values(answer=bindparam("said"))
+_GIVE_UP: Final = delete(kept_answers).where(*_claimed, kept_answers.c.answer.is_(None))
 _PURGE: Final = delete(kept_answers).where(
     kept_answers.c.tenant == bindparam("of"), kept_answers.c.at < bindparam("forgotten")
 )
@@ -52,11 +56,21 @@ class Answers(Store):
         """The digest by which two bodies are compared. Keyed: a body names people."""
         return self._people.mark(f"ASKED\0{body.hex()}")
 
-    def once(self, caller: str, key: str, body: bytes, do: Callable[[], str], *, at: datetime) -> tuple[str, bool]:
+    def once(
+        self,
+        caller: str,
+        key: str,
+        body: bytes,
+        do: Callable[[], str],
+        *,
+        at: datetime,
+        again: Callable[[Mapping[str, Any]], str] | None = None,
+    ) -> tuple[str, bool]:
         """Carry something out once for a caller's idempotency key: its answer, and whether it was given before.
 
         `body` is all that was asked; `do` carries it out, and its answer holds nothing personal. Nothing is kept of
-        what it refuses, so that it can be asked for again.
+        what it refuses, so that it can be asked for again. `again` gives the answer of what was made (`claims.made`)
+        where the call was cut off between that and its answer.
 
         Raises:
             KeyReused: the key belongs to another body.
@@ -75,16 +89,27 @@ class Answers(Store):
                 raise KeyReused("this idempotency key was sent with another body: use a new key for something else")
             if found.answer is None:
                 raise InProgress("the same call is being carried out just now: send it again in a moment")
-            return found.answer, True
+            if not found.answer.startswith(MADE):
+                return found.answer, True
+            if again is None:
+                raise InProgress("the same call is being carried out just now: send it again in a moment")
+            said = again(orjson.loads(found.answer.removeprefix(MADE)))
+            self._keep(Claim(mark, found.at), said)
+            return said, True
+        claim = Claim(mark, at)
         try:
-            said = do()
+            with held(claim):
+                said = do()
         except BaseException:
             with self._begin() as connection:
-                connection.execute(_GIVE_UP, its)
+                connection.execute(_GIVE_UP, {**its, "claimed": at})
             raise
-        with self._begin() as connection:
-            connection.execute(_KEEP, {**its, "said": said})
+        self._keep(claim, said)
         return said, False
+
+    def _keep(self, claim: Claim, said: str) -> None:
+        with self._begin() as connection:
+            connection.execute(_KEEP, {"of": self.tenant, "mark": claim.key, "claimed": claim.at, "said": said})
 
     def use_handoff(self, token_id: str, *, expires_at: datetime, at: datetime) -> bool:
         """Use up a hand-off; False if it was used before."""

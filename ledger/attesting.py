@@ -197,7 +197,7 @@ class Attesting(Proofs):
         stands = self._standing(connection, row, self._proofs_in(connection, row.id), at)
         if stands.loose:
             names = ", ".join(stands.loose)
-            return f"{names}: this is given too, and not vouched for: name it (--proves), or leave it out (leave-out)"
+            return f"{names}: this is given too, and not vouched for: name it among what is proven, or leave it out"
         if not stands.enough:
             return "one role attests level 3 at most, and this takes more: two attest it (habeas identity attest)"
         return (

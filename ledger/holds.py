@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
 
+from ledger.claims import made
 from ledger.deferrals import OF_HOLD, wake_deferred
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_people
@@ -141,6 +142,7 @@ class Holds(Store):
                 "terms": terms.model_dump(mode="json"),
                 **note.said,
             }
+            made(connection, self.tenant, {"hold": hold_id})
             self._journal(connection, "hold_placed", body, at, key=hold_id)
         return Hold(id=hold_id, placed_at=at, in_flight=flying, terms=terms, placed_by=by, confirm_by=confirm_by)
 

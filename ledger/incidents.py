@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from ledger.claims import made
 from ledger.clocks import laws_of
 from ledger.errors import LedgerRefusal
 from ledger.fence import calls_of_request
@@ -191,7 +192,7 @@ class Incidents(Store):
             key = self._vault.make_key("file", at)
             with self._begin() as connection:
                 self._people.lock_holds(connection, self.tenant)
-                return begin_incident(
+                opened = begin_incident(
                     self,
                     connection,
                     kind,
@@ -206,6 +207,8 @@ class Incidents(Store):
                     stops=True,
                     at=at,
                 )
+                made(connection, self.tenant, {"incident": opened.incident.id, "in_flight": opened.in_flight})
+                return opened
 
         return self._with_kek(commit)
 

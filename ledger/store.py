@@ -18,6 +18,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from ledger import chain
 from ledger.checkpoints import Checkpoints
+from ledger.claims import refuse_lost
 from ledger.errors import AddressError
 from ledger.keks import IN_FORCE
 from ledger.keys import KeyProvider
@@ -143,10 +144,12 @@ class Store:
 
         Raises:
             Changed: the caller has named the version of a request (`ledger.versions`), and it has gone on.
+            InProgress: it is carried out for a call (`ledger.claims`) that another has claimed since.
         """
         with self._engine.begin() as connection:
             yield connection
             refuse_changed(connection, self.tenant)
+            refuse_lost(connection, self.tenant)
 
     def _look(self) -> AbstractContextManager[Connection]:
         """A connection for single reads."""

@@ -62,9 +62,7 @@ class Told(Clocks):
             )
             over = [state.value for state in _OVER]
             if under_way := connection.scalar(select(letters.c.id).where(*its, letters.c.state.not_in(over))):
-                raise LedgerRefusal(
-                    f"a notice is on its way: see what has become of it (habeas letter show {under_way})"
-                )
+                raise LedgerRefusal(f"a notice is on its way: see first what has become of the letter {under_way}")
             due = local_day(acting(moved).legal_due, row.zone)
             said = Particulars(ground=event.ground, reason=note, extended_due=due)
             letter = queue_letter(

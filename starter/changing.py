@@ -69,9 +69,16 @@ class Change:
     key: str | None
 
     def __call__(
-        self, do: Callable[[], Any], status: int = 200, *, of: str = "", if_match: str | None = None
+        self,
+        do: Callable[[], Any],
+        status: int = 200,
+        *,
+        of: str = "",
+        if_match: str | None = None,
+        again: Callable[[Mapping[str, Any]], Any] | None = None,
     ) -> Response:
-        """Carry it out; its answer. `of`: the request whose version is named by `if_match`.
+        """Carry it out; its answer. `of`: the request whose version is named by `if_match`. `again`: the answer, of
+        what was made by a call that was cut off.
 
         Raises:
             Changed: the request has gone on since.
@@ -85,8 +92,9 @@ class Change:
         if self.key is None:
             return Response(carried_out(), status, media_type="application/json")
         asked = self.path.encode() + b"\0" + self.body
-        answer, again = self.at.ledger.once(self.caller.staff, self.key, asked, carried_out, at=now())
-        headers = {"idempotency-replayed": "true"} if again else {}
+        told = (lambda what: written(again(what)).decode()) if again else None
+        answer, before = self.at.ledger.once(self.caller.staff, self.key, asked, carried_out, at=now(), again=told)
+        headers = {"idempotency-replayed": "true"} if before else {}
         return Response(answer, status, headers, "application/json")
 
 

@@ -20,6 +20,7 @@ from starter.cursors import DEFAULT, Cursor, Limit, behind, no_cursor, page
 from starter.deadlines import dates_document, laws_document, public_holidays
 from starter.desk import now
 from starter.doorkeeper import At, needs
+from starter.exits import Failure
 from starter.pages import request_document
 from starter.problems import Problem, ProblemCode, answers
 from starter.routes.requests import RequestLine
@@ -107,6 +108,8 @@ def compute(
     )
     try:
         dates = reckon(law, events, set(holiday or ()) | public_holidays(calendar, received.year), right)
+    except Failure:
+        raise Problem(ProblemCode.UNUSABLE, "calendar: name a country, or a part of one, such as DE-BY") from None
     except ValueError as error:
         raise Problem(ProblemCode.UNUSABLE, str(error)) from None
     except OverflowError:

@@ -101,7 +101,7 @@ def place(body: NewHold, change: Placing) -> Response:
     def do() -> dict[str, Any]:
         return hold_document(at.ledger.place_hold(people, body.text, at=now(), by=change.caller.staff, terms=terms))
 
-    return change(do, 201)
+    return change(do, 201, again=lambda made: hold_document(at.ledger.hold_standing(made["hold"])))
 
 
 @router.get("", operation_id="list_holds", response_model=HoldPage, responses=answers(ProblemCode.UNUSABLE))

@@ -3,7 +3,7 @@
 The one rule: what goes out here is sealed still, and whoever takes it is one who may open it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -133,7 +133,11 @@ def report(
         )
         return {"incident": incident_document(opened.incident, moment), "in_flight": opened.in_flight}
 
-    return change(do, 201, of=wanted, if_match=if_match)
+    def again(made: Mapping[str, Any]) -> dict[str, Any]:
+        incident = at.ledger.incident(made["incident"])
+        return {"incident": incident_document(incident, now()), "in_flight": made["in_flight"]}
+
+    return change(do, 201, of=wanted, if_match=if_match, again=again)
 
 
 def _parcel(at: Desk, request_id: str) -> tuple[Standing, Event, KeyState | None]:

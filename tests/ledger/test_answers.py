@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
@@ -76,6 +77,50 @@ def test_what_was_cut_off_is_carried_out_again_after_a_while(ledger: Ledger, doo
     with pytest.raises(KeyReused):
         ledger.once("s-1", "k", b"another", never, at=AT + CUT_OFF * 2)
     assert ledger.once("s-1", "k", b"body", lambda: "at last", at=AT + CUT_OFF * 2) == ("at last", False)
+
+
+def test_whoever_was_only_slow_changes_nothing_of_what_the_second_has_done(ledger: Ledger, door: Door) -> None:
+    """The first is taken for cut off, the second carries it out; then the first wakes up, to commit or to fail."""
+    for first_fails in (False, True):
+        key = f"k-{first_fails}"
+        request_id = opened_id(ledger)
+
+        def late(key: str = key, request_id: str = request_id, fails: bool = first_fails) -> str:
+            with ThreadPoolExecutor(1) as other:
+                second = other.submit(ledger.once, "s-1", key, b"body", lambda: "the second's", at=AT + CUT_OFF * 2)
+            assert second.result() == ("the second's", False)
+            if fails:
+                raise LedgerRefusal("not now")
+            ledger.withdraw(request_id, at=AT)
+            return "the first's"
+
+        with pytest.raises(LedgerRefusal if first_fails else InProgress):
+            ledger.once("s-1", key, b"body", late, at=AT)
+
+        assert not ledger.request(request_id).withdrawn, "what it does is undone"
+        assert ledger.once("s-1", key, b"body", never, at=AT + CUT_OFF * 2) == ("the second's", True)
+
+
+class CutOff(BaseException):
+    """The process ends."""
+
+
+def test_a_hold_is_placed_once_though_the_call_was_cut_off_before_its_answer(ledger: Ledger, door: Door) -> None:
+    def place() -> str:
+        ledger.place_hold(ANNA, "a suit", at=AT, by="s-1")
+        raise CutOff
+
+    def again(made: Mapping[str, Any]) -> str:
+        return f"hold {made['hold']}"
+
+    with pytest.raises(CutOff):
+        ledger.once("s-1", "k", b"body", place, at=AT)
+
+    ((hold_id,),) = door("SELECT id FROM holds")
+    for minutes in (0, 10):
+        said = ledger.once("s-1", "k", b"body", never, at=later(minutes=minutes), again=again)
+        assert said == (f"hold {hold_id}", True)
+    assert door("SELECT count(*) FROM holds") == [(1,)]
 
 
 def test_a_hand_off_is_good_once(ledger: Ledger, door: Door) -> None:
@@ -167,7 +212,7 @@ def test_pages_of_what_is_due_are_whole_while_others_come_in(ledger: Ledger) -> 
 def test_a_person_follows_what_is_about_them_alone(ledger: Ledger) -> None:
     mine, both, other = (
         opened_id(ledger, identities=ANNA[:1]),
-        opened_id(ledger, identities=ANNA),
+        opened_id(ledger, identities=ANNA, at=later(minutes=1)),  # the newest first
         opened_id(ledger, identities=OTTO),
     )
     opened_id(ledger, identities=(*ANNA, *OTTO))

@@ -429,6 +429,13 @@ def test_a_list_that_cannot_be_read_is_refused(api: Api, content: bytes, column:
     assert "canary" not in refused.text
 
 
+def test_a_calendar_that_is_none_is_refused_in_words_of_the_api(api: Api) -> None:
+    refused = api("GET", "/v1/regimes/eu-gdpr/deadlines", params={"received": "2026-11-26", "calendar": "XX"})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "unusable")
+    assert "--" not in refused.json()["detail"]
+
+
 def test_a_name_that_the_sender_made_up_does_not_come_back(api: Api) -> None:
     """Keys of a table may name somebody; the fields around them are ours, and are named."""
     request_id = opened(api)

@@ -229,6 +229,23 @@ def test_a_change_that_is_sent_twice_is_carried_out_once(api: Api) -> None:
     assert other.json()["code"] == "key_reused"
 
 
+def test_a_hold_of_a_call_that_was_cut_off_is_found_and_not_placed_again(api: Api) -> None:
+    sent: dict[str, Any] = {
+        "json": {"identities": ASKED["identities"], "text": "a suit"},
+        "headers": {"idempotency-key": "h-1"},
+        "by": "s-counsel",
+    }
+    first = api("POST", "/v1/holds", **sent)
+    made = {"hold": first.json()["id"]}
+    api.deployment.rows(f"UPDATE kept_answers SET answer = 'made {json.dumps(made)}' RETURNING 1")
+
+    again = api("POST", "/v1/holds", **sent)
+
+    assert (again.status_code, again.text) == (first.status_code, first.text)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len(api.deployment.rows("SELECT id FROM holds")) == 1
+
+
 def test_what_happened_is_told_in_words(api: Api) -> None:
     request_id = opened(api)
     api("POST", f"/v1/requests/{request_id}/withdraw", json={"note": f"{PERSON} called"})
