@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -341,12 +342,19 @@ def test_a_parcel_goes_out_sealed_and_to_people_alone(api: Api) -> None:
 def test_a_parcel_that_went_wrong_stands_still(api: Api) -> None:
     request_id = packed(api)
 
-    reported = api("POST", f"/v1/requests/{request_id}/parcel/report", json={"note": f"{PERSON} got it"})
+    sent: dict[str, Any] = {"json": {"note": f"{PERSON} got it"}, "headers": {"idempotency-key": "r-1"}}
+    reported = api("POST", f"/v1/requests/{request_id}/parcel/report", **sent)
 
     assert reported.status_code == 201, reported.text
     assert PERSON not in reported.text
     assert api("GET", f"/v1/requests/{request_id}/parcel").json()["incident"] == reported.json()["incident"]["id"]
     assert api("GET", f"/v1/requests/{request_id}/parcel/sealed", params=WHY).status_code == 409
+    # The process ended before it had kept its answer.
+    made = json.dumps({"incident": reported.json()["incident"]["id"], "in_flight": 0})
+    api.deployment.rows(f"UPDATE kept_answers SET answer = 'made {made}' RETURNING 1")
+    again = api("POST", f"/v1/requests/{request_id}/parcel/report", **sent)
+    assert again.json()["incident"]["id"] == reported.json()["incident"]["id"]
+    assert len(api.deployment.rows("SELECT id FROM incidents")) == 1
 
 
 def test_letters_are_states_and_times(api: Api) -> None:
