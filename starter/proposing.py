@@ -11,6 +11,7 @@ from ledger.proposals import Decision
 from rights.approvers import Approvers
 from rights.decision import Decided, Element, Role, Word, check
 from rights.exempt import exempt
+from rights.ownlaw import unsayable
 from rights.reckoning import local_day
 from rights.request import Right
 from settings import Settings
@@ -26,11 +27,13 @@ def proposed(
 
     Raises:
         DecisionError: it does not fit.
-        Failure: nobody is named who would have to approve it.
+        Failure: nobody is named who would have to approve it, or no letter could say its ground.
         LedgerRefusal: there is no such request, or it makes no sense as that stands.
     """
     row = at.ledger.request(request_id)
     needs = check(decided, row.right, row.regimes, texts, local_day(moment, row.clock.zone))
+    if silent := unsayable(decided.codes, at.settings.office.language):
+        raise Failure(Exit.USAGE, silent)
     if decided.word in {Word.REFUSE, Word.FEE} and row.right is Right.OBJECTION:
         refuse_unfit(at.ledger, row.id, decided.ground, moment)
     if decided.parts:

@@ -78,7 +78,7 @@ def test_a_worker_that_comes_before_temporal_waits_for_it_and_tells_its_metrics(
     with World(tmp_path, postgres, late) as world:
         port = free_port()
         process = world.start_worker(HABEAS_HEALTH_PORT=str(port))
-        world.wait(lambda: world.log.count("waits_for") > 1 or process.poll() is not None, 30, "two tries")
+        world.wait(lambda: world.log.count("waits_for") > 1 or process.poll() is not None, 90, "two tries")
         assert process.poll() is None, world.log
         with late:
             world.wait(lambda: "worker_ready" in world.log or process.poll() is not None, 30, "a worker")
