@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starter.access import PEOPLE_ONLY, SECOND_FACTOR, TABLE, Action, Caller, NotSignedIn, Role
 from starter.callers import Callers
 from starter.desk import load_settings, open_ledger
+from starter.limits import Buckets
 from tests.starter.conftest import Deployment, one_sentence
 
 SOON = f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%d}"
@@ -19,7 +21,8 @@ MAKE = ("token", "make", "web-shop", "--scope", "requests:open", "--until", SOON
 def asked(header: str | None) -> Request:
     """A request as it comes in."""
     headers = [] if header is None else [(b"authorization", header.encode("latin-1"))]
-    return Request({"type": "http", "method": "GET", "path": "/", "headers": headers})
+    app = SimpleNamespace(state=SimpleNamespace(strangers=Buckets(600), proxies=0))
+    return Request({"type": "http", "method": "GET", "path": "/", "headers": headers, "app": app, "client": None})
 
 
 def caller(header: str | None) -> Caller:

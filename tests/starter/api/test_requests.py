@@ -254,7 +254,7 @@ def test_what_happened_is_told_in_words(api: Api) -> None:
     rest = api("GET", f"/v1/requests/{request_id}/timeline", params={"cursor": first["next"]}).json()
 
     assert first["lines"][0]["says"].startswith("Received: a request for erasure under eu-gdpr")
-    assert "The person took the request back." in [line["says"] for line in rest["lines"]]
+    assert "The person took the request back. By s-agent." in [line["says"] for line in rest["lines"]]
     assert rest["next"] is None
     assert PERSON not in str(rest)
 
