@@ -3,9 +3,10 @@
 The one rule: a line says what is the case and what to do about it, and nothing that an error quotes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rights.value import Value
+from rights.yamlfile import FileError
 
 
 class Check(Value):
@@ -29,6 +30,21 @@ class NotSo(Exception):
     def __init__(self, about: str, advice: str, *, warning: bool = False) -> None:
         super().__init__(about)
         self.about, self.advice, self.warning = about, advice, warning
+
+
+def in_file(errors: Iterable[FileError], code: str) -> list[Check]:
+    """What is wrong in a file, a check for each place."""
+    return [
+        Check(
+            name=f"{one.file}:{one.line}",
+            ok=False,
+            about=one.path or "the file",
+            advice=one.advice,
+            severity="error",
+            code=code,
+        )
+        for one in errors
+    ]
 
 
 def checked(name: str, look: Callable[[], str], otherwise: str) -> Check:

@@ -28,7 +28,7 @@ def check_grounds(
     """
     from rights.ownlaw import read_own_law
     from rights.yamlfile import FileErrors
-    from starter.checks import Check
+    from starter.checks import in_file
     from starter.desk import now
     from starter.ownlaw import findings
 
@@ -39,17 +39,7 @@ def check_grounds(
     try:
         own = read_own_law(file.name, text)
     except FileErrors as errors:
-        found = [
-            Check(
-                name=f"{e.file}:{e.line}",
-                ok=False,
-                about=e.path or "the file",
-                advice=e.advice,
-                severity="error",
-                code="law",
-            )
-            for e in errors.errors
-        ]
+        found = in_file(errors.errors, "law")
     else:
         settings = deployed()  # a file is checked without a deployment, too
         found = list(findings(own, now().date(), settings.office.language if settings else None))

@@ -109,7 +109,7 @@ def check_map(
         _last_check(as_json)
         return
     from rights.mapfile import MapErrors, read_map
-    from starter.checks import Check
+    from starter.checks import Check, in_file
     from starter.desk import load_env
     from starter.show import plural
     from starter.systemchecks import advised, check_systems, held_places
@@ -119,17 +119,7 @@ def check_map(
     try:
         data_map = read_map(read_texts(files or ()))
     except MapErrors as errors:
-        found = [
-            Check(
-                name=f"{e.file}:{e.line}",
-                ok=False,
-                about=e.path or "the file",
-                advice=e.advice,
-                severity="error",
-                code="map",
-            )
-            for e in errors.errors
-        ]
+        found = in_file(errors.errors, "map")
     else:
         rows = sum(len(system.collections) for system in data_map.systems.values())
         found.append(

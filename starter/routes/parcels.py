@@ -88,14 +88,11 @@ def sealed(
         raise Problem(ProblemCode.REFUSED, "an incident has this parcel stand still: see to the incident first")
     if key is None or key.shredded_at:
         raise Problem(ProblemCode.NOT_FOUND, "the parcel's key was destroyed on its day: nothing can open it any more")
-    stack = ExitStack()
-    # Opened here, so that one that is not there is a problem and no broken answer.
-    source = stack.enter_context(FileStore(at.settings.parcels).read(parcel_name(standing.request.id)))
-    try:
+    with ExitStack() as opening:
+        # Opened here, so that one that is not there is a problem and no broken answer.
+        source = opening.enter_context(FileStore(at.settings.parcels).read(parcel_name(standing.request.id)))
         at.ledger.reveal(standing.request.id, Revealed.PARCEL, reason, by=caller.staff, at=now())
-    except BaseException:
-        stack.close()
-        raise
+        stack = opening.pop_all()
 
     def pieces() -> Iterator[bytes]:
         with stack:

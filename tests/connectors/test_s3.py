@@ -92,6 +92,11 @@ def test_a_value_that_could_leave_its_place_is_a_question_and_nothing_is_touched
     assert there(bench) == before
 
 
+def test_what_the_page_grants_is_enough_for_who_asks_whether_it_can_be_reached(bench: S3Bench) -> None:
+    bench.connector.probe(asking(bench))
+    assert bench.connector.mark(asking(bench)) == "conformance"
+
+
 def test_every_version_and_marker_goes_and_nothing_is_only_hidden(bench: S3Bench) -> None:
     for body in (b"one", b"two", b"three"):
         bench.put("users/1/a", body)

@@ -207,9 +207,13 @@ class Session:
         self.committed = True
 
 
+_MARKED: Final = "SELECT environment FROM habeas_environment"
+"""Of the table that `catalogue.MARK` names."""
+
+
 def _mark(connection: sqlite3.Connection) -> str:
     """The mark in the file's own table for it."""
     if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [MARK]).fetchone():
         return ""
-    row = connection.execute(f"SELECT environment FROM {MARK}").fetchone()  # noqa: S608
+    row = connection.execute(_MARKED).fetchone()
     return str(row[0]) if row else ""

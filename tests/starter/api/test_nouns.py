@@ -351,7 +351,7 @@ def test_a_parcel_that_went_wrong_stands_still(api: Api) -> None:
     assert api("GET", f"/v1/requests/{request_id}/parcel/sealed", params=WHY).status_code == 409
     # The process ended before it had kept its answer.
     made = json.dumps({"incident": reported.json()["incident"]["id"], "in_flight": 0})
-    api.deployment.rows(f"UPDATE kept_answers SET answer = 'made {made}' RETURNING 1")
+    api.deployment.rows("UPDATE kept_answers SET answer = %s RETURNING 1", (f"made {made}",))
     again = api("POST", f"/v1/requests/{request_id}/parcel/report", **sent)
     assert again.json()["incident"]["id"] == reported.json()["incident"]["id"]
     assert len(api.deployment.rows("SELECT id FROM incidents")) == 1

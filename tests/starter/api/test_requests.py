@@ -237,7 +237,7 @@ def test_a_hold_of_a_call_that_was_cut_off_is_found_and_not_placed_again(api: Ap
     }
     first = api("POST", "/v1/holds", **sent)
     made = {"hold": first.json()["id"]}
-    api.deployment.rows(f"UPDATE kept_answers SET answer = 'made {json.dumps(made)}' RETURNING 1")
+    api.deployment.rows("UPDATE kept_answers SET answer = %s RETURNING 1", (f"made {json.dumps(made)}",))
 
     again = api("POST", "/v1/holds", **sent)
 
