@@ -29,13 +29,14 @@ class Reached(NamedTuple):
 class Readiness:
     """Probes of one API."""
 
-    def __init__(self, at: Desk) -> None:
-        self._at, self._began = at, 0.0
+    def __init__(self, at: Desk, *, patience: float = PROBE_S) -> None:
+        """`patience`: seconds that a probe waits for an answer."""
+        self._at, self._began, self._patience = at, 0.0, patience
         self._probe: asyncio.Task[Reached] | None = None
         self._ledger: asyncio.Task[object] | None = None
 
     async def __call__(self) -> Reached:
-        """What can be reached; within two seconds."""
+        """What can be reached, as far as it answers in time."""
         if self._probe is None or (self._probe.done() and time.monotonic() - self._began > KEPT_S):
             self._began = time.monotonic()
             self._probe = asyncio.create_task(self._asked())
@@ -48,13 +49,13 @@ class Readiness:
         if self._ledger is None or self._ledger.done():  # one that hangs is waited for, and no second one begun
             probe = to_thread.run_sync(self._at.ledger.backlog, limiter=CapacityLimiter(1))
             self._ledger = asyncio.ensure_future(probe)
-        done, _ = await asyncio.wait({self._ledger}, timeout=PROBE_S)
+        done, _ = await asyncio.wait({self._ledger}, timeout=self._patience)
         return bool(done) and self._ledger.exception() is None
 
     async def _temporal_answers(self) -> bool:
         host, _, port = self._at.settings.temporal_address.rpartition(":")
         try:
-            async with asyncio.timeout(PROBE_S):
+            async with asyncio.timeout(self._patience):
                 _, writer = await asyncio.open_connection(host, int(port))
         except (OSError, ValueError):
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
 import ssl
@@ -108,6 +109,8 @@ def test_the_client_opens_follows_and_takes_back_and_the_server_ends_what_it_has
             assert stale.value.code == "changed"
             assert next(habeas.timeline(opened.id)).kind == "opened"
 
+            assert httpx2.get(f"{url}/v1/requests", verify=known).status_code == 401
+
             # Nobody can add to the journal meanwhile: a call is under way while the server is told to end.
             answers: list[Any] = []
             with psycopg.connect(deployment.database.conninfo) as blocking:
@@ -125,6 +128,10 @@ def test_the_client_opens_follows_and_takes_back_and_the_server_ends_what_it_has
             httpx2.get(url)
         said = log.read_text()
     assert '"route": "/v1/requests/{request_id}"' in said
+    calls = [json.loads(line) for line in said.splitlines() if '"answered"' in line]
+    assert {call["status"] for call in calls if "staff" not in call} == {401}, "whoever is known is named"
+    assert {call["staff"] for call in calls if "staff" in call} == {"system-web-shop"}
+    assert all("staff" not in call for call in calls if call["status"] == 401), "and nobody by the call before"
     for secret in (PERSON, token, opened.id):
         assert secret not in said
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-import structlog
-from structlog.contextvars import merge_contextvars
-from structlog.testing import capture_logs
 
 from rights.codes import Code
 from rights.request import Phase
@@ -147,16 +144,3 @@ def test_the_journal_and_the_timeline_say_who_did_it(api: Api) -> None:
     assert lines["withdraw"] == "The person took the request back. By s-agent."
     told = api.deployment.rows("SELECT body::text FROM outbox")
     assert all("s-a" not in body for (body,) in told), "Temporal hears of nobody"
-
-
-def test_the_log_says_whose_call_it_was_and_nothing_of_the_one_before(
-    api: Api,
-) -> None:
-    structlog.reset_defaults()  # whichever form another test has set
-    with capture_logs(processors=[merge_contextvars]) as lines:
-        api("GET", "/v1/requests", by="s-agent")
-        api("GET", "/v1/requests", by="nobody")
-    known, unknown = [line for line in lines if line["event"] == "answered"]
-    assert known["staff"] == "s-agent"
-    assert unknown["status"] == 401
-    assert "staff" not in unknown
