@@ -302,7 +302,8 @@ def test_a_parcel_that_is_not_the_packed_one_leaves_no_file(
         digest = "0" * 64
     else:
         lying = tmp_path / "store" / parcel_name(REQUEST)
-        lying.write_bytes(lying.read_bytes()[:-1] + b"\0")
+        *most, last = lying.read_bytes()
+        lying.write_bytes(bytes([*most, last ^ 1]))
     with pytest.raises(SealBroken, match=r"parcel\.zip\.sealed"):
         open_parcel(store, REQUEST, key, out / "p.zip", digest=digest)
     with pytest.raises(SealBroken):

@@ -85,7 +85,8 @@ def test_what_is_not_ours_or_was_changed_is_said_too(api: Api) -> None:
     moved, changed, nameless, theirs = (sealed(api, run) for _ in range(4))
     sealed(api, other)
     moved["metadata"]["habeas-run"] = base64.b64encode(other.encode()).decode()
-    changed["data"] = base64.b64encode(base64.b64decode(changed["data"])[:-1] + b"!").decode()
+    *most, last = base64.b64decode(changed["data"])
+    changed["data"] = base64.b64encode(bytes([*most, last ^ 1])).decode()
     del nameless["metadata"]["habeas-run"]
     theirs["metadata"]["habeas-run"] = base64.b64encode(b"access/somebody-else/01kap2v7q4m8w3x9yd5tgh6jzr").decode()
 
