@@ -3,16 +3,12 @@
 The one rule: no other module reads the environment, except for secrets named by reference.
 """
 
-import json
-import re
 from datetime import date, timedelta
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,33 +20,19 @@ from pydantic_settings import SettingsError as UnreadableSetting
 from rights.approvers import Approvers
 from rights.cooling import LONGEST_HOURS
 from rights.letters import Office
-from rights.regimes import SHIPPED, regime
 from starter.groups import (
+    FILE,
     ApiSettings,
     EvidenceSettings,
     HandoffSettings,
     MailSettings,
     OidcSettings,
     Reference,
+    RegimeName,
     WebhookSettings,
+    ZoneName,
 )
-
-FILE = "habeas.toml"
-"""Looked for in the working directory; `habeas init` writes one."""
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError("write a time zone by name, such as Europe/Berlin") from None
-    return name
-
-
-def _regime(name: str) -> str:
-    if name not in SHIPPED or not regime(name).enabled:
-        raise ValueError("write a regime that habeas deadline --list shows as enabled, such as eu-gdpr")
-    return name
+from starter.settingwords import why_not
 
 
 class WorkerVersion(NamedTuple):
@@ -124,12 +106,12 @@ class Settings(BaseSettings):
         description="How often such a backup is made, ISO 8601; doctor complains after twice that.",
         examples=["P1D"],
     )
-    regime: Annotated[str, AfterValidator(_regime)] = Field(
+    regime: RegimeName = Field(
         default="eu-gdpr",
         description="The law the clock follows: one that habeas deadline --list shows as enabled.",
         examples=["eu-gdpr"],
     )
-    zone: Annotated[str, AfterValidator(_zone)] = Field(
+    zone: ZoneName = Field(
         default="Europe/Berlin",
         description="The controller's time zone; days of a deadline are its days.",
         examples=["Europe/Berlin"],
@@ -381,25 +363,6 @@ class Settings(BaseSettings):
         """Who writes to people; where nothing is set, no letter can be written, and each says what it lacks."""
         return self.letters or Office()
 
-    @property
-    def map_files(self) -> dict[str, str]:
-        """The data map's files by name, with their texts.
-
-        Raises:
-            SettingsError: one of them cannot be read.
-        """
-        files: dict[str, str] = {}
-        for path in self.maps:
-            for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
-                try:
-                    files[str(file)] = file.read_text()
-                except (OSError, UnicodeDecodeError):
-                    # Its name comes from the settings.
-                    raise SettingsError(
-                        f"maps: {file} cannot be read: name data-map files in UTF-8, or a directory of them"
-                    ) from None
-        return files
-
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the settings.
@@ -409,82 +372,9 @@ class Settings(BaseSettings):
         """
         try:
             return cls(**overrides)
-        except ValidationError as error:
-            raise SettingsError.of(error) from None
-        except TOMLDecodeError as error:
-            # Of the parser's words only the place, since they may quote what stands there.
-            place = re.search(r"at line \d+", str(error))
-            raise SettingsError(
-                f"{FILE} is not TOML{f', {place[0]}' if place else ''}: texts stand in quotes, and each name once"
-            ) from None
-        except UnreadableSetting as error:
-            name = re.search(r'field "(\w+)"', str(error))
-            raise SettingsError(
-                f"{name[1] if name else 'a setting'} in the environment cannot be read: "
-                'a list is written as JSON, such as ["maps"]'
-            ) from None
-        except (OSError, UnicodeDecodeError):
-            raise SettingsError(f"{FILE} or .env cannot be read: it is a text in UTF-8 of yours") from None
+        except (ValidationError, TOMLDecodeError, UnreadableSetting, UnicodeDecodeError, OSError) as error:
+            raise SettingsError(why_not(error, cls)) from None
 
 
 class SettingsError(ValueError):
     """What is wrong with the settings, a line each."""
-
-    @classmethod
-    def of(cls, error: ValidationError) -> Self:
-        """Explain pydantic's findings; values are not quoted, since a secret may have been written there."""
-        lines = []
-        for detail in error.errors():
-            path = [str(part) for part in detail["loc"]]
-            if not path:  # about several together
-                lines.append(f"the settings do not fit together. {str(detail['msg']).removeprefix('Value error, ')}")
-                continue
-            field, inner = _field(path)
-            name = ".".join(path) if inner else path[0] if path else ""
-            example = field.examples[0] if field and field.examples else ""
-            what = "is missing" if detail["type"] == "missing" else f"cannot be used: {_said(detail)}"
-            about = f" {field.description}" if field and field.description else ""
-            where = f"in {FILE}: [{path[0]}] {path[1]}" if inner else f"in {FILE}: {name}"
-            lines.append(
-                f"{name} {what}.{about}\n"
-                f"    {where} = {_toml(example)}\n"
-                f"    or set:  HABEAS_{name.upper().replace('.', '__')}={_env(example)}"
-            )
-        return cls("\n".join(lines))
-
-
-_GROUPS: dict[str, type[BaseModel]] = {
-    "mail": MailSettings,
-    "evidence": EvidenceSettings,
-    "api": ApiSettings,
-    "handoff": HandoffSettings,
-    "oidc": OidcSettings,
-}
-
-
-def _field(path: list[str]) -> tuple[FieldInfo | None, bool]:
-    """The setting that an error is about, and whether it is one of a group."""
-    group = _GROUPS.get(path[0]) if path else None
-    if group and len(path) > 1 and path[1] in group.model_fields:
-        return group.model_fields[path[1]], True
-    return Settings.model_fields.get(path[0]) if path else None, False
-
-
-def _said(detail: Any) -> str:
-    """What is wrong with a value, without it."""
-    pattern = str(detail.get("ctx", {}).get("pattern", ""))
-    if not pattern:
-        return str(detail["msg"])
-    if pattern.startswith("^(env|file"):
-        return "a secret is named, never written here: env:NAME or file:/path"
-    return "write it as in the example"
-
-
-def _toml(example: Any) -> str:
-    if isinstance(example, dict):
-        return f"{{ {', '.join(f'{name} = {json.dumps(value)}' for name, value in example.items())} }}"
-    return json.dumps(example)
-
-
-def _env(example: Any) -> str:
-    return example if isinstance(example, str) else json.dumps(example)

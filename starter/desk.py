@@ -64,9 +64,20 @@ def load_map(settings: Settings) -> DataMap:
     """Read the data map.
 
     Raises:
+        SettingsError: one of its files cannot be read.
         MapErrors: of everything that is wrong in it.
     """
-    return read_map(settings.map_files)
+    texts: dict[str, str] = {}
+    for path in settings.maps:
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+            try:
+                texts[str(file)] = file.read_text()
+            except (OSError, UnicodeDecodeError):
+                # Its name comes from the settings.
+                raise SettingsError(
+                    f"maps: {file} cannot be read: name data-map files in UTF-8, or a directory of them"
+                ) from None
+    return read_map(texts)
 
 
 def load_law(settings: Settings) -> None:

@@ -1,4 +1,5 @@
-"""The groups of settings: `[mail]`, `[evidence]`, `[api]`, `[handoff]` and `[oidc]` of `habeas.toml`.
+"""The groups of settings: `[mail]`, `[evidence]`, `[api]`, `[handoff]` and `[oidc]` of `habeas.toml`,
+and the kinds of value that a setting may have.
 
 The one rule: a group is a value; it reads nothing, and secrets stand in it by reference.
 """
@@ -7,13 +8,39 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from rights.regimes import SHIPPED, regime
 from starter.access import Role
+
+FILE = "habeas.toml"
+"""Looked for in the working directory; `habeas init` writes one."""
 
 Reference = Annotated[str, Field(pattern=r"^(env|file|kms):.+")]
 """Where a secret or key is found: env:NAME, file:/path or, for keys, kms:ALIAS_PREFIX."""
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("write a time zone by name, such as Europe/Berlin") from None
+    return name
+
+
+def _regime(name: str) -> str:
+    if name not in SHIPPED or not regime(name).enabled:
+        raise ValueError("write a regime that habeas deadline --list shows as enabled, such as eu-gdpr")
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_zone)]
+"""A time zone, by its name."""
+
+RegimeName = Annotated[str, AfterValidator(_regime)]
+"""A law that the clock can follow, by its name."""
 
 
 class MailSettings(BaseModel):

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 import yaml
 
-from rights.mapfile import read_map
 from settings import Settings
 from starter.commands.api import open_to_all
+from starter.desk import load_map
 from starter.letterpress import check_letters
 from starter.mailserver import build_mail
 from starter.stack import Postgres
@@ -131,7 +131,7 @@ def test_a_worker_is_given_the_time_it_drains_for() -> None:
 
 
 def test_its_commands_settings_and_map_stand(settings: Settings) -> None:
-    assert read_map(settings.map_files).systems
+    assert load_map(settings).systems
     assert settings.temporal_address.split(":")[0] in SERVICES
     named = {getattr(settings, name) for name in ("ledger", "checkpoint_key")}
     assert named == {"file:/run/secrets/ledger_url", "file:/run/secrets/checkpoint.pem"}

@@ -11,9 +11,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from rights.mapfile import read_map
 from settings import Settings
 from starter.commands.api import open_to_all
+from starter.desk import load_map
 from tests.commandline import COMMANDS
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -95,7 +95,7 @@ def test_every_command_settings_and_map_stand(monkeypatch: pytest.MonkeyPatch) -
 
     settings = Settings.load()
 
-    assert read_map(settings.map_files).systems
+    assert load_map(settings).systems
     for pod in PODS.values():
         (container,) = pod["spec"]["containers"]
         assert " ".join(["habeas", *(word for word in container["args"] if word.isalpha())]) in COMMANDS
