@@ -12,19 +12,19 @@ import orjson
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.concluding import Given, conclude, weighed_to
 from activities.disputes import end_erased, note_refused
 from activities.facts import ParcelFacts
 from activities.matters import OF_MATTERS
 from activities.opening import Ask
 from activities.parcels import Packed, discard, package
-from activities.restricting import Owed, end_restriction, owed_in
+from activities.restricting import end_restriction, owed_in
 from activities.store import StoreError
 from activities.tools import Tools
 from activities.transmission import FILES
 from ledger.remembering import Remembered
 from ledger.requests import Ending, StandsStill
 from ledger.standing import RequestRow
-from rights import weighing
 from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES
@@ -42,7 +42,6 @@ from rights.rests import asks_of
 from rights.several import owed
 from rights.subject import Identity
 from rights.value import Value
-from rights.weighing import Matter, Weighing
 
 _REMEMBERED: Final = frozenset(
     right
@@ -50,13 +49,6 @@ _REMEMBERED: Final = frozenset(
     if course.act in {Operation.RESTRICT, Operation.RECTIFY, Operation.SUPPRESS}
 )
 """Rights of which it is remembered for whom what was done, when all else of them is shredded."""
-
-
-class Given(Value):
-    """What of a copy was given: of access and portability."""
-
-    parcel: bool = False
-    categories: bool = False
 
 
 class Closed(Value):
@@ -186,8 +178,8 @@ class ClosingActivities:
         owed, passed_on = owed_in(tools, row), row.withdrawn and ledger.passed_on_to(row.id) is not None
         conclusion = (
             row.conclusion
-            or _weighed(row, weighed)
-            or _conclusion(row, receipts, books, owed, self._given(row), passed_on=passed_on)
+            or weighed_to(row, weighed)
+            or conclude(row, receipts, books, owed, self._given(row), passed_on=passed_on)
         )
         if row.phase is not Phase.CLOSED:
             terms = tools.terms
@@ -362,68 +354,3 @@ def _letter(row: RequestRow, conclusion: Conclusion) -> str | None:
     """The letter that tells the person how it ended; None where one has told it before."""
     kind = answer_kind(row.right, conclusion, decided=row.declined)
     return None if kind is None or kind in TOLD_BEFORE else kind.value
-
-
-def _weighed(row: RequestRow, weighed: Weighing | None) -> Conclusion | None:
-    """What a person has made of it: an objection that is outweighed is refused, and a review is its own answer."""
-    if row.withdrawn or weighed is None or weighed.outcome is None:
-        return None
-    if weighed.matter is Matter.DECISION:
-        return Conclusion.ANSWERED
-    return Conclusion.REFUSED if weighed.outcome is weighing.Outcome.OVERRIDDEN else None
-
-
-def _conclusion(
-    row: RequestRow,
-    receipts: list[Receipt],
-    books: dict[str, tuple[Books, ...]],
-    owed: Owed,
-    given: Given,
-    *,
-    passed_on: bool,
-) -> Conclusion:
-    """The most modest word that the receipts allow."""
-    if row.withdrawn:
-        return Conclusion.PASSED_ON if passed_on else Conclusion.WITHDRAWN
-    if row.declined:
-        return Conclusion.REFUSED
-    if row.lead:
-        return Conclusion.JOINED
-    course = COURSES[row.right]
-    located, erased, verified = (newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
-    acted = newest(receipts, course.act) if course.act else {}
-    # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
-    if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
-        return Conclusion.NOTHING_HELD
-    if not row.confirmed:
-        return Conclusion.CATEGORIES if given.categories else Conclusion.UNPROVEN
-    if owed.wholly:
-        return Conclusion.REFUSED
-    if course.packages and not given.parcel:
-        return Conclusion.NOT_DONE
-    ends = [verified.get(name, r) for name, r in acted.items()]
-    unsettled = [r for r in located.values() if r.outcome is not Outcome.NOTHING_HELD and not r.outcome.settled]
-    # A pseudonym is no erasure while its key lives, and a look does not find what was rewritten. The books know also of
-    # calls that were cut before they could tell what they had changed.
-    keyed = any(c.pseudonymised for r in receipts if r.step.operation is Operation.ERASE for c in r.tally.counts)
-    keyed = keyed or any(book.pseudonymised for of in books.values() for book in of)
-    # By all looks: since a system was seen to hold something it may have left the map, or a newer look found less.
-    looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
-    holding = {r.step.system for r in looks if r.may_hold and r.outcome.settled}
-    if owed.systems is not None:
-        holding = set(owed.systems) if row.right is Right.RECTIFICATION else holding & set(owed.systems)
-    # A correction that found no row has corrected nothing.
-    done = {Outcome.DONE} | ({Outcome.NOTHING_HELD} if row.right is not Right.RECTIFICATION else set())
-    whole = (
-        (bool(ends) or row.right is Right.RECTIFICATION)
-        and not owed.refused
-        and not (row.decided and row.decided.parts)
-        and not keyed
-        and not unsettled
-        and holding <= acted.keys()
-        and all(r.outcome.settled for r in erased.values())
-        and all(r.outcome in done for r in ends)
-        and all(book.closed and not book.kept for of in books.values() for book in of)
-        and all(verified.get(n) is not None or r.certainty is Certainty.ATTESTED for n, r in erased.items())
-    )
-    return Conclusion.ANSWERED if whole else Conclusion.IN_PART
