@@ -31,7 +31,7 @@ from rights.course import COURSES
 from rights.deferred import Deferral, deferred
 from rights.holds import STOPPED
 from rights.lasting import lasting
-from rights.letters import TOLD_BEFORE, LetterKind, answer_kind
+from rights.letterkinds import TOLD_BEFORE, LetterKind, answer_kind
 from rights.plan import Operation, Plan
 from rights.receipt import Books, Certainty, Outcome, Receipt, keep_books, newest, vouching
 from rights.redaction import Mark, digests, to_review

@@ -19,21 +19,8 @@ from rights.decision import Decided, Element, article
 from rights.evidence import ASKED_AT
 from rights.holdlaw import ground_of
 from rights.holds import GROUND
-from rights.letters import (
-    ANSWERS,
-    RESULTS,
-    Corrected,
-    Language,
-    LetterFacts,
-    LetterKind,
-    Locked,
-    Particulars,
-    Party,
-    Processing,
-    Recipient,
-    Result,
-    Withheld,
-)
+from rights.letterkinds import ANSWERS, RESULTS, LetterKind, Result
+from rights.letters import Corrected, Language, LetterFacts, Locked, Particulars, Party, Processing, Recipient, Withheld
 from rights.plan import Operation, kept_from_copies
 from rights.portable import looked_into
 from rights.recipients import Register

@@ -16,8 +16,9 @@ from activities.layout import Block, Document, Shape, Span, html_of, text_of
 from rights.audience import PSEUDONYM, Answered, State, internal_ids
 from rights.deferred import comes_back
 from rights.holdlaw import provision_in
+from rights.letterkinds import LetterKind
 from rights.letterlaw import authorities, lacking, sayings
-from rights.letters import LetterFacts, LetterKind, Office
+from rights.letters import LetterFacts, Office
 from rights.receipt import Kept
 from rights.request import Right
 

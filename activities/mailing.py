@@ -25,7 +25,7 @@ from connectors.errors import ConnectorError
 from connectors.mailbox.session import Elsewhere
 from ledger.letters import Channel, Letter
 from rights.codes import Code
-from rights.letters import OF_DEMANDS, LetterKind
+from rights.letterkinds import OF_DEMANDS, LetterKind
 from rights.value import Value
 
 BATCH: Final = 100

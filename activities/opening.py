@@ -24,7 +24,7 @@ from rights.datamap import DataMap, Mode
 from rights.deadlines import Clock, Risk
 from rights.gate import Gate
 from rights.identity import Waiting
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from rights.plan import Operation, Plan, make_plan
 from rights.portable import BY_HAND, looked_into
 from rights.receipt import Certainty, Receipt

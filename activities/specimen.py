@@ -8,20 +8,8 @@ from typing import Final
 
 from rights.audience import Answered, Lingering, State
 from rights.demanddays import Days
-from rights.letters import (
-    ANSWERS,
-    Corrected,
-    Language,
-    LetterFacts,
-    LetterKind,
-    Links,
-    Locked,
-    Party,
-    Processing,
-    Recipient,
-    Result,
-    Withheld,
-)
+from rights.letterkinds import ANSWERS, LetterKind, Result
+from rights.letters import Corrected, Language, LetterFacts, Links, Locked, Party, Processing, Recipient, Withheld
 from rights.receipt import Certainty, Kept
 from rights.request import Right
 

@@ -16,7 +16,8 @@ from ledger.errors import LedgerRefusal
 from ledger.letters import Letter, said_name
 from rights.campaign import Notice
 from rights.demandletters import OF
-from rights.letters import LANGUAGES, OF_DEMANDS, Language, LetterFacts, LetterKind, Links, Particulars
+from rights.letterkinds import OF_DEMANDS, LetterKind
+from rights.letters import LANGUAGES, Language, LetterFacts, Links, Particulars
 
 Write = Callable[[Letter, datetime], Written]
 """The letter; raises ValueError where it cannot be written, because something it must say is missing."""

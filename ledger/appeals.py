@@ -26,7 +26,8 @@ from rights.appeals import AppealOutcome, NoAppealError, appeal_clock, longer
 from rights.approvers import same_person
 from rights.codes import Code
 from rights.deadlines import Clock
-from rights.letters import LetterKind, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Particulars
 from rights.reckoning import local_day
 from rights.regimes import Regime, regime
 from rights.request import Phase

@@ -34,7 +34,7 @@ from ledger.models_letters import campaign_people, campaigns, letters
 from ledger.outbox import post
 from ledger.store import Store
 from ledger.vault import Sealed
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from rights.value import Value
 
 KIND: Final = LetterKind.POLICY_CHANGE

@@ -15,7 +15,7 @@ from ledger.models import entries, requests
 from ledger.proofcodes import ProofCodes
 from ledger.proofs import mandate_carries
 from rights.identity import Unreached
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from rights.reckoning import local_day
 from rights.request import Right
 from rights.tying import TIES

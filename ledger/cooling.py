@@ -28,7 +28,8 @@ from ledger.vault import Sealed
 from rights.approvers import same_person
 from rights.codes import Code
 from rights.gate import Gate
-from rights.letters import LetterKind, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Particulars
 
 Review = Literal["release", "withdraw"]
 """What becomes of a frozen erasure: it goes on, or it is taken back."""

@@ -31,7 +31,7 @@ from ledger.store import Store
 from ledger.tasks import put_task, settle_tasks
 from ledger.told import letter_told, lock_told
 from rights.codes import Code
-from rights.letters import OF_DEMANDS
+from rights.letterkinds import OF_DEMANDS
 
 _AGAIN: Final = {LetterState.BOUNCED, LetterState.REFUSED, LetterState.UNSURE, LetterState.TO_POST}
 

@@ -29,7 +29,8 @@ from ledger.restrictions import (
 )
 from ledger.store import AnyRow, Store
 from ledger.tasks import settle_tasks
-from rights.letters import LetterKind, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Particulars
 from rights.plan import Operation
 from rights.restriction import Ended, Restriction
 

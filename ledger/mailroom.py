@@ -33,7 +33,7 @@ from ledger.tasks import put_task, settle_tasks
 from ledger.told import MOVING, letter_told, lock_told
 from ledger.vault import Sealed
 from rights.codes import Code
-from rights.letters import OF_DEMANDS, LetterKind
+from rights.letterkinds import OF_DEMANDS, LetterKind
 
 _TASK: Final = {
     LetterState.UNSURE: Code.MAIL_UNSURE,

@@ -12,7 +12,7 @@ from ledger.letters import Channel, queue_letter
 from ledger.models_minors import minor_reports
 from ledger.store import AnyRow, Store
 from ledger.vault import Sealed
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 
 
 def told_channel(number: int) -> str:

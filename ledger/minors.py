@@ -29,7 +29,8 @@ from ledger.vault import Sealed
 from rights.approvers import same_person
 from rights.codes import Code
 from rights.identity import BY_STEPS, Proof, Rung
-from rights.letters import LetterKind, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Particulars
 from rights.minors import Indication, Source
 from rights.request import Phase, may_say
 from rights.restriction import Ended

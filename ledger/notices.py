@@ -20,7 +20,7 @@ from ledger.store import AnyRow, Store
 from ledger.tasks import put_task, settle_tasks
 from ledger.vault import Sealed
 from rights.codes import Code
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from rights.recipients import Recipient
 from rights.reckoning import local_day
 from rights.value import Value

@@ -34,7 +34,7 @@ from rights.datamap import DataMap
 from rights.deadlines import Clock, acting
 from rights.evidence import ASKED_AT, CARRIED_ON
 from rights.identity import Proof
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from rights.request import Phase, Right
 from rights.subject import Identity
 

@@ -18,7 +18,8 @@ from ledger.models import entries, requests
 from ledger.notes import keep_word
 from ledger.notices import Draft, Notices
 from ledger.outbox import post
-from rights.letters import LetterKind, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Particulars
 from rights.request import Phase, may_say
 
 _TO: Final = select(entries.c.body).where(

@@ -18,7 +18,7 @@ from ledger.models_letters import letters
 from ledger.store import Store
 from ledger.tasks import put_task, settle_tasks
 from rights.codes import Code
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 
 _OUT: Final = (LetterState.SENDING, LetterState.UNSURE, LetterState.SENT, LetterState.POSTED)
 """A letter that has gone out, or may have."""

@@ -19,7 +19,8 @@ from ledger.tasks import put_task
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.deadlines import acting
-from rights.letters import LetterKind, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Particulars
 from rights.reckoning import local_day
 from rights.request import Phase
 

@@ -14,7 +14,8 @@ from ledger.letters import queue_letter
 from ledger.models import entries
 from ledger.store import Store
 from ledger.vault import Sealed
-from rights.letters import LetterKind, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Particulars
 from rights.value import Value
 
 _NEWEST: Final = (

@@ -25,7 +25,8 @@ from rights.approvers import same_person
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.decision import Decided, Element, Needs, Role, Word, article, ended, fee_article
-from rights.letters import LetterKind, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Particulars
 from rights.ownlaw import adopted_for
 from rights.plan import Operation
 from rights.reckoning import local_day

@@ -11,7 +11,7 @@ from typing import Final
 
 from rights.authorities import Demand
 from rights.authoritylaw import Word
-from rights.letters import LetterKind, Result
+from rights.letterkinds import LetterKind, Result
 
 
 class Whom(StrEnum):

@@ -11,7 +11,8 @@ from typing import Final, Self
 from pydantic import BaseModel, Field, model_validator
 
 from rights.lawfile import Strict, read_law, shipped
-from rights.letters import Authority, LetterFacts, LetterKind, Links, Office, Particulars, Result
+from rights.letterkinds import LetterKind, Result
+from rights.letters import Authority, LetterFacts, Links, Office, Particulars
 from rights.regimes import SHIPPED
 from rights.request import Right
 from rights.several import owed, owed_if, taken_only_if

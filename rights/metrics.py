@@ -23,7 +23,7 @@ from rights.clockwork import ClockEvent, Turn, replayed
 from rights.deadlines import Clock
 from rights.fees import fee_restarts
 from rights.lawfile import Confidence, Strict, read_law, shipped
-from rights.letters import ANSWERS, LetterKind, answer_kind
+from rights.letterkinds import ANSWERS, LetterKind, answer_kind
 from rights.reckoning import local_day
 from rights.regimes import Regime, RegimeName
 from rights.request import Conclusion, Right

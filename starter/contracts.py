@@ -9,7 +9,8 @@ from datetime import date, datetime, timedelta
 from ledger.contracts import Choice, ContractEnd
 from ledger.ledger import Ledger
 from ledger.notices import Answer
-from rights.letters import Language, LetterFacts, LetterKind, Party
+from rights.letterkinds import LetterKind
+from rights.letters import Language, LetterFacts, Party
 from rights.recipients import Recipient, Register
 from starter.exits import Exit, Failure
 

@@ -13,7 +13,8 @@ from ledger.linking import Linked
 from ledger.standing import RequestRow, Standing
 from rights.audience import Answered, State
 from rights.decision import Element, Word, article
-from rights.letters import LetterFacts, Result
+from rights.letterkinds import Result
+from rights.letters import LetterFacts
 from rights.receipt import Certainty
 from rights.request import Conclusion, Right
 from rights.restriction import Locked, Restriction, Stage

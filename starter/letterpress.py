@@ -13,8 +13,9 @@ from activities.lettering import STATES, facts_of, recipients_told
 from activities.letters import LetterIncomplete, Rendered, render
 from activities.specimen import specimen
 from ledger.standing import Standing
+from rights.letterkinds import LetterKind, Result
 from rights.letterlaw import results_of, sayings
-from rights.letters import LANGUAGES, Language, LetterFacts, LetterKind, Office, Particulars, Result
+from rights.letters import LANGUAGES, Language, LetterFacts, Office, Particulars
 from rights.regimes import SHIPPED, regime
 from rights.request import Right
 from rights.value import Value

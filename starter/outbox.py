@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from activities.letters import Rendered
 from ledger.letters import Channel, Letter, LetterState, said_name, text_name
-from rights.letters import OF_DEMANDS, Particulars
+from rights.letterkinds import OF_DEMANDS
+from rights.letters import Particulars
 from starter.desk import Desk
 from starter.exits import Exit, Failure
 from starter.letterpress import kind_of, language_of, of_request, written

@@ -8,7 +8,8 @@ from typing import Final
 
 from ledger.ledger import Ledger
 from ledger.notices import Draft, reached_by
-from rights.letters import LetterKind, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Particulars
 from rights.recipients import Register
 from rights.reckoning import local_day
 from starter.exits import Exit, Failure

@@ -9,7 +9,8 @@ from typing import Final
 
 from ledger.ledger import Ledger
 from rights.approvers import same_person
-from rights.letters import LetterKind, Particulars, Result
+from rights.letterkinds import LetterKind, Result
+from rights.letters import Particulars
 from rights.objections import DecisionReviewDetails, ObjectionDetails, stop_of
 from rights.request import Right
 from rights.suppression import Scope, stops_in

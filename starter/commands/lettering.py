@@ -15,7 +15,8 @@ from starter.exits import Exit, Failure
 
 if TYPE_CHECKING:
     from activities.letters import Rendered
-    from rights.letters import Language, LetterFacts, LetterKind, Result
+    from rights.letterkinds import LetterKind, Result
+    from rights.letters import Language, LetterFacts
 
 LanguageOption = Annotated[
     str | None,
@@ -162,7 +163,7 @@ def _regime(name: str | None) -> str:
 
 
 def _result(text: str) -> "Result":
-    from rights.letters import Result
+    from rights.letterkinds import Result
 
     try:
         return Result(text.replace("-", "_"))

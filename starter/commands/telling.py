@@ -171,7 +171,8 @@ def answer(
     Example: habeas request answer 01kap2v7q4m8w3x9yd5tgh6jzr --letter --format pdf --out answer.pdf
     """
     from activities.lettering import told_in_the_end
-    from rights.letters import LetterKind, Particulars
+    from rights.letterkinds import LetterKind
+    from rights.letters import Particulars
     from rights.request import Conclusion, Right
     from rights.reveals import Revealed
     from starter.desk import desk
@@ -216,7 +217,7 @@ def _put_letter(
     as_json: bool,
 ) -> None:
     """Print the interim answer, or the one of a conclusion, as a letter."""
-    from rights.letters import LetterKind, answer_kind
+    from rights.letterkinds import LetterKind, answer_kind
     from starter.letterpress import language_of, of_request, read_said, written
 
     row = standing.request

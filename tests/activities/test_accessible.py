@@ -12,7 +12,8 @@ from pypdf.generic import ContentStream
 
 from activities.letters import render
 from activities.store import FileStore
-from rights.letters import LANGUAGES, Language, LetterKind, Result
+from rights.letterkinds import LetterKind, Result
+from rights.letters import LANGUAGES, Language
 from tests.activities.accessible import contrast, faults, palettes
 from tests.activities.parcel_samples import export, facts, lines, opened
 from tests.activities.test_letters import KINDS, OFFICE

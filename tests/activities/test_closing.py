@@ -20,8 +20,9 @@ from ledger.letters import REPLY, Channel
 from rights.codes import Code
 from rights.decision import Decided, Element, Role, Word, check
 from rights.identity import Unreached
+from rights.letterkinds import ANSWERS, RESULTS, TOLD_BEFORE, LetterKind, Result, answer_kind
 from rights.letterlaw import results_of, sayings
-from rights.letters import ANSWERS, RESULTS, TOLD_BEFORE, Authority, LetterKind, Office, Result, answer_kind
+from rights.letters import Authority, Office
 from rights.mapfile import read_map
 from rights.plan import Operation, make_plan
 from rights.receipt import Certainty, Outcome, Receipt

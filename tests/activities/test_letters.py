@@ -24,8 +24,9 @@ from rights.audience import Answered, State
 from rights.decision import article
 from rights.holdlaw import ground_of
 from rights.holds import Reason
+from rights.letterkinds import LetterKind, Result
 from rights.letterlaw import lacking, letter_law, results_of, sayings
-from rights.letters import LANGUAGES, Authority, Language, LetterFacts, LetterKind, Links, Office, Party, Result
+from rights.letters import LANGUAGES, Authority, Language, LetterFacts, Links, Office, Party
 from rights.ownlaw import adopt, read_own_law
 from rights.receipt import Kept
 from rights.regimes import SHIPPED

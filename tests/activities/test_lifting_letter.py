@@ -6,7 +6,8 @@ import pytest
 
 from activities.letters import render
 from activities.specimen import specimen
-from rights.letters import LANGUAGES, Language, LetterKind, Result
+from rights.letterkinds import LetterKind, Result
+from rights.letters import LANGUAGES, Language
 from rights.restriction import Ended, Ground
 from tests.activities.test_letters import OFFICE
 

@@ -7,7 +7,7 @@ from activities.tools import Tools
 from activities.upkeep import Round, UpkeepActivities
 from ledger.ledger import Ledger
 from rights.codes import Code
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from tests.ledger.builders import a_map, later
 from tests.ledger.conftest import Door
 from tests.ledger.test_minors import reported

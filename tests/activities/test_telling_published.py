@@ -15,7 +15,8 @@ from activities.tools import Tools
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from rights.datamap import DataMap
-from rights.letters import Authority, LetterKind, Office, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Authority, Office, Particulars
 from rights.mapdiff import diff
 from rights.receipt import Count, Outcome, Receipt, Tally
 from rights.recipients import Recipient, Register

@@ -11,8 +11,9 @@ from ledger.ledger import Ledger
 from ledger.letters import REPLY, Channel
 from ledger.proofcodes import Reached
 from rights.codes import Code
+from rights.letterkinds import LetterKind
 from rights.letterlaw import sayings
-from rights.letters import LetterKind, Particulars
+from rights.letters import Particulars
 from rights.request import Phase, Right
 from rights.subject import Identity
 from tests.conftest import Database

@@ -7,7 +7,7 @@ import pytest
 from ledger.ledger import Ledger
 from ledger.letters import REPLY, Channel, queue_letter
 from rights.identity import Rung
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from rights.mandates import Mandate
 from rights.request import Right
 from tests.ledger.builders import AT, close_one, later

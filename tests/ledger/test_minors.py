@@ -12,7 +12,7 @@ from ledger.minors import PARENT, MinorReport
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.identity import Rung
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from rights.mandates import Mandate
 from rights.minors import Indication, Source, minors_law
 from rights.request import Conclusion, Phase, Right

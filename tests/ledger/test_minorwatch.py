@@ -10,7 +10,8 @@ from ledger.minors import PARENT
 from ledger.minorwatch import Late
 from ledger.proofcodes import Reached
 from rights.codes import Code
-from rights.letters import LetterKind, Particulars
+from rights.letterkinds import LetterKind
+from rights.letters import Particulars
 from rights.minors import Indication
 from rights.request import Conclusion, Phase, Right
 from rights.restriction import Ground

@@ -11,8 +11,9 @@ from ledger.ledger import Ledger
 from ledger.letters import Channel, said_name
 from ledger.proofcodes import GoesTo, Reached, code_channel
 from rights.identity import Proof, Rung, Unreached, identity_law
+from rights.letterkinds import LetterKind, answer_kind
 from rights.letterlaw import lacking, sayings
-from rights.letters import Authority, LetterFacts, LetterKind, Office, Particulars, answer_kind
+from rights.letters import Authority, LetterFacts, Office, Particulars
 from rights.mandates import Mandate
 from rights.request import Conclusion, Phase, Right
 from rights.subject import Identity

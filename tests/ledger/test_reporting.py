@@ -27,7 +27,7 @@ from rights.clockwork import ClockEvent, Turn, extension_grounds
 from rights.datamap import DataMap
 from rights.decision import Decided, Word
 from rights.holds import Disclosure, Terms
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from rights.mapcheck import Found, MapCheck, Severity
 from rights.plan import Operation
 from rights.receipt import Outcome

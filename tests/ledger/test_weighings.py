@@ -8,7 +8,7 @@ import pytest
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from rights.datamap import DataMap, System
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from rights.request import Phase, Right
 from rights.suppression import Scope, Source
 from rights.weighing import Matter, Outcome

@@ -7,8 +7,8 @@ from importlib import resources
 import pytest
 
 from rights.audience import internal_ids
+from rights.letterkinds import ANSWERS, LetterKind, Result, answer_kind
 from rights.letterlaw import letter_law, read_letter_law, read_particulars, results_of, sayings
-from rights.letters import ANSWERS, LetterKind, Result, answer_kind
 from rights.regimes import SHIPPED, regime
 from rights.request import Conclusion, Right
 from rights.yamlfile import FileErrors

@@ -17,8 +17,9 @@ from rights.deadlines import start_clock
 from rights.decision import grounds_for
 from rights.identity import Move, Unreached, identity_law
 from rights.lawfile import shipped
+from rights.letterkinds import LetterKind, Result
 from rights.letterlaw import sayings
-from rights.letters import Authority, LetterKind, Office, Result
+from rights.letters import Authority, Office
 from rights.reckoning import local_day
 from rights.regimes import SHIPPED, regime
 from rights.request import Right

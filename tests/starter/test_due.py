@@ -14,7 +14,7 @@ import pytest
 from ledger.ledger import Ledger
 from ledger.letters import queue_letter
 from rights.clockwork import ClockEvent, Turn
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from rights.request import Conclusion, Phase, Right
 from starter.desk import load_settings, open_ledger
 from starter.due import Numbers

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from rights.letters import LetterKind
+from rights.letterkinds import LetterKind
 from tests.starter.conftest import Deployment, one_sentence
 
 OFFICE = {
