@@ -16,7 +16,7 @@ from ledger.standing import RequestRow
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.deferred import REVIEW_EVERY, more_than
-from rights.evidence import DEFERRED
+from rights.journal import DEFERRED
 from rights.plan import Operation
 from rights.receipt import newest
 from rights.regimes import regime

@@ -16,9 +16,9 @@ from ledger.standing import Standing
 from rights.audience import Answered, answer, hears_of_systems, interim
 from rights.datamap import DataMap
 from rights.decision import Decided, Element, article
-from rights.evidence import ASKED_AT
 from rights.holdlaw import ground_of
 from rights.holds import GROUND
+from rights.journal import ASKED_AT
 from rights.letterkinds import ANSWERS, RESULTS, LetterKind, Result
 from rights.letters import Corrected, Language, LetterFacts, Locked, Particulars, Party, Processing, Recipient, Withheld
 from rights.plan import Operation, kept_from_copies

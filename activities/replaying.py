@@ -29,7 +29,7 @@ from rights.course import COURSES
 from rights.datamap import DataMap, Mode, System, stricter
 from rights.deadlines import start_clock
 from rights.detail import Details
-from rights.evidence import REPLAYED
+from rights.journal import REPLAYED
 from rights.plan import Operation
 from rights.receipt import Certainty, vouching
 from rights.regimes import regime

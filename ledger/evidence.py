@@ -22,7 +22,8 @@ from ledger.models import chain_heads, entries, maps, requests, rulesets
 from ledger.signing import Keyring
 from ledger.store import AnyRow, Store
 from rights.datamap import DataMap
-from rights.evidence import FORMAT, NotClosedError, Noted, Sources, clocks_in, closing, describe, own_laws_in
+from rights.evidence import FORMAT, Sources, describe
+from rights.journal import NotClosedError, Noted, clocks_in, closing, own_laws_in
 from rights.regimes import read_regime
 from rights.value import Value
 

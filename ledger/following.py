@@ -16,7 +16,7 @@ from ledger.models import entries, request_subjects, requests
 from ledger.standing import ROWS, RequestRow, request_row
 from ledger.store import Store
 from ledger.versions import VERSION
-from rights.evidence import Noted
+from rights.journal import Noted
 from rights.subject import Identity
 
 _is_open = requests.c.phase != literal_column("'closed'")

@@ -27,9 +27,9 @@ from ledger.weighing import ask_to_decide
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
 from rights.details import MODELS, details_of
-from rights.evidence import REPLAYED
 from rights.gate import Gate
 from rights.identity import circumstances_of, identity_law
+from rights.journal import REPLAYED
 from rights.reckoning import local_day
 from rights.request import Conclusion, Phase, Right
 from rights.subject import Identity

@@ -32,8 +32,8 @@ from ledger.vault import OF_REQUEST, Sealed
 from rights.codes import Code
 from rights.datamap import DataMap
 from rights.deadlines import Clock, acting
-from rights.evidence import ASKED_AT, CARRIED_ON
 from rights.identity import Proof
+from rights.journal import ASKED_AT, CARRIED_ON
 from rights.letterkinds import LetterKind
 from rights.request import Phase, Right
 from rights.subject import Identity

@@ -20,7 +20,7 @@ from ledger.outbox import post
 from ledger.relooks import whole
 from ledger.store import AnyRow, Store
 from rights.course import COURSES
-from rights.evidence import CARRIED_ON
+from rights.journal import CARRIED_ON
 from rights.request import Right
 from rights.value import Value
 

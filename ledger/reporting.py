@@ -20,6 +20,7 @@ from ledger.notices import Answer
 from ledger.store import AnyRow
 from rights.board import WAITING_FOR, Facts, HoldFact, Matched, Unconfirmed, Waits, late_ones, overdue_ones
 from rights.holds import Terms
+from rights.journal import RECEIPTS
 from rights.receipt import Outcome
 from rights.reports import Case, Period
 from rights.request import Phase
@@ -48,7 +49,7 @@ _WHY: Final = (
     .where(
         *_up_to,
         entries.c.request_id == func.any(bindparam("ids", type_=ARRAY(Text))),
-        _kind.in_(("moved", "stood_still", "went_on", "look", "receipt", "settled")),
+        _kind.in_(("moved", "stood_still", "went_on", *RECEIPTS)),
     )
     .order_by(entries.c.seq)
 )

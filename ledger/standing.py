@@ -30,14 +30,12 @@ from rights.codes import Code
 from rights.deadlines import Clock, acting
 from rights.decision import Decided, Word
 from rights.holds import Reason
+from rights.journal import RECEIPTS
 from rights.plan import Plan
 from rights.receipt import Books, Receipt
 from rights.request import Conclusion, Phase, Right
 from rights.restwords import RestWord
 from rights.value import Value
-
-_RECEIPTS: Final = ("look", "receipt", "settled")
-"""The kinds of entry that hold a receipt: of a look, of an act that is not done, and the one of an act that is."""
 
 
 class RequestRow(Value):
@@ -232,14 +230,14 @@ _RECEIPT_BODIES: Final = (
     .where(
         entries.c.tenant == bindparam("tenant"),
         entries.c.request_id == bindparam("request_id"),
-        entries.c.kind.in_(_RECEIPTS),
+        entries.c.kind.in_(RECEIPTS),
     )
     .order_by(entries.c.seq)
 )
 _NEWEST_ROUND: Final = select(func.max(cast(func.split_part(entries.c.key, "/", 4), Integer))).where(
     entries.c.tenant == bindparam("tenant"),
     entries.c.request_id == bindparam("request_id"),
-    entries.c.kind.in_((*_RECEIPTS, "intent", "task")),
+    entries.c.kind.in_((*RECEIPTS, "intent", "task")),
 )
 _TASKS: Final = select(tasks).where(tasks.c.tenant == bindparam("tenant")).order_by(tasks.c.id)
 _TASKS_OF: Final = _TASKS.where(tasks.c.request_id == bindparam("request_id"))
@@ -313,8 +311,8 @@ class Standings(Store):
             written = connection.execute(_ENTRIES, its).all()
             return Standing(
                 request=request,
-                events=tuple(_event(row) for row in written if row.kind not in _RECEIPTS),
-                receipts=tuple(Receipt.model_validate_json(row.body) for row in written if row.kind in _RECEIPTS),
+                events=tuple(_event(row) for row in written if row.kind not in RECEIPTS),
+                receipts=tuple(Receipt.model_validate_json(row.body) for row in written if row.kind in RECEIPTS),
                 tasks=tuple(_task(row) for row in connection.execute(_TASKS_OF, its)),
                 plan=newest_plan(connection, self.tenant, request_id),
                 books=_books(written),

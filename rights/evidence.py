@@ -16,6 +16,7 @@ from rights.course import COURSES
 from rights.deadlines import Clock
 from rights.decision import Word, article, law
 from rights.erasing import NONE_STATED, Why, provision_of
+from rights.journal import CARRIED_ON, RECEIPTS, Noted, clocks_in, closing, own_laws_in
 from rights.plan import Operation
 from rights.receipt import Books, Certainty, Outcome, Receipt, most_open, vouching
 from rights.regimes import Regime
@@ -26,31 +27,10 @@ from rights.value import Value
 FORMAT: Final = "urn:habeas:evidence:1"
 """The type of the statement. What it means does not change; another meaning has another number."""
 
-RECEIPTS: Final = ("look", "receipt", "settled")
-"""The kinds of entry that hold a receipt."""
-
-REPLAYED: Final = "replayed"
-"""What the journal says instead of a proof of a request that carries another one out anew."""
-DEFERRED: Final = "deferred"
-"""The same of one that comes back to what an answered one had to leave."""
-ASKED_AT: Final = "asked_at"
-"""Of such a one, when the person asked for it: the day that letters name."""
-CARRIED_ON: Final = frozenset({REPLAYED, DEFERRED})
-"""Both are about what the map has of the earlier request's systems, and no more."""
 _AT_THE_OPENING: Final = {"none_needed": "none_needed", **dict.fromkeys(sorted(CARRIED_ON), "earlier_request")}
 """On whose word a request was opened as proven, by what its entry says of that; else the door's."""
 
 Document = dict[str, Any]
-
-
-class Noted(Value):
-    """An entry of the journal about one request."""
-
-    seq: int
-    kind: str
-    key: str | None
-    at: datetime
-    body: Mapping[str, Any]
 
 
 class Sources(Value):
@@ -59,42 +39,6 @@ class Sources(Value):
 
     laws: Mapping[str, Regime] = {}
     backups: Mapping[str, Backups | None] = {}
-
-
-class NotClosedError(ValueError):
-    """There is no evidence of a request that is open."""
-
-
-def closing(entries: Sequence[Noted]) -> Noted:
-    """The entry that closed the request.
-
-    Raises:
-        NotClosedError: none did, or it was opened again since.
-    """
-    for entry in reversed(entries):
-        if entry.kind == "closed":
-            return entry
-        if entry.kind == "reopened":
-            break
-    raise NotClosedError
-
-
-def clocks_in(entries: Iterable[Noted]) -> tuple[Clock, ...]:
-    """A request's clocks as the journal has them, after all that has moved them."""
-    said: Document = {}
-    for entry in entries:
-        if entry.kind in {"opened", "clock"}:
-            said |= entry.body
-    own = {"zone": said["zone"], "holidays": said["holidays"], "received_at": said["received_at"]}
-    if not said.get("clocks"):  # opened before there were several
-        names = ("regime", "ruleset", "internal_due", "legal_due")
-        return (Clock(**own, **{name: said[name] for name in names}),)
-    return tuple(Clock.model_validate({**one, **own}) for one in said["clocks"])
-
-
-def own_laws_in(entries: Iterable[Noted]) -> set[str]:
-    """The digests of an operator's own law that decisions stand on."""
-    return {str(entry.body["law"]) for entry in entries if entry.kind == "proposed" and "law" in entry.body}
 
 
 def describe(tenant: str, request_id: str, entries: Sequence[Noted], sources: Sources) -> Document:

@@ -16,7 +16,7 @@ from ledger.envelope import enclose
 from ledger.evidence import STATEMENT, Record
 from ledger.ledger import Ledger
 from ledger.signing import Keyring, pem_of
-from rights.evidence import NotClosedError, clocks_in, closing
+from rights.journal import NotClosedError, clocks_in, closing
 from starter.timeline import timeline
 
 FORMAT: Final = "urn:habeas:audit-pack:1"

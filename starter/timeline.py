@@ -7,7 +7,7 @@ kind, never left out.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rights.evidence import RECEIPTS, Noted
+from rights.journal import RECEIPTS, Noted
 from rights.plan import Operation
 from rights.receipt import Certainty, Kept, Receipt
 from starter.show import minute, plural

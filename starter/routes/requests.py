@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from rights.details import MODELS, Details
-from rights.evidence import Noted as Entry
+from rights.journal import Noted as Entry
 from rights.request import Conclusion, Phase, Right
 from rights.subject import MAX_IDENTITIES
 from starter.access import Action, Caller

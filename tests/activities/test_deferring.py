@@ -14,7 +14,7 @@ from activities.tools import Tools
 from ledger.ledger import Ledger
 from rights.codes import Code
 from rights.datamap import DataMap
-from rights.evidence import REPLAYED
+from rights.journal import REPLAYED
 from rights.plan import Operation
 from rights.receipt import Outcome
 from rights.recipients import Register

@@ -10,8 +10,8 @@ from ledger.ledger import Ledger
 from ledger.requests import Ending
 from rights.codes import Code
 from rights.deferred import REVIEW_EVERY, Deferral
-from rights.evidence import DEFERRED
 from rights.holds import Scope, Terms
+from rights.journal import DEFERRED
 from rights.plan import Operation
 from rights.request import Conclusion, Phase, Right
 from tests.ledger.builders import ANNA, AT, OTTO, a_clock, a_step, close_one, later, opened_id, release

@@ -30,7 +30,7 @@ from rights.codes import Code
 from rights.decision import Decided, Needs
 from rights.decision import Word as Said
 from rights.erasing import NONE_STATED
-from rights.evidence import REPLAYED
+from rights.journal import REPLAYED
 from rights.plan import Operation
 from rights.receipt import Books, Certainty, Count, Kept, Outcome, Receipt, Tally
 from rights.request import Conclusion, Phase, Right

@@ -17,9 +17,9 @@ from ledger.letters import REPLY, Channel, Letter, LetterState
 from ledger.models import request_subjects
 from ledger.requests import StandsStill
 from rights.codes import Code
-from rights.evidence import REPLAYED
 from rights.incidentlaw import How, Kind
 from rights.incidents import Incident, IncidentError, Origin, Threat, Waits
+from rights.journal import REPLAYED
 from rights.plan import Operation
 from rights.request import Conclusion, Phase, Right
 from rights.restriction import Ground

@@ -14,7 +14,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.requests import Ending
 from rights.codes import Code
-from rights.evidence import NotClosedError, Noted, closing
+from rights.journal import NotClosedError, Noted, closing
 from rights.request import Conclusion, Phase
 from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, close_one, later, open_one, opened_id

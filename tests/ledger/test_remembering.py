@@ -8,7 +8,7 @@ import pytest
 from ledger.ledger import Ledger
 from ledger.remembering import Decided, Remembered
 from ledger.requests import Ending
-from rights.evidence import REPLAYED
+from rights.journal import REPLAYED
 from rights.rectification import Accuracy
 from rights.request import Phase, Right
 from rights.subject import Identity, Sharing

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from rights.evidence import Noted
+from rights.journal import Noted
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
 from starter.timeline import _PLAIN, _WORDS, sentence
