@@ -33,9 +33,9 @@ class AppealActivities:
 
     @activity.defn(name="appeal_deadline", no_thread_cancel_exception=True)
     def deadline(self, reached: Reached) -> None:
-        """Note that the day has come near or passed; the log and the metrics raise the alarm."""
+        """Note that the day has come near or passed, once; the log and the metrics raise the alarm."""
         request_id = reached.ask.request_id
-        self._tools.ledger.note_appeal(request_id, reached.risk, at=reached.ask.as_of)
-        log = structlog.get_logger()
-        level = log.error if reached.risk is Risk.OVERDUE else log.warning
-        level("appeal_deadline", request_id=request_id, risk=str(reached.risk))
+        if self._tools.ledger.note_appeal(request_id, reached.risk, at=reached.ask.as_of):
+            log = structlog.get_logger()
+            level = log.error if reached.risk is Risk.OVERDUE else log.warning
+            level("appeal_deadline", request_id=request_id, risk=str(reached.risk))

@@ -219,15 +219,12 @@ class OpeningActivities:
 
     @activity.defn(name="deadline", no_thread_cancel_exception=True)
     def deadline(self, reached: Reached) -> None:
-        """Note in the ledger that a date has come near or passed; the log and the metrics raise the alarm."""
-        self._tools.ledger.note(reached.ask.request_id, "deadline", {"risk": reached.risk}, at=reached.ask.as_of)
-        log = structlog.get_logger()
-        level = log.error if reached.risk is Risk.OVERDUE else log.warning
-        level("deadline", request_id=reached.ask.request_id, risk=str(reached.risk))
-        if reached.risk in ESCALATED:
-            self._tools.ledger.ask_about_clock(
-                reached.ask.request_id, Code.DEADLINE, reached.risk, at=reached.ask.as_of
-            )
+        """Note in the ledger that a date has come near or passed, once; the log and the metrics raise the alarm."""
+        request_id, risk = reached.ask.request_id, reached.risk
+        if self._tools.ledger.note_risk(request_id, risk, ask=risk in ESCALATED, at=reached.ask.as_of):
+            log = structlog.get_logger()
+            level = log.error if risk is Risk.OVERDUE else log.warning
+            level("deadline", request_id=request_id, risk=str(risk))
 
     @activity.defn(name="acknowledge", no_thread_cancel_exception=True)
     def acknowledge(self, ask: Ask) -> None:

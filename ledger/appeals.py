@@ -18,14 +18,14 @@ from ledger.models import case_keys, entries, requests, tasks
 from ledger.models_appeals import appeals
 from ledger.notes import keep_note, keep_word, note_text
 from ledger.outbox import post
-from ledger.store import AnyRow, Store
+from ledger.store import AnyRow, Store, written
 from ledger.tasks import put_task, settle_tasks
 from ledger.vault import OF_REQUEST
 from ledger.weighings import EVIDENCE
 from rights.appeals import AppealOutcome, NoAppealError, appeal_clock, longer
 from rights.approvers import same_person
 from rights.codes import Code
-from rights.deadlines import Clock
+from rights.deadlines import Clock, Risk
 from rights.letterkinds import LetterKind
 from rights.letters import Particulars
 from rights.reckoning import local_day
@@ -193,10 +193,25 @@ class Appeals(Store):
                 body = {"appeal": appeal_id, "redone_by": redone_by}
                 self._journal(connection, "appeal_redone", body, at, request_id=appeal.request_id)
 
-    def note_appeal(self, request_id: str, risk: str, *, at: datetime) -> None:
-        """Journal that the day of an appeal has come near or passed."""
+    def note_appeal(self, request_id: str, risk: Risk, *, at: datetime) -> bool:
+        """Journal that the day of the appeal that is open has come near or passed; False, and no effect, if that was
+        noted of this day before."""
         with self._begin() as connection:
-            self._journal(connection, "appeal_deadline", {"risk": risk}, at, request_id=request_id)
+            row = connection.execute(select(appeals).where(*self._open_of(request_id)).with_for_update()).first()
+            if row is None:
+                return False
+            appeal = _read(row)
+            body = {"risk": risk, "appeal": appeal.id, "legal_due": appeal.clock.legal_due}
+            noted = select(entries.c.seq).where(
+                entries.c.tenant == self.tenant,
+                entries.c.request_id == request_id,
+                entries.c.kind == "appeal_deadline",
+                entries.c.body == written(body),
+            )
+            if connection.execute(noted).first():
+                return False
+            self._journal(connection, "appeal_deadline", body, at, request_id=request_id)
+        return True
 
     def appeal(self, appeal_id: str) -> Appeal:
         """An appeal as it stands.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final, Literal
 
-from sqlalchemy import Connection, bindparam, literal_column, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from ledger.clocks import Clocks
 from ledger.errors import LedgerRefusal
@@ -16,7 +16,7 @@ from ledger.eyes import refuse_same
 from ledger.fence import calls_of_request
 from ledger.heldback import Covers, HeldBack, destroys_by_hand, held_back
 from ledger.letterdesk import rule_on_letter
-from ledger.models import entries, requests, tasks
+from ledger.models import requests, tasks
 from ledger.models_deciding import coolings
 from ledger.models_followups import follow_ups
 from ledger.notes import keep_word
@@ -84,11 +84,6 @@ _FIND_TASK: Final = select(tasks.c.id).where(
     tasks.c.step_key == bindparam("step_key"),
     tasks.c.code == bindparam("code"),
     tasks.c.settled_at.is_(None),
-)
-_INTERIM: Final = select(entries.c.seq).where(
-    entries.c.tenant == bindparam("tenant"),
-    entries.c.request_id == bindparam("request_id"),
-    entries.c.kind == literal_column("'interim'"),
 )
 
 
@@ -230,31 +225,6 @@ class Decisions(Clocks):
             found: str | None = made or connection.scalar(_FIND_TASK, wanted)
         # Settled between the two statements: then it is put there anew.
         return found or self.open_task(request_id, step_key, code, about, at=at)
-
-    def ask_for_interim(self, request_id: str, *, at: datetime) -> bool:
-        """Note that the answer will not be whole in time, and put an interim one on a person's desk; False if that was
-        done before, or the request is over."""
-        its = {"tenant": self.tenant, "request_id": request_id}
-        with self._begin() as connection:
-            row = connection.execute(_LOCK, its).first()
-            over = row is None or row.phase == Phase.CLOSED or row.withdrawn_at
-            if over or connection.execute(_INTERIM, its).first():
-                return False
-            self._journal(connection, "interim", {}, at, request_id=request_id)
-            put_task(self, connection, request_id, f"{request_id}/answer/interim/0", Code.INTERIM, "answer", at)
-        return True
-
-    def ask_about_clock(self, request_id: str, code: Code, about: str, *, at: datetime) -> None:
-        """Put something about a request's clock on a person's desk; no effect when the request is over."""
-        with self._begin() as connection:
-            row = connection.execute(_LOCK, {"tenant": self.tenant, "request_id": request_id}).first()
-            if row is not None and row.phase != Phase.CLOSED and not row.withdrawn_at:
-                put_task(self, connection, request_id, f"{request_id}/clock/{about}/0", code, about, at)
-
-    def interim_asked(self, request_id: str) -> bool:
-        """Whether an interim answer was put on a person's desk."""
-        with self._look() as connection:
-            return connection.execute(_INTERIM, {"tenant": self.tenant, "request_id": request_id}).first() is not None
 
     def settle_tasks(self, request_id: str, step_key: str, *, at: datetime) -> int:
         """Take a step's tasks off the desk: ruled and carried out, or needless; how many there were."""

@@ -40,6 +40,7 @@ from ledger.mailroom import Mailroom
 from ledger.mapchecks import MapChecks
 from ledger.minors import Minors
 from ledger.minorwatch import MinorWatch
+from ledger.nearing import Nearing
 from ledger.notices import Notices
 from ledger.opening import Opening
 from ledger.outbox import Outbox
@@ -103,6 +104,7 @@ class Ledger(
     Remaking,
     Contracts,
     Decisions,
+    Nearing,
     Appeals,
     Standings,
     DueDates,

@@ -269,7 +269,15 @@ class World:
         self.workers.append(process)
         return process
 
-    def open(self, right: str, identities: Iterable[tuple[str, str]], *, confirmed: bool = True, **more: Any) -> str:
+    def open(
+        self,
+        right: str,
+        identities: Iterable[tuple[str, str]],
+        *,
+        confirmed: bool = True,
+        received_at: datetime | None = None,
+        **more: Any,
+    ) -> str:
         """Submit a request through the one function behind every door."""
         opened = submit(
             self.ledger,
@@ -277,7 +285,7 @@ class World:
             worker.rules(self.settings),
             right,
             identities,
-            received_at=datetime.now(UTC),
+            received_at=received_at or datetime.now(UTC),
             confirmed=confirmed,
             **more,
         )

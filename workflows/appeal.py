@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.appeals import AppealActivities, AppealStanding
     from activities.opening import Ask, Reached
     from rights.codes import Code
+    from rights.deadlines import Risk
     from workflows import policies, visibility
 
 
@@ -42,12 +43,14 @@ class AppealRun:
                 workflow.upsert_search_attributes(visibility.at_clock(standing.clock, shown))
                 due, waits = standing.clock.legal_due, f"waiting on `{Code.APPEAL}`"
                 workflow.set_current_details(f"**appeal**, {waits}\n\ndue by law {due:%Y-%m-%d}")
+                # One that came in late: no timer leads to it.
+                if shown is not Risk.ON_TRACK and workflow.patched("a risk without a timer is noted"):
+                    await self._note(request_id, shown)
             risk = standing.clock.risk(workflow.now())
             if risk is not shown:
                 shown = risk
                 workflow.upsert_search_attributes(visibility.at_risk(risk))
-                reached = Reached(ask=self._ask(request_id), risk=risk)
-                await workflow.execute_local_activity_method(AppealActivities.deadline, reached, **policies.LEDGER)
+                await self._note(request_id, risk)
             date = standing.clock.next_change(workflow.now())
             left = min(date - workflow.now() if date else policies.REREAD, policies.REREAD)
             with suppress(TimeoutError):
@@ -58,6 +61,10 @@ class AppealRun:
             standing = await self._read(request_id)
             if standing is None or not standing.open:
                 return
+
+    async def _note(self, request_id: str, risk: Risk) -> None:
+        reached = Reached(ask=self._ask(request_id), risk=risk)
+        await workflow.execute_local_activity_method(AppealActivities.deadline, reached, **policies.LEDGER)
 
     def _ask(self, request_id: str) -> Ask:
         return Ask(request_id=request_id, as_of=workflow.now())

@@ -15,7 +15,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.opening import Ask, Facts, OpeningActivities, Reached
     from rights.codes import Code
-    from rights.deadlines import Clock
+    from rights.deadlines import Clock, Risk
     from rights.plan import Operation
     from rights.receipt import Receipt
     from rights.request import Phase
@@ -78,6 +78,7 @@ class Run:
         self.phase = Phase.LOCATING if self.confirmed else Phase.CONFIRMING
         self._shown = (self.phase, "")
         self._write_page()
+        await self._note_risk()
 
     def end(self) -> None:
         """Stop the clock."""
@@ -202,6 +203,7 @@ class Run:
                 shown = self._told.risk(workflow.now())
                 workflow.upsert_search_attributes(visibility.at_clock(self._told, shown))
                 self._write_page()
+                await self._note_risk()
             risk = self.facts.clock.risk(workflow.now())
             if risk is not shown:
                 shown = risk
@@ -214,6 +216,16 @@ class Run:
             if not self._interim and workflow.now() >= self._interim_at:
                 self._interim = True
                 await self.do(OpeningActivities.interim, self.ask())
+
+    async def _note_risk(self) -> None:
+        """Note a risk that no timer leads to: of a request that came in late, or whose clock was set or moved while
+        nobody watched. The ledger notes it once."""
+        risk, facts = self.facts.clock.risk(workflow.now()), self.facts
+        if risk is Risk.ON_TRACK or facts.reopened or not facts.phase.open:
+            return
+        # Runs that began under an older version have noted what a timer led to, and no more.
+        if workflow.patched("a risk without a timer is noted"):
+            await self.do(OpeningActivities.deadline, Reached(ask=self.ask(), risk=risk))
 
     async def _until_the_clock(self, date: datetime | None) -> None:
         """Wait for a date of the clock, or until the clock is another one."""

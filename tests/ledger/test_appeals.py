@@ -8,7 +8,7 @@ import pytest
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from rights.appeals import AppealOutcome
-from rights.deadlines import start_clock
+from rights.deadlines import Risk, start_clock
 from rights.decision import Decided, Element, Needs, Role, Word
 from rights.reckoning import local_day
 from rights.rectification import Accuracy, Approver, Refusal
@@ -178,3 +178,18 @@ def test_when_the_identities_are_gone_a_person_is_told_and_the_decision_stands(l
     with pytest.raises(LedgerRefusal, match="open it anew by hand"):
         decide(ledger, appeal.id, AppealOutcome.REVERSED, reasons="go", by="delegate", at=later(days=25))
     assert ledger.appeal(appeal.id).outcome is AppealOutcome.REVERSED
+
+
+def test_how_near_its_day_is_is_noted_once_of_each_day(ledger: Ledger) -> None:
+    colorado = ledger.open_appeal(answered(ledger, "us-co"), received_at=later(days=20), at=later(days=60))
+    request_id = colorado.request_id
+
+    assert ledger.note_appeal(request_id, Risk.DUE_7D, at=later(days=60))
+    assert not ledger.note_appeal(request_id, Risk.DUE_7D, at=later(days=61)), "a run that was lost says it again"
+    ledger.extend_appeal(colorado.id, at=later(days=62), reason="forty systems", by="desk")
+    assert ledger.note_appeal(request_id, Risk.DUE_7D, at=later(days=120)), "the day is another"
+    ledger.decide_appeal(colorado.id, AppealOutcome.UPHELD, reasons="It stands.", by="dpo", at=later(days=121))
+
+    assert not ledger.note_appeal(request_id, Risk.OVERDUE, at=later(days=300)), "it is decided"
+    events = ledger.standing(request_id).events
+    assert [e.body["risk"] for e in events if e.kind == "appeal_deadline"] == ["due_7d", "due_7d"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,8 @@ def test_a_request_goes_on_in_a_fresh_history(
     before = dump(world.shop)
     vendors.fault("mailchimp", "unauthorised", "member.delete", times=1_000_000)
     world.start_worker()
-    request = world.open("erasure", [("email", "c7@shop.example")])
+    long_ago = world.now() - timedelta(days=45)
+    request = world.open("erasure", [("email", "c7@shop.example")], received_at=long_ago)
     world.wait_task(request, "credentials")
     name = f"erasure/{world.ledger.tenant}/{request}"
 
@@ -76,4 +78,5 @@ def test_a_request_goes_on_in_a_fresh_history(
     assert sum(map(len, before.values())) - sum(map(len, dump(world.shop).values())) == ROWS
     assert "c7@shop.example" not in members(vendors)
     assert world.conclusion(request) == "answered"
-    assert world.query("SELECT count(*) FROM entries WHERE request_id = %s AND kind = 'redriven'", request) == [(0,)]
+    kinds = "SELECT kind FROM entries WHERE request_id = %s AND kind IN ('redriven', 'deadline')"
+    assert world.query(kinds, request) == [("deadline",)], "that it is overdue was noted as it came in, and once"

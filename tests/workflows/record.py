@@ -159,6 +159,18 @@ def requests() -> None:
         asyncio.run(_keep(world, asyncio.run(_checked(world)), "map-check-first"))
 
 
+def late() -> None:
+    """Run an erasure that was overdue as it came in."""
+    with _world(shop=shop_map()) as world:
+        world.start_worker()
+        long_ago = world.now() - timedelta(days=45)
+        request = world.open("erasure", [("email", "c7@shop.example")], confirmed=False, received_at=long_ago)
+        world.wait_task(request, "deadline")
+        world.ledger.confirm_identity(request, at=world.now())
+        world.wait_closed(request)
+        asyncio.run(_keep(world, f"erasure/{world.ledger.tenant}/{request}", "erasure-came-late"))
+
+
 def letters() -> None:
     """Run a campaign by mail, and keep the histories of it and of the letters."""
     mapped = shop_map().replace("    purpose: to run", "    lawful_basis: contract\n    purpose: to run")
@@ -458,6 +470,7 @@ PARTS = {
     one.__name__: one
     for one in (
         requests,
+        late,
         letters,
         reviews,
         transfers,
