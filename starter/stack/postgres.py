@@ -91,7 +91,11 @@ class Postgres(Server):
 
     def create_database(self, name: str, *, template: str = "template1") -> bool:
         """Make a copy of an idle template. True when made, False when it was there already."""
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        # Copying files asks for checkpoints, which cost little where nothing is synced; then it takes half of the time.
+        strategy = sql.SQL("wal_log" if self._durable else "file_copy")
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(
+            sql.Identifier(name), sql.Identifier(template), strategy
+        )
         with psycopg.connect(self.conninfo(), autocommit=True) as connection:
             try:
                 connection.execute(statement)

@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from ledger import schema
 from ledger.checkpoints import Checkpoints, new_signing_key
@@ -36,7 +35,7 @@ def template(postgres: Postgres) -> str:
 def tables(postgres: Postgres, template: str) -> Iterator[Database]:
     """A fresh database with the ledger's tables."""
     name = f"ledger_{next(_numbers)}"
-    copy(postgres, template, name)
+    postgres.create_database(name, template=template)
     yield Database(name, postgres.dsn(name), postgres.conninfo(name))
     postgres.drop_database(name)
 
@@ -84,10 +83,3 @@ def make_ledger(keys: KeyProvider, checkpoints: Checkpoints) -> Iterator[Callabl
 def ledger(make_ledger: Callable[..., Ledger], tables: Database) -> Ledger:
     """A ledger on fresh tables."""
     return make_ledger(tables.url)
-
-
-def copy(postgres: Postgres, source: str, name: str) -> None:
-    """Copy a database, as a backup and its restoring do; nobody may be connected to it."""
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
-    with psycopg.connect(postgres.conninfo(), autocommit=True) as connection:
-        connection.execute(statement)

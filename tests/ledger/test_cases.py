@@ -13,7 +13,7 @@ from ledger.ledger import Ledger
 from starter.stack import Postgres
 from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, BACKUPS, OTTO, close_one, later, open_one, opened_id, release
-from tests.ledger.conftest import Door, copy
+from tests.ledger.conftest import Door
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def restore(postgres: Postgres, tables: Database) -> Iterator[Callable[[], str]]
 
     def back_up() -> str:
         made.append(f"{tables.name}_restored_{len(made)}")
-        copy(postgres, tables.name, made[-1])
+        postgres.create_database(made[-1], template=tables.name)
         return postgres.dsn(made[-1])
 
     yield back_up

@@ -38,7 +38,6 @@ from starter.evidence import check
 from starter.stack import Postgres
 from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, BACKUPS, OTTO, a_map, a_step, close_one, later, opened_id
-from tests.ledger.conftest import copy
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -430,7 +429,7 @@ def test_a_ledger_that_was_rolled_back_or_written_anew_is_told_from_a_changed_fi
 ) -> None:
     one = opened_id(ledger)
     ledger.close_connections()
-    copy(postgres, tables.name, f"{tables.name}_backup")
+    postgres.create_database(f"{tables.name}_backup", template=tables.name)
     try:
         ledger.move(one, Phase.LOCATING, at=AT)
         close_one(ledger, one)

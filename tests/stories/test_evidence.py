@@ -17,7 +17,6 @@ import pytest
 from typer.testing import CliRunner
 
 from starter.cli import app
-from tests.ledger.conftest import copy
 from tests.stories.test_deciding import Desk, evidence, refuse
 from tests.stories.test_deciding import desk as desk  # the fixture
 from tests.stories.test_rulings import ARCHIVE
@@ -76,7 +75,7 @@ def test_what_closed_requests_leave_behind_can_be_believed_without_the_engine(
     assert not open_pack["closed"]
     world.ledger.close_connections()
     older = f"{world.ledger_db}_older"
-    copy(world.postgres, world.ledger_db, older)
+    world.postgres.create_database(older, template=world.ledger_db)
     world.start_worker()
     desk("decision", "approve", decision, "--by", "s-18")
     by_hand(world, erasure, access, refused)
