@@ -4,7 +4,7 @@ The one rule: it is the same for people who are known and for people who are not
 """
 
 from activities.tools import Tools
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.identity import Unreached, Waiting, identity_law
 from rights.unproven import coming, together
 

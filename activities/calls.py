@@ -30,7 +30,7 @@ from connectors.errors import NeedsHuman, Retryable
 from connectors.protocol import Anchors, Call, Connector, Intent, Moves, Pending, Rulings
 from connectors.traits import Bounded, Ends
 from ledger.people import DETAILS
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code
 from rights.datamap import Strategy, System

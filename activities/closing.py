@@ -23,8 +23,8 @@ from activities.store import StoreError
 from activities.tools import Tools
 from activities.transmission import FILES
 from ledger.remembering import Remembered
+from ledger.requestrow import RequestRow
 from ledger.requests import Ending, StandsStill
-from ledger.standing import RequestRow
 from rights.appeals import WINDOW
 from rights.codes import Code
 from rights.course import COURSES

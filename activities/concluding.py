@@ -5,7 +5,7 @@ looked at again, or attested.
 """
 
 from activities.restricting import Owed
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights import weighing
 from rights.course import COURSES
 from rights.plan import Operation

@@ -12,7 +12,7 @@ from temporalio import activity
 from activities.opening import Ask
 from activities.tools import Tools
 from ledger.deferrals import Deferred
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.datamap import DataMap
 from rights.deadlines import start_clock
 from rights.deferred import REVIEW_EVERY, more_than

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from activities.tools import Tools
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.plan import Operation
 from rights.receipt import Books, Certainty, Outcome, Receipt, newest
 from rights.rectification import RectificationDetails

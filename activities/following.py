@@ -23,7 +23,7 @@ from activities.tools import Tools
 from connectors.errors import Unsupported
 from connectors.protocol import Correction, Look, OldValues, Rectifies, Restricts
 from ledger.followups import What
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code
 from rights.plan import Operation, Step

@@ -16,7 +16,7 @@ from activities.tools import Tools
 from connectors.errors import NeedsHuman, Unsupported
 from connectors.protocol import Channels, ContactPoint
 from ledger.proofcodes import Reached
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from ledger.steps import AtStep
 from rights.codes import Code
 from rights.deadlines import start_clock

@@ -10,7 +10,7 @@ from typing import Final
 
 from activities.tools import Tools
 from connectors.protocol import Call, Connector, Restricts, Stops
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.course import COURSES
 from rights.datamap import System
 from rights.details import details_of

@@ -17,7 +17,7 @@ from activities.matters import OF_MATTERS, Matters, matters_of
 from activities.tools import Tools
 from connectors.protocol import Restricts, Suppresses
 from ledger.letters import LetterState
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import DataMap, Mode

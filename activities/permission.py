@@ -8,7 +8,7 @@ from datetime import datetime
 
 from activities.tools import Tools
 from connectors.errors import NeedsHuman
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.codes import Code
 from rights.course import COURSES
 from rights.datamap import Mode, System

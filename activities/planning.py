@@ -11,7 +11,7 @@ from activities.calls import FINAL_WORDS, by_word
 from activities.deferring import beyond_the_rest
 from activities.opening import Ask, outline
 from activities.tools import Tools
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.codes import Code
 from rights.datamap import DataMap, stricter
 from rights.plan import Operation, Step, make_plan

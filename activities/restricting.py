@@ -15,8 +15,8 @@ from activities.opening import Ask
 from activities.tools import Tools
 from connectors.protocol import Correction
 from ledger.heldback import HeldBack
+from ledger.requestrow import RequestRow
 from ledger.restrictions import notice_key
-from ledger.standing import RequestRow
 from rights.codes import Code
 from rights.plan import Operation, Step
 from rights.receipt import Outcome, Receipt, newest

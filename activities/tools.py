@@ -16,7 +16,7 @@ from activities.stamping import Authority
 from activities.store import Store
 from connectors.protocol import Connector
 from ledger.ledger import Ledger
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.datamap import DataMap, System
 from rights.deferred import ASK_AFTER
 from rights.exempt import exempt

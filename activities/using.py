@@ -22,7 +22,7 @@ from activities.tools import Tools
 from connectors.errors import ConnectorError, NeedsHuman, Retryable, Unsupported
 from connectors.protocol import Exports, Intent, Pending, Restricts
 from ledger.errors import LedgerRefusal
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.authorities import Scope
 from rights.codes import Code
 from rights.datamap import DataMap

@@ -17,7 +17,7 @@ from ledger.gates import read_gates
 from ledger.linking import Joined, Linking
 from ledger.models import case_keys, plans, requests
 from ledger.plans import keep_map
-from ledger.standing import ROWS, RequestRow, request_row
+from ledger.requestrow import ROWS, RequestRow, request_row
 from ledger.store import written
 from rights.datamap import DataMap
 from rights.gate import Gate

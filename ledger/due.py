@@ -13,7 +13,7 @@ from sqlalchemy import DateTime, bindparam, literal_column, select
 from ledger.letters import LetterState
 from ledger.models import requests
 from ledger.models_letters import letters
-from ledger.standing import ROWS, RequestRow, request_row
+from ledger.requestrow import IS_OPEN, ROWS, RequestRow, request_row
 from ledger.store import Store
 from rights.board import NEEDS_NO_ANSWER
 from rights.metrics import answering, fate_of
@@ -21,9 +21,7 @@ from rights.value import Value
 
 _by_then = requests.c.legal_due <= bindparam("until", type_=DateTime(timezone=True))
 _closed = requests.c.phase == literal_column("'closed'")
-_OPEN: Final = ROWS.where(requests.c.phase != literal_column("'closed'"), _by_then).order_by(
-    requests.c.legal_due, requests.c.id
-)
+_OPEN: Final = ROWS.where(IS_OPEN, _by_then).order_by(requests.c.legal_due, requests.c.id)
 _GONE: Final = (LetterState.SENT.value, LetterState.POSTED.value)
 _WAITING: Final = tuple(state.value for state in LetterState if state not in {*_GONE, LetterState.LEFT})
 _lies_here = (

@@ -20,10 +20,11 @@ from ledger.errors import ChainError, LedgerRefusal
 from ledger.merkle import BLOCK, WIDTH, Tree, grow
 from ledger.models import chain_heads, entries, maps, requests, rulesets
 from ledger.signing import Keyring
+from ledger.standing import entry_of
 from ledger.store import AnyRow, Store
 from rights.datamap import DataMap
 from rights.evidence import FORMAT, Sources, describe
-from rights.journal import NotClosedError, Noted, clocks_in, closing, own_laws_in
+from rights.journal import JournalEntry, NotClosedError, clocks_in, closing, own_laws_in
 from rights.regimes import read_regime
 from rights.value import Value
 
@@ -107,7 +108,7 @@ class Record(Value):
     request_id: str
     head: TreeHead
     entries: tuple[Proved, ...]
-    noted: tuple[Noted, ...]
+    noted: tuple[JournalEntry, ...]
     laws: Mapping[str, str]
     """Texts by digest."""
     data_map: str | None
@@ -138,7 +139,7 @@ class Evidences(Store):
         with self._frozen.begin() as connection:
             head = self._head(connection, head)
             rows = self._proved(connection, request_id, head)
-            noted = [_noted(row) for row in rows]
+            noted = [entry_of(row) for row in rows]
             try:
                 end = closing(noted)
             except NotClosedError:
@@ -188,7 +189,7 @@ class Evidences(Store):
             rows = self._proved(connection, request_id, head)
             tree = self._tree(connection, head, [row.seq - 1 for row in rows])
             top = self._tree_head(connection, tree)
-            noted = [_noted(row) for row in rows]
+            noted = [entry_of(row) for row in rows]
             laws = self._law_texts(connection, noted)
             data_map = self._map(connection, noted)
         return Record(
@@ -324,7 +325,7 @@ class Evidences(Store):
                 return body
         return None
 
-    def _sources(self, connection: Connection, noted: Sequence[Noted]) -> Sources:
+    def _sources(self, connection: Connection, noted: Sequence[JournalEntry]) -> Sources:
         laws = {
             digest: read_regime("a law of the ledger", text)
             for digest, text in self._texts_of(connection, {clock.ruleset for clock in clocks_in(noted)}).items()
@@ -337,7 +338,7 @@ class Evidences(Store):
             backups={name: system.backups for name, system in data_map.systems.items()} if data_map else {},
         )
 
-    def _law_texts(self, connection: Connection, noted: Sequence[Noted]) -> dict[str, str]:
+    def _law_texts(self, connection: Connection, noted: Sequence[JournalEntry]) -> dict[str, str]:
         return self._texts_of(connection, {clock.ruleset for clock in clocks_in(noted)} | own_laws_in(noted))
 
     def _texts_of(self, connection: Connection, digests: Collection[str]) -> dict[str, str]:
@@ -346,7 +347,7 @@ class Evidences(Store):
         )
         return {row.digest: row.body for row in connection.execute(query.order_by(rulesets.c.digest))}
 
-    def _map(self, connection: Connection, noted: Sequence[Noted]) -> str | None:
+    def _map(self, connection: Connection, noted: Sequence[JournalEntry]) -> str | None:
         """The data map that the request was pinned to last, as it was kept."""
         digest = next((entry.body["digest"] for entry in reversed(noted) if entry.kind == "map_pinned"), None)
         query = select(maps.c.body).where(maps.c.tenant == self.tenant, maps.c.digest == digest)
@@ -354,10 +355,6 @@ class Evidences(Store):
         if body and hashlib.sha256(body.encode()).hexdigest() != digest:
             raise ChainError("a data map in the ledger is not the one that requests were pinned to")
         return body
-
-
-def _noted(row: AnyRow) -> Noted:
-    return Noted(seq=row.seq, kind=row.kind, key=row.key, at=row.at, body=orjson.loads(row.body))
 
 
 def _told(row: AnyRow) -> dict[str, Any]:

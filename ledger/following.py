@@ -8,20 +8,19 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-import orjson
-from sqlalchemy import Select, bindparam, literal_column, select, tuple_
+from sqlalchemy import Select, bindparam, select, tuple_
 
 from ledger.errors import LedgerRefusal
 from ledger.models import entries, request_subjects, requests
-from ledger.standing import ROWS, RequestRow, request_row
+from ledger.requestrow import IS_OPEN, ROWS, RequestRow, request_row
+from ledger.standing import entry_of
 from ledger.store import Store
 from ledger.versions import VERSION
-from rights.journal import Noted
+from rights.journal import JournalEntry
 from rights.subject import Identity
 
-_is_open = requests.c.phase != literal_column("'closed'")
 _DUE: Final = (
-    ROWS.where(_is_open, requests.c.legal_due <= bindparam("until"))
+    ROWS.where(IS_OPEN, requests.c.legal_due <= bindparam("until"))
     .order_by(requests.c.legal_due, requests.c.id)
     .limit(bindparam("most"))
 )
@@ -64,14 +63,12 @@ class Following(Store):
             raise LedgerRefusal("there is no request of this id")
         return int(found)
 
-    def happened(self, request_id: str, *, after: int = 0, limit: int) -> list[Noted]:
+    def happened(self, request_id: str, *, after: int = 0, limit: int) -> list[JournalEntry]:
         """What the journal says of a request, in its order, behind an entry's number."""
         its = {"tenant": self.tenant, "request_id": request_id, "after": after, "most": limit}
         with self._look() as connection:
             found = connection.execute(_HAPPENED, its)
-            return [
-                Noted(seq=row.seq, kind=row.kind, key=row.key, at=row.at, body=orjson.loads(row.body)) for row in found
-            ]
+            return [entry_of(row) for row in found]
 
     def due(self, until: datetime, *, after: tuple[datetime, str] | None = None, limit: int) -> list[RequestRow]:
         """Open requests that are due by law until a moment, the most pressing first; what is overdue among them.

@@ -8,9 +8,8 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import ARRAY, Integer, Select, Text, bindparam, cast, func, literal_column, select
+from sqlalchemy import Integer, Select, Text, bindparam, cast, func, select
 
-from ledger.clocks import clocks_of
 from ledger.errors import LedgerRefusal
 from ledger.models import (
     case_keys,
@@ -20,80 +19,17 @@ from ledger.models import (
     retired_keks,
     tasks,
 )
-from ledger.models_deciding import decisions, links
-from ledger.models_rests import rest_locks, rest_words
 from ledger.plans import newest_plan
+from ledger.requestrow import IS_OPEN, ROW, ROWS, RequestRow, request_row
 from ledger.spared import told_of
-from ledger.stopped import stopped_by
 from ledger.store import AnyRow, Store
 from rights.codes import Code
-from rights.deadlines import Clock, acting
-from rights.decision import Decided, Word
 from rights.holds import Reason
-from rights.journal import RECEIPTS
+from rights.journal import RECEIPTS, JournalEntry
 from rights.plan import Plan
 from rights.receipt import Books, Receipt
-from rights.request import Conclusion, Phase, Right
-from rights.restwords import RestWord
+from rights.request import Phase, Right
 from rights.value import Value
-
-
-class RequestRow(Value):
-    """A request's present state."""
-
-    id: str
-    right: Right
-    regime: str
-    phase: Phase
-    clock: Clock
-    """The acting one, where there are several."""
-    clocks: tuple[Clock, ...]
-    map_digest: str | None
-    confirmed_at: datetime | None
-    approved_at: datetime | None
-    """The approval of the present preview; a look that is taken anew asks for a new one."""
-    withdrawn_at: datetime | None
-    closed_at: datetime | None
-    conclusion: Conclusion | None
-    ruled: bool
-    """An agent has ruled on a task and the ruling is not carried out yet."""
-
-    decided: Decided | None = None
-    """The decision in force; None: nobody has opened one, and what a proven person asks for is granted."""
-
-    lead: str | None = None
-    """The earlier request whose answer names this one too."""
-
-    rests: tuple[str, ...] = ()
-    """The systems in which what an erasure had to leave is locked away."""
-
-    rests_opened: bool = False
-    """Two people have said that it is to be locked away no more."""
-
-    incident: str | None = None
-    """The incident that it stands still for."""
-
-    @property
-    def regimes(self) -> tuple[str, ...]:
-        """The laws it is asked under, the one that was named first before others."""
-        return tuple(clock.regime for clock in self.clocks)
-
-    @property
-    def declined(self) -> bool:
-        """Whether a decision refuses it as a whole."""
-        return self.decided is not None and self.decided.word is Word.REFUSE
-
-    @property
-    def confirmed(self) -> bool:
-        return self.confirmed_at is not None
-
-    @property
-    def approved(self) -> bool:
-        return self.approved_at is not None
-
-    @property
-    def withdrawn(self) -> bool:
-        return self.withdrawn_at is not None
 
 
 class Task(Value):
@@ -109,16 +45,6 @@ class Task(Value):
     settled_at: datetime | None
     due_on: date | None = None
     """By when; None where only the request's own dates press."""
-
-
-class Event(Value):
-    """An entry of the journal that is not a receipt."""
-
-    seq: int
-    kind: str
-    key: str | None
-    at: datetime
-    body: Mapping[str, Any]
 
 
 class KeyState(Value):
@@ -144,7 +70,8 @@ class Standing(Value):
     """All there is to tell of a request."""
 
     request: RequestRow
-    events: tuple[Event, ...]
+    events: tuple[JournalEntry, ...]
+    """All that the journal says but its receipts."""
     receipts: tuple[Receipt, ...]
     tasks: tuple[Task, ...]
     plan: Plan | None
@@ -163,63 +90,7 @@ class Standing(Value):
         return self.request.confirmed and not free
 
 
-_ruled = (
-    select(tasks.c.id)
-    .where(
-        tasks.c.tenant == requests.c.tenant,
-        tasks.c.request_id == requests.c.id,
-        tasks.c.settled_at.is_(None),
-        tasks.c.ruling.is_not(None),
-    )
-    .exists()
-    .label("ruled")
-)
-_decided = (
-    select(decisions.c.body)
-    .where(
-        decisions.c.tenant == requests.c.tenant,
-        decisions.c.request_id == requests.c.id,
-        decisions.c.state == literal_column("'in_force'"),
-    )
-    .scalar_subquery()
-    .label("decided")
-)
-_answered_with = (
-    select(links.c.lead_id)
-    .where(links.c.tenant == requests.c.tenant, links.c.request_id == requests.c.id, links.c.ended_at.is_(None))
-    .scalar_subquery()
-    .label("lead")
-)
-_rests = func.array(
-    select(rest_locks.c.system)
-    .where(
-        rest_locks.c.tenant == requests.c.tenant,
-        rest_locks.c.request_id == requests.c.id,
-        rest_locks.c.over_at.is_(None),
-    )
-    .order_by(rest_locks.c.system)
-    .scalar_subquery(),
-    type_=ARRAY(Text),
-).label("rests")
-_opened = (
-    select(rest_words.c.word)
-    .where(
-        rest_words.c.tenant == requests.c.tenant,
-        rest_words.c.request_id == requests.c.id,
-        rest_words.c.word == literal_column(f"'{RestWord.OPEN}'"),
-        rest_words.c.agreed_at.is_not(None),
-    )
-    .exists()
-    .label("rests_opened")
-)
-_stands_still = stopped_by(requests.c.tenant, requests.c.id).label("incident")
-ROWS: Final = select(requests, _ruled, _decided, _answered_with, _stands_still, _rests, _opened).where(
-    requests.c.tenant == bindparam("tenant")
-)
-ROW: Final = ROWS.where(requests.c.id == bindparam("id"))
-# Said outright, not as a parameter: else a prepared statement could not use the partial index.
-_is_open = requests.c.phase != literal_column("'closed'")
-_OPEN: Final = ROWS.where(_is_open).order_by(requests.c.id)
+_OPEN: Final = ROWS.where(IS_OPEN).order_by(requests.c.id)
 _ENTRIES: Final = (
     select(entries.c.seq, entries.c.kind, entries.c.key, entries.c.at, entries.c.body)
     .where(entries.c.tenant == bindparam("tenant"), entries.c.request_id == bindparam("request_id"))
@@ -284,7 +155,7 @@ class Standings(Store):
         """The newest requests first; `before` is the id that the page before ended with."""
         wanted: Select[Any] = ROWS.order_by(requests.c.id.desc()).limit(limit)
         if open_only:
-            wanted = wanted.where(_is_open)
+            wanted = wanted.where(IS_OPEN)
         if right:
             wanted = wanted.where(requests.c.right == right.value)
         if phase:
@@ -311,7 +182,7 @@ class Standings(Store):
             written = connection.execute(_ENTRIES, its).all()
             return Standing(
                 request=request,
-                events=tuple(_event(row) for row in written if row.kind not in RECEIPTS),
+                events=tuple(entry_of(row) for row in written if row.kind not in RECEIPTS),
                 receipts=tuple(Receipt.model_validate_json(row.body) for row in written if row.kind in RECEIPTS),
                 tasks=tuple(_task(row) for row in connection.execute(_TASKS_OF, its)),
                 plan=newest_plan(connection, self.tenant, request_id),
@@ -367,37 +238,13 @@ class Standings(Store):
         )
 
 
-def request_row(row: AnyRow) -> RequestRow:
-    """A row of `ROWS` as a value."""
-    clocks = clocks_of(row)
-    return RequestRow(
-        id=row.id,
-        right=row.right,
-        regime=row.regime,
-        phase=row.phase,
-        clock=acting(clocks),
-        clocks=clocks,
-        map_digest=row.map_digest,
-        confirmed_at=row.confirmed_at,
-        approved_at=row.approved_at,
-        withdrawn_at=row.withdrawn_at,
-        closed_at=row.closed_at,
-        conclusion=row.conclusion,
-        ruled=row.ruled,
-        lead=row.lead,
-        incident=row.incident,
-        decided=Decided.model_validate(row.decided) if row.decided else None,
-        rests=tuple(row.rests),
-        rests_opened=row.rests_opened,
-    )
-
-
 def _task(row: AnyRow) -> Task:
     return Task.model_validate(row._mapping)
 
 
-def _event(row: AnyRow) -> Event:
-    return Event(seq=row.seq, kind=row.kind, key=row.key, at=row.at, body=orjson.loads(row.body))
+def entry_of(row: AnyRow) -> JournalEntry:
+    """An entry of the journal, of its row."""
+    return JournalEntry(seq=row.seq, kind=row.kind, key=row.key, at=row.at, body=orjson.loads(row.body))
 
 
 def _books(written: Any) -> dict[str, tuple[Books, ...]]:

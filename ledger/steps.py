@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from ledger.errors import LedgerRefusal
 from ledger.models import case_keys, entries, intents, plans, requests, vault
 from ledger.people import GIVEN, LEARNED, sealed_identities
+from ledger.requestrow import ROW, RequestRow, request_row
 from ledger.spared import answered, touching
-from ledger.standing import ROW, RequestRow, request_row
 from ledger.store import Store
 from ledger.vault import Purpose
 from rights.holds import Terms

@@ -16,7 +16,7 @@ from rights.course import COURSES
 from rights.deadlines import Clock
 from rights.decision import Word, article, law
 from rights.erasing import NONE_STATED, Why, provision_of
-from rights.journal import CARRIED_ON, RECEIPTS, Noted, clocks_in, closing, own_laws_in
+from rights.journal import CARRIED_ON, RECEIPTS, JournalEntry, clocks_in, closing, own_laws_in
 from rights.plan import Operation
 from rights.receipt import Books, Certainty, Outcome, Receipt, most_open, vouching
 from rights.regimes import Regime
@@ -41,7 +41,7 @@ class Sources(Value):
     backups: Mapping[str, Backups | None] = {}
 
 
-def describe(tenant: str, request_id: str, entries: Sequence[Noted], sources: Sources) -> Document:
+def describe(tenant: str, request_id: str, entries: Sequence[JournalEntry], sources: Sources) -> Document:
     """What is to be said of a closed request; JSON values only, times in UTC.
 
     `entries` are those of the request, in their order, the one that closed it the last that counts.
@@ -102,12 +102,12 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _newest(entries: Sequence[Noted], kind: str, name: str) -> str | None:
+def _newest(entries: Sequence[JournalEntry], kind: str, name: str) -> str | None:
     found = [str(entry.body[name]) for entry in entries if entry.kind == kind]
     return found[-1] if found else None
 
 
-def _identity(opened: Noted, entries: Sequence[Noted]) -> Document:
+def _identity(opened: JournalEntry, entries: Sequence[JournalEntry]) -> Document:
     """Who was proven, by level; never by what."""
     if opened.body.get("confirmed"):
         by = _AT_THE_OPENING.get(opened.body.get("assurance", ""), "door")
@@ -122,10 +122,10 @@ def _identity(opened: Noted, entries: Sequence[Noted]) -> Document:
 # Decisions.
 
 
-def _decision(entries: Sequence[Noted]) -> Document:
+def _decision(entries: Sequence[JournalEntry]) -> Document:
     """The decision in force; without one, what a proven person asks for is granted."""
     proposed = {entry.key: entry for entry in entries if entry.kind == "proposed"}
-    in_force: Noted | None = None
+    in_force: JournalEntry | None = None
     word = ""
     for entry in entries:
         if entry.kind == "decided" or (entry.kind == "proposed" and _needs_nobody(entry)):
@@ -153,7 +153,9 @@ def _decision(entries: Sequence[Noted]) -> Document:
     }
 
 
-def _basis(opened: Noted, entries: Sequence[Noted], clocks: Sequence[Clock], acted: bool) -> Document | None:
+def _basis(
+    opened: JournalEntry, entries: Sequence[JournalEntry], clocks: Sequence[Clock], acted: bool
+) -> Document | None:
     """Why an erasure was owed, and who says so; None where nothing was erased. What nobody has stated is not made
     up: what a proven person has asked for, and the controller has not contested, is carried out as that.
 
@@ -173,14 +175,14 @@ def _basis(opened: Noted, entries: Sequence[Noted], clocks: Sequence[Clock], act
     return {"by": "person", "grounds": [{**said, "provision": provision_of(word, [c.regime for c in clocks])}]}
 
 
-def _acted(end: Noted, receipts: Sequence[Receipt]) -> bool:
+def _acted(end: JournalEntry, receipts: Sequence[Receipt]) -> bool:
     """Whether an erasure was carried out, if only a part of it before it was taken back."""
     acts = [receipt for receipt in receipts if receipt.step.operation is Operation.ERASE]
     done = any(receipt.tally.changed or receipt.outcome.settled for receipt in acts)
     return done or end.body["conclusion"] in {Conclusion.ANSWERED, Conclusion.IN_PART}
 
 
-def _needs_nobody(proposed: Noted) -> bool:
+def _needs_nobody(proposed: JournalEntry) -> bool:
     """Whether a proposal was in force at once. An older entry does not say: it was, if no ground of it has an
     approver."""
     if "in_force" in proposed.body:
@@ -201,7 +203,7 @@ _WORDS: Final = {"approve", "withdraw", "rule", "weighed", "accuracy", "interim_
 _OF_WORDS: Final = ("word", "ruling", "outcome", "ground", "approved")
 
 
-def _said(entries: Sequence[Noted]) -> Iterable[Document]:
+def _said(entries: Sequence[JournalEntry]) -> Iterable[Document]:
     for entry in entries:
         if entry.kind not in _WORDS:
             continue
@@ -217,7 +219,9 @@ def _said(entries: Sequence[Noted]) -> Iterable[Document]:
 # Dates.
 
 
-def _dates(clock: Clock, right: Right, entries: Sequence[Noted], closed: datetime, rules: Regime | None) -> Document:
+def _dates(
+    clock: Clock, right: Right, entries: Sequence[JournalEntry], closed: datetime, rules: Regime | None
+) -> Document:
     """The dates under one law, and how they were reckoned by the text that it was opened under."""
     happened = [ClockEvent.model_validate(entry.body["event"]) for entry in entries if entry.kind == "clock"]
     said: Document = {

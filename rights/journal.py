@@ -23,7 +23,7 @@ CARRIED_ON: Final = frozenset({REPLAYED, DEFERRED})
 """Both are about what the map has of the earlier request's systems, and no more."""
 
 
-class Noted(Value):
+class JournalEntry(Value):
     """An entry of the journal about one request."""
 
     seq: int
@@ -37,7 +37,7 @@ class NotClosedError(ValueError):
     """There is no evidence of a request that is open."""
 
 
-def closing(entries: Sequence[Noted]) -> Noted:
+def closing(entries: Sequence[JournalEntry]) -> JournalEntry:
     """The entry that closed the request.
 
     Raises:
@@ -51,7 +51,7 @@ def closing(entries: Sequence[Noted]) -> Noted:
     raise NotClosedError
 
 
-def clocks_in(entries: Iterable[Noted]) -> tuple[Clock, ...]:
+def clocks_in(entries: Iterable[JournalEntry]) -> tuple[Clock, ...]:
     """A request's clocks as the journal has them, after all that has moved them."""
     said: dict[str, Any] = {}
     for entry in entries:
@@ -64,6 +64,6 @@ def clocks_in(entries: Iterable[Noted]) -> tuple[Clock, ...]:
     return tuple(Clock.model_validate({**one, **own}) for one in said["clocks"])
 
 
-def own_laws_in(entries: Iterable[Noted]) -> set[str]:
+def own_laws_in(entries: Iterable[JournalEntry]) -> set[str]:
     """The digests of an operator's own law that decisions stand on."""
     return {str(entry.body["law"]) for entry in entries if entry.kind == "proposed" and "law" in entry.body}

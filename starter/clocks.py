@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.clockwork import ClockEvent
 from rights.deadlines import Clock
 from starter.show import Cell, Page, day

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ledger.linking import Linked
 from ledger.proposals import Decision
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.decision import Element, Ground, Word, article
 from starter.show import Cell, Page, Tone, day, minute
 

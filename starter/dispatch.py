@@ -27,7 +27,7 @@ from activities.opening import Facts, Start, begin
 from activities.tools import Tools
 from ledger.errors import LedgerRefusal
 from ledger.outbox import Message
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.codes import Code
 from rights.plan import Operation
 from rights.reckoning import local_day

@@ -9,9 +9,10 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from ledger.standing import Event, KeyState, Standing
+from ledger.standing import KeyState, Standing
 from rights.clockwork import ClockEvent, replayed
 from rights.deadlines import INTERIM_DAYS, Clock
+from rights.journal import JournalEntry
 from rights.plan import Keep, Operation
 from rights.receipt import Books, Certainty, Kept, Outcome, Receipt, newest
 from rights.reckoning import Step
@@ -193,12 +194,12 @@ def _decisions(standing: Standing) -> Iterator[Line]:
         )
 
 
-def _fact(event: Event) -> str:
+def _fact(event: JournalEntry) -> str:
     shown = ", ".join(f"{name} {value}" for name, value in event.body.items() if name not in {"note", "note_digest"})
     return "; ".join(filter(None, (shown, f"step {event.key}" if event.key else ""))) or "recorded in the journal"
 
 
-def _at(event: Event, zone: str) -> str:
+def _at(event: JournalEntry, zone: str) -> str:
     return f"entry {event.seq} of the journal, {minute(event.at, zone)}"
 
 

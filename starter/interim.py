@@ -6,7 +6,7 @@ The one rule: it says what is so and no more. Nothing here sends it, and nothing
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.audience import State, Told
 from rights.receipt import Certainty
 from rights.request import Right

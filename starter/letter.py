@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 from activities.catalogue import catalogue
 from ledger.ledger import Ledger
 from ledger.linking import Linked
-from ledger.standing import RequestRow, Standing
+from ledger.requestrow import RequestRow
+from ledger.standing import Standing
 from rights.audience import Answered, State
 from rights.decision import Element, Word, article
 from rights.letterkinds import Result

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from ledger.standing import KeyState, RequestRow, Standing
+from ledger.requestrow import RequestRow
+from ledger.standing import KeyState, Standing
 from rights.audience import Lingering, linger
 from rights.datamap import DataMap
 from rights.deadlines import Risk

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.proofcodes import LADDER, MOST_CODES, GoesTo, next_step
 from ledger.proofs import IdentityState
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.datamap import DataMap
 from rights.identity import BY_STEPS, Rung, identity_law
 from starter.exits import Exit, Failure

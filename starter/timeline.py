@@ -7,7 +7,7 @@ kind, never left out.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from rights.journal import RECEIPTS, Noted
+from rights.journal import RECEIPTS, JournalEntry
 from rights.plan import Operation
 from rights.receipt import Certainty, Kept, Receipt
 from starter.show import minute, plural
@@ -120,12 +120,12 @@ _PLAIN: Final[Mapping[str, str]] = {
 }
 
 
-def timeline(entries: Sequence[Noted], zone: str) -> list[str]:
+def timeline(entries: Sequence[JournalEntry], zone: str) -> list[str]:
     """The lines, in order; times are those of a zone."""
     return [f"{minute(entry.at, zone)}  entry {entry.seq:<8} {sentence(entry)}" for entry in entries]
 
 
-def sentence(entry: Noted) -> str:
+def sentence(entry: JournalEntry) -> str:
     """An entry in a sentence."""
     if entry.kind in RECEIPTS:
         return _receipt(Receipt.model_validate(entry.body))
@@ -136,7 +136,7 @@ def sentence(entry: Noted) -> str:
     return f"The journal notes: {entry.kind.replace('_', ' ')}."
 
 
-def _said_by(words: str, entry: Noted) -> str:
+def _said_by(words: str, entry: JournalEntry) -> str:
     """A sentence with who did it, where the entry says so and the sentence does not."""
     by = entry.body.get("by")
     # A clock's has two of them, by what each has said.

@@ -14,7 +14,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.gate import Gate
 from rights.request import Conclusion, Phase, Right
 from rights.tying import ALL

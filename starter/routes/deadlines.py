@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.reckoning import Events, Question, reckon
 from rights.regimes import SHIPPED, regime
 from rights.request import Right

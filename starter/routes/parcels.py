@@ -15,9 +15,10 @@ from starlette.responses import Response, StreamingResponse
 from activities.parcel_names import parcel_name
 from activities.store import FileStore
 from ledger.incidents import About
-from ledger.standing import Event, KeyState, Standing
+from ledger.standing import KeyState, Standing
 from rights.incidentlaw import Kind
 from rights.incidents import Origin
+from rights.journal import JournalEntry
 from rights.reveals import Revealed
 from starter.access import Action, Caller
 from starter.changing import Change, IfMatch, changes, said
@@ -137,7 +138,7 @@ def report(
     return change(do, 201, of=wanted, if_match=if_match, again=again)
 
 
-def _parcel(at: Desk, request_id: str) -> tuple[Standing, Event, KeyState | None]:
+def _parcel(at: Desk, request_id: str) -> tuple[Standing, JournalEntry, KeyState | None]:
     standing = at.ledger.standing(ledger_id(request_id, "request"))
     packed = [event for event in standing.events if event.kind == "parcel"]
     if not packed:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from rights.details import MODELS, Details
-from rights.journal import Noted as Entry
+from rights.journal import JournalEntry
 from rights.request import Conclusion, Phase, Right
 from rights.subject import MAX_IDENTITIES
 from starter.access import Action, Caller
@@ -268,7 +268,7 @@ def accepted(at: Desk, request_id: str, under: str = "/v1/requests") -> Response
     return said(document, 202, {"location": standing})
 
 
-def _line(entry: Entry) -> dict[str, Any]:
+def _line(entry: JournalEntry) -> dict[str, Any]:
     # That a hold which must stay secret was in force is nothing for whoever reads a request.
     plain = entry.model_copy(update={"body": {**entry.body, "held": False}}) if entry.kind == "intent" else entry
     return {"entry": entry.seq, "at": entry.at, "kind": entry.kind, "says": sentence(plain)}

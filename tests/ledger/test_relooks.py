@@ -14,7 +14,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.requests import Ending
 from rights.codes import Code
-from rights.journal import NotClosedError, Noted, closing
+from rights.journal import JournalEntry, NotClosedError, closing
 from rights.request import Conclusion, Phase
 from tests.conftest import Database
 from tests.ledger.builders import ANNA, AT, close_one, later, open_one, opened_id
@@ -196,8 +196,8 @@ def test_one_replay_of_a_system_at_a_time_and_new_systems_are_told_once(ledger: 
 
 
 def test_no_evidence_is_given_of_what_is_open_again() -> None:
-    def entry(seq: int, kind: str) -> Noted:
-        return Noted(seq=seq, kind=kind, key=None, at=AT, body={})
+    def entry(seq: int, kind: str) -> JournalEntry:
+        return JournalEntry(seq=seq, kind=kind, key=None, at=AT, body={})
 
     course = [entry(1, "opened"), entry(2, "closed"), entry(3, "reopened")]
 

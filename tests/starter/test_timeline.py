@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from rights.journal import Noted
+from rights.journal import JournalEntry
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
 from starter.timeline import _PLAIN, _WORDS, sentence
@@ -26,7 +26,7 @@ def test_every_kind_of_entry_about_a_request_has_words() -> None:
 
 def said(operation: Operation, outcome: Outcome, certainty: Certainty | None) -> str:
     receipt = Receipt(step=a_step("r", operation), outcome=outcome, certainty=certainty, at=AT)
-    return sentence(Noted(seq=1, kind="receipt", key=None, at=AT, body=receipt.model_dump(mode="json")))
+    return sentence(JournalEntry(seq=1, kind="receipt", key=None, at=AT, body=receipt.model_dump(mode="json")))
 
 
 def test_only_what_was_done_is_said_to_be_done() -> None:
@@ -42,7 +42,7 @@ def test_only_what_was_done_is_said_to_be_done() -> None:
 
 def test_a_late_look_says_clean_only_of_what_was_seen_to_be_clean() -> None:
     def line(kind: str, **body: object) -> str:
-        return sentence(Noted(seq=1, kind=kind, key=None, at=AT, body=body))
+        return sentence(JournalEntry(seq=1, kind=kind, key=None, at=AT, body=body))
 
     assert "nothing has come back" in line("relook", found="clean", systems=[])
     assert "something is there in shop" in line("relook", found="residue", systems=["shop"])
@@ -52,13 +52,15 @@ def test_a_late_look_says_clean_only_of_what_was_seen_to_be_clean() -> None:
 
 def test_no_line_says_that_there_was_no_hold_where_one_was_passed_by() -> None:
     def line(**body: object) -> str:
-        return sentence(Noted(seq=1, kind="intent", key=None, at=AT, body={"intent": "i", "planned": {}, **body}))
+        return sentence(
+            JournalEntry(seq=1, kind="intent", key=None, at=AT, body={"intent": "i", "planned": {}, **body})
+        )
 
     assert "a hold was in force" in line(held=True)
     assert line().endswith("none stood in its way."), "one that spares the rows of the call may well be in force"
 
 
 def test_a_kind_without_words_is_named() -> None:
-    entry = Noted(seq=1, kind="something_new", key=None, at=AT, body={})
+    entry = JournalEntry(seq=1, kind="something_new", key=None, at=AT, body={})
 
     assert sentence(entry) == "The journal notes: something new."

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from ledger.standing import RequestRow
+from ledger.requestrow import RequestRow
 from rights.holds import Scope, Terms
 from rights.request import Conclusion
 from starter.dispatch import Dispatcher
