@@ -7,15 +7,13 @@ takes the person out, for good: the address cannot be added to that audience aga
 from __future__ import annotations
 
 import hashlib
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import orjson
-
 from starter.stack.vendors.clock import Clock, zulu
 from starter.stack.vendors.exchange import Answer, Ask, Operation, reply
+from starter.stack.vendors.mailchimp_answers import invalid, not_found, page, problem, with_fields
 from starter.stack.vendors.seeding import completed, number_of, token
 
 KEY: Final = "mailchimp-key-us1"
@@ -23,8 +21,6 @@ CONNECTIONS: Final = 10
 LISTS: Final = {"newsletter": "a1b2c3d4e5", "loyalty": "f6a7b8c9d0"}
 _STATUSES: Final = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived")
 _MEMBER: Final = "/3.0/lists/{list}/members/{hash}"
-_PROBLEM: Final = "application/problem+json; charset=utf-8"
-_MOST: Final = 1000
 
 
 class Mailchimp:
@@ -63,19 +59,19 @@ class Mailchimp:
             Operation("member.events", "GET", f"{_MEMBER}/events", self._part("events")),
             Operation("member.goals", "GET", f"{_MEMBER}/goals", self._part("goals")),
         )
-        return [one._replace(handle=_with_fields(one.handle)) for one in known]
+        return [one._replace(handle=with_fields(one.handle)) for one in known]
 
     def admit(self, ask: Ask, operation: str) -> Answer | None:
         key = ask.bearer() or (ask.basic() or ("", ""))[1]
         if key != KEY:
             text = "Your API key may be invalid, or you've attempted to access the wrong datacenter."
-            return _problem(401, "API Key Invalid", text)
+            return problem(401, "API Key Invalid", text)
         if ask.in_flight > CONNECTIONS:
-            return _problem(429, "Too Many Requests", "You have exceeded the limit of 10 simultaneous connections.")
+            return problem(429, "Too Many Requests", "You have exceeded the limit of 10 simultaneous connections.")
         return None
 
     def unknown(self, ask: Ask) -> Answer:
-        return _not_found()
+        return not_found()
 
     def settle(self) -> None:
         """Nothing here takes time."""
@@ -103,11 +99,11 @@ class Mailchimp:
             for ident in self.state["lists"]
             if email is None or _hash(email) in self.state["members"][ident]
         ]
-        return reply({"lists": _page(ask, shown), "total_items": len(shown), "constraints": {}, "_links": []})
+        return reply({"lists": page(ask, shown), "total_items": len(shown), "constraints": {}, "_links": []})
 
     def _list(self, ask: Ask) -> Answer:
         ident = ask.params["list"]
-        return reply(self._list_shown(ident)) if ident in self.state["lists"] else _not_found()
+        return reply(self._list_shown(ident)) if ident in self.state["lists"] else not_found()
 
     def _list_shown(self, ident: str) -> dict[str, Any]:
         members = self.state["members"][ident].values()
@@ -126,7 +122,7 @@ class Mailchimp:
     def _search(self, ask: Ask) -> Answer:
         query = ask.query.get("query", "")
         if not query:
-            return _problem(400, "Invalid Resource", "The resource submitted could not be validated.")
+            return invalid()
         chosen = ask.query.get("list_id")
         exact, loose = [], []
         for ident in self.state["lists"]:
@@ -142,7 +138,7 @@ class Mailchimp:
     def _members(self, ask: Ask) -> Answer:
         ident = ask.params["list"]
         if ident not in self.state["lists"]:
-            return _not_found()
+            return not_found()
         # As with the vendor, archived members show only when they are asked for by that status.
         status = ask.query.get("status")
         rows = [
@@ -150,7 +146,7 @@ class Mailchimp:
             for member in self.state["members"][ident].values()
             if (member["status"] == status if status else member["status"] != "archived")
         ]
-        body = {"members": _page(ask, rows), "list_id": ident, "total_items": len(rows), "_links": []}
+        body = {"members": page(ask, rows), "list_id": ident, "total_items": len(rows), "_links": []}
         return reply(body)
 
     def _found(self, ask: Ask) -> dict[str, Any] | None:
@@ -165,36 +161,36 @@ class Mailchimp:
 
     def _member(self, ask: Ask) -> Answer:
         member = self._found(ask)
-        return reply(_shown(member)) if member else _not_found()
+        return reply(_shown(member)) if member else not_found()
 
     def _add(self, ask: Ask) -> Answer:
         body = _read(ask)
         if ask.params["list"] not in self.state["lists"]:
-            return _not_found()
+            return not_found()
         if body is None or "@" not in str(body.get("email_address")) or body.get("status") not in _STATUSES:
-            return _problem(400, "Invalid Resource", "The resource submitted could not be validated.")
+            return invalid()
         held = self.state["members"][ask.params["list"]].get(_hash(body["email_address"]))
         if held and held["status"] != "archived":
-            return _problem(400, "Member Exists", f"{body['email_address']} is already a list member.")
+            return problem(400, "Member Exists", f"{body['email_address']} is already a list member.")
         return self._store(ask.params["list"], body, body["status"])
 
     def _put(self, ask: Ask) -> Answer:
         member, body = self._found(ask), _read(ask)
         if ask.params["list"] not in self.state["lists"]:
-            return _not_found()
+            return not_found()
         if body is None:
-            return _problem(400, "Invalid Resource", "The resource submitted could not be validated.")
+            return invalid()
         if member:
             return self._change(member, body)
         if "@" not in str(body.get("email_address")) or body.get("status_if_new") not in _STATUSES:
-            return _problem(400, "Invalid Resource", "The resource submitted could not be validated.")
+            return invalid()
         return self._store(ask.params["list"], body, body["status_if_new"])
 
     def _store(self, ident: str, body: Mapping[str, Any], status: str) -> Answer:
         email = body["email_address"]
         if _hash(email) in self.state["forgotten"][ident]:
             text = f"{email} was permanently deleted and cannot be re-imported. The contact must re-subscribe."
-            return _problem(400, "Forgotten Email Not Subscribed", text)
+            return problem(400, "Forgotten Email Not Subscribed", text)
         member = self._made(ident, email, status, body.get("merge_fields", {}))
         self.state["members"][ident][member["id"]] = member
         return reply(_shown(member))
@@ -202,17 +198,17 @@ class Mailchimp:
     def _update(self, ask: Ask) -> Answer:
         member, body = self._found(ask), _read(ask)
         if member is None:
-            return _not_found()
+            return not_found()
         if body is None:
-            return _problem(400, "Invalid Resource", "The resource submitted could not be validated.")
+            return invalid()
         return self._change(member, body)
 
     def _change(self, member: dict[str, Any], body: Mapping[str, Any]) -> Answer:
         status = body.get("status", member["status"])
         if status not in _STATUSES:
-            return _problem(400, "Invalid Resource", "The resource submitted could not be validated.")
+            return invalid()
         if _is_partial(body.get("merge_fields", {}).get("ADDRESS", "")):
-            return _problem(400, "Invalid Resource", "ADDRESS: Please enter a complete address")
+            return problem(400, "Invalid Resource", "ADDRESS: Please enter a complete address")
         member["status"] = status
         member["merge_fields"] |= body.get("merge_fields", {})
         member["full_name"] = _full_name(member["merge_fields"])
@@ -229,9 +225,9 @@ class Mailchimp:
     def _archive(self, ask: Ask) -> Answer:
         member = self._found(ask)
         if member is None:
-            return _not_found()
+            return not_found()
         if member["status"] == "archived":
-            return _problem(405, "Method Not Allowed", "This list member cannot be removed. Please contact support.")
+            return problem(405, "Method Not Allowed", "This list member cannot be removed. Please contact support.")
         member["status"] = "archived"
         member["last_changed"] = self._stamp(self._clock.now())
         return Answer(204)
@@ -239,7 +235,7 @@ class Mailchimp:
     def _delete(self, ask: Ask) -> Answer:
         member = self._found(ask)
         if member is None:
-            return _not_found()
+            return not_found()
         ident = ask.params["list"]
         del self.state["members"][ident][member["id"]]
         self.state["forgotten"][ident].append(member["id"])
@@ -251,9 +247,9 @@ class Mailchimp:
         def handle(ask: Ask) -> Answer:
             member = self._found(ask)
             if member is None:
-                return _not_found()
+                return not_found()
             rows = member[part]
-            body = {"email_id": member["id"], "list_id": member["list_id"], part: _page(ask, rows)}
+            body = {"email_id": member["id"], "list_id": member["list_id"], part: page(ask, rows)}
             return reply({**body, "total_items": len(rows), "_links": []})
 
         return handle
@@ -261,9 +257,9 @@ class Mailchimp:
     def _tag(self, ask: Ask) -> Answer:
         member, body = self._found(ask), _read(ask)
         if member is None:
-            return _not_found()
+            return not_found()
         if body is None or not isinstance(body.get("tags"), list):
-            return _problem(400, "Invalid Resource", "The resource submitted could not be validated.")
+            return invalid()
         for tag in body["tags"]:
             member["tags"] = [held for held in member["tags"] if held["name"] != tag["name"]]
             if tag["status"] == "active":
@@ -326,38 +322,6 @@ class Mailchimp:
         return zulu(moment).replace("Z", "+00:00")
 
 
-def _with_fields(handle: Callable[[Ask], Answer]) -> Callable[[Ask], Answer]:
-    """Answers cut down to `fields` and without `exclude_fields`, as every endpoint allows: lists.id,total_items."""
-
-    def handled(ask: Ask) -> Answer:
-        answer = handle(ask)
-        if answer.status != 200 or not {"fields", "exclude_fields"} & set(ask.query):
-            return answer
-        body = orjson.loads(answer.body)
-        for name, keep in (("fields", True), ("exclude_fields", False)):
-            if name in ask.query:
-                body = _cut(body, [path.split(".") for path in ask.query[name].split(",")], keep=keep)
-        return reply(body)
-
-    return handled
-
-
-def _cut(value: Any, paths: Sequence[Sequence[str]], *, keep: bool) -> Any:
-    if isinstance(value, list):
-        return [_cut(one, paths, keep=keep) for one in value]
-    if not isinstance(value, dict):
-        return value
-    cut = {}
-    for name, inner in value.items():
-        below = [path[1:] for path in paths if path[0] == name]
-        if [] in below or not below:
-            if bool(below) is keep:
-                cut[name] = inner
-        else:
-            cut[name] = _cut(inner, below, keep=keep)
-    return cut
-
-
 def _hash(email: str) -> str:
     return hashlib.md5(email.lower().encode(), usedforsecurity=False).hexdigest()
 
@@ -381,27 +345,8 @@ def _shown(member: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _page(ask: Ask, rows: Sequence[Any]) -> list[Any]:
-    offset, count = _int(ask, "offset", 0), min(_int(ask, "count", 10), _MOST)
-    return list(rows[offset : offset + count])
-
-
-def _int(ask: Ask, name: str, default: int) -> int:
-    value = ask.query.get(name, "")
-    return int(value) if value.isdecimal() else default
-
-
 def _read(ask: Ask) -> dict[str, Any] | None:
     try:
         return ask.json()
     except ValueError:
         return None
-
-
-def _not_found() -> Answer:
-    return _problem(404, "Resource Not Found", "The requested resource could not be found.")
-
-
-def _problem(status: int, title: str, text: str) -> Answer:
-    known = {"type": "https://mailchimp.com/developer/marketing/docs/errors/", "title": title, "status": status}
-    return reply({**known, "detail": text, "instance": str(uuid.uuid4())}, status, _PROBLEM)
