@@ -1,18 +1,21 @@
-"""What an erasure makes of one row, for connectors that hold rows in Python.
+"""What an erasure makes of rows, of one alone and of those that link to each other, for connectors that hold rows in
+Python.
 
 The one rule: a row goes unless the plan says that it stays, and a row that stays is either kept on a ground that is
 named or tells nothing of anybody. A row counts once: as erased, as anonymised, as pseudonymised or as kept.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
+from connectors.derived import texts
 from connectors.protocol import Key
 from connectors.strategies import clean, rewrite, text
-from rights.datamap import Collection, Erase, Strategy
+from rights import sharing
+from rights.datamap import Collection, Erase, Strategy, System
 from rights.plan import Keep, Work, Write
 from rights.receipt import Count, Kept, Tally
 
@@ -24,6 +27,8 @@ FAR: Final = 9000
 Row = Mapping[str, object]
 Place = tuple[str, Key]
 """Where a row is: its collection and its key."""
+_Pointed = dict[str, dict[str, set[str]]]
+"""By collection and column, the values that rows which stay point to."""
 
 
 def key_of(columns: Sequence[str], row: Row) -> Key:
@@ -99,6 +104,53 @@ def fate_of(row: Row, work: Work, collection: Collection, *, shell: bool, part: 
 
 def _allowed(writes: tuple[Write, ...], part: "Part | None") -> tuple[Write, ...]:
     return tuple(write for write in writes if part is None or part.rewritten(write.field))
+
+
+def fates_of(
+    system: System, works: Iterable[Work], certain: Mapping[str, Sequence[Row]], parts: Mapping[Place, "Part"]
+) -> list[Fate]:
+    """What becomes of a person's rows, children first: a row that stays keeps what it points to as a shell.
+
+    Args:
+        certain: by collection, the rows in the order in which they were reached, parents before children.
+        parts: the person's part in rows that may be somebody else's too.
+    """
+    of = {work.collection: work for work in works}
+    fates: list[Fate] = []
+    pointed_to: _Pointed = defaultdict(lambda: defaultdict(set))
+    for group in reversed(system.groups):
+        circular = system.circular(group[0])
+        staying = -1
+        while True:
+            found = [
+                f for name in reversed(group) for f in _fates_in(system, of[name], certain[name], parts, pointed_to)
+            ]
+            stay = sum(fate.stays for fate in found)
+            # In a circle a shell may make shells of what was looked at before it.
+            if stay == staying or not circular:
+                break
+            staying = stay
+        fates += found
+    return fates
+
+
+def _fates_in(
+    system: System, work: Work, rows: Sequence[Row], parts: Mapping[Place, "Part"], pointed_to: _Pointed
+) -> Iterator[Fate]:
+    """The fates of one collection's rows, last reached first; notes what those that stay point to."""
+    collection = system.collections[work.collection]
+    for row in reversed(rows):
+        shell = any(text(row.get(column)) in values for column, values in pointed_to[work.collection].items())
+        part = parts.get((work.collection, key_of(collection.key, row)))
+        fate = fate_of(row, work, collection, shell=shell, part=part)
+        yield fate
+        rewritten = {write.field for write in fate.writes}
+        for link in collection.links if fate.stays else ():
+            if not sharing.needs_its_target(system.collections, work.collection, link):
+                continue
+            if rewritten.isdisjoint(collection.bases(link.field)):
+                parent, column = link.target
+                pointed_to[parent][column].update(texts(row.get(link.field)))
 
 
 def tally_of(

@@ -16,10 +16,10 @@ from typing import Final, ParamSpec, TypeVar
 
 from connectors.anchors import key_name
 from connectors.corrections import Mend, corrected, foreseen, found_of, mends, old_values, require, told
-from connectors.derived import complete, texts
+from connectors.derived import complete
 from connectors.directory import Directory
 from connectors.errors import ConnectorError, NeedsHuman, Retryable
-from connectors.fates import Fate, Place, Row, changes_of, fate_of, key_of, tally_of
+from connectors.fates import Fate, Place, Row, changes_of, fates_of, key_of, tally_of
 from connectors.jsonlines import pages_of
 from connectors.links import Links
 from connectors.memorystore import Foreseen, Store
@@ -31,10 +31,8 @@ from connectors.sharing import Part, Parts, anchor_name, given, key_text
 from connectors.strategies import text
 from connectors.unread import refuse_options
 from connectors.words import words_of
-from rights import sharing
 from rights.codes import Code
 from rights.datamap import Collection, System
-from rights.plan import Work
 from rights.receipt import Tally
 from rights.subject import Identity, Sharing
 
@@ -288,37 +286,8 @@ class Memory:
             yield mentions_among(name, collection, words, rows)
 
     def _fates(self, call: Call, sight: _Sight) -> list[Fate]:
-        """What becomes of every certain row, children first: a row that stays keeps what it points to as a shell."""
-        works = {work.collection: work for work in call.work}
-        fates: list[Fate] = []
-        pointed_to: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for group in reversed(self.system.groups):
-            staying = -1
-            while True:
-                found = [fate for name in reversed(group) for fate in self._fates_in(works[name], sight, pointed_to)]
-                stay = sum(fate.stays for fate in found)
-                # In a circle a shell may make shells of what was looked at before it.
-                if stay == staying or group[0] not in self._circular:
-                    break
-                staying = stay
-            fates += found
-        return fates
-
-    def _fates_in(self, work: Work, sight: _Sight, pointed_to: dict[str, dict[str, set[str]]]) -> Iterator[Fate]:
-        """The fates of one collection's rows, last reached first; notes what those that stay point to."""
-        collection = self.system.collections[work.collection]
-        for row in reversed(sight.certain[work.collection]):
-            shell = any(text(row.get(column)) in values for column, values in pointed_to[work.collection].items())
-            part = sight.parts.get((work.collection, key_of(collection.key, row)))
-            fate = fate_of(row, work, collection, shell=shell, part=part)
-            yield fate
-            rewritten = {write.field for write in fate.writes}
-            for link in collection.links if fate.stays else ():
-                if not sharing.needs_its_target(self.system.collections, work.collection, link):
-                    continue
-                if rewritten.isdisjoint(collection.bases(link.field)):
-                    parent, column = link.target
-                    pointed_to[parent][column].update(texts(row.get(link.field)))
+        """What becomes of every certain row, children first."""
+        return fates_of(self.system, call.work, sight.certain, sight.parts)
 
     def _look(self, call: Call, sight: _Sight, fates: Sequence[Fate], tally: Tally) -> Look:
         candidates = [
