@@ -134,7 +134,7 @@ _SEAL: Final = insert(vault).from_select(
 class Campaigns(Store):
     """The verbs on campaigns."""
 
-    def prepare_campaign(self, name: str, notice: str, *, at: datetime) -> Campaign:
+    def prepare_campaign(self, name: str, notice: str, *, at: datetime, by: str | None = None) -> Campaign:
         """Write a campaign down; nobody is told yet.
 
         Raises:
@@ -150,7 +150,8 @@ class Campaigns(Store):
                 if connection.scalar(made, {"tenant": self.tenant, **row}) is None:
                     raise LedgerRefusal("there is a campaign of this name: choose another")
                 self._vault.add_key(connection, campaign, "working", key)
-                self._journal(connection, "campaign_prepared", {"campaign": campaign}, at, key=campaign)
+                body = {"campaign": campaign, **({"by": by} if by else {})}
+                self._journal(connection, "campaign_prepared", body, at, key=campaign)
 
         self._with_kek(commit)
         return self.campaign(name)
@@ -176,7 +177,7 @@ class Campaigns(Store):
         with self._look() as connection:
             return [Campaign.model_validate(row._mapping) for row in connection.execute(query)]
 
-    def start_campaign(self, name: str, *, at: datetime) -> bool:
+    def start_campaign(self, name: str, *, at: datetime, by: str | None = None) -> bool:
         """Begin, or go on with one that was stopped while people were being listed; False if it runs.
 
         Raises:
@@ -198,10 +199,11 @@ class Campaigns(Store):
             )
             call_for_letters(self, connection, at)
             post(connection, self.tenant, "campaign", "", at, {"campaign": campaign.id})
-            self._journal(connection, "campaign_started", {"campaign": campaign.id}, at, key=campaign.id)
+            body = {"campaign": campaign.id, **({"by": by} if by else {})}
+            self._journal(connection, "campaign_started", body, at, key=campaign.id)
         return True
 
-    def stop_campaign(self, name: str, *, at: datetime) -> int:
+    def stop_campaign(self, name: str, *, at: datetime, by: str | None = None) -> int:
         """Write to nobody else; how many letters were waiting.
 
         Raises:
@@ -221,7 +223,7 @@ class Campaigns(Store):
                 )
                 .values(state=LetterState.LEFT.value, settled_at=at)
             ).rowcount
-            body = {"campaign": campaign.id, "left": left}
+            body = {"campaign": campaign.id, "left": left, **({"by": by} if by else {})}
             self._journal(connection, "campaign_stopped", body, at, key=campaign.id)
         return left
 

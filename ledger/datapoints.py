@@ -53,7 +53,13 @@ class DataPoints(Proofs):
     """Verbs on data points."""
 
     def check_points(
-        self, request_id: str, points: Sequence[tuple[str, str]], *, at: datetime, declared: bool = False
+        self,
+        request_id: str,
+        points: Sequence[tuple[str, str]],
+        *,
+        at: datetime,
+        declared: bool = False,
+        by: str | None = None,
     ) -> int:
         """Compare facts with what the directory has, without telling which fit: how many do.
 
@@ -84,10 +90,10 @@ class DataPoints(Proofs):
             spent = self._spend_try(connection, given, ways, at)
             matched = _matching(points, [] if spent else [p for p in ways if not p.fresh(at)])
             self._set_case(connection, request_id, point_tries=case.point_tries + 1)
-            body = {"try": case.point_tries + 1}
+            body = {"try": case.point_tries + 1, **({"by": by} if by else {})}
             self._journal(connection, "points_checked", body, at, request_id=request_id)
             proof = Proof(rung=Rung.DATA_POINTS, at=at, matched=matched, declared=declared)
-            self._proven(connection, row, proof, at)
+            self._proven(connection, row, proof, at, by=by)
         return matched
 
     def _spend_try(

@@ -187,7 +187,7 @@ class LetterDesk(Store):
 
     # What people say.
 
-    def resend_letter(self, letter: str, *, at: datetime, note: str | None = None) -> None:
+    def resend_letter(self, letter: str, *, at: datetime, note: str | None = None, by: str | None = None) -> None:
         """Send a letter anew, as another mail.
 
         Raises:
@@ -202,7 +202,7 @@ class LetterDesk(Store):
                 raise LedgerRefusal("a letter about a demand is posted where mail failed: habeas authority letter")
             _again(self, connection, found, at)
             if found.request_id:
-                said = {"letter": found.id, "state": LetterState.QUEUED}
+                said = {"letter": found.id, "state": LetterState.QUEUED, **({"by": by} if by else {})}
                 _journal(self, connection, found.request_id, "letter_resent", said, at, note)
 
     def expect_post(self, request_id: str, what: str, by: date, *, at: datetime) -> None:

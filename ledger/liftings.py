@@ -63,6 +63,7 @@ class Liftings(Store):
         told: str | None = None,
         note: str | None = None,
         letter: str | None = None,
+        by: str | None = None,
     ) -> bool:
         """Have a restriction lifted: the person is told, whole days of `notice` pass, then it is; False if that was
         asked for before. `told` is what the letter says of it beyond the coded reason; `letter` the id of one that
@@ -87,10 +88,12 @@ class Liftings(Store):
             settle_review(self, connection, request_id, at)
             post(connection, self.tenant, "lift", request_id, at)
             body = {"reason": reason, "notice_days": notice.days}
-            note_restriction(self, connection, request_id, "restriction_to_be_lifted", body, at, note)
+            note_restriction(self, connection, request_id, "restriction_to_be_lifted", body, at, note, by)
         return True
 
-    def told_of_lifting(self, request_id: str, *, at: datetime, note: str | None = None) -> datetime:
+    def told_of_lifting(
+        self, request_id: str, *, at: datetime, note: str | None = None, by: str | None = None
+    ) -> datetime:
         """Note that the person was told that their restriction will be lifted; from when on it may be.
 
         Raises:
@@ -106,7 +109,7 @@ class Liftings(Store):
             connection.execute(CHANGE.values(told_at=at, lift_on=lift_on), {"of": self.tenant, "id": request_id})
             settle_review(self, connection, request_id, at)
             post(connection, self.tenant, "lift", request_id, at)
-            note_restriction(self, connection, request_id, "restriction_told", {"lift_on": lift_on}, at, note)
+            note_restriction(self, connection, request_id, "restriction_told", {"lift_on": lift_on}, at, note, by)
         return lift_on
 
     def begin_lifting(self, request_id: str, *, at: datetime) -> bool:

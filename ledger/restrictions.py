@@ -192,7 +192,7 @@ class Restrictions(Store):
         ]
 
     def review_restriction(
-        self, request_id: str, *, at: datetime, review_on: datetime, note: str | None = None
+        self, request_id: str, *, at: datetime, review_on: datetime, note: str | None = None, by: str | None = None
     ) -> Restriction:
         """Note that somebody has looked, and that it is still needed until another day. What was to be lifted, is not.
 
@@ -212,7 +212,7 @@ class Restrictions(Store):
             if found.lift_asked_at:
                 post(connection, self.tenant, "lift", request_id, at)
             body = {"review_on": review_on, "lifting_undone": found.lift_asked_at is not None}
-            note_restriction(self, connection, request_id, "restriction_reviewed", body, at, note)
+            note_restriction(self, connection, request_id, "restriction_reviewed", body, at, note, by)
         return found.model_copy(update={**kept, **undone})
 
     def ask_for_reviews(self, *, at: datetime) -> int:
@@ -291,10 +291,12 @@ def note_restriction(
     body: dict[str, object],
     at: datetime,
     note: str | None,
+    by: str | None = None,
 ) -> None:
-    """Journal a decision with its note sealed in the request's file."""
+    """Journal a decision with its note sealed in the request's file, and by whom it is."""
     kept = keep_word(ledger, connection, request_id, note, at)
-    ledger._journal(connection, kind, {**body, **kept}, at, request_id=request_id)
+    said = {**body, **({"by": by} if by else {}), **kept}
+    ledger._journal(connection, kind, said, at, request_id=request_id)
 
 
 def notice_key(request_id: str) -> str:

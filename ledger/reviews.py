@@ -67,7 +67,7 @@ class Reviews(Decisions):
             self._journal(connection, "redacted", {"redaction": made, "places": len(marks)}, at, request_id=request_id)
         return made
 
-    def restore(self, request_id: str, redaction: str, *, at: datetime) -> None:
+    def restore(self, request_id: str, redaction: str, *, at: datetime, by: str | None = None) -> None:
         """Put back what was taken out by mistake.
 
         Raises:
@@ -79,7 +79,8 @@ class Reviews(Decisions):
             if redaction not in held:
                 raise LedgerRefusal("the request has no redaction of this id: habeas review list names them")
             self._put(connection, request_id, held[redaction].model_copy(update={"marks": ()}), at)
-            self._journal(connection, "restored", {"redaction": redaction}, at, request_id=request_id)
+            body = {"redaction": redaction, **({"by": by} if by else {})}
+            self._journal(connection, "restored", body, at, request_id=request_id)
 
     def redactions(self, request_id: str) -> list[Redaction]:
         """All that was taken out, in order; empty once the request's file is destroyed."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter.commands.options import Json
+from starter.commands.options import Json, MaybeBy
 from starter.exits import Exit, Failure
 
 campaigns = typer.Typer(no_args_is_help=True, help="Notices to everybody: service mail, once per person.")
@@ -22,48 +22,50 @@ def prepare(
     notice: Annotated[
         str, typer.Option("--notice", metavar="FILE", help="What is told, and whom; - is standard input.")
     ],
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Write a campaign down, and see that its audience is in the data map.
 
     Nobody is written to before habeas campaign start.
 
-    Example: habeas campaign prepare privacy-policy-3 --notice notice.yaml
+    Example: habeas campaign prepare privacy-policy-3 --notice notice.yaml --by s-17
     """
     from connectors.registry import build
     from connectors.rolls import Rolls
     from rights.campaign import NAME, read_notice
     from starter.campaign import campaign_document, campaign_page
     from starter.desk import desk, now
-    from starter.inputs import read_text
+    from starter.inputs import maybe_role, read_text
     from starter.show import answer
 
     if not NAME.match(name):
         raise Failure(Exit.USAGE, "a campaign's name is a lower-case word such as privacy-policy-3")
-    text = read_text(notice, "--notice")
+    text, who = read_text(notice, "--notice"), maybe_role(by, "--by")
     with desk() as at:
         read = read_notice("--notice", text, at.data_map)
         if not read.regime:
             read = read.model_copy(update={"regime": at.settings.regime})
         if not isinstance(build(at.data_map.systems[read.audience.system]), Rolls):
             raise Failure(Exit.REFUSED, f"{read.audience.system} cannot list its people: name a database")
-        made = at.ledger.prepare_campaign(name, read.model_dump_json(), at=now())
+        made = at.ledger.prepare_campaign(name, read.model_dump_json(), at=now(), by=who)
         answer(campaign_document(made, {}), campaign_page(made, {}, at.zone), as_json=as_json)
 
 
 @campaigns.command()
-def start(name: Name, as_json: Json = False) -> None:
+def start(name: Name, by: MaybeBy = None, as_json: Json = False) -> None:
     """Write to everybody on the list, once; or go on where a campaign was stopped.
 
-    Example: habeas campaign start privacy-policy-3
+    Example: habeas campaign start privacy-policy-3 --by s-17
     """
     from starter.desk import desk, now
+    from starter.inputs import maybe_role
     from starter.show import Page, answer
 
     with desk() as at:
         if at.settings.mail is None:
             raise Failure(Exit.REFUSED, "no mail server is set up, so nobody can be written to: set [mail]")
-        fresh = at.ledger.start_campaign(name, at=now())
+        fresh = at.ledger.start_campaign(name, at=now(), by=maybe_role(by, "--by"))
     answer({"started": fresh}, Page().line("started" if fresh else "it runs already"), as_json=as_json)
 
 
@@ -87,16 +89,17 @@ def status(name: Name, as_json: Json = False) -> None:
 
 
 @campaigns.command()
-def stop(name: Name, as_json: Json = False) -> None:
+def stop(name: Name, by: MaybeBy = None, as_json: Json = False) -> None:
     """Write to nobody else. A letter that the mail server is just being given still goes out.
 
-    Example: habeas campaign stop privacy-policy-3
+    Example: habeas campaign stop privacy-policy-3 --by s-17
     """
     from starter.desk import desk, now
+    from starter.inputs import maybe_role
     from starter.show import Page, answer, plural
 
     with desk() as at:
-        left = at.ledger.stop_campaign(name, at=now())
+        left = at.ledger.stop_campaign(name, at=now(), by=maybe_role(by, "--by"))
     answer({"left": left}, Page().line(f"stopped; {plural(left, 'letter')} not sent"), as_json=as_json)
 
 

@@ -71,26 +71,28 @@ def send_code(
             show_default=False,
         ),
     ] = None,
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Have a code sent.
 
     Whether anybody gets it is not told: the answer is the same for people who are known and for people who are not.
 
-    Example: habeas identity send-code 01kap2v7q4m8w3x9yd5tgh6jzr --to file
+    Example: habeas identity send-code 01kap2v7q4m8w3x9yd5tgh6jzr --to file --by s-17
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id
+    from starter.inputs import ledger_id, maybe_role
     from starter.proving import code_goes
     from starter.show import Page, answer
 
     if to is not None and to not in PLACES:
         raise Failure(Exit.USAGE, f"--to takes one of {', '.join(PLACES)}")
+    who = maybe_role(by, "--by")
     with desk() as at:
         request_id = ledger_id(request, "request")
         at.ledger.request(request_id)
         goes = code_goes(at.ledger.identity_state(request_id), to)
-        number = at.ledger.ask_code(request_id, goes, at=now())
+        number = at.ledger.ask_code(request_id, goes, at=now(), by=who)
         said = f"code {number} is on its way, if there is a way; have it read back and check it"
         answer({"to": goes, "number": number}, Page().line(said), as_json=as_json)
 
@@ -101,18 +103,19 @@ def check_code(
     code: Annotated[
         str, typer.Option("--code-file", metavar="FILE", help="The code as read out, from a file or -.")
     ] = "-",
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Check a code that was read back. Exit 0: proven; 6: not proven, for whatever reason.
 
-    Example: habeas identity check-code 01kap2v7q4m8w3x9yd5tgh6jzr --code-file -
+    Example: habeas identity check-code 01kap2v7q4m8w3x9yd5tgh6jzr --code-file - --by s-17
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, maybe_role, read_text
 
-    said = read_text(code, "--code-file")
+    said, who = read_text(code, "--code-file"), maybe_role(by, "--by")
     with desk() as at:
-        verdict_of(at.ledger.check_code(ledger_id(request, "request"), said, at=now()), as_json)
+        verdict_of(at.ledger.check_code(ledger_id(request, "request"), said, at=now(), by=who), as_json)
 
 
 @identities.command("ask-points")
@@ -144,21 +147,22 @@ def check_points(
     declared: Annotated[
         bool, typer.Option("--declared", help="A signed declaration goes with them; it is in the request's file.")
     ] = False,
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Compare data points. Three times for a request, and six about one person in 30 days; which fit is told to nobody.
 
     By themselves they never release a copy under the GDPR.
 
-    Example: habeas identity check-points 01kap2v7q4m8w3x9yd5tgh6jzr --points told.txt
+    Example: habeas identity check-points 01kap2v7q4m8w3x9yd5tgh6jzr --points told.txt --by s-17
     """
     from starter.desk import desk, now
-    from starter.inputs import identity_pairs, ledger_id
+    from starter.inputs import identity_pairs, ledger_id, maybe_role
 
-    pairs = identity_pairs((), points)
+    pairs, who = identity_pairs((), points), maybe_role(by, "--by")
     with desk() as at:
         request_id = ledger_id(request, "request")
-        at.ledger.check_points(request_id, pairs, at=now(), declared=declared)
+        at.ledger.check_points(request_id, pairs, at=now(), declared=declared, by=who)
         verdict_of(at.ledger.request(request_id).confirmed, as_json)
 
 

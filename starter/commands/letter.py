@@ -76,7 +76,7 @@ def show(
 
 
 @letters.command()
-def resend(letter: LetterId, note_file: NoteFile = None, as_json: Json = False) -> None:
+def resend(letter: LetterId, by: MaybeBy = None, note_file: NoteFile = None, as_json: Json = False) -> None:
     """Send a letter again, as another mail.
 
     Only one that came back, was not taken, or may not have gone out.
@@ -84,14 +84,14 @@ def resend(letter: LetterId, note_file: NoteFile = None, as_json: Json = False) 
     Example: habeas letter resend 01kap2v7q4m8w3x9yd5tgh6jzr.refusal.0
     """
     from starter.desk import desk, now
-    from starter.inputs import read_text
+    from starter.inputs import maybe_role, read_text
     from starter.outbox import letter_document, letter_id, letter_page
     from starter.show import answer
 
-    note = read_text(note_file, "--note-file") if note_file else None
+    note, who = read_text(note_file, "--note-file") if note_file else None, maybe_role(by, "--by")
     with desk() as at:
         name = letter_id(letter)
-        at.ledger.resend_letter(name, at=now(), note=note)
+        at.ledger.resend_letter(name, at=now(), note=note, by=who)
         found = at.ledger.letter(name)
         answer(letter_document(found), letter_page(found, None, at.zone), as_json=as_json)
 

@@ -297,20 +297,20 @@ def approve(request: RequestId, by: MaybeBy = None, as_json: Json = False) -> No
 
 
 @requests.command()
-def withdraw(request: RequestId, note_file: NoteFile = None, as_json: Json = False) -> None:
+def withdraw(request: RequestId, by: MaybeBy = None, note_file: NoteFile = None, as_json: Json = False) -> None:
     """Take a request back.
 
     No call that destroys anything starts after this.
 
-    Example: habeas request withdraw 01kap2v7q4m8w3x9yd5tgh6jzr --note-file mail.txt
+    Example: habeas request withdraw 01kap2v7q4m8w3x9yd5tgh6jzr --by s-17 --note-file mail.txt
     """
     from starter.desk import desk, now
-    from starter.inputs import read_text
+    from starter.inputs import maybe_role, read_text
     from starter.show import Cell, Page, answer, plural
 
-    note = read_text(note_file, "--note-file") if note_file else None
+    note, who = read_text(note_file, "--note-file") if note_file else None, maybe_role(by, "--by")
     with desk() as at:
-        flying = at.ledger.withdraw(_id(request), at=now(), note=note)
+        flying = at.ledger.withdraw(_id(request), at=now(), note=note, by=who)
     if flying:
         said = Cell(f"withdrawn; taking effect: {plural(flying, 'call')} still in flight", "warn")
     else:

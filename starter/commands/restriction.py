@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from starter.commands.options import Json, NoteFile, ReasonFile
+from starter.commands.options import Json, MaybeBy, NoteFile, ReasonFile
 
 if TYPE_CHECKING:
     from ledger.standing import Standing
@@ -86,6 +86,7 @@ def review(
         str,
         typer.Option("--until", metavar="DATE", help="When it is to be reviewed next.", show_default=False),
     ],
+    by: MaybeBy = None,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
@@ -93,19 +94,20 @@ def review(
 
     A lifting that was asked for is called off, unless it has begun.
 
-    Example: habeas restriction review 01kap2v7q4m8w3x9yd5tgh6jzr --until 2027-09-01 --note-file why.txt
+    Example: habeas restriction review 01kap2v7q4m8w3x9yd5tgh6jzr --until 2027-09-01 --by s-17
     """
     from datetime import datetime, time
     from zoneinfo import ZoneInfo
 
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_day, read_text
+    from starter.inputs import ledger_id, maybe_role, read_day, read_text
     from starter.show import Cell, Page, answer, day
 
-    note = read_text(note_file, "--note-file") if note_file else None
+    note, who = read_text(note_file, "--note-file") if note_file else None, maybe_role(by, "--by")
     with desk() as at:
         review_on = datetime.combine(read_day(until, "--until"), time(), ZoneInfo(at.zone))
-        kept = at.ledger.review_restriction(ledger_id(request, "request"), at=now(), review_on=review_on, note=note)
+        request_id = ledger_id(request, "request")
+        kept = at.ledger.review_restriction(request_id, at=now(), review_on=review_on, note=note, by=who)
         said = Cell(f"kept; to be reviewed again on {day(kept.review_on, at.zone)}", "good")
         answer(_document(kept), Page().line(said), as_json=as_json)
 
@@ -133,6 +135,7 @@ def lift(
             show_default=False,
         ),
     ] = None,
+    by: MaybeBy = None,
     reason_file: ReasonFile = None,
     note_file: NoteFile = None,
     as_json: Json = False,
@@ -141,26 +144,27 @@ def lift(
 
     Nothing is put back before the letter has gone out (GDPR Art. 18(3)).
 
-    Example: habeas restriction lift 01kap2v7q4m8w3x9yd5tgh6jzr --because not_needed
+    Example: habeas restriction lift 01kap2v7q4m8w3x9yd5tgh6jzr --because not_needed --by s-17
     """
     from datetime import timedelta
 
     from rights.restriction import Ended
     from starter.desk import desk, now
     from starter.exits import Exit, Failure
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, maybe_role, read_text
     from starter.show import Cell, Page, answer
 
     words = [reason.value for reason in Ended]
     if because not in words:
         raise Failure(Exit.USAGE, f"--because takes one of {', '.join(words)}")
-    note = read_text(note_file, "--note-file") if note_file else None
+    note, who = read_text(note_file, "--note-file") if note_file else None, maybe_role(by, "--by")
     reason = read_text(reason_file, "--reason-file") if reason_file else None
     with desk() as at:
         days = at.settings.restriction_notice_days if notice_days is None else notice_days
-        request_id = ledger_id(request, "request")
-        notice = timedelta(days=days)
-        fresh = at.ledger.ask_to_lift(request_id, Ended(because), at=now(), notice=notice, told=reason, note=note)
+        request_id, notice = ledger_id(request, "request"), timedelta(days=days)
+        fresh = at.ledger.ask_to_lift(
+            request_id, Ended(because), at=now(), notice=notice, told=reason, note=note, by=who
+        )
         found = _found(at.ledger.restriction(request_id))
         said = "the person is told; it is lifted" if fresh else "it was to be lifted before; it is"
         line = Cell(f"{said} {found.notice_days} days after the letter has gone out", "good")
@@ -168,20 +172,20 @@ def lift(
 
 
 @restrictions.command()
-def told(request: Restricting, note_file: NoteFile = None, as_json: Json = False) -> None:
+def told(request: Restricting, by: MaybeBy = None, note_file: NoteFile = None, as_json: Json = False) -> None:
     """Say that the person was told of the lifting in another way than by the letter, such as on the phone.
 
     The term runs from now.
 
-    Example: habeas restriction told 01kap2v7q4m8w3x9yd5tgh6jzr --note-file call.txt
+    Example: habeas restriction told 01kap2v7q4m8w3x9yd5tgh6jzr --by s-17 --note-file call.txt
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, read_text
+    from starter.inputs import ledger_id, maybe_role, read_text
     from starter.show import Cell, Page, answer, minute
 
-    note = read_text(note_file, "--note-file") if note_file else None
+    note, who = read_text(note_file, "--note-file") if note_file else None, maybe_role(by, "--by")
     with desk() as at:
-        lift_on = at.ledger.told_of_lifting(ledger_id(request, "request"), at=now(), note=note)
+        lift_on = at.ledger.told_of_lifting(ledger_id(request, "request"), at=now(), note=note, by=who)
         line = Cell(f"noted; it is lifted from {minute(lift_on, at.zone)} on", "good")
         answer({"lift_on": lift_on}, Page().line(line), as_json=as_json)
 

@@ -152,6 +152,7 @@ def redact(
 def restore(
     request: RequestId,
     redaction: Annotated[str, typer.Argument(metavar="REDACTION", help="Its id.", show_default=False)],
+    by: MaybeBy = None,
     as_json: Json = False,
 ) -> None:
     """Put back what was taken out by mistake.
@@ -159,11 +160,12 @@ def restore(
     Example: habeas review restore 01kap2v7q4m8w3x9yd5tgh6jzr 01kap30c2m6n8r1v5t9w4x7yzb
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id
+    from starter.inputs import ledger_id, maybe_role
     from starter.show import Cell, Page, answer
 
+    who = maybe_role(by, "--by")
     with desk() as at:
-        at.ledger.restore(ledger_id(request, "request"), ledger_id(redaction, "redaction"), at=now())
+        at.ledger.restore(ledger_id(request, "request"), ledger_id(redaction, "redaction"), at=now(), by=who)
     answer({"restored": redaction}, Page().line(Cell("put back", "good")), as_json=as_json)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from starter.commands.options import Json, NoteFile, RequestId
+from starter.commands.options import Json, MaybeBy, NoteFile, RequestId
 from starter.commands.request import decided, requests
 from starter.exits import Exit, Failure
 
@@ -44,6 +44,7 @@ def rule(
         str | None,
         typer.Option("--on", metavar="DATE", help="done, of post: the day it went out or came.", show_default="today"),
     ] = None,
+    by: MaybeBy = None,
     note_file: NoteFile = None,
     as_json: Json = False,
 ) -> None:
@@ -53,10 +54,10 @@ def rule(
     on this map. done: it was done by hand, for what the engine cannot look at itself. choose: the numbers that the task
     asks for (--person 1,2), most often the candidates that are this person, or none of them (--person none).
 
-    Example: habeas request rule 01kap2v7q4m8w3x9yd5tgh6jzr give_up --task 01kap30c2m6n8r1v5t9w4x7yzb
+    Example: habeas request rule 01kap2v7q4m8w3x9yd5tgh6jzr give_up --task 01kap30c2m6n8r1v5t9w4x7yzb --by s-17
     """
     from starter.desk import desk, now
-    from starter.inputs import ledger_id, maybe_day, read_text
+    from starter.inputs import ledger_id, maybe_day, maybe_role, read_text
     from starter.tasks import chosen, covered_by
 
     ruling = _ruling(word)
@@ -64,13 +65,13 @@ def rule(
         raise Failure(Exit.USAGE, "choose and --person belong together: habeas request show lists the candidates")
     if on is not None and ruling != "done":
         raise Failure(Exit.USAGE, "--on goes with done: it says on which day it was done")
-    day = maybe_day(on, "--on")
+    day, who = maybe_day(on, "--on"), maybe_role(by, "--by")
     note = read_text(note_file, "--note-file") if note_file else None
     with desk() as at:
         request_id, task_id = ledger_id(request, "request"), ledger_id(task, "task")
         rows = chosen(at.ledger, request_id, task_id, person) if person is not None else None
         fresh = at.ledger.rule(
-            request_id, task_id, ruling, at=now(), note=note, chosen=rows, on=day, covers=covered_by(at)
+            request_id, task_id, ruling, at=now(), note=note, by=who, chosen=rows, on=day, covers=covered_by(at)
         )
     decided(f"ruled {ruling}", fresh, as_json)
 

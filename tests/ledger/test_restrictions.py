@@ -227,3 +227,16 @@ def test_nothing_is_restricted_for_a_request_that_is_over(ledger: Ledger, restri
     for over in (restricted, gone):
         with pytest.raises(LedgerRefusal, match="closed or withdrawn"):
             ledger.begin_restriction(over, Ground.CLAIMS, at=AT, review_on=later(days=90))
+
+
+def test_who_reviewed_and_lifted_a_restriction_stands_in_the_journal(ledger: Ledger, restricted: str) -> None:
+    ledger.review_restriction(restricted, at=AT, review_on=later(days=90), by="s-1")
+    ledger.ask_to_lift(restricted, Ended.NOT_NEEDED, at=AT, notice=WEEK, by="s-2")
+    ledger.told_of_lifting(restricted, at=AT, by="s-3")
+
+    said = [(e.kind, e.body["by"]) for e in ledger.standing(restricted).events if "by" in e.body]
+    assert said == [
+        ("restriction_reviewed", "s-1"),
+        ("restriction_to_be_lifted", "s-2"),
+        ("restriction_told", "s-3"),
+    ]

@@ -19,6 +19,7 @@ def test_every_kind_of_entry_about_a_request_has_words() -> None:
     source = "".join(path.read_text() for path in (ROOT / "ledger").glob("*.py"))
     kinds = set(re.findall(r'self\._journal\(\s*connection,\s*"(\w+)"', source))
     kinds |= set(re.findall(r'self\._decide\(\s*connection,\s*row,\s*"(\w+)"', source))
+    kinds |= set(re.findall(r'(?:_journal|note_restriction)\(\s*\w+,\s*connection,\s*[\w.]+,\s*"(\w+)"', source))
 
     assert len(kinds) > 50
     assert {kind for kind in kinds - _PLAIN.keys() - _WORDS.keys() if not _OF_NO_REQUEST.match(kind)} == set()
