@@ -15,9 +15,9 @@ from typing import Any, Final
 from connectors.errors import NeedsHuman, Retryable
 from connectors.protocol import Call, Export, Pending
 from connectors.s3.look import Search
+from connectors.s3.sealed import Spool
 from connectors.s3.session import CONNECTIONS, Row, Session
 from connectors.s3.settings import ARCHIVES, HEADERS, TAGS, Settings
-from connectors.s3.spool import Spool
 from rights.codes import Code
 
 JSON_LINES: Final = "application/x-ndjson"

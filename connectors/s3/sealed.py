@@ -110,6 +110,30 @@ class Sending:
         return self._body.read(size)
 
 
+class Spool:
+    """What an export is about to give, listed once: lines of text, read in their order as often as needed."""
+
+    def __init__(self) -> None:
+        self._file = Sealed()
+        self.close = self._file.close
+
+    def add(self, line: str) -> None:
+        """Write a line, which has no line end in it."""
+        self._file.write(line.encode() + b"\n")
+
+    def __iter__(self) -> Iterator[str]:
+        rest = b""
+        for page in self._file.pages():
+            *lines, rest = (rest + page).split(b"\n")
+            yield from (line.decode() for line in lines)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def _nonce(number: int) -> bytes:
     """Each page has its own, under a key that is used for one file alone."""
     return number.to_bytes(12, "big")
