@@ -10,6 +10,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -44,7 +45,7 @@ _numbers = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How large the storm of tests/faults is."""
+    """How large the storm of tests/faults is, which pictures are made, and from which release is upgraded."""
     group = parser.getgroup("storm", "random faults over a mixed load (tests/faults/test_storm.py)")
     group.addoption("--storm-requests", type=int, default=40, help="requests of the load [%(default)s]")
     group.addoption("--storm-faults", type=int, default=150, help="faults [%(default)s]")
@@ -52,6 +53,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     pages = parser.getgroup("pages", "the Temporal Web UI in a browser (tests/stories/test_temporal_ui.py)")
     pages.addoption("--screenshots", action="store_true", help="write docs/screenshots anew")
+
+    upgrades = parser.getgroup("upgrade", "an upgrade under living requests (tests/deploy/test_topology.py)")
+    upgrades.addoption(
+        "--previous-release",
+        type=Path,
+        metavar="DIR",
+        help="a checkout of the release to upgrade from, run by its own .venv if it has one, else with our packages "
+        "[this release under another build id]",
+    )
 
 
 @dataclass(frozen=True)

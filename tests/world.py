@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -159,7 +159,9 @@ class World:
         people: int = 20,
         name: str | None = None,
         target: Postgres | None = None,
+        migrated: bool = True,
     ) -> None:
+        """`migrated`: with the ledger's tables of this version; else without any."""
         self.home, self.postgres, self.temporal = home, postgres, temporal
         self.target = target or postgres
         """The server of the shop; the ledger's, unless one of the two is to be killed without the other."""
@@ -170,7 +172,8 @@ class World:
         with psycopg.connect(self.shop, autocommit=True) as connection:
             connection.execute(SHOP.format(people=people))
             connection.execute(f"ALTER DATABASE {self.shop_db} SET habeas.environment = 'test'")
-        upgrade(postgres.dsn(self.ledger_db))
+        if migrated:
+            upgrade(postgres.dsn(self.ledger_db))
         (home / "keys").mkdir(mode=0o700)
         self.write_maps(maps or {"shop": shop_map()})
         _checkpoint_key(home / "checkpoint.pem")
@@ -257,15 +260,16 @@ class World:
 
     def start_worker(self, trip: str = "", **environment: str) -> subprocess.Popen[bytes]:
         """Start a worker process; `trip` names the place where it kills or freezes itself once."""
-        number = len(self.workers)
-        with (self.home / f"worker-{number:02}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faulty_worker"],
-                cwd=ROOT,
-                env={**os.environ, **self.environment, **environment, "TEST_TRIP": trip, "TEST_HOME": str(self.home)},
-                stdout=log,
-                stderr=log,
-            )
+        return self.run_worker(
+            [sys.executable, "-m", "tests.faulty_worker"],
+            ROOT,
+            {**os.environ, **self.environment, **environment, "TEST_TRIP": trip, "TEST_HOME": str(self.home)},
+        )
+
+    def run_worker(self, program: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start a program that is a worker. What it writes joins the log, and it ends with the deployment."""
+        with (self.home / f"worker-{len(self.workers):02}.log").open("wb") as log:
+            process = subprocess.Popen(program, cwd=cwd, env=environment, stdout=log, stderr=log)
         self.workers.append(process)
         return process
 
