@@ -6,7 +6,7 @@ The one rule: its state is one directory; deleting that while nothing runs is th
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -22,16 +22,16 @@ from starter.stack.child import HANDOVER_LIMIT_S, lock
 from starter.stack.ports import claim, is_free
 
 CALM: Final = 60.0
-"""Seconds that a worker must have run for its next restart to come at once."""
+"""Seconds that a program must have run for its next restart to come at once."""
 SLOWEST: Final = 30.0
-"""Seconds between restarts of a worker that keeps ending, at most."""
+"""Seconds between restarts of a program that keeps ending, at most."""
 _PORTS: Final = ("postgres", "temporal", "temporal_ui", "health", "mail", "smtp", "objects", "vendors", "people", "api")
 EVERY: Final = "15s"
 """How often the vendors' stand-in is asked how its work stands: days may pass before somebody moves its clock."""
 
 
-def run() -> None:
-    """Run until Ctrl-C or SIGTERM.
+def run(*, api: bool) -> None:
+    """Run until Ctrl-C or SIGTERM; with the HTTP API, if it is wanted.
 
     Raises:
         StackError: a server or the worker cannot be started; the text says which and what to do.
@@ -40,7 +40,7 @@ def run() -> None:
     home.mkdir(parents=True, exist_ok=True)
     with lock(home / "lock"):
         _refuse_old(home)
-        _run(home, _ports(home / "ports.json"))
+        _run(home, _ports(home / "ports.json"), api=api)
 
 
 def _refuse_old(home: Path) -> None:
@@ -63,7 +63,7 @@ def _refuse_old(home: Path) -> None:
         ) from None
 
 
-def _run(home: Path, ports: dict[str, int]) -> None:
+def _run(home: Path, ports: dict[str, int], *, api: bool) -> None:
     company = Company(
         Mail(port=ports["mail"], smtp_port=ports["smtp"]),
         Objects(home / "objects", port=ports["objects"]),
@@ -89,12 +89,20 @@ def _run(home: Path, ports: dict[str, int]) -> None:
     )
     out(
         Page().line(
-            "starting PostgreSQL, an object store, a mail server, two vendors' stand-ins, Temporal and a worker ..."
+            "starting PostgreSQL, an object store, a mail server, two vendors' stand-ins, Temporal, a worker"
+            f"{' and the API' if api else ''} ..."
         )
     )
     with _stoppable(), local:
-        out(_welcome(local, company.vendors))
-        _keep_worker(local)
+        kept = [_Kept("worker", local.worker_log, lambda: local.worker_alive, local.start_worker)]
+        if api:
+            local.start_api()
+            kept.append(_Kept("API", local.api_log, lambda: local.api_alive, local.start_api))
+        out(_welcome(local, company.vendors, api=api))
+        while True:
+            time.sleep(0.5)
+            for one in kept:
+                one.see_to()
 
 
 def _ports(path: Path) -> dict[str, int]:
@@ -142,30 +150,34 @@ def _stoppable() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def _keep_worker(local: Local) -> None:
-    """Start the worker again whenever it ends."""
-    pause, started = 1.0, time.monotonic()
-    while True:
-        time.sleep(0.5)
-        if local.worker_alive:
-            continue
-        pause = 1.0 if time.monotonic() - started > CALM else min(pause * 2, SLOWEST)
-        out(
-            Page().line(
-                Cell(f"the worker has ended; it is started again in {pause:.0f} s ({local.worker_log})", "warn")
-            )
-        )
-        time.sleep(pause)
-        started = time.monotonic()
-        try:
-            local.start_worker()
-        except StackError as error:
-            out(Page().line(Cell(str(error), "bad")))
-        else:
-            out(Page().line(Cell("the worker runs again", "good")))
+class _Kept:
+    """A program that is started again whenever it ends, sooner or later by how long it has run."""
+
+    def __init__(self, name: str, log: Path, alive: Callable[[], bool], start: Callable[[], None]) -> None:
+        self._name, self._log, self._alive, self._start = name, log, alive, start
+        self._pause, self._started = 1.0, time.monotonic()
+        self._again: float | None = None
+
+    def see_to(self) -> None:
+        """Start it again if it has ended and its pause is over."""
+        now = time.monotonic()
+        if self._again is None:
+            if not self._alive():
+                self._pause = 1.0 if now - self._started > CALM else min(self._pause * 2, SLOWEST)
+                self._again = now + self._pause
+                words = f"the {self._name} has ended; it is started again in {self._pause:.0f} s ({self._log})"
+                out(Page().line(Cell(words, "warn")))
+        elif now >= self._again:
+            self._again, self._started = None, now
+            try:
+                self._start()
+            except StackError as error:
+                out(Page().line(Cell(str(error), "bad")))
+            else:
+                out(Page().line(Cell(f"the {self._name} runs again", "good")))
 
 
-def _welcome(local: Local, vendors: Vendors) -> Page:
+def _welcome(local: Local, vendors: Vendors, *, api: bool) -> Page:
     here = f"habeas -C {local.home}"
     page = Page().heading(Cell("Habeas runs on this machine, until Ctrl-C", "good"))
     page.pairs(
@@ -176,6 +188,14 @@ def _welcome(local: Local, vendors: Vendors) -> Page:
             ("health", f"http://127.0.0.1:{local.health_port}/readyz"),
         )
     )
+    if api:
+        page.pairs(
+            (
+                ("API", f"{local.api_url}/v1, described in {local.api_url}/openapi.json"),
+                ("sign in", f"{local.api_url}/signin"),
+                ("API's log", str(local.api_log)),
+            )
+        )
     page.heading("Try it from another terminal")
     move = f"curl {vendors.base}/_control/clock -d"
     for line in (
@@ -191,8 +211,9 @@ def _welcome(local: Local, vendors: Vendors) -> Page:
         f"moved, as the last lines do; it is asked for every {EVERY.removesuffix('s')} seconds."
     )
     page.line(
-        f"For the HTTP API run {here} api, then open {local.api_url}/signin: one made-up member of staff per role "
-        "signs in by a click, at a stand-in for an OpenID provider that runs here alone."
+        ("To sign in at the API, open" if api else f"For the HTTP API run {here} api, then open")
+        + f" {local.api_url}/signin: one made-up member of staff per role signs in by a click, at a stand-in for an "
+        "OpenID provider that runs here alone. docs/api.md has the calls."
     )
     page.line(
         f"Everything survives a restart and a kill -9 but the mailbox {ACCOUNT}, which its server has in memory: it "

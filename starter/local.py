@@ -52,12 +52,13 @@ class Local:
         people: People | None = None,
         api_port: int | None = None,
     ) -> None:
-        """`people` sign in at the API, which is set up with them, and started by whoever wants it (`habeas api`)."""
+        """`people` sign in at the API, which is set up with them, and started by whoever wants it (`start_api`)."""
         self.home, self.postgres, self.temporal, self.company = home, postgres, temporal, company
         self.people, self.api_port = people, api_port or free_port()
         self._environment, self._mode = environment, mode
         self.health_port: Final = health_port or free_port()
         self._worker: Child | None = None
+        self._api: Child | None = None
 
     # The servers and what is in them.
 
@@ -195,17 +196,8 @@ staff_claim = "staff_id"
         Raises:
             StackError: it ended, or was not ready in time; the text has its last words.
         """
-        with lock(self.home / "worker.lock") as held:
-            self._worker = Child(
-                "The worker",
-                [*command(), "worker"],
-                log=self.worker_log,
-                lock=held,
-                farewell=signal.SIGTERM,
-                litter=None,
-                options={"cwd": self.home, "env": environment()},
-            )
-        self._worker.wait_until(self._ready)
+        self._worker = self._program("The worker", "worker", self.worker_log)
+        self._worker.wait_until(lambda: _answers(f"http://{HOST}:{self.health_port}/readyz"))
 
     @property
     def worker_alive(self) -> bool:
@@ -218,16 +210,44 @@ staff_claim = "staff_id"
             self._worker.end()
             self._worker = None
 
-    def _ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://{HOST}:{self.health_port}/readyz", timeout=2) as answer:
-                ready: bool = answer.status == 200
-        except (OSError, urllib.error.URLError):
-            return False
-        return ready
+    @property
+    def api_log(self) -> Path:
+        """Where the API's log goes."""
+        return self.home / "api.log"
+
+    def start_api(self) -> None:
+        """Start the API, at which the made-up people sign in, and return once it answers.
+
+        Raises:
+            StackError: there is nobody to sign in, it ended, or it did not answer in time.
+        """
+        if self.people is None:
+            raise StackError("the API of a local deployment is set up with the people who sign in there")
+        self._api = self._program("The API", "api", self.api_log)
+        self._api.wait_until(lambda: _answers(f"http://{HOST}:{self.api_port}/healthz"))
+
+    @property
+    def api_alive(self) -> bool:
+        """Whether the API runs."""
+        return self._api is not None and self._api.alive
+
+    def _program(self, title: str, word: str, log: Path) -> Child:
+        with lock(self.home / f"{word}.lock") as held:
+            return Child(
+                title,
+                [*command(), word],
+                log=log,
+                lock=held,
+                farewell=signal.SIGTERM,
+                litter=None,
+                options={"cwd": self.home, "env": environment()},
+            )
 
     def close(self) -> None:
-        """End the worker, then the servers."""
+        """End the API and the worker, then the servers."""
+        if self._api is not None:
+            self._api.end()
+            self._api = None
         self.stop_worker()
         for server in (self.temporal, self.company, self.people, self.postgres):
             if server is not None:
@@ -246,6 +266,15 @@ staff_claim = "staff_id"
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            well: bool = answer.status == 200
+    except (OSError, urllib.error.URLError):
+        return False
+    return well
 
 
 def command() -> list[str]:

@@ -30,14 +30,17 @@ def demo(
         raise typer.Exit(Exit.BAD)
 
 
-def dev() -> None:
+def dev(
+    without_api: Annotated[bool, typer.Option("--without-api", help="Leave the HTTP API out.")] = False,
+) -> None:
     """Run all of it on this machine, with lasting state.
 
-    PostgreSQL with the ledger and a shop, a bucket, a mailbox, stand-ins for two vendors, Temporal with its UI, and a
-    worker. What they keep survives a restart and a kill -9, but for the mailbox. Ctrl-C stops everything.
+    PostgreSQL with the ledger and a shop, a bucket, a mailbox, stand-ins for two vendors, Temporal with its UI, a
+    worker, and the HTTP API, at which made-up people sign in by a click. What they keep survives a restart and a
+    kill -9, but for the mailbox. Ctrl-C stops everything.
 
     Example: habeas dev
     """
     from starter.dev import run
 
-    run()
+    run(api=not without_api)

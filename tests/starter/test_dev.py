@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ def state() -> Iterator[Path]:
 class Dev:
     """A `habeas dev`, and commands given in its deployment from another terminal."""
 
-    def __init__(self, process: subprocess.Popen[str], state: Path) -> None:
-        self.process, self.home = process, state / "deployment"
+    def __init__(self, process: subprocess.Popen[str], state: Path, said: str) -> None:
+        self.process, self.home, self.said = process, state / "deployment", said
         self._vendors = f"http://127.0.0.1:{json.loads((state / 'ports.json').read_text())['vendors']}/_control"
 
     def habeas(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -56,10 +57,10 @@ class Dev:
 
 
 @contextmanager
-def dev(state: Path) -> Iterator[Dev]:
+def dev(state: Path, *options: str) -> Iterator[Dev]:
     """Start it, wait until it says that it runs, and kill it in the end if it still does."""
     process = subprocess.Popen(
-        [*command(), "dev"],
+        [*command(), "dev", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -73,7 +74,7 @@ def dev(state: Path) -> Iterator[Dev]:
             if line.startswith("Try it"):
                 break
         assert "Habeas runs on this machine, until Ctrl-C\n" in said, said
-        yield Dev(process, state)
+        yield Dev(process, state, "".join(said))
     finally:
         process.kill()
         process.wait()
@@ -113,11 +114,35 @@ def test_requests_and_addresses_survive_a_kill(state: Path) -> None:
         assert second.habeas("ledger", "verify").returncode == 0
 
 
-def test_a_worker_that_dies_is_started_again_and_ctrl_c_ends_all(state: Path) -> None:
+def signed_in_as(sign_in: str, role: str) -> list[str]:
+    """The roles that the API knows somebody by who clicks on one where it sends them. Browsers give the cookies back to
+    localhost without TLS; this client does not by itself."""
+    begun = httpx2.get(sign_in)
+    clicked = httpx2.post(begun.headers["location"], data={"sub": role})
+    back = httpx2.get(clicked.headers["location"], headers=cookies(begun))
+    roles: list[str] = httpx2.get(sign_in.replace("/signin", "/v1/me"), headers=cookies(back)).json()["roles"]
+    return roles
+
+
+def _anew(home: Path, word: str, old: list[int]) -> bool:
+    return processes_in(home, word) not in ([], old)
+
+
+def cookies(answer: httpx2.Response) -> dict[str, str]:
+    return {"cookie": "; ".join(one.split(";")[0] for one in answer.headers.get_list("set-cookie"))}
+
+
+def test_worker_and_api_that_die_are_started_again_and_ctrl_c_ends_all(state: Path) -> None:
     with dev(state) as running:
-        (worker,) = processes_in(running.home)
-        subprocess.run(["kill", "-9", str(worker)], check=True)
-        assert until(lambda: processes_in(running.home) not in ([], [worker]))
+        api = json.loads((state / "ports.json").read_text())["api"]
+        assert f"http://localhost:{api}/openapi.json" in running.said
+        assert signed_in_as(f"http://localhost:{api}/signin", "agent") == ["agent"]
+        assert httpx2.get(f"http://localhost:{api}/v1/me").status_code == 401, "nobody is let in who is not signed in"
+        before = [processes_in(running.home, word) for word in ("worker", "api")]
+        assert list(map(len, before)) == [1, 1]
+        subprocess.run(["kill", "-9", *(str(pid) for pids in before for pid in pids)], check=True)
+        for word, old in zip(("worker", "api"), before, strict=True):
+            assert until(partial(_anew, running.home, word, old))
 
         opened = running.habeas(
             "request", "open", "access", "--identities", "-", "--confirmed-by", "desk", "--json",
@@ -137,8 +162,9 @@ def test_a_port_that_somebody_else_has_taken_is_replaced_and_said(state: Path) -
         first.process.send_signal(signal.SIGINT)
         assert first.process.wait(60) == 0
     saved = json.loads((state / "ports.json").read_text())
-    with socket.create_server(("127.0.0.1", saved["temporal"])), dev(state) as second:
+    with socket.create_server(("127.0.0.1", saved["temporal"])), dev(state, "--without-api") as second:
         assert second.habeas("request", "list").returncode == 0
+        assert processes_in(second.home, "api") == [], "it was not wanted"
     now = json.loads((state / "ports.json").read_text())
 
     assert {name for name in now if now[name] != saved[name]} == {"temporal"}

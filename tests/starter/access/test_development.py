@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from settings import Settings
 from starter.groups import OidcSettings
 from starter.local import Local
-from starter.stack import Temporal
+from starter.stack import StackError, Temporal
 from starter.stack.people import People
 from starter.stack.postgres import Postgres
 from tests.starter.conftest import Deployment
@@ -93,4 +93,7 @@ def test_a_deployment_of_init_and_of_the_demo_has_no_provider(deployment: Deploy
         )
         local._write_files()
         assert ("[oidc]" in (tmp_path / "local" / "habeas.toml").read_text()) is (people is not None)
+        if people is None:
+            with pytest.raises(StackError, match="people who sign in there"):
+                local.start_api()
         local.close()
