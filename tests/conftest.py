@@ -6,6 +6,7 @@ when a test asks for it.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from collections.abc import Iterator
@@ -62,6 +63,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="a checkout of the release to upgrade from, run by its own .venv if it has one, else with our packages "
         "[this release under another build id]",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests stay until the end: they are not gone through again whenever garbage is looked for, which took
+    a quarter of the time of tests without servers."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)

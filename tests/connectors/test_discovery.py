@@ -257,6 +257,7 @@ def schemas(draw: st.DrawFn) -> str:
     return "; ".join(made + later)
 
 
+@pytest.mark.soak
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(create=schemas())
 def test_whatever_the_schema_the_draft_validates_and_has_no_error(database: Database, create: str) -> None:

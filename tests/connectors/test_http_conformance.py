@@ -55,6 +55,7 @@ class TestZendesk(_Vendor):
         bench.connector.close()
 
 
+@pytest.mark.soak
 class TestStripe(Locating, Rectifying):
     """Those of looking and correcting: what it redacts stands for the other promises elsewhere."""
 
@@ -65,6 +66,7 @@ class TestStripe(Locating, Rectifying):
         bench.connector.close()
 
 
+@pytest.mark.soak
 class TestAmplitude(Locating, Erasing, Verifying, Speaking):
     """Without the promises about exports: a row here has no text, and what there is of the person is in files."""
 

@@ -12,7 +12,7 @@ from tests.connectors.mailbox_bench import GOES, DovecotBench, everywhere
 
 __all__ = ["shared_dovecot"]
 
-pytestmark = needs_dovecot
+pytestmark = [needs_dovecot, pytest.mark.soak]
 
 
 class Messages(Conformance):
@@ -25,7 +25,6 @@ class Messages(Conformance):
 
 
 class TestWhatGoes(Messages):
-    @pytest.mark.soak
     @needs(Operation.EXPORT)
     def test_export_streams_in_flat_memory_and_beats(self, trial: Trial) -> None:
         """Half a minute, most of it in the measuring of memory; a large message is measured in test_mailbox.py."""

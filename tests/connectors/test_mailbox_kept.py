@@ -15,7 +15,7 @@ from tests.connectors.test_mailbox_conformance import Messages
 
 __all__ = ["shared_dovecot"]
 
-pytestmark = needs_dovecot
+pytestmark = [needs_dovecot, pytest.mark.soak]
 
 
 class TestWhatStays(Erasing, Keeping, Verifying):

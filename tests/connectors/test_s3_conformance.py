@@ -43,6 +43,7 @@ class Files(Conformance):
         streams(trial, trial.seeded(48, "x" * (1 << 20)), 48 << 20)
 
 
+@pytest.mark.soak
 class TestByTemplate(Files):
     """In a bucket that keeps versions; restricted by a tag."""
 

@@ -223,6 +223,7 @@ def frail() -> Iterator[S3Bench]:
         yield from made(S3Bench(server))
 
 
+@pytest.mark.soak
 def test_a_store_killed_in_the_middle_is_settled_by_looking(frail: S3Bench) -> None:
     for number in range(12):
         frail.put(f"users/1/{number}")

@@ -37,6 +37,7 @@ from tests.connectors.s3_places import PlacesBench
 __all__ = ["shared_objects"]
 
 
+@pytest.mark.soak
 class TestPromises(Rectifying):
     """In a bucket that keeps no versions, so that a row keeps its key."""
 

@@ -128,6 +128,7 @@ class TestWhatIsStoppedInBatches(Suppressing):
         return make(OPTING, batch_rows=4)
 
 
+@pytest.mark.soak
 class TestWhatGoesInBatches(Erasing, Verifying):
     @pytest.fixture
     def bench(self, make: Make) -> Bench:

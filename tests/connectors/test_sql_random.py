@@ -104,9 +104,8 @@ def reference(system: System, data: Any) -> Memory:
     return Memory(system, store)
 
 
-@pytest.mark.parametrize(
-    "engine", ["postgresql", pytest.param("mariadb", marks=[needs_mariadb, pytest.mark.soak]), "sqlite"]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("engine", ["postgresql", pytest.param("mariadb", marks=needs_mariadb), "sqlite"])
 @settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
 @given(system=systems(), data=tables, batch=st.sampled_from([10_000, 2]))
 def test_the_database_and_the_reference_agree(

@@ -62,6 +62,7 @@ def copy_of(primary: Postgres, home: Path) -> Postgres:
     return copy
 
 
+@pytest.mark.soak
 def test_a_copy_that_lags_behind_never_says_that_nothing_is_held(replicated: tuple[Place, Postgres]) -> None:
     shop, copy = replicated
     with psycopg.connect(copy.conninfo("shop"), autocommit=True) as standby:
@@ -113,6 +114,7 @@ def erased(replicated: tuple[Place, Postgres]) -> Iterator[tuple[Place, psycopg.
         yield shop, standby, copy.dsn("shop")
 
 
+@pytest.mark.soak
 def test_an_erasure_is_verified_once_the_copy_shows_it_too(erased: tuple[Place, psycopg.Connection, str]) -> None:
     shop, standby, _ = erased
 
@@ -135,6 +137,7 @@ def test_an_erasure_is_verified_once_the_copy_shows_it_too(erased: tuple[Place, 
     assert standby.execute("SELECT count(*) FROM customers WHERE email = 'anna@example.org'").fetchone() == (0,)
 
 
+@pytest.mark.soak
 def test_only_what_both_show_is_verified(erased: tuple[Place, psycopg.Connection, str]) -> None:
     shop, _, _ = erased
     shop.door.execute("INSERT INTO customers VALUES (3, 'anna@example.org')")

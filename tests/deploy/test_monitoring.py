@@ -71,6 +71,7 @@ def told(
     return found
 
 
+@pytest.mark.soak
 def test_a_worker_that_comes_before_temporal_waits_for_it_and_tells_its_metrics(
     tmp_path: Path, postgres: Postgres
 ) -> None:
@@ -109,6 +110,7 @@ def test_the_alert_on_workers_that_are_gone_is_not_stilled_by_who_watches_the_le
     assert by_name["HabeasUnwatched"] == "absent(habeas_overdue_requests)"
 
 
+@pytest.mark.soak
 def test_every_metric_that_is_asked_for_is_told(told: dict[str, list[dict[str, str]]]) -> None:
     assert NAMES - told.keys() - ON_OCCASION == set()
     assert len(NAMES & told.keys()) > 8
@@ -127,6 +129,7 @@ def test_what_is_told_on_occasion_is_known_to_who_tells_it() -> None:
             assert name.removeprefix("temporal_").removesuffix("_total").encode() in code
 
 
+@pytest.mark.soak
 def test_labels_and_their_words_are_those_that_are_told(told: dict[str, list[dict[str, str]]]) -> None:
     for name, labels in USED:
         for label, _, value in re.findall(r'(\w+)(=~?)"([^"]*)"', labels):

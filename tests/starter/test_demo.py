@@ -24,6 +24,7 @@ ELSEWHERE = ("analytics", "files", "newsletter", "support")
 TODAY = datetime(2026, 11, 22, tzinfo=UTC)
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(240)
 def test_the_demo_succeeds_and_leaves_only_the_parcel() -> None:
     done = subprocess.run([*command(), "demo"], capture_output=True, text=True, check=False, env=environment())

@@ -85,6 +85,7 @@ def test_the_same_idempotency_key_is_the_same_request(world: World) -> None:
     assert len(parse_identities([("email", "a@b.example"), ("email", "a@b.example")])) == 1
 
 
+@pytest.mark.soak
 def test_a_task_names_the_table_that_is_missing_and_nothing_else(world: World) -> None:
     with psycopg.connect(world.shop, autocommit=True) as connection:
         connection.execute("ALTER TABLE messages RENAME TO mail")

@@ -117,6 +117,7 @@ def till(world: World, shop: Till) -> Any:
         door.execute(f"DROP ROLE {shop.role}")
 
 
+@pytest.mark.soak
 def test_a_restriction_is_enforced_told_of_lifted_and_leaves_no_trace(
     world: World, habeas: CliRunner, till: Till
 ) -> None:

@@ -73,6 +73,7 @@ def left(folder: Path) -> set[str]:
     return {file.stem for file in folder.glob("*.json")}
 
 
+@pytest.mark.soak
 def test_it_is_there_by_its_entry_point_alone(site: Path, run: Run, tmp_path: Path) -> None:
     kinds = "from connectors.registry import kinds; print(*kinds())"
 
@@ -82,6 +83,7 @@ def test_it_is_there_by_its_entry_point_alone(site: Path, run: Run, tmp_path: Pa
     ).read_text()
 
 
+@pytest.mark.soak
 def test_its_own_tests_hold_it_to_the_promises(package: Path, run: Run) -> None:
     done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", "tests", cwd=package)
 
@@ -91,6 +93,7 @@ def test_its_own_tests_hold_it_to_the_promises(package: Path, run: Run) -> None:
     assert counts["skipped"] == UNPROVEN
 
 
+@pytest.mark.soak
 def test_the_commands_of_the_page_work(run: Run, tmp_path: Path) -> None:
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "newsletter.yaml").write_text(MAP)
@@ -115,6 +118,7 @@ def test_the_commands_of_the_page_work(run: Run, tmp_path: Path) -> None:
     assert left(tmp_path / "subscribers") == {"1", "2"}
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("old", "new", "advice"),
     [
@@ -136,6 +140,7 @@ def test_a_map_that_asks_too_much_is_refused_with_what_to_write(
     assert advice in " ".join(done.stdout.split())
 
 
+@pytest.mark.soak
 def test_a_folder_that_is_away_or_unmarked_is_said_so(run: Run, tmp_path: Path) -> None:
     (tmp_path / "newsletter.yaml").write_text(MAP)
     habeas = str(Path(sys.executable).with_name("habeas"))
@@ -163,6 +168,7 @@ def outcomes(world: World, request: str, operation: str) -> Mapping[str, Outcome
     return {r.step.system: r.outcome for r in world.ledger.receipts(request) if r.step.operation == operation}
 
 
+@pytest.mark.soak
 def test_the_engine_erases_with_it_and_proves_it(world: World, folder: Path, site: Path) -> None:
     world.start_worker(PYTHONPATH=str(site))
 
