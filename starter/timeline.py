@@ -7,6 +7,7 @@ kind, never left out.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from rights.deadlines import Risk
 from rights.journal import RECEIPTS, JournalEntry
 from rights.plan import Operation
 from rights.receipt import Certainty, Kept, Receipt
@@ -116,7 +117,6 @@ _PLAIN: Final[Mapping[str, str]] = {
     "appeal_extended": "The term of the appeal was extended, and the person told.",
     "appeal_decided": "The appeal was decided.",
     "appeal_redone": "What the appeal has reversed is carried out anew by another request.",
-    "appeal_deadline": "The due date of the appeal came near.",
     "answered_by_counsel": "Counsel wrote to the person.",
     "identity_left_out": "Something that was given, and was not proven, was left out of the request.",
     "stood_still": "An incident was opened; the request stands still for it.",
@@ -247,6 +247,14 @@ def _late_look(body: Body) -> str:
     return f"Looked again, days after the answer: it cannot be told whether anything is there{where}."
 
 
+def _near(what: str, body: Body) -> str:
+    risk = body.get("risk", "")
+    if risk == Risk.OVERDUE:
+        return f"{what} has passed."
+    days = risk.removeprefix("due_").removesuffix("d")
+    return f"{what} came near: {plural(int(days), 'day')} or less to go." if days.isdecimal() else f"{what} came near."
+
+
 def _accuracy(body: Body) -> str:
     said = body["decided"]
     return f"Accuracy was decided on: {len(said['accepted'])} accepted, {len(said['refused'])} refused."
@@ -266,7 +274,8 @@ _WORDS: Final[Mapping[str, Callable[[Body], str]]] = {
     "moved": lambda body: _PHASES.get(body["phase"], f"Went on to {body['phase']}."),
     "map_pinned": lambda body: f"Bound to the data map {body['digest'][:12]}.",
     "planned": lambda body: f"A plan was made (round {body['round']}), digest {body['plan'][:12]}.",
-    "deadline": lambda body: f"The due date came near: {str(body.get('risk', '')).replace('_', ' ')}.",
+    "deadline": lambda body: _near("The due date", body),
+    "appeal_deadline": lambda body: _near("The due date of the appeal", body),
     "learned": lambda body: (
         f"{plural(body['identities'], 'further identity', 'further identities')} of the person found."
     ),

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from rights.deadlines import Risk
 from rights.journal import JournalEntry
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
@@ -49,6 +50,16 @@ def test_a_late_look_says_clean_only_of_what_was_seen_to_be_clean() -> None:
     assert "something is there in shop" in line("relook", found="residue", systems=["shop"])
     assert "cannot be told" in line("relook", found="unsure", systems=[])
     assert line("reopened", systems={"shop": "returned"}).startswith("Opened again, for shop (returned)")
+
+
+def test_a_date_that_comes_near_says_how_near_it_is() -> None:
+    def line(kind: str, risk: Risk) -> str:
+        return sentence(JournalEntry(seq=1, kind=kind, key=None, at=AT, body={"risk": risk}))
+
+    assert line("deadline", Risk.DUE_14D) == "The due date came near: 14 days or less to go."
+    assert line("deadline", Risk.DUE_1D) == "The due date came near: 1 day or less to go."
+    assert line("deadline", Risk.OVERDUE) == "The due date has passed."
+    assert line("appeal_deadline", Risk.OVERDUE) == "The due date of the appeal has passed."
 
 
 def test_no_line_says_that_there_was_no_hold_where_one_was_passed_by() -> None:
