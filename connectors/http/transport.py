@@ -5,12 +5,14 @@ a listed host only, and to another host without credentials; an answer that is t
 """
 
 import logging
+import ssl
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -209,11 +211,8 @@ class Transport:
 
     def _opened(self) -> httpcore2.ConnectionPool:
         if self._pool is None:
-            trust = httpx2.create_ssl_context(trust_env=False)
-            if self._ca:
-                trust.load_verify_locations(cadata=self._ca)
             self._pool = httpcore2.ConnectionPool(
-                ssl_context=trust,
+                ssl_context=_trust(self._ca),
                 max_connections=10,
                 keepalive_expiry=5,
                 network_backend=self._network,
@@ -223,6 +222,15 @@ class Transport:
     def _timeouts(self) -> dict[str, float]:
         seconds = self._timeout.total_seconds()
         return {"connect": min(CONNECT_S, seconds), "read": seconds, "write": seconds, "pool": seconds}
+
+
+@cache
+def _trust(ca: str) -> ssl.SSLContext:
+    """Whom to believe, and `ca` (PEM) as well: made once, since a hundred certificates are read for it."""
+    trust = httpx2.create_ssl_context(trust_env=False)
+    if ca:
+        trust.load_verify_locations(cadata=ca)
+    return trust
 
 
 def _chunks(response: httpcore2.Response) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ The one rule: what a file would do wrong when somebody's data is at stake, it is
 import json
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path as File
 from typing import Any, Final
 
@@ -46,8 +47,9 @@ def find_vendor(vendor: str) -> File:
     return file
 
 
+@lru_cache(maxsize=32)
 def read_vendor(file: str, text: str) -> Vendor:
-    """Parse a vendor file.
+    """Parse a vendor file; the same text once, however many systems are described by it.
 
     Raises:
         FileErrors: everything that is wrong, with file, line, path and advice.

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import httpx2
 
@@ -20,6 +20,9 @@ from rights.datamap import System
 from rights.mapfile import read_map
 from starter.stack.vendors import Vendors
 from starter.stack.vendors.seeding import number_of, stripe_id
+
+_client: Final = httpx2.Client(limits=httpx2.Limits(max_keepalive_connections=0))
+"""One for all: each reads a hundred certificates when it is made."""
 
 
 def system_of(vendors: Vendors, vendor: str, text: str, **options: Any) -> System:
@@ -146,7 +149,7 @@ collections:
         (ident,) = [one["id"] for one in lists if one["name"].lower() == name]
         url = f"{self.vendors.url('mailchimp')}/3.0/lists/{ident}/members"
         body = {"email_address": person.of("email"), "status": "subscribed", "merge_fields": {"FNAME": person.text}}
-        assert httpx2.post(url, json=body, auth=("any", self.secrets["key"])).status_code == 200
+        assert _client.post(url, json=body, auth=("any", self.secrets["key"])).status_code == 200
 
     def _held(self, state: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
         for members in state["members"].values():
