@@ -47,6 +47,7 @@ class TestMailchimp(_Vendor):
         bench.connector.close()
 
 
+@pytest.mark.soak
 class TestZendesk(_Vendor):
     @pytest.fixture
     def bench(self, vendors: Vendors) -> Iterator[Bench]:
