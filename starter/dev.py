@@ -180,22 +180,19 @@ class _Kept:
 def _welcome(local: Local, vendors: Vendors, *, api: bool) -> Page:
     here = f"habeas -C {local.home}"
     page = Page().heading(Cell("Habeas runs on this machine, until Ctrl-C", "good"))
-    page.pairs(
-        (
-            ("Temporal UI", local.temporal.ui_url),
-            ("settings and maps", str(local.home)),
-            ("worker's log", str(local.worker_log)),
-            ("health", f"http://127.0.0.1:{local.health_port}/readyz"),
-        )
-    )
+    shown = [
+        ("Temporal UI", local.temporal.ui_url),
+        ("settings and maps", str(local.home)),
+        ("worker's log", str(local.worker_log)),
+        ("health", f"http://127.0.0.1:{local.health_port}/readyz"),
+    ]
     if api:
-        page.pairs(
-            (
-                ("API", f"{local.api_url}/v1, described in {local.api_url}/openapi.json"),
-                ("sign in", f"{local.api_url}/signin"),
-                ("API's log", str(local.api_log)),
-            )
-        )
+        shown += [
+            ("API", f"{local.api_url}/v1, described in {local.api_url}/openapi.json"),
+            ("sign in", f"{local.api_url}/signin"),
+            ("API's log", str(local.api_log)),
+        ]
+    page.pairs(shown)
     page.heading("Try it from another terminal")
     move = f"curl {vendors.base}/_control/clock -d"
     for line in (
