@@ -31,6 +31,7 @@ from ledger.ids import new_id
 from ledger.letters import Channel, LetterState, call_for_letters, letter_id, message_id
 from ledger.models import case_keys, vault
 from ledger.models_letters import campaign_people, campaigns, letters
+from ledger.notes import by_whom
 from ledger.outbox import post
 from ledger.store import Store
 from ledger.vault import Sealed
@@ -150,7 +151,7 @@ class Campaigns(Store):
                 if connection.scalar(made, {"tenant": self.tenant, **row}) is None:
                     raise LedgerRefusal("there is a campaign of this name: choose another")
                 self._vault.add_key(connection, campaign, "working", key)
-                body = {"campaign": campaign, **({"by": by} if by else {})}
+                body = {"campaign": campaign, **by_whom(by)}
                 self._journal(connection, "campaign_prepared", body, at, key=campaign)
 
         self._with_kek(commit)
@@ -199,7 +200,7 @@ class Campaigns(Store):
             )
             call_for_letters(self, connection, at)
             post(connection, self.tenant, "campaign", "", at, {"campaign": campaign.id})
-            body = {"campaign": campaign.id, **({"by": by} if by else {})}
+            body = {"campaign": campaign.id, **by_whom(by)}
             self._journal(connection, "campaign_started", body, at, key=campaign.id)
         return True
 
@@ -223,7 +224,7 @@ class Campaigns(Store):
                 )
                 .values(state=LetterState.LEFT.value, settled_at=at)
             ).rowcount
-            body = {"campaign": campaign.id, "left": left, **({"by": by} if by else {})}
+            body = {"campaign": campaign.id, "left": left, **by_whom(by)}
             self._journal(connection, "campaign_stopped", body, at, key=campaign.id)
         return left
 

@@ -13,6 +13,7 @@ from sqlalchemy import ARRAY, Connection, LargeBinary, Text, bindparam, delete, 
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.models_identity import identity_tries
+from ledger.notes import by_whom
 from ledger.proofs import PROVEN_BEFORE, Proofs
 from ledger.reach import REACH, Reached, alike
 from rights.identity import Channel as Kind
@@ -90,7 +91,7 @@ class DataPoints(Proofs):
             spent = self._spend_try(connection, given, ways, at)
             matched = _matching(points, [] if spent else [p for p in ways if not p.fresh(at)])
             self._set_case(connection, request_id, point_tries=case.point_tries + 1)
-            body = {"try": case.point_tries + 1, **({"by": by} if by else {})}
+            body = {"try": case.point_tries + 1, **by_whom(by)}
             self._journal(connection, "points_checked", body, at, request_id=request_id)
             proof = Proof(rung=Rung.DATA_POINTS, at=at, matched=matched, declared=declared)
             self._proven(connection, row, proof, at, by=by)

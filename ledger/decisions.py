@@ -19,7 +19,7 @@ from ledger.letterdesk import rule_on_letter
 from ledger.models import requests, tasks
 from ledger.models_deciding import coolings
 from ledger.models_followups import follow_ups
-from ledger.notes import keep_word
+from ledger.notes import by_whom, keep_word
 from ledger.outbox import post
 from ledger.store import AnyRow
 from ledger.tasks import put_task, settle_tasks
@@ -293,7 +293,7 @@ class Decisions(Clocks):
         kept = keep_word(self, connection, row.id, note, at)
         if tell:
             post(connection, self.tenant, kind, row.id, at, told)
-        body = {**(told or {}), **({"by": by} if by else {}), **kept}
+        body = {**(told or {}), **by_whom(by), **kept}
         self._journal(connection, kind, body, at, request_id=row.id, key=key)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.errors import LedgerRefusal
 from ledger.models import case_keys, entries, requests
 from ledger.models_disputes import dispute_tokens, disputes
+from ledger.notes import by_whom
 from ledger.requests import Requests
 from ledger.vault import Sealed
 from rights.rectification import Disputed, Noted
@@ -184,7 +185,7 @@ class Disputes(Requests):
             connection.execute(delete(table).where(table.c.tenant == self.tenant, table.c.request_id == request_id))
         # The statement is destroyed by upkeep, which leaves alone what a hold covers.
         connection.execute(_OVER, {"of": self.tenant, "id": request_id, "at": at})
-        body = {"why": why} | ({"by": by} if by else {})
+        body = {"why": why, **by_whom(by)}
         self._journal(connection, "dispute_ended", body, at, request_id=request_id)
 
     def _put_statement(self, connection: Connection, request_id: str, statement: str, at: datetime) -> None:

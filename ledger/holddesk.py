@@ -17,6 +17,7 @@ from ledger.models import hold_subjects, holds, request_subjects, requests
 from ledger.models_holds import hold_answers, hold_tasks, hold_terms
 from ledger.notes import keep_note
 from ledger.outbox import post
+from ledger.requestrow import IS_OPEN
 from ledger.store import Store
 from rights.holds import ANSWER_BEFORE, ESCALATE_EVERY, STOPPED, Desk, Disclosure
 from rights.value import Value
@@ -69,7 +70,7 @@ _TO_ANSWER: Final = (
     .join(hold_terms, _its_holds)
     .where(
         requests.c.tenant == bindparam("of"),
-        requests.c.phase != literal_column("'closed'"),
+        IS_OPEN,
         requests.c.right.in_([literal_column(f"'{right}'") for right in sorted(STOPPED)]),
         requests.c.withdrawn_at.is_(None),
         requests.c.internal_due <= bindparam("until"),

@@ -26,7 +26,7 @@ from ledger.letters import (
 from ledger.models import requests, tasks
 from ledger.models_incidents import incident_requests, incidents
 from ledger.models_letters import letters
-from ledger.notes import keep_word
+from ledger.notes import by_whom, keep_word
 from ledger.store import Store
 from ledger.tasks import put_task, settle_tasks
 from ledger.told import letter_told, lock_told
@@ -89,7 +89,7 @@ def rule_on_letter(
     )
     _, _, kind, number = task.step_key.split("/")
     body: dict[str, object] = {"task": task_id, "code": code, "word": ruling}
-    body |= ({"on": day} if ruling == "done" else {}) | ({"by": by} if by else {})
+    body |= {**({"on": day} if ruling == "done" else {}), **by_whom(by)}
     if code is Code.POST_IN:
         if ruling == "retry":
             raise LedgerRefusal("post that is waited for comes in or does not: rule 'done' with --on, or 'give_up'")
@@ -202,7 +202,7 @@ class LetterDesk(Store):
                 raise LedgerRefusal("a letter about a demand is posted where mail failed: habeas authority letter")
             _again(self, connection, found, at)
             if found.request_id:
-                said = {"letter": found.id, "state": LetterState.QUEUED, **({"by": by} if by else {})}
+                said = {"letter": found.id, "state": LetterState.QUEUED, **by_whom(by)}
                 _journal(self, connection, found.request_id, "letter_resent", said, at, note)
 
     def expect_post(self, request_id: str, what: str, by: date, *, at: datetime) -> None:

@@ -21,6 +21,7 @@ from ledger.models_deciding import links
 from ledger.models_minors import minor_reports
 from ledger.outbox import post
 from ledger.people import DETAILS, GIVEN, LEARNED, identities_text, sealed_identities
+from ledger.requestrow import IS_OPEN
 from ledger.store import AnyRow, written
 from ledger.vault import Sealed
 from ledger.weighing import ask_to_decide
@@ -64,7 +65,7 @@ _CANDIDATES: Final = (
                 laws_in(requests.c.clocks).contained_by(laws_in(_new.c.clocks)),
             ),
         ),
-        requests.c.phase != literal_column("'closed'"),
+        IS_OPEN,
         requests.c.phase != literal_column("'received'"),
         requests.c.confirmed_at.is_not(None),
         requests.c.withdrawn_at.is_(None),
@@ -87,7 +88,7 @@ _BESIDE: Final = select(
         # Else anybody could have all fences wait for requests that nobody has proven.
         _new.c.confirmed_at.is_not(None),
         requests.c.right == literal_column("'erasure'"),
-        requests.c.phase != literal_column("'closed'"),
+        IS_OPEN,
     )
     .exists()
 )
@@ -96,7 +97,7 @@ _LEAD: Final = (
     .where(
         requests.c.tenant == bindparam("tenant"),
         requests.c.id == bindparam("lead"),
-        requests.c.phase != literal_column("'closed'"),
+        IS_OPEN,
         requests.c.withdrawn_at.is_(None),
     )
     .with_for_update(read=True)

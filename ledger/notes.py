@@ -56,6 +56,11 @@ def keep_word(
     return keep_note(store, connection, request_id, f"note/{new_id(at)}", text, at)
 
 
+def by_whom(by: str | None) -> Mapping[str, str]:
+    """Whose word it is, as the journal says it: nothing where nobody was named."""
+    return {"by": by} if by else {}
+
+
 def note_digest(salt: str, text: str) -> str:
     """SHA-256 over salt and text, hex."""
     return hashlib.sha256(f"{salt}\0{text}".encode()).hexdigest()

@@ -17,6 +17,7 @@ from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.letters import REPLY, Channel, queue_letter
 from ledger.models_identity import identity_codes, identity_proofs
+from ledger.notes import by_whom
 from ledger.people import GIVEN, sealed_identities
 from ledger.proofs import PROVEN_BEFORE, Proofs
 from ledger.reach import REACH, sealed_reach
@@ -97,7 +98,7 @@ class ProofCodes(Proofs):
             code = {**its, "id": new_id(at), "goes_to": goes_to, "number": asked + 1, "asked_at": at}
             connection.execute(identity_codes.insert(), code)
             self._wake_run(connection, request_id, at)
-            body = {"to": goes_to, "number": asked + 1, **({"by": by} if by else {})}
+            body = {"to": goes_to, "number": asked + 1, **by_whom(by)}
             self._journal(connection, "code_asked", body, at, request_id=request_id)
         return asked + 1
 
@@ -156,7 +157,7 @@ class ProofCodes(Proofs):
                 )
                 .values(tries_left=identity_codes.c.tries_left - 1)
             )
-            self._journal(connection, "code_checked", {"by": by} if by else {}, at, request_id=request_id)
+            self._journal(connection, "code_checked", by_whom(by), at, request_id=request_id)
             if hit is None:
                 return False
             connection.execute(

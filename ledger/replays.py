@@ -18,6 +18,7 @@ from ledger.models_restore import known_systems, reopenings, replayed, replays
 from ledger.models_restrictions import restrictions
 from ledger.outbox import post
 from ledger.relooks import whole
+from ledger.requestrow import IS_OPEN
 from ledger.store import AnyRow, Store
 from rights.course import COURSES
 from rights.journal import CARRIED_ON
@@ -91,7 +92,7 @@ _RUNNING: Final = (
     .where(
         requests.c.tenant == bindparam("of"),
         requests.c.right == literal_column("'erasure'"),
-        requests.c.phase != literal_column("'closed'"),
+        IS_OPEN,
         requests.c.withdrawn_at.is_(None),
         # What a replay has opened itself is no past request.
         ~select(replayed.c.replay_id)

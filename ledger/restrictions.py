@@ -16,7 +16,7 @@ from ledger.errors import LedgerRefusal
 from ledger.followups import What, look_again
 from ledger.models import case_keys, intents, request_subjects, requests, tasks, vault
 from ledger.models_restrictions import restrictions
-from ledger.notes import keep_word
+from ledger.notes import by_whom, keep_word
 from ledger.outbox import post
 from ledger.rests import SEALED
 from ledger.store import AnyRow, Store
@@ -295,7 +295,7 @@ def note_restriction(
 ) -> None:
     """Journal a decision with its note sealed in the request's file, and by whom it is."""
     kept = keep_word(ledger, connection, request_id, note, at)
-    said = {**body, **({"by": by} if by else {}), **kept}
+    said = {**body, **by_whom(by), **kept}
     ledger._journal(connection, kind, said, at, request_id=request_id)
 
 

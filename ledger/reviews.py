@@ -15,6 +15,7 @@ from ledger.decisions import Decisions
 from ledger.errors import LedgerRefusal
 from ledger.ids import new_id
 from ledger.models import entries, tasks
+from ledger.notes import by_whom
 from ledger.store import AnyRow
 from ledger.vault import Sealed
 from rights.codes import Code
@@ -79,7 +80,7 @@ class Reviews(Decisions):
             if redaction not in held:
                 raise LedgerRefusal("the request has no redaction of this id: habeas review list names them")
             self._put(connection, request_id, held[redaction].model_copy(update={"marks": ()}), at)
-            body = {"redaction": redaction, **({"by": by} if by else {})}
+            body = {"redaction": redaction, **by_whom(by)}
             self._journal(connection, "restored", body, at, request_id=request_id)
 
     def redactions(self, request_id: str) -> list[Redaction]:

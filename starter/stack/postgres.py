@@ -150,9 +150,9 @@ class Postgres(Server):
                 "--locale=C",
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
-                # Nobody guesses a random password, so hashing it thousands of times only slows each login.
-                "--set=scram_iterations=1",
-                *([] if self._durable else ["--no-sync"]),
+                # Where nothing lasts nobody has the time to guess a password, and hashing it thousands of times only
+                # slows each login.
+                *([] if self._durable else ["--no-sync", "--set=scram_iterations=1"]),
             ],
             capture_output=True,
             text=True,

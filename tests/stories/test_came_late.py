@@ -55,10 +55,10 @@ def test_a_request_that_comes_in_late_says_so_at_once_and_once(world: World) -> 
             await until(lambda: bool(reached(today)))
             assert reached(today) == ["due_14d"], "it was received earlier than was thought"
 
-            lost = f"SELECT 1 FROM entries WHERE request_id = '{overdue}' AND kind = 'redriven'"
+            lost = "SELECT 1 FROM entries WHERE request_id = %s AND kind = 'redriven'"
             await client.get_workflow_handle(f"erasure/{ledger.tenant}/{overdue}").terminate()
             ledger.announce("reconcile", at=world.now())
-            await until(lambda: bool(world.query(lost)))
+            await until(lambda: bool(world.query(lost, overdue)))
             ledger.confirm_identity(overdue, at=world.now())
             await until(lambda: world.phase(overdue) == "closed")
             assert reached(overdue) == ["overdue"], "the run that was begun anew knows what was noted"
