@@ -244,7 +244,7 @@ def test_a_system_that_cannot_stop_it_is_a_persons_task_where_it_holds_something
     task = shop.wait_task(known, "unsupported")
     shop.wait_closed(stranger)
     assert tasks(shop, stranger) == set()
-    assert marked(shop, "no_mail") == [7], "the others go on"
+    shop.wait(lambda: marked(shop, "no_mail") == [7], 60, "the others to go on")
 
     typed("request", "rule", known, "done", "--task", task)
     shop.wait_closed(known)
