@@ -138,6 +138,11 @@ def tripping_tools(settings: Settings, ledger: Ledger) -> Tools:
     return worker.build_tools(settings, _Ledger(ledger))  # type: ignore[arg-type]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run it until it is stopped."""
     logs.set_up("json")
     worker.main(Settings.load(), make_tools=tripping_tools, interceptors=[Tripwires()])
+
+
+if __name__ == "__main__":
+    main()

@@ -37,8 +37,10 @@ from settings import Settings
 from starter.stack import Postgres, Temporal
 from starter.submit import submit
 from tests.conftest import SEARCH_ATTRIBUTES
+from tests.forks import Fork, Running
 
 ROOT = Path(__file__).parent.parent
+FAULTY = "tests.faulty_worker"
 
 SHOP = """
 CREATE TABLE customers (id bigint PRIMARY KEY, email text, full_name text, phone text);
@@ -198,7 +200,7 @@ class World:
         os.environ.update({k: v for k, v in self.environment.items() if k.startswith("TEST_")})
         self.settings = self._settings()
         self.ledger: Ledger = worker.open_ledger(self.settings)
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[Running] = []
 
     def _settings(self) -> Settings:
         prefix = "HABEAS_"
@@ -258,20 +260,22 @@ class World:
             (folder / f"{name}.yaml").write_text(text)
         self.data_map = read_map(dict(maps))
 
-    def start_worker(self, trip: str = "", **environment: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, trip: str = "", **environment: str) -> Running:
         """Start a worker process; `trip` names the place where it kills or freezes itself once."""
-        return self.run_worker(
-            [sys.executable, "-m", "tests.faulty_worker"],
-            ROOT,
-            {**os.environ, **self.environment, **environment, "TEST_TRIP": trip, "TEST_HOME": str(self.home)},
-        )
+        around = {**os.environ, **self.environment, **environment, "TEST_TRIP": trip, "TEST_HOME": str(self.home)}
+        if "PYTHONPATH" in environment:
+            return self.run_worker([sys.executable, "-m", FAULTY], ROOT, around)
+        self.workers.append(Fork(FAULTY, ROOT, around, self._next_log()))
+        return self.workers[-1]
 
-    def run_worker(self, program: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def run_worker(self, program: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Running:
         """Start a program that is a worker. What it writes joins the log, and it ends with the deployment."""
-        with (self.home / f"worker-{len(self.workers):02}.log").open("wb") as log:
-            process = subprocess.Popen(program, cwd=cwd, env=environment, stdout=log, stderr=log)
-        self.workers.append(process)
-        return process
+        with self._next_log().open("wb") as log:
+            self.workers.append(subprocess.Popen(program, cwd=cwd, env=environment, stdout=log, stderr=log))
+        return self.workers[-1]
+
+    def _next_log(self) -> Path:
+        return self.home / f"worker-{len(self.workers):02}.log"
 
     def open(
         self,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.forks import Running
 from tests.world import ROOT, World
 
 MANY = """
@@ -65,7 +66,7 @@ class Release:
         assert said.returncode == 0, said.stderr + self.world.log[-3000:]
         return [json.loads(line) for line in said.stdout.splitlines()]
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self) -> Running:
         """Start a worker."""
         return self.world.run_worker([self.python, "-m", "starter.cli", "worker"], self.world.home, self.environment)
 
