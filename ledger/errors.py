@@ -6,6 +6,7 @@
     - KeyReused     an idempotency key belongs to another call
     - InProgress    the same call is being carried out just now
     - Changed       a request is not what the caller has seen
+    - NewerLedger   the tables are of a later release than this program
     - StandsStill   (ledger/requests.py) a request is not closed while an incident has it stand still
   - VaultError      something sealed cannot be opened
     - KeyGoneError  because its key-encryption key is not there (any more)
@@ -33,6 +34,10 @@ class InProgress(LedgerRefusal):
 
 class Changed(LedgerRefusal):
     """Something has happened to a request since the caller looked at it, so nothing was done."""
+
+
+class NewerLedger(LedgerRefusal):
+    """The ledger's tables are of a later release than this program, which does nothing with them."""
 
 
 class VaultError(LedgerError):

@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import func, select, text
 
+from ledger.errors import NewerLedger
 from ledger.store import connect
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
@@ -21,7 +22,11 @@ _ONE_AT_A_TIME: Final = 0x6861626561730001
 
 
 def upgrade(url: str, to: str = "head") -> None:
-    """Bring a ledger to a version, the newest unless said otherwise; no effect if it is there."""
+    """Bring a ledger to a version, the newest unless said otherwise; no effect if it is there.
+
+    Raises:
+        NewerLedger: it is at a version of a later release; nothing is changed.
+    """
     _run(url, lambda config: command.upgrade(config, to))
 
 
@@ -45,6 +50,20 @@ def head() -> str:
     return ScriptDirectory(str(_SCRIPTS)).get_current_head() or ""
 
 
+def refuse_newer(version: str) -> None:
+    """Whether a version is one of this program, or none.
+
+    Raises:
+        NewerLedger: it is of a later release.
+    """
+    scripts = ScriptDirectory(str(_SCRIPTS))
+    if version and version not in {script.revision for script in scripts.walk_revisions()}:
+        raise NewerLedger(
+            f"the ledger's tables are at version '{version}', of a later release than this one, which knows them up to "
+            f"'{head()}' and leaves them alone: run that release, or one after it"
+        )
+
+
 def _run(url: str, do: Callable[[Config], None]) -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
@@ -54,6 +73,7 @@ def _run(url: str, do: Callable[[Config], None]) -> None:
             # A table of millions of rows takes longer than a verb ever should.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(select(func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+            refuse_newer(MigrationContext.configure(connection).get_current_revision() or "")
             config.attributes["connection"] = connection
             do(config)
     finally:

@@ -209,13 +209,20 @@ def _ledger(settings: Settings) -> Check:
     def look() -> str:
         from connectors.registry import resolve
         from ledger import schema
-        from ledger.errors import AddressError
+        from ledger.errors import AddressError, NewerLedger
 
         try:
             stands, needed = schema.current(resolve(settings.ledger)), schema.head()
         except AddressError:
             raise NotSo("its address cannot be read", advice) from None
         if stands != needed:
+            try:
+                schema.refuse_newer(stands)
+            except NewerLedger:
+                raise NotSo(
+                    f"its schema is version {stands}, of a later release than this one ({needed})",
+                    "run that release, or one after it; this one leaves the tables alone",
+                ) from None
             about = f"its schema is version {stands}, not {needed}" if stands else "it has no tables yet"
             raise NotSo(about, "habeas migrate")
         return f"reached, schema {stands}"

@@ -189,12 +189,14 @@ def check_schema(settings: Settings) -> None:
     """Whether the ledger's tables are this version's.
 
     Raises:
-        SetupError: they are not; the text says what to run.
+        SetupError: they are an earlier one's, or not there; the text says what to run.
+        NewerLedger: they are of a later release.
     """
     from ledger import schema  # loads Alembic, which no other command needs
 
     there, needed = schema.current(resolve(settings.ledger)), schema.head()
     if there != needed:
+        schema.refuse_newer(there)
         raise SetupError(
             f"the ledger's tables are at version '{there or 'none'}' and this is '{needed}': run habeas migrate"
         )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,19 @@ KUSTOMIZATION: dict[str, Any] = yaml.safe_load((BASE / "kustomization.yaml").rea
 SETTINGS = tomllib.loads((BASE / "habeas.toml").read_text())
 
 
+def kubectl() -> str | None:
+    """One whose kustomize knows `labels` (4.1): Debian 12's is older, which makes nothing of any such file."""
+    if program := shutil.which("kubectl"):
+        said = subprocess.run([program, "version", "--client"], capture_output=True, text=True, check=False).stdout
+        if re.search(r"Kustomize Version: v[5-9]", said):
+            return program
+    return None
+
+
+KUBECTL = kubectl()
+needs_kustomize = pytest.mark.skipif(KUBECTL is None, reason="no kubectl here whose kustomize is version 5")
+
+
 def documents(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every object, by file, kind and name."""
     for file in sorted(folder.glob("*.yaml")):
@@ -38,6 +55,43 @@ CUSTOM = dict(documents(EXAMPLES))
 @pytest.mark.parametrize("name", OBJECTS)
 def test_kubernetes_takes_it(name: str) -> None:
     kubernetes_validate.validate(OBJECTS[name], "1.34", strict=True)
+
+
+@needs_kustomize
+def test_what_kustomize_makes_of_the_base_and_of_the_overlay_that_it_shows_kubernetes_takes(tmp_path: Path) -> None:
+    shutil.copytree(BASE, tmp_path / "base")
+    shown = re.findall("^#   (.*)$", (BASE / "kustomization.yaml").read_text(), re.MULTILINE)
+    overlay = tmp_path / "overlay"
+    (overlay / "maps").mkdir(parents=True)
+    (overlay / "kustomization.yaml").write_text("\n".join(shown))
+    shutil.copy(BASE / "habeas.toml", overlay)
+    shutil.copy(BASE / "maps" / "paper.yaml", overlay / "maps" / "shop.yaml")
+
+    base, own = rendered(tmp_path / "base"), rendered(overlay)
+
+    assert Counter(body["kind"] for body in own) == Counter(body["kind"] for body in base)
+    assert {body["metadata"]["namespace"] for body in own} == {"habeas"}
+    for body in (*base, *own):
+        kubernetes_validate.validate(body, "1.34", strict=True)
+        selector = body.get("spec", {}).get("selector", {})
+        if selector:
+            assert selector.get("matchLabels", selector)["app.kubernetes.io/name"] == "habeas", body["metadata"]["name"]
+    templates = [body["spec"]["template"]["spec"] for body in own if "template" in body.get("spec", {})]
+    assert {one["image"].partition("@")[0] for spec in templates for one in spec["containers"]} == {
+        "registry.example/habeas"
+    }
+    made = {body["metadata"]["name"]: body["data"].keys() for body in own if body["kind"] == "ConfigMap"}
+    used = {volume["configMap"]["name"] for spec in templates for volume in spec["volumes"] if "configMap" in volume}
+    assert used == made.keys()
+    assert sorted(file for files in made.values() for file in files) == ["habeas.toml", "shop.yaml"]
+
+
+def rendered(folder: Path) -> list[dict[str, Any]]:
+    """The objects that kustomize makes."""
+    assert KUBECTL is not None
+    done = subprocess.run([KUBECTL, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [body for body in yaml.safe_load_all(done.stdout) if body]
 
 
 def test_the_kustomization_names_every_file_and_no_other() -> None:
@@ -135,7 +189,7 @@ def test_somebody_watches_the_dates_with_every_worker_stopped() -> None:
 
 def test_budgets_and_policies_select_pods_that_are_there() -> None:
     common = KUSTOMIZATION["labels"][0]
-    assert common["includeTemplates"] is True
+    assert common["includeSelectors"] is True
     labels = [{**pod["metadata"]["labels"], **common["pairs"]} for pod in PODS.values()]
 
     for name, body in OBJECTS.items():

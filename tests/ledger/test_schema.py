@@ -3,10 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from ledger import schema
+from ledger.errors import NewerLedger
 from ledger.ledger import connect
 from ledger.models import metadata
 from tests.conftest import Database
@@ -36,6 +38,18 @@ def test_up_down_and_up_again(database: Database) -> None:
     schema.upgrade(database.url)
     schema.upgrade(database.url)
     assert schema.current(database.url) == schema.head()
+
+
+def test_a_ledger_of_a_later_release_is_left_as_it_is(tables: Database) -> None:
+    with psycopg.connect(tables.conninfo, autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999_later'")
+    before = names(tables)
+
+    with pytest.raises(NewerLedger, match=f"at version '9999_later', of a later release .* up to '{schema.head()}'"):
+        schema.upgrade(tables.url)
+
+    assert schema.current(tables.url) == "9999_later"
+    assert names(tables) == before
 
 
 def test_what_the_migrations_make_is_what_the_models_say(tables: Database) -> None:

@@ -143,6 +143,22 @@ def test_migrate_makes_ledger_and_temporal_ready(deployment: Deployment, postgre
     assert all(ok for ok, _, _ in after.values()), after
 
 
+def test_a_ledger_of_a_later_release_is_refused_in_one_sentence_and_left_alone(deployment: Deployment) -> None:
+    """As after an upgrade that is gone back on: the tables are the later release's, and so is all that uses them."""
+    deployment.rows("UPDATE alembic_version SET version_num = '9999_later'")
+    with (deployment.home / "habeas.toml").open("a") as file:
+        file.write('\n[api]\nurl = "https://habeas.shop.example"\n')
+    before = deployment.everything()
+
+    for word in ("migrate", "worker", "api"):
+        answer = deployment(word)
+        assert (answer.code, answer.out, one_sentence(answer.err)) == (5, "", True), (word, answer)
+        assert "at version '9999_later', of a later release than this one" in answer.err
+        assert "habeas migrate" not in answer.err
+    assert "of a later release than this one" in checks(deployment)["ledger"][1]
+    assert deployment.everything() == before
+
+
 def test_migrate_says_when_temporal_is_away(deployment: Deployment) -> None:
     answer = deployment("migrate")
 
