@@ -214,9 +214,22 @@ def replayed(
 
 def _moved(clock: Clock, law: Regime, events: Sequence[ClockEvent], right: Right, received_at: datetime) -> Clock:
     last = events[-1]
-    extended = clock.extended or (last.turn is Turn.EXTENDED and _may_extend(clock, law, last))
     at = clock.model_copy(update={"received_at": received_at})
+    if last.turn is Turn.RECEIPT_CORRECTED:
+        extended = _extended_in_time(at, law, events, right)
+    else:
+        extended = clock.extended or (last.turn is Turn.EXTENDED and _may_extend(clock, law, last))
     return replayed(at, law, events, right, extended=extended)[0]
+
+
+def _extended_in_time(clock: Clock, law: Regime, events: Sequence[ClockEvent], right: Right) -> bool:
+    """Whether a notice of extension was sent within the first term, counted from a receipt that was corrected since: one
+    that came after it extends nothing (GDPR Art. 12(3)), whatever the term was taken to be on that day."""
+    number = next((number for number, event in enumerate(events) if event.turn is Turn.EXTENDED), None)
+    if number is None:
+        return False
+    before, _ = replayed(clock, law, events[:number], right, extended=False)
+    return _may_extend(before, law, events[number])
 
 
 def _question(events: Sequence[ClockEvent], asked: Turn, received: Turn) -> Question | None:

@@ -128,6 +128,21 @@ def test_a_corrected_receipt_moves_every_date() -> None:
         turn(asked(3), later)
 
 
+def test_an_extension_does_not_outlive_a_correction_that_shows_its_notice_was_late() -> None:
+    def corrected(day: date) -> ClockEvent:
+        moment = datetime(day.year, day.month, day.day, 9, tzinfo=UTC)
+        return ClockEvent(turn=Turn.RECEIPT_CORRECTED, day=day, received_at=moment)
+
+    still_in_time = turn(extended(date(2026, 3, 20)), corrected(date(2026, 2, 23)))
+    assert (still_in_time.extended, legal(still_in_time)) == (True, date(2026, 5, 25)), "the 23rd is a Saturday"
+    notice = extended(date(2026, 3, 30))
+    too_late = turn(notice, corrected(date(2026, 2, 9)))
+    assert (too_late.extended, legal(too_late)) == (False, date(2026, 3, 9)), "the first term was over by then"
+    assert too_late.risk(datetime(2026, 3, 31, tzinfo=UTC)) is Risk.OVERDUE
+    right_after_all = turn(notice, corrected(date(2026, 2, 9)), corrected(date(2026, 3, 2)))
+    assert (right_after_all.extended, legal(right_after_all)) == (True, date(2026, 6, 2))
+
+
 @pytest.mark.parametrize(
     ("event", "why"),
     [
