@@ -7,7 +7,7 @@ recognised by token. What cannot be told is counted as such, and nobody hears th
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -20,7 +20,7 @@ from activities.rollcall import Found, RollCall
 from activities.tools import Tools
 from connectors.errors import ConnectorError
 from connectors.traits import Quarantines
-from ledger.erasures import PastErasure
+from ledger.erasures import EVER, PastErasure
 from ledger.errors import LedgerRefusal
 from ledger.remembering import Decided
 from ledger.replays import Replay, anew_key
@@ -40,7 +40,6 @@ from rights.value import Value
 SOON: Final = timedelta(seconds=2)
 LATER: Final = timedelta(minutes=1)
 """How long to wait for the requests that carry it out: a person's erasure takes seconds, and a person's word longer."""
-_EVER: Final = datetime(1, 1, 2, tzinfo=UTC)
 
 
 class Replaying(Value):
@@ -196,7 +195,7 @@ class _Work:
 
     def left(self) -> int:
         """How many past requests have somebody in the system whom they were not done for: erasures of whom somebody is
-        there again, and others that were not opened."""
+        there again and nobody has said now that they have come back by themselves, and others that were not opened."""
         kept = {
             child.request_id
             for child in self._ledger.replay_children(self._replay.id)
@@ -206,13 +205,16 @@ class _Work:
             # Then the looks of the requests are all there is to go by.
             return 0
         past = {one.request_id: one for one in self._past()}
-        carried = {self._ledger.opened_anew(self._replay.id, one) or one for one in self._scan(past)}
+        here = self._scan(past)
+        since = self._replay.begun_at
+        kept |= {one for one in here if self._ledger.came_back(one, self._system.system, since=since)}
+        carried = {self._ledger.opened_anew(self._replay.id, one) or one for one in here}
         return len(carried - kept) + self._acts.left()
 
     def _past(self) -> list[PastErasure]:
         """The erasures that matter, without those that this replay has opened anew itself."""
         mine = {one.request_id for one in self._ledger.replay_children(self._replay.id) if not one.again}
-        since = self._replay.since or _EVER
+        since = self._replay.since or EVER
         return [one for one in self._ledger.erasures_since(since) if one.request_id not in mine]
 
     def _opened_again_by_itself(self, one: PastErasure) -> bool:
@@ -227,13 +229,15 @@ class _Work:
         if self._dry:
             return True
         name = self._system.system
+        # Who has come back since may be in the backup with what they have given anew: a person says what goes.
+        code = Code.RETURNED if self._ledger.came_back(request_id, name) else Code.RESTORED
         try:
-            opened = self._ledger.reopen(request_id, {name: Code.RESTORED}, at=self._at)
+            opened = self._ledger.reopen(request_id, {name: code}, at=self._at)
         except LedgerRefusal:
             self._count("shredded_meanwhile")
             return False
         already = {} if opened else self._ledger.reopenings(request_id)
-        if not opened and already.get(name) is not Code.RESTORED:
+        if not opened and already.get(name) is not code:
             # It is open already, for another reason. If that concerns another system it counts as one that is at work;
             # here a person is asked, and may say that what is there has come back by itself.
             if name in already or request_id not in self._ledger.running_erasures(name):
@@ -313,16 +317,17 @@ class _Work:
                 assurance=REPLAYED,
                 ground=REPLAYED if row.right is Right.ERASURE else "",
                 second_factor=True,
-                data_map=self._map(),
+                data_map=self._map(request_id),
                 decided=decided,
             ).request_id
         ledger.note_replayed(replay.id, request_id, made, at=self._at)
         return True
 
-    def _map(self) -> DataMap:
-        """This system alone. Where it is new to the map a person sees first who would go: somebody who was erased may
-        have come back since."""
-        system = self._system if self._replay.since else stricter(self._system, Mode.APPROVE)
+    def _map(self, request_id: str) -> DataMap:
+        """This system alone. Where it is new to the map, or somebody who was erased is known to have come back since, a
+        person sees first who would go."""
+        asks = self._replay.since is None or self._ledger.came_back(request_id, self._system.system)
+        system = stricter(self._system, Mode.APPROVE) if asks else self._system
         return DataMap.of({system.system: system})
 
     def _count(self, why: str, number: int = 1) -> None:

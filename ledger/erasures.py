@@ -6,7 +6,7 @@ what several people may have (a family's address) is no token, since it would ta
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import (
@@ -25,17 +25,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ledger.models import case_keys, requests
+from ledger.models import case_keys, entries, requests, tasks
 from ledger.models_restore import erasure_tokens, erasures
 from ledger.models_suppression import suppressions
 from ledger.relooks import plan_relook
 from ledger.store import AnyRow
 from ledger.tokens import Tokens
+from rights.codes import Code
 from rights.request import Conclusion
 from rights.subject import Identity, Sharing
 from rights.suppression import Scope
 from rights.value import Value
 
+EVER: Final = datetime(1, 1, 2, tzinfo=UTC)
+"""Before anything."""
 _tenant = bindparam("tenant", type_=Text)
 _tokens = bindparam("tokens", type_=ARRAY(LargeBinary))
 _remembered = (
@@ -125,6 +128,27 @@ _SINCE: Final = (
     .order_by(requests.c.id)
 )
 
+_CAME_BACK: Final = select(
+    select(entries.c.seq)
+    .where(
+        entries.c.tenant == _tenant,
+        entries.c.request_id == bindparam("id", type_=Text),
+        entries.c.kind == literal_column("'signed_up_again'"),
+        entries.c.at >= bindparam("since", type_=DateTime(timezone=True)),
+    )
+    .exists()
+    | select(tasks.c.id)
+    .where(
+        tasks.c.tenant == _tenant,
+        tasks.c.request_id == bindparam("id", type_=Text),
+        tasks.c.code == Code.RETURNED.value,
+        tasks.c.ruling == literal_column("'done'"),
+        func.split_part(tasks.c.step_key, "/", 2) == bindparam("system", type_=Text),
+        tasks.c.opened_at >= bindparam("since", type_=DateTime(timezone=True)),
+    )
+    .exists()
+)
+
 
 class Stopped(Value):
     """One thing that may not be done with somebody's data."""
@@ -200,6 +224,13 @@ class Erasures(Tokens):
         with self._look() as connection:
             rows = connection.execute(_SINCE, {"tenant": self.tenant, "since": since})
             return [PastErasure.model_validate(row._mapping) for row in rows]
+
+    def came_back(self, request_id: str, system: str, *, since: datetime = EVER) -> bool:
+        """Whether whoever an erasure was about is known to have come back to a system by themselves since a time: they
+        signed up by their own consent, or a person said so of what a late look had found."""
+        its = {"tenant": self.tenant, "id": request_id, "system": system, "since": since}
+        with self._look() as connection:
+            return bool(connection.scalar(_CAME_BACK, its))
 
     def _remember_erasure(
         self,

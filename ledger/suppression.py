@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from ledger.errors import LedgerRefusal
 from ledger.models import entries
 from ledger.models_remembered import act_tokens, remembered_acts
+from ledger.models_restore import erasure_tokens
 from ledger.models_suppression import suppressions
 from ledger.tokens import Tokens
 from rights.parents import parent_laws
@@ -112,6 +113,15 @@ _SAID: Final = (
     )
     .limit(1)
 )
+_ERASURES_OF: Final = (
+    select(erasure_tokens.c.request_id)
+    .where(
+        erasure_tokens.c.tenant == bindparam("of"),
+        erasure_tokens.c.token == func.any(bindparam("tokens", type_=ARRAY(LargeBinary))),
+    )
+    .distinct()
+    .order_by(erasure_tokens.c.request_id)
+)
 _LAST_END: Final = select(func.max(suppressions.c.until)).where(*_its)
 
 
@@ -207,7 +217,8 @@ class Suppressions(Tokens):
 
     def clear_suppression(self, identities: Iterable[Identity], *, at: datetime, by: str) -> int:
         """The person has given consent anew: marketing may reach these identities again, and nothing else is ended by
-        it; how many entries ended. `by` is the role that attests it.
+        it; how many entries ended. `by` is the role that attests it. Of past erasures of this person it is noted that
+        they are there again by their own wish, so that a restored backup does not take them along unasked.
 
         Raises:
             LedgerRefusal: a parent has refused further collection, so a child's own sign-up is no consent.
@@ -224,6 +235,8 @@ class Suppressions(Tokens):
             ended = connection.execute(_END, {"of": self.tenant, "tokens": tokens, "scopes": scopes, "at": at}).rowcount
             if ended:
                 self._journal(connection, "suppression_cleared", {"scopes": scopes, "entries": ended, "by": by}, at)
+            for erasure in connection.scalars(_ERASURES_OF, {"of": self.tenant, "tokens": tokens}).all():
+                self._journal(connection, "signed_up_again", {"by": by}, at, request_id=erasure)
         return ended
 
     def parent_consents(self, identities: Iterable[Identity], law: str, way: str, *, at: datetime, by: str) -> int:

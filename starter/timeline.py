@@ -42,6 +42,7 @@ _SURE: Final = {
     "attested": "attested: a person says so; the engine could not look",
 }
 _PLAIN: Final[Mapping[str, str]] = {
+    "signed_up_again": "Whoever this was about has signed up again, by their own consent.",
     "remade": "What was worked out from corrected data was made anew, or found not to rest on it.",
     "published_steps": "It was entered what was done so that links and copies elsewhere go.",
     "approve": "A person approved what is to be done.",

@@ -17,7 +17,7 @@ from ledger.remembering import Remembered
 from ledger.replays import Replay
 from ledger.requests import Ending
 from rights.codes import Code
-from rights.datamap import DataMap
+from rights.datamap import DataMap, Mode
 from rights.mapfile import read_map
 from rights.plan import Operation
 from rights.receipt import Certainty, Outcome, Receipt
@@ -282,3 +282,55 @@ def test_a_database_that_cannot_list_its_people_is_said_and_not_tried_for_ever(
 
     found = ledger.replay(replay)
     assert (found.state, found.report["indeterminate"]) == ("dry", {"cannot_be_listed": 1})
+
+
+@pytest.mark.parametrize("how", ["ruled", "signed_up", "nothing"])
+def test_whoever_is_known_to_have_come_back_is_not_erased_with_a_backup_unasked(
+    ledger: Ledger, tmp_path: Path, how: str
+) -> None:
+    request_id = answered(ledger)
+    if how == "ruled":
+        # This closes the erasure once more, after the backup: by its day alone it would be one that the backup lacks.
+        step = a_step(request_id, Operation.VERIFY, round=1)
+        ledger.settle_relook(request_id, {"shop": Code.RETURNED}, clean=False, at=later(days=8))
+        task = ledger.open_task(request_id, step.key, Code.RETURNED, "shop", at=later(days=8))
+        ledger.rule(request_id, task, "done", at=later(days=8), note="a new account")
+        ledger.settle_tasks(request_id, step.key, at=later(days=8))
+        close(ledger, request_id, Conclusion.ANSWERED, 8)
+    elif how == "signed_up":
+        assert ledger.clear_suppression(ANNA[:1], at=later(days=5), by="sign-up form") == 0
+    elsewhere = carried_out(ledger, tmp_path, days=9)
+
+    expected = Code.RESTORED if how == "nothing" else Code.RETURNED
+    assert ledger.reopenings(request_id) == {"shop": expected}
+    assert (elsewhere.report["opened_again"], elsewhere.report["indeterminate"]) == (1, {})
+
+
+@pytest.mark.parametrize(("came_back", "mode"), [(True, Mode.APPROVE), (False, Mode.AUTO)])
+def test_who_has_come_back_and_is_known_by_token_alone_is_shown_to_a_person_first(
+    ledger: Ledger, tmp_path: Path, came_back: bool, mode: Mode
+) -> None:
+    people = (Identity("customer_id", "a7"),)
+    request_id = opened_id(ledger, Phase.LOCATING, confirmed=True, identities=people)
+    close_one(ledger, request_id, at=later(days=1), ending=Ending(erased=people))
+    ledger.shred(request_id, ["working", "file", "history"], as_of=later(days=40))
+    if came_back:
+        ledger.clear_suppression(people, at=later(days=20), by="sign-up form")
+    text = MAP.replace("email: {c", "customer_id: {identity: customer_id}, email: {c").replace(
+        "owner:", "mode: auto\nowner:"
+    )
+    tools = Tools(
+        ledger,
+        {"shop": Listed("a7")},
+        DataMap.of(read_map({"shop.yaml": text}).systems),
+        FileStore(tmp_path),
+        environment="test",
+    )
+    replay = ledger.begin_replay("shop", AT, dry=False, by="operations", at=later(days=41))
+    for _ in range(2):
+        ActivityEnvironment().run(ReplayActivities(tools).advance, Replaying(replay_id=replay, as_of=later(days=41)))
+
+    anew = ledger.opened_anew(replay, request_id)
+    assert anew is not None
+    pinned = tools.pinned(ledger.request(anew).map_digest)
+    assert pinned.systems["shop"].mode is mode
