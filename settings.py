@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     calling_code: str = Field(
         default="",
         pattern=r"^(\+[1-9][0-9]{0,3})?$",
-        description="By which a phone number without a country is completed on the suppression list.",
+        description="By which a phone number without a country is completed, on the suppression list and for holds.",
         examples=["+49"],
     )
     temporal_address: str = Field(

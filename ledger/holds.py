@@ -97,16 +97,18 @@ class Holds(Store):
 
         Several identities are covered together and each alone: a request that knows one of them is held.
         """
-        digests = self._people.digests(identities)
+        digests, count = self._people.digests(identities), self._people.count(identities)
         if terms.review_on is None:
             terms = terms.model_copy(update={"review_on": (at + REVIEW_AFTER).date()})
 
         def commit() -> Hold:
-            return self._place(new_id(at), digests, reason, by, terms, at)
+            return self._place(new_id(at), digests, count, reason, by, terms, at)
 
         return self._with_kek(commit)
 
-    def _place(self, hold_id: str, digests: list[bytes], reason: str, by: str, terms: Terms, at: datetime) -> Hold:
+    def _place(
+        self, hold_id: str, digests: list[bytes], count: int, reason: str, by: str, terms: Terms, at: datetime
+    ) -> Hold:
         key, note = self._vault.make_key("file", at), make_note("reason", reason)
         confirm_by = at + CONFIRM_WITHIN
         with self._begin() as connection:
@@ -136,7 +138,7 @@ class Holds(Store):
             flying = calls_of_people(connection, self.tenant, digests)
             body = {
                 "hold": hold_id,
-                "identities": len(digests),
+                "identities": count,
                 "in_flight": flying,
                 "by": by,
                 "terms": terms.model_dump(mode="json"),

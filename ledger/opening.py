@@ -219,7 +219,7 @@ class Opening(Cooling):
         asked: bytes | None,
         also: Sequence[Right],
     ) -> Opened:
-        digests = self._people.digests(identities)
+        digests, count = self._people.digests(identities), self._people.count(identities)
         keys = {purpose: self._vault.make_key(purpose, at) for purpose in OF_REQUEST}
         note = make_note("request", free_text)
         values = (Sealed("working", GIVEN, identities_text(identities)), *note.values)
@@ -238,7 +238,7 @@ class Opening(Cooling):
             "digests": digests,
         }
         told = {name: value for name, value in row.items() if name not in _UNTOLD}
-        body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": len(digests), **note.said, **said}
+        body = {**told, "confirmed": row["confirmed_at"] is not None, "identities": count, **note.said, **said}
         engines = said.get("assurance") in CARRIED_ON
         with self._begin() as connection:
             if engines:

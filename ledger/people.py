@@ -60,6 +60,8 @@ class People:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._key = b""
+        self.calling_code = ""
+        """By which a phone number without a country is taken to be complete: "+49"."""
 
     def digest(self, identity: Identity) -> bytes:
         """The digest of one identity.
@@ -71,8 +73,19 @@ class People:
         return self.mark(comparables(identity)[1])
 
     def digests(self, identities: Iterable[Identity]) -> list[bytes]:
-        """The digests of several, in order, each once."""
-        return sorted({self.digest(identity) for identity in identities})
+        """The digests of several, in every form that they may be known in, in order, each once: what is written down
+        under all of them is found by any. A phone number is known with its country and without, an address by both
+        ways to write its domain, so that a hold binds however either of them is written."""
+        return sorted({one for identity in identities for one in self.all_digests(identity)})
+
+    def all_digests(self, identity: Identity) -> frozenset[bytes]:
+        """The digests of one identity, in every form."""
+        forms = (*comparables(identity).values(), *comparables(identity, self.calling_code).values())
+        return frozenset(self.mark(form) for form in forms)
+
+    def count(self, identities: Iterable[Identity]) -> int:
+        """How many identities there are, each once however it is written."""
+        return len({self.digest(identity) for identity in identities})
 
     def mark(self, text: str) -> bytes:
         """A keyed digest of any text."""

@@ -5,7 +5,7 @@ brought back once they are; and nothing is told of who it is, nor of a hold.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -62,13 +62,20 @@ class Preserving(Store):
     def preserved(self, identities: Sequence[Identity], *, at: datetime) -> list[Preserved]:
         """What keeps the data of each of many identities, in their order: for jobs that delete, some thousand at a
         time. One statement, however many they are."""
-        digests = [self._people.digest(one) for one in identities]
-        its = {"tenant": self.tenant, "digests": sorted(set(digests)), **recourse(at)}
+        digests = [self._people.all_digests(one) for one in identities]
+        its = {"tenant": self.tenant, "digests": sorted(frozenset().union(*digests)), **recourse(at)}
         found: defaultdict[bytes, dict[Kept, datetime]] = defaultdict(dict)
         with self._look() as connection:
             for row in connection.execute(_FIND, its):
                 found[row.digest][Kept(row.why)] = row.since
-        return [
-            Preserved(why=tuple(sorted(found[one])), since=min(found[one].values())) if one in found else Preserved()
-            for one in digests
-        ]
+        return [_preserved([found[one] for one in marks if one in found]) for marks in digests]
+
+
+def _preserved(found: Sequence[Mapping[Kept, datetime]]) -> Preserved:
+    """What keeps somebody's data, by all forms in which they are known."""
+    if not found:
+        return Preserved()
+    return Preserved(
+        why=tuple(sorted({why for one in found for why in one})),
+        since=min(since for one in found for since in one.values()),
+    )

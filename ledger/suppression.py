@@ -269,5 +269,5 @@ class Suppressions(Tokens):
         tokens = self._tokens(people)
         with self._look() as connection:
             ended: datetime | None = connection.scalar(_LAST_END, {"of": self.tenant, "tokens": tokens})
-        marks = b"".join(self._people.digests(people)).hex()
+        marks = b"".join(sorted({self._people.digest(one) for one in people})).hex()
         return f"signal/{self._people.mark(f'SIGNAL{chr(0)}{marks}{chr(0)}{ended}').hex()}"

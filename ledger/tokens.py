@@ -86,8 +86,14 @@ _MERGE: Final = (
 class Tokens(Store):
     """Verbs on tokens."""
 
-    calling_code = ""
-    """By which a phone number without a country is taken to be complete: "+49"."""
+    @property
+    def calling_code(self) -> str:
+        """By which a phone number without a country is taken to be complete: "+49"."""
+        return self._people.calling_code
+
+    @calling_code.setter
+    def calling_code(self, code: str) -> None:
+        self._people.calling_code = code
 
     def rotate_tokens(self, *, at: datetime) -> int:
         """Put a further key in force; its number. What is stored follows by `renew_tokens`, and is found meanwhile as

@@ -223,8 +223,8 @@ def _moved(clock: Clock, law: Regime, events: Sequence[ClockEvent], right: Right
 
 
 def _extended_in_time(clock: Clock, law: Regime, events: Sequence[ClockEvent], right: Right) -> bool:
-    """Whether a notice of extension was sent within the first term, counted from a receipt that was corrected since: one
-    that came after it extends nothing (GDPR Art. 12(3)), whatever the term was taken to be on that day."""
+    """Whether a notice of extension was sent within the first term, counted from a receipt that was corrected since:
+    one that came after it extends nothing (GDPR Art. 12(3)), whatever the term was taken to be on that day."""
     number = next((number for number, event in enumerate(events) if event.turn is Turn.EXTENDED), None)
     if number is None:
         return False

@@ -85,8 +85,8 @@ def bars(stopped: Scope, use: str) -> bool:
 CLEARED_BY_CONSENT: Final = frozenset({Scope.MARKETING})
 """What a person's own renewed consent ends, as by signing up for a newsletter again; nothing else is ended by it."""
 
-VERSION: Final = 1
-"""Of the form below. Tokens of an earlier one stay valid: whoever asks is compared in all of them."""
+_A_LABEL: Final = "xn--"
+"""What a label of an international domain begins with where it is written in ASCII (RFC 5890, 2.3.2.1)."""
 
 _PHONES: Final = frozenset({"phone", "mobile", "telephone", "fax", "whatsapp"})
 _DOTLESS: Final = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}
@@ -96,13 +96,20 @@ _TRUNK: Final = re.compile(r"\(0\)")
 
 
 def comparables(identity: Identity, calling_code: str = "") -> Mapping[int, str]:
-    """The forms in which an identity is compared, by version of the form.
+    """The forms in which an identity is compared, by version of the form; of two that say the same the first. What is
+    remembered in an earlier one stays valid: whoever asks is compared in all of them.
 
     Case makes no difference to any kind: a block that covers one person too many is noticed by that person, and one
     that misses the person is not. Phone numbers are brought to E.164; a national one by `calling_code` ("+49"), and
     without it by its digits.
     """
-    return {1: f"{identity.kind}\0{_first(identity, calling_code)}"}
+    first = _first(identity, calling_code)
+    second = _with_one_domain(first) if identity.kind == "email" else first
+    return {
+        version: f"{identity.kind}\0{form}"
+        for version, form in ((1, first), (2, second))
+        if version == 1 or form != first
+    }
 
 
 def told_apart(identity: Identity, *, casefold: bool) -> str:
@@ -123,6 +130,22 @@ def _first(identity: Identity, calling_code: str) -> str:
     if identity.kind in _PHONES:
         return _e164(unicodedata.normalize("NFKC", text), calling_code)
     return text
+
+
+def _with_one_domain(address: str) -> str:
+    """An address with its domain in letters, whether that was written so or in ASCII (anna@xn--bcher-kva.example)."""
+    local, at, host = address.rpartition("@")
+    return comparable(f"{local}{at}{'.'.join(map(_u_label, host.split('.')))}", casefold=True)
+
+
+def _u_label(label: str) -> str:
+    if not label.startswith(_A_LABEL):
+        return label
+    try:
+        return label.removeprefix(_A_LABEL).encode("ascii").decode("punycode")
+    except ValueError:
+        # It only looks like one.
+        return label
 
 
 def _e164(text: str, calling_code: str) -> str:

@@ -4,14 +4,17 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.fence import FenceRefused
 from ledger.ledger import Ledger
+from rights.request import Phase
 from rights.subject import Identity
 from rights.suppression import Scope, Source
 from tests.conftest import Database
-from tests.ledger.builders import ANNA, AT, OTTO, close_one, later, open_one
+from tests.ledger.builders import ANNA, AT, OTTO, close_one, enter, later, open_one, opened_id
 from tests.ledger.conftest import Door
 
 ANNA_TOO = (Identity("email", "ANNA.BERG@EXAMPLE.ORG"),)
@@ -110,6 +113,25 @@ def test_a_phone_number_is_completed_by_the_calling_code_of_the_deployment(ledge
     ledger.suppress(request_id, [Identity("phone", "030 1234567")], (Scope.MARKETING,), source=Source.PERSON, at=AT)
 
     assert scopes(ledger, (Identity("phone", "+49 30 1234567"),)) == {Scope.MARKETING}
+
+
+@pytest.mark.parametrize(
+    ("kind", "held", "known"),
+    [("phone", "030 1234567", "+49 30 1234567"), ("phone", "+49301234567", "(030) 123-4567"),
+     ("email", "anna@bücher.example", "anna@xn--bcher-kva.example")],
+)  # fmt: skip
+def test_a_hold_and_an_objection_bind_however_the_same_is_written(
+    ledger: Ledger, kind: str, held: str, known: str
+) -> None:
+    ledger.calling_code = "+49"
+    request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, confirmed=True)
+    ledger.learn(request_id, [Identity(kind, known)], at=AT)
+    ledger.place_hold([Identity(kind, held)], "a court case", at=AT)
+
+    with pytest.raises(FenceRefused):
+        enter(ledger, request_id)
+    ledger.suppress(request_id, [Identity(kind, held)], (Scope.MARKETING,), source=Source.PERSON, at=AT)
+    assert scopes(ledger, (Identity(kind, known),)) == {Scope.MARKETING}
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
