@@ -39,6 +39,7 @@ does. All other kinds are exact: of an object's key, a customer number or a devi
 KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 _EMAIL: Final = re.compile(r"[^@\s\"<>(),;:\\]+@[^\W_](?:[\w.-]*[^\W_])?\Z")
 """Wide rather than narrow: apostrophes, letters of any script and international domains are people's own."""
+_JOINERS: Final = "\u200c\u200d"
 MAX_VALUE: Final = 320
 """Characters. The longest address SMTP carries (64 + @ + 255, RFC 5321 4.5.3.1); no key needs more."""
 MAX_IDENTITIES: Final = 50
@@ -78,6 +79,11 @@ def comparable(value: str, *, casefold: bool) -> str:
     return text.casefold() if casefold else text
 
 
+def unseen(text: str) -> str:
+    """A text without the characters that nobody sees, but for those two that tell words of some scripts apart."""
+    return "".join(c for c in text if c in _JOINERS or unicodedata.category(c) != "Cf")
+
+
 def parse_identity(kind: str, value: str) -> Identity:
     """Build an identity from what somebody typed.
 
@@ -97,6 +103,9 @@ def parse_identity(kind: str, value: str) -> Identity:
     if any(unicodedata.category(c) in {"Cc", "Cs"} for c in text):
         raise IdentityError(f"the {kind} holds a control character: type it again without it")
     if kind == "email":
+        if unseen(text) != text:
+            # Copied along out of a document: nobody would be found by it, nor held, and nobody would see why.
+            raise IdentityError("the email holds an invisible character: type it anew in place of copying it")
         if not _EMAIL.match(text) or ".." in text:
             raise IdentityError("the email is not an address of the form name@domain")
         local, _, domain = text.rpartition("@")

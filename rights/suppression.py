@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from rights.subject import Identity, comparable
+from rights.subject import Identity, comparable, unseen
 from rights.value import Value
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def comparables(identity: Identity, calling_code: str = "") -> Mapping[int, str]
     without it by its digits.
     """
     first = _first(identity, calling_code)
-    second = _with_one_domain(first) if identity.kind == "email" else first
+    second = unseen(_with_one_domain(first) if identity.kind == "email" else first)
     return {
         version: f"{identity.kind}\0{form}"
         for version, form in ((1, first), (2, second))

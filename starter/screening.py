@@ -124,7 +124,7 @@ def screen_csv(
         Missing: there is no such column.
         NotRead: it is no CSV, no UTF-8, or a row has no end.
     """
-    rows = _rows(lines)
+    rows = _rows(_unmarked(lines))
     heading, _ = next(rows, ([], 0))
     if column not in heading:
         raise Missing
@@ -135,6 +135,12 @@ def screen_csv(
         for row, verdict in zip(batch, screened(ledger, kind, values, use, at=at), strict=True):
             number += 1
             yield number, row, verdict
+
+
+def _unmarked(lines: Iterable[str]) -> Iterator[str]:
+    """The lines without the mark that spreadsheets put before the first one, which is no part of a column's name."""
+    for number, line in enumerate(lines):
+        yield line if number else line.removeprefix("\ufeff")
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[list[str], int]]:

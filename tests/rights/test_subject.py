@@ -61,6 +61,14 @@ def test_an_address_of_any_real_form_is_taken(address: str) -> None:
     assert parse_identity("email", address).value == address
 
 
+@pytest.mark.parametrize("unseen", ["\ufeff", "\u200b", "\u00ad", "\u202e", "\u2060"])
+@pytest.mark.parametrize("around", ["{}anna@example.org", "an{}na@example.org", "anna@example.org{}"])
+def test_an_address_with_a_character_that_nobody_sees_is_refused(around: str, unseen: str) -> None:
+    """By it nobody would be found, and a hold would hold nobody."""
+    with pytest.raises(IdentityError, match="invisible character"):
+        parse_identity("email", around.format(unseen))
+
+
 def test_only_the_domain_of_an_address_is_lower_cased() -> None:
     assert parse_identity("email", " Anna@Example.ORG ").value == "Anna@example.org"
 

@@ -57,6 +57,12 @@ def test_an_international_domain_is_one_in_letters_and_in_ascii(letters: str, as
     )
 
 
+def test_what_nobody_sees_makes_no_difference() -> None:
+    """A system may have it in a column."""
+    assert form("email", "an\u200bna@example.org") == form("email", "anna@example.org")
+    assert form("customer_id", "\ufeffA7") == form("customer_id", "a7")
+
+
 @given(st.text("abcxn-", max_size=12))
 def test_what_only_looks_like_one_is_left_as_it_is(label: str) -> None:
     assert form("email", f"a@xn--{label}.example").startswith("email\0a@")

@@ -124,6 +124,10 @@ def test_the_command_tells_by_its_exit(deployment: Deployment, tmp_path: Path) -
 
     told = deployment("suppress", "check", "-", "--column", "mail", "--json", given="".join(CSV[:2]))
     assert (told.code, told.json) == (0, {"rows": 1, "barred": 0, "why": {}})
+    marked = tmp_path / "of-a-spreadsheet.csv"
+    marked.write_text('"mail"\nfree@example.org\n', encoding="utf-8-sig")
+    told = deployment("suppress", "check", str(marked), "--column", "mail", "--json")
+    assert (told.code, told.json["rows"]) == (0, 1), "the mark before the first column is no part of its name"
     assert deployment("suppress", "check", "-", "--column", "post", given="".join(CSV)).code == 2
     assert deployment("suppress", "rotate-key", "--json").json == {"key": 2, "renewed": 0}
 
