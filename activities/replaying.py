@@ -179,6 +179,9 @@ class _Work:
         if since:
             # Half of what was under way at that moment may be in the backup, without the path that led to the rest.
             self._count("under_way_at_the_time", self._ledger.erasures_within(self._system.system, since))
+            # Erasures are looked for whatever the system was called; the rest goes by its name.
+            names = self._tools.data_map.systems
+            self._count("in_a_system_that_is_gone", self._ledger.acts_in_systems_gone(since, names))
         known = [one for one in past if self._opened_again_by_itself(one)]
         rest = {one.request_id: one for one in past if one not in known}
         again = sum(self._again(one.request_id) for one in known)

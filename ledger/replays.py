@@ -128,6 +128,21 @@ _WITHIN: Final = (
         func.coalesce(intents.c.settled_at, intents.c.expires_at) >= bindparam("since"),
     )
 )
+_it = func.split_part(entries.c.key, "/", 2)
+_GONE: Final = (
+    # By what a system was called when it was done: whether that is the one that was restored, only people know.
+    select(func.count(requests.c.id.distinct()))
+    .join(entries, (entries.c.tenant == requests.c.tenant) & (entries.c.request_id == requests.c.id))
+    .where(
+        requests.c.tenant == bindparam("of"),
+        requests.c.right.in_([right.value for right in _ACTS]),
+        _restricted | (requests.c.right != literal_column("'restriction'")),
+        entries.c.kind == literal_column("'settled'"),
+        entries.c.at >= bindparam("since"),
+        _it.in_(select(known_systems.c.system).where(known_systems.c.tenant == bindparam("of"))),
+        _it.not_in(bindparam("names", expanding=True)),
+    )
+)
 _CHILDREN: Final = (
     select(
         requests.c.id,
@@ -291,6 +306,13 @@ class Replays(Store):
                 )
                 for row in rows
             ]
+
+    def acts_in_systems_gone(self, since: datetime, names: Iterable[str]) -> int:
+        """How many requests of other rights than erasure have changed something, since a time, in a system that the
+        data map has no more; `names` are those that it has."""
+        with self._look() as connection:
+            its = {"of": self.tenant, "since": since, "names": list(names)}
+            return connection.scalar(_GONE, its) or 0
 
     def running_erasures(self, system: str) -> list[str]:
         """Open erasures that have begun to destroy in a system."""

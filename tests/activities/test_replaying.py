@@ -334,3 +334,21 @@ def test_who_has_come_back_and_is_known_by_token_alone_is_shown_to_a_person_firs
     assert anew is not None
     pinned = tools.pinned(ledger.request(anew).map_digest)
     assert pinned.systems["shop"].mode is mode
+
+
+@pytest.mark.parametrize(("renamed", "counted"), [(True, {"in_a_system_that_is_gone": 1}), (False, {})])
+def test_what_was_stopped_in_a_system_under_its_old_name_is_not_passed_over(
+    ledger: Ledger, tmp_path: Path, renamed: bool, counted: dict[str, int]
+) -> None:
+    ledger.know_systems(["shop", "store"], at=AT)
+    request_id = opened_id(
+        ledger, Phase.LOCATING, right=Right.OPT_OUT, details=b'{"of": ["sale"]}', confirmed=True, identities=ANNA
+    )
+    step = a_step(request_id, Operation.SUPPRESS).model_copy(update={"system": "store" if renamed else "by-hand"})
+    ledger.keep_receipt(a_receipt(step, at=later(days=1)))
+    close_one(ledger, request_id, at=later(days=2))
+
+    replay = carried_out(ledger, tmp_path)
+
+    assert replay.report["indeterminate"] == counted
+    assert carried_out(ledger, tmp_path, replay.id, 10).state == ("unsure" if renamed else "clean")
