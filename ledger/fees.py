@@ -7,12 +7,13 @@ ground, and by the texts, that were approved with the fee.
 from datetime import date, datetime
 from typing import Literal
 
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from ledger.errors import LedgerRefusal
 from ledger.models_deciding import decisions
 from ledger.outbox import post
 from ledger.proposals import Decision
+from ledger.store import AnyRow
 from ledger.weighing import Weighing
 from rights.clockwork import ClockEvent, Turn
 from rights.codes import Code
@@ -46,6 +47,7 @@ class Fees(Weighing):
             if decision.state != "charged":
                 raise LedgerRefusal("no fee of this decision is open: habeas decision show says how it stands")
             day = on or local_day(at, row.zone)
+            self._see_day(connection, row, day, at)
             if word == "unpaid":
                 refused = decision.decided.model_copy(update={"word": Word.REFUSE})
                 decision = decision.model_copy(update={"decided": refused})
@@ -65,3 +67,10 @@ class Fees(Weighing):
             self._journal(connection, "decided", body, at, request_id=request_id, key=decision_id)
             post(connection, self.tenant, "decide", request_id, at)
         return self.decision(decision_id)
+
+    def _see_day(self, connection: Connection, row: AnyRow, day: date, at: datetime) -> None:
+        if day > local_day(at, row.zone):
+            raise LedgerRefusal("this day lies in the future: enter a fee as paid or unpaid once it is")
+        asked = [event.day for event in self._events(connection, row.id) if event.turn is Turn.FEE_ASKED]
+        if asked and day < asked[-1]:
+            raise LedgerRefusal(f"the fee was asked for on {asked[-1]}: give that day or a later one")

@@ -19,12 +19,12 @@ def paid(decision: DecisionId, by: Seat, on: On = None, note_file: NoteFile = No
 
 
 @decisions.command()
-def unpaid(decision: DecisionId, by: Seat, note_file: NoteFile = None, as_json: Json = False) -> None:
+def unpaid(decision: DecisionId, by: Seat, on: On = None, note_file: NoteFile = None, as_json: Json = False) -> None:
     """Enter that the fee was not paid; the request is refused on the ground that was approved, and the person is told.
 
     Example: habeas decision unpaid 01kap30c2m6n8r1v5t9w4x7yzb --by s-31
     """
-    _settle(decision, "unpaid", by, None, note_file, as_json)
+    _settle(decision, "unpaid", by, on, note_file, as_json)
 
 
 def _settle(

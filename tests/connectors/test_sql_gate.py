@@ -66,6 +66,36 @@ def test_roles_are_kept_out_sessions_ended_and_let_in_again(database: Database, 
             again.execute("SELECT 1")
 
 
+def test_who_could_not_log_in_before_cannot_afterwards_and_what_was_said_of_a_role_is_said_still(
+    database: Database, till: str
+) -> None:
+    connector = connect(a_map().model_copy(update={"quarantine": ("till_of_gate", "left_of_gate")}),
+                        {"reader": database.url, "writer": database.url})  # fmt: skip
+    assert isinstance(connector, SqlConnector)
+    roles = (
+        "SELECT rolname, rolcanlogin, shobj_description(oid, 'pg_authid') FROM pg_roles "
+        "WHERE rolname LIKE '%_of_gate' ORDER BY 1"
+    )
+    with psycopg.connect(database.conninfo, autocommit=True) as door, closing(connector):
+        door.execute("CREATE ROLE left_of_gate NOLOGIN PASSWORD 'left'")
+        door.execute("COMMENT ON ROLE till_of_gate IS 'the till''s\nown'")
+        try:
+            before = door.execute(roles).fetchall()
+            connector.shut()
+            shut = door.execute(roles).fetchall()
+            connector.shut()
+            assert door.execute(roles).fetchall() == shut
+            assert [login for _, login, _ in shut] == [False, False]
+            door.execute("ALTER ROLE till_of_gate LOGIN")  # by hand, meanwhile: it is kept out once more
+            connector.shut()
+            assert door.execute(roles).fetchall() == shut
+            connector.admit()
+            connector.admit()
+            assert door.execute(roles).fetchall() == before
+        finally:
+            door.execute("DROP ROLE left_of_gate")
+
+
 @pytest.mark.parametrize("slip", ["tll_of_gate", ""])
 def test_a_role_that_is_not_kept_out_is_said_and_the_others_are(database: Database, till: str, slip: str) -> None:
     name = slip or database.url.split("//")[1].partition(":")[0]  # nobody of this name; or the engine itself

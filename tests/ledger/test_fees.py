@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Literal
 
 import pytest
 
@@ -94,6 +95,23 @@ def test_COM_04_a_fee_that_is_not_paid_is_a_refusal_on_the_ground_that_was_appro
     assert (line.fate, line.grounds) == (Fate.DENIED, ("gdpr_12_5_excessive",))
     assert not [text for text in TEXTS.values() if text in str(door("SELECT body FROM entries"))]
     assert ledger.verify().sound
+
+
+@pytest.mark.parametrize("word", ["paid", "unpaid"])
+@pytest.mark.parametrize(("days", "said"), [(6, "lies in the future"), (-1, "was asked for on 2026-03-0")])
+def test_a_fee_is_settled_on_no_day_before_it_was_asked_for_and_on_none_to_come(
+    ledger: Ledger, door: Door, word: Literal["paid", "unpaid"], days: int, said: str
+) -> None:
+    decision = charged(ledger, a_request(ledger))
+    before = door("SELECT count(*) FROM entries")
+
+    with pytest.raises(LedgerRefusal, match=said):
+        ledger.settle_fee(decision.id, word, by="s-31", at=later(days=5), on=AT.date() + timedelta(days=days))
+
+    assert door("SELECT state FROM decisions") == [("charged",)]
+    assert door("SELECT count(*) FROM entries") == before
+    ledger.settle_fee(decision.id, word, by="s-31", at=later(days=5), on=later(days=5).date())
+    assert door("SELECT state FROM decisions") == [("in_force",)]
 
 
 def test_COM_04_a_request_that_waits_for_a_fee_can_be_taken_back(ledger: Ledger, door: Door) -> None:
