@@ -4,6 +4,8 @@ The one rule: people are named by an opaque staff id, never by a name or an addr
 two who look have to be two people.
 """
 
+import re
+import unicodedata
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -14,6 +16,24 @@ from rights.subject import comparable
 STAFF: Final = r"^[a-z0-9][a-z0-9-]{1,39}$"
 StaffId = Annotated[str, StringConstraints(pattern=STAFF)]
 """An id that says nothing of whom it stands for outside of the controller's own records."""
+
+_ADDRESS: Final = re.compile(r"[^\s@]@[^\s@]")
+_NUMBER: Final = re.compile(r"(?<![\w-])[+(]{0,2}\d[\d ()/.\u2010-\u2015-]*\d(?![\w-])")
+"""Digits, and what people write between those of a telephone number; no part of a longer word: HD-2026-001234."""
+_SPACED, _BARE = 7, 9
+"""From how many digits on it is taken for a telephone number: written as one, or as digits alone. Staff numbers of
+digits alone have up to eight, often with zeros before them."""
+
+
+def gives_away(who: str) -> bool:
+    """Whether what somebody is called in the journal, for ever, has an e-mail address or a telephone number in it."""
+    plain = unicodedata.normalize("NFKC", who)
+    return bool(_ADDRESS.search(plain)) or any(_telephone(found.group()) for found in _NUMBER.finditer(plain))
+
+
+def _telephone(run: str) -> bool:
+    digits = sum(character.isdecimal() for character in run)
+    return digits >= (_BARE if digits == len(run) else _SPACED)
 
 
 def same_person(who: str) -> str:

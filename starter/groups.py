@@ -6,7 +6,7 @@ The one rule: a group is a value; it reads nothing, and secrets stand in it by r
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -192,6 +192,26 @@ class ApiSettings(BaseModel):
         return self
 
 
+_TELLING: Final = frozenset(
+    {
+        *(
+            "email",
+            "phone_number",
+            "name",
+            "given_name",
+            "family_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+        ),
+        *("profile", "picture", "website", "birthdate", "address"),
+        *("upn", "unique_name", "mail"),
+    }
+)
+"""Claims that are no opaque ids: the standard ones of a person (OpenID Connect Core 1.0, section 5.1), and those that
+directories add. What `sub` is differs: where it is an address nobody is let in by it."""
+
+
 class OidcSettings(BaseModel):
     """The group `[oidc]`: the OpenID provider that signs people in, and what its claims mean here."""
 
@@ -278,6 +298,15 @@ class OidcSettings(BaseModel):
         description="After how long of nothing a session is over.",
         examples=["PT30M"],
     )
+
+    @model_validator(mode="after")
+    def _opaque(self) -> Self:
+        if self.staff_claim.rpartition(".")[2] in _TELLING:
+            raise ValueError(
+                "staff_claim names a claim that tells who somebody is, and it would stand in the journal for ever: "
+                "name one with a staff number, or leave it out, so that one is made of issuer and subject"
+            )
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

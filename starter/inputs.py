@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from rights.approvers import STAFF
+from rights.approvers import STAFF, gives_away
 from rights.identity import Proof, Rung
 from starter.exits import Exit, Failure
 
@@ -71,12 +71,23 @@ def role(text: str, option: str) -> str:
     """A role as somebody typed it.
 
     Raises:
-        Failure: it is empty, too long, or of more than one line.
+        Failure: it is empty, too long, of more than one line, or has an address or a telephone number in it.
     """
     plain = text.strip()
     if not plain or len(plain) > _LONGEST_ROLE or not plain.isprintable():
         raise Failure(Exit.USAGE, f"{option} takes a role of 1 to {_LONGEST_ROLE} characters, such as 'support desk'")
-    return plain
+    return _lasting(plain, option)
+
+
+def _lasting(who: str, option: str) -> str:
+    """What stands in the journal for ever."""
+    if gives_away(who):
+        raise Failure(
+            Exit.USAGE,
+            f"{option} looks like an e-mail address or a telephone number, and would stand in the journal for ever: "
+            "give a staff number or a role in place of it, such as s-17 or 'support desk'",
+        )
+    return who
 
 
 def maybe_role(text: str | None, option: str) -> str | None:
@@ -84,15 +95,15 @@ def maybe_role(text: str | None, option: str) -> str | None:
     return None if text is None else role(text, option)
 
 
-def staff_id(text: str) -> str:
+def staff_id(text: str, option: str = "--by") -> str:
     """An opaque id of a member of staff, as somebody typed it.
 
     Raises:
-        Failure: it is none; an address or a name is none.
+        Failure: it is none; an address, a telephone number or a name is none.
     """
     if not _STAFF.match(text.strip()):
         raise Failure(Exit.USAGE, "a staff id is opaque: 2 to 40 of a-z, 0-9 and -, such as s-17; no name, no address")
-    return text.strip()
+    return _lasting(text.strip(), option)
 
 
 def read_text(source: str, option: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from rights.approvers import STAFF
+from rights.approvers import STAFF, gives_away
 from rights.value import Value
 from starter.access import PEOPLE_ONLY, Action, Role
 from starter.groups import OidcSettings
@@ -117,7 +117,7 @@ def _staff(claims: Mapping[str, Any], settings: OidcSettings, keyed_id: Callable
         return keyed_id(str(claims["iss"]), str(claims["sub"]))
     said = _inner(claims, settings.staff_claim)
     # What a system is called is nobody's: else somebody could be taken for one.
-    if not isinstance(said, str) or not _STAFF.match(said) or said.startswith(SYSTEM):
+    if not isinstance(said, str) or not _STAFF.match(said) or gives_away(said) or said.startswith(SYSTEM):
         raise Refused("staff_id", "the provider gives you no staff id: 2 to 40 of a-z, 0-9 and -, no name, no address")
     return said
 

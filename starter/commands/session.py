@@ -54,7 +54,7 @@ def end(
     from starter.show import Cell, Page, answer, plural
 
     with desk() as at:
-        named = staff_id(staff)
+        named = staff_id(staff, "STAFF")
         ended = at.ledger.end_sessions_of(named, by=role(by, "--by"), at=now())
     page = Page().line(Cell(f"{plural(ended, 'session')} ended", "good"))
     answer({"staff": named, "ended": ended}, page, as_json=as_json)

@@ -80,3 +80,24 @@ def test_who_says_nothing_of_themselves_is_not_refused_and_what_is_no_role_is(de
     assert deployment("request", "withdraw", request).code == 0
     said = deployment.rows("SELECT body FROM entries WHERE kind IN ('withdraw', 'code_asked')")
     assert not any("by" in json.loads(body) for (body,) in said)
+
+
+TELLING = ("zq.anna@example.org", "front desk +49 30 1234567", "0151/2345678")
+
+
+@pytest.mark.parametrize("who", TELLING)
+def test_an_address_or_a_telephone_number_says_nothing_in_the_journal(deployment: Deployment, who: str) -> None:
+    request = deployment.open()
+    head = deployment.rows("SELECT count(*) FROM entries")
+    commands = (
+        ("request", "withdraw", request, "--by", who),
+        ("decision", "paid", request, "--by", who),
+        ("request", "open", "access", "--identity", "customer_id=7", "--taken-by", who),
+        ("request", "open", "access", "--identity", "customer_id=7", "--confirmed-by", who),
+    )
+    for command in commands:
+        refused = deployment(*command)
+        assert (refused.code, one_sentence(refused.err)) == (2, True), refused.err
+        assert "staff number or a role" in refused.err or "a staff id is opaque" in refused.err
+        assert who not in refused.err
+    assert deployment.rows("SELECT count(*) FROM entries") == head

@@ -11,8 +11,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pydantic import ValidationError
 
 from starter.callers import SESSION
+from starter.groups import OidcSettings
 from tests.starter.access.conftest import OURS, URL, Door, cookie
 
 
@@ -80,13 +82,19 @@ def test_the_staff_id_is_the_claims_where_the_settings_name_one(open_door: Calla
 
 def test_a_name_an_address_or_a_systems_id_is_no_staff_id(open_door: Callable[..., Door]) -> None:
     door = open_door(staff_claim="staff")
-    for staff in ("canary.quill@example.org", "Canary Quill", "system-shop", "", None, 17, ["s-17"]):
+    for staff in ("canary.quill@example.org", "004930123456789", "Canary Quill", "system-shop", "", None, 17, ["s-17"]):
         browser = door.browser()
         refused = browser.sign_in(staff=staff)
         assert refused.status_code == 403
         assert "staff id" in refused.json()["detail"]
         assert "canary" not in refused.text.lower()
         assert browser.me().status_code == 401
+
+
+@pytest.mark.parametrize("claim", ["email", "user.preferred_username", "phone_number"])
+def test_a_claim_that_tells_who_somebody_is_cannot_be_set_as_the_staff_id(claim: str) -> None:
+    with pytest.raises(ValidationError, match="staff_claim names a claim that tells who somebody is"):
+        OidcSettings(issuer="https://id.example.org", client_id="habeas", audience="api", staff_claim=claim)
 
 
 def test_nobody_without_a_role_is_let_in(door: Door) -> None:
