@@ -74,9 +74,14 @@ class Folded:
                 _take(self._letters, body, _day(entry.at, self.zone))
 
     @property
+    def received_at(self) -> datetime:
+        """When it came in."""
+        return datetime.fromisoformat(self._body["received_at"])
+
+    @property
     def received(self) -> date:
         """The local day."""
-        return _day(datetime.fromisoformat(self._body["received_at"]), self.zone)
+        return _day(self.received_at, self.zone)
 
     def clocks(self) -> tuple[Clock, ...]:
         """Its clocks as they stood."""

@@ -15,5 +15,14 @@ _RANDOM_BITS: Final = 80
 
 def new_id(at: datetime) -> str:
     """A fresh id of 26 characters: 48 bits of milliseconds since 1970, 80 random bits."""
-    number = int(at.timestamp() * 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+    return _written(int(at.timestamp() * 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS))
+
+
+def _written(number: int) -> str:
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5))
+
+
+def first_id(at: datetime) -> str:
+    """The lowest id of what was opened at a moment: lower ones are of what was opened before. No ids are older than
+    1970."""
+    return _written(max(0, int(at.timestamp() * 1000)) << _RANDOM_BITS)

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy import ARRAY, Connection, DateTime, Text, bindparam, column, func, literal_column, select
-from sqlalchemy.dialects.postgresql import distinct_on
 
 from ledger.casefold import KINDS, fold
 from ledger.head import Head, be_patient, head_at
@@ -53,20 +52,26 @@ _WHY: Final = (
     )
     .order_by(entries.c.seq)
 )
-_due = (
+_passed = (
     func.unnest(bindparam("ids", type_=ARRAY(Text)), bindparam("dues", type_=ARRAY(DateTime(timezone=True))))
     .table_valued(column("id", Text), column("due", DateTime(timezone=True)), name="passed")
     .render_derived()
 )
-_WHERE_IT_PASSED: Final = (
-    select(entries.c.request_id, entries.c.body)
-    .ext(distinct_on(entries.c.request_id))
-    .join(_due, _due.c.id == entries.c.request_id)
-    .where(*_up_to, _kind == literal_column("'moved'"), entries.c.at <= _due.c.due)
-    .order_by(entries.c.request_id, entries.c.seq.desc())
+_WHERE_IT_PASSED: Final = select(
+    _passed.c.id,
+    # Of each by itself, along the index of requests: the journal is not sorted for it.
+    select(entries.c.body)
+    .where(
+        *_up_to,
+        entries.c.request_id == _passed.c.id,
+        _kind == literal_column("'moved'"),
+        entries.c.at <= _passed.c.due,
+    )
+    .order_by(entries.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("body"),
 )
-
-
 _BOUND: Final = (
     select(entries.c.body, func.min(entries.c.at).label("first"), func.count().label("bound"))
     .where(
@@ -169,7 +174,8 @@ class Reporting(Metrics):
         if not late:
             return {}
         its = {**self._until(at), "ids": [case.id for case in late], "dues": [case.due for case in late]}
-        found = {row.request_id: orjson.loads(row.body)["phase"] for row in connection.execute(_WHERE_IT_PASSED, its)}
+        rows = connection.execute(_WHERE_IT_PASSED, its)
+        found = {row.id: orjson.loads(row.body)["phase"] for row in rows if row.body}
         return {case.id: found.get(case.id, str(Phase.RECEIVED)) for case in late}
 
     def _until(self, at: Head) -> dict[str, Any]:

@@ -190,16 +190,7 @@ def replayed(
     Raises:
         NotAllowedError: the events cannot have happened in this order.
     """
-    facts = Events(
-        local_day(clock.received_at, clock.zone),
-        identity=_question(events, Turn.IDENTITY_ASKED, Turn.IDENTITY_RECEIVED),
-        clarification=_question(events, Turn.CLARIFICATION_ASKED, Turn.CLARIFICATION_RECEIVED),
-        fee=_question(events, Turn.FEE_ASKED, Turn.FEE_PAID),
-    )
-    try:
-        dates = reckon(law, facts, clock.holidays, right)
-    except ValueError as error:
-        raise NotAllowedError(str(error)) from None
+    dates = reckoned(clock, law, events, right)
     until = next((event.until for event in events if event.turn is Turn.EXTENDED), None)
     after = resolve(
         clock,
@@ -210,6 +201,20 @@ def replayed(
         asked=_asked(events),
     )
     return after, dates
+
+
+def reckoned(clock: Clock, law: Regime, events: Sequence[ClockEvent], right: Right) -> Dates:
+    """The arithmetic alone. Raises as `replayed` does."""
+    facts = Events(
+        local_day(clock.received_at, clock.zone),
+        identity=_question(events, Turn.IDENTITY_ASKED, Turn.IDENTITY_RECEIVED),
+        clarification=_question(events, Turn.CLARIFICATION_ASKED, Turn.CLARIFICATION_RECEIVED),
+        fee=_question(events, Turn.FEE_ASKED, Turn.FEE_PAID),
+    )
+    try:
+        return reckon(law, facts, clock.holidays, right)
+    except ValueError as error:
+        raise NotAllowedError(str(error)) from None
 
 
 def _moved(clock: Clock, law: Regime, events: Sequence[ClockEvent], right: Right, received_at: datetime) -> Clock:

@@ -7,7 +7,7 @@ Source: 11 CCR 7101(b) for what a line says, 11 CCR 7102(a) for what is counted.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
@@ -19,12 +19,12 @@ from typing import Final
 from pydantic import Field
 
 from rights.clockwork import ANSWERS as ANSWERING_TURNS
-from rights.clockwork import ClockEvent, Turn, replayed
+from rights.clockwork import ClockEvent, Turn, reckoned
 from rights.deadlines import Clock
 from rights.fees import fee_restarts
 from rights.lawfile import Confidence, Strict, read_law, shipped
 from rights.letterkinds import ANSWERS, LetterKind, answer_kind
-from rights.reckoning import local_day
+from rights.reckoning import Dates, local_day
 from rights.regimes import Regime, RegimeName
 from rights.request import Conclusion, Right
 from rights.several import taken_last
@@ -139,7 +139,29 @@ class Numbers(Value):
         return Fraction(self.days, self.responses) if self.responses else None
 
 
-def lines_of(facts: Facts, clocks: Sequence[Clock], laws: Sequence[Regime], received: date) -> tuple[Line, ...]:
+Reckoning = Callable[[Clock, Regime, Sequence[ClockEvent], Right], Dates]
+
+
+def remembering() -> Reckoning:
+    """The arithmetic for many requests: those that came in on one day under one text of a law, and whose clocks nothing
+    has moved, have the same dates, which are worked out once."""
+    known: dict[tuple[object, ...], Dates] = {}
+
+    def dates(clock: Clock, law: Regime, events: Sequence[ClockEvent], right: Right) -> Dates:
+        if events:
+            return reckoned(clock, law, events, right)
+        its = (clock.ruleset, right, local_day(clock.received_at, clock.zone), clock.holidays)
+        found = known.get(its)
+        if found is None:
+            found = known[its] = reckoned(clock, law, events, right)
+        return found
+
+    return dates
+
+
+def lines_of(
+    facts: Facts, clocks: Sequence[Clock], laws: Sequence[Regime], received: date, reckoning: Reckoning = reckoned
+) -> tuple[Line, ...]:
     """A request's line under each law that it is asked under; `laws` are those of `clocks`, in their order."""
     fate = fate_of(facts.conclusion)
     answered = answered_on(facts.right, facts.conclusion, facts.closed_on, facts.letters)
@@ -155,7 +177,9 @@ def lines_of(facts: Facts, clocks: Sequence[Clock], laws: Sequence[Regime], rece
             answered=answered,
             fate=fate,
             grounds=grounds,
-            days=days_taken(clock, law, facts.events, facts.right, answered) if counts and answered else None,
+            days=days_taken(clock, law, facts.events, facts.right, answered, reckoning)
+            if counts and answered
+            else None,
             working_days=bool(law.answers(facts.right).working_days),
             due=local_day(clock.legal_due, clock.zone),
             extended=clock.extended,
@@ -201,7 +225,14 @@ def answered_on(
     return min((day for day in written if day), default=None)
 
 
-def days_taken(clock: Clock, law: Regime, events: Sequence[ClockEvent], right: Right, answered: date) -> int | None:
+def days_taken(
+    clock: Clock,
+    law: Regime,
+    events: Sequence[ClockEvent],
+    right: Right,
+    answered: date,
+    reckoning: Reckoning = reckoned,
+) -> int | None:
     """How many days a law counts until an answer: working days where its term is in those, from the day on which the
     term begins to run, without days that do not count. None where the term has not begun.
 
@@ -217,7 +248,7 @@ def days_taken(clock: Clock, law: Regime, events: Sequence[ClockEvent], right: R
             if asked is Turn.FEE_ASKED and fee_restarts(law.regime):
                 return None
             before.append(ClockEvent(turn=answer, day=answered))
-    _, dates = replayed(clock, law, before, right)
+    dates = reckoning(clock, law, before, right)
     until = date.fromordinal(max(answered.toordinal() - dates.paused, dates.starts.toordinal()))
     if law.answers(right).working_days:
         return Calendar(frozenset(clock.holidays), law.closed).between(dates.starts, until)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from fractions import Fraction
 from io import StringIO
-from typing import Any
+from typing import Any, Final
 
 from rights.metrics import Fate, Line, Numbers
 from starter.show import Page, plural
@@ -116,27 +116,28 @@ def lines_document(since: date, lines: Sequence[Line]) -> dict[str, Any]:
     }
 
 
+LINE_COLUMNS: Final = ("request", "law", "right", "came in", "by", "answered", "how", "ground", "days")
+
+
+def line_cells(line: Line) -> tuple[str, ...]:
+    """A line of the record under these."""
+    return (
+        line.request_id,
+        line.regime,
+        line.right,
+        str(line.received),
+        line.came_in,
+        str(line.answered or ""),
+        line.fate,
+        ", ".join(line.grounds),
+        "" if line.days is None else f"{line.days}{' working' if line.working_days else ''}",
+    )
+
+
 def lines_page(since: date, lines: Sequence[Line]) -> Page:
     """The record as a page."""
     page = Page().line(f"{plural(len(lines), 'line')} since {since}")
-    return page.grid(
-        ("request", "law", "right", "came in", "by", "answered", "how", "ground", "days"),
-        (
-            (
-                line.request_id,
-                line.regime,
-                line.right,
-                str(line.received),
-                line.came_in,
-                str(line.answered or ""),
-                line.fate,
-                ", ".join(line.grounds),
-                "" if line.days is None else f"{line.days}{' working' if line.working_days else ''}",
-            )
-            for line in lines
-        ),
-        numbers=("days",),
-    )
+    return page.grid(LINE_COLUMNS, map(line_cells, lines), numbers=("days",))
 
 
 def lines_csv(lines: Sequence[Line]) -> str:

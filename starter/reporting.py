@@ -5,7 +5,7 @@ the same stamp is the same report.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from types import MappingProxyType
@@ -66,10 +66,16 @@ def board_report(of: Sources, period: Period, head: int | None = None, *, for_co
     return board(_stamp(of, "board", period, at), facts, of.register, for_counsel=for_counsel)
 
 
-def register_report(of: Sources, period: Period, head: int | None = None, *, for_counsel: bool = False) -> Recorded:
-    """A line for each request, by its id. Raises as `board_report` does; nothing in it is only for counsel."""
+def register_lines(of: Sources, period: Period, head: int | None = None) -> tuple[Stamp, Iterator[Line]]:
+    """A line for each request, by its id, read as they are taken. Raises as `board_report` does."""
     at, lines = of.ledger.lines_at(period.first, period.last, head)
-    return Recorded(stamp=_stamp(of, "register", period, at), lines=tuple(lines))
+    return _stamp(of, "register", period, at), lines
+
+
+def register_report(of: Sources, period: Period, head: int | None = None, *, for_counsel: bool = False) -> Recorded:
+    """The same, held in memory. Nothing in it is only for counsel."""
+    stamp, lines = register_lines(of, period, head)
+    return Recorded(stamp=stamp, lines=tuple(lines))
 
 
 def annual_report(of: Sources, period: Period, head: int | None = None, *, for_counsel: bool = False) -> Annual:
@@ -106,6 +112,19 @@ def document_of(report: Report) -> str:
     """A report as JSON: the same report gives the same bytes."""
     written = orjson.dumps(report.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     return written.decode()
+
+
+def document_pieces(stamp: Stamp, lines: Iterable[Line]) -> Iterator[str]:
+    """The register as JSON, byte for byte as `document_of` has it, piece by piece."""
+    opened, closed = document_of(Recorded(stamp=stamp, lines=())).rsplit("[]", 1)
+    yield f"{opened}["
+    between = ""
+    for line in lines:
+        written = orjson.dumps(line.model_dump(mode="json"), option=orjson.OPT_INDENT_2).decode()
+        # No text of JSON has a line break in it.
+        yield f"{between}\n{written}".replace("\n", "\n    ")
+        between = ","
+    yield f"\n  ]{closed}" if between else f"]{closed}"
 
 
 def _stamp(of: Sources, report: str, period: Period, at: Head) -> Stamp:

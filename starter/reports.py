@@ -22,7 +22,7 @@ MOST: Final = 50
 
 def page_of(report: Report, zone: str) -> Page:
     """Any of them."""
-    page = _stamped(report.stamp, zone)
+    page = stamped(report.stamp, zone)
     match report:
         case Board():
             return _board(page, report)
@@ -37,7 +37,8 @@ def page_of(report: Report, zone: str) -> Page:
             return _population(page, report)
 
 
-def _stamped(stamp: Stamp, zone: str) -> Page:
+def stamped(stamp: Stamp, zone: str) -> Page:
+    """The head: what a report was made from."""
     page = Page().heading(f"{_TITLES[stamp.report]}, {stamp.period.name}")
     return page.pairs(
         (

@@ -6,7 +6,7 @@ never comes here unmasked.
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -118,6 +118,13 @@ def out(page: Page) -> None:
         sys.stdout.flush()
 
 
+def out_pieces(pieces: Iterable[str]) -> None:
+    """Print what comes piece by piece on standard output."""
+    for piece in pieces:
+        sys.stdout.write(piece)
+    sys.stdout.flush()
+
+
 def out_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print one JSON document, indented for a person on a terminal."""
     indent = 2 if sys.stdout.isatty() else None
@@ -209,14 +216,19 @@ def plain(page: Page) -> list[str]:
 def _plain_grid(grid: _Grid) -> list[str]:
     rows = [grid.columns, *(tuple(value.text for value in row) for row in grid.rows)]
     wide = [max(len(row[n]) for row in rows) for n in range(len(grid.columns))]
-    lines = []
+    return list(laid_out(grid.columns, grid.numbers, wide, rows))
+
+
+def laid_out(
+    columns: Sequence[str], numbers: Collection[str], wide: Sequence[int], rows: Iterable[Sequence[str]]
+) -> Iterator[str]:
+    """The lines of a table whose columns are so wide, those of `numbers` set flush right."""
     for row in rows:
         texts = [
-            f"{text:>{width}}" if name in grid.numbers else f"{text:<{width}}"
-            for name, text, width in zip(grid.columns, row, wide, strict=True)
+            f"{text:>{width}}" if name in numbers else f"{text:<{width}}"
+            for name, text, width in zip(columns, row, wide, strict=True)
         ]
-        lines.append(f"  {'  '.join(texts)}".rstrip())
-    return lines
+        yield f"  {'  '.join(texts)}".rstrip()
 
 
 def day(moment: datetime | date | None, zone: str | None = None) -> str:

@@ -6,10 +6,12 @@ The one rule: no cell starts a formula, and every line names the report and all 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
+from itertools import chain
 from typing import Final
 
 from activities.sheets import FORMULA
 from rights.board import Board
+from rights.metrics import Line
 from rights.population import Population
 from rights.reports import Stamp
 from rights.ropa import Ropa
@@ -29,7 +31,12 @@ def csv_of(report: Report) -> str:
     """The report, with a line of names first; lists in a cell are separated by blanks, or by ``; `` where they have
     blanks."""
     names, rows = _of(report)
-    return _written((*names, *_STAMP), ((*row, *_stamp(report.stamp)) for row in rows))
+    return "".join(_written(names, rows, report.stamp))
+
+
+def csv_pieces(stamp: Stamp, lines: Iterable[Line]) -> Iterator[str]:
+    """The register, byte for byte as `csv_of` has it, piece by piece."""
+    return _written(_LINE, _lines(lines), stamp)
 
 
 def _of(report: Report) -> tuple[Sequence[str], Iterator[Row]]:
@@ -37,7 +44,7 @@ def _of(report: Report) -> tuple[Sequence[str], Iterator[Row]]:
         case Board():
             return _BOARD, _board(report)
         case Recorded():
-            return _LINE, _lines(report)
+            return _LINE, _lines(report.lines)
         case Annual():
             return _KIND, _kinds(report)
         case Ropa():
@@ -99,8 +106,8 @@ _LINE: Final = ("request", "regime", "right", "received", "came_in", "due", "ext
                 "days", "days_are")  # fmt: skip
 
 
-def _lines(report: Recorded) -> Iterator[Row]:
-    for one in report.lines:
+def _lines(lines: Iterable[Line]) -> Iterator[Row]:
+    for one in lines:
         yield (
             one.request_id, one.regime, one.right, one.received, one.came_in, one.due, "yes" if one.extended else "no",
             one.answered, one.fate, " ".join(one.grounds), one.days, "working days" if one.working_days else "days",
@@ -140,12 +147,17 @@ def _tables(report: Population) -> Iterator[Row]:
             yield table.by, name, small if count is None else count
 
 
-def _written(names: Sequence[str], rows: Iterable[Row]) -> str:
+def _written(names: Sequence[str], rows: Iterable[Row], stamp: Stamp) -> Iterator[str]:
+    """The table, line by line."""
+    ends = [_cell(value) for value in _stamp(stamp)]
+    first: list[object] = [*names, *_STAMP]
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue()
+    for cells in chain([first], ([*map(_cell, row), *ends] for row in rows)):
+        writer.writerow(cells)
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
 
 
 def _cell(value: object) -> object:

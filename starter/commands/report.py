@@ -121,10 +121,9 @@ def _show(
     from starter.chart import chart
     from starter.commands.evidence import write
     from starter.desk import desk
-    from starter.reporting import REPORTS, document_of, sources
-    from starter.reports import page_of
-    from starter.show import out
-    from starter.tables import csv_of
+    from starter.printing import made, printed, show
+    from starter.reporting import sources
+    from starter.show import out_pieces
 
     if as_json and as_csv:
         raise Failure(Exit.USAGE, "--json and --csv print the same: give one of them")
@@ -133,13 +132,10 @@ def _show(
     except PeriodError as error:
         raise Failure(Exit.USAGE, f"--period: {error}") from None
     with desk() as at:
-        report = REPORTS[name](sources(at), of, head, for_counsel=for_counsel)
-        zone = at.zone
-    if svg is not None and isinstance(report, Board):
-        write(svg, chart(report).encode(), replace=replace, option="--svg")
-    if as_json:
-        typer.echo(document_of(report), nl=False)
-    elif as_csv:
-        typer.echo(csv_of(report), nl=False)
-    else:
-        out(page_of(report, zone))
+        report = made(sources(at), name, of, head, for_counsel=for_counsel)
+        if svg is not None and isinstance(report, Board):
+            write(svg, chart(report).encode(), replace=replace, option="--svg")
+        if as_json or as_csv:
+            out_pieces(printed(report, "json" if as_json else "csv"))
+        else:
+            show(report, at.zone)

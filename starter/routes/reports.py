@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from ledger.webhooks import WebhookStanding
 from rights.board import Board
@@ -18,9 +18,9 @@ from rights.yearly import Annual
 from starter.access import Action, Caller, permit
 from starter.changing import said
 from starter.doorkeeper import At, needs
+from starter.printing import made, printed, sent
 from starter.problems import Problem, ProblemCode, answers
-from starter.reporting import REPORTS, Recorded, document_of, sources
-from starter.tables import csv_of
+from starter.reporting import Recorded, sources
 from starter.webhooks import build_hooks
 
 router = APIRouter(prefix="/v1", tags=["reports"])
@@ -40,7 +40,7 @@ class Webhooks(BaseModel):
     response_model=Board | Recorded | Annual | Ropa | Population,
     responses={200: {"content": {"text/csv": {}}}, **answers(ProblemCode.REFUSED)},
 )
-def report(
+def make(
     at: At,
     caller: Annotated[Caller, Depends(needs(Action.READ_REPORT))],
     name: Name,
@@ -58,10 +58,10 @@ def report(
         of = Period.read(period)
     except PeriodError as error:
         raise Problem(ProblemCode.UNUSABLE, f"period: {error}") from None
-    made = REPORTS[name](sources(at), of, head, for_counsel=for_counsel)
-    if form == "csv":
-        return Response(csv_of(made), media_type="text/csv; charset=utf-8")
-    return Response(document_of(made), media_type="application/json")
+    # Whether it can be made is known here, so that one that cannot be is a problem and no broken answer.
+    report = made(sources(at), name, of, head, for_counsel=for_counsel)
+    kind = "text/csv; charset=utf-8" if form == "csv" else "application/json"
+    return StreamingResponse(sent(printed(report, form)), media_type=kind)
 
 
 @router.get("/webhooks", operation_id="list_webhooks", response_model=Webhooks, responses=answers())

@@ -1,8 +1,8 @@
-"""How long reports take on a ledger of many requests: python -m tests.benchmarks.reports [REQUESTS]
+"""What reports take on a ledger of many requests: python -m tests.benchmarks.reports [REQUESTS]
 
 Each request has the nineteen entries of an ordinary erasure, copied from one that the ledger's own verbs have journaled
 or as long as those are; a twentieth is open, and of these a part is overdue. Prints seconds of wall clock and of CPU,
-the server's apart.
+the server's apart, and by how much the peak of memory has grown.
 """
 
 import resource
@@ -10,14 +10,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import orjson
 import psutil
 import psycopg
 
 from ledger import schema
+from ledger.ids import new_id
 from ledger.keys import FileKeys
 from ledger.ledger import Ledger, connect
 from rights.datamap import DataMap
@@ -29,10 +32,12 @@ from rights.regimes import regime
 from rights.reports import Period
 from rights.request import Phase, Right
 from rights.ropa import Controller
-from starter.reporting import REPORTS, Sources, document_of
+from starter.printing import Streamed, made, printed, table_pieces
+from starter.reporting import Sources
 from starter.stack import Postgres
 from tests.ledger.builders import ANNA, AT, a_receipt, a_step, close_one, enter, erased
 
+Form = Literal["json", "csv", "table"]
 Entry = tuple[str, str, str | None, timedelta]
 """Kind, body, key, how long after the receipt."""
 
@@ -57,10 +62,11 @@ def one_erasure(ledger: Ledger) -> list[Entry]:
 
 
 def many(pattern: list[Entry], number: int) -> Iterator[tuple[object, ...]]:
-    """Rows of the journal."""
+    """Rows of the journal. Requests come in evenly, over a year at most."""
     seq = 0
     for n in range(number):
-        request, at = f"{n:026}", AT + timedelta(minutes=4 * n)
+        at = AT + timedelta(minutes=4 * n)
+        request = new_id(at)
         still_open = n % 20 == 0
         took = timedelta(days=3 + n % 40)
         clock = start_clock_body(pattern, at)
@@ -82,8 +88,22 @@ def start_clock_body(pattern: list[Entry], at: datetime) -> str:
     return orjson.dumps(body).decode()
 
 
-def main(number: int) -> None:
-    """Fill a ledger, and read it."""
+class Spent(NamedTuple):
+    """What one report has taken."""
+
+    wall: float
+    ours: float
+    """CPU seconds of this process."""
+    theirs: float
+    """CPU seconds of PostgreSQL's."""
+    written: int
+    growth: float
+    """MB by which this process's peak has grown: what comes later needs more than all before it."""
+
+
+@contextmanager
+def filled(number: int) -> Iterator[Ledger]:
+    """A ledger of so many requests."""
     with tempfile.TemporaryDirectory() as place, Postgres(durable=False) as server:
         for name in ("small", "big"):
             server.create_database(name)
@@ -102,16 +122,48 @@ def main(number: int) -> None:
             door.execute("INSERT INTO chain_heads SELECT tenant, seq, previous, hash FROM entries WHERE seq = %s", last)
             door.execute("VACUUM ANALYZE entries")
             size = door.execute("SELECT pg_size_pretty(pg_total_relation_size('entries'))").fetchone()
-        print(f"{number:,} requests, {last[0]:,} entries, {size[0]}")  # type: ignore[index]
+        print(f"{number:,} requests, {last[0]:,} entries, {size[0]}", flush=True)  # type: ignore[index]
         big = Ledger(connect(server.dsn("big")), "main", keys, backup_max_age=timedelta(days=35))
-        of = Sources(big, DataMap.of({}), Register(), "Europe/Berlin", Controller())
-        for name, make in REPORTS.items():
-            before, theirs, began = cpu(), servers(), time.monotonic()
-            text = document_of(make(of, Period.read("2026")))
-            spent = f"{time.monotonic() - began:6.1f} s, CPU {cpu() - before:5.1f} s here, {servers() - theirs:5.1f} s"
-            print(f"{name:<12} {spent} in PostgreSQL, {len(text):,} bytes")
-        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+        yield big
         big.close_connections()
+
+
+def spent(ledger: Ledger, name: str, form: Form) -> Spent:
+    """Make a report, and throw it away as it comes."""
+    of = Sources(ledger, DataMap.of({}), Register(), "Europe/Berlin", Controller())
+    before, theirs, peak, began = cpu(), servers(), memory(), time.monotonic()
+    report = made(of, name, Period.read("2026"), None)
+    pieces = (
+        table_pieces(*report, of.zone)
+        if form == "table" and isinstance(report, Streamed)
+        else printed(report, "csv" if form == "csv" else "json")
+    )
+    written = sum(map(len, pieces))
+    return Spent(time.monotonic() - began, cpu() - before, servers() - theirs, written, memory() - peak)
+
+
+def measure(ledger: Ledger) -> dict[str, Spent]:
+    """All reports, those first that need the least memory."""
+    first: list[tuple[str, Form]] = [("ropa", "json"), ("register", "csv"), ("register", "json"), ("register", "table")]
+    asked = [*first, *((name, "json") for name in ("annual-ccpa", "population", "board"))]
+    return {f"{name} {form}": spent(ledger, name, form) for name, form in asked}
+
+
+def main(number: int) -> None:
+    """Fill a ledger, and read it."""
+    with filled(number) as ledger:
+        for name, one in measure(ledger).items():
+            print(
+                f"{name:<16} {one.wall:6.1f} s, CPU {one.ours:5.1f} s here, {one.theirs:5.1f} s in PostgreSQL, "
+                f"{one.written:,} characters, peak {one.growth:+.0f} MB",
+                flush=True,
+            )
+        print(f"peak memory {memory():.0f} MB")
+
+
+def memory() -> float:
+    """MB that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def cpu() -> float:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from importlib.metadata import version
 from io import StringIO
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.letters import Channel, queue_letter
+from ledger.metrics import PAGE
 from ledger.notices import Answer, Draft
 from rights.board import UNSENT, Board
 from rights.clockwork import ClockEvent, Turn, extension_grounds
@@ -35,7 +36,10 @@ from rights.recipients import Register
 from rights.reports import Period
 from rights.request import Conclusion, Phase, Right
 from rights.ropa import Controller
-from starter.reporting import REPORTS, Sources, board_report, document_of, register_report
+from starter.printing import made, printed, table_pieces
+from starter.reporting import REPORTS, Sources, board_report, document_of, register_lines, register_report
+from starter.reports import page_of
+from starter.show import plain
 from starter.tables import csv_of
 from tests.conftest import Database
 from tests.ledger.builders import (
@@ -68,6 +72,7 @@ MAILER = {
         }
     }
 }
+FORMS: Final = ("json", "csv")
 _tenants = itertools.count(1)
 
 
@@ -84,6 +89,23 @@ def everything(ledger: Ledger, head: int | None = None) -> dict[str, str]:
     return {name: document_of(make(sources(ledger), YEAR, head)) for name, make in REPORTS.items()} | {
         f"{name}.csv": csv_of(make(sources(ledger), YEAR, head)) for name, make in REPORTS.items()
     }
+
+
+def piece_by_piece(ledger: Ledger) -> list[str]:
+    """The register in its three forms, written as it is read."""
+    of = sources(ledger)
+    json, csv = ("".join(printed(made(of, "register", YEAR, None), form)) for form in FORMS)
+    return [json, csv, "".join(table_pieces(*register_lines(of, YEAR), of.zone))]
+
+
+def in_memory(ledger: Ledger) -> list[str]:
+    """The same of the report as a whole."""
+    report = register_report(sources(ledger), YEAR)
+    return [
+        document_of(report),
+        csv_of(report),
+        "".join(f"{line}\n" for line in plain(page_of(report, "Europe/Berlin"))),
+    ]
 
 
 class Working:
@@ -181,6 +203,37 @@ def test_whoever_works_here_does_each_deed_when_it_makes_sense(ledger: Ledger) -
         assert who.done == done + 1, what
     assert set(DEEDS) == {"open", "arrive", "look", "ask", "hear", "tell", "answered", "extend", "close", "hold",
                           "let_go", "compare", "shred", "correct"}  # fmt: skip
+
+
+@pytest.mark.parametrize("page", [1, 2, 7, PAGE])
+def test_the_register_is_the_same_written_as_it_is_read_whatever_a_page_holds(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr("ledger.metrics.PAGE", page)
+    assert piece_by_piece(ledger) == in_memory(ledger), "of nobody"
+    busy = Working(ledger)
+    for what in ("open", "ask", "hear", "extend", "open", "arrive", "look", "close", "open", "open", "shred"):
+        busy.does(what, len(busy.ids) - 1)
+
+    assert [line.request_id for line in register_lines(sources(ledger), YEAR)[1]] == sorted(busy.ids)
+    assert piece_by_piece(ledger) == in_memory(ledger)
+
+
+def test_what_came_in_on_another_day_than_it_was_entered_stands_where_it_came_in(ledger: Ledger) -> None:
+    first, second, third = (opened_id(ledger, at=later(days=number)) for number in (0, 10, 20))
+    left = opened_id(ledger, at=later(days=1))
+    heads = []
+    for request_id, received in ((third, later(days=5)), (left, later(days=-90)), (second, later(days=-2))):
+        heads.append(ledger.journal_head().seq)
+        day = ClockEvent(turn=Turn.RECEIPT_CORRECTED, day=received.date(), received_at=received)
+        ledger.turn_clock(request_id, day, at=later(days=30))
+
+    def those(period: str, at: int | None = None) -> list[str]:
+        return [line.request_id for line in register_lines(sources(ledger), Period.read(period), at)[1]]
+
+    assert those("2026") == [second, first, third]
+    assert those("2026", heads[-1]) == [first, third, second]
+    assert (those("2025"), those("2026-02"), those("2026-03")) == ([left], [second], [first, third])
 
 
 def test_a_machine_too_busy_to_read_on_at_once_still_gets_its_report(
