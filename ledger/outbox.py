@@ -132,9 +132,11 @@ class Outbox(Store):
         messages = (Message.model_validate(row._mapping) for row in rows)
         return sorted(messages, key=lambda message: message.id)
 
-    def backlog(self) -> int:
-        """How many messages are not delivered yet."""
+    def backlog(self, request_id: str | None = None) -> int:
+        """How many messages are not delivered yet; of one request, where it is named."""
         query = select(func.count()).where(outbox.c.tenant == self.tenant, outbox.c.sent_at.is_(None))
+        if request_id:
+            query = query.where(outbox.c.request_id == request_id)
         with self._look() as connection:
             return connection.scalar(query) or 0
 

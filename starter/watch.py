@@ -25,38 +25,46 @@ Change = tuple[str, str, str]
 
 SETTLES: Final = 3.0
 """Seconds that a request must wait for a person before watching ends: a decision just taken is still on its way."""
+ON_ITS_WAY: Final = 60.0
+"""Seconds for which it does not count as waiting while the ledger has a message that its run has not got: a worker that
+is busy delivers it late, and one that does not run never does."""
 
 
-def follow(ledger: Ledger, request_id: str, zone: str, *, as_json: bool, every: float) -> bool:
+def follow(
+    ledger: Ledger, request_id: str, zone: str, *, as_json: bool, every: float, settles: float = SETTLES
+) -> bool:
     """Follow a request to its end; True if it waits for a person instead."""
     if as_json or not sys.stdout.isatty():
-        return _follow_plainly(ledger, request_id, as_json, every)
-    return _follow_live(ledger, request_id, every)
+        return _follow_plainly(_states(ledger, request_id, every, settles), as_json)
+    return _follow_live(_states(ledger, request_id, every, settles))
 
 
-def _states(ledger: Ledger, request_id: str, every: float) -> Iterator[tuple[Standing, bool]]:
+def _states(ledger: Ledger, request_id: str, every: float, settles: float) -> Iterator[tuple[Standing, bool]]:
     """The standing again and again, and whether that is the end of watching."""
-    waiting_since: float | None = None
+    seen = waiting_since = None
     while True:
         standing = ledger.standing(request_id)
         if not standing.request.phase.open:
             yield standing, True
             return
         if waits_for(standing):
-            waiting_since = waiting_since or time.monotonic()
-            if time.monotonic() - waiting_since >= SETTLES:
+            now = time.monotonic()
+            seen, waiting_since = seen or now, waiting_since or now
+            if now - seen < ON_ITS_WAY and ledger.backlog(request_id):
+                waiting_since = None
+            elif now - waiting_since >= settles:
                 yield standing, True
                 return
         else:
-            waiting_since = None
+            seen = waiting_since = None
         yield standing, False
         time.sleep(every)
 
 
-def _follow_plainly(ledger: Ledger, request_id: str, as_json: bool, every: float) -> bool:
+def _follow_plainly(states: Iterator[tuple[Standing, bool]], as_json: bool) -> bool:
     told: set[Change] = set()
     waits = ""
-    for standing, over in _states(ledger, request_id, every):
+    for standing, over in states:
         for change in changes(standing):
             if change not in told:
                 told.add(change)
@@ -142,12 +150,12 @@ def _steps(right: Right) -> tuple[Operation, ...]:
     return (*looked, *((course.act,) if course.act else ()), *again)
 
 
-def _follow_live(ledger: Ledger, request_id: str, every: float) -> bool:
+def _follow_live(states: Iterator[tuple[Standing, bool]]) -> bool:
     from rich.live import Live
 
     waits = ""
     with Live(console=screen(), auto_refresh=False) as live:
-        for standing, over in _states(ledger, request_id, every):
+        for standing, over in states:
             waits = waits_for(standing)
             live.update(render(live_page(standing)), refresh=True)
             if over:
