@@ -32,6 +32,7 @@ from ledger.tasks import put_task, settle_tasks
 from ledger.told import letter_told, lock_told
 from rights.codes import Code
 from rights.letterkinds import OF_DEMANDS
+from rights.reckoning import local_day
 
 _AGAIN: Final = {LetterState.BOUNCED, LetterState.REFUSED, LetterState.UNSURE, LetterState.TO_POST}
 
@@ -79,11 +80,13 @@ def rule_on_letter(
         raise LedgerRefusal("the task is settled: nothing is left to rule on")
     if ruling == "choose":
         raise LedgerRefusal(f"'choose' does not answer a task '{task.code}': nothing is to be chosen")
-    if on and on > at.date():
+    zone = _zone(store, connection, request_id)
+    today = local_day(at, zone)
+    if on and on > today:
         raise LedgerRefusal("the day of --on is still to come: say when it was done")
-    day, code = on or at.date(), Code(task.code)
+    day, code = on or today, Code(task.code)
     if ruling == "done" and code in _BROUGHT:
-        _refuse_still(store, connection, request_id, day)
+        _refuse_still(store, connection, request_id, day, zone)
     connection.execute(
         update(tasks).where(tasks.c.tenant == store.tenant, tasks.c.id == task_id).values(ruling=ruling, settled_at=at)
     )
@@ -101,7 +104,13 @@ def rule_on_letter(
     return True
 
 
-def _refuse_still(store: Store, connection: Connection, request_id: str, day: date) -> None:
+def _zone(store: Store, connection: Connection, request_id: str) -> str:
+    """Whose days those of a request's letters are: whoever posts one at night says so by their own calendar."""
+    its = requests.c.tenant == store.tenant, requests.c.id == request_id
+    return connection.scalar(select(requests.c.zone).where(*its)) or "UTC"
+
+
+def _refuse_still(store: Store, connection: Connection, request_id: str, day: date, zone: str) -> None:
     """Refuse that a letter was brought to the person while its request stands still: that it went out before is known
     by its day."""
     since = connection.scalar(
@@ -116,7 +125,7 @@ def _refuse_still(store: Store, connection: Connection, request_id: str, day: da
             incident_requests.c.stopped,
         )
     )
-    if since is not None and day >= since.date():
+    if since is not None and day >= local_day(since, zone):
         raise LedgerRefusal(
             "the request stands still for an incident, so no letter of it goes out: post it once that is lifted; "
             "one that was posted before takes --on with that day"

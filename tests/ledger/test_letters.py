@@ -158,3 +158,15 @@ def test_a_letter_is_still_to_be_posted_when_its_request_is_closed(ledger: Ledge
     (task,) = ledger.tasks()
     assert ledger.rule(request, task.id, "done", at=AT)
     assert ledger.verify().sound
+
+
+def test_a_letter_posted_after_midnight_was_posted_today_by_the_calendar_of_whoever_posted_it(ledger: Ledger) -> None:
+    """In Berlin a day begins before it does in UTC."""
+    request, night = ask(ledger, reachable=False), AT.replace(hour=23, minute=30)
+    queue(ledger, request)
+    (task,) = ledger.tasks()
+    day = AT.date() + timedelta(days=1)
+    with pytest.raises(LedgerRefusal, match="still to come"):
+        ledger.rule(request, task.id, "done", at=night, on=day + timedelta(days=1))
+
+    assert ledger.rule(request, task.id, "done", at=night, on=day)

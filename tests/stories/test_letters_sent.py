@@ -1,8 +1,5 @@
 """Letters of a request, from the commit that owes them to the mail server, and back as a report or a task."""
 
-import json
-from datetime import date
-
 import pytest
 
 from tests.smtp_sink import Sink
@@ -66,10 +63,10 @@ def test_a_letter_that_is_refused_waits_for_a_person_and_is_posted(habeas: Habea
     task = world.wait_task(request, "mail_refused")
     world.wait_closed(request)
 
-    habeas("request", "rule", request, "done", "--task", task, "--on", str(date.today()))  # noqa: DTZ011
-    world.wait(lambda: "posted" in states(habeas, request).values(), 10, "the ruling")
-    (second,) = [t for t in json.loads(habeas("task", "list", "--json"))["tasks"] if t["code"] == "mail_refused"]
+    habeas("request", "rule", request, "done", "--task", task, "--on", str(world.now().date()))
+    world.wait(lambda: "posted" in states(habeas, request).values(), 30, "the ruling")
+    second = world.wait_task(request, "mail_refused")
     sink.replies.clear()
-    habeas("request", "rule", request, "retry", "--task", second["id"])
+    habeas("request", "rule", request, "retry", "--task", second)
     world.wait(lambda: sorted(states(habeas, request).values()) == ["posted", "sent"], 30, "the second mail")
     assert len(sink.to(ANNA)) == 1

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from rights.reckoning import local_day
 from starter.local import command
 from tests.stories.copies import OTHER, prepare
 from tests.stories.test_deciding import APPROVERS
@@ -24,6 +25,7 @@ from tests.world import World, shop_map
 
 DOCS = Path(__file__).parents[2] / "docs"
 PERSON = "c7@shop.example"
+ZONE = "Europe/Berlin"
 ELSEWHERE = {
     "habeas promote": "tests/deploy/test_topology.py has new workers serve",
     "request open portability --identities person.txt": "test_portability has another controller",
@@ -93,10 +95,10 @@ class Reader:
         for name, value in self.names.items():
             line = re.sub(rf"\b{name}\b", value, line)
         line = line.replace("name@example.org", PERSON)
-        line = re.sub(r"--on \d{4}-\d\d-\d\d", f"--on {datetime.now(UTC).date()}", line)
+        line = re.sub(r"--on \d{4}-\d\d-\d\d", f"--on {local_day(datetime.now(UTC), ZONE)}", line)
         environment = {**os.environ, **self.world.environment}
         environment["PATH"] = f"{Path(command()[0]).parent}:{os.environ['PATH']}"
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         wanted = 1 if " map diff " in f" {line}" else 0
         while True:
             done = subprocess.run(
