@@ -426,8 +426,9 @@ def test_a_row_is_held_from_its_keeping_to_its_commit(shop: Place) -> None:
 
 
 @pytest.mark.soak
-def test_a_worker_frozen_between_fence_and_write_has_lost_its_transaction(impatient: Place) -> None:
-    error = refused(impatient, Code.BUSY, customers(note="corrected"), fence=Within(lambda: time.sleep(1.5)))
+def test_a_worker_frozen_between_fence_and_write_has_lost_its_transaction(database: Database) -> None:
+    with place(database, SHOP, MAP, idle_timeout=2) as made:
+        error = refused(made, Code.BUSY, customers(note="corrected"), fence=Within(lambda: time.sleep(2.6)))
 
     assert isinstance(error, Retryable)
 
