@@ -34,7 +34,7 @@ _FLAGS: Final = (
 )
 SIZE: Final = (1400, 1600)
 """Of the window: the UI draws only the rows of a timeline that are in sight."""
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 90.0
 """Seconds until a page shows what it is to show; a busy machine takes five."""
 
 

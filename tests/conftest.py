@@ -50,7 +50,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("storm", "random faults over a mixed load (tests/faults/test_storm.py)")
     group.addoption("--storm-requests", type=int, default=40, help="requests of the load [%(default)s]")
     group.addoption("--storm-faults", type=int, default=150, help="faults [%(default)s]")
-    group.addoption("--storm-seed", type=int, default=0, help="the seed that a storm printed; 0: a new one")
+    group.addoption(
+        "--storm-seed", type=int, default=0, help="the seed that a storm printed; 0: a new one, in CI the same one"
+    )
 
     pages = parser.getgroup("pages", "the Temporal Web UI in a browser (tests/stories/test_temporal_ui.py)")
     pages.addoption("--screenshots", action="store_true", help="write docs/screenshots anew")

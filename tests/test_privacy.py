@@ -137,7 +137,7 @@ async def decoded(world: World) -> list[tuple[str, bytes]]:
 
 async def runs(client: Client, requests: list[str]) -> list[WorkflowExecution]:
     """Every run, once that of each request is listed: Temporal's list comes after its histories."""
-    for _ in range(150):
+    for _ in range(450):
         found = [run async for run in client.list_workflows()]
         if all(any(run.id.endswith(request) for run in found) for request in requests):
             return found

@@ -158,7 +158,7 @@ class Dovecot(Server):
     def account(self, user: str, password: str = OPEN) -> None:
         """Make an account, or change its password."""
         (self.home / "passwords" / user).write_text(f"{user}:{{plain}}{password}\n")
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             with suppress(LoginError):
                 self.login(user, password).shutdown()

@@ -210,7 +210,7 @@ def test_an_export_given_up_half_way_leaves_nothing_open(database: Database) -> 
             files.close()  # type: ignore[attr-defined]
 
         sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"
-        for _ in range(100):
+        for _ in range(600):
             if made.rows(sessions) == [(1,)]:
                 break
             time.sleep(0.05)

@@ -220,7 +220,7 @@ def test_a_session_that_is_ended_is_an_attempt_that_comes_again_and_no_unsearche
         searching = "FROM pg_stat_activity WHERE application_name = %s AND state = 'active' AND query LIKE 'WITH who%%'"
 
         def end() -> None:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not made.rows(
                 f"SELECT pg_terminate_backend(pid) {searching} AND now() - query_start > '0.3s'", SESSION
             ):

@@ -232,7 +232,7 @@ def test_one_worker_is_killed_and_the_other_replaced_under_a_hundred_requests(
             workers[0].kill()
         new.promote()
         workers[1].send_signal(signal.SIGTERM)
-        assert workers[1].wait(60) == 0
+        assert workers[1].wait(180) == 0
         # What the old version has found, planned and been kept from, the new one erases.
         new.many(
             [*approving(kept), *(["hold", "release", str(hold["id"]), "--by", by, "--json"] for by in ("s-3", "s-4"))]

@@ -152,7 +152,7 @@ def test_what_was_asked_of_the_old_world_is_not_done_in_the_new(vendors: Vendors
     place = f"/3.0/lists/a1b2c3d4e5/members/{member('clara.adler@example.org')}"
     vendors.fault("mailchimp", "slow", "member.delete", seconds=0.5)
     with pytest.raises(httpx2.ReadTimeout):
-        mailchimp.post(f"{place}/actions/delete-permanent", timeout=0.1)
+        mailchimp.post(f"{place}/actions/delete-permanent", timeout=httpx2.Timeout(30, read=0.1))
     vendors.reset(people=3)
     time.sleep(0.7)
     assert mailchimp.get(place).status_code == 200

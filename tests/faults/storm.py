@@ -31,7 +31,7 @@ OPEN_HOLDS = 6
 PATIENCE = 180.0
 """Seconds in which the ledger takes a word: the sessions of a worker that was frozen at the journal's head are ended
 one after the other, and on a busy machine others are frozen meanwhile."""
-CALM = 240.0
+CALM = 600.0
 """Seconds after the last fault within which everything closes: longer than an intent is open and a lease lasts, and
 than the pauses to which a step's attempts have grown."""
 

@@ -39,7 +39,7 @@ def test_killed_there_a_restricted_person_stays_restricted(
     before, seen = dump(world.shop), till.sees(7)
     doomed = world.start_worker(trip=place)
     request = opened(world, habeas, "restriction", "ground: claims\n", ANNA)
-    assert doomed.wait(60) == -9, world.log
+    assert doomed.wait(180) == -9, world.log
     if place in {"fence:done", "fence:left", "after:restrict", "before:close", "after:close"}:
         assert till.sees(7) == 0, "nobody is let in by a death"
         assert stage(world, request) is Stage.IN_FORCE, "and the ledger knows of it"
@@ -65,7 +65,7 @@ def test_killed_there_a_lifting_is_finished_and_exact(world: World, habeas: CliR
     world.ledger.ask_to_lift(request, Ended.NOT_NEEDED, at=world.now(), notice=timedelta())
     world.ledger.told_of_lifting(request, at=world.now())
 
-    assert doomed.wait(60) == -9, world.log
+    assert doomed.wait(180) == -9, world.log
     assert stage(world, request) is Stage.LIFTING, "nothing is called lifted that may not be"
     world.start_worker()
     world.wait(lambda: stage(world, request) is Stage.LIFTED, 90, "the lifting")
@@ -83,7 +83,7 @@ def test_killed_there_a_value_is_corrected_once_and_the_old_one_kept_once(
     request = opened(world, habeas, "rectification", ONE, ANNA)
     world.wait_task(request, "accuracy")
     world.ledger.decide_accuracy(request, Accuracy(accepted=(1,)), systems=["shop"], at=world.now())
-    assert doomed.wait(60) == -9, world.log
+    assert doomed.wait(180) == -9, world.log
     world.start_worker()
     world.wait_closed(request, 90)
 

@@ -26,7 +26,7 @@ def test_taken_back_after_a_kill_the_answer_says_what_was_gone(world: World, hab
     before = dump(world.shop)
     doomed = world.start_worker(trip=place)
     request = world.open("erasure", [("email", "c7@shop.example")])
-    assert doomed.wait(40) == -9, world.log
+    assert doomed.wait(180) == -9, world.log
     world.ledger.withdraw(request, at=world.now())
     world.start_worker()
     world.wait_closed(request, 120)
@@ -45,7 +45,7 @@ def test_given_up_after_a_kill_the_answer_says_what_was_gone(world: World, habea
     world.write_maps({"shop": shop_map(extra=BRIEF)})
     doomed = world.start_worker(trip="fence:done")
     request = world.open("erasure", [("email", "c7@shop.example")])
-    assert doomed.wait(40) == -9, world.log
+    assert doomed.wait(180) == -9, world.log
     # Meanwhile the operator has turned the system to observe, and nobody wants to wait for the word that it may go on.
     world.write_maps({"shop": shop_map("observe", extra=BRIEF)})
     world.start_worker()
@@ -83,7 +83,7 @@ def test_what_nobody_can_look_at_is_ruled_on_though_it_was_taken_back(world: Wor
     world.write_maps({"shop": shop_map(extra=BRIEF)})
     doomed = world.start_worker(trip="fence:done")
     request = world.open("erasure", [("email", "c7@shop.example")])
-    assert doomed.wait(40) == -9, world.log
+    assert doomed.wait(180) == -9, world.log
     world.ledger.move(request, Phase.LOCATING, at=world.now())
     world.ledger.withdraw(request, at=world.now())
     # Meanwhile the system has left the map.

@@ -64,7 +64,7 @@ def test_killed_there_a_letter_goes_out_once(mailed: World, post: Mail, place: s
     world = mailed
     doomed = world.start_worker(trip=place)
     request = world.open("erasure", [("email", ANNA)], confirmed=False)
-    assert doomed.wait(60) == -9, world.log
+    assert doomed.wait(180) == -9, world.log
     world.start_worker()
     world.wait(lambda: state(world) == PLACES[place], 60, f"the letter to be {PLACES[place]}")
 
@@ -105,7 +105,7 @@ def test_killed_there_a_campaign_writes_to_everybody_once(
         world.set_up_mail(host="localhost", port=sink.port, ca_file=str(sink.certificate), patience="PT2S")
         doomed = world.start_worker(trip=place)
         campaign(world, home)
-        assert doomed.wait(60) == -9, world.log
+        assert doomed.wait(180) == -9, world.log
         world.start_worker()
         world.wait(lambda: world.query("SELECT state FROM campaigns") == [("ended",)], 90, "the campaign's end")
 

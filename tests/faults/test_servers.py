@@ -185,6 +185,7 @@ def test_a_target_that_is_down_waits_and_the_others_go_on(
             world.start_worker(TEST_BRANCH=other.dsn("branch"))
             request = world.open("erasure", [("email", "c7@shop.example")])
             # While it may answer any moment, a look everywhere comes before the first deletion anywhere.
+            world.wait(lambda: world.phase(request) == "locating", 60, "the looks")
             time.sleep(30)
             assert world.phase(request) == "locating"
             other.start()
@@ -248,6 +249,7 @@ def test_a_lock_held_for_a_minute_is_waited_out(world: World) -> None:
         blocker.execute("SELECT * FROM customers WHERE id = 7 FOR UPDATE")
         world.start_worker()
         request = world.open("erasure", [("email", "c7@shop.example")])
+        world.wait(lambda: world.phase(request) == "fulfilling", 60, "the erasure")
         time.sleep(60)
         assert world.phase(request) == "fulfilling"
         blocker.rollback()

@@ -1,5 +1,6 @@
 """Holds are placed and released while workers destroy: nothing that a hold covers goes once it reads in force."""
 
+import os
 import random
 import threading
 import time
@@ -106,4 +107,8 @@ def test_nothing_goes_in_thousands_of_interleavings(
     make_ledger: Callable[..., Ledger], ledger: Ledger, tables: Database
 ) -> None:
     """Each race has some hundred calls beside two placings and two releases."""
-    run([ledger, make_ledger(tables.url), make_ledger(tables.url)], 1000, seed=int(time.time()))
+    run(
+        [ledger, make_ledger(tables.url), make_ledger(tables.url)],
+        1000,
+        seed=1 if "CI" in os.environ else int(time.time()),
+    )

@@ -56,7 +56,7 @@ def waits_for_a_lock(tables: Database) -> None:
     """Until a session waits for a row that another one has locked."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with psycopg.connect(tables.conninfo, autocommit=True) as door:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while door.execute(waiting).fetchone() == (0,):
             assert time.monotonic() < until
             time.sleep(0.02)

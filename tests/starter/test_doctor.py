@@ -103,7 +103,7 @@ def working(deployment: Deployment) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(180)
 
 
 def tamper(deployment: Deployment, statement: str) -> None:
@@ -267,8 +267,12 @@ def test_a_version_that_nobody_polls_for_is_named(installation: Installation, mo
     deployment = installation.deployment
     told: dict[str, tuple[bool, str, str]] = {}
 
-    def look(when: str) -> None:
-        told[when] = doctor(deployment)["workers"]
+    def look(when: str, until: str) -> None:
+        """The server takes a moment to know who polls, and for whom."""
+        last = time.monotonic() + 60
+        while until not in (said := doctor(deployment)["workers"])[1] and time.monotonic() < last:
+            time.sleep(0.5)
+        told[when] = said
 
     async def story() -> None:
         settings = Settings.load()
@@ -282,10 +286,9 @@ def test_a_version_that_nobody_polls_for_is_named(installation: Installation, mo
             )  # fmt: skip
 
         async with worker("old"), worker("new"):
-            await asyncio.sleep(1)
-            await asyncio.to_thread(look, "none serves")
+            await asyncio.to_thread(look, "none serves", "told no version that serves")
             assert (await asyncio.to_thread(deployment, "promote")).code == 0
-            await asyncio.to_thread(look, "old serves")
+            await asyncio.to_thread(look, "old serves", "new is not needed any more")
             # As a slip of an operator has it.
             await client.workflow_service.set_worker_deployment_current_version(
                 SetWorkerDeploymentCurrentVersionRequest(
@@ -296,7 +299,7 @@ def test_a_version_that_nobody_polls_for_is_named(installation: Installation, mo
                     ignore_missing_task_queues=True,
                 )
             )
-            await asyncio.to_thread(look, "unborn serves")
+            await asyncio.to_thread(look, "unborn serves", "unborn serves")
 
     monkeypatch.setenv("HABEAS_BUILD_ID", "old")
     asyncio.run(story())

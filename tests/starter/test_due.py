@@ -52,17 +52,17 @@ def test_nothing_due_is_all_well(deployment: Deployment, ledger: Ledger) -> None
 
 
 def test_what_is_overdue_is_told_with_every_worker_and_temporal_stopped(deployment: Deployment, ledger: Ledger) -> None:
-    late, soon = opened(ledger, 60), opened(ledger, 29)
+    late, soon = opened(ledger, 60), opened(ledger, 27)
     opened(ledger, 1)
-    done = deployment("due", "check", "--days", "5", "--json")
+    done = deployment("due", "check", "--days", "7", "--json")
 
     assert (done.code, done.json["overdue"], done.json["due"]) == (1, 1, 1)
     first, second = done.json["requests"]
     assert (first["id"], first["risk"], first["unsent"], second["id"]) == (late, "overdue", False, soon)
-    told = deployment.rows("SELECT id FROM requests WHERE legal_due < now() + interval '5 days' ORDER BY legal_due")
+    told = deployment.rows("SELECT id FROM requests WHERE legal_due < now() + interval '7 days' ORDER BY legal_due")
     assert [(one["id"],) for one in done.json["requests"]] == told
     assert done.json["backlog"] == deployment.rows("SELECT count(*) FROM outbox WHERE sent_at IS NULL")[0][0] > 0
-    page = deployment("due", "check", "--days", "5")
+    page = deployment("due", "check", "--days", "7")
     assert (page.code, late in page.out, PERSON in page.out + done.out) == (1, True, False)
 
 
@@ -96,13 +96,13 @@ def test_nobody_is_late_while_their_clock_stands_still(deployment: Deployment, l
 
 
 def test_a_monitor_gets_its_line_and_its_codes(deployment: Deployment, ledger: Ledger) -> None:
-    opened(ledger, 29)
-    warned = deployment("due", "check", "--days", "5", "--nagios")
+    opened(ledger, 27)
+    warned = deployment("due", "check", "--days", "7", "--nagios")
     opened(ledger, 60)
-    critical = deployment("due", "check", "--days", "5", "--nagios")
+    critical = deployment("due", "check", "--days", "7", "--nagios")
     assert (warned.code, critical.code) == (1, 2)
     assert re.fullmatch(
-        r"DEADLINES CRITICAL - 1 overdue, 1 due within 5 days \| overdue=1;;0;0 due=1;0;;0 backlog=\d+;;;0\n",
+        r"DEADLINES CRITICAL - 1 overdue, 1 due within 7 days \| overdue=1;;0;0 due=1;0;;0 backlog=\d+;;;0\n",
         critical.out,
     )
     (deployment.home / "ledger-url").write_text("postgresql://a:canary@127.0.0.1:1/none")

@@ -51,7 +51,7 @@ def test_each_list_finds_what_it_is_about_and_nothing_else(temporal_server: Temp
     async def story() -> dict[str, set[str]]:
         client = await Client.connect(temporal_server.address)
         await begin(client, tenant, "fresh", "eu-gdpr", 0)
-        await begin(client, tenant, "soon", "eu-gdpr", 26, "identity")
+        await begin(client, tenant, "soon", "eu-gdpr", 27, "identity")
         await begin(client, tenant, "late", "eu-gdpr", 60, "hold")
         await begin(client, tenant, "kept", "us-ca-ccpa", 1, "legal_hold")
         await begin(client, tenant, "done", "eu-gdpr", 60, "hold")
@@ -67,13 +67,15 @@ def test_each_list_finds_what_it_is_about_and_nothing_else(temporal_server: Temp
             "held": mine.held(),
             "gdpr": mine.regime("eu-gdpr"),
         }
-        for _ in range(50):
-            if await ask(client, mine.waiting()) == {"soon", "late", "kept"}:
+        found: dict[str, set[str]] = {}
+        for _ in range(300):  # the list of runs is a moment late
+            found = {name: await ask(client, query) for name, query in asked.items()}
+            if found == wanted:
                 break
             await asyncio.sleep(0.1)
-        return {name: await ask(client, query) for name, query in asked.items()}
+        return found
 
-    assert asyncio.run(story()) == {
+    wanted = {
         "due": {"soon", "late"},
         "today": {"late"},
         "overdue": {"late"},
@@ -82,6 +84,7 @@ def test_each_list_finds_what_it_is_about_and_nothing_else(temporal_server: Temp
         "held": {"late", "kept"},
         "gdpr": {"fresh", "soon", "late"},
     }
+    assert asyncio.run(story()) == wanted
 
 
 @given(st.text())

@@ -71,7 +71,7 @@ class Other:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "starter.cli", *words], cwd=ROOT, stdout=log, stderr=log
             )
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while not (ready.exists() and ready.read_text()):
             assert time.monotonic() < until, (self.home / "log").read_text()
             assert self.process.poll() is None, (self.home / "log").read_text()

@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 
 from rights.clockwork import ClockEvent, Turn
+from rights.deadlines import Risk, start_clock
 from rights.reckoning import local_day
+from rights.regimes import regime
 from rights.webhooks import KINDS
 from tests.stories.test_clock import PERSON, ZONE, journal
 from tests.stories.working import working
@@ -22,6 +24,15 @@ def test_a_request_that_comes_in_late_says_so_at_once_and_once(world: World) -> 
     def reached(request: str) -> list[str]:
         return [body["risk"] for body in journal(world, request, "deadline")]
 
+    def at_risk(risk: Risk) -> int:
+        """How many days ago a request came in that is so near its due date, and is so for hours: months differ, and a
+        weekend moves a day."""
+        for days in range(40):
+            clock = start_clock(regime("eu-gdpr"), now - timedelta(days=days), ZONE)
+            if {clock.risk(now), clock.risk(now + timedelta(hours=2))} == {risk}:
+                return days
+        raise AssertionError(risk)
+
     def opened(right: str, days: int, *, confirmed: bool = False) -> str:
         return world.open(right, PERSON, confirmed=confirmed, received_at=now - timedelta(days=days))
 
@@ -30,13 +41,13 @@ def test_a_request_that_comes_in_late_says_so_at_once_and_once(world: World) -> 
         async with working(world) as (client, dispatcher):
 
             async def until(ready: Callable[[], bool]) -> None:
-                last = time.monotonic() + 60
+                last = time.monotonic() + 120
                 while not ready():
                     assert time.monotonic() < last
                     await dispatcher.deliver_once()
                     await asyncio.sleep(0.1)
 
-            overdue, near, today = opened("erasure", 45), opened("erasure", 25), opened("erasure", 0)
+            overdue, near, today = opened("erasure", 45), opened("erasure", at_risk(Risk.DUE_7D)), opened("erasure", 0)
             at_once = opened("access", 45, confirmed=True)
             await until(lambda: all(reached(one) for one in (overdue, near, at_once)))
             await until(lambda: world.phase(at_once) == "closed")
@@ -49,7 +60,7 @@ def test_a_request_that_comes_in_late_says_so_at_once_and_once(world: World) -> 
             assert [task.code for task in ledger.tasks(request_id=overdue)] == ["deadline"]
             assert sum(one.event.type == "request.due" for one in ledger.untold("crm", KINDS, 100)) == 3
 
-            earlier = now - timedelta(days=20)
+            earlier = now - timedelta(days=at_risk(Risk.DUE_14D))
             corrected = ClockEvent(turn=Turn.RECEIPT_CORRECTED, day=local_day(earlier, ZONE), received_at=earlier)
             ledger.turn_clock(today, corrected, at=world.now(), by={"said": "s-1", "approved": "s-2"})
             await until(lambda: bool(reached(today)))

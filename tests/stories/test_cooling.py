@@ -40,7 +40,7 @@ async def cooling(home: Path, postgres: Postgres) -> AsyncIterator[tuple[World, 
 
 
 async def until(world: World, env: WorkflowEnvironment, request: str, phase: str) -> None:
-    for _ in range(100):
+    for _ in range(600):
         if world.phase(request) == phase:
             return
         await asyncio.sleep(0.2)

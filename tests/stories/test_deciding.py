@@ -236,7 +236,7 @@ def test_an_erasure_waits_for_the_copy_that_the_same_person_has_asked_for(world:
     assert world.query("SELECT count(*) FROM intents") == [(0,)]
     assert dump(world.shop) == before
     doomed.terminate()
-    doomed.wait(30)
+    doomed.wait(180)
     world.environment["TEST_AWAY"] = address
     world.start_worker()
     world.ledger.announce("reconcile", at=world.now())

@@ -124,7 +124,7 @@ def test_observe_destroys_nothing_until_the_operator_turns_it(world: World) -> N
 
     world.write_maps({"shop": shop_map("auto")})
     first.terminate()
-    first.wait(20)
+    first.wait(180)
     world.start_worker()
     world.rule(request, task, "retry")
     world.wait_closed(request)

@@ -19,7 +19,7 @@ ANNA = [("email", "c7@shop.example")]
 
 async def asked(world: World, request: str, count: int) -> list[str]:
     """The tasks of a request, once there are so many."""
-    for _ in range(100):
+    for _ in range(600):
         tasks = [task.id for task in world.ledger.tasks(request_id=request)]
         if len(tasks) == count:
             return tasks

@@ -186,7 +186,7 @@ def test_no_worker_starts_on_a_map_that_has_another_name_for_what_a_hold_names(w
     hold = world.place_hold(ANNA, terms=Terms(scope=Scope(systems=("shop",))))
     world.write_maps({"store": shop_map(system="store")})
 
-    assert world.start_worker().wait(60) != 0
+    assert world.start_worker().wait(180) != 0
     assert '"error": "SetupError"' in world.log, "tests/starter/test_held_back.py has the words"
 
     world.release_hold(hold.id)

@@ -36,7 +36,7 @@ async def waits_on(at: Desk, request: str, code: str) -> None:
     """Until the request's own run says that it waits on this."""
     run = at.client.get_workflow_handle(visibility.workflow_id(Right.ERASURE, at.world.ledger.tenant, request))
     standing = None
-    for _ in range(200):
+    for _ in range(600):
         standing = await run.query(ErasureRequest.standing)
         if standing.waiting_on == code:
             return

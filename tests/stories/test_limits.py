@@ -63,8 +63,8 @@ def test_a_stopping_worker_lets_its_step_finish(world: World) -> None:
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(20) == 0
-    assert time.monotonic() - began < 15
+    assert process.wait(180) == 0
+    assert time.monotonic() - began < 45
     assert '"worker_stopped"' in world.log
     # Whatever was under way is either whole or not begun; another worker ends it.
     world.start_worker()

@@ -145,9 +145,11 @@ def test_a_scheduled_check_finds_what_was_altered_since_and_says_what_is_new(
 
     with_schedule(world, ended)
 
-    lines = [json.loads(line) for line in world.log.splitlines() if '"map_finding"' in line]
-    assert [line["system"] for line in lines].count("crm") == 1, "what was known is not new again"
-    assert "missing_column" in {line["code"] for line in lines}
+    def told() -> list[dict[str, str]]:
+        return [json.loads(line) for line in world.log.splitlines() if '"map_finding"' in line]
+
+    world.wait(lambda: "missing_column" in {line["code"] for line in told()}, 60, "what is new to be logged")
+    assert [line["system"] for line in told()].count("crm") == 1, "what was known is not new again"
     assert "Secret" not in world.log
 
     old = "UPDATE map_checks SET body = jsonb_set(body::jsonb, '{at}', '\"2026-01-01T00:00:00Z\"')::text RETURNING 1"

@@ -35,7 +35,7 @@ def test_CHI_02_a_childs_data_is_out_of_use_at_once_and_gone_when_a_second_perso
     erasure, restriction = reported(habeas, ANNA)
     world.wait_closed(restriction)
     assert (till.sees(7), till.writes(7)) == (0, 0), "before anybody has proven anything"
-    assert world.phase(erasure) == "confirming"
+    world.wait(lambda: world.phase(erasure) == "confirming", 60, "the erasure to wait for who asks")
     shown = typed(habeas, "restriction", "show", restriction)
     assert (shown["ground"], shown["article"]) == ("minor", "GDPR Art. 17(1)(f)")
     said = typed(habeas, "minor", "rule", erasure, "child", "--indication", "content", "--by", "support desk", code=5)

@@ -397,7 +397,7 @@ def test_a_decision_is_looked_at_again_by_somebody_else(shop: World) -> None:
 @pytest.mark.soak
 def test_our_own_way_of_opting_out_is_tried_end_to_end(shop: World) -> None:
     """OPT-05: a broken opt-out shows by an exit code."""
-    probe = ["optout", "probe", "--identity", "email=-", "--within", "20"]
+    probe = ["optout", "probe", "--identity", "email=-", "--within", "60"]
     broken = typed(*probe[:-1], "1", "--json", stdin="c7@shop.example")
     assert (broken.exit_code, json.loads(broken.stdout)["closed"]) == (1, False), "no worker runs"
     shop.start_worker()
@@ -415,7 +415,7 @@ def test_our_own_way_of_opting_out_is_tried_end_to_end(shop: World) -> None:
             " $$ BEGIN NEW.no_sale := false; RETURN NEW; END $$;"
             "CREATE TRIGGER back BEFORE UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION back()"
         )
-    undone = typed("optout", "probe", "--identity", "email=-", "--within", "5", "--json", stdin="c10@shop.example")
+    undone = typed("optout", "probe", "--identity", "email=-", "--within", "15", "--json", stdin="c10@shop.example")
     assert (undone.exit_code, json.loads(undone.stdout)["failed"]) == (1, ["shop"])
 
 

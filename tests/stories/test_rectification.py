@@ -184,7 +184,7 @@ def test_a_correction_that_an_import_undoes_later_comes_back_to_a_person(
 ) -> None:
     """REC-06: it remains corrected. A third value is no import of the old one: somebody has written it on purpose."""
     ((old_name, old_phone),) = said(world, NAME)
-    world.start_worker(HABEAS_RECTIFICATION_LOOK_AFTER="PT1S", HABEAS_WORKING_DAYS="0")
+    world.start_worker(HABEAS_RECTIFICATION_LOOK_AFTER="PT10S", HABEAS_WORKING_DAYS="0")
     details = "corrections:\n  - {system: shop, collection: customers, values: {full_name: Anna Quartz, phone: null}}\n"
     request = opened(world, habeas, "rectification", details, ANNA)
     world.wait_task(request, "accuracy")

@@ -50,7 +50,7 @@ def test_REC_01_a_file_is_corrected_and_what_stays_of_it_is_said(
     world: World, bucket: PlacesBench, habeas: CliRunner
 ) -> None:
     bucket.put(KEY, b'{"name": "Anna Qwartz", "since": 2019}')
-    world.start_worker(HABEAS_RECTIFICATION_LOOK_AFTER="PT1S", HABEAS_WORKING_DAYS="0")
+    world.start_worker(HABEAS_RECTIFICATION_LOOK_AFTER="PT10S", HABEAS_WORKING_DAYS="0")
     request = opened(world, habeas, "rectification", DETAILS, ("user_id", "7"))
     world.wait_task(request, "accuracy")
     typed(habeas, "rectification", "decide", request, "--accept", "all")

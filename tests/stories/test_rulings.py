@@ -143,7 +143,7 @@ def test_a_system_that_leaves_the_map_with_rows_of_the_person_is_not_called_answ
     # The operator takes out the system whose turn had not come yet, in which the person has rows.
     world.write_maps({"shop": shop_map()})
     first.terminate()
-    first.wait(20)
+    first.wait(180)
     world.start_worker()
     world.rule(request, task, "retry")
     world.rule(request, world.wait_task(request, "map_changed"), "give_up")
@@ -186,7 +186,7 @@ def test_a_cut_call_that_left_pseudonyms_is_never_called_an_erasure(world: World
     # Killed when the system has committed and nobody has heard of it: the next look finds nothing to do.
     doomed = world.start_worker(trip="fence:done")
     request = world.open("erasure", [("email", "c7@shop.example")])
-    assert doomed.wait(40) == -9
+    assert doomed.wait(180) == -9
     world.start_worker()
     world.wait_closed(request, 90)
 

@@ -42,7 +42,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             [node, SCRIPT.name, str(port), f"{URL}/signin/callback", AUDIENCE], cwd=home, stdout=log, stderr=log
         )
     try:
-        for _ in range(200):
+        for _ in range(600):
             try:
                 httpx2.get(f"{issuer}/.well-known/openid-configuration").raise_for_status()
                 break

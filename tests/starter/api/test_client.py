@@ -23,6 +23,7 @@ import psycopg
 import pytest
 
 from tests.certificates import certify
+from tests.ledger.test_incidents import waits_for_a_lock
 from tests.starter.conftest import PERSON, Deployment, one_sentence
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +58,7 @@ def served(deployment: Deployment) -> Iterator[tuple[str, subprocess.Popen[bytes
             stderr=out,
         )
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not (ready.exists() and ready.read_text()):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
@@ -117,12 +118,12 @@ def test_the_client_opens_follows_and_takes_back_and_the_server_ends_what_it_has
                 blocking.execute("SELECT 1 FROM chain_heads FOR UPDATE")
                 call = threading.Thread(target=lambda: answers.append(habeas.open("access", {"email": PERSON})))
                 call.start()
-                time.sleep(0.5)
+                waits_for_a_lock(deployment.database)
                 process.send_signal(signal.SIGTERM)
                 time.sleep(0.5)
                 assert process.poll() is None, "it waits for what it has begun"
-            call.join(20)
-        assert process.wait(20) == 0
+            call.join(180)
+        assert process.wait(180) == 0
         assert len(answers) == 1
         with pytest.raises(httpx2.ConnectError):
             httpx2.get(url)
