@@ -2,13 +2,12 @@
 
 Each request has the nineteen entries of an ordinary erasure, copied from one that the ledger's own verbs have journaled
 or as long as those are; a twentieth is open, and of these a part is overdue. Prints seconds of wall clock and of CPU,
-the server's apart, and by how much the peak of memory has grown.
+the server's apart, and by how much memory had grown meanwhile.
 """
 
 import resource
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -35,6 +34,7 @@ from rights.ropa import Controller
 from starter.printing import Streamed, made, printed, table_pieces
 from starter.reporting import Sources
 from starter.stack import Postgres
+from tests.benchmarks import databases
 from tests.ledger.builders import ANNA, AT, a_receipt, a_step, close_one, enter, erased
 
 Form = Literal["json", "csv", "table"]
@@ -98,12 +98,12 @@ class Spent(NamedTuple):
     """CPU seconds of PostgreSQL's."""
     written: int
     growth: float
-    """MB by which this process's peak has grown: what comes later needs more than all before it."""
+    """MB by which this process was larger meanwhile."""
 
 
 @contextmanager
-def filled(number: int) -> Iterator[Ledger]:
-    """A ledger of so many requests."""
+def filled(number: int) -> Iterator[tuple[Postgres, Ledger]]:
+    """A ledger of so many requests, and its server."""
     with tempfile.TemporaryDirectory() as place, Postgres(durable=False) as server:
         for name in ("small", "big"):
             server.create_database(name)
@@ -124,46 +124,41 @@ def filled(number: int) -> Iterator[Ledger]:
             size = door.execute("SELECT pg_size_pretty(pg_total_relation_size('entries'))").fetchone()
         print(f"{number:,} requests, {last[0]:,} entries, {size[0]}", flush=True)  # type: ignore[index]
         big = Ledger(connect(server.dsn("big")), "main", keys, backup_max_age=timedelta(days=35))
-        yield big
+        yield server, big
         big.close_connections()
 
 
-def spent(ledger: Ledger, name: str, form: Form) -> Spent:
+def spent(server: Postgres, ledger: Ledger, name: str, form: Form) -> Spent:
     """Make a report, and throw it away as it comes."""
+    seen = databases.Spent()
     of = Sources(ledger, DataMap.of({}), Register(), "Europe/Berlin", Controller())
-    before, theirs, peak, began = cpu(), servers(), memory(), time.monotonic()
-    report = made(of, name, Period.read("2026"), None)
-    pieces = (
-        table_pieces(*report, of.zone)
-        if form == "table" and isinstance(report, Streamed)
-        else printed(report, "csv" if form == "csv" else "json")
-    )
-    written = sum(map(len, pieces))
-    return Spent(time.monotonic() - began, cpu() - before, servers() - theirs, written, memory() - peak)
+    before, theirs = cpu(), servers()
+    with databases.spending(server, seen):
+        report = made(of, name, Period.read("2026"), None)
+        pieces = (
+            table_pieces(*report, of.zone)
+            if form == "table" and isinstance(report, Streamed)
+            else printed(report, "csv" if form == "csv" else "json")
+        )
+        written = sum(map(len, pieces))
+    return Spent(seen.wall, cpu() - before, servers() - theirs, written, seen.growth)
 
 
-def measure(ledger: Ledger) -> dict[str, Spent]:
-    """All reports, those first that need the least memory."""
+def measure(number: int) -> dict[str, Spent]:
+    """All reports of a ledger of so many requests, those first that need the least memory."""
     first: list[tuple[str, Form]] = [("ropa", "json"), ("register", "csv"), ("register", "json"), ("register", "table")]
     asked = [*first, *((name, "json") for name in ("annual-ccpa", "population", "board"))]
-    return {f"{name} {form}": spent(ledger, name, form) for name, form in asked}
+    with filled(number) as (server, ledger):
+        return {f"{name} {form}": spent(server, ledger, name, form) for name, form in asked}
 
 
 def main(number: int) -> None:
     """Fill a ledger, and read it."""
-    with filled(number) as ledger:
-        for name, one in measure(ledger).items():
-            print(
-                f"{name:<16} {one.wall:6.1f} s, CPU {one.ours:5.1f} s here, {one.theirs:5.1f} s in PostgreSQL, "
-                f"{one.written:,} characters, peak {one.growth:+.0f} MB",
-                flush=True,
-            )
-        print(f"peak memory {memory():.0f} MB")
-
-
-def memory() -> float:
-    """MB that this process has had at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    for name, one in measure(number).items():
+        print(
+            f"{name:<16} {one.wall:6.1f} s, CPU {one.ours:5.1f} s here, {one.theirs:5.1f} s in PostgreSQL, "
+            f"{one.written:,} characters, memory {one.growth:+.0f} MB"
+        )
 
 
 def cpu() -> float:

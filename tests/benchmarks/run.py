@@ -23,7 +23,7 @@ from pathlib import Path
 import worker
 from rights.request import Right
 from starter.stack import Postgres, Temporal, free_port
-from tests.benchmarks import buckets, by_hand, campaign, databases, discovery, load, mailbox, waiting
+from tests.benchmarks import buckets, by_hand, campaign, databases, discovery, load, mailbox, reports, waiting
 from tests.benchmarks.deployment import MAP, Used, counting, fatten, memory, seed
 from tests.conftest import SEARCH_ATTRIBUTES
 from tests.connectors.dovecot import LACKING
@@ -60,6 +60,8 @@ class Scale:
     load: int
     """Seconds of calls at a fixed rate."""
     stormed: int
+    reported: int
+    """Requests in a ledger that reports are made of."""
 
 
 SMALL = Scale(
@@ -80,6 +82,7 @@ SMALL = Scale(
     told=2_000,
     load=20,
     stormed=1_500,
+    reported=10_000,
 )
 FULL = Scale(
     customers=10_000,
@@ -99,6 +102,7 @@ FULL = Scale(
     told=100_000,
     load=60,
     stormed=5_000,
+    reported=100_000,
 )
 
 
@@ -435,9 +439,22 @@ def measure_api(report: Report, scale: Scale) -> None:
         report.add("    calls refused, of all", seen.refused, "", at_most=0)
 
 
+def measure_reports(report: Report, scale: Scale) -> None:
+    """Reports of a whole ledger: what a request in it costs, and that the register's length costs no memory."""
+    seen = reports.measure(scale.reported)
+    for form in ("csv", "json", "table"):
+        one = seen[f"register {form}"]
+        each = (one.ours + one.theirs) / scale.reported * 1000
+        report.add(f"register of {scale.reported:,} requests as {form}: CPU, each", each, "ms", at_most=0.25)
+        report.add("    growth of memory", one.growth, "MB", at_most=20)
+    board = seen["board json"]
+    report.add("board: CPU a request", (board.ours + board.theirs) / scale.reported * 1000, "ms", at_most=0.25)
+    report.add("    growth of memory", board.growth, "MB")
+
+
 PARTS = (
     *("memory", "file", "large", "submit", "mailbox", "waiting", "bucket"),
-    *("discover", "export", "erase", "people", "growth", "campaign", "api"),
+    *("discover", "export", "erase", "people", "growth", "campaign", "api", "reports"),
 )
 
 
@@ -467,6 +484,7 @@ def main() -> None:
         "growth": lambda: measure_growth(report, scale),
         "campaign": lambda: measure_campaign(report, scale),
         "api": lambda: measure_api(report, scale),
+        "reports": lambda: measure_reports(report, scale),
     }
     for name, measure in measures.items():
         if options.only in {None, name}:
