@@ -40,7 +40,7 @@ from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 from rights.request import Phase, Right
 from rights.restriction import RestrictionDetails
-from rights.subject import Identity
+from rights.subject import Identity, spellings
 from rights.value import Value
 
 Beat = Callable[[], None]
@@ -176,7 +176,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside:
         as_of=doing.as_of,
         system=system,
         work=part.works,
-        identities=known.identities,
+        identities=spellings(known.identities),
         beat=beat,
         fence=fence,
         cut_short=bool(cut),
@@ -254,7 +254,7 @@ def trial_call(known: AtStep, system: System, part: SystemPlan, environment: str
         as_of=as_of,
         system=system,
         work=part.works,
-        identities=known.identities,
+        identities=spellings(known.identities),
         beat=lambda: None,
         fence=_no_fence,
         anchors=_anchors(known.sealed.get(f"anchors/{system.system}")),

@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from rights.subject import Identity, comparable, unseen
+from rights.subject import Identity, comparable, in_letters, unseen
 from rights.value import Value
 
 if TYPE_CHECKING:
@@ -85,8 +85,6 @@ def bars(stopped: Scope, use: str) -> bool:
 CLEARED_BY_CONSENT: Final = frozenset({Scope.MARKETING})
 """What a person's own renewed consent ends, as by signing up for a newsletter again; nothing else is ended by it."""
 
-_A_LABEL: Final = "xn--"
-"""What a label of an international domain begins with where it is written in ASCII (RFC 5890, 2.3.2.1)."""
 
 _PHONES: Final = frozenset({"phone", "mobile", "telephone", "fax", "whatsapp"})
 _DOTLESS: Final = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}
@@ -134,18 +132,7 @@ def _first(identity: Identity, calling_code: str) -> str:
 
 def _with_one_domain(address: str) -> str:
     """An address with its domain in letters, whether that was written so or in ASCII (anna@xn--bcher-kva.example)."""
-    local, at, host = address.rpartition("@")
-    return comparable(f"{local}{at}{'.'.join(map(_u_label, host.split('.')))}", casefold=True)
-
-
-def _u_label(label: str) -> str:
-    if not label.startswith(_A_LABEL):
-        return label
-    try:
-        return label.removeprefix(_A_LABEL).encode("ascii").decode("punycode")
-    except ValueError:
-        # It only looks like one.
-        return label
+    return comparable(in_letters(address), casefold=True)
 
 
 def _e164(text: str, calling_code: str) -> str:

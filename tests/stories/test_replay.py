@@ -233,3 +233,33 @@ def test_past_erasures_are_looked_for_in_a_system_that_is_new_to_the_map(
     world.wait(lambda: world.ledger.replay(made).over, 60, "the replay to end")
     assert world.ledger.replay(made).state == "clean"
     postgres.drop_database(crm)
+
+
+def test_whoever_has_come_back_by_themselves_is_not_erased_with_a_backup_before_a_person_has_said_so(
+    world: World, habeas: CliRunner, till: Till, backup: Callable[[], Callable[[], None]]
+) -> None:
+    world.start_worker()
+    stays, goes = erase(world, 7), erase(world, 8)
+    with psycopg.connect(world.shop, autocommit=True) as door:
+        door.execute("INSERT INTO customers VALUES (7007, 'c7@shop.example', 'Seven', NULL)")
+        door.execute("INSERT INTO customers VALUES (8008, 'c8@shop.example', 'Eight', NULL)")
+    for customer in (7, 8):
+        typed(habeas, "suppression", "clear", "--identity", f"email=c{customer}@shop.example", "--by", "newsletter")
+    restore, as_it_was = backup(), dump(world.shop)
+    restore()
+    since = world.ledger.request(stays).closed_at
+    assert since is not None
+
+    made = typed(habeas, "replay", "--system", "shop", "--since", since.isoformat(), "--by", "operations")["replay"]
+    tasks = {one: world.wait_task(one, "returned") for one in (stays, goes)}
+    assert dump(world.shop) == as_it_was, "nothing is destroyed unasked"
+
+    world.rule(stays, tasks[stays], "done")
+    world.rule(goes, tasks[goes], "retry")
+    world.wait(lambda: world.ledger.replay(made).over, 120, "the replay to end")
+
+    ended = world.ledger.replay(made)
+    assert (ended.state, ended.report["ended"], ended.report["still_there"]) == ("clean", {"done": 2}, 0)
+    assert {row for row in dump(world.shop)["customers"] if "7007" in row or "8008" in row} == {
+        row for row in as_it_was["customers"] if "7007" in row
+    }
