@@ -305,6 +305,7 @@ class _Walk:
         self._here, self._ledger, self._temporal, self._shop = start, ledger, temporal, shop
         self._environment = environment() | {"PATH": f"{Path(command()[0]).parent}:{os.environ['PATH']}"}
         self._request = ""
+        self._log = start / "worker.log"
         self._worker: subprocess.Popen[bytes] | None = None
 
     def take(self, line: str) -> None:
@@ -314,9 +315,10 @@ class _Walk:
         elif line.startswith("$EDITOR "):
             self._edit(self._here / line.removeprefix("$EDITOR "))
         elif line.endswith("&"):
-            self._worker = subprocess.Popen(
-                shlex.split(line.rstrip(" &")), cwd=self._here, env=self._environment, stderr=subprocess.DEVNULL
-            )
+            with self._log.open("wb") as log:
+                self._worker = subprocess.Popen(
+                    shlex.split(line.rstrip(" &")), cwd=self._here, env=self._environment, stderr=log
+                )
         else:
             self._run(line)
             if line.startswith("cp .env.example"):
@@ -324,9 +326,18 @@ class _Walk:
 
     def _run(self, line: str) -> None:
         typed = line.replace("REQUEST", self._request).replace("name@example.org", "hugo.ivanov@example.org")
-        done = subprocess.run(
-            ["bash", "-c", typed], cwd=self._here, env=self._environment, capture_output=True, text=True, check=False
-        )
+        try:
+            done = subprocess.run(
+                ["bash", "-c", typed],
+                cwd=self._here,
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+        except subprocess.TimeoutExpired as late:
+            ended = self._worker and self._worker.poll()
+            raise AssertionError(f"{line}: {late.stdout!r}; worker {ended}: {self._log.read_text()}") from None
         self.codes[line], self.said[line] = done.returncode, done.stdout + done.stderr
         assert done.returncode in {0, 6}, f"{line}\n{self.said[line]}"
         if found := re.search(r"request ([0-9a-z]{26}) received", done.stdout):
