@@ -1,8 +1,9 @@
 """What the HTTP API remembers: its answers, so that a call that is sent twice is carried out once; and the hand-offs
 that were used.
 
-The one rule: it is written down that a call is being carried out before it is. Whoever asks the same meanwhile is told
-to come back, and what was cut off can be asked for again after a while.
+The one rule: it is written down that a call is being carried out before it is, and that it was in the transaction that
+did it (`ledger.claims`). Whoever asks the same meanwhile is told to come back; what was cut off before that transaction
+can be asked for again after a while, and what was cut off behind it is never done a second time.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from sqlalchemy import bindparam, delete, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ledger.claims import MADE, Claim, held
-from ledger.errors import InProgress, KeyReused
+from ledger.errors import CarriedOut, InProgress, KeyReused
 from ledger.models_answers import kept_answers, used_handoffs
 from ledger.store import Store
 
@@ -23,6 +24,9 @@ KEPT: Final = timedelta(days=1)
 CUT_OFF: Final = timedelta(minutes=5)
 """A call that has no answer after this time is held to be cut off: a connection is waited for half a minute, and so is
 each of a verb's statements. One that was only slow commits nothing after that (`ledger.claims`)."""
+ANSWERING: Final = timedelta(seconds=2)
+"""For so long a call that was carried out is thought to be on its way to its answer."""
+_COME_BACK: Final = "the same call is being carried out just now: send it again in a moment"
 
 _new = upsert(kept_answers)
 _CLAIM: Final = _new.on_conflict_do_update(
@@ -70,11 +74,13 @@ class Answers(Store):
 
         `body` is all that was asked; `do` carries it out, and its answer holds nothing personal. Nothing is kept of
         what it refuses, so that it can be asked for again. `again` gives the answer of what was made (`claims.made`)
-        where the call was cut off between that and its answer.
+        where the call was cut off between that and its answer. `do` is one transaction: of several, the first would
+        be told as all of it.
 
         Raises:
             KeyReused: the key belongs to another body.
             InProgress: the same is being carried out just now.
+            CarriedOut: it was carried out and cut off behind that, and no `again` tells the answer.
         """
         mark, asked = self._people.mark(f"ANSWER\0{caller}\0{key}"), self.asked_mark(body)
         its = {"of": self.tenant, "mark": mark}
@@ -88,12 +94,18 @@ class Answers(Store):
             if bytes(found.asked) != asked:
                 raise KeyReused("this idempotency key was sent with another body: use a new key for something else")
             if found.answer is None:
-                raise InProgress("the same call is being carried out just now: send it again in a moment")
+                raise InProgress(_COME_BACK)
             if not found.answer.startswith(MADE):
                 return found.answer, True
-            if again is None:
-                raise InProgress("the same call is being carried out just now: send it again in a moment")
-            said = again(orjson.loads(found.answer.removeprefix(MADE)))
+            made = orjson.loads(found.answer.removeprefix(MADE))
+            if again is None or not made:
+                if at - found.at < ANSWERING:
+                    raise InProgress(_COME_BACK)
+                raise CarriedOut(
+                    "this call was carried out, and cut off before it was answered: do not send it under another key; "
+                    "look at what there is now"
+                )
+            said = again(made)
             self._keep(Claim(mark, found.at), said)
             return said, True
         claim = Claim(mark, at)

@@ -273,13 +273,6 @@ class Attesting(Proofs):
         learned = self._vault.get(connection, request_id, "working", LEARNED)
         return learned is not None or connection.execute(looked.limit(1)).first() is not None
 
-    def withdraw(self, request_id: str, *, at: datetime, note: str | None = None, by: str | None = None) -> int:
-        """Take a request back, as `Decisions.withdraw`; a copy of a document goes with it."""
-        flying = super().withdraw(request_id, at=at, note=note, by=by)
-        with self._begin() as connection:
-            self._destroy_papers(connection, request_id, at)
-        return flying
-
 
 def _named(choose: Callable[[], tuple[Identity, ...]]) -> tuple[Identity, ...]:
     try:

@@ -131,8 +131,12 @@ class Decisions(Clocks):
                 )
             flying = calls_of_request(connection, self.tenant, request_id)
             if row.withdrawn_at is None:
+                self._let_go(connection, request_id, at)
                 self._decide(connection, row, "withdraw", {"withdrawn_at": at}, at, note, by=by)
         return flying
+
+    def _let_go(self, connection: Connection, request_id: str, at: datetime) -> None:
+        """What goes with a request that is taken back, in the same transaction; here there is nothing."""
 
     def rule(
         self,

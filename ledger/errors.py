@@ -4,6 +4,7 @@
   - LedgerRefusal   the verb makes no sense as things stand; the text is a sentence for the person who asked
     - FenceRefused  (ledger/fence.py) a destructive call must not happen now; carries a code
     - KeyReused     an idempotency key belongs to another call
+    - CarriedOut    a call was carried out, and its answer is lost
     - InProgress    the same call is being carried out just now
     - Changed       a request is not what the caller has seen
     - NewerLedger   the tables are of a later release than this program
@@ -26,6 +27,10 @@ class LedgerRefusal(LedgerError):
 
 class KeyReused(LedgerRefusal):
     """An idempotency key belongs to another call."""
+
+
+class CarriedOut(LedgerRefusal):
+    """A call was carried out, and was cut off before its answer was kept."""
 
 
 class InProgress(LedgerRefusal):

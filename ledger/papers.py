@@ -36,6 +36,10 @@ class Papers(Decisions):
             )
             return self._vault.get(connection, place, "identity", PAPER) if place else None
 
+    def _let_go(self, connection: Connection, request_id: str, at: datetime) -> None:
+        """The copies of documents go with it: nobody rules on them any more."""
+        self._destroy_papers(connection, request_id, at)
+
     def _its_proofs(self, request_id: str) -> tuple[ColumnElement[bool], ...]:
         return (identity_proofs.c.tenant == self.tenant, identity_proofs.c.request_id == request_id)
 

@@ -13,11 +13,12 @@ import orjson
 from fastapi import Depends, Header, Request
 from starlette.responses import Response
 
-from ledger.errors import Changed
+from ledger.errors import CarriedOut, Changed
 from ledger.versions import only_if
 from starter.access import Action, Caller
 from starter.desk import Desk, now
 from starter.doorkeeper import needs
+from starter.problems import Problem, ProblemCode
 from starter.show import jsonable
 
 IdempotencyKey = Annotated[
@@ -73,16 +74,19 @@ class Change:
         do: Callable[[], Any],
         status: int = 200,
         *,
+        see: str,
         of: str = "",
         if_match: str | None = None,
         again: Callable[[Mapping[str, Any]], Any] | None = None,
     ) -> Response:
-        """Carry it out; its answer. `of`: the request whose version is named by `if_match`. `again`: the answer, of
-        what was made by a call that was cut off.
+        """Carry it out, which is one verb of the ledger; its answer. `see`: the address that tells what it has changed.
+        `of`: the request whose version is named by `if_match`. `again`: the answer, of what was made by a call that was
+        cut off.
 
         Raises:
             Changed: the request has gone on since.
             KeyReused, InProgress: so say the ledger's own verbs (`ledger.answers`).
+            Problem: the call was cut off when it was carried out already, and nothing tells its answer.
         """
 
         def carried_out() -> str:
@@ -93,7 +97,10 @@ class Change:
             return Response(carried_out(), status, media_type="application/json")
         asked = self.path.encode() + b"\0" + self.body
         told = (lambda what: written(again(what)).decode()) if again else None
-        answer, before = self.at.ledger.once(self.caller.staff, self.key, asked, carried_out, at=now(), again=told)
+        try:
+            answer, before = self.at.ledger.once(self.caller.staff, self.key, asked, carried_out, at=now(), again=told)
+        except CarriedOut as error:
+            raise Problem(ProblemCode.CARRIED_OUT, f"{error}, at the address in `see`", see=see) from None
         headers = {"idempotency-replayed": "true"} if before else {}
         return Response(answer, status, headers, "application/json")
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from ledger.errors import Changed, InProgress, KeyReused
+from ledger.errors import CarriedOut, Changed, InProgress, KeyReused
 from starter.access import NotAllowed, NotSignedIn
 from starter.exits import Exit, explain
 
@@ -36,6 +36,7 @@ class ProblemCode(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REFUSED = "refused"
     IN_PROGRESS = "in_progress"
+    CARRIED_OUT = "carried_out"
     TOO_SLOW = "too_slow"
     CHANGED = "changed"
     TOO_LARGE = "too_large"
@@ -63,6 +64,7 @@ KINDS: Final[Mapping[ProblemCode, Kind]] = {
     ProblemCode.CROSS_SITE: Kind(403, "Another site sent this"),
     ProblemCode.NOT_FOUND: Kind(404, "Not found"),
     ProblemCode.METHOD_NOT_ALLOWED: Kind(405, "Not done at this address"),
+    ProblemCode.CARRIED_OUT: Kind(409, "It was carried out, and its answer is lost"),
     ProblemCode.TOO_SLOW: Kind(408, "Sent too slowly"),
     ProblemCode.REFUSED: Kind(409, "It makes no sense as things stand"),
     ProblemCode.IN_PROGRESS: Kind(409, "The same is being done just now"),
@@ -94,6 +96,7 @@ class ProblemDetails(BaseModel):
     detail: str = Field(description="One sentence that says what to do.")
     trace: str = Field(description="Stands in our log as well: name it when you ask about this answer.")
     errors: list[Flaw] | None = Field(default=None, description="Of what cannot be used: each part.")
+    see: str | None = Field(default=None, description="Of what was carried out: the address that tells how it is now.")
 
 
 class Problem(Exception):
@@ -106,9 +109,10 @@ class Problem(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         flaws: Sequence[Flaw] = (),
+        see: str | None = None,
     ) -> None:
         super().__init__(detail)
-        self.code, self.headers, self.flaws = code, dict(headers or {}), tuple(flaws)
+        self.code, self.headers, self.flaws, self.see = code, dict(headers or {}), tuple(flaws), see
 
 
 def answer(problem: Problem, trace: str) -> JSONResponse:
@@ -124,6 +128,8 @@ def answer(problem: Problem, trace: str) -> JSONResponse:
     }
     if problem.flaws:
         body["errors"] = [flaw.model_dump() for flaw in problem.flaws]
+    if problem.see:
+        body["see"] = problem.see
     return JSONResponse(body, kind.status, problem.headers, MEDIA)
 
 
@@ -138,6 +144,7 @@ _AS: Final[Mapping[Exit, ProblemCode]] = {
 _LEDGER: Final[Mapping[type[Exception], ProblemCode]] = {
     Changed: ProblemCode.CHANGED,
     KeyReused: ProblemCode.KEY_REUSED,
+    CarriedOut: ProblemCode.CARRIED_OUT,
     InProgress: ProblemCode.IN_PROGRESS,
 }
 
@@ -233,7 +240,7 @@ def says(one: Mapping[str, Any]) -> str:
 _ALWAYS: Final = (ProblemCode.NOT_SIGNED_IN, ProblemCode.TOO_MANY, ProblemCode.FAILED, ProblemCode.AWAY)
 CHANGING: Final = (
     ProblemCode.UNREADABLE, ProblemCode.TOO_LARGE, ProblemCode.UNUSABLE,
-    ProblemCode.REFUSED, ProblemCode.IN_PROGRESS, ProblemCode.KEY_REUSED,
+    ProblemCode.REFUSED, ProblemCode.IN_PROGRESS, ProblemCode.CARRIED_OUT, ProblemCode.KEY_REUSED,
 )  # fmt: skip
 """What every route that changes something can answer."""
 OF_REQUEST: Final = (ProblemCode.NOT_FOUND, ProblemCode.CHANGED, *CHANGING)

@@ -91,12 +91,14 @@ class Barred(Answer):
 
 
 class Problem(Exception):
-    """The API has not done it; `code` is for programs, the text for people."""
+    """The API has not done it, or (`carried_out`) has, and cannot say any more what it had answered: `see` is where to
+    look. `code` is for programs, the text for people."""
 
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
         super().__init__(str(body.get("detail", "the answer is none of Habeas' own: is the address right?")))
         self.status, self.code = status, str(body.get("code", ""))
         self.trace, self.errors = str(body.get("trace", "")), body.get("errors", [])
+        self.see = str(body.get("see", ""))
 
 
 class Habeas:

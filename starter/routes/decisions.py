@@ -115,7 +115,7 @@ def propose(request_id: RequestId, body: Proposal, change: Proposing, if_match: 
         made = proposed(change.at, wanted, decided, body.evidence, by=change.caller.staff, moment=now())
         return decision_document(made, {})
 
-    return change(do, 201, of=wanted, if_match=if_match)
+    return change(do, 201, see=_decisions(wanted), of=wanted, if_match=if_match)
 
 
 @router.post(
@@ -171,7 +171,8 @@ def drop(decision_id: DecisionId, body: Noted, change: Proposing, if_match: IfMa
         dropped = change.at.ledger.drop_decision(wanted, by=change.caller.staff, at=now(), note=body.note)
         return decision_document(dropped, {})
 
-    return change(do, of=change.at.ledger.decision(wanted).request_id, if_match=if_match)
+    request_id = change.at.ledger.decision(wanted).request_id
+    return change(do, see=_decisions(request_id), of=request_id, if_match=if_match)
 
 
 @router.post(
@@ -189,7 +190,11 @@ def approve_request(request_id: RequestId, body: Noted, change: Approving, if_ma
         new = change.at.ledger.approve(wanted, at=now(), note=body.note, by=staff, four_eyes=four_eyes)
         return {"approved": True, "new": new}
 
-    return change(do, of=wanted, if_match=if_match)
+    return change(do, see=f"/v1/requests/{wanted}", of=wanted, if_match=if_match)
+
+
+def _decisions(request_id: str) -> str:
+    return f"/v1/requests/{request_id}/decisions"
 
 
 def _speak(
@@ -206,7 +211,8 @@ def _speak(
         spoken = spoken_of(change.at, wanted, word, roles, by=change.caller.staff, note=note, moment=now())
         return decision_document(spoken, {})
 
-    return change(do, of=change.at.ledger.decision(wanted).request_id, if_match=if_match)
+    request_id = change.at.ledger.decision(wanted).request_id
+    return change(do, see=_decisions(request_id), of=request_id, if_match=if_match)
 
 
 def _decided(body: Proposal) -> Decided:

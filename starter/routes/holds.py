@@ -101,7 +101,7 @@ def place(body: NewHold, change: Placing) -> Response:
     def do() -> dict[str, Any]:
         return hold_document(at.ledger.place_hold(people, body.text, at=now(), by=change.caller.staff, terms=terms))
 
-    return change(do, 201, again=lambda made: hold_document(at.ledger.hold_standing(made["hold"])))
+    return change(do, 201, see="/v1/holds", again=lambda made: hold_document(at.ledger.hold_standing(made["hold"])))
 
 
 @router.get("", operation_id="list_holds", response_model=HoldPage, responses=answers(ProblemCode.UNUSABLE))
@@ -132,7 +132,10 @@ def show(hold_id: HoldId, at: At, caller: Reader) -> Response:
 def confirm(hold_id: HoldId, body: Noted, change: Confirming) -> Response:
     """Say, as a second person, that a hold is right."""
     wanted = _seen(change.at, change.caller, hold_id).id
-    return change(lambda: hold_document(change.at.ledger.confirm_hold(wanted, by=change.caller.staff, at=now())))
+    return change(
+        lambda: hold_document(change.at.ledger.confirm_hold(wanted, by=change.caller.staff, at=now())),
+        see=f"/v1/holds/{wanted}",
+    )
 
 
 @router.post("/{hold_id}/review", operation_id="review_hold", response_model=HoldStanding, responses=_OF_HOLD)
@@ -142,7 +145,8 @@ def review(hold_id: HoldId, body: Reviewed, change: Confirming) -> Response:
     return change(
         lambda: hold_document(
             change.at.ledger.review_hold(wanted, by=change.caller.staff, review_on=body.until, at=now())
-        )
+        ),
+        see=f"/v1/holds/{wanted}",
     )
 
 
@@ -159,7 +163,7 @@ def release(hold_id: HoldId, body: Noted, change: Releasing) -> Response:
         at.ledger.release_hold(wanted, by=change.caller.staff, at=moment, file_until=until, note=body.note)
         return hold_document(at.ledger.hold_standing(wanted))
 
-    return change(do)
+    return change(do, see=f"/v1/holds/{wanted}")
 
 
 def _seen(at: Desk, caller: Caller, hold_id: str) -> Hold:

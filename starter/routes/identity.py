@@ -92,7 +92,7 @@ def confirm(request_id: RequestId, body: Confirmation, change: Confirming, if_ma
         ledger.confirm_identity(wanted, at=now(), by=change.caller.staff, vouches=body.proves)
         return {"proven": ledger.request(wanted).confirmed}
 
-    return change(do, of=wanted, if_match=if_match)
+    return change(do, see=f"/v1/requests/{wanted}/identity", of=wanted, if_match=if_match)
 
 
 @router.post("/attest", operation_id="attest_identity", response_model=Verdict, responses=answers(*OF_REQUEST))
@@ -107,7 +107,7 @@ def attest(request_id: RequestId, body: Attestation, change: Confirming, if_matc
         )
         return {"proven": proven}
 
-    return change(do, of=wanted, if_match=if_match)
+    return change(do, see=f"/v1/requests/{wanted}/identity", of=wanted, if_match=if_match)
 
 
 @router.post("/codes", operation_id="send_code", response_model=CodeSent, responses=answers(*OF_REQUEST))
@@ -120,7 +120,7 @@ def send_code(request_id: RequestId, body: CodeWanted, change: Confirming, if_ma
         number = change.at.ledger.ask_code(wanted, goes, at=now(), by=change.caller.staff)
         return {"to": goes, "number": number}
 
-    return change(do, of=wanted, if_match=if_match)
+    return change(do, see=f"/v1/requests/{wanted}/identity", of=wanted, if_match=if_match)
 
 
 @router.post("/codes/check", operation_id="check_code", response_model=Verdict, responses=answers(*OF_REQUEST))
@@ -131,7 +131,7 @@ def check_code(request_id: RequestId, body: CodeTold, change: Confirming, if_mat
     def do() -> dict[str, Any]:
         return {"proven": change.at.ledger.check_code(wanted, body.code, at=now(), by=change.caller.staff)}
 
-    return change(do, of=wanted, if_match=if_match)
+    return change(do, see=f"/v1/requests/{wanted}/identity", of=wanted, if_match=if_match)
 
 
 @router.post("/leave-out", operation_id="leave_out_identity", response_model=Verdict, responses=answers(*OF_REQUEST))
@@ -143,4 +143,4 @@ def leave_out(request_id: RequestId, body: LeftOut, change: Confirming, if_match
         proven = change.at.ledger.leave_out(wanted, body.names, by=change.caller.staff, reason=body.reason, at=now())
         return {"proven": proven}
 
-    return change(do, of=wanted, if_match=if_match)
+    return change(do, see=f"/v1/requests/{wanted}/identity", of=wanted, if_match=if_match)

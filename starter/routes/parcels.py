@@ -135,7 +135,7 @@ def report(
         incident = at.ledger.incident(made["incident"])
         return {"incident": incident_document(incident, now()), "in_flight": made["in_flight"]}
 
-    return change(do, 201, of=wanted, if_match=if_match, again=again)
+    return change(do, 201, see=f"/v1/requests/{wanted}", of=wanted, if_match=if_match, again=again)
 
 
 def _parcel(at: Desk, request_id: str) -> tuple[Standing, JournalEntry, KeyState | None]:

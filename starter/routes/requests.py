@@ -205,7 +205,7 @@ def withdraw(
         flying = change.at.ledger.withdraw(wanted, at=now(), note=body.note, by=change.caller.staff)
         return {"withdrawn": True, "in_flight": flying}
 
-    return change(do, of=wanted, if_match=if_match)
+    return change(do, see=f"/v1/requests/{wanted}", of=wanted, if_match=if_match)
 
 
 @router.get(

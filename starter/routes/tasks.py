@@ -123,4 +123,4 @@ def rule(
         )
         return {"ruled": body.word, "new": new}
 
-    return change(do, of=wanted, if_match=if_match)
+    return change(do, see=f"/v1/tasks?request={wanted}", of=wanted, if_match=if_match)

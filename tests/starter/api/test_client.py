@@ -48,7 +48,15 @@ def served(deployment: Deployment) -> Iterator[tuple[str, subprocess.Popen[bytes
         f'{file.read_text()}\nlog = "json"\n[api]\nurl = "https://localhost"\nport = 0\n'
         'certificate = "cert.pem"\nkey = "file:key.pem"\n'
     )
+    with running(deployment) as (port, process, log):
+        yield f"https://localhost:{port}", process, log
+
+
+@contextmanager
+def running(deployment: Deployment) -> Iterator[tuple[str, subprocess.Popen[bytes], Path]]:
+    """`habeas api` as its settings say; its port, and what it logs."""
     ready, log = deployment.home / "ready", deployment.home / "log"
+    ready.unlink(missing_ok=True)
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "starter.cli", "api", "--ready-file", str(ready)],
@@ -63,7 +71,7 @@ def served(deployment: Deployment) -> Iterator[tuple[str, subprocess.Popen[bytes
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.05)
-        yield f"https://localhost:{ready.read_text()}", process, log
+        yield ready.read_text(), process, log
     finally:
         process.kill()
         process.wait()
