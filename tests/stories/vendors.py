@@ -4,6 +4,9 @@ The rule kept: what is asserted is the vendors' own state and record, or the led
 """
 
 import asyncio
+from contextlib import suppress
+
+from temporalio.service import RPCError
 
 import worker
 from rights.receipt import Certainty
@@ -85,7 +88,15 @@ def wake(world: World, *requests: str) -> None:
     async def signal() -> None:
         client = await worker.connect(world.settings, world.ledger)
         for request in requests:
-            await client.get_workflow_handle(f"erasure/{world.ledger.tenant}/{request}").signal("refresh")
+            run = client.get_workflow_handle(f"erasure/{world.ledger.tenant}/{request}")
+            # A run that is still at it has no timer yet that could be ended: it asks when that has run.
+            for _ in range(300):
+                found = (await run.describe()).raw_description
+                if not found.pending_activities and not found.HasField("pending_workflow_task"):
+                    break
+                await asyncio.sleep(0.1)
+            with suppress(RPCError):  # it has closed, since it asked by itself
+                await run.signal("refresh")
 
     asyncio.run(signal())
 
