@@ -65,6 +65,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="a checkout of the release to upgrade from, run by its own .venv if it has one, else with our packages "
         "[this release under another build id]",
     )
+    upgrades.addoption(
+        "--and-back",
+        action="store_true",
+        help="try to go back to that release, too, with what the new one has received and begun",
+    )
 
 
 def pytest_collection_finish() -> None:
