@@ -40,7 +40,8 @@ from rights.plan import Operation, Step, SystemPlan, make_plan
 from rights.receipt import Certainty, Outcome, Receipt, Tally
 from rights.request import Phase, Right
 from rights.restriction import RestrictionDetails
-from rights.subject import Identity, spellings
+from rights.spellings import spellings
+from rights.subject import Identity
 from rights.value import Value
 
 Beat = Callable[[], None]
@@ -176,7 +177,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside:
         as_of=doing.as_of,
         system=system,
         work=part.works,
-        identities=spellings(known.identities),
+        identities=spellings(known.identities, tools.ledger.calling_code),
         beat=beat,
         fence=fence,
         cut_short=bool(cut),
@@ -245,7 +246,9 @@ def keep(tools: Tools, doing: Doing, known: AtStep, receipt: Receipt) -> Receipt
     return receipt
 
 
-def trial_call(known: AtStep, system: System, part: SystemPlan, environment: str, as_of: datetime) -> Call:
+def trial_call(
+    known: AtStep, system: System, part: SystemPlan, environment: str, as_of: datetime, *, calling_code: str
+) -> Call:
     """A call for a trial of an erasure, which is taken back: no fence lets it through, and a pseudonym's key is
     thrown away with it."""
     return Call(
@@ -254,7 +257,7 @@ def trial_call(known: AtStep, system: System, part: SystemPlan, environment: str
         as_of=as_of,
         system=system,
         work=part.works,
-        identities=spellings(known.identities),
+        identities=spellings(known.identities, calling_code),
         beat=lambda: None,
         fence=_no_fence,
         anchors=_anchors(known.sealed.get(f"anchors/{system.system}")),

@@ -5,8 +5,8 @@ The one rule: an identity's value never shows in a repr, an error or a log.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -39,9 +39,6 @@ does. All other kinds are exact: of an object's key, a customer number or a devi
 KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
 _EMAIL: Final = re.compile(r"[^@\s\"<>(),;:\\]+@[^\W_](?:[\w.-]*[^\W_])?\Z")
 """Wide rather than narrow: apostrophes, letters of any script and international domains are people's own."""
-_ACE: Final = "xn--"
-"""What a label of an international domain begins with where it is written in ASCII (RFC 5890, 2.3.2.5)."""
-_NO_LABEL: Final = frozenset(".@ ")
 _JOINERS: Final = "\u200c\u200d"
 MAX_VALUE: Final = 320
 """Characters. The longest address SMTP carries (64 + @ + 255, RFC 5321 4.5.3.1); no key needs more."""
@@ -80,43 +77,6 @@ def comparable(value: str, *, casefold: bool) -> str:
     """A value in the form in which it is compared: the two ways of Unicode to write an accent are one."""
     text = unicodedata.normalize("NFC", value)
     return text.casefold() if casefold else text
-
-
-def in_letters(address: str) -> str:
-    """An address with an international domain in letters, whichever way it is written (RFC 5890)."""
-    return _by_label(address, _u_label)
-
-
-def spellings(identities: Iterable[Identity]) -> tuple[Identity, ...]:
-    """Identities as systems may have them: an address with an international domain both in letters and in ASCII
-    (anna@bücher.example, anna@xn--bcher-kva.example), since either names the same mailbox; others as they are."""
-    found: dict[Identity, None] = {}
-    for one in identities:
-        found[one] = None
-        if one.kind == "email":
-            letters = in_letters(one.value)
-            found |= {replace(one, value=text): None for text in (letters, _by_label(letters, _a_label))}
-    return tuple(found)
-
-
-def _by_label(address: str, written: Callable[[str], str]) -> str:
-    local, at, host = address.rpartition("@")
-    return f"{local}{at}{'.'.join(map(written, host.split('.')))}"
-
-
-def _u_label(label: str) -> str:
-    if not label.lower().startswith(_ACE):
-        return label
-    try:
-        letters = label[len(_ACE) :].encode("ascii").decode("punycode")
-    except ValueError:
-        return label
-    # What only looks like one may come to anything: no system is handed a character that none can keep.
-    return letters if letters.isprintable() and _NO_LABEL.isdisjoint(letters) else label
-
-
-def _a_label(label: str) -> str:
-    return label if label.isascii() else f"{_ACE}{label.lower().encode('punycode').decode('ascii')}"
 
 
 def unseen(text: str) -> str:

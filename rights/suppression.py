@@ -4,7 +4,6 @@ The one rule: whoever has asked for something to stop is recognised again howeve
 nothing that could be read back: the ledger keeps keyed tokens of what `comparables` gives (ledger/suppression.py).
 """
 
-import re
 import unicodedata
 from collections.abc import Collection as Many
 from collections.abc import Mapping
@@ -13,7 +12,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from rights.subject import Identity, comparable, in_letters, unseen
+from rights.spellings import PHONES, e164, in_letters
+from rights.subject import Identity, comparable, unseen
 from rights.value import Value
 
 if TYPE_CHECKING:
@@ -86,11 +86,8 @@ CLEARED_BY_CONSENT: Final = frozenset({Scope.MARKETING})
 """What a person's own renewed consent ends, as by signing up for a newsletter again; nothing else is ended by it."""
 
 
-_PHONES: Final = frozenset({"phone", "mobile", "telephone", "fax", "whatsapp"})
 _DOTLESS: Final = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}
 """Hosts that take `a.b+shop@` and `ab@` for one mailbox, and say so."""
-_DIGITS: Final = re.compile(r"\D")
-_TRUNK: Final = re.compile(r"\(0\)")
 
 
 def comparables(identity: Identity, calling_code: str = "") -> Mapping[int, str]:
@@ -113,7 +110,7 @@ def comparables(identity: Identity, calling_code: str = "") -> Mapping[int, str]
 def told_apart(identity: Identity, *, casefold: bool) -> str:
     """The form in which the data map tells an identity from all others. Several of them may be one in `comparables`,
     which would rather cover one person too many: two customer numbers that differ in case, two tags of one mailbox."""
-    if identity.kind in _PHONES:
+    if identity.kind in PHONES:
         return _first(identity, "")
     return comparable(identity.value.strip(), casefold=casefold)
 
@@ -125,27 +122,14 @@ def _first(identity: Identity, calling_code: str) -> str:
         if host in _DOTLESS:
             return f"{local.partition('+')[0].replace('.', '')}@{_DOTLESS[host]}"
         return f"{local}@{host}"
-    if identity.kind in _PHONES:
-        return _e164(unicodedata.normalize("NFKC", text), calling_code)
+    if identity.kind in PHONES:
+        return e164(unicodedata.normalize("NFKC", text), calling_code)
     return text
 
 
 def _with_one_domain(address: str) -> str:
     """An address with its domain in letters, whether that was written so or in ASCII (anna@xn--bcher-kva.example)."""
     return comparable(in_letters(address), casefold=True)
-
-
-def _e164(text: str, calling_code: str) -> str:
-    """A phone number as +COUNTRY NUMBER without anything between; digits alone where the country is not known."""
-    plus = text.startswith("+")
-    digits = _DIGITS.sub("", _TRUNK.sub("", text) if plus or text.startswith("00") else text)
-    if plus:
-        return f"+{digits}"
-    if digits.startswith("00"):
-        return f"+{digits[2:]}"
-    if calling_code:
-        return f"{calling_code}{digits.removeprefix('0')}"
-    return digits
 
 
 class Stop(Value):

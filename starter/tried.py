@@ -56,7 +56,8 @@ def _try(at: "Desk", standing: "Standing", system: "System", now: datetime) -> "
         step = Step(request_id=request.id, system=system.system, operation=Operation.ERASE)
         names = (f"anchors/{system.system}", f"rulings/{system.system}")
         known = at.ledger.at_step(step, *names)
-        call = trial_call(known, system, standing.plan.of(system.system), at.settings.environment, now)
+        plan, code = standing.plan.of(system.system), at.ledger.calling_code
+        call = trial_call(known, system, plan, at.settings.environment, now, calling_code=code)
         try:
             return connector.attempt(call)
         except ConnectorError as error:

@@ -46,8 +46,7 @@ def decide(door: Door, request_id: str) -> None:
     )
 
 
-MAP = read_map({
-    "shop.yaml": """
+SHOP = """
 system: shop
 owner: commerce
 connector: memory
@@ -65,7 +64,7 @@ collections:
     links: [{field: customer_id, to: customers.id}]
     retention: [{ground: tax law, after: day, period: P10Y}]
 """
-})  # fmt: skip
+MAP = read_map({"shop.yaml": SHOP})
 WHO = (Identity("email", "anna@example.org"),)
 HELD, TAXED = Kept(ground=GROUND, rows=1), Kept(ground="tax law", until=date(2034, 1, 1), rows=1)
 CASE = Scope(collections=("shop.orders",))

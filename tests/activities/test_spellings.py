@@ -11,31 +11,36 @@ from activities.store import FileStore
 from activities.tools import Tools
 from connectors.memory import Memory
 from ledger.ledger import Ledger
+from rights.mapfile import read_map
 from rights.plan import Operation
 from rights.request import Phase
 from rights.subject import Identity
-from tests.activities.test_resting import MAP
+from tests.activities.test_resting import SHOP
 from tests.connectors.memory_bench import FrailStore
 from tests.ledger.builders import AT, a_step, opened_id
 
 
 @pytest.mark.parametrize(
-    ("given", "there"),
+    ("kind", "given", "there"),
     [
-        ("anna@b\u00fccher.example", "anna@xn--bcher-kva.example"),
-        ("anna@xn--bcher-kva.example", "anna@b\u00fccher.example"),
+        ("email", "anna@b\u00fccher.example", "anna@xn--bcher-kva.example"),
+        ("email", "anna@xn--bcher-kva.example", "anna@b\u00fccher.example"),
+        ("phone", "+49301234567", "+49 30 1234567"),
+        ("phone", "030 / 1234567", "0049301234567"),
     ],
 )
-def test_an_international_domain_is_looked_for_in_letters_and_in_ascii(
-    ledger: Ledger, tmp_path: Path, given: str, there: str
+def test_whoever_is_there_under_another_spelling_is_found(
+    ledger: Ledger, tmp_path: Path, kind: str, given: str, there: str
 ) -> None:
-    system = MAP.systems["shop"]
+    ledger.calling_code = "+49"
+    shop = read_map({"shop.yaml": SHOP.replace("identity: email", f"identity: {kind}")})
+    system = shop.systems["shop"]
     store = FrailStore(system)
     store.environment = "test"
-    store.rows["customers"] += [{"id": "anna", "email": there}, {"id": "otto", "email": "otto@b\u00fccher.example"}]
-    tools = Tools(ledger, {"shop": Memory(system, store)}, MAP, FileStore(tmp_path), environment="test")
-    request = opened_id(ledger, Phase.LOCATING, identities=(Identity("email", given),), confirmed=True)
-    ledger.pin_map(request, MAP, at=AT)
+    store.rows["customers"] += [{"id": "anna", "email": there}, {"id": "otto", "email": "+49301234568"}]
+    tools = Tools(ledger, {"shop": Memory(system, store)}, shop, FileStore(tmp_path), environment="test")
+    request = opened_id(ledger, Phase.LOCATING, identities=(Identity(kind, given),), confirmed=True)
+    ledger.pin_map(request, shop, at=AT)
 
     look = ActivityEnvironment().run(
         FulfilActivities(tools).locate, Doing(step=a_step(request, Operation.LOCATE), as_of=AT)

@@ -15,7 +15,6 @@ from rights.subject import (
     ignores_case,
     parse_identities,
     parse_identity,
-    spellings,
 )
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=50).filter(
@@ -156,19 +155,3 @@ def test_both_forms_of_unicode_are_compared_as_one(value: str) -> None:
         assert comparable(composed, casefold=casefold) == comparable(decomposed, casefold=casefold)
     assert comparable("A", casefold=True) == comparable("a", casefold=True)
     assert comparable("A", casefold=False) != comparable("a", casefold=False)
-
-
-def test_an_address_with_an_international_domain_is_known_by_both_ways_to_write_it() -> None:
-    both = {"Anna@straße.example", "Anna@xn--strae-oqa.example"}
-    for written in both:
-        assert {one.value for one in spellings([Identity("email", written)])} == both
-    plain = (Identity("email", "anna@example.org"), Identity("customer_id", "xn--bcher-kva"))
-    assert spellings(plain) == plain
-
-
-@given(st.text("abcdefghijklmnopqrstuvwxyz0123456789-", max_size=8))
-def test_what_only_looks_like_an_international_domain_hands_no_system_an_odd_character(label: str) -> None:
-    for one in spellings([Identity("email", f"a@xn--{label}.example")]):
-        assert one.value.isprintable()
-        assert one.value.count("@") == 1
-        assert one.value.count(".") == 1
