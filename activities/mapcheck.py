@@ -52,7 +52,7 @@ class MapCheckActivities:
         numbers = check.numbers
         log.info("map_checked", systems=check.systems, **numbers, new=len(new))
         for one in new[:LOGGED]:
-            log.warning("map_finding", system=one.system, severity=str(one.severity), code=one.code, about=one.what)
+            log.warning("map_finding", system=one.system, severity=str(one.severity), code=one.code)
         return Checked(errors=numbers["error"], warnings=numbers["warning"], notes=numbers["note"], new=len(new))
 
     def _found(self) -> Iterator[Found]:

@@ -8,8 +8,9 @@ import logging
 import re
 import sys
 import threading
+from itertools import takewhile
 from types import TracebackType
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -19,10 +20,13 @@ KEYS = frozenset(
         "event", "level", "logger", "timestamp", "request_id", "step", "system", "operation", "outcome", "code", "kind",
         "reference", "error", "where", "activity", "workflow_id", "attempt", "risk", "keys", "month_keys", "address",
         "namespace", "queue", "seconds", "systems", "version", "digest", "port", "missing", "tenant", "environment",
-        "ours", "route", "method", "status", "ms", "trace", "staff", "payloads", "runs", "unopened",
+        "ours", "route", "method", "status", "ms", "trace", "staff", "payloads", "runs", "unopened", "why", "what",
+        "state", "replay", "transfer", "webhook", "letter", "lacks", "campaign", "listed", "demand", "incident",
+        "hours", "in_vain", "by", "severity", "errors", "warnings", "notes", "new", "schedule", "every",
     }
 )  # fmt: skip
 """What a line may hold; anything else is dropped, and its name is listed under `dropped`."""
+_PLAIN: Final = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*[.,;]?\Z")
 
 
 def _only_known_keys(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -41,8 +45,10 @@ class _NoTexts(logging.Filter):
             # One of structlog's: its keys are sifted by `_only_known_keys`.
             return True
         error = record.exc_info[0].__qualname__ if record.exc_info and record.exc_info[0] else ""
-        # Libraries format errors and arguments into their messages: what stands before them is kept.
-        text = re.split(r"[:%(\[{\n]", str(record.msg), maxsplit=1)[0].strip()[:120]
+        # Libraries format errors and arguments into their messages: the plain words before them are kept, and nothing
+        # from the first on that may be a value (an address, a number, something quoted).
+        words = takewhile(_PLAIN.match, re.split(r"[:%(\[{\n]", str(record.msg), maxsplit=1)[0].split())
+        text = " ".join(words)[:120]
         record.msg = f"{text} ({error})" if error else text
         record.args, record.exc_info, record.exc_text, record.stack_info = (), None, None, None
         return True

@@ -73,15 +73,15 @@ class MapCheckSchedule:
         if self._every is None:
             if there:
                 await _delete(handle)
-                log.info("schedule_deleted", id=self._id)
+                log.info("schedule_deleted", schedule=self._id)
         elif there is None:
             with suppress(ScheduleAlreadyRunningError):  # another worker was faster
                 # The first comparison is made at once, so that there is something to read.
                 await self._client.create_schedule(self._id, self._wanted(), trigger_immediately=True)
-                log.info("schedule_created", id=self._id, every=str(self._every))
+                log.info("schedule_created", schedule=self._id, every=str(self._every))
         elif not self._fits(there.schedule):
             await handle.update(self._changed)
-            log.info("schedule_changed", id=self._id, every=str(self._every))
+            log.info("schedule_changed", schedule=self._id, every=str(self._every))
 
     def _wanted(self) -> Schedule:
         return Schedule(

@@ -32,7 +32,7 @@ class _Handler(Handler):
         try:
             status, answer = self._taken(found[1], found[2], int(length))
         except RefusedError as error:
-            self.server.log.warning("transfer_refused", transfer=found[1], status=error.status, why=error.text)
+            self.server.log.warning("transfer_refused", transfer=found[1], status=error.status)
             return self._say(error.status, error.text)
         except (TimeoutError, ConnectionError, ssl.SSLError):
             self.close_connection = True
