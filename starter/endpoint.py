@@ -3,11 +3,14 @@
 The one rule: a peer gets time, memory and a thread within limits, and no more of an error than one sentence.
 """
 
+import io
 import signal
 import socket
 import ssl
 import sys
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,8 +21,27 @@ import structlog
 
 AT_ONCE: Final = 16
 """Peers that are spoken to at the same time."""
+EACH: Final = 4
+"""Of one address, where we speak to peers themselves and to no proxy beside us."""
 SILENCE_S: Final = 60
 """How long a peer may say nothing."""
+WITHIN_S: Final = 30.0
+"""How long one may take to say what they want, all in all: who drips it keeps a seat from whoever has a minute left."""
+
+
+class _Line(socket.SocketIO):
+    """What is heard of a peer, until a moment."""
+
+    def __init__(self, line: socket.socket) -> None:
+        super().__init__(line, "rb")
+        self._line, self.until = line, 0.0
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._line.settimeout(min(SILENCE_S, left))
+        return super().readinto(buffer)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -30,6 +52,22 @@ class Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = SILENCE_S
     server: "Endpoint"
+
+    def setup(self) -> None:
+        """Hear the peer by a line that ends."""
+        super().setup()
+        self.rfile.close()
+        self._heard = _Line(self.connection)
+        self.rfile = io.BufferedReader(self._heard)
+
+    def handle_one_request(self) -> None:
+        """Give the peer its time anew."""
+        self.wait(self.server.within_s)
+        super().handle_one_request()
+
+    def wait(self, seconds: float) -> None:
+        """Hear the peer for so long from now on, and no longer."""
+        self._heard.until = time.monotonic() + seconds
 
     def say(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
         """Answer. What is left of a body that is refused is not read."""
@@ -57,21 +95,38 @@ class Endpoint(ThreadingHTTPServer):
     allow_reuse_address = True
 
     def __init__(
-        self, address: tuple[str, int], handler: type[Handler], serves: Any, tls: ssl.SSLContext | None
+        self,
+        address: tuple[str, int],
+        handler: type[Handler],
+        serves: Any,
+        tls: ssl.SSLContext | None,
+        within_s: float = WITHIN_S,
     ) -> None:
         super().__init__(address, handler)
-        self.serves, self._tls = serves, tls
+        self.serves, self._tls, self.within_s = serves, tls, within_s
         self.log = structlog.get_logger()
         self._seats = threading.BoundedSemaphore(AT_ONCE)
+        self._of: Counter[str] = Counter()
+        self._counting = threading.Lock()
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._has_room(client_address[0]):
+            return self.shutdown_request(request)
         self._seats.acquire()
         super().process_request(request, client_address)
+
+    def _has_room(self, address: str) -> bool:
+        """Whether an address may have one more seat; it is counted then."""
+        with self._counting:
+            if self._tls is not None and self._of[address] >= EACH:
+                return False
+            self._of[address] += 1
+            return True
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Speak TLS here, and not where everybody waits for the next peer."""
         try:
-            request.settimeout(SILENCE_S)
+            request.settimeout(self.within_s)
             if self._tls is None:
                 self.finish_request(request, client_address)
             else:
@@ -82,6 +137,9 @@ class Endpoint(ThreadingHTTPServer):
         finally:
             self.shutdown_request(request)
             self._seats.release()
+            with self._counting:
+                self._of[client_address[0]] -= 1
+                self._of += Counter()  # those that are gone are not remembered
 
     def shutdown_request(self, request: Any) -> None:
         with suppress(OSError):
@@ -91,14 +149,20 @@ class Endpoint(ThreadingHTTPServer):
 
 @contextmanager
 def serving(
-    handler: type[Handler], serves: Any, host: str, port: int, tls: ssl.SSLContext | None = None
+    handler: type[Handler],
+    serves: Any,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    *,
+    within_s: float = WITHIN_S,
 ) -> Iterator[int]:
     """Serve until the context is left; gives the port.
 
     Raises:
         OSError: the port cannot be used.
     """
-    server = Endpoint((host, port), handler, serves, tls)
+    server = Endpoint((host, port), handler, serves, tls, within_s)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from rights.transfer import MANIFEST_MOST
-from starter.endpoint import Handler, secure, serving
+from starter.endpoint import SILENCE_S, Handler, secure, serving
 from starter.receiving.intake import Intake, RefusedError
 
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._-]{1,60}){0,4}/([0-9a-f]{32})/(manifest|archive)\Z")
+SLOWEST: Final = 64 * 1024
+"""Bytes a second that an archive has to come at, or it is broken off."""
 
 
 class _Handler(Handler):
@@ -44,6 +46,7 @@ class _Handler(Handler):
     def _taken(self, transfer: str, what: str, length: int) -> tuple[int, bytes | str]:
         intake: Intake = self.server.serves
         if what == "archive":
+            self.wait(SILENCE_S + length / SLOWEST)
             return 200, intake.take(transfer, self.rfile, length)
         if length > MANIFEST_MOST:
             raise RefusedError(413, "the manifest is larger than any should be")
