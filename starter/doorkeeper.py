@@ -11,7 +11,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 from structlog.contextvars import bind_contextvars
 
-from starter.access import Action, Caller, NotSignedIn, permit
+from starter.access import Action, Caller, NotAllowed, NotSignedIn, permit
 from starter.desk import Desk
 from starter.limits import Buckets
 
@@ -88,3 +88,14 @@ def needs(action: Action) -> Callable[..., Awaitable[Caller]]:
         return caller
 
     return let_in
+
+
+async def by_own_choice(request: Request) -> None:
+    """The dependency of a route that is only read, and leaves a record of it: a session's cookie comes along when
+    somebody follows a link of another site's, and no such site writes our journal in their name.
+
+    Raises:
+        NotAllowed: a page of somebody else's led them here.
+    """
+    if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        raise NotAllowed("cross_site", "send this from a page of this address")

@@ -23,7 +23,7 @@ from rights.reveals import Revealed
 from starter.access import Action, Caller
 from starter.changing import Change, IfMatch, changes, said
 from starter.desk import Desk, now
-from starter.doorkeeper import At, needs
+from starter.doorkeeper import At, by_own_choice, needs
 from starter.incidents import incident_document
 from starter.inputs import ledger_id
 from starter.problems import OF_REQUEST, Problem, ProblemCode, answers
@@ -73,6 +73,7 @@ def show(request_id: RequestId, at: At, caller: Annotated[Caller, Depends(needs(
     "/sealed",
     operation_id="get_sealed_parcel",
     response_class=StreamingResponse,
+    dependencies=[Depends(by_own_choice)],
     responses=answers(ProblemCode.NOT_FOUND, ProblemCode.REFUSED, ProblemCode.UNUSABLE)
     | {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
 )

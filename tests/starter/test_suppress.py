@@ -121,6 +121,12 @@ def test_the_command_tells_by_its_exit(deployment: Deployment, tmp_path: Path) -
     ]
 
     assert clean.stat().st_mode & 0o777 == 0o600, "there are addresses in it"
+    clean.chmod(0o644)
+    clean.write_text("longer than what is written now\n" * 100)
+
+    told = deployment("suppress", "check", "-", "--column", "mail", "--out", str(clean), given="".join(CSV[:2]))
+    assert (told.code, clean.read_text()) == (0, "id,mail\n1,free@example.org\n")
+    assert clean.stat().st_mode & 0o777 == 0o600, "nor do others read it where a file of theirs was"
 
     told = deployment("suppress", "check", "-", "--column", "mail", "--json", given="".join(CSV[:2]))
     assert (told.code, told.json) == (0, {"rows": 1, "barred": 0, "why": {}})

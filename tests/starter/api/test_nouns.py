@@ -330,6 +330,10 @@ def test_a_parcel_goes_out_sealed_and_to_people_alone(api: Api) -> None:
     for reason in ({}, {"reason": "canary"}, {"reason": "handling"}):
         refused = api("GET", f"/v1/requests/{request_id}/parcel/sealed", params=reason)
         assert (refused.status_code, refused.json()["code"]) == (422, "unusable")
+    # Somebody has followed a link: their session comes along, and the journal would say that it was them.
+    for site in ("cross-site", "same-site"):
+        led = api("GET", f"/v1/requests/{request_id}/parcel/sealed", params=WHY, headers={"sec-fetch-site": site})
+        assert (led.status_code, led.json()["code"]) == (403, "cross_site")
     assert desk_of(api).ledger.reveals(request_id) == []
     taken = api("GET", f"/v1/requests/{request_id}/parcel/sealed", params=WHY)
 
