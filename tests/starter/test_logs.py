@@ -33,13 +33,13 @@ def _said(file: Path) -> Iterator[tuple[str, set[str]]]:
         logs = isinstance(by, ast.IfExp) or (isinstance(by, ast.Attribute) and by.attr in LEVELS)
         if logs or (isinstance(by, ast.Name) and by.id in {"level", "say"}):
             names = {one.arg for one in node.keywords if one.arg}
-            yield f"{file.relative_to(ROOT)}:{node.lineno} {node.args[0].value}", names
+            yield f"{file.relative_to(ROOT)}:{node.lineno} {node.args[0].value!r}", names
 
 
 def test_nothing_that_we_mean_to_say_is_dropped_on_its_way_to_the_log() -> None:
     found = list(said())
     assert len(found) > 40, "the lines are found"
-    assert {"replay_ended", "sign_in_refused", "transfer"} <= {where.split()[1] for where, _ in found}
+    assert {"'replay_ended'", "'sign_in_refused'", "'transfer'"} <= {where.split()[1] for where, _ in found}
     assert {where: lost for where, names in found if (lost := names - KEYS)} == {}
 
 
