@@ -9,7 +9,7 @@ from ledger.requestrow import RequestRow
 from rights import weighing
 from rights.course import COURSES
 from rights.plan import Operation
-from rights.receipt import Books, Certainty, Outcome, Receipt, newest
+from rights.receipt import Books, Certainty, Outcome, Receipt, found_nothing, newest
 from rights.request import Conclusion, Right
 from rights.value import Value
 from rights.weighing import Matter, Weighing
@@ -50,8 +50,8 @@ def conclude(
     course = COURSES[row.right]
     located, erased, verified = (newest(receipts, op) for op in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
     acted = newest(receipts, course.act) if course.act else {}
-    # All looks, not only the newest: after an erasure a run that was started anew finds nothing.
-    if located and all(r.outcome is Outcome.NOTHING_HELD for r in receipts if r.step.operation is Operation.LOCATE):
+    looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
+    if located and all(found_nothing([r for r in looks if r.step.system == name]) for name in located):
         return Conclusion.NOTHING_HELD
     if not row.confirmed:
         return Conclusion.CATEGORIES if given.categories else Conclusion.UNPROVEN
@@ -66,7 +66,6 @@ def conclude(
     keyed = any(c.pseudonymised for r in receipts if r.step.operation is Operation.ERASE for c in r.tally.counts)
     keyed = keyed or any(book.pseudonymised for of in books.values() for book in of)
     # By all looks: since a system was seen to hold something it may have left the map, or a newer look found less.
-    looks = [r for r in receipts if r.step.operation is Operation.LOCATE]
     holding = {r.step.system for r in looks if r.may_hold and r.outcome.settled}
     if owed.systems is not None:
         holding = set(owed.systems) if row.right is Right.RECTIFICATION else holding & set(owed.systems)

@@ -257,3 +257,10 @@ def vouching(receipts: Sequence[Receipt], act: Operation | None) -> list[Receipt
 def newest(receipts: Iterable[Receipt], *operations: Operation) -> dict[str, Receipt]:
     """The last receipt of an operation, or of one of several, by system."""
     return {receipt.step.system: receipt for receipt in receipts if receipt.step.operation in operations}
+
+
+def found_nothing(looks: Sequence[Receipt]) -> bool:
+    """Whether looks at one system, in their order, have found nobody: the last one says so, and none before it has
+    found anything, since after an erasure a run that was started anew finds nothing. One that could not tell, before
+    credentials were put right or it was ruled whose rows these are, counts no more."""
+    return bool(looks) and looks[-1].outcome is Outcome.NOTHING_HELD and not any(look.may_hold for look in looks)

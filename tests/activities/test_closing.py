@@ -130,6 +130,15 @@ def nothing_held(ledger: Ledger, right: Right) -> str:
     return request
 
 
+def nothing_held_in_the_end(ledger: Ledger, right: Right) -> str:
+    """The first look could not tell: its credentials were refused, or it was open whose rows these are."""
+    request = opened(ledger, right)
+    look(ledger, request, Outcome.NEEDS_HUMAN)
+    step = a_step(request, Operation.LOCATE, round=1)
+    ledger.keep_receipt(a_receipt(step, Outcome.NOTHING_HELD))
+    return request
+
+
 def taken_back(ledger: Ledger, right: Right) -> str:
     request = opened(ledger, right)
     ledger.withdraw(request, at=AT)
@@ -202,6 +211,12 @@ ENDS: dict[str, End] = {
         LetterKind.ANSWER_RECTIFICATION,
     ),
     **{f"{r} not held": End(of(nothing_held, r), Conclusion.NOTHING_HELD, LetterKind.NOTHING_HELD) for r in _LOCATED},
+    **{
+        f"{r} not held in the end": End(
+            of(nothing_held_in_the_end, r), Conclusion.NOTHING_HELD, LetterKind.NOTHING_HELD
+        )
+        for r in _LOCATED
+    },
     **{f"{r} taken back": End(of(taken_back, r), Conclusion.WITHDRAWN, LetterKind.WITHDRAWN) for r in Right},
     **{f"{r} declined": End(of(refused, r), Conclusion.REFUSED, LetterKind.REFUSAL) for r in Right},
     **{f"{r} unproven": End(of(unproven, r), Conclusion.UNPROVEN, None) for r in _LOCATED},

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,16 @@ def test_nothing_found_is_said_only_if_every_look_says_so() -> None:
 
     assert told(none).state is State.NOTHING_FOUND
     assert told(LOOK, none).state is State.OUTSTANDING
+
+
+@pytest.mark.parametrize("before", [Outcome.NEEDS_HUMAN, Outcome.UNSUPPORTED, Outcome.HELD])
+def test_a_look_that_could_not_tell_does_not_outlast_one_that_found_nothing(before: Outcome) -> None:
+    """Credentials that were put right, or rows that were ruled to be somebody else's."""
+    unsure, none = receipt(Operation.LOCATE, before), receipt(Operation.LOCATE, Outcome.NOTHING_HELD)
+
+    assert told(unsure, none).state is State.NOTHING_FOUND
+    assert told(none, unsure).state is State.OUTSTANDING
+    assert told(receipt(Operation.LOCATE, before, found=1), none).state is State.OUTSTANDING
 
 
 def test_a_vendor_that_took_the_work_on_is_not_done() -> None:
