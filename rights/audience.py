@@ -16,7 +16,7 @@ from rights.codes import Code
 from rights.course import COURSES
 from rights.holds import GROUND
 from rights.plan import Operation, out_of_backups
-from rights.receipt import Books, Certainty, Kept, Outcome, Receipt
+from rights.receipt import Books, Certainty, Kept, Outcome, Receipt, found_nothing
 from rights.request import Right
 from rights.rests import all_locked, opened_again
 from rights.value import Value
@@ -91,8 +91,7 @@ def _told(right: Right, system: str, receipts: Sequence[Receipt]) -> Told:
     lasting = acts and act in {Operation.RESTRICT, Operation.RECTIFY}
     said = acts if lasting else [r for r in receipts if r in acts or (r in looks and r.tally.found)]
     if not said:
-        none = bool(looks) and all(look.outcome is Outcome.NOTHING_HELD for look in looks)
-        return told.model_copy(update={"state": State.NOTHING_FOUND}) if none else told
+        return told.model_copy(update={"state": State.NOTHING_FOUND}) if found_nothing(looks) else told
     last = said[-1]
     if last.step.operation is Operation.LOCATE:
         return told
@@ -162,6 +161,7 @@ def answer(
     `held` words the ground of a system that a hold has stopped, which only a hold that may be told is said to have."""
     stopped = _stopped(right, receipts)
     lingering = linger(receipts, books, backups, zone)
+    known = (_with_books(told, books.get(told.system, ())) for told in interim(right, systems, receipts))
     return tuple(
         Answered(
             **dict(told),
@@ -169,8 +169,17 @@ def answer(
             held=held(told.system) if told.state is State.OUTSTANDING and told.system in stopped else "",
             backups=lingering.get(told.system),
         )
-        for told in interim(right, systems, receipts)
+        for told in known
     )
+
+
+def _with_books(told: Told, books: Sequence[Books]) -> Told:
+    """The same, by what only the books know: a call that was cut may have left pseudonyms that no receipt counts."""
+    keyed = sum(book.pseudonymised for book in books)
+    if not keyed or told.state is not State.DONE:
+        return told
+    kept = (*told.kept, Kept(ground=PSEUDONYM, rows=keyed))
+    return told.model_copy(update={"state": State.OUTSTANDING, "certainty": None, "kept": kept})
 
 
 def _stopped(right: Right, receipts: Sequence[Receipt]) -> frozenset[str]:

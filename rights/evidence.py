@@ -272,7 +272,7 @@ def _systems(
     systems = []
     for name in sorted({receipt.step.system for receipt in receipts}):
         of = [receipt for receipt in receipts if receipt.step.system == name]
-        outcome, certainty = _end(right, of)
+        outcome, certainty = _end(right, of, books.get(name, ()))
         systems.append(
             {
                 "system": name,
@@ -308,12 +308,15 @@ def _deed(right: Right, receipts: Sequence[Receipt]) -> tuple[Receipt | None, Re
     return last.get(act) if act else None, last.get(Operation.VERIFY)
 
 
-def _end(right: Right, receipts: Sequence[Receipt]) -> tuple[Outcome, Certainty | None]:
-    """How it ended in one system, and how sure that is; no certainty of what did not end."""
+def _end(right: Right, receipts: Sequence[Receipt], books: Sequence[Books]) -> tuple[Outcome, Certainty | None]:
+    """How it ended in one system, and how sure that is; no certainty of what did not end. Pseudonyms that a cut call
+    has left are known to the books alone."""
     done, seen = _deed(right, receipts)
     if done is None and seen is None:
         return receipts[-1].outcome, None
     outcome = most_open(one.outcome for one in (done, seen) if one)
+    if outcome is Outcome.DONE and any(book.pseudonymised for book in books):
+        outcome = Outcome.RETAINED
     last = seen or done
     assert last is not None  # noqa: S101 - one of the two is there
     if outcome.settled or (outcome is Outcome.PENDING and last.certainty is Certainty.ACCEPTED):

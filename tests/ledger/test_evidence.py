@@ -165,6 +165,34 @@ def test_a_look_before_the_last_act_vouches_for_nothing(ledger: Ledger) -> None:
     assert told(ledger.signed_statement(one))["certainty"]["completed"] == ["shop"]
 
 
+def test_a_pseudonym_that_only_the_books_know_of_is_not_said_to_be_done(ledger: Ledger) -> None:
+    """A call was cut behind its fence: the attempt after it found nothing left to change, and so did the look."""
+    one = opened_id(ledger, Phase.LOCATING)
+    found = Tally(counts=(Count(collection="orders", found=5),))
+    steps = [
+        (Operation.LOCATE, Certainty.COMPLETED, found),
+        (Operation.ERASE, Certainty.COMPLETED, Tally()),
+        (Operation.VERIFY, Certainty.VERIFIED, Tally()),
+    ]
+    for operation, certainty, tally in steps:
+        step = a_step(one, operation)
+        ledger.keep_receipt(Receipt(step=step, outcome=Outcome.DONE, certainty=certainty, tally=tally, at=AT))
+    book = Books(collection="orders", before=5, after=0, pseudonymised=5, derived=True)
+    ledger.close(
+        one,
+        Conclusion.IN_PART,
+        books={"shop": [book]},
+        at=later(days=3),
+        working_until=later(days=30),
+        file_until=later(days=1000),
+        parcel_until=later(days=30),
+        disputed_until=later(days=180),
+    )
+
+    (shop,) = told(ledger.signed_statement(one))["systems"]
+    assert (shop["outcome"], shop["books"][0]["erased"]) == ("retained", 0)
+
+
 @pytest.mark.parametrize(("assurance", "by"), [("attested", "door"), (REPLAYED, "earlier_request")])
 def test_it_says_on_whose_word_it_was_known_who_asks(ledger: Ledger, assurance: str, by: str) -> None:
     one = opened_id(ledger, confirmed=True, assurance=assurance)

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rights.audience import Answered, Lingering, State, answer
+from rights.audience import PSEUDONYM, Answered, Lingering, State, answer
 from rights.backups import Backups
 from rights.codes import Code
 from rights.holds import GROUND
 from rights.plan import Operation
-from rights.receipt import Books, Certainty, Count, Outcome, Receipt, Tally
+from rights.receipt import Books, Certainty, Count, Kept, Outcome, Receipt, Tally
 from rights.request import Right
 from tests.rights.test_interim import AT, ERASED, LOOK, RECEIPTS, TAX, receipt
 
@@ -82,6 +82,16 @@ def test_a_pseudonym_leaves_what_it_replaced_in_backups() -> None:
 
     assert (one.state, one.erased) == (State.OUTSTANDING, 0)
     assert one.backups is not None
+
+
+def test_a_pseudonym_that_only_the_books_know_of_is_no_erasure_either() -> None:
+    """A call was cut behind its fence: the attempt after it found nothing left to change, and so did the look."""
+    books = (Books(collection="orders", before=18, kept=3, after=3, pseudonymised=15, derived=True),)
+
+    one = told(LOOK, ERASED, SEEN, books=books)
+
+    assert (one.state, one.certainty, one.erased) == (State.OUTSTANDING, None, 0)
+    assert one.kept == (TAX, Kept(ground=PSEUDONYM, rows=15))
 
 
 def test_what_a_person_has_erased_by_hand_is_in_backups_too() -> None:
