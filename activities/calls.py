@@ -188,6 +188,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside:
         job=json.loads(known.sealed.get(job_name(step), _NO_JOB)),
         quota=LedgerQuota(tools.ledger, step, beat),
         restricted=_restricted(tools, step, known, connector),
+        restricted_too=_restricted_too(tools, step),
         learn=learn,
         remember=remember,
         corrections=read_corrections(known.sealed.get(f"corrections/{step.system}")),
@@ -317,6 +318,13 @@ def _restricted(tools: Tools, step: Step, known: AtStep, connector: Connector) -
     for other in tools.ledger.restricted_elsewhere(step.request_id, step.system):
         mine |= json.loads(other)
     return mine
+
+
+def _restricted_too(tools: Tools, step: Step) -> tuple[Mapping[str, str], ...]:
+    """Where others keep the person's data locked away that this request is to put back."""
+    if step.operation is not Operation.LIFT:
+        return ()
+    return tuple(map(json.loads, tools.ledger.restricted_elsewhere(step.request_id, step.system, lifting=False)))
 
 
 def _pseudonym_key(tools: Tools, step: Step, part: SystemPlan) -> bytes:

@@ -149,6 +149,9 @@ class Call:
     """What this operation's last `Pending` said of the work under way; empty when none is."""
     restricted: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the last `Restricted` said of where this person's data is locked away, until it was lifted."""
+    restricted_too: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
+    """lift only: the same of other requests that keep this person's data locked away here. What they have locked as
+    well stays so; a system in which that can be told by itself needs none of it."""
     quota: Quota = field(default=no_quota, repr=False)
     learn: Callable[[tuple[Identity, ...]], None] = field(default=untold, repr=False)
     """Takes what the rows that `erase` is about to change say of the person, before the first fence: a row that came in

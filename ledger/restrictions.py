@@ -8,7 +8,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Connection, LargeBinary, Select, Text, Update, bindparam, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Connection,
+    LargeBinary,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy import update as change
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -93,6 +105,7 @@ _OTHERS: Final = (
         vault.c.case_id != bindparam("id"),
         case_keys.c.wrapped.is_not(None),
         _in_force,
+        restrictions.c.lifting_at.is_(None) | bindparam("lifting", type_=Boolean),
         select(_mine.c.digest)
         .join(
             request_subjects,
@@ -175,16 +188,16 @@ class Restrictions(Store):
         with self._look() as connection:
             return list(connection.scalars(_TOO, self._of(request_id)))
 
-    def restricted_elsewhere(self, request_id: str, system: str) -> list[bytes]:
+    def restricted_elsewhere(self, request_id: str, system: str, *, lifting: bool = True) -> list[bytes]:
         """Where other requests have locked this person's data away in a system, as their connector has said it: because
-        that was asked for, or since an erasure had to leave it.
+        that was asked for, or since an erasure had to leave it. `lifting`: also those that are being lifted by now.
 
         Raises:
             VaultError: it was changed or moved, or its key-encryption key is gone.
         """
         name = f"restricted/{system}"
         with self._look() as connection:
-            found = connection.execute(_OTHERS, {**self._of(request_id), "name": name}).all()
+            found = connection.execute(_OTHERS, {**self._of(request_id), "name": name, "lifting": lifting}).all()
             rests = connection.execute(SEALED, {**self._of(request_id), "name": name, "its": system}).all()
         return [
             self._vault.open_all(row.case_id, row.purpose, row.kek, row.wrapped, {name: row.sealed})[name]

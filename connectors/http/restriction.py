@@ -28,8 +28,9 @@ class Restriction:
     def restrict(self, call: Call, environment: str) -> Restricted:
         """Lock away what is not yet; what an earlier attempt has locked keeps what it was then.
 
-        A vendor has no place to write down what a row was before: what a killed worker has locked and could not tell
-        of stays locked until a person lifts it there (docs/http.md).
+        A vendor has no place to write down what a row was before, nor for whom it is locked: what a killed worker has
+        locked and could not tell of stays locked until a person lifts it there (docs/http.md), and a row that was
+        locked before is noted without what it was, so that whoever has locked it does not open it under us.
         """
         if not call.environment or environment != call.environment:
             raise NeedsHuman(Code.ENVIRONMENT, call.system.system)
@@ -47,7 +48,9 @@ class Restriction:
                 assert rules  # noqa: S101 - by the line above
                 key = json.dumps([name, *self._eye.key(name, row)])
                 found[name] += 1
-                if not row[ALREADY]:
+                if row[ALREADY]:
+                    state.setdefault(key, None)
+                else:
                     kept = {*rules.keeps, *self._eye.vendor.collections[name].key}
                     state.setdefault(key, {column: row.get(column) for column in kept})
                     with call.fence({name: 1}, look) as intent:
@@ -61,11 +64,17 @@ class Restriction:
 
         A row that an erasure has taken is put back nowhere, and is not locked either: only where a look after it has
         found nothing (`Work.gone`), since elsewhere a row that is not found may be one that its lock hides.
+
+        Raises:
+            NeedsHuman: STILL_LOCKED, another request keeps rows locked that we have locked first: they are put back
+                once that one is over, by what we know of them. The others are by then.
         """
         lifted: Counter[str] = Counter()
-        state = _state(call.restricted)
+        state = {key: row for key, row in _state(call.restricted).items() if row is not None}
         if not state:
             return _found(lifted)
+        theirs = {key for other in call.restricted_too for key in _state(other)}
+        waiting: set[str] = set()
         sight = self._eye.see(call)
         look = sight.tally()
         open_ = {
@@ -82,11 +91,16 @@ class Restriction:
             rules = self._eye.vendor.collections[name].lift
             if rules is None:
                 raise NeedsHuman(Code.UNSUPPORTED, name)
+            if key in theirs and key not in open_:
+                waiting.add(name)
+                continue
             lifted[name] += 1
             if key not in open_:
                 with call.fence({name: 1}, look) as intent:
                     self._take(call, rules, name, row, "lift")
                     intent.done(_found({name: 1}))
+        if waiting:
+            raise NeedsHuman(Code.STILL_LOCKED, ", ".join(sorted(waiting)), tally=_found(lifted))
         return _found(lifted)
 
     def _there(self, call: Call, sight: Sight, name: str) -> set[Key]:
@@ -148,9 +162,10 @@ class Restriction:
             pass
 
 
-def _state(restricted: Mapping[str, str]) -> dict[str, Row]:
-    """Rows that are locked away, by collection and key, with the values that lifting puts back."""
-    state: dict[str, Row] = json.loads(restricted.get("rows", "{}"))
+def _state(restricted: Mapping[str, str]) -> dict[str, Row | None]:
+    """Rows that are locked away, by collection and key, with the values that lifting puts back; None of one that was
+    locked before."""
+    state: dict[str, Row | None] = json.loads(restricted.get("rows", "{}"))
     return state
 
 

@@ -1,5 +1,6 @@
 """Nothing is called locked away while rows of the person stay open."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from connectors.protocol import Call, Restricted
 from ledger.ledger import Ledger
 from rights.codes import Code
 from rights.plan import Operation
-from rights.receipt import Outcome, Receipt
+from rights.receipt import Outcome, Receipt, Tally
 from rights.request import Phase, Right
+from rights.restriction import Ground
 from tests.activities.test_resting import MAP, WHO
 from tests.connectors.memory_bench import FrailStore
 from tests.connectors.variants import Restricting
-from tests.ledger.builders import AT, a_step, opened_id
+from tests.ledger.builders import AT, a_step, later, opened_id
 
 
 class Partly(Restricting):
@@ -59,3 +61,33 @@ def test_a_system_that_can_lock_only_some_collections_is_not_called_restricted(l
     assert [(step.system, step.operation) for step in steps] == [("shop", Operation.LIFT)]
     assert act(Operation.LIFT).outcome is Outcome.DONE
     assert {row["id"] for row in store.rows["customers"]} == {"anna", "otto"}
+
+
+class Telling(Restricting):
+    """Notes what it was told of others."""
+
+    told: tuple[Mapping[str, str], ...] = ()
+
+    def lift(self, call: Call) -> Tally:
+        self.told = call.restricted_too
+        return super().lift(call)
+
+
+def test_whoever_lifts_is_told_what_other_requests_keep_locked_away(ledger: Ledger, tmp_path: Path) -> None:
+    system = MAP.systems["shop"]
+    store = FrailStore(system)
+    store.environment = "test"
+    connector = Telling(system, store)
+    tools = Tools(ledger, {"shop": connector}, MAP, FileStore(tmp_path), environment="test")
+    mine, theirs = (
+        opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, right=right, identities=WHO, confirmed=True)
+        for right in (Right.OBJECTION, Right.RECTIFICATION)
+    )
+    ledger.begin_restriction(theirs, Ground.ACCURACY, at=AT, review_on=later(days=90))
+    ledger.seal(theirs, "working", "restricted/shop", b'{"rows":"theirs"}', at=AT)
+    ledger.pin_map(mine, MAP, at=AT)
+
+    doing = Doing(step=a_step(mine, Operation.LIFT), as_of=AT)
+    ActivityEnvironment().run(FulfilActivities(tools).lift, doing)
+
+    assert connector.told == ({"rows": "theirs"},)

@@ -149,6 +149,26 @@ def test_mailchimp_restricts_and_puts_back_what_was(mailchimp: Desk) -> None:
     assert [m["status"] for m in members_of(mailchimp.vendors, email)] == [m["status"] for m in before]
 
 
+def test_what_another_request_restricts_as_well_stays_so_until_that_one_is_over(mailchimp: Desk) -> None:
+    """A vendor has one lock for all: what the first request has locked, the second one finds locked already."""
+    kind, email = email_of(mailchimp.vendors, 3)
+    before = members_of(mailchimp.vendors, email)
+    call = mailchimp.call((kind, email))
+    first = replace(call, restricted=mailchimp.connector.restrict(call).state)
+    second = replace(call, restricted=mailchimp.connector.restrict(call).state)
+
+    with pytest.raises(NeedsHuman) as caught:
+        mailchimp.connector.lift(replace(first, restricted_too=(second.restricted,)))
+    assert (caught.value.code, caught.value.about) == (Code.STILL_LOCKED, "members")
+    assert {member["status"] for member in members_of(mailchimp.vendors, email)} == {"unsubscribed"}
+    # The second one has nothing to put back, since it does not know what was there.
+    assert mailchimp.connector.lift(replace(second, restricted_too=(first.restricted,))).found == 0
+    assert {member["status"] for member in members_of(mailchimp.vendors, email)} == {"unsubscribed"}
+
+    mailchimp.connector.lift(first)
+    assert [m["status"] for m in members_of(mailchimp.vendors, email)] == [m["status"] for m in before]
+
+
 def test_what_was_locked_away_and_erased_is_not_said_to_be_locked_still(mailchimp: Desk) -> None:
     """Only where a look after the erasure has found nothing: else a row that is not found may be one that is hidden."""
     kind, email = email_of(mailchimp.vendors, 3)

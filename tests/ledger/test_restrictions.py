@@ -196,6 +196,19 @@ def test_other_requests_of_the_person_learn_where_the_data_is_locked_away(ledger
     assert ledger.restricted_elsewhere(theirs, "shop") == []
 
 
+def test_what_is_being_lifted_itself_keeps_nothing_of_another_locked(ledger: Ledger, restricted: str) -> None:
+    other = opened_id(ledger, Phase.LOCATING, right=Right.RESTRICTION)
+    assert len(ledger.restricted_elsewhere(other, "shop", lifting=False)) == 1
+    ledger.ask_to_lift(restricted, Ended.NOT_NEEDED, at=AT, notice=WEEK)
+    ledger.told_of_lifting(restricted, at=AT)
+    assert len(ledger.restricted_elsewhere(other, "shop", lifting=False)) == 1, "not before it begins"
+
+    assert ledger.begin_lifting(restricted, at=later(days=7))
+
+    assert ledger.restricted_elsewhere(other, "shop", lifting=False) == []
+    assert len(ledger.restricted_elsewhere(other, "shop")) == 1, "a look goes there still"
+
+
 def test_a_closed_request_lifts_and_does_nothing_else(ledger: Ledger, restricted: str) -> None:
     with pytest.raises(LedgerRefusal, match="closed"):
         enter(ledger, restricted)
