@@ -13,9 +13,8 @@ from typing import Any, Final
 import orjson
 
 from activities.spool import BadExport
+from connectors.protocol import FORMULA
 
-FORMULA: Final = frozenset("=+-@\t\r\n＝＋－＠")
-"""What spreadsheets take for the start of a formula, with the full-width forms that some of them fold."""
 MAX_COLUMNS: Final = 500
 """Documents may bring new keys in every row; further ones go together, as JSON, into a last column."""
 MORE: Final = "(more)"

@@ -9,7 +9,7 @@ from io import StringIO
 from itertools import chain
 from typing import Final
 
-from activities.sheets import FORMULA
+from connectors.protocol import FORMULA
 from rights.board import Board
 from rights.metrics import Line
 from rights.population import Population

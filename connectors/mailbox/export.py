@@ -17,7 +17,7 @@ from connectors.mailbox.look import Row
 from connectors.mailbox.message import TEXT_MOST, Words, row_of, words_of
 from connectors.mailbox.session import Elsewhere, Session
 from connectors.mailbox.settings import Settings
-from connectors.protocol import Call, Export
+from connectors.protocol import FORMULA, Call, Export
 from rights.codes import Code
 
 JSON_LINES: Final = "application/x-ndjson"
@@ -32,8 +32,6 @@ PIECE: Final = SMALL
 """Bytes of a large message that are read at a time."""
 PAGE: Final = 64 * 1024
 """Bytes after which a page of the table ends."""
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a text for a formula, when it stands first."""
 
 
 class Exporting:
@@ -198,7 +196,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text[:1] in FORMULA else text
 
 
 def _plain(value: object) -> object:

@@ -9,9 +9,23 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import FromClause, LargeBinary, Select, Text, and_, case, cast, func, literal, not_, select, union_all
+from sqlalchemy import (
+    FromClause,
+    LargeBinary,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    union_all,
+)
 
-from connectors.protocol import Export
+from connectors.protocol import FORMULA, Export
 from connectors.sql.catalogue import Column
 from connectors.sql.copying import PAGE
 from connectors.sql.dialects import Engine
@@ -31,8 +45,8 @@ FEW: Final = 2_000
 """Rows of a collection up to which its lines come with those of the others, in one statement that is prepared. To copy
 a file, a statement is planned each time, some milliseconds that only many rows are worth."""
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a text for a formula, when it stands first."""
+_FORMULA: Final = tuple(sorted(FORMULA))
+_WIDE: Final = min(sign for sign in FORMULA if not sign.isascii())
 _NUMBERS: Final = frozenset(
     {Family.INTEGER, Family.NUMERIC, Family.UUID, Family.DATE, Family.TIMESTAMP, Family.BYTES, Family.BOOL}
     | {Family.INET, Family.PLAIN}
@@ -204,8 +218,10 @@ def _harmless(column: Column, value: Sql) -> Sql:
     text: Sql = cast(value, Text)
     if column.family in _NUMBERS:
         return text
-    # What a formula begins with comes before all letters, by its bytes: most cells are through with one comparison.
-    suspect = and_(text.collate("C") < "A", column.dialect.first(text, 1).in_(_FORMULA))
+    # What a formula begins with comes before all letters or behind most, by its bytes: most cells are through with two
+    # comparisons.
+    by_bytes = text.collate("C")
+    suspect = and_(or_(by_bytes < "A", by_bytes >= _WIDE), column.dialect.first(text, 1).in_(_FORMULA))
     return case((suspect, literal("'", Text) + text), else_=text)
 
 
