@@ -7,6 +7,7 @@ that was typed, is printed.
 import inspect
 import os
 import re
+import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -215,8 +216,10 @@ def main() -> None:
     """The entry point of the `habeas` command.
 
     Where Temporal's SDK was loaded the exit is hard: its threads can abort the interpreter while it finalises (seen on
-    Python 3.11), and a command that did its work would end like one that crashed.
+    Python 3.11), and a command that did its work would end like one that crashed. Whatever aborts it, what it held of
+    keys and of people is in no core file.
     """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         app()
     except SystemExit as end:

@@ -20,6 +20,7 @@ from rights.regimes import SHIPPED, regime
 from rights.request import Right
 from rights.value import Value
 from starter.exits import Exit, Failure
+from starter.revealing import own_file
 from starter.show import Page
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def put_letter(letter: Rendered, form: Form, out: Path | None) -> str | None:
             return text
         content = text.encode()
     try:
-        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(own_file(out), "wb") as file:
             file.write(content)
     except OSError:
         raise Failure(Exit.USAGE, "--out: the file cannot be written there") from None

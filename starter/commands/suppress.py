@@ -157,19 +157,15 @@ def _refuse_use(use: str) -> None:
 def _sink(out: Path, source: str) -> TextIO:
     """The file of --out, that only its owner reads: there are addresses in it."""
     import os
-    import stat
+
+    from starter.revealing import own_file
 
     if source != "-" and out.exists() and Path(source).exists() and out.samefile(source):
         raise Failure(Exit.USAGE, "--out is the list itself, which would be lost: name another file")
     try:
-        file = os.open(out, os.O_WRONLY | os.O_CREAT, 0o600)
-        if stat.S_ISREG(os.fstat(file).st_mode):
-            # One that was there keeps the mode that it had: nobody else reads it from here on.
-            os.fchmod(file, 0o600)
-            os.ftruncate(file, 0)
+        return os.fdopen(own_file(out), "w", newline="", encoding="utf-8")
     except OSError:
         raise Failure(Exit.USAGE, "--out: the file cannot be written there") from None
-    return os.fdopen(file, "w", newline="", encoding="utf-8")
 
 
 def _lines(source: str) -> Iterator[str]:

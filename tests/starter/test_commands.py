@@ -1,7 +1,10 @@
 """All commands keep to the same: an example that can be typed, JSON, exit codes, and one name for one thing."""
 
 import re
+import resource
 import shlex
+import subprocess
+import sys
 from collections import defaultdict
 
 import pytest
@@ -109,3 +112,14 @@ def test_old_spellings_are_gone() -> None:
 
     assert names & set(OLD) == set()
     assert set(OLD.values()) <= names
+
+
+def test_what_aborts_a_command_leaves_no_core_file_of_what_it_held() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    program = (
+        "import atexit, resource, sys; from starter.cli import main; core = resource.RLIMIT_CORE;"
+        f"resource.setrlimit(core, ({hard}, {hard})); sys.argv = ['habeas', '--version'];"
+        "atexit.register(lambda: print(resource.getrlimit(core)[0])); main()"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "0"

@@ -80,6 +80,9 @@ def test_a_letter_on_paper_goes_to_a_file_that_only_its_owner_reads(office: Depl
     assert office("letter", "preview", "refusal", "--format", "pdf", "--out", str(file)).code == 0
     assert file.stat().st_mode & 0o777 == 0o600
     assert "Die Aufsicht" in PdfReader(BytesIO(file.read_bytes())).pages[0].extract_text()
+    file.chmod(0o644)
+    assert office("letter", "preview", "refusal", "--format", "html", "--out", str(file)).code == 0
+    assert (file.stat().st_mode & 0o777, file.read_bytes()[:5]) == (0o600, b"<!doc"), "nor do others read it anew"
 
 
 def test_a_letter_about_a_request_lacks_its_reason_until_somebody_gives_it(office: Deployment) -> None:
