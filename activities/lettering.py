@@ -23,6 +23,7 @@ from rights.letterkinds import ANSWERS, RESULTS, LetterKind, Result
 from rights.letters import Corrected, Language, LetterFacts, Locked, Particulars, Party, Processing, Recipient, Withheld
 from rights.plan import Operation, kept_from_copies
 from rights.portable import looked_into
+from rights.receipt import Outcome, newest, vouching
 from rights.recipients import Register
 from rights.request import Conclusion, Right
 
@@ -166,9 +167,8 @@ def _recorded(
         found |= _why(standing, row.decided, unseal)
     for event in standing.events:
         if event.kind == "restricted" and kind is LetterKind.ANSWER_RESTRICTION:
-            found["ground"] = event.body["ground"]
+            found |= _restricted(standing, event.body)
             found["review_on"] = local(datetime.fromisoformat(event.body["review_on"]))
-            found["locked"] = tuple(_locked(one) for one in event.body.get("locked", ()))
         elif event.kind == "accuracy" and kind is LetterKind.ANSWER_RECTIFICATION:
             found |= _accuracy(event.body, unseal)
     if kind is LetterKind.ANSWER_CATEGORIES:
@@ -178,13 +178,7 @@ def _recorded(
         found["ground"] = "identity_unproven"
     if kind is LetterKind.ANSWER_RECTIFICATION:
         found |= _beside(standing)
-        found["corrected"] = tuple(
-            Corrected(system=receipt.step.system, collection=count.collection)
-            for receipt in standing.receipts
-            if receipt.step.operation is Operation.RECTIFY and receipt.outcome.settled
-            for count in receipt.tally.counts
-            if count.rectified
-        )
+        found["corrected"] = _corrected(standing)
     return found
 
 
@@ -197,6 +191,39 @@ def _beside(standing: Standing) -> dict[str, Any]:
         return {"disputed_note": False}
     put = [r for r in standing.receipts if r.step.system == STATEMENT and r.outcome.settled]
     return {"disputed_note": True} if put else {}
+
+
+def _corrected(standing: Standing) -> tuple[Corrected, ...]:
+    """The collections in which something was corrected, each once; but not where the last look found that it does not
+    say so (any more)."""
+    seen = newest(vouching(standing.receipts, Operation.RECTIFY), Operation.VERIFY)
+    places = dict.fromkeys(
+        (receipt.step.system, count.collection)
+        for receipt in standing.receipts
+        if receipt.step.operation is Operation.RECTIFY and receipt.outcome.settled
+        for count in receipt.tally.counts
+        if count.rectified
+    )
+    return tuple(
+        Corrected(system=system, collection=name)
+        for system, name in places
+        if system not in seen or not seen[system].tally.of(name).left
+    )
+
+
+def _restricted(standing: Standing, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The ground of a restriction, and what of the data it is about where that is not all: of the systems in which it
+    was carried out, or nothing was there. Where it was in none of them there is no ground, so that no letter says by
+    itself that something is restricted."""
+    acts, looks = (newest(standing.receipts, one) for one in (Operation.RESTRICT, Operation.LOCATE))
+    done = {name for name, receipt in acts.items() if receipt.outcome.settled}
+    empty = {n for n, look in looks.items() if look.outcome is Outcome.NOTHING_HELD and n not in acts}
+    found: dict[str, Any] = {
+        "locked": tuple(_locked(one) for one in body.get("locked", ()) if one["system"] in done | empty)
+    }
+    if done or standing.request.conclusion is not Conclusion.IN_PART:
+        found["ground"] = body["ground"]
+    return found
 
 
 def _locked(body: Mapping[str, Any]) -> Locked:
