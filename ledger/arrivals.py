@@ -21,6 +21,7 @@ from rights.mandates import Mandate, MandateRefusal
 from rights.minors import needs_guardian
 from rights.objections import needs_parent
 from rights.parents import parent_laws
+from rights.reckoning import local_day
 from rights.request import Right
 
 MANDATE: Final = "mandate"
@@ -63,7 +64,7 @@ class Arrivals(ProofCodes):
             if row.confirmed_at:
                 raise LedgerRefusal("the asker is proven already: withdraw the request and open it anew as a mandate's")
             try:
-                mandate.carry(Right(row.right), at.date())
+                mandate.carry(Right(row.right), local_day(at, row.zone))
             except MandateRefusal as refusal:
                 raise LedgerRefusal(str(refusal)) from None
             self._refuse_other_than_parent(connection, row, mandate)

@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Date, bindparam, literal_column, select
+from sqlalchemy import Connection, Date, DateTime, bindparam, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ledger.models import outbox, vault
+from ledger.models import outbox, requests, vault
 from ledger.models_identity import identity_cases
 from ledger.models_letters import letters
 from ledger.outbox import post
@@ -133,12 +133,16 @@ _case = (identity_cases.c.tenant == bindparam("tenant"), identity_cases.c.reques
 _WHERE_TO: Final = select(
     _named.where(vault.c.name == bindparam("channel")).exists().label("known"),
     _named.where(vault.c.name == literal_column(f"'{REPRESENTATIVE}'")).exists().label("theirs"),
-    # A mandate that is over carries nothing more to anybody.
+    # A mandate that is over carries nothing more to anybody, by the calendar of whoever asks.
     select(identity_cases.c.answer_to)
+    .join(requests, (requests.c.tenant == identity_cases.c.tenant) & (requests.c.id == identity_cases.c.request_id))
     .where(
         *_case,
         (identity_cases.c.mandate_expires.is_(None))
-        | (identity_cases.c.mandate_expires >= bindparam("today", type_=Date)),
+        | (
+            identity_cases.c.mandate_expires
+            >= cast(func.timezone(requests.c.zone, bindparam("at", type_=DateTime(timezone=True))), Date)
+        ),
     )
     .scalar_subquery()
     .label("answer_to"),
@@ -192,7 +196,7 @@ def queue_letter(
         post_by: by when it is to be posted, where nobody can be written to electronically.
         only_if_known: queue nothing (and return None) where the channel is not known; else a person posts the letter.
     """
-    its = {"tenant": store.tenant, "case_id": request_id, "channel": channel, "today": at.date()}
+    its = {"tenant": store.tenant, "case_id": request_id, "channel": channel, "at": at}
     found = connection.execute(_WHERE_TO, its).one()
     known = found.known
     if channel == REPLY and found.answer_to == "representative":

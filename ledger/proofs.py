@@ -298,7 +298,7 @@ def mandate_carries(case: AnyRow, row: AnyRow, proofs: Sequence[Proof], at: date
         return True
     if case.mandate_kind is None or row.right not in (case.mandate_scope or ()):
         return False
-    if case.mandate_expires and case.mandate_expires < at.date():
+    if case.mandate_expires and case.mandate_expires < local_day(at, row.zone):
         return False
     if identity_law().mandates[case.mandate_kind].confirmed:
         return any(proof.rung in ON_FILE and not proof.fresh for proof in proofs)

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
 from ledger.letters import REPLY, Channel, queue_letter
 from rights.identity import Rung
@@ -96,6 +97,24 @@ def test_a_mandate_that_is_over_carries_no_letter_to_anybody(ledger: Ledger, doo
         queue_letter(ledger, connection, request, LetterKind.REFUSAL, later(days=3))
     assert goes_to(ledger, request, LetterKind.INTERIM_ANSWER) == [("email", "law@agents.example")]
     assert goes_to(ledger, request, LetterKind.REFUSAL) == [("email", MAIL)], "to the person again"
+
+
+def test_the_last_day_of_a_mandate_is_one_of_the_requests_own_zone(ledger: Ledger) -> None:
+    """Berlin's midnight: an hour earlier than that of UTC, which would carry an answer to somebody with no mandate."""
+    mandate = a_mandate(answer_to="representative", representative_email="law@agents.example", expires=AT.date())
+    request, late = asked_for(ledger, mandate), asking(ledger)
+    before, after = (AT.replace(hour=hour, minute=30) for hour in (22, 23))
+    with ledger._begin() as connection:
+        queue_letter(ledger, connection, request, LetterKind.INTERIM_ANSWER, before)
+        queue_letter(ledger, connection, request, LetterKind.REFUSAL, after)
+
+    assert goes_to(ledger, request, LetterKind.INTERIM_ANSWER) == [("email", "law@agents.example")]
+    assert goes_to(ledger, request, LetterKind.REFUSAL) == [("email", MAIL)]
+    with pytest.raises(LedgerRefusal, match="expired"):
+        ledger.keep_mandate(late, mandate, by="desk", at=after)
+    ledger.keep_mandate(late, mandate, by="desk", at=before)
+    ledger.attest(late, Rung.ATTESTED, level=3, by="desk", at=after, vouches=["all"])
+    assert not ledger.request(late).confirmed, "who asks is proven, and asks for nobody any more"
 
 
 def test_a_mandate_that_takes_another_ones_place_says_where_letters_go(ledger: Ledger, door: Door) -> None:
