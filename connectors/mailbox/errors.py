@@ -17,7 +17,7 @@ from rights.codes import Code
 DRIVER: Final = (IMAPClientError, OSError, ValueError)
 """All that imapclient and the libraries under it raise about a server and its answers."""
 
-_RESPONSE_CODE: Final = re.compile(r"\[([A-Z]+)[ \]]")
+_RESPONSE_CODE: Final = re.compile(r"\[([A-Z]+(?:-[A-Z]+)*)[ \]]")
 """RFC 3501, 5530 and 4314 name them; what stands outside the brackets is for people, in any language."""
 _RETRYABLE: Final[Mapping[str, Code]] = {
     "UNAVAILABLE": Code.UNREACHABLE,
@@ -31,6 +31,13 @@ _HUMAN: Final[Mapping[str, Code]] = {
     **dict.fromkeys(("NOPERM", "READ-ONLY", "CANNOT"), Code.RIGHTS),
     "OVERQUOTA": Code.QUOTA,
 }
+_TOLD: Final = frozenset(
+    {
+        *("ALERT", "ALREADYEXISTS", "BADCHARSET", "BADURL", "CLIENTBUG", "CORRUPTION", "EXPUNGED"),
+        *("HASCHILDREN", "NONEXISTENT", "NOTSAVED", "PARSE", "TOOBIG", "TRYCREATE", "UNKNOWN-CTE"),
+    }
+)
+"""Words that a person is told of who looks into it. Others in brackets may be a folder's name, and that somebody's."""
 
 
 def response_code(error: BaseException) -> str:
@@ -54,4 +61,4 @@ def explain(error: BaseException, system: str) -> ConnectorError:
         return NeedsHuman(Code.CREDENTIALS, system)
     if isinstance(error, OSError | IMAPClientAbortError):
         return Retryable(Code.UNREACHABLE, system)
-    return NeedsHuman(Code.INTERNAL, word or type(error).__name__)
+    return NeedsHuman(Code.INTERNAL, word if word in _TOLD else type(error).__name__)

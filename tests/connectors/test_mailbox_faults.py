@@ -395,6 +395,9 @@ def test_an_account_that_is_full_is_locked_away_and_erased_all_the_same() -> Non
         ("select failed: [INUSE] locked by anna", Retryable, Code.BUSY),
         ("login failed: [UNAVAILABLE] later", Retryable, Code.UNREACHABLE),
         ("search failed: who is anna@x.example?", NeedsHuman, Code.INTERNAL),
+        ("select failed: no such folder [ANNA] here", NeedsHuman, Code.INTERNAL),
+        ("create failed: [ANNA-BERG ] is there already", NeedsHuman, Code.INTERNAL),
+        ("store failed: [READ-ONLY] by anna", NeedsHuman, Code.RIGHTS),
     ],
 )
 def test_what_a_server_says_becomes_a_code_and_nothing_of_it_is_passed_on(
@@ -404,3 +407,6 @@ def test_what_a_server_says_becomes_a_code_and_nothing_of_it_is_passed_on(
 
     assert (type(error), error.code) == (kind, code)
     assert "anna" not in str(error).lower()
+    if code is Code.INTERNAL:
+        assert error.about == IMAPClientError.__name__, "the class, where no word is one that servers share"
+        assert explain(IMAPClientError("create failed: [NONEXISTENT] anna"), "support").about == "NONEXISTENT"
