@@ -14,7 +14,7 @@ from ledger.fence import calls_of_request
 from ledger.followups import What, end_looks
 from ledger.heldback import HeldBack, held_back
 from ledger.letters import LetterState, queue_letter
-from ledger.models import case_keys, tasks
+from ledger.models import case_keys, requests, tasks
 from ledger.models_letters import letters
 from ledger.outbox import post
 from ledger.restrictions import (
@@ -32,6 +32,7 @@ from ledger.tasks import settle_tasks
 from rights.letterkinds import LetterKind
 from rights.letters import Particulars
 from rights.plan import Operation
+from rights.reckoning import local_day
 from rights.restriction import Ended, Restriction
 
 _SENT: Final = select(letters.c.settled_at).where(
@@ -45,6 +46,7 @@ _RETURNED: Final = select(letters.c.id).where(
     letters.c.state == LetterState.BOUNCED.value,
     letters.c.settled_at > bindparam("told_at", type_=letters.c.settled_at.type),
 )
+_ZONE: Final = select(requests.c.zone).where(requests.c.tenant == bindparam("of"), requests.c.id == bindparam("id"))
 _TOLD_SO_FAR: Final = select(func.count()).where(
     letters.c.tenant == bindparam("of"), letters.c.request_id == bindparam("id"), letters.c.kind == bindparam("kind")
 )
@@ -81,7 +83,8 @@ class Liftings(Store):
             for system in sorted(connection.scalars(CHANGED, {"of": self.tenant, "id": request_id})):
                 if code := held_back(self, connection, request_id, system, at):
                     raise HeldBack(code, f"what is locked away in '{system}' cannot be put back for now")
-            said = Particulars(ground=reason.value, reason=told or None, lift_on=(at + notice).date())
+            zone = connection.execute(_ZONE, {"of": self.tenant, "id": request_id}).scalar_one()
+            said = Particulars(ground=reason.value, reason=told or None, lift_on=local_day(at + notice, zone))
             letter = letter or self._tell_of_lifting(connection, found, said, at)
             asked = {"lift_reason": reason.value, "lift_asked_at": at, "notice_days": notice.days, "letter": letter}
             connection.execute(CHANGE.values(**asked), {"of": self.tenant, "id": request_id})

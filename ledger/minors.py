@@ -4,7 +4,7 @@ The one rule: anybody's word puts data out of use, and nobody's word alone erase
 rule on it.
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -32,6 +32,7 @@ from rights.identity import BY_STEPS, Proof, Rung
 from rights.letterkinds import LetterKind
 from rights.letters import Particulars
 from rights.minors import Indication, Source
+from rights.reckoning import local_day
 from rights.request import Phase, may_say
 from rights.restriction import Ended
 from rights.value import Value
@@ -186,7 +187,7 @@ class Minors(Restrictions, Liftings, Attesting):
             if found is not None:
                 if row.confirmed_at and row.phase == Phase.CLOSED and row.withdrawn_at is None:
                     raise LedgerRefusal("it is over: a parent's mandate has carried the erasure, before anybody ruled")
-                self._tell_cleared(connection, request_id, found.told, at, notice)
+                self._tell_cleared(connection, request_id, found.told, at, local_day(at + notice, row.zone))
                 self._note_ruling(connection, request_id, at, word="not_child")
                 kept = keep_note(self, connection, request_id, f"minor/ruled_by/{new_id(at)}", by, at)
                 self._decide(
@@ -229,11 +230,9 @@ class Minors(Restrictions, Liftings, Attesting):
         its = (tasks.c.request_id == request_id, tasks.c.step_key == ruling_key(request_id))
         settle_tasks(self, connection, at, *its, ruling=word)
 
-    def _tell_cleared(
-        self, connection: Connection, request_id: str, told: int, at: datetime, notice: timedelta
-    ) -> None:
+    def _tell_cleared(self, connection: Connection, request_id: str, told: int, at: datetime, lift_on: date) -> None:
         """Queue word that it is no child's data to every channel that was told that it might be."""
-        said = Particulars(lift_on=(at + notice).date()).model_dump_json(exclude_none=True).encode()
+        said = Particulars(lift_on=lift_on).model_dump_json(exclude_none=True).encode()
         for number in range(told):
             channel, kind = told_channel(number), LetterKind.MINOR_CLEARED
             queue_letter(self, connection, request_id, kind, at, number=number, said=said, channel=channel)

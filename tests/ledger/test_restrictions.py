@@ -1,13 +1,15 @@
 """Restrictions in the ledger: in force until lifted, and nobody's is lifted who was not told."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from ledger.errors import LedgerRefusal
 from ledger.ledger import Ledger
-from ledger.letters import REPLY, Channel, Letter
+from ledger.letters import REPLY, Channel, Letter, said_name
 from rights.codes import Code
+from rights.letters import Particulars
 from rights.plan import Operation
 from rights.request import Phase, Right
 from rights.restriction import Ended, Ground, Stage
@@ -64,6 +66,19 @@ def test_res04_nothing_is_lifted_before_the_person_is_told_and_the_term_has_run(
     assert not ledger.begin_lifting(restricted, at=later(days=8.9))
     assert stage(ledger, restricted) is Stage.NOTICE
     assert ledger.begin_lifting(restricted, at=later(days=9))
+
+
+def test_the_day_that_the_letter_names_is_one_of_the_requests_own_zone(ledger: Ledger, restricted: str) -> None:
+    """West of Greenwich that of UTC is a day later in the evening: it would be lifted before the day that was told."""
+    evening = AT.replace(hour=23, minute=30)  # half past midnight in Berlin
+    ledger.ask_to_lift(restricted, Ended.NOT_NEEDED, at=evening, notice=WEEK)
+    (letter,) = ledger.letters(restricted)
+    said = ledger.unseal(restricted, "file", said_name(letter.kind, letter.number))
+
+    lift_on = ledger.told_of_lifting(restricted, at=evening)
+
+    assert lift_on.astimezone(ZoneInfo("Europe/Berlin")).date() == date(2026, 3, 10)
+    assert Particulars.model_validate_json(said or b"").lift_on == date(2026, 3, 10)
 
 
 def test_the_term_runs_from_the_day_on_which_the_letter_was_posted(ledger: Ledger, restricted: str) -> None:
