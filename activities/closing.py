@@ -199,7 +199,7 @@ class ClosingActivities:
                     file_until=ask.as_of + terms.file,
                     parcel_until=ask.as_of + terms.parcel,
                     disputed_until=ask.as_of + terms.disputed,
-                    letter=self._letter(ask, row, conclusion, books),
+                    letter=self._letter(ask, row, conclusion, books, receipts),
                     ending=ending,
                     look_on=ask.as_of + terms.lasting if _corrected(row, receipts) else None,
                 )
@@ -272,15 +272,23 @@ class ClosingActivities:
         return maybe and self._tools.ledger.answered_by_counsel(row.id)
 
     def _letter(
-        self, ask: Ask, row: RequestRow, conclusion: Conclusion, books: Mapping[str, Sequence[Books]]
+        self,
+        ask: Ask,
+        row: RequestRow,
+        conclusion: Conclusion,
+        books: Mapping[str, Sequence[Books]],
+        receipts: list[Receipt],
     ) -> str | None:
         """The letter that tells how it ended: once, and not where counsel has written it. Of the rest of an earlier
-        request nothing is told while nothing of it is gone: the person knows that it stays."""
+        request nothing is told while nothing of it is gone: the person knows that it stays. But they were told until
+        when, so that they hear of what was given up and is not come back to any more."""
         if not self._tools.mail or ask.again or self._by_counsel(row, conclusion):
             return None
         if row.right is Right.ERASURE and conclusion is Conclusion.IN_PART:
             gone = any(book.erased for of in books.values() for book in of)
-            if not gone and self._tools.ledger.carries_out(row.id) and not row.rests_opened:
+            each = (newest(receipts, one) for one in (Operation.LOCATE, Operation.ERASE, Operation.VERIFY))
+            given_up = any(r.code == Code.RULED_OUT for last in each for r in last.values())
+            if not (gone or given_up) and self._tools.ledger.carries_out(row.id) and not row.rests_opened:
                 return None
         if row.right is Right.ERASURE and conclusion is Conclusion.WITHDRAWN and not row.confirmed:
             report = self._tools.ledger.minor_report(row.id)

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from activities.closing import ClosingActivities
 from activities.deferring import DeferringActivities
 from activities.opening import Ask, OpeningActivities
 from activities.planning import Planning, PlanningActivities
@@ -18,7 +20,7 @@ from rights.journal import REPLAYED
 from rights.plan import Operation
 from rights.receipt import Outcome
 from rights.recipients import Register
-from rights.request import Phase
+from rights.request import Conclusion, Phase
 from rights.restwords import OpenGround, RestWord
 from tests.activities.test_resting import decide
 from tests.activities.test_telling import recipient
@@ -98,6 +100,29 @@ def test_recipients_hear_of_the_rest_when_it_goes_and_of_a_replay_once(ledger: L
         return OpeningActivities(tools)._facts(Ask(request_id=request_id, as_of=AT)).tells
 
     assert (tells(rest), tells(anew)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "told"),
+    [(Outcome.NEEDS_HUMAN, Code.RULED_OUT, ["answer_erasure"]), (Outcome.HELD, Code.HOLD, [])],
+)
+def test_whoever_was_told_until_when_it_stays_hears_that_it_was_given_up(
+    ledger: Ledger, tmp_path: Path, outcome: Outcome, code: Code, told: list[str]
+) -> None:
+    """And nothing while a hold has it stay once more: they know that it does."""
+    mail: Any = object()
+    tools = Tools(ledger, {}, a_map(), FileStore(tmp_path), environment="test", mail=mail)
+    rest = carried_out(tools, left_behind(ledger))
+    for phase in (Phase.LOCATING, Phase.FULFILLING):
+        ledger.move(rest, phase, at=later(days=901))
+    ledger.keep_receipt(a_receipt(a_step(rest, Operation.LOCATE), orders=3))
+    act = a_receipt(a_step(rest), outcome, orders=3)
+    ledger.keep_receipt(act.model_copy(update={"code": code}))
+
+    closed = ClosingActivities(tools).close(Ask(request_id=rest, as_of=later(days=902)))
+
+    assert closed.conclusion is Conclusion.IN_PART
+    assert [letter.kind for letter in ledger.letters(rest)] == told
 
 
 def test_what_a_decision_has_left_out_of_the_first_request_stays_out_of_the_rest(
