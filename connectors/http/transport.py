@@ -57,7 +57,7 @@ class Sent:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Headers that no other host gets to see."""
+    """Headers that no other host gets to see, nor one that is not listed by its whole name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,8 @@ class Transport:
         url = sent.url
         for _ in range(REDIRECTS + 1):
             target = self._checked(url)
-            known = (target.scheme, target.netloc) == (home.scheme, home.netloc)
+            # An address may come from an answer: whose host only a pattern lists may be anybody's (*.amazonaws.com).
+            known = target.hostname in self._hosts and (target.scheme, target.netloc) == (home.scheme, home.netloc)
             headers = {
                 "accept": "application/json",
                 "accept-encoding": "identity",

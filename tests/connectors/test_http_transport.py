@@ -99,6 +99,18 @@ def test_a_listed_host_gets_no_credentials_by_redirect() -> None:
     assert b"very-secret" not in other.got[0]
 
 
+def test_a_host_that_only_a_pattern_lists_gets_no_credentials() -> None:
+    with Hostile(said(200, b"[]")) as anybodys:
+        line = transport(["127.0.0.1", "*.example"])
+        with line_closed(line):
+            place = get(f"http://store.example:{anybodys.port}/file")
+            assert line.send(place).body == b"[]"
+            assert b"".join(page for page in line.download(place, timedelta(seconds=5)) if isinstance(page, bytes))
+
+    assert len(anybodys.got) == 2
+    assert not any(b"very-secret" in got for got in anybodys.got)
+
+
 def test_another_port_of_the_same_host_is_another_server() -> None:
     with Hostile(said(200, b"[]")) as other, Hostile(said(302, location=other.url)) as server:
         line = transport()
