@@ -41,9 +41,10 @@ class TellingActivities:
         act = told_act(row.right)
         if act is None:
             return 0
-        receipts = [r for r in ledger.receipts(ask.request_id) if r.step.operation in {act, Operation.VERIFY}]
+        every = ledger.receipts(ask.request_id)
+        receipts = [r for r in every if r.step.operation in {act, Operation.VERIFY}]
         data_map = tools.pinned(row.map_digest)
-        changed = _opted_out(receipts, data_map) if act is Operation.SUPPRESS else _changed(receipts, act)
+        changed = _opted_out(receipts, data_map) if act is Operation.SUPPRESS else _changed(every, act, data_map)
         public = _published(changed, data_map) if act is Operation.ERASE else {}
         remade = data_map.worked_out_from(changed) if act is Operation.RECTIFY else []
         concerned, shown = tools.register.told_of(changed), tools.register.shown_by(public)
@@ -104,7 +105,8 @@ class TellingActivities:
             return 0
         row = ledger.request(ask.request_id)
         receipts = ledger.receipts(ask.request_id)
-        changed, data_map = _changed(receipts, Operation.RESTRICT), tools.pinned(row.map_digest)
+        data_map = tools.pinned(row.map_digest)
+        changed = _changed(receipts, Operation.RESTRICT, data_map)
         lifts = [r for r in receipts if r.step.operation is Operation.LIFT]
         day, people = local_day(ask.as_of, row.clock.zone), ledger.identities(ask.request_id)
         noted = ledger.disputes_of(ask.request_id, data_map.shared_kinds)
@@ -149,18 +151,29 @@ def _opted_out(receipts: Iterable[Receipt], data_map: DataMap) -> dict[str, set[
     }
 
 
-def _changed(receipts: Iterable[Receipt], act: Operation) -> dict[str, set[str]]:
+def _changed(receipts: Iterable[Receipt], act: Operation, data_map: DataMap) -> dict[str, set[str]]:
     """The collections in which something was changed, by system. Where a person says that it is done, or a call was cut
-    before it could count, all that was found counts as changed."""
+    before it could count, all that was found counts as changed; and where nobody has counted, all that the system has
+    of people. Of a correction by hand it is not known where it was one."""
     changed: defaultdict[str, set[str]] = defaultdict(set)
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    by_hand = set()
     for receipt in receipts:
+        system, counts = receipt.step.system, receipt.tally.counts
+        if receipt.step.operation is Operation.LOCATE:
+            found[system] |= {count.collection for count in counts if count.found}
         if receipt.step.operation is not act:
             continue
         blind = receipt.certainty is Certainty.ATTESTED
-        for count in receipt.tally.counts:
+        if blind and not counts and receipt.outcome is Outcome.DONE and act is not Operation.RECTIFY:
+            by_hand.add(system)
+        for count in counts:
             done = count.rectified if act is Operation.RECTIFY else (count.changed or count.found)
             if done or blind:
-                changed[receipt.step.system].add(count.collection)
+                changed[system].add(count.collection)
+    for system in by_hand:
+        mapped = data_map.systems[system].collections if system in data_map.systems else ()
+        changed[system] |= found[system] or set(mapped)
     return changed
 
 
@@ -233,7 +246,9 @@ def _draft(
     told_by = recipient.told_by
     if told_by.system:
         last = [r for r in receipts if r.step.system == told_by.system]
-        done = bool(last) and last[-1].outcome in {Outcome.DONE, Outcome.NOTHING_HELD}
+        # A correction that found no row has corrected nothing.
+        ends = {Outcome.DONE} if act is Operation.RECTIFY else {Outcome.DONE, Outcome.NOTHING_HELD}
+        done = bool(last) and last[-1].outcome in ends
         # What we have looked at ourselves needs no other proof; what its own processors have, nobody here can look at.
         alone = act is Operation.ERASE and recipient.processors
         word = Answer.CONFIRMED_ALONE if alone else Answer.CONFIRMED

@@ -17,7 +17,7 @@ from ledger.ledger import Ledger
 from ledger.notices import Answer
 from rights.letters import Particulars
 from rights.plan import Operation
-from rights.receipt import Count, Outcome, Receipt, Tally
+from rights.receipt import Certainty, Count, Outcome, Receipt, Tally
 from rights.recipients import Recipient, Register
 from rights.rectification import Disputed
 from rights.request import Phase, Right
@@ -138,3 +138,36 @@ def test_whoever_was_told_and_has_not_answered_is_not_said_to_have_confirmed(led
     request_id = erased_from_shop(ledger, tmp_path)
     told = recipients_told(ledger.notices(request_id), Register(), ZoneInfo("Europe/Berlin"))
     assert [one.answer for one in told or ()] == ["awaited"]
+
+
+def test_a_correction_that_found_no_row_is_not_said_to_be_confirmed(ledger: Ledger, tmp_path: Path) -> None:
+    """The recipient's own system, which our connector reaches: it may have the data under another name."""
+    request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING, right=Right.RECTIFICATION)
+    tally = Tally(counts=(Count(collection="customers", found=1, rectified=1),))
+    for system, outcome, counted in (("shop", Outcome.DONE, tally), ("crm", Outcome.NOTHING_HELD, Tally())):
+        step = a_step(request_id, Operation.RECTIFY, system=system)
+        ledger.keep_receipt(Receipt(step=step, outcome=outcome, tally=counted, at=AT))
+    register = Register(recipients={"acme": recipient("shop.customers", told_by={"system": "crm"})})
+    tools = Tools(ledger, {}, a_map(), FileStore(tmp_path), environment="test", register=register)
+
+    assert TellingActivities(tools).tell(Ask(request_id=request_id, as_of=AT)) == 1
+
+    assert [one.answer for one in ledger.notices(request_id)] == [None]
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_ERA_06_whoever_has_what_was_erased_by_hand_is_told(ledger: Ledger, tmp_path: Path, looked: bool) -> None:
+    """Nobody has counted what a person says to be done: all that was found is gone, or all that the system has."""
+    request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING)
+    if looked:
+        tally = Tally(counts=(Count(collection="customers", found=1), Count(collection="orders")))
+        step = a_step(request_id, Operation.LOCATE)
+        ledger.keep_receipt(Receipt(step=step, outcome=Outcome.DONE, tally=tally, at=AT))
+    done = Receipt(step=a_step(request_id), outcome=Outcome.DONE, certainty=Certainty.ATTESTED, at=AT)
+    ledger.keep_receipt(done)
+    register = Register(recipients={"acme": recipient("shop.customers"), "other": recipient("shop.orders")})
+    tools = Tools(ledger, {}, a_map(), FileStore(tmp_path), environment="test", register=register)
+
+    TellingActivities(tools).tell(Ask(request_id=request_id, as_of=AT))
+
+    assert [one.recipient for one in ledger.notices(request_id)] == ["acme"]
