@@ -21,8 +21,6 @@ import structlog
 
 AT_ONCE: Final = 16
 """Peers that are spoken to at the same time."""
-EACH: Final = 4
-"""Of one address, where we speak to peers themselves and to no proxy beside us."""
 SILENCE_S: Final = 60
 """How long a peer may say nothing."""
 WITHIN_S: Final = 30.0
@@ -100,10 +98,11 @@ class Endpoint(ThreadingHTTPServer):
         handler: type[Handler],
         serves: Any,
         tls: ssl.SSLContext | None,
-        within_s: float = WITHIN_S,
+        within_s: float,
+        each: int,
     ) -> None:
         super().__init__(address, handler)
-        self.serves, self._tls, self.within_s = serves, tls, within_s
+        self.serves, self._tls, self.within_s, self._each = serves, tls, within_s, each
         self.log = structlog.get_logger()
         self._seats = threading.BoundedSemaphore(AT_ONCE)
         self._of: Counter[str] = Counter()
@@ -118,7 +117,7 @@ class Endpoint(ThreadingHTTPServer):
     def _has_room(self, address: str) -> bool:
         """Whether an address may have one more seat; it is counted then."""
         with self._counting:
-            if self._tls is not None and self._of[address] >= EACH:
+            if self._of[address] >= self._each:
                 return False
             self._of[address] += 1
             return True
@@ -156,13 +155,15 @@ def serving(
     tls: ssl.SSLContext | None = None,
     *,
     within_s: float = WITHIN_S,
+    each: int = sys.maxsize,
 ) -> Iterator[int]:
-    """Serve until the context is left; gives the port.
+    """Serve until the context is left; gives the port. `each`: how many peers of one address are spoken to at a time;
+    others are not answered, and may come again.
 
     Raises:
         OSError: the port cannot be used.
     """
-    server = Endpoint((host, port), handler, serves, tls, within_s)
+    server = Endpoint((host, port), handler, serves, tls, within_s, each)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

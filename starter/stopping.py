@@ -28,6 +28,8 @@ from starter.endpoint import Endpoint, Handler, secure, serving
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._-]{1,60}){0,4}/([A-Za-z0-9_-]{1,60}\.[A-Za-z0-9_-]{1,60})\Z")
 _BODY_MOST: Final = 4096
 """Bytes of what a browser sends with a button; nothing of it is read."""
+EACH: Final = 4
+"""Lines that one address has at a time: nobody keeps all of them from whoever wants to stop an erasure."""
 _STYLE: Final = (
     "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:3rem auto;padding:0 1rem;color:#1a1a1a;"
     "background:#fff}button{font:inherit;padding:.6rem 1.2rem;color:#fff;background:#8f1d1d;border:0;"
@@ -171,4 +173,6 @@ def serve_stop_page(
     Raises:
         OSError: the port or the certificate cannot be used.
     """
-    return serving(_Handler, page, host, port, secure(*certificate) if certificate else None)
+    if certificate is None:  # a proxy beside it, behind which all have one address
+        return serving(_Handler, page, host, port)
+    return serving(_Handler, page, host, port, secure(*certificate), each=EACH)
