@@ -107,6 +107,19 @@ def test_every_letter_is_whole_in_every_language_and_form(
         assert "\n" not in letter.subject
 
 
+@pytest.mark.parametrize(
+    ("kind", "all_of_it"),
+    [
+        (LetterKind.ANSWER_OBJECTION, "We no longer use your data"),
+        (LetterKind.ANSWER_OPT_OUT, "request is honored"),
+        (LetterKind.ANSWER_CONSENT_WITHDRAWAL, "We no longer do what we did"),
+    ],
+)
+def test_what_was_stopped_in_part_is_not_said_to_be_stopped(kind: LetterKind, all_of_it: str) -> None:
+    assert all_of_it in render(facts(kind, Result.DONE), OFFICE).text
+    assert all_of_it not in render(facts(kind, Result.IN_PART), OFFICE).text
+
+
 def test_catalogues_have_the_same_texts_in_every_language() -> None:
     def shape(node: Any) -> Any:
         return {k: shape(v) for k, v in node.items()} if isinstance(node, dict) and "plain" not in node else "text"
