@@ -156,7 +156,7 @@ def test_a_correction_that_found_no_row_is_not_said_to_be_confirmed(ledger: Ledg
 
 
 @pytest.mark.parametrize("looked", [True, False])
-def test_ERA_06_whoever_has_what_was_erased_by_hand_is_told(ledger: Ledger, tmp_path: Path, looked: bool) -> None:
+def test_ERA_04_whoever_has_what_was_erased_by_hand_is_told(ledger: Ledger, tmp_path: Path, looked: bool) -> None:
     """Nobody has counted what a person says to be done: all that was found is gone, or all that the system has."""
     request_id = opened_id(ledger, Phase.LOCATING, Phase.FULFILLING)
     if looked:
