@@ -25,7 +25,7 @@ from activities.matters import stopping
 from activities.permission import CHANGES, require
 from activities.quota import LedgerQuota
 from activities.tools import Tools
-from connectors.anchors import merged
+from connectors.anchors import merged, read_anchors
 from connectors.errors import NeedsHuman, Retryable
 from connectors.protocol import Anchors, Call, Connector, Intent, Moves, Pending, Rulings
 from connectors.traits import Bounded, Ends
@@ -165,7 +165,7 @@ def make_ready(tools: Tools, doing: Doing, known: AtStep, beat: Beat, *, beside:
             tools.ledger.learn(step.request_id, links, at=wall_clock())
             learnt.update(link.kind for link in links)
 
-    known_anchors = _anchors(known.sealed.get(f"anchors/{step.system}"))
+    known_anchors = read_anchors(known.sealed.get(f"anchors/{step.system}"))
     held = [known_anchors]
 
     def remember(anchors: Anchors) -> None:
@@ -261,7 +261,7 @@ def trial_call(
         identities=spellings(known.identities, calling_code),
         beat=lambda: None,
         fence=_no_fence,
-        anchors=_anchors(known.sealed.get(f"anchors/{system.system}")),
+        anchors=read_anchors(known.sealed.get(f"anchors/{system.system}")),
         rulings=_rulings(known.sealed.get(f"rulings/{system.system}")),
         environment=environment,
         pseudonym_key=secrets.token_bytes(32),
@@ -344,22 +344,13 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def _anchors(sealed: bytes | None) -> Anchors:
-    if sealed is None:
-        return {}
-    return {
-        collection: {name: tuple(values) for name, values in fields.items()}
-        for collection, fields in json.loads(sealed).items()
-    }
-
-
 def seal_anchors(tools: Tools, step: Step, old: Anchors, new: Anchors) -> Anchors:
     """Keep the anchors of all looks together, since a later look may no longer reach them; what is kept now."""
     joined = merged(old, new)
     if joined != old:
         name = f"anchors/{step.system}"
         # What this very step has remembered meanwhile is kept as well.
-        joined = merged(_anchors(tools.ledger.unseal(step.request_id, "working", name)), joined)
+        joined = merged(read_anchors(tools.ledger.unseal(step.request_id, "working", name)), joined)
         body = json.dumps(joined, separators=(",", ":")).encode()
         tools.ledger.seal(step.request_id, "working", name, body, at=wall_clock())
     return joined

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from activities.spool import BadExport
-from connectors.protocol import FORMULA
+from connectors.spreadsheets import FORMULA, harmless
 
 MAX_COLUMNS: Final = 500
 """Documents may bring new keys in every row; further ones go together, as JSON, into a last column."""
@@ -227,9 +227,7 @@ def _whole(digits: str) -> int | str:
 
 
 def _text(value: str) -> str:
-    if value[:1] in FORMULA:
-        value = "'" + value
-    return '"' + value.replace('"', '""') + '"'
+    return '"' + harmless(value).replace('"', '""') + '"'
 
 
 def _nested(value: object) -> str:

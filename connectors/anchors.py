@@ -3,6 +3,8 @@
 The one rule: a later look forgets nothing of an earlier one, which may have had a path that is cut since.
 """
 
+import json
+
 from connectors.protocol import Anchors
 from rights.datamap import Collection
 
@@ -10,6 +12,14 @@ from rights.datamap import Collection
 def key_name(collection: Collection) -> str:
     """Under which name a collection's keys stand among its anchors; several columns make one name."""
     return ",".join(collection.key)
+
+
+def read_anchors(sealed: bytes | None) -> Anchors:
+    """Anchors as they were written as JSON; none where nothing was."""
+    return {
+        collection: {name: tuple(values) for name, values in fields.items()}
+        for collection, fields in json.loads(sealed or b"{}").items()
+    }
 
 
 def merged(old: Anchors, new: Anchors) -> Anchors:

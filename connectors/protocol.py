@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from connectors.errors import ConnectorError
 from rights.datamap import System
@@ -222,10 +222,6 @@ class Restricted:
     """Where it is, and what lifting must put back. Kept sealed, and handed to every later call as `restricted`."""
     without: tuple[str, ...] = ()
     """The collections in which rows of the person stay open, since the system has no way to lock them away."""
-
-
-FORMULA: Final = frozenset("=+-@\t\r\n＝＋－＠")
-"""What spreadsheets take for the start of a formula, with the full-width forms that some of them fold."""
 
 
 @dataclass(frozen=True, slots=True)

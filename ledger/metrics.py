@@ -77,7 +77,7 @@ class Metrics(Clocks):
         it is asked under; the oldest first."""
         return list(self.lines_at(first, last, None)[1])
 
-    def lines_at(self, first: date, last: date, head: int | None) -> tuple[Head, Iterator[Line]]:
+    def lines_at(self, first: date, last: date, head: int | None, *, page: int = PAGE) -> tuple[Head, Iterator[Line]]:
         """The same as the journal had it at entry `head` (None: the newest), and which entry that is.
 
         Lines are read as they are taken, a page of entries at a time, each in a moment of its own: what stands up to
@@ -88,9 +88,9 @@ class Metrics(Clocks):
         """
         with self._look() as connection:
             at = head_at(connection, self.tenant, head)
-        return at, self._lines(at, first, last)
+        return at, self._lines(at, first, last, page)
 
-    def _lines(self, at: Head, first: date, last: date) -> Iterator[Line]:
+    def _lines(self, at: Head, first: date, last: date, size: int) -> Iterator[Line]:
         its = {"tenant": self.tenant, "head": at.seq}
         with self._look() as connection:
             carried = self.carried(connection, at)
@@ -99,7 +99,7 @@ class Metrics(Clocks):
         moved = sorted(fold(rows).items(), key=_came_in)
         laws: dict[str, Regime] = {}
         reckoning = remembering()
-        for request_id, one in heapq.merge(moved, self._folded(its, first, last, set(corrected)), key=_came_in):
+        for request_id, one in heapq.merge(moved, self._folded(its, first, last, set(corrected), size), key=_came_in):
             if first <= one.received <= last:
                 clocks = one.clocks()
                 its_laws = self._laws_then(clocks, laws)
@@ -107,12 +107,12 @@ class Metrics(Clocks):
                 yield from lines_of(facts, clocks, its_laws, one.received, reckoning)
 
     def _folded(
-        self, its: Mapping[str, Any], first: date, last: date, but: Collection[str]
+        self, its: Mapping[str, Any], first: date, last: date, but: Collection[str], size: int
     ) -> Iterator[tuple[str, Folded]]:
         """The requests that were entered for days around a period, in the order of their ids, without some."""
         after = first_id(datetime.combine(first, time(0), UTC) - _ZONES)
         end = first_id(datetime.combine(last + timedelta(days=1), time(0), UTC) + _ZONES)
-        most = PAGE
+        most = size
         while True:
             with self._look() as connection:
                 rows = connection.execute(_PAGE, {**its, "after": after, "end": end, "most": most}).all()
@@ -121,7 +121,7 @@ class Metrics(Clocks):
             page = rows if whole else [row for row in rows if row.request_id != rows[-1].request_id]
             if page:
                 yield from (pair for pair in fold(page).items() if pair[0] not in but)
-                after, most = page[-1].request_id, PAGE
+                after, most = page[-1].request_id, size
             else:
                 most *= 2
             if whole:

@@ -19,7 +19,7 @@ from ledger.models_restrictions import restrictions
 from ledger.outbox import post
 from ledger.relooks import whole
 from ledger.requestrow import IS_OPEN
-from ledger.store import AnyRow, Store
+from ledger.store import Store
 from rights.course import COURSES
 from rights.journal import CARRIED_ON
 from rights.request import Right
@@ -261,7 +261,7 @@ class Replays(Store):
             row = connection.execute(query).first()
         if row is None:
             raise LedgerRefusal("there is no replay of this id")
-        return _replay(row)
+        return Replay.model_validate(row, from_attributes=True)
 
     def replays(self, *, under_way_only: bool = False) -> list[Replay]:
         """All replays, the newest first."""
@@ -269,7 +269,7 @@ class Replays(Store):
         if under_way_only:
             query = query.where(replays.c.ended_at.is_(None))
         with self._look() as connection:
-            return [_replay(row) for row in connection.execute(query)]
+            return [Replay.model_validate(row, from_attributes=True) for row in connection.execute(query)]
 
     def note_replay(self, replay_id: str, state: str, report: Mapping[str, object], *, at: datetime) -> None:
         """Note how far a replay is; what is told of it is added to what was. Once it has ended it stays so."""
@@ -397,7 +397,3 @@ class Replays(Store):
         with self._look() as connection:
             body = connection.scalar(query)
         return orjson.loads(body).get("assurance") if body else None
-
-
-def _replay(row: AnyRow) -> Replay:
-    return Replay.model_validate({name: row._mapping[name] for name in Replay.model_fields})

@@ -9,7 +9,7 @@ from io import StringIO
 from itertools import chain
 from typing import Final
 
-from connectors.protocol import FORMULA
+from connectors.spreadsheets import harmless
 from rights.board import Board
 from rights.metrics import Line
 from rights.population import Population
@@ -166,5 +166,4 @@ def _cell(value: object) -> object:
         return ""
     if isinstance(value, int | float):
         return value
-    text = str(value)
-    return f"'{text}" if text[:1] in FORMULA else text
+    return harmless(str(value))

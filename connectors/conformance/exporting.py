@@ -17,7 +17,8 @@ from connectors.conformance.bench import Arrives, Person, Shares, needs
 from connectors.conformance.locating import WORDS, odd
 from connectors.conformance.suite import Promises, Trial, asked, renamed
 from connectors.errors import NeedsHuman
-from connectors.protocol import FORMULA, Exports
+from connectors.protocol import Exports
+from connectors.spreadsheets import FORMULA
 from rights.codes import Code
 from rights.plan import Operation
 

@@ -17,7 +17,8 @@ from connectors.mailbox.look import Row
 from connectors.mailbox.message import TEXT_MOST, Words, row_of, words_of
 from connectors.mailbox.session import Elsewhere, Session
 from connectors.mailbox.settings import Settings
-from connectors.protocol import FORMULA, Call, Export
+from connectors.protocol import Call, Export
+from connectors.spreadsheets import harmless
 from rights.codes import Code
 
 JSON_LINES: Final = "application/x-ndjson"
@@ -196,7 +197,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"'{text}" if text[:1] in FORMULA else text
+    return harmless(text)
 
 
 def _plain(value: object) -> object:

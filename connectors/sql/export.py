@@ -25,7 +25,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from connectors.protocol import FORMULA, Export
+from connectors.protocol import Export
+from connectors.spreadsheets import FORMULA
 from connectors.sql.catalogue import Column
 from connectors.sql.copying import PAGE
 from connectors.sql.dialects import Engine

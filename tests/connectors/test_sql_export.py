@@ -135,7 +135,7 @@ def test_any_text_comes_through(database: Database) -> None:
             (line,) = files["people", JSON].decode().removesuffix("\n").split("\n")
             assert json.loads(line) == {"person": 1, "words": words, "data": {"a": inside}}
             (_, record) = csv.reader(io.StringIO(files["people", CSV].decode(), newline=""), strict=True)
-            assert record[1] == ("'" if words[:1] in set("=+-@\t\r") and words else "") + words
+            assert record[1] == ("'" if words[:1] in set("=+-@\t\r\n＝＋－＠") and words else "") + words
 
         through()
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from connectors.errors import NeedsHuman
 from connectors.fates import Place, key_of
 from connectors.memory import Memory
-from connectors.protocol import FORMULA, Call, Export, Restricted
+from connectors.protocol import Call, Export, Restricted
+from connectors.spreadsheets import harmless
 from rights.codes import Code
 from rights.receipt import Tally
 from tests.connectors.memory_bench import FrailStore
@@ -35,7 +36,7 @@ class Tables(Memory):
 
     def cell(self, value: object) -> object:
         """A text that a spreadsheet would take for a formula is marked as a text."""
-        return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value
+        return harmless(value) if isinstance(value, str) else value
 
 
 class Restricting(Memory):
