@@ -28,8 +28,7 @@ Key = tuple[str, ...]
 
 
 OldValues = Mapping[str, Mapping[Key, Mapping[str, str | None]]]
-"""What a rectification is about to write over: by collection, row and field, the value as text; None: nothing stood
-there."""
+"""What a rectification is about to write over: by collection, row and field, the value as text, or None for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
